@@ -1,0 +1,72 @@
+package ledger
+
+import "time"
+
+// AttemptState is how far an attempt has come at Ping++.
+type AttemptState string
+
+// The states of an attempt. Whether it is paid is another question: see Charge.Paid.
+const (
+	Reserving AttemptState = "reserved" // a request is deciding about the order right now
+	Open      AttemptState = "created"  // Ping++ has answered with a charge
+	Refused   AttemptState = "refused"  // the channel refused it; the number counts as used
+	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential
+	Unsent    AttemptState = "unsent"   // only for Release: nothing reached a channel, the number is free again
+)
+
+// Charge is one attempt to pay an order.
+type Charge struct {
+	Scope
+	OrderNo    string // the merchant's order number
+	Number     string // Ping++'s order_no: the merchant's on the first attempt, with a suffix later; unique in the scope for ever
+	State      AttemptState
+	ID         string // Ping++'s charge id, ch_…; empty until it answered
+	Channel    string
+	Payer      string // the openid that may pay it; empty for channels without one
+	PayerAppID string // the WeChat appid that the openid belongs to
+	Amount     int64  // fen
+	Currency   string // cny
+	Host       string // the public host it was created on
+	Created    time.Time
+	TimeExpire time.Time
+	Raw        []byte // Ping++'s answer, byte for byte; nil once pruned
+
+	Superseded     bool // a later attempt took its place
+	Paid           bool
+	TimePaid       time.Time
+	AmountRefunded int64 // fen
+	Reversed       bool
+	Client         ClientNote
+}
+
+// ChargeChange is what an event says about a charge.
+type ChargeChange struct {
+	Paid     bool
+	TimePaid time.Time
+	Refund   int64 // fen of this one refund, added to AmountRefunded once, with the event; 0 for none
+	Reversed bool
+}
+
+// ClientNote is what a client says it saw: success, cancel or fail.
+type ClientNote struct {
+	Result string
+	At     time.Time
+}
+
+// Reservation asks for an order.
+type Reservation struct {
+	Scope   Scope
+	OrderNo string
+	Now     time.Time
+	Until   time.Time // when it ends unless extended
+
+	// Number proposes the Ping++ order number for the order's next attempt: attempts is how many the order has had, try
+	// counts from 0 while proposals turn out to be taken. It must not touch the ledger.
+	Number func(attempts, try int) string
+}
+
+// Reserved is a reservation that was granted.
+type Reserved struct {
+	Number   string   // set aside for this attempt
+	Attempts []Charge // all earlier attempts of the order, oldest first
+}

@@ -1,0 +1,110 @@
+package ledger
+
+import "time"
+
+// State is where an event's delivery stands.
+type State string
+
+// The states of an event. Pending is the only one from which events are delivered.
+const (
+	Pending   State = "pending"   // to be delivered
+	Delivered State = "delivered" // the backend has acknowledged it
+	Dead      State = "dead"      // the last attempt failed; waits for a person
+	Held      State = "held"      // a money check failed; waits for a person
+	Discarded State = "discarded" // a person decided against it
+	Filtered  State = "filtered"  // recorded only: its type is not wanted, or its effect came in another event
+)
+
+// Source says how we learned of an event.
+type Source string
+
+// The two sources.
+const (
+	Webhook Source = "webhook" // Ping++ sent it, signed
+	Query   Source = "query"   // we asked
+)
+
+// Appended is what Append did.
+type Appended string
+
+// The outcomes of Append; none of them is an error.
+const (
+	Recorded   Appended = "recorded"
+	Duplicate  Appended = "duplicate"   // this event id was recorded before
+	SameEffect Appended = "same_effect" // recorded, but another event had the effect first
+)
+
+// Reasons that the ledger itself gives for Filtered.
+const (
+	ReasonEffectSeen = "effect_seen" // another event had the same effect first
+	ReasonType       = "type"        // events { types } leaves it out
+)
+
+// Event is one event as recorded.
+type Event struct {
+	Scope
+	ID          string // Ping++'s event id; evt_q_… when we learned it by query
+	Type        string // charge.succeeded, …
+	ObjectID    string // data.object.id
+	ChargeID    string // the charge it is about, if any
+	Number      string // the Ping++ order number of that charge, as the event gives it; for a refund of an unseen charge empty
+	OrderNo     string // the merchant's order number; empty for events about no order
+	Lane        string // events of one lane are delivered in order; empty never waits
+	Rank        int    // place in the payment's life within the lane: payment before refund
+	Source      Source
+	Created     time.Time // when Ping++ made it
+	Received    time.Time // when we got it
+	Host        string    // the public host that the backend's own request should carry
+	Signature   string    // X-Pingplusplus-Signature as received; empty when queried
+	TraceParent string    // W3C traceparent of the request that brought it
+	Body        []byte    // the exact bytes; nil once pruned
+	State       State
+	Reasons     []string // why it is held or filtered
+	Late        string   // "expired" or "closed": paid after the fact
+
+	// Change is what the event says about its charge; written with it. Nil for events about no charge. Not read back.
+	Change *ChargeChange
+
+	Attempts int       // delivery attempts so far
+	Due      time.Time // when the next attempt may start
+	Settled  time.Time // when it left Pending
+}
+
+// Effect is the key under which an event counts once: (object, type) for what moves money, the event id for the rest.
+func (e *Event) Effect() string {
+	switch e.Type {
+	case "charge.succeeded", "order.succeeded", "refund.succeeded", "refund.failed":
+		return e.ObjectID + " " + e.Type
+	}
+	return e.ID
+}
+
+// Claim asks for a lease on pending events.
+type Claim struct {
+	Scope Scope
+	Owner string    // names the relay that asks; unique among all processes
+	Now   time.Time // events due by now
+	Until time.Time // when the lease ends unless renewed
+	Limit int
+}
+
+// Due says what the queue of a scope waits for.
+type Due struct {
+	At      time.Time // zero: nothing is pending
+	Pending int64     // events in state Pending
+}
+
+// Delivery is one attempt to deliver an event.
+type Delivery struct {
+	Scope
+	EventID string
+	Attempt int // 1 is the first
+	At      time.Time
+	Took    time.Duration
+	Status  int    // the backend's HTTP status; 0 when there was no answer
+	Error   string // why it does not count as delivered, in words for the operator
+	Snippet string // the start of the backend's answer
+
+	State State     // what the event becomes: Delivered, Dead, or Pending for another attempt
+	Due   time.Time // with Pending: when
+}

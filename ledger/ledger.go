@@ -1,0 +1,127 @@
+// Package ledger is the durable record behind the product's promise: what was charged, what Ping++ told us, and what the
+// backend has acknowledged. Implementations are in ledger/sqlite (and later ledger/postgres); ledger/ledgertest is the one
+// test suite that all of them pass.
+//
+// Every key begins with a [Scope], so a test payment can never meet a live one.
+package ledger
+
+import (
+	"context"
+	"errors"
+)
+
+// Mode says whether real money moves: it follows from the prefix of the Ping++ key and is part of every key in the ledger.
+type Mode string
+
+// The two modes of a Ping++ key.
+const (
+	Live Mode = "live"
+	Test Mode = "test"
+)
+
+// Scope is a Ping++ app in one mode.
+type Scope struct {
+	App  string // Ping++'s app id, app_…
+	Mode Mode
+}
+
+func (s Scope) String() string { return s.App + "/" + string(s.Mode) }
+
+// Errors that callers tell apart. Everything else means that the ledger could not do its work: answer 503 and let the
+// other side come again.
+var (
+	ErrNotFound = errors.New("ledger: no such record")
+	ErrReserved = errors.New("ledger: another request holds this order's reservation")
+	ErrClosed   = errors.New("ledger: closed")
+)
+
+// Ledger keeps events, charges and logins. A method that writes returns only once its write is on disk (fsync), or with an
+// error. Times are stored in milliseconds; the current time always comes in as an argument. All methods may be called at
+// the same time, by several processes on one ledger too.
+type Ledger interface {
+	Events
+	Charges
+	Logins
+
+	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
+	// watch. Signals are merged: one that nobody has taken yet stands for all later ones. What another process commits is
+	// not signalled, so a watcher also looks by itself now and then.
+	Watch(topic Topic) (changed <-chan struct{}, stop func())
+
+	// Close waits for what is being written, then closes. Later calls return ErrClosed. Closing twice is harmless.
+	Close() error
+}
+
+// Events is the inbox: what Ping++ said, and how far its delivery to the backend has come.
+type Events interface {
+	// Append records an event together with what it says about its charge. The same event id is recorded once, for ever:
+	// later calls return Duplicate and change nothing. When another event already had the same effect (see Event.Effect),
+	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned.
+	Append(ctx context.Context, e *Event) (Appended, error)
+	// Event returns one event by its id, or ErrNotFound.
+	Event(ctx context.Context, scope Scope, id string) (*Event, error)
+	// Deliveries returns the attempts to deliver an event, oldest first.
+	Deliveries(ctx context.Context, scope Scope, id string) ([]Delivery, error)
+
+	// Claim leases up to Limit pending events of a scope that are due and that nobody else has leased, oldest due first.
+	Claim(ctx context.Context, c Claim) ([]Event, error)
+	// Renew prolongs every lease that owner still holds on events.
+	Renew(ctx context.Context, owner string, c Claim) error
+	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
+	// other outcome counts only for the owner of the lease and is otherwise dropped without an error.
+	Settle(ctx context.Context, owner string, d Delivery) error
+	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
+	// nothing is pending.
+	NextDue(ctx context.Context, scope Scope) (due Due, err error)
+}
+
+// Charges is every attempt to pay every order.
+type Charges interface {
+	// Reserve takes the reservation of an order, so that one request at a time decides about it, and sets a Ping++ order
+	// number aside that no attempt in the scope ever had. It returns all attempts of the order, oldest first, without the new one.
+	// While another holder's reservation lasts it returns ErrReserved. A reservation that ran out belonged to somebody who
+	// died: its number may have reached Ping++, so that attempt becomes Unknown and its number stays used.
+	Reserve(ctx context.Context, r Reservation) (*Reserved, error)
+	// Extend prolongs the reservation that the number belongs to; ErrNotFound when it is no longer held.
+	Extend(ctx context.Context, r Reservation, number string) error
+	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
+	// Refused or Unknown the attempt is kept in that state.
+	Release(ctx context.Context, scope Scope, number string, as AttemptState) error
+	// Created records what Ping++ answered for a reserved number, ends the reservation, and marks the order's other unpaid
+	// attempts as superseded. It never takes back a payment that an event has reported first.
+	Created(ctx context.Context, c *Charge) error
+	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
+	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
+	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
+	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
+	// NoteClient records what the client says it saw; it proves nothing.
+	NoteClient(ctx context.Context, scope Scope, id string, n ClientNote) error
+}
+
+// Logins remembers exchanged login codes, since WeChat lets a code be used only once.
+type Logins interface {
+	// Login returns the sealed identity that was saved under a key and has not expired by now, or ErrNotFound.
+	Login(ctx context.Context, key []byte, now int64) (identity []byte, err error)
+	// SaveLogin keeps a sealed identity under the keyed hash of its code, and drops a few that have expired.
+	SaveLogin(ctx context.Context, l Login) error
+}
+
+// Login is one exchanged code. The ledger sees neither the code nor the openid.
+type Login struct {
+	Key      []byte // keyed hash of WeChat app and code
+	Identity []byte // sealed by the caller
+	Now      int64  // Unix milliseconds
+	Expires  int64  // Unix milliseconds
+}
+
+// Topic names something that can be watched.
+type Topic string
+
+// EventsTopic changes when an event of the scope becomes pending.
+func EventsTopic(s Scope) Topic { return Topic("events " + s.String()) }
+
+// ChargeTopic changes when the charge does: paid, refunded, reversed.
+func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.String() + " " + id) }
+
+// OrderTopic changes when the order's reservation is given back.
+func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.String() + " " + orderNo) }
