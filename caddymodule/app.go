@@ -1,0 +1,206 @@
+// Package caddymodule is everything of caddypay that knows Caddy: the modules, the Caddyfile directives, provisioning, and
+// the `caddy pay` commands.
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(Sandbox{})
+}
+
+// App is the `pay` app: it keeps the ledger and delivers events to the backends of all sites.
+type App struct {
+	// Where payments and events are recorded.
+	Ledger *LedgerConfig `json:"ledger,omitempty"`
+
+	logger *zap.Logger
+	path   string
+	store  *store
+	held   bool // a reference on the store is ours
+	sites  []*registration
+	relays sync.WaitGroup
+	stop   context.CancelFunc
+
+	closing chan struct{} // closed when requests that wait should answer
+	closed  sync.Once
+}
+
+// registration is one `pay` block as the app knows it.
+type registration struct {
+	site        string // for messages
+	route       any    // the site's own route; equal for blocks on one site
+	prefix      string
+	scope       ledger.Scope
+	destination *destination // nil: the block delivers nothing
+}
+
+// destination is where the events of an app and mode go.
+type destination struct {
+	Method, Path string
+	Secrets      []relay.Secret
+	Token        string
+	Expect       string
+	Timeout      time.Duration
+	Retry        []time.Duration
+	Types        []string
+	Upstream     string // its configuration
+
+	backend http.RoundTripper
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "pay", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision takes a reference on the ledger without opening it.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	file := ""
+	if a.Ledger != nil {
+		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {
+			return fmt.Errorf("pay: ledger: %q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
+		}
+		if a.Ledger.File != "" {
+			var err error
+			if file, err = (&resolver{repl: caddy.NewReplacer(), site: "all sites"}).value("ledger", a.Ledger.File); err != nil {
+				return err
+			}
+		}
+	}
+	path, err := ledgerPath(file)
+	if err != nil {
+		return fmt.Errorf("pay: %w", err)
+	}
+	a.path = path
+	a.closing = make(chan struct{})
+	a.store, a.held = acquireStore(path), true
+	return nil
+}
+
+// register adds a block. Blocks whose events would go to two places, or whose routes would hide one another, are a config error.
+func (a *App) register(r *registration) error {
+	for _, other := range a.sites {
+		if other.route == r.route && other.prefix == r.prefix {
+			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with the prefix %s on this site; give one another prefix, like pay /pay2 { … }", r.site, r.prefix)
+		}
+		if other.scope == r.scope && other.destination != nil && r.destination != nil && !other.destination.equal(r.destination) {
+			return fmt.Errorf("pay on %s: events: %s in %s mode already delivers to another place on %s; give both sites the same events, upstream and backend_token, or only one of them events",
+				r.site, r.scope.App, r.scope.Mode, other.site)
+		}
+	}
+	a.sites = append(a.sites, r)
+	return nil
+}
+
+func (d *destination) equal(o *destination) bool {
+	x, y := *d, *o
+	x.backend, y.backend = nil, nil
+	return reflect.DeepEqual(x, y)
+}
+
+// Start opens the ledger and begins to deliver.
+func (a *App) Start() error {
+	if len(a.sites) == 0 {
+		return nil
+	}
+	destinations := make(map[ledger.Scope]*destination)
+	for _, s := range a.sites {
+		if s.destination != nil {
+			destinations[s.scope] = s.destination
+		}
+	}
+	l, err := a.store.open(context.Background())
+	if err != nil {
+		return fmt.Errorf("pay: ledger: %w", err)
+	}
+	host, _ := os.Hostname()
+	var ctx context.Context
+	ctx, a.stop = context.WithCancel(context.Background())
+	for scope, d := range destinations {
+		r, err := relay.New(relay.Config{
+			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
+			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry,
+			Owner:  fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8]),
+			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
+		})
+		if err != nil {
+			a.stop()
+			return fmt.Errorf("pay: events of %s: %w", scope, err)
+		}
+		a.relays.Go(func() { r.Run(ctx) })
+	}
+	// Deliveries under way outlive Stop during a reload, and need the ledger until they are recorded.
+	acquireStore(a.path)
+	go func() {
+		<-ctx.Done()
+		a.relays.Wait()
+		if err := releaseStore(a.path); err != nil {
+			a.logger.Error("closing the ledger", zap.Error(err))
+		}
+	}()
+	return nil
+}
+
+// close ends the waiting requests of this configuration.
+func (a *App) close() { a.closed.Do(func() { close(a.closing) }) }
+
+// exitGrace is how long the end of the process waits for deliveries under way. One that is cut off is repeated by the next
+// process, with the same webhook-id.
+const exitGrace = 10 * time.Second
+
+// Stop ends delivery. Webhooks are still accepted until the server itself has stopped.
+func (a *App) Stop() error {
+	a.close()
+	if a.stop == nil {
+		return nil
+	}
+	a.stop()
+	if !caddy.Exiting() {
+		return nil // the new configuration is running already; what is under way is finished in the background
+	}
+	done := make(chan struct{})
+	go func() { a.relays.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(exitGrace):
+		a.logger.Warn("a delivery is still under way at exit; it will be repeated")
+	}
+	return nil
+}
+
+// Cleanup gives the ledger back. It also runs when Provision failed.
+func (a *App) Cleanup() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	if !a.held {
+		return nil
+	}
+	a.held = false
+	return releaseStore(a.path)
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,183 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("pay", parseGlobal)
+	httpcaddyfile.RegisterDirective("pay", parsePay)
+	// Before every directive that could rewrite, log in or answer: a webhook must never get another handler's 200.
+	httpcaddyfile.RegisterDirectiveOrder("pay", httpcaddyfile.Before, "method")
+}
+
+// options parses the options of a block, one function each. Its errors say what is allowed.
+type options map[string]func(*caddyfile.Dispenser) error
+
+// parse reads the block that the dispenser stands before. An option may stand once.
+func (o options) parse(d *caddyfile.Dispenser, block string) error {
+	seen := make(map[string]int)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		parse, ok := o[name]
+		if !ok {
+			return d.Errf("unknown option %q in %s; allowed are: %s", name, block, strings.Join(slices.Sorted(maps.Keys(o)), ", "))
+		}
+		if line, twice := seen[name]; twice {
+			return d.Errf("option %q of %s stands twice; the first is on line %d", name, block, line)
+		}
+		seen[name] = d.Line()
+		if err := parse(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one reads exactly one argument.
+func one(d *caddyfile.Dispenser, to *string, example string) error {
+	name := d.Val()
+	args := d.RemainingArgs()
+	if len(args) != 1 {
+		return d.Errf("%s takes one value, not %d; write: %s %s", name, len(args), name, example)
+	}
+	*to = args[0]
+	return noBlock(d, name)
+}
+
+// several reads one argument or more.
+func several(d *caddyfile.Dispenser, to *[]string, example string) error {
+	name := d.Val()
+	*to = d.RemainingArgs()
+	if len(*to) == 0 {
+		return d.Errf("%s takes one value or more; write: %s %s", name, name, example)
+	}
+	return noBlock(d, name)
+}
+
+// duration reads one positive duration.
+func duration(d *caddyfile.Dispenser, to *caddy.Duration, example string) error {
+	name := d.Val()
+	var text string
+	if err := one(d, &text, example); err != nil {
+		return err
+	}
+	dur, err := caddy.ParseDuration(text)
+	if err != nil || dur <= 0 {
+		return d.Errf("%s takes a duration above 0, not %q; write: %s %s", name, text, name, example)
+	}
+	*to = caddy.Duration(dur)
+	return nil
+}
+
+// none makes sure that an option has no argument and no block.
+func none(d *caddyfile.Dispenser) error {
+	name := d.Val()
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("%s takes no value, not %q", name, args[0])
+	}
+	return noBlock(d, name)
+}
+
+func noBlock(d *caddyfile.Dispenser, name string) error {
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		return d.Errf("%s takes no block", name)
+	}
+	return nil
+}
+
+// parseGlobal parses the global option:
+//
+//	pay {
+//	    ledger sqlite [<file>]
+//	}
+func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("the global option pay stands twice; put both into one block")
+	}
+	app := &App{}
+	d.Next() // the option's name
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return nil, d.Errf("the global option pay takes a block, not %q; write: pay { ledger sqlite }", args[0])
+	}
+	err := options{
+		"ledger": func(d *caddyfile.Dispenser) error {
+			args := d.RemainingArgs()
+			if len(args) == 0 || args[0] != "sqlite" || len(args) > 2 {
+				return d.Errf("ledger takes a kind and perhaps a file; write: ledger sqlite [<file>]")
+			}
+			app.Ledger = &LedgerConfig{Driver: args[0]}
+			if len(args) == 2 {
+				app.Ledger.File = args[1]
+			}
+			return noBlock(d, "ledger")
+		},
+	}.parse(d, "the global option pay")
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "pay", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// parsePay parses the directive:
+//
+//	pay [<prefix>] {
+//	    pingpp { … }
+//	    wechat wx_lite { … }
+//	    session { … }
+//	    upstream <…> { … }
+//	    backend_token <token>
+//	    orders <method> <path> { … }
+//	    events <method> <path> { … }
+//	    allow_http
+//	}
+//
+// It takes no matcher: the whole site must pass through it.
+func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // the directive's name
+	pay := &Handler{}
+	switch args := h.RemainingArgs(); {
+	case len(args) > 1:
+		return nil, h.Errf("pay takes at most a prefix, not %q; write: pay [<prefix>] { … }", strings.Join(args, " "))
+	case len(args) == 1:
+		p := args[0]
+		if strings.HasPrefix(p, "@") || p == "*" || strings.HasSuffix(p, "*") {
+			return nil, h.Errf("pay takes no matcher (%s), since the whole site must pass through it; write a prefix like /pay, or nothing", p)
+		}
+		if !strings.HasPrefix(p, "/") || len(p) < 2 || strings.HasSuffix(p, "/") {
+			return nil, h.Errf("the prefix %q must begin with a slash and end without one; write: pay /pay { … }", p)
+		}
+		pay.Prefix = p
+	}
+	err := options{
+		"pingpp":   func(d *caddyfile.Dispenser) error { pay.Pingpp = new(PingppConfig); return parsePingpp(d, pay.Pingpp) },
+		"session":  func(d *caddyfile.Dispenser) error { pay.Session = new(SessionConfig); return parseSession(d, pay.Session) },
+		"orders":   func(d *caddyfile.Dispenser) error { pay.Orders = new(OrdersConfig); return parseOrders(d, pay.Orders) },
+		"events":   func(d *caddyfile.Dispenser) error { pay.Events = new(EventsConfig); return parseEvents(d, pay.Events) },
+		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, pay) },
+		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
+		"backend_token": func(d *caddyfile.Dispenser) error {
+			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")
+		},
+		"allow_http": func(d *caddyfile.Dispenser) error { pay.AllowHTTP = true; return none(d) },
+	}.parse(h.Dispenser, "pay")
+	if err != nil {
+		return nil, err
+	}
+	if pay.Pingpp == nil {
+		return nil, h.Err("pay needs a pingpp block; write: pingpp { app …  key …  webhook_key … }, each on its own line")
+	}
+	return []httpcaddyfile.ConfigValue{{
+		Class: "route",
+		Value: caddyhttp.Route{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(pay, "handler", "pay", nil)}},
+	}}, nil
+}

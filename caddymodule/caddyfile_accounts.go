@@ -1,0 +1,68 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// parsePingpp parses the block:
+//
+//	pingpp {
+//	    app         <app id>
+//	    key         <secret key>
+//	    signing_key <file or PEM>
+//	    webhook_key <file or PEM>...
+//	    endpoint    <url>
+//	    channels    <name>...
+//	    timeout     <duration>
+//	}
+func parsePingpp(d *caddyfile.Dispenser, c *PingppConfig) error {
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("pingpp takes a block, not %q; write: pingpp { … }", args[0])
+	}
+	return options{
+		"app":         func(d *caddyfile.Dispenser) error { return one(d, &c.App, "app_…") },
+		"key":         func(d *caddyfile.Dispenser) error { return one(d, &c.Key, "{env.PINGPP_KEY}") },
+		"signing_key": func(d *caddyfile.Dispenser) error { return one(d, &c.SigningKey, "merchant.pem") },
+		"webhook_key": func(d *caddyfile.Dispenser) error { return several(d, &c.WebhookKeys, "pingpp.pub.pem") },
+		"endpoint":    func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.pingxx.com") },
+		"channels":    func(d *caddyfile.Dispenser) error { return several(d, &c.Channels, "wx_lite") },
+		"timeout":     func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
+	}.parse(d, "pingpp")
+}
+
+// parseWeChat parses the block of one WeChat account:
+//
+//	wechat wx_lite {
+//	    app_id   <appid>
+//	    secret   <AppSecret>
+//	    endpoint <url>
+//	}
+func parseWeChat(d *caddyfile.Dispenser, h *Handler) error {
+	args := d.RemainingArgs()
+	if len(args) != 1 || args[0] != "wx_lite" {
+		return d.Err("wechat takes the kind of account; write: wechat wx_lite { … }")
+	}
+	c := &WeChatConfig{}
+	h.WeChat = map[string]*WeChatConfig{args[0]: c}
+	return options{
+		"app_id":   func(d *caddyfile.Dispenser) error { return one(d, &c.AppID, "wx…") },
+		"secret":   func(d *caddyfile.Dispenser) error { return one(d, &c.Secret, "{env.WECHAT_SECRET}") },
+		"endpoint": func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.weixin.qq.com") },
+	}.parse(d, "wechat wx_lite")
+}
+
+// parseSession parses the block:
+//
+//	session {
+//	    ttl <duration>
+//	    key <base64>...
+//	}
+func parseSession(d *caddyfile.Dispenser, c *SessionConfig) error {
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("session takes a block, not %q; write: session { … }", args[0])
+	}
+	return options{
+		"ttl": func(d *caddyfile.Dispenser) error { return duration(d, &c.TTL, "2h") },
+		"key": func(d *caddyfile.Dispenser) error { return several(d, &c.Keys, "{env.PAY_SESSION_KEY}") },
+	}.parse(d, "session")
+}

@@ -1,0 +1,105 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// parseUpstream hands the whole segment to reverse_proxy, so that its syntax is exactly reverse_proxy's.
+func parseUpstream(h httpcaddyfile.Helper, d *caddyfile.Dispenser) (json.RawMessage, error) {
+	proxy := &reverseproxy.Handler{}
+	if err := proxy.UnmarshalCaddyfile(d.NewFromNextSegment()); err != nil {
+		return nil, err
+	}
+	if len(proxy.Upstreams) == 0 && proxy.DynamicUpstreamsRaw == nil {
+		return nil, d.Err("upstream names no backend; write: upstream legacy:8080")
+	}
+	if err := proxy.FinalizeUnmarshalCaddyfile(h); err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
+}
+
+// parseOrders parses the block:
+//
+//	orders <method> <path with {order_no}> {
+//	    max <fen>
+//	}
+func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
+	if err := methodAndPath(d, &c.Method, &c.Path, "GET /internal/pay/orders/{order_no}", "GET", "POST"); err != nil {
+		return err
+	}
+	return options{
+		"max": func(d *caddyfile.Dispenser) error {
+			var text string
+			if err := one(d, &text, "2000000"); err != nil {
+				return err
+			}
+			fen, err := strconv.ParseInt(text, 10, 64)
+			if err != nil || fen <= 0 {
+				return d.Errf("max takes a whole number of fen above 0, not %q; write: max 2000000 for 20,000 yuan", text)
+			}
+			c.Max = fen
+			return nil
+		},
+	}.parse(d, "orders")
+}
+
+// parseEvents parses the block:
+//
+//	events <method> <path> {
+//	    secret  <whsec_…>...
+//	    types   <type>...
+//	    expect  body <text>
+//	    timeout <duration>
+//	    retry   <duration>...
+//	}
+func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
+	if err := methodAndPath(d, &c.Method, &c.Path, "POST /internal/pay/events", "POST", "PUT"); err != nil {
+		return err
+	}
+	return options{
+		"secret": func(d *caddyfile.Dispenser) error { return several(d, &c.Secrets, "{env.PAY_EVENTS_SECRET}") },
+		"types":  func(d *caddyfile.Dispenser) error { return several(d, &c.Types, "charge.succeeded") },
+		"expect": func(d *caddyfile.Dispenser) error {
+			args := d.RemainingArgs()
+			if len(args) != 2 || args[0] != "body" || args[1] == "" {
+				return d.Err("expect takes what the answer's body must be; write: expect body success")
+			}
+			c.Expect = &ExpectConfig{Body: args[1]}
+			return noBlock(d, "expect")
+		},
+		"timeout": func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
+		"retry": func(d *caddyfile.Dispenser) error {
+			var gaps []string
+			if err := several(d, &gaps, "5s 30s 2m 10m 1h"); err != nil {
+				return err
+			}
+			for _, text := range gaps {
+				gap, err := caddy.ParseDuration(text)
+				if err != nil || gap <= 0 {
+					return d.Errf("retry takes durations above 0, not %q; write: retry 5s 30s 2m 10m 1h", text)
+				}
+				c.Retry = append(c.Retry, caddy.Duration(gap))
+			}
+			return nil
+		},
+	}.parse(d, "events")
+}
+
+func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string, allowed ...string) error {
+	name := d.Val()
+	args := d.RemainingArgs()
+	if len(args) != 2 || !slices.Contains(allowed, args[0]) {
+		return d.Errf("%s takes a method and a path; write: %s %s", name, name, example)
+	}
+	*method, *path = args[0], args[1]
+	return nil
+}

@@ -1,0 +1,153 @@
+package caddymodule
+
+import (
+	"encoding/json"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+// LedgerConfig says where the durable record is kept.
+type LedgerConfig struct {
+	// The kind of ledger. Only `sqlite` is available. Default: `sqlite`.
+	Driver string `json:"driver,omitempty"`
+
+	// The SQLite file; it is made with mode 0600. A relative name is relative to the working directory.
+	// Default: `pay/ledger.db` in Caddy's data directory. Placeholders are resolved.
+	File string `json:"file,omitempty"`
+}
+
+// PingppConfig is a merchant's Ping++ app.
+type PingppConfig struct {
+	// The Ping++ app id, `app_…`. Required. Placeholders are resolved.
+	App string `json:"app,omitempty"`
+
+	// The secret API key. Its prefix decides the mode: `sk_test_…` moves no money, `sk_live_…` does. Required. Placeholders
+	// are resolved; write `{env.…}` or `{file.…}` to keep the key out of the configuration.
+	Key string `json:"key,omitempty"`
+
+	// The merchant's RSA private key that signs requests to Ping++: a PEM file, or PEM text, in PKCS#1 or PKCS#8.
+	// Without it requests are not signed, which Ping++ refuses once request signatures are switched on in its dashboard.
+	SigningKey string `json:"signing_key,omitempty"`
+
+	// Ping++'s RSA public keys that webhooks are verified with: PEM files, or PEM text; several while the key changes. Required.
+	WebhookKeys []string `json:"webhook_key,omitempty"`
+
+	// Where Ping++'s API is. Plain http only with a test key or to loopback. Default: `https://api.pingxx.com`.
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// The payment channels that clients may use. Default: all known: `wx_lite`.
+	Channels []string `json:"channels,omitempty"`
+
+	// How long one call to Ping++ may take, retries included. Default: `15s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+}
+
+// WeChatConfig is one WeChat account.
+type WeChatConfig struct {
+	// The account's appid, `wx…`. Required. Placeholders are resolved.
+	AppID string `json:"app_id,omitempty"`
+
+	// The account's AppSecret. Required. Placeholders are resolved.
+	Secret string `json:"secret,omitempty"`
+
+	// Where WeChat's API is. Plain http only to loopback. Default: `https://api.weixin.qq.com`.
+	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// SessionConfig is about the sessions that logins get.
+type SessionConfig struct {
+	// How long a login is good for. Default: `2h`.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
+	// Keys of 32 bytes in base64: the first encrypts, all decrypt. Placeholders are resolved. Default: one key, made when it
+	// is first needed and kept in Caddy's storage, so that all nodes that share the storage share it.
+	Keys []string `json:"key,omitempty"`
+}
+
+// OrdersConfig is the backend's answer to "what does this order cost".
+type OrdersConfig struct {
+	// The request method: `GET` or `POST`. Required.
+	Method string `json:"method,omitempty"`
+
+	// The path at the backend, with `{order_no}` in it. It is closed to the outside. Required.
+	Path string `json:"path,omitempty"`
+
+	// Refuse to charge more than this, in fen. Default: no limit.
+	Max int64 `json:"max,omitempty"`
+}
+
+// EventsConfig is how the backend hears of payments.
+type EventsConfig struct {
+	// The request method: `POST` or `PUT`. Required.
+	Method string `json:"method,omitempty"`
+
+	// The path at the backend. It is closed to the outside. Required.
+	Path string `json:"path,omitempty"`
+
+	// Secrets (`whsec_…`) that sign what the backend receives, as Standard Webhooks says; two while they change. Placeholders
+	// are resolved. Required unless backend_token is set.
+	Secrets []string `json:"secret,omitempty"`
+
+	// The event types to deliver, like `charge.succeeded`; the others are recorded only. Default: all.
+	Types []string `json:"types,omitempty"`
+
+	// What the backend's answer has to be besides 2xx. Default: anything but an HTML page.
+	Expect *ExpectConfig `json:"expect,omitempty"`
+
+	// How long the backend may take to answer. Default: `15s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// The gaps between attempts, each ±20 %; after the last attempt an event waits for a person.
+	// Default: `5s 30s 2m 10m 30m 1h 3h 6h 12h 24h 24h`, about three days.
+	Retry []caddy.Duration `json:"retry,omitempty"`
+}
+
+// ExpectConfig is an answer that acknowledges an event.
+type ExpectConfig struct {
+	// The body, compared after trimming and without regard to case, within the first 4 KiB.
+	Body string `json:"body,omitempty"`
+}
+
+// Handler is the `pay` directive: it takes payments through Ping++ for the site that it stands in, hands each verified event to the
+// backend, and tells the backend who the user is.
+//
+// It answers everything under its prefix. On every other request it removes `X-WX-*` and `X-Pay-*` headers that come from
+// outside and, when the request carries a valid session, sets `X-WX-OPENID`, `X-WX-APPID`, `X-WX-UNIONID` and `X-WX-SOURCE`
+// and the placeholders `{http.pay.openid}` and `{http.pay.appid}`.
+type Handler struct {
+	// The path below which the routes are. Default: `/pay`.
+	Prefix string `json:"prefix,omitempty"`
+
+	// The Ping++ app that is paid through. Required.
+	Pingpp *PingppConfig `json:"pingpp,omitempty"`
+
+	// The WeChat accounts whose users log in, by their kind: `wx_lite` is a mini program.
+	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
+
+	// Sessions of users who have logged in.
+	Session *SessionConfig `json:"session,omitempty"`
+
+	// How the backend is reached: a `reverse_proxy` handler. Required with orders or events.
+	UpstreamRaw json.RawMessage `json:"upstream,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
+
+	// A secret of at least 32 characters that is sent as `X-Pay-Token` on every call to the backend, for it to compare.
+	// Placeholders are resolved.
+	BackendToken string `json:"backend_token,omitempty"`
+
+	// Where a charge's price comes from. Without it no charges are created.
+	Orders *OrdersConfig `json:"orders,omitempty"`
+
+	// Where events are delivered. Without it they are recorded and stay pending.
+	Events *EventsConfig `json:"events,omitempty"`
+
+	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
+	AllowHTTP bool `json:"allow_http,omitempty"`
+
+	site     *handlers.Site
+	app      *App
+	registry registration
+	logger   *zap.Logger
+}

@@ -1,0 +1,84 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+// The request's variables that two pay blocks on one site share.
+const (
+	varSession  = "pay.session"  // the token that the request carried in X-Pay-Session; set once the headers are stripped
+	varIdentity = "pay.identity" // set once a block has told the backend who the user is
+)
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.pay", New: func() caddy.Module { return new(Handler) }}
+}
+
+// ServeHTTP answers what lies under the prefix, closes the backend's own paths, and passes everything else on with the
+// user's identity.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if caddyhttp.GetVar(r.Context(), varSession) == nil {
+		caddyhttp.SetVar(r.Context(), varSession, handlers.StripTrusted(r.Header))
+	}
+	switch {
+	case h.site.Owns(r.URL.Path):
+		h.site.ServeHTTP(w, r)
+		return nil
+	case h.site.IsPrivate(r.URL.Path):
+		h.site.NotFound(w, r)
+		return nil
+	}
+	if caddyhttp.GetVar(r.Context(), varIdentity) == nil {
+		h.identify(r)
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// identify tells the backend who the user is, if the request carries a valid session.
+func (h *Handler) identify(r *http.Request) {
+	id, err := h.site.Identify(r)
+	if err != nil {
+		return
+	}
+	caddyhttp.SetVar(r.Context(), varIdentity, true)
+	handlers.SetIdentity(r.Header, id)
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	repl.Set("http.pay.openid", id.OpenID)
+	repl.Set("http.pay.appid", id.AppID)
+}
+
+// sessionOf returns the token that ServeHTTP took from the headers.
+func sessionOf(r *http.Request) string {
+	token, _ := caddyhttp.GetVar(r.Context(), varSession).(string)
+	return token
+}
+
+// secure reports whether the client came by HTTPS, to Caddy or to a trusted proxy in front of it.
+func (h *Handler) secure(r *http.Request) bool {
+	if h.AllowHTTP || r.TLS != nil {
+		return true
+	}
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted && r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+// clientIP is the client's address as the server trusts it.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+func zapSite(name string) zap.Field { return zap.String("site", name) }
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

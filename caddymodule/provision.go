@@ -1,0 +1,338 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/wechat"
+)
+
+const (
+	defaultPrefix = "/pay"
+	defaultTTL    = 2 * time.Hour
+	quoteTimeout  = 15 * time.Second
+)
+
+// Provision resolves the configuration. It opens no ledger and no connection.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	name, nested, route := siteOf(ctx)
+	r := newResolver(name)
+	if nested {
+		h.logger.Warn("pay stands inside another block and covers only what that block matches; put it directly into the site",
+			zapSite(name))
+	}
+	appAny, err := ctx.App("pay")
+	if err != nil {
+		return fmt.Errorf("pay on %s: %w", name, err)
+	}
+	h.app = appAny.(*App)
+	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
+	}
+
+	h.site = &handlers.Site{
+		Prefix:   h.Prefix,
+		Ledger:   h.app.store.open,
+		ClientIP: clientIP,
+		Session:  sessionOf,
+		Secure:   h.secure,
+		SkipLog: func(r *http.Request) {
+			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+		},
+		Closing: h.app.closing,
+		Logger:  h.logger,
+		Now:     time.Now,
+		Rand:    rand.Reader,
+	}
+	if h.site.Prefix == "" {
+		h.site.Prefix = defaultPrefix
+	}
+	if p := h.site.Prefix; !strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, "*{}?#% ") {
+		return r.errorf("prefix", "%q must begin with a slash and end without one, like /pay", p)
+	}
+	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionBackend} {
+		if err := step(r); err != nil {
+			return err
+		}
+	}
+	if err := h.provisionSessions(ctx, r); err != nil {
+		return err
+	}
+	upstreamJSON := string(h.UpstreamRaw) // loading the module clears it
+	if h.UpstreamRaw != nil {
+		mod, err := ctx.LoadModule(h, "UpstreamRaw")
+		if err != nil {
+			return r.errorf("upstream", "%w", err)
+		}
+		h.site.Backend = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+	}
+	dest, err := h.provisionEvents(r, upstreamJSON)
+	if err != nil {
+		return err
+	}
+	h.registry = registration{site: name, route: route, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest}
+	return h.app.register(&h.registry)
+}
+
+func (h *Handler) provisionPingpp(r *resolver) error {
+	c := h.Pingpp
+	if c == nil {
+		return r.errorf("pingpp", "the block is missing; it names app, key and webhook_key")
+	}
+	app, err := r.value("pingpp app", c.App)
+	if err != nil {
+		return err
+	}
+	key, err := r.value("pingpp key", c.Key)
+	if err != nil {
+		return err
+	}
+	var signing *rsa.PrivateKey
+	if c.SigningKey != "" {
+		text, err := r.pem("pingpp signing_key", c.SigningKey)
+		if err != nil {
+			return err
+		}
+		if signing, err = pingpp.ParsePrivateKey(text); err != nil {
+			return r.errorf("pingpp signing_key", "%w", err)
+		}
+	}
+	if len(c.WebhookKeys) == 0 {
+		return r.errorf("pingpp webhook_key", "is missing; it is Ping++'s public key, from the dashboard, that webhooks are verified with")
+	}
+	var webhookKeys []*rsa.PublicKey
+	for _, configured := range c.WebhookKeys {
+		text, err := r.pem("pingpp webhook_key", configured)
+		if err != nil {
+			return err
+		}
+		pub, err := pingpp.ParsePublicKey(text)
+		if err != nil {
+			return r.errorf("pingpp webhook_key", "%w", err)
+		}
+		webhookKeys = append(webhookKeys, pub)
+	}
+	if h.site.Verifier, err = pingpp.NewVerifier(webhookKeys...); err != nil {
+		return r.errorf("pingpp webhook_key", "%w", err)
+	}
+	endpoint := c.Endpoint
+	if endpoint != "" {
+		if endpoint, err = r.value("pingpp endpoint", endpoint); err != nil {
+			return err
+		}
+	}
+	h.site.Pingpp, err = pingpp.New(pingpp.Config{
+		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout),
+	})
+	if err != nil {
+		return r.errorf("pingpp", "%w", err)
+	}
+	h.site.Scope = ledger.Scope{App: app, Mode: ledger.Test}
+	if h.site.Pingpp.Live() {
+		h.site.Scope.Mode = ledger.Live
+		if signing == nil {
+			h.logger.Warn("pingpp signing_key is not set: requests to Ping++ go out unsigned", zapSite(r.site))
+		}
+	}
+	h.site.Channels = c.Channels
+	if len(c.Channels) == 0 {
+		h.site.Channels = handlers.Channels()
+	}
+	for _, name := range h.site.Channels {
+		if !slices.Contains(handlers.Channels(), name) {
+			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name, strings.Join(handlers.Channels(), ", "))
+		}
+	}
+	return nil
+}
+
+func (h *Handler) provisionWeChat(r *resolver) error {
+	for kind := range h.WeChat {
+		if kind != "wx_lite" {
+			return r.errorf("wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite")
+		}
+	}
+	c := h.WeChat["wx_lite"]
+	if c == nil {
+		if h.Orders != nil {
+			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in, and orders could not be paid")
+		}
+		return nil
+	}
+	appID, err := r.value("wechat wx_lite app_id", c.AppID)
+	if err != nil {
+		return err
+	}
+	secret, err := r.value("wechat wx_lite secret", c.Secret)
+	if err != nil {
+		return err
+	}
+	endpoint := c.Endpoint
+	if endpoint != "" {
+		if endpoint, err = r.value("wechat wx_lite endpoint", endpoint); err != nil {
+			return err
+		}
+	}
+	h.site.WxLite, err = wechat.NewMiniProgram(wechat.Config{AppID: appID, Secret: secret, Endpoint: endpoint})
+	if err != nil {
+		return r.errorf("wechat wx_lite", "%w", err)
+	}
+	return nil
+}
+
+func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
+	c := h.Session
+	if c == nil {
+		c = &SessionConfig{}
+	}
+	ttl := time.Duration(c.TTL)
+	if ttl == 0 {
+		ttl = defaultTTL
+	}
+	if ttl < time.Minute {
+		return r.errorf("session ttl", "%s is too short; write a minute or more, like 2h", ttl)
+	}
+	h.site.Sessions = &handlers.Sessions{TTL: ttl, Now: time.Now}
+	if len(c.Keys) == 0 {
+		stored := &storedKey{storage: ctx.Storage(), random: rand.Reader}
+		h.site.Sessions.Keys = stored.keys
+		return nil
+	}
+	var keys [][]byte
+	for _, configured := range c.Keys {
+		text, err := r.value("session key", configured)
+		if err != nil {
+			return err
+		}
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(key) != sessionKeyBytes {
+			return r.errorf("session key", "must be %d bytes in base64; make one with: openssl rand -base64 32", sessionKeyBytes)
+		}
+		keys = append(keys, key)
+	}
+	h.site.Sessions.Keys = func(context.Context) ([][]byte, error) { return keys, nil }
+	return nil
+}
+
+func (h *Handler) provisionBackend(r *resolver) error {
+	if h.BackendToken != "" {
+		token, err := r.value("backend_token", h.BackendToken)
+		if err != nil {
+			return err
+		}
+		if len(token) < 32 {
+			return r.errorf("backend_token", "%w", errTooShort)
+		}
+		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			return r.errorf("backend_token", "must be printable ASCII without spaces, since it is sent as a header")
+		}
+		h.site.Token = token
+	}
+	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil) {
+		return r.errorf("upstream", "is missing: orders and events are sent there; write upstream legacy:8080")
+	}
+	if h.Orders == nil {
+		return nil
+	}
+	if h.site.Token == "" {
+		h.logger.Warn("orders without backend_token: whoever reaches the backend can ask it for prices and names; set backend_token and compare X-Pay-Token",
+			zapSite(r.site))
+	}
+	path, err := r.path("orders", h.Orders.Path)
+	if err != nil {
+		return err
+	}
+	if strings.Count(path, "{order_no}") != 1 {
+		return r.errorf("orders", "the path %q must hold {order_no} once, like /internal/pay/orders/{order_no}", path)
+	}
+	if err := r.method("orders", h.Orders.Method, http.MethodGet, http.MethodPost); err != nil {
+		return err
+	}
+	if h.Orders.Max < 0 {
+		return r.errorf("orders max", "%d must be above 0; it is in fen", h.Orders.Max)
+	}
+	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
+	h.site.Private = append(h.site.Private, path)
+	return nil
+}
+
+// provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
+func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
+	h.site.Intake = &relay.Intake{Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now}
+	c := h.Events
+	if c == nil {
+		return nil, nil
+	}
+	if len(c.Secrets) == 0 && h.site.Token == "" {
+		return nil, r.errorf("events", "needs a secret, or the site a backend_token: without either, anyone who reaches the backend could announce a payment")
+	}
+	path, err := r.path("events", c.Path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(path, "{") {
+		return nil, r.errorf("events", "the path %q may hold no placeholder of a request", path)
+	}
+	if err := r.method("events", c.Method, http.MethodPost, http.MethodPut); err != nil {
+		return nil, err
+	}
+	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: c.Types,
+		Upstream: upstreamJSON, backend: h.site.Backend}
+	if c.Expect != nil {
+		d.Expect = c.Expect.Body
+	}
+	for _, gap := range c.Retry {
+		if gap <= 0 {
+			return nil, r.errorf("events retry", "a gap must be above 0, like 5s")
+		}
+		d.Retry = append(d.Retry, time.Duration(gap))
+	}
+	for _, configured := range c.Secrets {
+		text, err := r.value("events secret", configured)
+		if err != nil {
+			return nil, err
+		}
+		secret, err := relay.ParseSecret(text)
+		if err != nil {
+			return nil, r.errorf("events secret", "%w", err)
+		}
+		d.Secrets = append(d.Secrets, secret)
+	}
+	h.site.Intake.Types = c.Types
+	h.site.Private = append(h.site.Private, path)
+	return d, nil
+}
+
+// path resolves and checks a path at the backend.
+func (r *resolver) path(option, configured string) (string, error) {
+	path, err := r.value(option, configured)
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "//") {
+		return "", r.errorf(option, "the path %q must begin with one slash and hold no query, like /internal/pay/%s", path, option)
+	}
+	return path, nil
+}
+
+func (r *resolver) method(option, method string, allowed ...string) error {
+	if slices.Contains(allowed, method) {
+		return nil
+	}
+	return r.errorf(option, "the method %q is not one of %s", method, strings.Join(allowed, ", "))
+}

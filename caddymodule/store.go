@@ -1,0 +1,96 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/sqlite"
+)
+
+// stores holds the open ledgers of this process by their resolved path, so that two sites, or the old and the new
+// configuration during a reload, share one.
+var stores = caddy.NewUsagePool()
+
+// store is a ledger that is opened when it is first needed: provisioning, and so `caddy validate`, touches no file. It
+// belongs to no configuration and keeps nothing of one.
+type store struct {
+	path string
+
+	mu     sync.Mutex
+	ledger ledger.Ledger // nil until opened
+	closed bool
+}
+
+// acquireStore takes a reference on the store of a path; each is given back with one releaseStore.
+func acquireStore(path string) *store {
+	s, _ := stores.LoadOrStore(path, &store{path: path})
+	return s.(*store)
+}
+
+func releaseStore(path string) error {
+	_, err := stores.Delete(path)
+	return err
+}
+
+// open returns the ledger, opening it the first time. An error is not remembered: the next call tries again.
+func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, ledger.ErrClosed
+	case s.ledger != nil:
+		return s.ledger, nil
+	}
+	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Logger: caddy.Log().Named("pay.ledger").With(zap.String("file", s.path))})
+	if err != nil {
+		return nil, err
+	}
+	s.ledger = l
+	return l, nil
+}
+
+// Destruct closes the ledger when its last user is gone. A request that is still running then gets ledger.ErrClosed, and with it
+// Ping++ a 503: it comes again.
+func (s *store) Destruct() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.ledger == nil {
+		return nil
+	}
+	return s.ledger.Close()
+}
+
+// ledgerPath resolves the ledger's file so that every spelling of one file gives one path.
+func ledgerPath(file string) (string, error) {
+	if file == "" {
+		file = filepath.Join(caddy.AppDataDir(), "pay", "ledger.db")
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", fmt.Errorf("ledger file %s: %w", file, err)
+	}
+	// The file or its folder may not exist yet: resolve the part that does.
+	rest := ""
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		resolved, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return filepath.Join(resolved, rest), nil
+		}
+		if !os.IsNotExist(err) || filepath.Dir(dir) == dir {
+			return "", fmt.Errorf("ledger file %s: %w", file, err)
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// Interface guard
+var _ caddy.Destructor = (*store)(nil)

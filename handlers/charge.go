@@ -1,0 +1,162 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+const (
+	// MaxWaiters is how many requests may wait for a payment at once.
+	MaxWaiters = 2000
+	maxWait    = 60 * time.Second
+	// How often a waiting request looks by itself, for payments that another process recorded.
+	waitPoll = 2 * time.Second
+)
+
+// chargeView is what a payer sees of a charge.
+type chargeView struct {
+	ID             string `json:"id"`
+	OrderNo        string `json:"order_no"` // the merchant's
+	Channel        string `json:"channel"`
+	Amount         int64  `json:"amount"` // fen
+	Currency       string `json:"currency"`
+	Status         string `json:"status"` // created, paid, refunded, reversed or expired
+	Paid           bool   `json:"paid"`
+	AmountRefunded int64  `json:"amount_refunded"` // fen
+	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
+	TimeExpire     int64  `json:"time_expire"`     // Unix seconds
+}
+
+// charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
+// paid; ?client= records what the client saw, which proves nothing.
+func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) error {
+	id, err := s.Identify(r)
+	if err != nil {
+		return err
+	}
+	wait, err := parseWait(r.URL.Query().Get("wait"))
+	if err != nil {
+		return err
+	}
+	note := r.URL.Query().Get("client")
+	switch note {
+	case "", "success", "cancel", "fail":
+	default:
+		return forbidden("client")
+	}
+	l, err := s.open(r.Context())
+	if err != nil {
+		return err
+	}
+	c, err := s.ownCharge(r.Context(), l, chargeID, id)
+	if err != nil {
+		return err
+	}
+	if note != "" && note != c.Client.Result {
+		if err := l.NoteClient(r.Context(), s.Scope, chargeID, ledger.ClientNote{Result: note, At: s.Now()}); err != nil {
+			return err
+		}
+		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("client", note))
+	}
+	if wait > 0 && !c.Paid && s.Now().Before(c.TimeExpire) {
+		if c, err = s.await(r.Context(), l, chargeID, id, wait); err != nil {
+			return err
+		}
+	}
+	w.Header().Set("X-Pay-Order-No", c.OrderNo)
+	writeJSON(w, http.StatusOK, view(c, s.Now()))
+	return nil
+}
+
+// ownCharge returns a charge of this payer; anybody else's does not exist for them.
+func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id Identity) (*ledger.Charge, error) {
+	c, err := l.Charge(ctx, s.Scope, chargeID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, problem("charge_not_found", nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Payer == "" || c.Payer != id.OpenID || c.PayerAppID != id.AppID {
+		return nil, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
+	}
+	return c, nil
+}
+
+// await returns the charge once it is paid, or as it stands when the time is up, it expires, the client has gone, or this configuration is
+// replaced.
+func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id Identity, wait time.Duration) (*ledger.Charge, error) {
+	if s.waiting.Add(1) > MaxWaiters {
+		s.waiting.Add(-1)
+		return nil, retryProblem("rate_limited", 5*time.Second, errors.New("too many requests wait for payments"))
+	}
+	defer s.waiting.Add(-1)
+	changed, stop := l.Watch(ledger.ChargeTopic(s.Scope, chargeID))
+	defer stop()
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	poll := time.NewTicker(waitPoll)
+	defer poll.Stop()
+	for over := false; ; {
+		c, err := s.ownCharge(ctx, l, chargeID, id)
+		if err != nil || over || c.Paid || !s.Now().Before(c.TimeExpire) {
+			return c, err
+		}
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-timeout.C:
+			over = true
+		case <-s.Closing:
+			over = true
+		case <-ctx.Done():
+			return c, nil
+		}
+	}
+}
+
+// view is a charge as its payer sees it now.
+func view(c *ledger.Charge, now time.Time) chargeView {
+	v := chargeView{
+		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
+		Status: "created", Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: c.TimeExpire.Unix(),
+	}
+	if c.Paid {
+		paid := c.TimePaid.Unix()
+		v.TimePaid = &paid
+	}
+	switch {
+	case c.Reversed:
+		v.Status = "reversed"
+	case c.Paid && c.AmountRefunded >= c.Amount:
+		v.Status = "refunded"
+	case c.Paid:
+		v.Status = "paid"
+	case !now.Before(c.TimeExpire):
+		v.Status = "expired"
+	}
+	return v
+}
+
+// parseWait reads ?wait: a duration like 25s, or plain seconds, up to a minute.
+func parseWait(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if seconds, serr := strconv.Atoi(text); serr == nil && seconds >= 0 && seconds <= int(maxWait/time.Second) {
+		d, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || d < 0 || d > maxWait {
+		return 0, forbidden("wait")
+	}
+	return d, nil
+}

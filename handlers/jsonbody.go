@@ -1,0 +1,71 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+)
+
+// readBody reads a request body of at most limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		return body, nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, problem("too_large", err)
+	}
+	return nil, problem("json_invalid", fmt.Errorf("reading the body: %w", err))
+}
+
+// readJSON reads a JSON object that the client has to send as application/json.
+func readJSON(w http.ResponseWriter, r *http.Request, limit int64) (map[string]json.RawMessage, error) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return nil, problem("content_type", nil)
+	}
+	body, err := readBody(w, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := parseObject(body)
+	if err != nil {
+		return nil, problem("json_invalid", err)
+	}
+	return fields, nil
+}
+
+// parseObject splits a JSON object into its members. A name that stands twice is refused: two readers of such a body
+// could see two different orders.
+func parseObject(raw []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	fields := make(map[string]json.RawMessage)
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name := t.(string) // the decoder lets nothing else stand before a colon
+		if _, twice := fields[name]; twice {
+			return nil, fmt.Errorf("the member %.40q stands twice", name)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		fields[name] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return fields, nil
+}

@@ -1,0 +1,187 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/wechat"
+)
+
+const (
+	maxOpenidBody = 4 << 10 // bytes
+	// How long an exchange may take, whoever waits for it: a code is good once, so a client that goes away must not waste it.
+	exchangeTimeout = 12 * time.Second
+	// How long to look for another process's record of a code that WeChat calls used.
+	otherProcessWait = time.Second
+)
+
+type openidAnswer struct {
+	OpenID    string `json:"openid"`
+	Session   string `json:"session"`
+	ExpiresIn int64  `json:"expires_in"` // seconds
+}
+
+// openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
+func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
+	code, err := loginCode(w, r)
+	if err != nil {
+		return err
+	}
+	id, err := s.exchange(r.Context(), code)
+	if err != nil {
+		return err
+	}
+	token, err := s.Sessions.Seal(r.Context(), useSession, id)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, openidAnswer{
+		OpenID:    id.OpenID,
+		Session:   token,
+		ExpiresIn: int64(id.Expires.Sub(s.Now()) / time.Second),
+	})
+	return nil
+}
+
+// loginCode takes the code from the query, or from a JSON body {"code": …}.
+func loginCode(w http.ResponseWriter, r *http.Request) (string, error) {
+	code := r.URL.Query().Get("code")
+	if code == "" && r.Method == http.MethodPost && r.ContentLength != 0 {
+		fields, err := readJSON(w, r, maxOpenidBody)
+		if err != nil {
+			return "", err
+		}
+		if raw, ok := fields["code"]; ok && json.Unmarshal(raw, &code) != nil {
+			return "", problem("json_invalid", errors.New("code is not a string"))
+		}
+	}
+	if code == "" {
+		return "", problem("code_missing", nil)
+	}
+	return code, nil
+}
+
+// exchange turns a login code into an identity. WeChat takes a code once, but clients save codes and try again: within the
+// session's time the same code gives the same identity again, also to another process on the same ledger, and calls at the same
+// moment exchange it once.
+func (s *Site) exchange(ctx context.Context, code string) (Identity, error) {
+	names, err := s.Sessions.codeKeys(ctx, s.WxLite.AppID(), code)
+	if err != nil {
+		return Identity{}, err
+	}
+	v, err, _ := s.exchanges.Do(string(names[0]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
+		defer cancel()
+		return s.exchangeOnce(ctx, code, names)
+	})
+	if err != nil {
+		return Identity{}, err
+	}
+	return v.(Identity), nil
+}
+
+func (s *Site) exchangeOnce(ctx context.Context, code string, names [][]byte) (Identity, error) {
+	l, err := s.open(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	if id, err := s.savedLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
+		return id, err
+	}
+	user, err := s.WxLite.Exchange(ctx, code)
+	if werr, ok := errors.AsType[*wechat.Error](err); ok && werr.Used() {
+		if id, err := s.awaitLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
+			return id, err
+		}
+	}
+	if err != nil {
+		return Identity{}, wechatProblem(err)
+	}
+	id := Identity{
+		OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.WxLite.AppID(), Kind: "wx_lite",
+		Scope: s.Scope, Expires: s.Now().Add(s.Sessions.TTL).Truncate(time.Second),
+	}
+	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", shortID(id.OpenID)))
+	sealed, err := s.Sessions.Seal(ctx, useLogin, id)
+	if err != nil {
+		return Identity{}, err
+	}
+	err = l.SaveLogin(ctx, ledger.Login{
+		Key: names[0], Identity: []byte(sealed), Now: s.Now().UnixMilli(), Expires: id.Expires.UnixMilli(),
+	})
+	if err != nil {
+		// The user is logged in all the same; only a second use of the code will not be recognised.
+		s.Logger.Warn("the exchanged code could not be remembered", zap.Error(err))
+	}
+	return id, nil
+}
+
+// savedLogin returns the identity that a code was exchanged for before, or ledger.ErrNotFound.
+func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (Identity, error) {
+	for _, name := range names {
+		sealed, err := l.Login(ctx, name, s.Now().UnixMilli())
+		if errors.Is(err, ledger.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return Identity{}, err
+		}
+		id, err := s.Sessions.Open(ctx, useLogin, string(sealed))
+		if err == nil {
+			id.Scope = s.Scope // two sites of one mini program may share the ledger
+			return id, nil
+		}
+		// Sealed by a key that is gone: as good as unknown.
+		if !errors.Is(err, errSessionInvalid) && !errors.Is(err, errSessionExpired) {
+			return Identity{}, err
+		}
+	}
+	return Identity{}, ledger.ErrNotFound
+}
+
+// awaitLogin looks a little longer for a code that WeChat calls used: another process may be recording it at this moment.
+func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, otherProcessWait)
+	defer cancel()
+	tick := time.NewTicker(otherProcessWait / 8)
+	defer tick.Stop()
+	for {
+		id, err := s.savedLogin(ctx, l, names)
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return id, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return Identity{}, ledger.ErrNotFound
+		}
+	}
+}
+
+// wechatProblem gives WeChat's refusal its code.
+func wechatProblem(err error) error {
+	werr, ok := errors.AsType[*wechat.Error](err)
+	if !ok {
+		return problem("wechat_unavailable", err)
+	}
+	switch werr.Kind {
+	case wechat.CodeInvalid:
+		return problem("code_invalid", err)
+	case wechat.Busy:
+		return retryProblem("wechat_busy", 2*time.Second, err)
+	case wechat.Blocked:
+		return problem("wechat_blocked", err)
+	case wechat.Misconfigured:
+		return problem("wechat_misconfigured", fmt.Errorf("check app_id and secret of `wechat wx_lite`: %w", err))
+	case wechat.Rejected:
+		return problem("wechat_rejected", err)
+	}
+	return problem("wechat_unavailable", err)
+}

@@ -1,0 +1,140 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Problem is an error that a client may see: an RFC 9457 problem with a stable code. Its cause is for the log only.
+type Problem struct {
+	Code       string         // one of the codes in problem_codes.go
+	RetryAfter time.Duration  // sent as Retry-After, in whole seconds; 0: not sent
+	Members    map[string]any // further members of the JSON object
+	Allow      string         // for method_not_allowed
+	Cause      error          // what really happened; never sent to the client
+
+	logged bool // a line was written, or left out on purpose
+}
+
+func (p *Problem) Error() string {
+	if p.Cause == nil {
+		return p.Code
+	}
+	return p.Code + ": " + p.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// Status is the HTTP status of the problem's code.
+func (p *Problem) Status() int { return codes[p.Code].status }
+
+func problem(code string, cause error) *Problem { return &Problem{Code: code, Cause: cause} }
+
+func retryProblem(code string, after time.Duration, cause error) *Problem {
+	return &Problem{Code: code, RetryAfter: after, Cause: cause}
+}
+
+// writeProblem answers with an error. The response is complete: nothing that comes after may turn it into something else.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	text := codes[p.Code]
+	detail := text.zh
+	if prefersEnglish(r.Header.Get("Accept-Language")) {
+		detail = text.en
+	}
+	body := map[string]any{
+		"title":  http.StatusText(text.status),
+		"status": text.status,
+		"code":   p.Code,
+		"detail": detail,
+	}
+	maps.Copy(body, p.Members)
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Language", map[bool]string{true: "en", false: "zh"}[detail == text.en])
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Language")
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	if text.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="pay"`)
+	}
+	w.WriteHeader(text.status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// writeJSON answers with a small object of ours.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	raw, err := json.Marshal(v)
+	if err != nil { // only types of this package come here, and they all encode
+		panic(err)
+	}
+	writeRaw(w, status, raw)
+}
+
+// writeRaw answers with JSON that is passed on byte for byte.
+func writeRaw(w http.ResponseWriter, status int, raw []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(raw)))
+	w.WriteHeader(status)
+	_, _ = w.Write(raw)
+}
+
+// prefersEnglish compares where "en" and "zh" stand in Accept-Language; Chinese is the default. Clients list languages in
+// order of preference, so quality values are not weighed.
+func prefersEnglish(accept string) bool {
+	for part := range strings.SplitSeq(strings.ToLower(accept), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		switch primary, _, _ := strings.Cut(tag, "-"); primary {
+		case "en":
+			return true
+		case "zh":
+			return false
+		}
+	}
+	return false
+}
+
+// report writes the one log line of a failed call: faults of ours or of the other side as errors, the rest quietly.
+func (s *Site) report(r *http.Request, route string, p *Problem) {
+	if p.logged {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("route", route),
+		zap.String("method", r.Method),
+		zap.String("client_ip", s.ClientIP(r)),
+		zap.String("code", p.Code),
+		zap.Int("status", p.Status()),
+	}
+	if p.Cause != nil {
+		fields = append(fields, zap.Error(p.Cause))
+	}
+	if p.Status() >= http.StatusInternalServerError {
+		s.Logger.Error("refused", fields...)
+		return
+	}
+	s.Logger.Info("refused", fields...)
+}
+
+// asProblem turns any error into a problem. One that nobody has given a code is a fault of ours with the ledger, the only
+// other thing that handlers call without naming the problem themselves.
+func asProblem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	return retryProblem("ledger_unavailable", 2*time.Second, err)
+}

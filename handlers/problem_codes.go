@@ -1,0 +1,56 @@
+package handlers
+
+import "net/http"
+
+// codes is every error that a route can answer, with its status and the sentence for the person in front of it. The codes
+// are part of the product's interface and never change their meaning.
+var codes = map[string]struct {
+	status int
+	en, zh string
+}{
+	"https_required":     {http.StatusForbidden, "This address is served over HTTPS only. Call it with https://.", "该接口只接受 HTTPS 访问，请使用 https://。"},
+	"not_found":          {http.StatusNotFound, "There is nothing at this address.", "该地址不存在。"},
+	"method_not_allowed": {http.StatusMethodNotAllowed, "This address does not accept the request's method; see the Allow header.", "不支持该请求方法，请参见 Allow 响应头。"},
+	"too_large":          {http.StatusRequestEntityTooLarge, "The request body is too large.", "请求体过大。"},
+	"content_type":       {http.StatusUnsupportedMediaType, "Send the request body as application/json.", "请求体必须是 application/json。"},
+	"json_invalid":       {http.StatusBadRequest, "The request body is not the JSON object that this address expects.", "请求体不是该接口要求的 JSON 对象。"},
+	"field_forbidden":    {http.StatusBadRequest, "The request holds a field or a value that a client may not send; see the member field.", "请求中包含客户端不允许发送的字段或取值，见 field。"},
+	"rate_limited":       {http.StatusTooManyRequests, "Too many requests. Try again after the time that Retry-After names.", "请求过于频繁，请在 Retry-After 指定的时间之后重试。"},
+
+	"code_missing":    {http.StatusBadRequest, "Send the login code of wx.login as the parameter code.", "缺少登录凭证 code，请先调用 wx.login。"},
+	"code_invalid":    {http.StatusUnauthorized, "The login code is wrong, used or expired. Call wx.login again.", "登录凭证 code 无效、已使用或已过期，请重新调用 wx.login。"},
+	"session_missing": {http.StatusUnauthorized, "Log in first: send the session of /pay/openid.", "请先登录：携带 /pay/openid 返回的 session。"},
+	"session_expired": {http.StatusUnauthorized, "The session has expired. Log in again.", "登录已过期，请重新登录。"},
+	"session_invalid": {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
+
+	"wechat_busy":          {http.StatusServiceUnavailable, "WeChat is busy. Try again shortly.", "微信系统繁忙，请稍后重试。"},
+	"wechat_blocked":       {http.StatusForbidden, "WeChat has blocked this user's login as a risk.", "该用户被微信判定为高风险，登录被拦截。"},
+	"wechat_misconfigured": {http.StatusBadGateway, "The shop's WeChat account is not set up correctly. Tell the shop.", "商户的微信配置有误，请联系商户。"},
+	"wechat_rejected":      {http.StatusBadGateway, "WeChat refused the login.", "微信拒绝了登录请求。"},
+	"wechat_unavailable":   {http.StatusBadGateway, "WeChat cannot be reached. Try again shortly.", "暂时无法连接微信，请稍后重试。"},
+
+	"order_invalid":      {http.StatusBadRequest, "The order number has the wrong form for this channel.", "订单号格式不符合该支付渠道的要求。"},
+	"order_not_found":    {http.StatusNotFound, "There is no such order for this user.", "订单不存在。"},
+	"order_already_paid": {http.StatusConflict, "The order is paid already.", "订单已支付。"},
+	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},
+
+	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
+	"charge_in_progress": {http.StatusConflict, "A payment for this order is being prepared right now. Try again shortly.", "该订单正在发起支付，请稍后重试。"},
+
+	"channel_unsupported": {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},
+	"amount_invalid":      {http.StatusBadGateway, "The shop named an amount that cannot be charged.", "商户返回的订单金额无效。"},
+	"quote_invalid":       {http.StatusBadGateway, "The shop's answer about the order cannot be used.", "商户返回的订单信息无效。"},
+	"backend_unavailable": {http.StatusBadGateway, "The shop cannot be reached right now. Try again shortly.", "暂时无法连接商户系统，请稍后重试。"},
+
+	"charge_rejected":      {http.StatusPaymentRequired, "The payment channel refused this payment.", "支付渠道拒绝了该笔支付。"},
+	"provider_rejected":    {http.StatusBadGateway, "The payment service refused the request. Tell the shop.", "支付服务拒绝了请求，请联系商户。"},
+	"provider_unavailable": {http.StatusServiceUnavailable, "The payment service cannot be reached right now. Try again shortly.", "支付服务暂时不可用，请稍后重试。"},
+	"provider_timeout":     {http.StatusGatewayTimeout, "The payment service did not answer in time. Try again.", "支付服务响应超时，请重试。"},
+
+	"signature_missing":  {http.StatusUnauthorized, "The webhook has no signature.", "Webhook 缺少签名。"},
+	"signature_invalid":  {http.StatusUnauthorized, "The webhook's signature does not verify.", "Webhook 签名验证失败。"},
+	"event_malformed":    {http.StatusBadRequest, "The webhook's body is not an event.", "Webhook 内容不是有效的事件。"},
+	"mode_mismatch":      {http.StatusForbidden, "The event's mode (test or live) is not this site's.", "事件的模式（测试或正式）与该站点不符。"},
+	"app_mismatch":       {http.StatusForbidden, "The event belongs to another Ping++ app.", "事件属于另一个 Ping++ 应用。"},
+	"ledger_unavailable": {http.StatusServiceUnavailable, "This cannot be recorded right now. Try again shortly.", "暂时无法记录，请稍后重试。"},
+}

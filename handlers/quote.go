@@ -1,0 +1,266 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Orders says where a charge's price comes from: a request to the merchant's backend.
+type Orders struct {
+	Method  string
+	Path    string // with {order_no}
+	Max     int64  // refuse above, in fen; 0: no limit of ours
+	Timeout time.Duration
+}
+
+const (
+	maxQuote    = 64 << 10 // bytes
+	maxMetadata = 9        // pairs; Ping++ takes 10, and one is ours
+	maxMetaText = 1000     // characters in all
+)
+
+// metaOrderNo is the metadata key under which a charge carries the merchant's order number.
+const metaOrderNo = "pay_order_no"
+
+// quote is the backend's answer about an order, checked.
+type quote struct {
+	OrderNo    string
+	Amount     int64 // fen
+	Currency   string
+	Subject    string
+	Body       string
+	TimeExpire time.Time // zero: the channel's default
+	Metadata   map[string]string
+	Extra      map[string]json.RawMessage
+	Status     string // payable, paid or closed; empty is payable
+	OpenID     string // who may pay; empty: anyone who is logged in
+}
+
+// quote asks the backend what an order costs and whether this user may pay it.
+func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
+	defer cancel()
+	target := &url.URL{Path: strings.ReplaceAll(s.Orders.Path, "{order_no}", orderNo)} // order_no is letters and digits
+	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target.String(), nil)
+	if err != nil {
+		return nil, problem("backend_unavailable", err)
+	}
+	req.Host = r.Host
+	req.RemoteAddr = r.RemoteAddr
+	for _, name := range []string{"Cookie", "Authorization", "Accept-Language", "User-Agent"} {
+		if v := r.Header.Values(name); len(v) > 0 {
+			req.Header[name] = v
+		}
+	}
+	if bearerSession(r.Header) != "" {
+		req.Header.Del("Authorization")
+	}
+	req.Header.Set("Accept", "application/json")
+	SetIdentity(req.Header, id)
+	req.Header.Set("X-Pay-Mode", string(s.Scope.Mode))
+	if s.Token != "" {
+		req.Header.Set("X-Pay-Token", s.Token)
+	}
+
+	resp, err := s.Backend.RoundTrip(req)
+	if err != nil {
+		return nil, problem("backend_unavailable", fmt.Errorf("asking the backend for order %s: %w", orderNo, err))
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusForbidden:
+		return nil, problem("order_not_found", fmt.Errorf("the backend answered %d", resp.StatusCode))
+	case http.StatusConflict:
+		return nil, problem("order_already_paid", errors.New("the backend answered 409"))
+	case http.StatusGone:
+		return nil, problem("order_closed", errors.New("the backend answered 410"))
+	default:
+		return nil, problem("backend_unavailable", fmt.Errorf("the backend answered %d%s to %s %s; it must answer 200 with the order as JSON",
+			resp.StatusCode, location(resp), req.Method, target))
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxQuote+1))
+	if err != nil {
+		return nil, problem("backend_unavailable", fmt.Errorf("reading the backend's answer about order %s: %w", orderNo, err))
+	}
+	if len(raw) > maxQuote {
+		return nil, problem("quote_invalid", fmt.Errorf("the backend's answer about order %s is over %d bytes", orderNo, maxQuote))
+	}
+	q, err := parseQuote(raw)
+	if err == nil {
+		err = q.check(orderNo, id, c, s.Orders.Max, s.Now())
+	}
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return nil, p
+	}
+	if err != nil {
+		return nil, problem("quote_invalid", fmt.Errorf("the backend's answer about order %s: %w", orderNo, err))
+	}
+	return q, nil
+}
+
+func location(resp *http.Response) string {
+	if l := resp.Header.Get("Location"); l != "" {
+		return fmt.Sprintf(" to %.120q", l)
+	}
+	return ""
+}
+
+var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
+
+// parseQuote reads the backend's JSON. Amounts are whole fen; a number with a fraction or an exponent is refused, never rounded.
+func parseQuote(raw []byte) (*quote, error) {
+	fields, err := parseObject(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
+	if err != nil {
+		return nil, fmt.Errorf("%w; it starts with %.60q", err, raw)
+	}
+	q := &quote{}
+	text := func(name string, to *string) {
+		if v, ok := fields[name]; ok && string(v) != "null" && err == nil {
+			if json.Unmarshal(v, to) != nil {
+				err = fmt.Errorf("%s must be a string, not %.40s", name, v)
+			}
+		}
+	}
+	text("order_no", &q.OrderNo)
+	text("currency", &q.Currency)
+	text("subject", &q.Subject)
+	text("body", &q.Body)
+	text("status", &q.Status)
+	text("openid", &q.OpenID)
+	if err != nil {
+		return nil, err
+	}
+	amount, ok := fields["amount"]
+	if !ok {
+		return nil, errors.New("amount is missing; name the price in fen, like \"amount\": 1999")
+	}
+	if !wholeNumber.Match(amount) {
+		return nil, problem("amount_invalid", fmt.Errorf("amount must be a whole number of fen like 1999, not %.40s", amount))
+	}
+	if q.Amount, err = strconv.ParseInt(string(amount), 10, 64); err != nil {
+		return nil, problem("amount_invalid", err)
+	}
+	if v, ok := fields["time_expire"]; ok && string(v) != "null" {
+		if !wholeNumber.Match(v) {
+			return nil, fmt.Errorf("time_expire must be Unix seconds, not %.40s", v)
+		}
+		seconds, _ := strconv.ParseInt(string(v), 10, 64) // at most 18 digits
+		q.TimeExpire = time.Unix(min(seconds, 1<<40), 0)
+	}
+	if v, ok := fields["metadata"]; ok && string(v) != "null" && string(v) != "[]" {
+		if json.Unmarshal(v, &q.Metadata) != nil {
+			return nil, fmt.Errorf("metadata must be an object of strings, not %.40s", v)
+		}
+	}
+	if v, ok := fields["extra"]; ok && string(v) != "null" && string(v) != "[]" {
+		if q.Extra, err = parseObject(v); err != nil {
+			return nil, fmt.Errorf("extra must be an object, not %.40s", v)
+		}
+	}
+	return q, nil
+}
+
+// check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
+func (q *quote) check(orderNo string, id Identity, c channel, most int64, now time.Time) error {
+	if q.OrderNo != orderNo {
+		return fmt.Errorf("it is about order_no %.40q, but %s was asked for", q.OrderNo, orderNo)
+	}
+	if q.OpenID != "" && q.OpenID != id.OpenID {
+		return problem("order_not_found", fmt.Errorf("order %s belongs to another openid", orderNo))
+	}
+	switch q.Status {
+	case "", "payable":
+	case "paid":
+		return problem("order_already_paid", errors.New("the backend says paid"))
+	case "closed":
+		return problem("order_closed", errors.New("the backend says closed"))
+	default:
+		return fmt.Errorf("status must be payable, paid or closed, not %.40q", q.Status)
+	}
+	if q.Currency == "" {
+		q.Currency = c.currency
+	}
+	if q.Currency != c.currency {
+		return problem("amount_invalid", fmt.Errorf("currency must be %s for this channel, not %.20q", c.currency, q.Currency))
+	}
+	if q.Amount <= 0 {
+		return problem("amount_invalid", fmt.Errorf("amount must be above 0 fen, not %d", q.Amount))
+	}
+	if most > 0 && q.Amount > most {
+		return problem("amount_invalid", fmt.Errorf("amount %d fen is above max %d of the orders block", q.Amount, most))
+	}
+	if err := q.checkText(c); err != nil {
+		return err
+	}
+	if !q.TimeExpire.IsZero() {
+		if q.TimeExpire.Before(now.Add(c.expireMin)) {
+			return problem("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
+		}
+		if latest := now.Add(c.expireMax); q.TimeExpire.After(latest) {
+			q.TimeExpire = latest
+		}
+	}
+	return q.checkMetadata()
+}
+
+// checkText fits subject and body, which are for show only, into the channel's limits.
+func (q *quote) checkText(c channel) error {
+	if strings.TrimSpace(q.Subject) == "" {
+		return errors.New("subject is missing; name what is being paid, up to 32 characters")
+	}
+	if q.Body == "" {
+		q.Body = q.Subject
+	}
+	for name, text := range map[string]string{"subject": q.Subject, "body": q.Body} {
+		for _, char := range text {
+			if char == utf8.RuneError || char < ' ' && char != '\n' && char != '\t' {
+				return fmt.Errorf("%s has a control character or is not UTF-8", name)
+			}
+			if c.noEmoji && char > 0xffff {
+				return fmt.Errorf("%s has the character %q, which WeChat refuses; leave emoji out", name, char)
+			}
+		}
+	}
+	q.Subject, q.Body = cut(q.Subject, c.subject), cut(q.Body, c.body)
+	return nil
+}
+
+func (q *quote) checkMetadata() error {
+	if len(q.Metadata) > maxMetadata {
+		return fmt.Errorf("metadata has %d pairs; at most %d fit", len(q.Metadata), maxMetadata)
+	}
+	if _, ok := q.Metadata[metaOrderNo]; ok {
+		return fmt.Errorf("metadata may not have the key %s, which is ours", metaOrderNo)
+	}
+	characters := len(metaOrderNo) + len(q.OrderNo)
+	for k, v := range q.Metadata {
+		characters += utf8.RuneCountInString(k) + utf8.RuneCountInString(v)
+	}
+	if characters > maxMetaText {
+		return fmt.Errorf("metadata has %d characters with ours; at most %d fit", characters, maxMetaText)
+	}
+	return nil
+}
+
+// cut shortens a text to at most n characters.
+func cut(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}

@@ -1,0 +1,167 @@
+// Package handlers is what the routes under /pay do, one file per route, in plain net/http: caddymodule gives it Caddy's
+// configuration, logger and upstream.
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/wechat"
+)
+
+// Site is one `pay` block, resolved: it answers what lies under its prefix. All fields are set before the first request
+// and never changed.
+type Site struct {
+	Prefix   string       // whole path segments: /pay
+	Scope    ledger.Scope // the Ping++ app and mode; every key in the ledger begins with it
+	Pingpp   *pingpp.Client
+	Verifier *pingpp.Verifier    // of webhooks
+	Channels []string            // the payment channels that are offered
+	WxLite   *wechat.MiniProgram // nil: no mini program, and /pay/openid is not there
+	Sessions *Sessions
+	Orders   *Orders // nil: no price can be had, and charges cannot be created
+	Intake   *relay.Intake
+	Private  []string // the backend's own paths, closed to the outside; {…} stands for one segment
+
+	Backend http.RoundTripper // reaches the merchant's backend
+	Token   string            // sent to the backend as X-Pay-Token
+
+	// Ledger opens the ledger on first use.
+	Ledger func(context.Context) (ledger.Ledger, error)
+
+	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
+	ClientIP func(*http.Request) string // the client's address as the server trusts it
+	Secure   func(*http.Request) bool   // whether the client came by HTTPS
+	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
+	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer
+
+	Logger *zap.Logger
+	Now    func() time.Time
+	Rand   io.Reader // randomness for order numbers
+
+	exchanges singleflight.Group // one call to WeChat per code
+	waiting   atomic.Int64       // requests in ?wait
+	refusals  refusalLog
+}
+
+type route struct {
+	name    string
+	methods []string
+	serve   func(w http.ResponseWriter, r *http.Request) error
+}
+
+// Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's.
+func (s *Site) Owns(path string) bool {
+	rest, ok := strings.CutPrefix(path, s.Prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rt := s.route(strings.TrimPrefix(r.URL.Path, s.Prefix))
+	if secret := r.URL.Query().Has("code") || rt.name == "openid" || s.Session(r) != ""; secret {
+		s.SkipLog(r)
+		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		start := s.Now()
+		defer func() {
+			s.Logger.Info("handled request", zap.String("method", r.Method), zap.String("host", r.Host),
+				zap.String("path", r.URL.Path), zap.Int("status", rec.status), zap.Duration("duration", s.Now().Sub(start)),
+				zap.String("client_ip", s.ClientIP(r)))
+		}()
+		w = rec
+	}
+	if err := s.serve(w, r, rt); err != nil {
+		p := asProblem(err)
+		s.report(r, rt.name, p)
+		writeProblem(w, r, p)
+	}
+}
+
+func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
+	if !s.Secure(r) {
+		return problem("https_required", nil)
+	}
+	if rt.serve == nil {
+		return problem("not_found", nil)
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if !slices.Contains(rt.methods, method) {
+		return &Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
+	}
+	return rt.serve(w, r)
+}
+
+// route finds what serves a path below the prefix; one without serve is not there.
+func (s *Site) route(path string) route {
+	get, post := http.MethodGet, http.MethodPost
+	switch {
+	case path == "/openid" && s.WxLite != nil:
+		return route{"openid", []string{get, post}, s.openid}
+	case path == "/charges" && s.Orders != nil:
+		return route{"charges", []string{post}, s.createCharge}
+	case path == "/webhooks":
+		return route{"webhooks", []string{post}, s.webhook}
+	}
+	if id, ok := strings.CutPrefix(path, "/charges/"); ok && id != "" && !strings.Contains(id, "/") {
+		return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+			return s.charge(w, r, id)
+		}}
+	}
+	return route{name: "unknown"}
+}
+
+// NotFound answers for a path that is closed to the outside.
+func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, r, problem("not_found", nil))
+}
+
+// open returns the ledger, or the problem that it cannot be had.
+func (s *Site) open(ctx context.Context) (ledger.Ledger, error) {
+	l, err := s.Ledger(ctx)
+	if err != nil {
+		return nil, retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("opening the ledger: %w", err))
+	}
+	return l, nil
+}
+
+// shortID shows enough of an openid to tell users apart in a log, and no more.
+func shortID(openid string) string {
+	if len(openid) <= 6 {
+		return "…"
+	}
+	return openid[:6] + "…"
+}
+
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusRecorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Interface guards
+var (
+	_ http.Handler        = (*Site)(nil)
+	_ http.ResponseWriter = (*statusRecorder)(nil)
+)

@@ -1,0 +1,159 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
+)
+
+const maxWebhook = 256 << 10 // bytes
+
+// webhook serves POST /pay/webhooks. Nothing is done before the signature verifies, and 200 means that the event is on disk.
+func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(w, r, maxWebhook)
+	if err != nil {
+		return err
+	}
+	signatures := r.Header.Values(pingpp.SignatureHeader)
+	if err := s.Verifier.Verify(body, signatures); err != nil {
+		return s.refuseSignature(err)
+	}
+	ev, err := pingpp.ParseEvent(body)
+	if err != nil {
+		return s.refuse("malformed", problem("event_malformed", err),
+			"the body is signed but is not an event; is this URL entered in Ping++'s dashboard as a webhook?")
+	}
+	if ev.Livemode != (s.Scope.Mode == ledger.Live) {
+		return s.refuse("mode", problem("mode_mismatch", fmt.Errorf("event %s has livemode %t, and the site's key is for %s mode", ev.ID, ev.Livemode, s.Scope.Mode)),
+			"enter this URL in Ping++'s dashboard for the mode of the key only")
+	}
+	l, err := s.open(r.Context())
+	if err != nil {
+		return err
+	}
+	charge, err := s.bind(r.Context(), l, ev)
+	if err != nil {
+		return err
+	}
+	did, err := s.Intake.Accept(r.Context(), relay.Arrival{
+		Event: ev, Charge: charge, Source: ledger.Webhook, Host: r.Host,
+		Signature: signatures[0], TraceParent: r.Header.Get("traceparent"),
+	})
+	if err != nil {
+		return retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
+	}
+	s.Logger.Info("event accepted", zap.String("event", ev.ID), zap.String("type", ev.Type), zap.String("object", ev.ObjectID),
+		zap.String("result", string(did)))
+	writeJSON(w, http.StatusOK, map[string]string{"result": string(did)})
+	return nil
+}
+
+// bind makes sure that an event is about this site's app, and returns our charge that it is about, if we know one. An object
+// that names no app, like a refund, is bound through its charge.
+func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*ledger.Charge, error) {
+	if ev.App != "" && ev.App != s.Scope.App {
+		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s belongs to %.60q, this site to %s", ev.ID, ev.App, s.Scope.App)),
+			"enter this URL in Ping++'s dashboard for this app only, or give the other app a site of its own")
+	}
+	if ev.ChargeID == "" {
+		if ev.App == "" {
+			return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s of type %.60q names neither an app nor a charge", ev.ID, ev.Type)),
+				"switch this event type off for this URL in Ping++'s dashboard")
+		}
+		return nil, nil
+	}
+	charge, err := l.Charge(ctx, s.Scope, ev.ChargeID)
+	if err == nil {
+		return charge, nil
+	}
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	if ev.App != "" {
+		return nil, nil
+	}
+	found, err := s.Pingpp.GetCharge(ctx, ev.ChargeID)
+	if perr, ok := errors.AsType[*pingpp.Error](err); ok && perr.Kind == pingpp.NotFound {
+		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s, which Ping++ does not find for our key", ev.ID, ev.ChargeID)),
+			"enter this URL in Ping++'s dashboard for this app only")
+	}
+	if err != nil {
+		return nil, retryProblem("provider_unavailable", 5*time.Second, fmt.Errorf("event %s: asking whose charge %s is: %w", ev.ID, ev.ChargeID, err))
+	}
+	if found.App != s.Scope.App || found.Livemode != (s.Scope.Mode == ledger.Live) {
+		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s of another app or mode", ev.ID, ev.ChargeID)),
+			"enter this URL in Ping++'s dashboard for this app only")
+	}
+	orderNo := found.OrderNo
+	if merchant := found.Metadata[metaOrderNo]; merchant != "" {
+		orderNo = merchant
+	}
+	return &ledger.Charge{Scope: s.Scope, ID: found.ID, Number: found.OrderNo, OrderNo: orderNo}, nil
+}
+
+// refuseSignature says which of the ways a signature can be wrong this is: that is the question at 2 a.m.
+func (s *Site) refuseSignature(err error) *Problem {
+	reason, code, advice := "wrong_key", "signature_invalid", "compare webhook_key with the Ping++ public key in the dashboard, and check that nothing between Ping++ and here changes the body"
+	if serr, ok := errors.AsType[*pingpp.SignatureError](err); ok {
+		reason = string(serr.Reason)
+		switch serr.Reason {
+		case pingpp.SignatureMissing:
+			code, advice = "signature_missing", "the request has no X-Pingplusplus-Signature: it is not from Ping++, or a proxy in front drops the header"
+		case pingpp.SignatureEmpty:
+			code, advice = "signature_missing", "the signature is blank: older Ping++ accounts send test events unsigned; ask Ping++ to sign them"
+		case pingpp.SignatureNotBase64:
+			advice = "the signature is not one base64 value: it is not from Ping++, or a proxy in front changes headers"
+		}
+	}
+	return s.refuse(reason, problem(code, err), advice)
+}
+
+// refuse logs a refused webhook, a few lines a minute for each reason so that a flood cannot fill the disk, and returns its problem.
+func (s *Site) refuse(reason string, p *Problem, advice string) *Problem {
+	if suppressed, ok := s.refusals.allow(reason, s.Now()); ok {
+		s.Logger.Warn("webhook refused", zap.String("reason", reason), zap.String("code", p.Code), zap.NamedError("why", p.Cause),
+			zap.String("advice", advice), zap.Int64("not_logged_before", suppressed))
+	}
+	p.logged = true
+	return p
+}
+
+// refusalLog limits the log lines of refused webhooks, each reason by itself.
+type refusalLog struct {
+	mu      sync.Mutex
+	reasons map[string]*refusalCount
+}
+
+type refusalCount struct {
+	limit      *rate.Limiter
+	suppressed int64
+}
+
+func (l *refusalLog) allow(reason string, now time.Time) (suppressed int64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.reasons == nil {
+		l.reasons = make(map[string]*refusalCount)
+	}
+	c := l.reasons[reason]
+	if c == nil {
+		c = &refusalCount{limit: rate.NewLimiter(rate.Every(10*time.Second), 5)}
+		l.reasons[reason] = c
+	}
+	if !c.limit.AllowN(now, 1) {
+		c.suppressed++
+		return 0, false
+	}
+	suppressed, c.suppressed = c.suppressed, 0
+	return suppressed, true
+}

@@ -1,0 +1,193 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.uber.org/zap"
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+)
+
+// prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
+// with others. It opens no file that exists: closing it would drop the locks that this process holds on it (POSIX).
+func prepareFile(file string, log *zap.Logger) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return createFile(file)
+	case err != nil:
+		return fmt.Errorf("ledger: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("ledger %s: not a file; name a file in ledger sqlite <file>", file)
+	case info.Size() == 0:
+		return checkOrphan(file)
+	case info.Mode().Perm()&0o077 != 0:
+		log.Warn("other users of this machine may read or write the ledger; run chmod 600 on it",
+			zap.String("file", file), zap.String("mode", info.Mode().Perm().String()))
+	}
+	return nil
+}
+
+func createFile(file string) error {
+	if err := checkOrphan(file); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("ledger %s: cannot create its folder: %w", file, err)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) { // another process was faster
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: cannot create its file: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	// The name must survive a power loss as well as what is written under it. Where a folder cannot be synced, it need not be.
+	if dir, err := os.Open(filepath.Dir(file)); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
+}
+
+// checkOrphan refuses an empty or missing ledger whose -wal file holds something: SQLite would delete that as stale, and
+// with it what was acknowledged last.
+func checkOrphan(file string) error {
+	if info, err := os.Stat(file + "-wal"); err == nil && info.Size() > 0 {
+		return fmt.Errorf("ledger %s: missing or empty, but %s-wal holds records of it; restore both from one backup, or move the -wal file away to begin anew", file, file)
+	}
+	return nil
+}
+
+// open opens a database that exists. The pragmas are in the order of the driver's documentation.
+func openDB(file string, connections int, pragmas url.Values) *sql.DB {
+	path := filepath.ToSlash(file)
+	if !strings.HasPrefix(path, "/") { // C:/…
+		path = "/" + path
+	}
+	pragmas.Set("mode", "rw")
+	pragmas.Set("_busy_timeout", "5000") // another process writes: its transactions take milliseconds
+	pragmas.Set("_dqs", "0")
+	pragmas.Set("_error_rc", "1")
+	connector, err := sqlite.NewConnector((&url.URL{Scheme: "file", Path: path, RawQuery: pragmas.Encode()}).String())
+	if err != nil {
+		panic(err) // only a malformed query, and this one is encoded
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
+}
+
+func openReads(file string) *sql.DB {
+	return openDB(file, 4, url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-4096)"}})
+}
+
+// openWrites opens the writer's connection. Foreign keys stay unchecked: rows are only ever inserted together with what
+// they refer to, and each check would cost a look-up.
+func openWrites(file string) *sql.DB {
+	return openDB(file, 1, url.Values{
+		"_txlock":      {"immediate"},
+		"_synchronous": {"FULL"}, // fsync the -wal file on every commit
+		"_pragma":      {"cache_size(-32768)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"},
+	})
+}
+
+// explain turns what SQLite says about a file into what an operator can do about it.
+func explain(file string, err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		return fmt.Errorf("ledger %s: %w", file, err)
+	}
+	switch se.Code() & 0xff {
+	case lib.SQLITE_NOTADB:
+		return fmt.Errorf("ledger %s: not an SQLite file; name another file in ledger sqlite <file>, or move this one away to begin anew: %w", file, err)
+	case lib.SQLITE_CORRUPT:
+		return fmt.Errorf("ledger %s: damaged; restore it together with its -wal file from a backup, or repair it with sqlite3 %s .recover: %w", file, file, err)
+	case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
+		return fmt.Errorf("ledger %s: cannot be opened for writing; Caddy's user needs to own the file and its folder: %w", file, err)
+	case lib.SQLITE_BUSY:
+		return fmt.Errorf("ledger %s: another program holds it locked; end that program (not another Caddy: they share it): %w", file, err)
+	}
+	return fmt.Errorf("ledger %s: %w", file, err)
+}
+
+// applicationID marks a caddypay ledger in the file's header: "cpay".
+const applicationID = 0x63706179
+
+// setUp makes sure that the file is a ledger of the version that this program knows, and makes it one when it is empty.
+func setUp(ctx context.Context, file string) error {
+	db := openWrites(file)
+	defer db.Close()
+	version, err := identify(ctx, db, file)
+	if err != nil {
+		return err
+	}
+	var mode string
+	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return explain(file, err)
+	}
+	if mode != "wal" {
+		return fmt.Errorf("ledger %s: its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk", file)
+	}
+	if version == schemaVersion {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(file, err)
+	}
+	defer tx.Rollback()
+	// Once more, inside the lock: another process may have been faster.
+	if version, err = identify(ctx, tx, file); err != nil || version == schemaVersion {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return explain(file, err)
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)); err != nil {
+		return explain(file, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return explain(file, err)
+	}
+	return nil
+}
+
+// identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
+func identify(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, file string) (version int, err error) {
+	var application, tables int
+	for query, to := range map[string]*int{
+		"PRAGMA application_id":              &application,
+		"PRAGMA user_version":                &version,
+		"SELECT count(*) FROM sqlite_schema": &tables,
+	} {
+		if err := db.QueryRowContext(ctx, query).Scan(to); err != nil {
+			return 0, explain(file, err)
+		}
+	}
+	switch {
+	case application == 0 && version == 0 && tables == 0:
+		return 0, nil
+	case application != applicationID:
+		return 0, fmt.Errorf("ledger %s: an SQLite file of another program; name another file in ledger sqlite <file>", file)
+	case version > schemaVersion:
+		return 0, fmt.Errorf("ledger %s: written by a newer caddypay (schema %d, this one knows %d); run that version or a later one", file, version, schemaVersion)
+	case version < 1:
+		return 0, fmt.Errorf("ledger %s: has no schema version; restore it from a backup", file)
+	}
+	return version, nil
+}

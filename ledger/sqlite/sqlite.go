@@ -1,0 +1,167 @@
+// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator.
+//
+// All writes go through one goroutine with a connection of its own, which commits everything that waits in one
+// transaction: one fsync for many (see writer.go). Reads have a pool of their own and never wait for a write. Several
+// processes may use one file, on one machine; the file must not be on a network file system.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"go.uber.org/zap"
+	"modernc.org/sqlite"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Options say where the ledger is.
+type Options struct {
+	// File is the ledger's file; it is created with mode 0600, and its folder with 0700, when it does not exist. SQLite
+	// keeps two more files beside it while it is open, with the endings -wal and -shm: they belong to the ledger, a copy
+	// without them is not a backup.
+	File string
+
+	// Logger takes what an operator should know. Default: nothing is logged.
+	Logger *zap.Logger
+}
+
+// Ledger is a [ledger.Ledger] in an SQLite file.
+type Ledger struct {
+	ledger.Notifier
+
+	file   string
+	log    *zap.Logger
+	scopes scopes
+	reads  *statements
+	writer *writer
+
+	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
+	closed  bool
+	closing sync.Once
+	result  error // of Close
+}
+
+// Open opens the ledger in a file, or creates it. A file that is something else is left as it is, with an error that says
+// so. The context bounds the opening only.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	return open(ctx, o, maxBatch)
+}
+
+func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
+	if o.File == "" {
+		return nil, errors.New("ledger: no file named; write ledger sqlite <file>")
+	}
+	file, err := filepath.Abs(o.File)
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", o.File, err)
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if err := prepareFile(file, o.Logger); err != nil {
+		return nil, err
+	}
+
+	// fdatasync leaves out the time stamps only: a commit is as durable and costs half. Where the system has none the
+	// error says so and fsync stays.
+	_, _ = sqlite.Fdatasync(true)
+
+	l := &Ledger{file: file, log: o.Logger}
+	if err := setUp(ctx, file); err != nil {
+		return nil, err
+	}
+	if l.reads, err = prepare(ctx, openReads(file), reads); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", file, err)
+	}
+	l.writer = newWriter(l, batch)
+	if err := l.writer.connect(ctx); err != nil {
+		return nil, errors.Join(err, l.reads.close())
+	}
+	go l.writer.run()
+	return l, nil
+}
+
+// Close implements [ledger.Ledger]. It also folds the -wal file into the ledger's own, unless another process is at it.
+func (l *Ledger) Close() error {
+	l.closing.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		close(l.writer.queue)
+		l.mu.Unlock()
+
+		<-l.writer.done
+		// The writer's connection is the last: whoever closes last folds the -wal file in and removes it.
+		l.result = l.wrap(errors.Join(l.reads.close(), l.writer.close()))
+	})
+	return l.result
+}
+
+// wrap names the file in an error, and leaves alone what callers tell apart.
+func (l *Ledger) wrap(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return ledger.ErrNotFound
+	}
+	return fmt.Errorf("ledger %s: %w", l.file, err)
+}
+
+// read runs a function on the pool for reading.
+func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return ledger.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // the driver reports an interrupt
+	}
+	return l.wrap(err)
+}
+
+// write runs a function in the writer's next transaction and returns once that is on disk.
+func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
+	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
+	if err := l.enqueue(ctx, j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return l.wrap(err)
+	case <-ctx.Done():
+		if j.drop() {
+			return ctx.Err()
+		}
+		return l.wrap(<-j.done) // too late: it is being written, and the caller must learn how that ends
+	}
+}
+
+func (l *Ledger) enqueue(ctx context.Context, j *job) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return ledger.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case l.writer.queue <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var _ ledger.Ledger = (*Ledger)(nil)

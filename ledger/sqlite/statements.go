@@ -1,0 +1,232 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+const (
+	sqlBegin    = `BEGIN IMMEDIATE`
+	sqlCommit   = `COMMIT`
+	sqlRollback = `ROLLBACK`
+)
+
+// reads and writes are all statements that the two kinds of connections use. They are prepared once.
+var (
+	reads  = []string{sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlCharge, sqlAttempts, sqlLogin}
+	writes = []string{
+		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope,
+		sqlAddEvent, sqlAddBody, sqlAddEffect, sqlFilterEvent, sqlChangeCharge, sqlChangeByNumber,
+		sqlClaim, sqlRenew, sqlLease, sqlSettle, sqlAddDelivery,
+		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease,
+		sqlCreated, sqlAnswer, sqlSupersede, sqlNoteClient,
+		sqlSaveLogin, sqlDropLogins,
+	}
+)
+
+// statements is a database with its statements prepared.
+type statements struct {
+	db     *sql.DB
+	byText map[string]*sql.Stmt
+}
+
+// prepare prepares statements and takes the database over, to close it on an error too.
+func prepare(ctx context.Context, db *sql.DB, texts []string) (*statements, error) {
+	s := &statements{db: db, byText: make(map[string]*sql.Stmt, len(texts))}
+	for _, text := range texts {
+		stmt, err := db.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.byText[text] = stmt
+	}
+	return s, nil
+}
+
+func (s *statements) close() error {
+	var errs []error
+	for _, stmt := range s.byText {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, s.db.Close())...)
+}
+
+func (s *statements) exec(text string, args ...any) (sql.Result, error) {
+	return s.byText[text].Exec(args...)
+}
+
+func noTransaction(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && strings.Contains(se.Error(), "no transaction is active")
+}
+
+// reader is a read on the pool.
+type reader struct {
+	*statements
+	ctx    context.Context
+	scopes *scopes
+}
+
+func (r *reader) query(text string, args ...any) (*sql.Rows, error) {
+	return r.byText[text].QueryContext(r.ctx, args...)
+}
+
+func (r *reader) row(text string, args ...any) *sql.Row {
+	return r.byText[text].QueryRowContext(r.ctx, args...)
+}
+
+// scope returns the number of a scope; 0, which no row has, when there is none yet.
+func (r *reader) scope(s ledger.Scope) (int64, error) {
+	if id := r.scopes.get(s); id != 0 {
+		return id, nil
+	}
+	id, err := optional(r.row(sqlScope, s.App, s.Mode))
+	if err == nil && id != 0 {
+		r.scopes.add(map[ledger.Scope]int64{s: id})
+	}
+	return id, err
+}
+
+// tx is what a job sees of the writer's transaction. Its calls do not end with the job's context: a statement that was
+// interrupted would spoil the transaction for all.
+type tx struct {
+	*statements
+	scopes *scopes
+	fresh  map[ledger.Scope]int64 // scopes added or looked up in this transaction
+	dirty  bool
+	topics []ledger.Topic // to signal after the commit
+}
+
+// change runs a statement that writes and returns how many rows it touched and the last row inserted.
+func (t *tx) change(text string, args ...any) (rows, last int64, err error) {
+	t.dirty = true
+	r, err := t.exec(text, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	rows, _ = r.RowsAffected()
+	last, _ = r.LastInsertId()
+	return rows, last, nil
+}
+
+// returning runs a statement that writes and returns rows.
+func (t *tx) returning(text string, args ...any) (*sql.Rows, error) {
+	t.dirty = true
+	return t.query(text, args...)
+}
+
+func (t *tx) query(text string, args ...any) (*sql.Rows, error) { return t.byText[text].Query(args...) }
+
+func (t *tx) row(text string, args ...any) *sql.Row { return t.byText[text].QueryRow(args...) }
+
+func (t *tx) touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
+
+// scope returns the number of a scope; 0, which no row has, when there is none yet.
+func (t *tx) scope(s ledger.Scope) (int64, error) {
+	if id := t.scopes.get(s); id != 0 {
+		return id, nil
+	}
+	if id := t.fresh[s]; id != 0 {
+		return id, nil
+	}
+	id, err := optional(t.row(sqlScope, s.App, s.Mode))
+	if err == nil && id != 0 {
+		t.remember(s, id)
+	}
+	return id, err
+}
+
+// addScope is scope, but adds one that is new.
+func (t *tx) addScope(s ledger.Scope) (int64, error) {
+	if id, err := t.scope(s); id != 0 || err != nil {
+		return id, err
+	}
+	_, id, err := t.change(sqlAddScope, s.App, s.Mode)
+	if err != nil {
+		return 0, err
+	}
+	t.remember(s, id)
+	return id, nil
+}
+
+func (t *tx) remember(s ledger.Scope, id int64) {
+	if t.fresh == nil {
+		t.fresh = make(map[ledger.Scope]int64)
+	}
+	t.fresh[s] = id
+}
+
+const (
+	sqlScope    = `SELECT id FROM scopes WHERE app = ? AND mode = ?`
+	sqlAddScope = `INSERT INTO scopes (app, mode) VALUES (?, ?)`
+)
+
+// scopes remembers the numbers of scopes that are on disk; they never change.
+type scopes struct {
+	mu sync.RWMutex
+	id map[ledger.Scope]int64
+}
+
+func (s *scopes) get(scope ledger.Scope) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.id[scope]
+}
+
+func (s *scopes) add(ids map[ledger.Scope]int64) {
+	if len(ids) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id == nil {
+		s.id = make(map[ledger.Scope]int64)
+	}
+	for scope, id := range ids {
+		s.id[scope] = id
+	}
+}
+
+// optional scans one number; 0 when there is no row.
+func optional(row *sql.Row) (n int64, err error) {
+	if err := row.Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, err
+	}
+	return n, nil
+}
+
+// each scans all rows and closes them.
+func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

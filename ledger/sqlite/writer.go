@@ -1,0 +1,204 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+const (
+	maxBatch  = 256  // jobs in a transaction: bounds how long another process waits for the lock
+	queueSize = 1024 // jobs that wait; further callers wait to get in
+)
+
+// job is one write. Its function may run more than once, each time in a transaction that has nothing of the run before.
+type job struct {
+	ctx   context.Context
+	run   func(t *tx) error
+	taken atomic.Bool // by the writer, or by the caller who gave up: who is first decides
+	done  chan error  // takes one result without blocking
+}
+
+// drop withdraws the job, unless the writer has taken it already.
+func (j *job) drop() bool { return j.taken.CompareAndSwap(false, true) }
+
+// take says whether the job is to be written.
+func (j *job) take() bool {
+	if !j.taken.CompareAndSwap(false, true) {
+		return false
+	}
+	if err := j.ctx.Err(); err != nil {
+		j.done <- err
+		return false
+	}
+	return true
+}
+
+// writer owns the one connection that writes.
+type writer struct {
+	ledger  *Ledger
+	batch   int
+	queue   chan *job
+	done    chan struct{} // closed when run has returned
+	conn    *statements   // nil after an error that may have spoilt it
+	commits atomic.Int64  // for tests
+}
+
+func newWriter(l *Ledger, batch int) *writer {
+	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{})}
+}
+
+// connect opens the connection if there is none.
+func (w *writer) connect(ctx context.Context) error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := prepare(ctx, openWrites(w.ledger.file), writes)
+	if err != nil {
+		return explain(w.ledger.file, err)
+	}
+	w.conn = conn
+	return nil
+}
+
+// run writes until the queue is closed and empty.
+func (w *writer) run() {
+	defer close(w.done)
+	for first := range w.queue {
+		jobs := w.gather(nil, first)
+		err := w.begin()
+		if err != nil {
+			fail(jobs, err)
+			continue
+		}
+		// Waiting for the lock may have taken a while: whoever came meanwhile comes along.
+		jobs = w.gather(jobs, nil)
+		w.write(jobs)
+	}
+}
+
+// gather takes from the queue what is there.
+func (w *writer) gather(jobs []*job, first *job) []*job {
+	if first != nil && first.take() {
+		jobs = append(jobs, first)
+	}
+	for len(jobs) < w.batch {
+		select {
+		case j, open := <-w.queue:
+			if !open {
+				return jobs
+			}
+			if j.take() {
+				jobs = append(jobs, j)
+			}
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+func fail(jobs []*job, err error) {
+	for _, j := range jobs {
+		j.done <- err
+	}
+}
+
+// write runs the jobs in the transaction that has begun. When one fails after it wrote something, each is done again in a
+// transaction of its own, so that none suffers from another.
+func (w *writer) write(jobs []*job) {
+	results := make([]error, len(jobs))
+	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	for i, j := range jobs {
+		results[i] = w.do(t, j)
+		if results[i] == nil || !t.dirty {
+			continue
+		}
+		w.rollback()
+		if len(jobs) == 1 {
+			j.done <- results[i]
+			return
+		}
+		for _, j := range jobs {
+			if err := w.begin(); err != nil {
+				j.done <- err
+				continue
+			}
+			w.write([]*job{j})
+		}
+		return
+	}
+	if err := w.commit(t); err != nil {
+		fail(jobs, err)
+		return
+	}
+	for i, j := range jobs {
+		j.done <- results[i]
+	}
+}
+
+// do runs one job. Afterwards t.dirty says whether it wrote something.
+func (w *writer) do(t *tx, j *job) (err error) {
+	t.dirty = false
+	topics := len(t.topics)
+	defer func() {
+		if p := recover(); p != nil { // a caller's function; it must not take the process with it
+			w.ledger.log.Error("panic while writing", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			err = fmt.Errorf("panic while writing: %v", p)
+		}
+		if err != nil {
+			t.topics = t.topics[:topics]
+		}
+	}()
+	return j.run(t)
+}
+
+// begin takes the lock for writing, waiting for other processes.
+func (w *writer) begin() error {
+	if err := w.connect(context.Background()); err != nil {
+		return err
+	}
+	if _, err := w.conn.exec(sqlBegin); err != nil {
+		w.rollback()
+		return err
+	}
+	return nil
+}
+
+func (w *writer) commit(t *tx) error {
+	if _, err := w.conn.exec(sqlCommit); err != nil {
+		w.rollback()
+		return err
+	}
+	w.commits.Add(1)
+	w.ledger.scopes.add(t.fresh)
+	w.ledger.Signal(t.topics...)
+	return nil
+}
+
+// rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
+// is replaced.
+func (w *writer) rollback() {
+	if _, err := w.conn.exec(sqlRollback); err != nil && !noTransaction(err) {
+		w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
+		_ = w.conn.close()
+		w.conn = nil
+	}
+}
+
+// close folds the -wal file into the ledger and closes the connection.
+func (w *writer) close() error {
+	if w.conn == nil {
+		return nil
+	}
+	_, err := w.conn.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, w.conn.close())
+}
+
+var _ = ledger.ErrClosed

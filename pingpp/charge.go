@@ -1,0 +1,231 @@
+package pingpp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// ChargeParams is what a charge is made of. All fields up to Body are required.
+type ChargeParams struct {
+	OrderNo  string // unique for the merchant; how long it may be depends on the channel (WeChat: 2 to 32 characters)
+	Channel  string // wx_lite, wx_pub, alipay_wap, …
+	Amount   int64  // fen, more than 0
+	Currency string // cny
+	ClientIP string // the payer's address
+	Subject  string // at most 32 characters
+	Body     string // at most 128 characters
+
+	// Extra is what the channel needs besides, for example open_id for wx_lite. Empty: not sent.
+	Extra map[string]any
+
+	// TimeExpire is when the charge lapses, in Unix seconds; 0: not sent, and Ping++'s default holds (WeChat: 2 hours).
+	TimeExpire int64
+
+	// Metadata comes back in the charge and in its events: at most 10 flat pairs, 1000 characters in all.
+	Metadata map[string]any
+
+	Description string // at most 255 characters; empty: not sent
+}
+
+// Charge is a payment at Ping++.
+type Charge struct {
+	ID             string // ch_…
+	App            string // the app's id, also when the answer had the whole app
+	Channel        string
+	OrderNo        string
+	ClientIP       string
+	Currency       string
+	Subject, Body  string
+	Created        int64 // Unix seconds, as all times here
+	Livemode       bool
+	Paid           bool
+	Refunded       bool  // there is a refund, whatever became of it
+	Reversed       bool  // canceled; false in objects of before 2017
+	Amount         int64 // fen
+	AmountSettle   int64 // fen
+	AmountRefunded int64 // fen
+	TimePaid       int64 // 0 while it is not paid
+	TimeExpire     int64
+	TransactionNo  string // the channel's number, once it is paid
+	FailureCode    string
+	FailureMsg     string
+	Metadata       map[string]string // values that are no strings as their JSON text
+
+	Credential json.RawMessage // what the client needs to pay; empty or {} after payment and in events
+	Extra      json.RawMessage
+	Raw        json.RawMessage // the charge as it came, byte for byte
+}
+
+// ParseCharge reads a charge object. Fields that decide about money must be there and of their type; app may be an id or
+// the expanded app; extra, metadata and credential may be [], and null stands for zero. The charge keeps slices of raw.
+func ParseCharge(raw []byte) (*Charge, error) {
+	o, err := parseObject(raw)
+	if err != nil {
+		return nil, fmt.Errorf("pingpp: charge: %w", err)
+	}
+	ch, err := readCharge(o, raw)
+	if err != nil {
+		return nil, fmt.Errorf("pingpp: charge: %w", err)
+	}
+	return ch, nil
+}
+
+func readCharge(o object, raw []byte) (*Charge, error) {
+	r := reader{object: o, name: "charge"}
+	ch := &Charge{
+		ID: r.mustID("id"), App: r.ref("app"), Channel: r.must("channel"), OrderNo: r.must("order_no"),
+		Currency: r.must("currency"), Amount: r.mustMoney("amount"),
+		Livemode: r.mustFlag("livemode"), Paid: r.mustFlag("paid"), Refunded: r.flag("refunded"), Reversed: r.flag("reversed"),
+		AmountSettle: r.money("amount_settle"), AmountRefunded: r.money("amount_refunded"),
+		Created: r.number("created"), TimePaid: r.number("time_paid"), TimeExpire: r.number("time_expire"),
+		ClientIP: r.note("client_ip"), Subject: r.note("subject"), Body: r.note("body"),
+		TransactionNo: r.note("transaction_no"), FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"),
+		Metadata: r.pairs("metadata"), Credential: o["credential"], Extra: o["extra"], Raw: raw,
+	}
+	if kind := r.text("object"); kind != "charge" {
+		r.fail("object", `"charge"`)
+	}
+	if ch.App == "" {
+		r.fail("app", "an app")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return ch, nil
+}
+
+// chargeBody is the request's JSON. The order of the fields is the one that Ping++'s own examples have.
+type chargeBody struct {
+	OrderNo string `json:"order_no"`
+	App     struct {
+		ID string `json:"id"`
+	} `json:"app"`
+	Channel     string         `json:"channel"`
+	Amount      int64          `json:"amount"`
+	Currency    string         `json:"currency"`
+	ClientIP    string         `json:"client_ip"`
+	Subject     string         `json:"subject"`
+	Body        string         `json:"body"`
+	Extra       map[string]any `json:"extra,omitempty"`
+	TimeExpire  int64          `json:"time_expire,omitempty"`
+	Metadata    map[string]any `json:"metadata,omitempty"`
+	Description string         `json:"description,omitempty"`
+}
+
+// CreateCharge creates a charge and returns it if it is the one that p describes. Any error is an *[Error]; when its
+// Unknown is true, the charge may exist at Ping++. The request is sent again only when it surely came to nothing.
+func (c *Client) CreateCharge(ctx context.Context, p *ChargeParams) (*Charge, error) {
+	r := request{op: "create charge", method: http.MethodPost, target: "/v1/charges", secrets: c.secrets(p)}
+	body, err := c.encodeCharge(p)
+	if err != nil {
+		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+	}
+	r.body = body
+	raw, failed := c.do(ctx, r)
+	if failed != nil {
+		return nil, failed
+	}
+	ch, err := ParseCharge(raw)
+	if err == nil {
+		err = c.matches(p, ch)
+	}
+	if err != nil {
+		return nil, r.malformed(http.StatusOK, err)
+	}
+	return ch, nil
+}
+
+func (c *Client) encodeCharge(p *ChargeParams) ([]byte, error) {
+	if p == nil {
+		return nil, errors.New("no parameters")
+	}
+	for _, required := range [][2]string{
+		{"order number", p.OrderNo}, {"channel", p.Channel}, {"currency", p.Currency},
+		{"client address", p.ClientIP}, {"subject", p.Subject}, {"body", p.Body},
+	} {
+		if required[1] == "" {
+			return nil, fmt.Errorf("the %s is empty", required[0])
+		}
+	}
+	if p.Amount <= 0 {
+		return nil, fmt.Errorf("the amount is %d fen: it must be more than 0", p.Amount)
+	}
+	if p.TimeExpire < 0 {
+		return nil, fmt.Errorf("the time of expiry is %d: give Unix seconds, or 0 for Ping++'s default", p.TimeExpire)
+	}
+	b := chargeBody{
+		OrderNo: p.OrderNo, Channel: p.Channel, Amount: p.Amount, Currency: p.Currency, ClientIP: p.ClientIP, Subject: p.Subject,
+		Body: p.Body, Extra: p.Extra, TimeExpire: p.TimeExpire, Metadata: p.Metadata, Description: p.Description,
+	}
+	b.App.ID = c.app
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // a subject with & stays readable in Ping++'s dashboard logs
+	if err := enc.Encode(b); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// matches refuses a charge other than the one asked for: whoever pays it would pay something else.
+func (c *Client) matches(p *ChargeParams, ch *Charge) error {
+	switch {
+	case ch.App != c.app:
+		return mismatch("app", ch.App, c.app)
+	case ch.Livemode != c.live:
+		return mismatch("livemode", ch.Livemode, c.live)
+	case ch.OrderNo != p.OrderNo:
+		return mismatch("order_no", ch.OrderNo, p.OrderNo)
+	case ch.Channel != p.Channel:
+		return mismatch("channel", ch.Channel, p.Channel)
+	case ch.Amount != p.Amount:
+		return mismatch("amount", ch.Amount, p.Amount)
+	case !strings.EqualFold(ch.Currency, p.Currency):
+		return mismatch("currency", ch.Currency, p.Currency)
+	}
+	return nil
+}
+
+// secrets are the key, and what in the parameters is a payer's own: Ping++'s messages like to quote it.
+func (c *Client) secrets(p *ChargeParams) secrets {
+	x := secrets{c.key}
+	if p == nil {
+		return x
+	}
+	for _, name := range []string{"open_id", "scan_code", "phone", "mobile", "id_no"} {
+		if s, ok := p.Extra[name].(string); ok && len(s) >= 6 { // shorter ones would blot out ordinary words
+			x = append(x, s)
+		}
+	}
+	return x
+}
+
+// GetCharge asks for a charge by its id. Any error is an *[Error]: of kind NotFound when Ping++ has no such charge, and
+// Foreign when it belongs to another app or the other mode.
+func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
+	r := request{op: "get charge", method: http.MethodGet, secrets: c.secrets(nil)}
+	if !validID(id) {
+		return nil, &Error{Kind: InvalidRequest, Op: r.op, Message: "the id is not one of Ping++: 1 to 64 letters, digits and underscores"}
+	}
+	r.target = "/v1/charges/" + id // safe in a path by its form
+	raw, failed := c.do(ctx, r)
+	if failed != nil {
+		return nil, failed
+	}
+	ch, err := ParseCharge(raw)
+	if err == nil && ch.ID != id {
+		err = mismatch("id", ch.ID, id)
+	}
+	if err != nil {
+		return nil, r.malformed(http.StatusOK, err)
+	}
+	if ch.App != c.app || ch.Livemode != c.live {
+		return nil, &Error{Kind: Foreign, Op: r.op, Status: http.StatusOK, sent: true}
+	}
+	return ch, nil
+}

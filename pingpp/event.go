@@ -1,0 +1,147 @@
+package pingpp
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Event is what a webhook brings: something happened to an object.
+type Event struct {
+	ID       string // evt_…
+	Type     string // charge.succeeded, refund.succeeded, …
+	Created  int64  // Unix seconds
+	Livemode bool
+
+	ObjectType string // data.object.object: charge, refund, order, app_daily_summary, …; may be empty
+	ObjectID   string // data.object.id; empty for summaries, which have none
+	App        string // the app that the object belongs to; empty when it does not say, as a refund
+	ChargeID   string // the charge it is about, if it names one
+	OrderNo    string // the Ping++ order number of that charge; an order's merchant_order_no; else empty
+
+	Object json.RawMessage // data.object, byte for byte
+	Charge *Charge         // when ObjectType is charge
+	Refund *Refund         // when ObjectType is refund
+	Raw    []byte          // the whole body
+}
+
+// Refund is money on its way back to the payer.
+type Refund struct {
+	ID            string // re_…
+	ChargeID      string
+	OrderNo       string // the charge's order number; may be empty
+	Status        string // pending, succeeded or failed
+	Amount        int64  // fen
+	Succeed       bool
+	Created       int64 // Unix seconds, as TimeSucceeded
+	TimeSucceeded int64 // 0 until then
+	FailureCode   string
+	FailureMsg    string
+	Metadata      map[string]string // values that are no strings as their JSON text
+}
+
+// ParseEvent reads a webhook's body, whose signature has been verified before. An error means that the body is no event:
+// empty, not one JSON object, a key twice, the id, type, livemode or data.object missing or not of their form, or a charge
+// or refund in it that cannot be read. The event keeps slices of body.
+func ParseEvent(body []byte) (*Event, error) {
+	e, err := parseEvent(body)
+	if err != nil {
+		return nil, fmt.Errorf("pingpp: event: %w", err)
+	}
+	return e, nil
+}
+
+func parseEvent(body []byte) (*Event, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{object: o, name: "event"}
+	e := &Event{
+		ID: r.mustID("id"), Type: r.must("type"), Created: r.number("created"), Livemode: r.mustFlag("livemode"), Raw: body,
+	}
+	if !validType(e.Type) {
+		r.fail("type", "an event type like charge.succeeded")
+	}
+	if r.has("object") && r.text("object") != "event" {
+		r.fail("object", `"event"`)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	data, err := member(o, "data")
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	object, err := member(data, "object")
+	if err != nil {
+		return nil, fmt.Errorf("data.object: %w", err)
+	}
+	e.Object = data["object"]
+	return e, e.readObject(object)
+}
+
+func member(o object, key string) (object, error) {
+	if !o.has(key) {
+		return nil, errNotObject
+	}
+	return split(o[key])
+}
+
+func (e *Event) readObject(o object) error {
+	r := reader{object: o, name: "data.object"}
+	e.ObjectType = r.text("object")
+	e.App = r.ref("app")
+	if e.App == "" {
+		e.App = r.id("app_id") // summaries
+	}
+	switch e.ObjectType {
+	case "charge":
+		ch, err := readCharge(o, e.Object)
+		if err != nil {
+			return err
+		}
+		if ch.Livemode != e.Livemode {
+			r.fail("livemode", "that of its event")
+		}
+		e.Charge, e.ObjectID, e.ChargeID, e.OrderNo = ch, ch.ID, ch.ID, ch.OrderNo
+	case "refund":
+		re, err := readRefund(o)
+		if err != nil {
+			return err
+		}
+		e.Refund, e.ObjectID, e.ChargeID, e.OrderNo = re, re.ID, re.ChargeID, re.OrderNo
+	case "order":
+		e.ObjectID, e.ChargeID, e.OrderNo = r.mustID("id"), r.ref("charge"), r.must("merchant_order_no")
+	default:
+		e.ObjectID = r.id("id")
+	}
+	return r.err
+}
+
+func readRefund(o object) (*Refund, error) {
+	r := reader{object: o, name: "refund"}
+	re := &Refund{
+		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
+		Amount: r.mustMoney("amount"), Succeed: r.mustFlag("succeed"),
+		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"),
+		FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"), Metadata: r.pairs("metadata"),
+	}
+	if re.ChargeID == "" {
+		r.fail("charge", "a charge")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return re, nil
+}
+
+// validType says whether s has the form of an event type: it may go into a header and a log line.
+func validType(s string) bool {
+	for i := range len(s) {
+		b := s[i]
+		if b != '.' && b != '_' && (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}

@@ -1,0 +1,88 @@
+package pingpp
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzParseEvent(f *testing.F) {
+	f.Add(read(f, "testdata", "event.json"))
+	for _, seed := range []string{event("refund.succeeded", refund), event("t", `{"app":{"id":"a"}}`), `{"id":"a","id":"b"}`, `null`, ``, `{"a":"\ud800"}`, "{\"\xff\":1}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		sameSplit(t, body)
+		e, err := ParseEvent(body)
+		if err != nil {
+			if e != nil {
+				t.Fatal("an event and an error")
+			}
+			return
+		}
+		if !validID(e.ID) || !validType(e.Type) || e.ObjectID != "" && !validID(e.ObjectID) || len(e.Object) == 0 {
+			t.Fatalf("accepted %+v", e)
+		}
+		if (e.ObjectType == "charge") != (e.Charge != nil) || (e.ObjectType == "refund") != (e.Refund != nil) {
+			t.Fatalf("a %s with %v, %v", e.ObjectType, e.Charge, e.Refund)
+		}
+	})
+}
+
+func FuzzParseCharge(f *testing.F) {
+	f.Add(charge(nil))
+	f.Add(charge(map[string]any{"app": map[string]any{"id": "app_1"}, "extra": []int{}, "metadata": []int{}}))
+	f.Add([]byte(`{"object":"charge","amount":-1}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ch, err := ParseCharge(raw)
+		if err != nil {
+			return
+		}
+		if !validID(ch.ID) || !validID(ch.App) || ch.OrderNo == "" || ch.Channel == "" || ch.Currency == "" || ch.Amount < 0 || string(ch.Raw) != string(raw) {
+			t.Fatalf("accepted %+v", ch)
+		}
+	})
+}
+
+// Nobody without the key makes a signature, and the one that there is fits one body only.
+func FuzzVerify(f *testing.F) {
+	body, sig := string(read(f, "testdata", "event.json")), string(read(f, "testdata", "event.sig"))
+	for _, s := range []string{sig, "", " ", "AAAA", sig[:len(sig)-1], sig + "=", strings.ToLower(sig)} {
+		f.Add(body, s)
+	}
+	v := verifier(f, publicKeyFile(f, "testdata", "pub.pem"))
+	f.Fuzz(func(t *testing.T, b, s string) {
+		if err := v.Verify([]byte(b), []string{s}); (err == nil) != (b == body && s == sig) {
+			t.Fatalf("%q with %q: %v", b, s, err)
+		}
+	})
+}
+
+// Whatever a server answers, the call ends with the charge asked for or with an error that is fit to be logged.
+func FuzzErrorBody(f *testing.F) {
+	for _, s := range []string{`{"error":{"type":"api_error","message":"m","code":null,"param":7}}`, `{"error":"` + testKey + `"}`, `{"error":[]}`, `null`, `<html>`, string(charge(nil))} {
+		f.Add(200, s, "1")
+		f.Add(402, s, "")
+		f.Add(502, s, "Mon, 23 Nov 2026 16:00:00 GMT")
+	}
+	f.Fuzz(func(t *testing.T, status int, body, wait string) {
+		transport := roundTrip(func(*http.Request) (*http.Response, error) {
+			h := http.Header{"Retry-After": {wait}}
+			return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})
+		cl := client(t, "", func(c *Config) { c.Transport, c.Timeout = transport, 200*time.Millisecond })
+		ch, err := cl.CreateCharge(t.Context(), params())
+		if (ch == nil) == (err == nil) {
+			t.Fatalf("got %v and %v", ch, err)
+		}
+		if err != nil {
+			withoutLeaks(t, err)
+			return
+		}
+		if p := params(); status/100 != 2 || ch.OrderNo != p.OrderNo || ch.Amount != p.Amount || ch.ID == "" {
+			t.Fatalf("status %d gives %+v", status, ch)
+		}
+	})
+}

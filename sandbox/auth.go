@@ -1,0 +1,121 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	testPrefix = "sk_test_"
+	livePrefix = "sk_live_"
+
+	// timestampSlack is how far a signed request's clock may be off. Ping++ does not document its own.
+	timestampSlack = 15 * time.Minute
+)
+
+// authenticate reads the key, as Basic user name or as Bearer, and tells its mode.
+func (s *Sandbox) authenticate(r *http.Request) (live bool, refusal *apiError) {
+	key, _, basic := r.BasicAuth()
+	if !basic {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			key = strings.TrimSpace(token)
+		}
+	}
+	test := subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.TestKey))
+	liveKey := subtle.ConstantTimeCompare([]byte(key), []byte(s.cfg.LiveKey))
+	if test|liveKey == 1 {
+		return liveKey == 1, nil
+	}
+	refusal = &apiError{status: http.StatusUnauthorized, kind: invalidRequest}
+	if key == "" {
+		refusal.zh, refusal.en = "没有提供 API KEY。", "No API key provided."
+		return false, refusal
+	}
+	masked := mask(key)
+	refusal.zh, refusal.en = "提供了无效的 API KEY: "+masked+"。", "Invalid API key provided: "+masked
+	return false, refusal
+}
+
+// mask keeps what tells a key's kind and hides the rest, as Ping++ does.
+func mask(key string) string {
+	kept := ""
+	for _, prefix := range []string{testPrefix, livePrefix} {
+		if strings.HasPrefix(key, prefix) {
+			kept = prefix
+		}
+	}
+	return kept + strings.Repeat("*", min(len(key)-len(kept), 64))
+}
+
+// checkSignature verifies a request's signature: RSA-SHA256 over the raw body, the request target
+// exactly as it was sent (also a bare trailing "?"), and the timestamp. The status is 400: Ping++'s
+// Java SDK reports a missing signature as its InvalidRequestException, which it makes of 400 and 404.
+func (s *Sandbox) checkSignature(r *http.Request, body []byte) *apiError {
+	if s.cfg.MerchantKey == nil {
+		return nil
+	}
+	signature := r.Header.Get("Pingplusplus-Signature")
+	if signature == "" {
+		return badParam("", "没有提供签名串，需要在 header 中加入签名串。", "No signature provided: add a signature to the headers.")
+	}
+	wrong := badParam("", "提供了无效的签名。", "Invalid signature provided.")
+	sig, err := base64.StdEncoding.DecodeString(signature)
+	if err != nil {
+		return wrong
+	}
+	stamp := r.Header.Get("Pingplusplus-Request-Timestamp")
+	sum := sha256.Sum256(bytes.Join([][]byte{body, []byte(requestTarget(r)), []byte(stamp)}, nil))
+	if rsa.VerifyPKCS1v15(s.cfg.MerchantKey, crypto.SHA256, sum[:], sig) != nil {
+		return wrong
+	}
+	unix, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil || s.cfg.Now().Sub(time.Unix(unix, 0)).Abs() > timestampSlack {
+		return badParam("", "请求时间戳无效，请检查服务器时间。", "Invalid request timestamp: check the clock of your server.")
+	}
+	return nil
+}
+
+// requestTarget is the path and query as sent. A proxy may have been given the absolute form.
+func requestTarget(r *http.Request) string {
+	target := r.RequestURI
+	if strings.HasPrefix(target, "/") {
+		return target
+	}
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		if i := strings.IndexAny(rest, "/?"); i >= 0 {
+			return rest[i:]
+		}
+	}
+	return (&url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}).RequestURI()
+}
+
+// sign is Ping++'s signature over a body: RSA PKCS#1 v1.5 with SHA-256, in base64.
+func (s *Sandbox) sign(body []byte) string {
+	sum := sha256.Sum256(body)
+	sig, err := rsa.SignPKCS1v15(nil, s.cfg.SigningKey, crypto.SHA256, sum[:])
+	if err != nil {
+		// Only a key that is broken or too small for the hash gets here, and New has tried it.
+		panic("sandbox: signing: " + err.Error())
+	}
+	return base64.StdEncoding.EncodeToString(sig)
+}
+
+func publicPEM(key *rsa.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}

@@ -1,0 +1,252 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// State is what the sandbox has seen and done. Lists are newest first.
+type State struct {
+	App     string         `json:"app"`
+	Charges []any          `json:"charges"` // charge objects
+	Events  []EventState   `json:"events"`
+	Calls   map[string]int `json:"calls"` // per operation; webhook counts tries
+	Faults  []FaultState   `json:"faults"`
+}
+
+// EventState is an event and its deliveries, one for each webhook URL.
+type EventState struct {
+	ID         string          `json:"id"`
+	Type       string          `json:"type"`
+	Charge     string          `json:"charge,omitempty"`
+	Livemode   bool            `json:"livemode"`
+	Created    time.Time       `json:"created"`
+	Signature  string          `json:"signature"`
+	Body       string          `json:"body"` // the signed bytes
+	Deliveries []DeliveryState `json:"deliveries"`
+}
+
+// DeliveryState is an event's way to one URL.
+type DeliveryState struct {
+	URL      string    `json:"url"`
+	Status   string    `json:"status"` // pending, delivered, failed, missing
+	Attempts []Attempt `json:"attempts"`
+}
+
+// FaultState is a fault that has not happened as often as it should.
+type FaultState struct {
+	On    string `json:"on"`
+	Fault string `json:"fault"`
+	Times int    `json:"times"`              // left
+	Delay int64  `json:"delay_ms,omitempty"` // milliseconds
+}
+
+// State returns what the sandbox has seen and done, at most limit charges and limit events.
+func (s *Sandbox) State(limit int) State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	st := State{App: s.cfg.App, Charges: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
+	s.charges.newest(func(c *charge) bool {
+		if len(st.Charges) < limit {
+			st.Charges = append(st.Charges, json.RawMessage(encode(c.shown(now))))
+		}
+		return len(st.Charges) < limit
+	})
+	s.events.newest(func(e *event) bool {
+		if len(st.Events) < limit {
+			st.Events = append(st.Events, e.state())
+		}
+		return len(st.Events) < limit
+	})
+	for op, n := range s.calls {
+		st.Calls[op] = n
+	}
+	for _, f := range s.faults {
+		st.Faults = append(st.Faults, FaultState{f.on, f.name, f.times, f.delay.Milliseconds()})
+	}
+	return st
+}
+
+func (e *event) state() EventState {
+	st := EventState{ID: e.id, Type: e.kind, Charge: e.charge, Livemode: e.live, Created: e.created,
+		Signature: e.signature, Body: string(e.body), Deliveries: []DeliveryState{}}
+	for _, d := range e.deliveries {
+		st.Deliveries = append(st.Deliveries, DeliveryState{d.url, d.status, append([]Attempt{}, d.attempts...)})
+	}
+	return st
+}
+
+// serveLevers answers under /sandbox/.
+func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/sandbox/"), "/")
+	switch asked := r.Method + " " + path[0]; {
+	case asked == "GET state" && len(path) == 1:
+		s.serveState(w, r)
+	case asked == "GET pingpp.pub.pem" && len(path) == 1:
+		s.write(w, response{status: http.StatusOK, contentType: "application/x-pem-file", body: s.pubPEM})
+	case asked == "POST charges" && len(path) == 3 && path[2] == "pay":
+		s.leverPay(w, path[1])
+	case asked == "POST wechat" && len(path) == 2 && path[1] == "codes":
+		s.leverCode(w, r)
+	case asked == "POST faults" && len(path) == 1:
+		s.leverFault(w, r)
+	case asked == "DELETE faults" && len(path) == 1:
+		s.ClearFaults()
+		w.WriteHeader(http.StatusNoContent)
+	case asked == "GET events" && len(path) == 2:
+		s.leverEvent(w, path[1])
+	case asked == "POST events" && len(path) == 1:
+		s.leverNewEvent(w, r)
+	case asked == "POST webhooks" && len(path) == 1:
+		s.leverWebhook(w, r)
+	default:
+		fail(w, http.StatusNotFound, errors.New("no such lever: there are POST /sandbox/charges/{id}/pay, POST /sandbox/wechat/codes, POST and DELETE /sandbox/faults, "+
+			"GET /sandbox/state, GET /sandbox/events/{id}, POST /sandbox/events, POST /sandbox/webhooks, GET /sandbox/pingpp.pub.pem"))
+	}
+}
+
+func (s *Sandbox) serveState(w http.ResponseWriter, r *http.Request) {
+	limit := 1000
+	if v := r.URL.Query().Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 || n > maxKept {
+			fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: write a number from 0 to %d", v, maxKept))
+			return
+		}
+		limit = n
+	}
+	reply(w, http.StatusOK, s.State(limit))
+}
+
+func (s *Sandbox) leverPay(w http.ResponseWriter, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.pay(id)
+	if errors.Is(err, ErrUnknownCharge) {
+		fail(w, http.StatusNotFound, err)
+		return
+	}
+	if err != nil {
+		fail(w, http.StatusConflict, err)
+		return
+	}
+	c, _ := s.charges.get(id)
+	reply(w, http.StatusOK, c.shown(s.cfg.Now()))
+}
+
+func (s *Sandbox) leverCode(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		OpenID  string `json:"openid"`
+		UnionID string `json:"unionid"`
+	}
+	if !read(w, r, &in) {
+		return
+	}
+	for _, id := range []string{in.OpenID, in.UnionID} {
+		if id != "" && !openIDShape.MatchString(id) {
+			fail(w, http.StatusBadRequest, errors.New("openid and unionid consist of at most 128 letters, digits, _ and -"))
+			return
+		}
+	}
+	reply(w, http.StatusOK, map[string]string{"code": s.newCode(in.OpenID, in.UnionID)})
+}
+
+func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {
+	in := struct {
+		On    string `json:"on"`
+		Fault string `json:"fault"`
+		Times int    `json:"times"`
+		Delay int64  `json:"delay_ms"`
+	}{Times: 1}
+	if !read(w, r, &in) {
+		return
+	}
+	delay := time.Duration(min(max(in.Delay, -1), maxDelay.Milliseconds()+1)) * time.Millisecond
+	if err := s.addFault(fault{on: in.On, name: in.Fault, times: in.Times, delay: delay}); err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Sandbox) leverEvent(w http.ResponseWriter, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.events.get(id)
+	if !ok {
+		fail(w, http.StatusNotFound, errors.New("no such event"))
+		return
+	}
+	reply(w, http.StatusOK, e.state())
+}
+
+// leverNewEvent makes an event about a charge as it is, or about an object that the caller gives.
+func (s *Sandbox) leverNewEvent(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Type     string          `json:"type"`
+		Charge   string          `json:"charge"`
+		Object   json.RawMessage `json:"object"`
+		Livemode bool            `json:"livemode"`
+	}
+	if !read(w, r, &in) {
+		return
+	}
+	if in.Type == "" || (in.Charge == "") == (in.Object == nil) {
+		fail(w, http.StatusBadRequest, errors.New(`write "type", and either "charge" (an id) or "object" (any JSON object)`))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := newEvent{kind: in.Type, object: in.Object, live: in.Livemode, charge: in.Charge}
+	if in.Charge != "" {
+		c, ok := s.charges.get(in.Charge)
+		if !ok {
+			fail(w, http.StatusNotFound, ErrUnknownCharge)
+			return
+		}
+		shown := c.shown(s.cfg.Now())
+		shown.Credential = object{} // events never carry one
+		n.object, n.live, n.request = shown, c.Livemode, &c.request
+	}
+	reply(w, http.StatusAccepted, s.emit(n).state())
+}
+
+// leverWebhook signs and sends the body as it is.
+func (s *Sandbox) leverWebhook(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("reading the body: %w", err))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply(w, http.StatusAccepted, s.emitRaw(body).state())
+}
+
+// read decodes a lever's JSON body; an empty one is {}. What it cannot read it answers itself.
+func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		fail(w, http.StatusBadRequest, fmt.Errorf("reading the JSON body: %w", err))
+		return false
+	}
+	return true
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(encode(v))
+}
+
+func fail(w http.ResponseWriter, status int, err error) {
+	reply(w, status, map[string]string{"error": err.Error()})
+}

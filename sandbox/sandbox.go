@@ -1,0 +1,348 @@
+// Package sandbox emulates the two outside services that a merchant's payment touches, Ping++ and
+// WeChat, closely enough that official client libraries cannot tell. It shares no code with this
+// module's own clients: an emulator built from the client it tests would prove nothing.
+//
+// A [Sandbox] is one http.Handler:
+//
+//	POST /v1/charges                     create a charge (channel wx_lite)
+//	GET  /v1/charges/{id}                one charge
+//	GET  /v1/charges?app[id]=app_…       a list: limit, starting_after, ending_before, created[gt|gte|lt|lte], channel, paid, refunded, reversed
+//	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
+//	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
+//	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
+//
+// # What is like the real thing
+//
+// The key alone (Basic user name or Bearer) picks the mode; test and live objects never meet. Request
+// signatures are checked over the raw request target, when Config.MerchantKey is set; a timestamp
+// more than 15 minutes off is refused. Every API answer is signed and says Connection: close. Error
+// messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
+// them, and then as WeChat would: those refusals are 402 channel_error.
+//
+// A used order number: while the first charge is unpaid and for at most 2 hours, the same number with
+// the same parameters (app, channel, amount, currency, subject, body, extra) is answered with that
+// same charge, unchanged, as Ping++ does for WeChat's channels. Anything else is WeChat's refusal of a
+// repeated number (商户订单号重复), or, once it is paid, of a paid order (该订单已支付). Unlike Ping++, which
+// documents only app, channel, number, amount, subject and body, another openid counts as different.
+//
+// A paid charge sends charge.succeeded to every URL of Config.Webhooks: at most 8 tries, 2 min, 10 min,
+// 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
+// are not followed.
+//
+// # Levers
+//
+//	POST   /sandbox/charges/{id}/pay     as if the user had paid; answers the paid charge
+//	POST   /sandbox/wechat/codes         {"openid"?, "unionid"?} → {"code"}: as if a user had called wx.login
+//	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
+//	DELETE /sandbox/faults               no more faults
+//	GET    /sandbox/state                charges, events with their deliveries, calls per operation, faults left (?limit=, default 1000)
+//	GET    /sandbox/events/{id}          one event with its deliveries
+//	POST   /sandbox/events               {"type", "charge" or "object", "livemode"?}: make and send an event of any type
+//	POST   /sandbox/webhooks             sign and send the body as it is, whatever it is
+//	GET    /sandbox/pingpp.pub.pem       the public key that webhooks and API answers verify with
+//
+// A login code lives 5 minutes and works once. A code "sandbox-<anything>" needs no lever: it works
+// once, as a login of a user whose openid is derived from <anything>.
+//
+// # Faults
+//
+// On create_charge, get_charge, list_charges and get_event: 502 (HTML), 502_json, 500, 200_error (status
+// 200 with an error in the body), 200_null, 200_html, empty, 402 (the channel refuses), 403 and 429 (too
+// many requests), 401, slow, drop, truncate, endless; on create_charge and get_charge also wrong_charge
+// (a well-formed charge, but of another order). On notify: 502, 500, 200_html, empty, slow, drop. On
+// jscode2session: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
+// slow, drop, truncate, endless. A fault that answers something else leaves everything undone; after
+// drop, truncate, endless and wrong_charge the work is done and only the answer is lost. slow waits
+// delay_ms (default 10 s) and then does what was asked.
+//
+// On webhook, per event: duplicate (sent once more after it was received), late (first try after
+// delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next
+// event's first try, or alone after a scaled minute). Per try: bad_signature, empty_signature,
+// no_signature, altered_body.
+//
+// # Bounds
+//
+// A request body has at most 1 MiB. The newest 100,000 charges, events, login codes and unfinished
+// deliveries are kept.
+package sandbox
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	maxBody = 1 << 20 // bytes of any request body
+	maxKept = 100_000 // charges, events, codes and deliveries, each
+)
+
+// Config says what a Sandbox is like. Its zero value is a usable sandbox: what is empty is made up.
+type Config struct {
+	App     string // Ping++ app id; default: app_ and 16 random characters
+	TestKey string // default: sk_test_ and 24 random characters
+	LiveKey string // default: sk_live_ and 24 random characters
+
+	// MerchantKey is the merchant's public key. When set, every API request must be signed with its
+	// private half; when nil, signatures are not looked at.
+	MerchantKey *rsa.PublicKey
+
+	// SigningKey is Ping++'s own key, which signs webhooks and API answers. Default: a new 2048-bit key.
+	SigningKey *rsa.PrivateKey
+
+	WxLite WeChatApp // the mini program
+
+	Webhooks      []string     // where events go, in test and live mode; see SetWebhooks
+	WebhookClient *http.Client // sends webhooks; default: one of its own with a 30 s timeout
+
+	// TimeScale divides every wait of the webhook schedule: at 60 a minute takes a second. Default 1.
+	TimeScale float64
+
+	Now    func() time.Time // default time.Now; tells objects' times and expiry, not the webhook waits
+	Rand   io.Reader        // default crypto/rand; makes ids, keys and codes
+	Logger *zap.Logger      // default: nothing is logged
+}
+
+// WeChatApp identifies a mini program to WeChat.
+type WeChatApp struct {
+	AppID  string // default: wx and 16 random hex digits
+	Secret string // default: 32 random hex digits
+}
+
+// Sandbox emulates Ping++ and WeChat; make one with New. It is safe for concurrent use.
+type Sandbox struct {
+	cfg      Config
+	mchKey   string // the WeChat merchant key that credentials are signed with
+	pubPEM   []byte
+	log      *zap.Logger
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the webhook worker has ended
+	wake     chan struct{} // tells the worker that the queue changed
+	sender   *http.Client
+	ownConns *http.Transport // when the sender's transport is ours to close
+
+	mu        sync.Mutex
+	webhooks  []string
+	charges   store[*charge]
+	chargeSeq int
+	orders    map[orderKey]*charge // the first charge of a number
+	events    store[*event]
+	codes     store[*loginCode]
+	faults    []*fault
+	calls     map[string]int
+	queue     deliveryQueue
+	held      []*delivery // out of order: waiting for another event
+	sending   int
+}
+
+// New returns a sandbox whose webhook worker runs until Close.
+func New(cfg Config) (*Sandbox, error) {
+	if cfg.TimeScale == 0 {
+		cfg.TimeScale = 1
+	}
+	if !(cfg.TimeScale > 0 && cfg.TimeScale <= 1e9) {
+		return nil, fmt.Errorf("sandbox: time_scale is %v: write a positive number, 60 makes a minute take a second", cfg.TimeScale)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	s := &Sandbox{
+		log:      cfg.Logger,
+		webhooks: append([]string(nil), cfg.Webhooks...),
+		orders:   map[orderKey]*charge{},
+		calls:    map[string]int{},
+		wake:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	s.cfg = cfg
+	if err := s.fillIdentity(); err != nil {
+		return nil, err
+	}
+	s.useClient(cfg.WebhookClient)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	go s.work()
+	return s, nil
+}
+
+// fillIdentity makes up the keys and names that the configuration leaves empty.
+func (s *Sandbox) fillIdentity() error {
+	c := &s.cfg
+	probe := make([]byte, 16)
+	if _, err := io.ReadFull(c.Rand, probe); err != nil {
+		return fmt.Errorf("sandbox: reading randomness: %w", err)
+	}
+	for _, f := range []struct {
+		field *string
+		made  func() string
+	}{
+		{&c.App, func() string { return "app_" + s.random(alnum, 16) }},
+		{&c.TestKey, func() string { return testPrefix + s.random(alnum, 24) }},
+		{&c.LiveKey, func() string { return livePrefix + s.random(alnum, 24) }},
+		{&c.WxLite.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
+		{&c.WxLite.Secret, func() string { return s.random(hexDigits, 32) }},
+		{&s.mchKey, func() string { return s.random(alnum, 32) }},
+	} {
+		if *f.field == "" {
+			*f.field = f.made()
+		}
+	}
+	if !strings.HasPrefix(c.TestKey, testPrefix) || c.TestKey == testPrefix {
+		return errors.New("sandbox: test_key: write a key that starts with sk_test_")
+	}
+	if !strings.HasPrefix(c.LiveKey, livePrefix) || c.LiveKey == livePrefix {
+		return errors.New("sandbox: live_key: write a key that starts with sk_live_")
+	}
+	if c.SigningKey == nil {
+		key, err := rsa.GenerateKey(c.Rand, 2048)
+		if err != nil {
+			return fmt.Errorf("sandbox: making Ping++'s key: %w", err)
+		}
+		c.SigningKey = key
+	}
+	sum := sha256.Sum256(nil)
+	if _, err := rsa.SignPKCS1v15(nil, c.SigningKey, crypto.SHA256, sum[:]); err != nil {
+		return fmt.Errorf("sandbox: signing_key cannot sign: %w", err)
+	}
+	pem, err := publicPEM(&c.SigningKey.PublicKey)
+	if err != nil {
+		return fmt.Errorf("sandbox: signing_key: %w", err)
+	}
+	s.pubPEM = pem
+	return nil
+}
+
+// Close stops the webhook worker and waits for it; deliveries that are not finished are dropped. The
+// handler goes on answering, but sends nothing any more.
+func (s *Sandbox) Close() {
+	s.cancel()
+	<-s.done
+	if s.ownConns != nil {
+		s.ownConns.CloseIdleConnections()
+	}
+}
+
+// App is the Ping++ app id.
+func (s *Sandbox) App() string { return s.cfg.App }
+
+// TestKey is the secret key of test mode.
+func (s *Sandbox) TestKey() string { return s.cfg.TestKey }
+
+// LiveKey is the secret key of live mode.
+func (s *Sandbox) LiveKey() string { return s.cfg.LiveKey }
+
+// WxLite is the mini program that jscode2session knows.
+func (s *Sandbox) WxLite() WeChatApp { return s.cfg.WxLite }
+
+// PublicKeyPEM is the public half of Ping++'s key, as the dashboard shows it (PEM, SPKI).
+func (s *Sandbox) PublicKeyPEM() []byte { return append([]byte(nil), s.pubPEM...) }
+
+// SetWebhooks changes where later events go; deliveries under way keep their URL.
+func (s *Sandbox) SetWebhooks(urls ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.webhooks = append([]string(nil), urls...)
+}
+
+// ServeHTTP answers for Ping++ (/v1, /notify), for WeChat (/sns), and the levers (/sandbox).
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
+	w.Header().Set("Connection", "close")
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/v1/"):
+		s.serveAPI(w, r)
+	case strings.HasPrefix(path, "/notify/charges/"):
+		s.serveNotify(w, r, strings.TrimPrefix(path, "/notify/charges/"))
+	case strings.HasPrefix(path, "/sns/"):
+		s.serveWeChat(w, r)
+	case strings.HasPrefix(path, "/sandbox/"):
+		s.serveLevers(w, r)
+	default:
+		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
+	}
+}
+
+const (
+	digits     = "0123456789"
+	hexDigits  = "0123456789abcdef"
+	lowerAlnum = "0123456789abcdefghijklmnopqrstuvwxyz"
+	alnum      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lowerAlnum
+)
+
+// random returns n characters of the alphabet. A source that fails mid-run falls back on crypto/rand,
+// which cannot fail: New has already refused a source that never worked.
+func (s *Sandbox) random(alphabet string, n int) string {
+	out := make([]byte, 0, n)
+	buf := make([]byte, n+n/2+8)
+	limit := byte(256 - 256%len(alphabet)) // above it, a remainder would favour the first characters; 0 means 256
+	for len(out) < n {
+		if _, err := io.ReadFull(s.cfg.Rand, buf); err != nil {
+			rand.Read(buf)
+		}
+		for _, b := range buf {
+			if (limit == 0 || b < limit) && len(out) < n {
+				out = append(out, alphabet[int(b)%len(alphabet)])
+			}
+		}
+	}
+	return string(out)
+}
+
+// store keeps objects by id in the order they came, the newest maxKept of them.
+type store[T any] struct {
+	byID  map[string]T
+	order []string
+}
+
+// add keeps v and returns the objects that had to go for it.
+func (st *store[T]) add(id string, v T) (evicted []T) {
+	if st.byID == nil {
+		st.byID = map[string]T{}
+	}
+	if _, ok := st.byID[id]; !ok {
+		st.order = append(st.order, id)
+	}
+	st.byID[id] = v
+	for len(st.order) > maxKept {
+		old := st.order[0]
+		st.order[0] = ""
+		st.order = st.order[1:]
+		evicted = append(evicted, st.byID[old])
+		delete(st.byID, old)
+	}
+	return evicted
+}
+
+func (st *store[T]) get(id string) (T, bool) {
+	v, ok := st.byID[id]
+	return v, ok
+}
+
+// newest calls f from the newest object to the oldest until it returns false.
+func (st *store[T]) newest(f func(T) bool) {
+	for i := len(st.order) - 1; i >= 0; i-- {
+		if !f(st.byID[st.order[i]]) {
+			return
+		}
+	}
+}
+
+var _ http.Handler = (*Sandbox)(nil)
