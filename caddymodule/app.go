@@ -20,9 +20,9 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(App{})
-	caddy.RegisterModule(Handler{})
-	caddy.RegisterModule(Sandbox{})
+	caddy.RegisterModule(new(App))
+	caddy.RegisterModule(new(Handler))
+	caddy.RegisterModule(new(Sandbox))
 }
 
 // App is the `pay` app: it keeps the ledger and delivers events to the backends of all sites.
@@ -66,7 +66,7 @@ type destination struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (App) CaddyModule() caddy.ModuleInfo {
+func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pay", New: func() caddy.Module { return new(App) }}
 }
 

@@ -159,8 +159,11 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		pay.Prefix = p
 	}
 	err := options{
-		"pingpp":   func(d *caddyfile.Dispenser) error { pay.Pingpp = new(PingppConfig); return parsePingpp(d, pay.Pingpp) },
-		"session":  func(d *caddyfile.Dispenser) error { pay.Session = new(SessionConfig); return parseSession(d, pay.Session) },
+		"pingpp": func(d *caddyfile.Dispenser) error { pay.Pingpp = new(PingppConfig); return parsePingpp(d, pay.Pingpp) },
+		"session": func(d *caddyfile.Dispenser) error {
+			pay.Session = new(SessionConfig)
+			return parseSession(d, pay.Session)
+		},
 		"orders":   func(d *caddyfile.Dispenser) error { pay.Orders = new(OrdersConfig); return parseOrders(d, pay.Orders) },
 		"events":   func(d *caddyfile.Dispenser) error { pay.Events = new(EventsConfig); return parseEvents(d, pay.Events) },
 		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, pay) },

@@ -245,9 +245,11 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	params := &pingpp.ChargeParams{
 		OrderNo: number, Channel: a.req.Channel, Amount: q.Amount, Currency: q.Currency,
 		ClientIP: clientIP(s.ClientIP(r)), Subject: q.Subject, Body: q.Body,
-		Extra: a.extra(q), Metadata: map[string]string{metaOrderNo: a.req.OrderNo},
+		Extra: a.extra(q), Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
 	}
-	maps.Copy(params.Metadata, q.Metadata)
+	for k, v := range q.Metadata {
+		params.Metadata[k] = v
+	}
 	if !q.TimeExpire.IsZero() {
 		params.TimeExpire = q.TimeExpire.Unix()
 	}

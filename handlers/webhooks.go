@@ -83,16 +83,12 @@ func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*le
 		return nil, nil
 	}
 	found, err := s.Pingpp.GetCharge(ctx, ev.ChargeID)
-	if perr, ok := errors.AsType[*pingpp.Error](err); ok && perr.Kind == pingpp.NotFound {
-		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s, which Ping++ does not find for our key", ev.ID, ev.ChargeID)),
+	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
+		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s, which is not this app's: %w", ev.ID, ev.ChargeID, err)),
 			"enter this URL in Ping++'s dashboard for this app only")
 	}
 	if err != nil {
 		return nil, retryProblem("provider_unavailable", 5*time.Second, fmt.Errorf("event %s: asking whose charge %s is: %w", ev.ID, ev.ChargeID, err))
-	}
-	if found.App != s.Scope.App || found.Livemode != (s.Scope.Mode == ledger.Live) {
-		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s of another app or mode", ev.ID, ev.ChargeID)),
-			"enter this URL in Ping++'s dashboard for this app only")
 	}
 	orderNo := found.OrderNo
 	if merchant := found.Metadata[metaOrderNo]; merchant != "" {

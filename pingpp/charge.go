@@ -64,15 +64,19 @@ type Charge struct {
 // ParseCharge reads a charge object. Fields that decide about money must be there and of their type; app may be an id or
 // the expanded app; extra, metadata and credential may be [], and null stands for zero. The charge keeps slices of raw.
 func ParseCharge(raw []byte) (*Charge, error) {
-	o, err := parseObject(raw)
+	ch, err := parseCharge(raw)
 	if err != nil {
-		return nil, fmt.Errorf("pingpp: charge: %w", err)
-	}
-	ch, err := readCharge(o, raw)
-	if err != nil {
-		return nil, fmt.Errorf("pingpp: charge: %w", err)
+		return nil, fmt.Errorf("pingpp: %w", err)
 	}
 	return ch, nil
+}
+
+func parseCharge(raw []byte) (*Charge, error) {
+	o, err := parseObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	return readCharge(o, raw)
 }
 
 func readCharge(o object, raw []byte) (*Charge, error) {
@@ -130,7 +134,7 @@ func (c *Client) CreateCharge(ctx context.Context, p *ChargeParams) (*Charge, er
 	if failed != nil {
 		return nil, failed
 	}
-	ch, err := ParseCharge(raw)
+	ch, err := parseCharge(raw)
 	if err == nil {
 		err = c.matches(p, ch)
 	}
@@ -217,7 +221,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	ch, err := ParseCharge(raw)
+	ch, err := parseCharge(raw)
 	if err == nil && ch.ID != id {
 		err = mismatch("id", ch.ID, id)
 	}

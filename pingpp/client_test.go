@@ -91,7 +91,7 @@ func TestWire(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"Authorization": "Bearer " + testKey, RequestTimestampHeader: "1795420800", "Accept-Language": "en",
-			"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "caddypay/devel",
+			"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": userAgent(),
 			"Pingplusplus-Version": "", "X-Pingpp-Client-User-Agent": "",
 		} {
 			if v := got.Header.Get(name); v != want {

@@ -38,7 +38,7 @@ func split(raw []byte) (object, error) {
 	if i == len(raw) || raw[i] != '{' {
 		return nil, errNotObject
 	}
-	o := make(object, 32) // a charge has about 30 members
+	o := make(object)
 	for i = skipSpace(raw, i+1); raw[i] != '}'; {
 		end := skipValue(raw, i)
 		key, err := unquote(raw[i:end])

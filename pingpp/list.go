@@ -103,7 +103,7 @@ func (c *Client) parseList(raw []byte) (*ChargeList, error) {
 		return nil, errors.New("it says that there is more, and is empty")
 	}
 	for i, item := range items {
-		ch, err := ParseCharge(item)
+		ch, err := parseCharge(item)
 		if err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}

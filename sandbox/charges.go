@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,9 +72,10 @@ type orderKey struct {
 
 func (c *charge) expired(now time.Time) bool { return now.Unix() >= c.TimeExpire }
 
-// shown is the charge as it is answered now: what is paid or expired has no credential.
+// shown is the charge as it is answered now, a copy: what is paid or expired has no credential.
 func (c *charge) shown(now time.Time) *charge {
 	out := *c
+	out.Extra = slices.Clone(c.Extra) // a payment changes it
 	if c.Paid || c.expired(now) {
 		out.Credential = object{}
 	}
@@ -82,13 +84,13 @@ func (c *charge) shown(now time.Time) *charge {
 
 // createCharge answers POST /v1/charges.
 func (s *Sandbox) createCharge(body []byte, live bool) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	p, refusal := s.readParams(body, now)
 	if refusal != nil {
 		return nil, refusal
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	key := orderKey{live, p.channel.family, p.orderNo}
 	if first, ok := s.orders[key]; ok {
 		return first.repeated(p, now)

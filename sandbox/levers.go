@@ -55,7 +55,7 @@ func (s *Sandbox) State(limit int) State {
 	st := State{App: s.cfg.App, Charges: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
 	s.charges.newest(func(c *charge) bool {
 		if len(st.Charges) < limit {
-			st.Charges = append(st.Charges, json.RawMessage(encode(c.shown(now))))
+			st.Charges = append(st.Charges, c.shown(now))
 		}
 		return len(st.Charges) < limit
 	})
@@ -126,19 +126,25 @@ func (s *Sandbox) serveState(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) leverPay(w http.ResponseWriter, id string) {
+	switch err := s.Pay(id); {
+	case errors.Is(err, ErrUnknownCharge):
+		fail(w, http.StatusNotFound, err)
+	case err != nil:
+		fail(w, http.StatusConflict, err)
+	default:
+		c, _ := s.chargeShown(id)
+		reply(w, http.StatusOK, c)
+	}
+}
+
+func (s *Sandbox) chargeShown(id string) (*charge, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.pay(id)
-	if errors.Is(err, ErrUnknownCharge) {
-		fail(w, http.StatusNotFound, err)
-		return
+	c, ok := s.charges.get(id)
+	if !ok {
+		return nil, false
 	}
-	if err != nil {
-		fail(w, http.StatusConflict, err)
-		return
-	}
-	c, _ := s.charges.get(id)
-	reply(w, http.StatusOK, c.shown(s.cfg.Now()))
+	return c.shown(s.cfg.Now()), true
 }
 
 func (s *Sandbox) leverCode(w http.ResponseWriter, r *http.Request) {
@@ -178,13 +184,17 @@ func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {
 
 func (s *Sandbox) leverEvent(w http.ResponseWriter, id string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	e, ok := s.events.get(id)
+	var st EventState
+	if ok {
+		st = e.state()
+	}
+	s.mu.Unlock() // before the answer is written: a slow reader holds up nobody
 	if !ok {
 		fail(w, http.StatusNotFound, errors.New("no such event"))
 		return
 	}
-	reply(w, http.StatusOK, e.state())
+	reply(w, http.StatusOK, st)
 }
 
 // leverNewEvent makes an event about a charge as it is, or about an object that the caller gives.
@@ -202,20 +212,20 @@ func (s *Sandbox) leverNewEvent(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, errors.New(`write "type", and either "charge" (an id) or "object" (any JSON object)`))
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	n := newEvent{kind: in.Type, object: in.Object, live: in.Livemode, charge: in.Charge}
 	if in.Charge != "" {
-		c, ok := s.charges.get(in.Charge)
+		c, ok := s.chargeShown(in.Charge)
 		if !ok {
 			fail(w, http.StatusNotFound, ErrUnknownCharge)
 			return
 		}
-		shown := c.shown(s.cfg.Now())
-		shown.Credential = object{} // events never carry one
-		n.object, n.live, n.request = shown, c.Livemode, &c.request
+		c.Credential = object{} // events never carry one
+		n.object, n.live, n.request = c, c.Livemode, &c.request
 	}
-	reply(w, http.StatusAccepted, s.emit(n).state())
+	s.mu.Lock()
+	st := s.emit(n).state()
+	s.mu.Unlock()
+	reply(w, http.StatusAccepted, st)
 }
 
 // leverWebhook signs and sends the body as it is.
@@ -226,8 +236,9 @@ func (s *Sandbox) leverWebhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	reply(w, http.StatusAccepted, s.emitRaw(body).state())
+	st := s.emitRaw(body).state()
+	s.mu.Unlock()
+	reply(w, http.StatusAccepted, st)
 }
 
 // read decodes a lever's JSON body; an empty one is {}. What it cannot read it answers itself.

@@ -16,6 +16,9 @@ type member struct {
 	value json.RawMessage
 }
 
+// maxMembers keeps a hostile body from making the look-up by name slow; what is valid has far fewer.
+const maxMembers = 1000
+
 var errNotObject = errors.New("not a JSON object")
 
 // parseObject reads exactly one JSON object in UTF-8. Of members with one name the last counts.
@@ -38,7 +41,9 @@ func parseObject(raw []byte) (object, error) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, errNotObject
 		}
-		o.setRaw(key, value)
+		if o.setRaw(key, value); len(o) > maxMembers {
+			return nil, errNotObject
+		}
 	}
 	if _, err := dec.Token(); err != nil { // the closing brace
 		return nil, errNotObject

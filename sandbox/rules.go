@@ -47,6 +47,7 @@ const (
 	maxDescription = 255
 	maxMetadata    = 1000
 	maxPairs       = 10
+	maxGoodsTag    = 32 // WeChat's
 )
 
 // params are the checked parameters of a new charge.
@@ -281,6 +282,11 @@ func checkWeChatExtra(extra object) *apiError {
 	raw, _ := extra.get("open_id")
 	if openid, _ := text(raw); !openIDShape.MatchString(openid) {
 		return channelRefusal("wx_lite", "无效的openid")
+	}
+	if raw, ok := extra.get("goods_tag"); ok {
+		if tag, _ := text(raw); utf8.RuneCountInString(tag) > maxGoodsTag {
+			return tooLong("extra[goods_tag]", maxGoodsTag)
+		}
 	}
 	if raw, ok := extra.get("limit_pay"); ok && string(raw) != `"no_credit"` {
 		return badParam("extra[limit_pay]", "limit_pay 只能是 no_credit。", "limit_pay can only be no_credit.")

@@ -133,7 +133,9 @@ type Sandbox struct {
 	sender   *http.Client
 	ownConns *http.Transport // when the sender's transport is ours to close
 
-	mu        sync.Mutex
+	randMu sync.Mutex // guards cfg.Rand; taken last
+
+	mu        sync.Mutex // guards all below
 	webhooks  []string
 	charges   store[*charge]
 	chargeSeq int
@@ -292,6 +294,8 @@ const (
 func (s *Sandbox) random(alphabet string, n int) string {
 	out := make([]byte, 0, n)
 	buf := make([]byte, n+n/2+8)
+	s.randMu.Lock()
+	defer s.randMu.Unlock()
 	limit := byte(256 - 256%len(alphabet)) // above it, a remainder would favour the first characters; 0 means 256
 	for len(out) < n {
 		if _, err := io.ReadFull(s.cfg.Rand, buf); err != nil {

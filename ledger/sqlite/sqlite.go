@@ -75,12 +75,12 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := setUp(ctx, file); err != nil {
 		return nil, err
 	}
-	if l.reads, err = prepare(ctx, openReads(file), reads); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", file, err)
+	if l.reads, err = prepareReads(ctx, file); err != nil {
+		return nil, explain(file, err)
 	}
 	l.writer = newWriter(l, batch)
 	if err := l.writer.connect(ctx); err != nil {
-		return nil, errors.Join(err, l.reads.close())
+		return nil, explain(file, errors.Join(err, l.reads.close()))
 	}
 	go l.writer.run()
 	return l, nil
@@ -110,7 +110,7 @@ func (l *Ledger) wrap(err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return ledger.ErrNotFound
 	}
-	return fmt.Errorf("ledger %s: %w", l.file, err)
+	return explain(l.file, err)
 }
 
 // read runs a function on the pool for reading.

@@ -35,14 +35,33 @@ var (
 // statements is a database with its statements prepared.
 type statements struct {
 	db     *sql.DB
+	conn   *sql.Conn // the one connection of the writer; nil for a pool
 	byText map[string]*sql.Stmt
 }
 
-// prepare prepares statements and takes the database over, to close it on an error too.
-func prepare(ctx context.Context, db *sql.DB, texts []string) (*statements, error) {
-	s := &statements{db: db, byText: make(map[string]*sql.Stmt, len(texts))}
+// prepareReads prepares the statements of the pool.
+func prepareReads(ctx context.Context, file string) (*statements, error) {
+	db := openReads(file)
+	return (&statements{db: db}).prepare(ctx, db, reads)
+}
+
+// prepareWrites prepares the statements of the writer, all on one connection: on a pool, a transaction could lose its
+// connection half-way and go on without one on the next.
+func prepareWrites(ctx context.Context, file string) (*statements, error) {
+	db := openWrites(file)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return (&statements{db: db, conn: conn}).prepare(ctx, conn, writes)
+}
+
+func (s *statements) prepare(ctx context.Context, on interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}, texts []string) (*statements, error) {
+	s.byText = make(map[string]*sql.Stmt, len(texts))
 	for _, text := range texts {
-		stmt, err := db.PrepareContext(ctx, text)
+		stmt, err := on.PrepareContext(ctx, text)
 		if err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -55,6 +74,9 @@ func (s *statements) close() error {
 	var errs []error
 	for _, stmt := range s.byText {
 		errs = append(errs, stmt.Close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
 	}
 	return errors.Join(append(errs, s.db.Close())...)
 }

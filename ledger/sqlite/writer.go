@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 
 	"go.uber.org/zap"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 const (
@@ -59,9 +57,9 @@ func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
 	}
-	conn, err := prepare(ctx, openWrites(w.ledger.file), writes)
+	conn, err := prepareWrites(ctx, w.ledger.file)
 	if err != nil {
-		return explain(w.ledger.file, err)
+		return err
 	}
 	w.conn = conn
 	return nil
@@ -197,8 +195,6 @@ func (w *writer) close() error {
 	if w.conn == nil {
 		return nil
 	}
-	_, err := w.conn.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err := w.conn.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 	return errors.Join(err, w.conn.close())
 }
-
-var _ = ledger.ErrClosed

@@ -1,0 +1,130 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+)
+
+func sandboxCommand() *cobra.Command {
+	s := &Sandbox{}
+	account := &WeChatConfig{}
+	var listen string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Emulates Ping++ and WeChat",
+		Long: `
+Emulates what a merchant touches of Ping++ and WeChat: charges, webhooks, request signatures, and a mini program's login
+codes. It moves no money. Keys that are not given are made and shown. Its levers are under /sandbox/:
+
+  curl -X POST http://localhost:8484/sandbox/charges/ch_…/pay      as if the user had paid
+  curl http://localhost:8484/sandbox/state                         what it has seen and done
+
+A login code like sandbox-alice works once, as the login of a user named alice.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SilenceUsage = true
+			if *account != (WeChatConfig{}) {
+				s.WeChat = map[string]*WeChatConfig{"wx_lite": account}
+			}
+			return runSandbox(cmd, s, listen, asJSON)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "localhost:8484", "The address to listen on, plain HTTP")
+	f.StringVar(&s.App, "app", "", "The Ping++ app id (default: made)")
+	f.StringVar(&s.TestKey, "test_key", "", "The secret key of test mode (default: made)")
+	f.StringVar(&s.LiveKey, "live_key", "", "The secret key of live mode (default: made)")
+	f.StringVar(&s.MerchantKey, "merchant_key", "", "The merchant's public key, a PEM file; requests must then be signed")
+	f.StringVar(&s.SigningKey, "signing_key", "", "The private key that signs webhooks, a PEM file (default: made)")
+	f.StringVar(&account.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
+	f.StringVar(&account.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
+	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks are sent; may be given several times")
+	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of the webhook schedule")
+	f.BoolVar(&asJSON, "json", false, "Print what was made as one line of JSON")
+	return cmd
+}
+
+func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) error {
+	if s.TimeScale < 1 {
+		return fmt.Errorf("--time_scale takes a factor of 1 or more, not %g", s.TimeScale)
+	}
+	if a := s.WeChat["wx_lite"]; a != nil && (a.AppID == "" || a.Secret == "") {
+		return errors.New("give --wx_lite_app_id and --wx_lite_secret both, or neither")
+	}
+	box, err := s.build(&resolver{repl: caddy.NewReplacer(), site: "the sandbox"}, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	url := "http://" + ln.Addr().String()
+	made := struct {
+		URL          string   `json:"url"`
+		App          string   `json:"app"`
+		TestKey      string   `json:"test_key"`
+		LiveKey      string   `json:"live_key"`
+		WxLiteAppID  string   `json:"wx_lite_app_id"`
+		WxLiteSecret string   `json:"wx_lite_secret"`
+		Webhooks     []string `json:"webhook"`
+	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, append([]string{}, s.Webhooks...)}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		if err := json.NewEncoder(out).Encode(made); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(out, `Ping++ and WeChat are emulated at %[1]s
+
+    app         %[2]s
+    test key    %[3]s
+    live key    %[4]s
+    appid       %[5]s
+    AppSecret   %[6]s
+
+In the Caddyfile:
+
+    pay {
+        pingpp {
+            app         %[2]s
+            key         %[3]s
+            webhook_key pingpp.pub.pem        # curl -o pingpp.pub.pem %[1]s/sandbox/pingpp.pub.pem
+            endpoint    %[1]s
+        }
+        wechat wx_lite {
+            app_id   %[5]s
+            secret   %[6]s
+            endpoint %[1]s
+        }
+    }
+
+`, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret)
+		if len(s.Webhooks) == 0 {
+			fmt.Fprintln(out, "No webhooks are sent: name where with --webhook https://localhost/pay/webhooks")
+		}
+	}
+	srv := &http.Server{Handler: box, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/examples/legacyshop"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+func demoCommand() *cobra.Command {
+	var port int
+	var once, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Makes one payment from login to delivered event, on this machine alone",
+		Long: `
+Runs a small legacy shop, an emulated Ping++ and WeChat, and Caddy with HTTPS of its own in front of them, and makes one
+payment: login, price, charge, webhook, delivery. Nothing is installed, nothing leaves this machine, no money moves.
+
+It then stays up for you to try, until Ctrl+C. With --once it exits: 0 when the payment went through, and 1 naming the step
+that failed otherwise.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SilenceUsage = true
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return runDemo(ctx, port, once, newDemoPrinter(cmd.OutOrStdout(), asJSON))
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&port, "port", 8443, "The port of the site, https://localhost:<port>")
+	f.BoolVar(&once, "once", false, "Exit after the payment")
+	f.BoolVar(&asJSON, "json", false, "Print one line of JSON for each step")
+	return cmd
+}
+
+// demo is the stage: a shop, an emulated Ping++ and WeChat, and Caddy in front.
+type demo struct {
+	dir     string // everything that is written
+	site    string // https://localhost:8443
+	box     *sandbox.Sandbox
+	boxURL  string
+	shop    *legacyshop.Shop
+	client  *http.Client // trusts Caddy's local authority for this run
+	closers []func()
+}
+
+func runDemo(ctx context.Context, port int, once bool, out *demoPrinter) (err error) {
+	d := &demo{site: fmt.Sprintf("https://localhost:%d", port)}
+	defer func() { d.close(err) }()
+	if err := d.start(ctx, port, out); err != nil {
+		return err
+	}
+	if err := d.pay(ctx, out); err != nil {
+		return err
+	}
+	if once {
+		return nil
+	}
+	out.stay(d)
+	<-ctx.Done()
+	return nil
+}
+
+// start sets the stage, up to a site that answers over HTTPS.
+func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error) {
+	// Say it before anything starts: Caddy would only fail while it loads.
+	ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return fmt.Errorf("%w; choose another port with --port", err)
+	}
+	_ = ln.Close()
+	if d.dir, err = os.MkdirTemp("", "caddypay-demo-"); err != nil {
+		return err
+	}
+	token := rand.Text() + rand.Text()
+	d.shop = legacyshop.New(token, "test")
+	d.shop.OnStep(out.note)
+	shopAddr, err := d.serve(d.shop)
+	if err != nil {
+		return err
+	}
+	signing, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	d.box, err = sandbox.New(sandbox.Config{
+		MerchantKey: &signing.PublicKey, Webhooks: []string{d.site + "/pay/webhooks"}, WebhookClient: webhookClient(),
+		TimeScale: 60, Logger: zap.NewNop(),
+	})
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.box.Close)
+	boxAddr, err := d.serve(d.box)
+	if err != nil {
+		return err
+	}
+	d.boxURL = "http://" + boxAddr
+	if err := d.writeKeys(signing); err != nil {
+		return err
+	}
+	return out.step("https", func() (string, error) { return d.startCaddy(ctx, port, shopAddr, token) })
+}
+
+// serve runs a handler on a free port of the loopback interface.
+func (d *demo) serve(h http.Handler) (addr string, err error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(ln) }()
+	d.closers = append(d.closers, func() { _ = srv.Close() })
+	return ln.Addr().String(), nil
+}
+
+func (d *demo) writeKeys(signing *rsa.PrivateKey) error {
+	der, err := x509.MarshalPKCS8PrivateKey(signing)
+	if err != nil {
+		return err
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return errors.Join(
+		os.WriteFile(filepath.Join(d.dir, "merchant.pem"), private, 0o600),
+		os.WriteFile(filepath.Join(d.dir, "pingpp.pub.pem"), d.box.PublicKeyPEM(), 0o600),
+	)
+}
+
+// demoCaddyfile is an ordinary Caddyfile with a pay block; only the global options are special to a demo.
+const demoCaddyfile = `{
+	admin off
+	persist_config off
+	skip_install_trust
+	local_certs
+	auto_https disable_redirects
+	storage file_system {DIR}/storage
+	log {
+		level ERROR
+	}
+	log file {
+		output file {DIR}/caddy.log
+	}
+	pay {
+		ledger sqlite {DIR}/ledger.db
+	}
+}
+
+https://localhost:{PORT} {
+	pay {
+		pingpp {
+			app         {APP}
+			key         {KEY}
+			signing_key {DIR}/merchant.pem
+			webhook_key {DIR}/pingpp.pub.pem
+			endpoint    {SANDBOX}
+		}
+		wechat wx_lite {
+			app_id   {APPID}
+			secret   {SECRET}
+			endpoint {SANDBOX}
+		}
+		upstream {SHOP}
+		backend_token {TOKEN}
+		orders GET /internal/pay/orders/{order_no} {
+			max 2000000
+		}
+		events POST /internal/pay/events {
+			expect body success
+		}
+	}
+	reverse_proxy {SHOP}
+}
+`
+
+// startCaddy runs Caddy in this process and waits for its certificate.
+func (d *demo) startCaddy(ctx context.Context, port int, shop, token string) (saw string, err error) {
+	file := strings.NewReplacer("{DIR}", d.dir, "{PORT}", fmt.Sprint(port), "{APP}", d.box.App(), "{KEY}", d.box.TestKey(),
+		"{SANDBOX}", d.boxURL, "{APPID}", d.box.WxLite().AppID, "{SECRET}", d.box.WxLite().Secret,
+		"{SHOP}", shop, "{TOKEN}", token).Replace(demoCaddyfile)
+	cfg, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return "", err
+	}
+	if err := caddy.Load(cfg, true); err != nil {
+		return "", err
+	}
+	d.closers = append(d.closers, func() { _ = caddy.Stop() })
+
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for { // the certificate takes a moment
+		cert, err := d.handshake(ctx)
+		if err == nil {
+			return fmt.Sprintf("%s, certificate by %s", d.site, cert.Issuer.CommonName), nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return "", fmt.Errorf("no certificate within 30s: %w", err)
+		}
+	}
+}
+
+// handshake makes a client that trusts the local authority of this run, and connects.
+func (d *demo) handshake(ctx context.Context) (*x509.Certificate, error) {
+	root, err := os.ReadFile(filepath.Join(d.dir, "storage", "pki", "authorities", "local", "root.crt"))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(root)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	d.client = &http.Client{Transport: transport, Timeout: 40 * time.Second}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.site+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	return resp.TLS.PeerCertificates[0], nil
+}
+
+// close takes the stage down. After a failure the files stay, for the log.
+func (d *demo) close(err error) {
+	for _, f := range slices.Backward(d.closers) {
+		f()
+	}
+	if d.client != nil {
+		d.client.CloseIdleConnections()
+	}
+	if d.dir == "" {
+		return
+	}
+	if err == nil {
+		_ = os.RemoveAll(d.dir)
+		return
+	}
+	fmt.Fprintf(os.Stderr, "Caddy's log is in %s\n", filepath.Join(d.dir, "caddy.log"))
+}

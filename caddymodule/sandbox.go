@@ -1,0 +1,213 @@
+package caddymodule
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("pay_sandbox", parseSandbox)
+	httpcaddyfile.RegisterDirectiveOrder("pay_sandbox", httpcaddyfile.Before, "respond")
+}
+
+// Sandbox is the `pay_sandbox` directive: it emulates Ping++ and WeChat, for demos, tests and a merchant's own CI. It moves no
+// money and knows no real user. Its charges live in memory until the configuration is replaced.
+type Sandbox struct {
+	// The Ping++ app id. Default: made, and shown in the log.
+	App string `json:"app,omitempty"`
+
+	// The secret keys of test and live mode. Default: made, and shown in the log.
+	TestKey string `json:"test_key,omitempty"`
+	LiveKey string `json:"live_key,omitempty"`
+
+	// The merchant's public key, as a PEM file or PEM text: requests must then be signed with its private half. Default:
+	// signatures of requests are not looked at.
+	MerchantKey string `json:"merchant_key,omitempty"`
+
+	// The private key that webhooks are signed with, as a PEM file or PEM text. Default: made; its public half is served at
+	// `/sandbox/pingpp.pub.pem`.
+	SigningKey string `json:"signing_key,omitempty"`
+
+	// The WeChat accounts, by kind: `wx_lite`. Default: made, and shown in the log.
+	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
+
+	// Where webhooks are sent. A certificate of a loopback host is not checked.
+	Webhooks []string `json:"webhook,omitempty"`
+
+	// Divides every wait of the webhook schedule: at 60 a minute takes a second. Default: 1.
+	TimeScale float64 `json:"time_scale,omitempty"`
+
+	sandbox *sandbox.Sandbox
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Sandbox) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.pay_sandbox", New: func() caddy.Module { return new(Sandbox) }}
+}
+
+// Provision makes the sandbox.
+func (s *Sandbox) Provision(ctx caddy.Context) error {
+	name, _, _ := siteOf(ctx)
+	log := ctx.Logger()
+	box, err := s.build(newResolver(name), log)
+	if err != nil {
+		return err
+	}
+	s.sandbox = box
+	log.Info("sandbox", zapSite(name), zap.String("app", box.App()), zap.String("test_key", box.TestKey()),
+		zap.String("live_key", box.LiveKey()), zap.String("wx_lite_app_id", box.WxLite().AppID), zap.String("wx_lite_secret", box.WxLite().Secret))
+	return nil
+}
+
+// build resolves the configuration; its keys are made up for tests, so that showing them gives nothing away.
+func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) {
+	cfg := sandbox.Config{TimeScale: s.TimeScale, Webhooks: s.Webhooks, WebhookClient: webhookClient(), Logger: log}
+	for _, o := range []struct {
+		name, value string
+		to          *string
+	}{
+		{"pay_sandbox app", s.App, &cfg.App},
+		{"pay_sandbox test_key", s.TestKey, &cfg.TestKey},
+		{"pay_sandbox live_key", s.LiveKey, &cfg.LiveKey},
+	} {
+		if o.value == "" {
+			continue
+		}
+		var err error
+		if *o.to, err = r.value(o.name, o.value); err != nil {
+			return nil, err
+		}
+	}
+	if s.MerchantKey != "" {
+		text, err := r.pem("pay_sandbox merchant_key", s.MerchantKey)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.MerchantKey, err = pingpp.ParsePublicKey(text); err != nil {
+			return nil, r.errorf("pay_sandbox merchant_key", "%w", err)
+		}
+	}
+	if s.SigningKey != "" {
+		text, err := r.pem("pay_sandbox signing_key", s.SigningKey)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.SigningKey, err = pingpp.ParsePrivateKey(text); err != nil {
+			return nil, r.errorf("pay_sandbox signing_key", "%w", err)
+		}
+	}
+	if w := s.WeChat["wx_lite"]; w != nil {
+		var err error
+		if cfg.WxLite.AppID, err = r.value("pay_sandbox wechat wx_lite app_id", w.AppID); err != nil {
+			return nil, err
+		}
+		if cfg.WxLite.Secret, err = r.value("pay_sandbox wechat wx_lite secret", w.Secret); err != nil {
+			return nil, err
+		}
+	}
+	box, err := sandbox.New(cfg)
+	if err != nil {
+		return nil, r.errorf("pay_sandbox", "%w", err)
+	}
+	return box, nil
+}
+
+// ServeHTTP answers as Ping++ and WeChat would.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	s.sandbox.ServeHTTP(w, r)
+	return nil
+}
+
+// Cleanup stops sending webhooks.
+func (s *Sandbox) Cleanup() error {
+	if s.sandbox != nil {
+		s.sandbox.Close()
+	}
+	return nil
+}
+
+// webhookClient sends the sandbox's webhooks. Sites on this machine often have certificates of Caddy's local authority, which
+// nothing trusts, so those are not checked; all others are.
+func webhookClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{
+		InsecureSkipVerify: true, // VerifyConnection checks
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			if cs.ServerName == "localhost" || net.ParseIP(cs.ServerName).IsLoopback() {
+				return nil
+			}
+			opts := x509.VerifyOptions{DNSName: cs.ServerName, Intermediates: x509.NewCertPool()}
+			for _, cert := range cs.PeerCertificates[1:] {
+				opts.Intermediates.AddCert(cert)
+			}
+			_, err := cs.PeerCertificates[0].Verify(opts)
+			return err
+		},
+	}
+	return &http.Client{Transport: t, Timeout: 30 * time.Second}
+}
+
+// parseSandbox parses the directive:
+//
+//	pay_sandbox [<matcher>] {
+//	    app          <app id>
+//	    test_key     <sk_test_…>
+//	    live_key     <sk_live_…>
+//	    merchant_key <file or PEM>
+//	    signing_key  <file or PEM>
+//	    wechat wx_lite { app_id …  secret … }
+//	    webhook      <url>...
+//	    time_scale   <factor>
+//	}
+func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // the directive's name
+	if args := h.RemainingArgs(); len(args) > 0 {
+		return nil, h.Errf("pay_sandbox takes a block, not %q; write: pay_sandbox { … }", args[0])
+	}
+	s := &Sandbox{}
+	return s, options{
+		"app":          func(d *caddyfile.Dispenser) error { return one(d, &s.App, "app_…") },
+		"test_key":     func(d *caddyfile.Dispenser) error { return one(d, &s.TestKey, "sk_test_…") },
+		"live_key":     func(d *caddyfile.Dispenser) error { return one(d, &s.LiveKey, "sk_live_…") },
+		"merchant_key": func(d *caddyfile.Dispenser) error { return one(d, &s.MerchantKey, "merchant.pub.pem") },
+		"signing_key":  func(d *caddyfile.Dispenser) error { return one(d, &s.SigningKey, "pingpp.pem") },
+		"webhook":      func(d *caddyfile.Dispenser) error { return several(d, &s.Webhooks, "https://localhost/pay/webhooks") },
+		"wechat": func(d *caddyfile.Dispenser) error {
+			accounts := &Handler{}
+			err := parseWeChat(d, accounts)
+			s.WeChat = accounts.WeChat
+			return err
+		},
+		"time_scale": func(d *caddyfile.Dispenser) error {
+			var text string
+			if err := one(d, &text, "60"); err != nil {
+				return err
+			}
+			var err error
+			if s.TimeScale, err = strconv.ParseFloat(text, 64); err != nil || s.TimeScale < 1 {
+				return d.Errf("time_scale takes a factor of 1 or more, not %q; write: time_scale 60", text)
+			}
+			return nil
+		},
+	}.parse(h.Dispenser, "pay_sandbox")
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Sandbox)(nil)
+	_ caddy.CleanerUpper          = (*Sandbox)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Sandbox)(nil)
+)

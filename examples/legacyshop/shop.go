@@ -1,0 +1,185 @@
+// Package legacyshop is a small backend of the kind that caddypay stands in front of: it knows nothing of Ping++ and
+// WeChat, has no SDK and does no crypto. It says what an order costs, and is told when one is paid.
+//
+// The demo runs it, and it shows the three things that every backend has to do: compare X-Pay-Token, answer what an order
+// costs, and fulfil an order once, however often it is told.
+package legacyshop
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Product is something that the shop sells.
+type Product struct {
+	Name  string
+	Price int64 // fen
+}
+
+// Order is what somebody wants to buy.
+type Order struct {
+	OrderNo string    `json:"order_no"`
+	Product string    `json:"product"`
+	Amount  int64     `json:"amount"` // fen
+	Status  string    `json:"status"` // unpaid or paid
+	PaidAt  time.Time `json:"paid_at,omitzero"`
+	openid  string
+}
+
+// Shop is the backend; make one with New.
+type Shop struct {
+	token    string
+	mode     string
+	products map[string]Product
+	now      func() time.Time
+
+	mu     sync.Mutex
+	orders map[string]*Order
+	seen   map[string]bool // webhook-ids that have been handled
+	onStep func(step, detail string)
+}
+
+// New makes a shop that answers only to callers with the token, and takes only payments of the mode: test or live.
+func New(token, mode string) *Shop {
+	return &Shop{
+		token: token, mode: mode, now: time.Now,
+		products: map[string]Product{"tea": {"Green tea 绿茶", 1999}, "cup": {"Cup 茶杯", 4500}},
+		orders:   make(map[string]*Order), seen: make(map[string]bool),
+		onStep: func(string, string) {},
+	}
+}
+
+// OnStep calls f whenever the shop is asked for a price (order_quote) or told of an event (event_delivered).
+func (s *Shop) OnStep(f func(step, detail string)) { s.onStep = f }
+
+// ServeHTTP serves the shop's own API and the two paths that caddypay calls.
+func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /orders", s.createOrder)
+	mux.HandleFunc("GET /orders/{order_no}", s.showOrder)
+	mux.HandleFunc("GET /internal/pay/orders/{order_no}", s.quote)
+	mux.HandleFunc("POST /internal/pay/events", s.event)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "A legacy shop. POST /orders {\"product\":\"tea\"} makes an order.")
+	})
+	mux.ServeHTTP(w, r)
+}
+
+// createOrder is called by the mini program, through Caddy, which says who the user is.
+func (s *Shop) createOrder(w http.ResponseWriter, r *http.Request) {
+	openid := r.Header.Get("X-WX-OPENID")
+	var in struct{ Product string }
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096)).Decode(&in); err != nil {
+		http.Error(w, `send {"product":"tea"}`, http.StatusBadRequest)
+		return
+	}
+	p, ok := s.products[in.Product]
+	switch {
+	case openid == "":
+		http.Error(w, "log in first", http.StatusUnauthorized)
+		return
+	case !ok:
+		http.Error(w, "no such product", http.StatusNotFound)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := &Order{
+		OrderNo: fmt.Sprintf("%s%04d", s.now().Format("20060102150405"), len(s.orders)+1),
+		Product: p.Name, Amount: p.Price, Status: "unpaid", openid: openid,
+	}
+	s.orders[o.OrderNo] = o
+	reply(w, http.StatusCreated, o)
+}
+
+func (s *Shop) showOrder(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.orders[r.PathValue("order_no")]
+	if o == nil || o.openid != r.Header.Get("X-WX-OPENID") {
+		http.NotFound(w, r)
+		return
+	}
+	reply(w, http.StatusOK, o)
+}
+
+// trusted compares X-Pay-Token: without it anybody who reaches the backend could announce a payment.
+func (s *Shop) trusted(w http.ResponseWriter, r *http.Request) bool {
+	if subtle.ConstantTimeCompare([]byte(r.Header.Get("X-Pay-Token")), []byte(s.token)) != 1 {
+		http.Error(w, "wrong X-Pay-Token", http.StatusForbidden)
+		return false
+	}
+	// A free test payment must never buy anything in a shop that is live.
+	if r.Header.Get("X-Pay-Mode") != s.mode {
+		http.Error(w, "wrong X-Pay-Mode", http.StatusForbidden)
+		return false
+	}
+	return true
+}
+
+// quote says what an order costs and who may pay it.
+func (s *Shop) quote(w http.ResponseWriter, r *http.Request) {
+	if !s.trusted(w, r) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.orders[r.PathValue("order_no")]
+	if o == nil {
+		http.NotFound(w, r)
+		return
+	}
+	status := "payable"
+	if o.Status == "paid" {
+		status = "paid"
+	}
+	s.onStep("order_quote", fmt.Sprintf("%s costs %d fen", o.OrderNo, o.Amount))
+	reply(w, http.StatusOK, map[string]any{
+		"order_no": o.OrderNo, "amount": o.Amount, "currency": "cny", "subject": o.Product, "body": o.Product,
+		"openid": o.openid, "status": status,
+	})
+}
+
+// event is told of payments, at least once each.
+func (s *Shop) event(w http.ResponseWriter, r *http.Request) {
+	if !s.trusted(w, r) {
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 256<<10))
+	if err != nil {
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	var in struct {
+		Data struct{ Object struct{ Amount int64 } }
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		http.Error(w, "not JSON", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, orderNo := r.Header.Get("webhook-id"), r.Header.Get("X-Pay-Order-No")
+	if r.Header.Get("X-Pay-Event") == "charge.succeeded" && !s.seen[id] {
+		o := s.orders[orderNo]
+		if o == nil || o.Amount != in.Data.Object.Amount {
+			http.Error(w, "no such order at this price", http.StatusConflict)
+			return
+		}
+		o.Status, o.PaidAt = "paid", s.now()
+		s.seen[id] = true
+	}
+	s.onStep("event_delivered", fmt.Sprintf("%s for %s", r.Header.Get("X-Pay-Event"), orderNo))
+	fmt.Fprint(w, "success")
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

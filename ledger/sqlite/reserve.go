@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+const (
+	sqlReservation = `SELECT seq, reserved_until FROM charges WHERE scope = ? AND order_no = ? AND state = 'reserved'`
+	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0 WHERE seq = ?`
+	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created)
+		VALUES (?, ?, ?, 'reserved', ?, ?) ON CONFLICT (scope, number) DO NOTHING`
+	sqlExtend  = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state = 'reserved'`
+	sqlNumber  = `SELECT seq, order_no, state, coalesce(id, '') FROM charges WHERE scope = ? AND number = ?`
+	sqlDelete  = `DELETE FROM charges WHERE seq = ?`
+	sqlRelease = `UPDATE charges SET state = ?, reserved_until = 0 WHERE seq = ?`
+)
+
+// numberTries bounds how often a proposed number may turn out to be taken.
+const numberTries = 100
+
+// Reserve implements [ledger.Charges].
+func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger.Reserved, err error) {
+	if err := checkScope(r.Scope); err != nil {
+		return nil, err
+	}
+	if r.OrderNo == "" {
+		return nil, errors.New("ledger: a reservation needs an order number")
+	}
+	err = l.write(ctx, func(t *tx) error {
+		got, err = t.reserve(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
+	scope, err := t.addScope(r.Scope)
+	if err != nil {
+		return nil, err
+	}
+	var seq, until int64
+	switch err := t.row(sqlReservation, scope, r.OrderNo).Scan(&seq, &until); {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return nil, err
+	case until > millis(r.Now):
+		return nil, ledger.ErrReserved
+	default:
+		if _, _, err := t.change(sqlForsake, seq); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := t.query(sqlAttempts, scope, r.OrderNo)
+	attempts, err := scanCharges(rows, err, r.Scope)
+	if err != nil {
+		return nil, err
+	}
+	for try := range numberTries {
+		number := r.Number(len(attempts), try)
+		if number == "" {
+			return nil, fmt.Errorf("the number proposed for order %s is empty", r.OrderNo)
+		}
+		added, _, err := t.change(sqlReserve, scope, r.OrderNo, number, millis(r.Until), millis(r.Now))
+		if err != nil {
+			return nil, err
+		}
+		if added == 1 {
+			return &ledger.Reserved{Number: number, Attempts: attempts}, nil
+		}
+	}
+	return nil, fmt.Errorf("no free number for order %s after %d proposals", r.OrderNo, numberTries)
+}
+
+// Extend implements [ledger.Charges].
+func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string) error {
+	return l.write(ctx, func(t *tx) error {
+		scope, err := t.scope(r.Scope)
+		if err != nil {
+			return err
+		}
+		rows, _, err := t.change(sqlExtend, millis(r.Until), scope, number)
+		if err == nil && rows == 0 {
+			return ledger.ErrNotFound
+		}
+		return err
+	})
+}
+
+// Release implements [ledger.Charges].
+func (l *Ledger) Release(ctx context.Context, scope ledger.Scope, number string, as ledger.AttemptState) error {
+	switch as {
+	case ledger.Unsent, ledger.Refused, ledger.Unknown:
+	default:
+		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused or unknown", number, as)
+	}
+	return l.write(ctx, func(t *tx) error { return t.release(scope, number, as) })
+}
+
+func (t *tx) release(scope ledger.Scope, number string, as ledger.AttemptState) error {
+	n, err := t.number(scope, number)
+	if err != nil {
+		return err
+	}
+	switch {
+	case n.state == ledger.Unknown: // it ran out, and whoever took over was told that this number stays used
+		if as == ledger.Refused {
+			_, _, err = t.change(sqlRelease, string(as), n.seq)
+		}
+		return err
+	case n.state != ledger.Reserving:
+		return ledger.ErrNotFound
+	case as == ledger.Unsent && n.id == "":
+		_, _, err = t.change(sqlDelete, n.seq)
+	case as == ledger.Unsent: // an event knows better: it did reach the channel
+		_, _, err = t.change(sqlRelease, string(ledger.Unknown), n.seq)
+	default:
+		_, _, err = t.change(sqlRelease, string(as), n.seq)
+	}
+	t.touch(ledger.OrderTopic(scope, n.orderNo))
+	return err
+}
+
+// numbered is the attempt that a number belongs to.
+type numbered struct {
+	scope, seq  int64
+	orderNo, id string
+	state       ledger.AttemptState
+}
+
+func (t *tx) number(scope ledger.Scope, number string) (n numbered, err error) {
+	if n.scope, err = t.scope(scope); err != nil {
+		return n, err
+	}
+	return n, t.row(sqlNumber, n.scope, number).Scan(&n.seq, &n.orderNo, &n.state, &n.id)
+}

@@ -1,0 +1,200 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+const (
+	settleTimeout = 5 * time.Second // for one try to record an outcome
+	lastSettle    = time.Second     // the same once the relay has been told to stop
+	lastSettles   = 3               // tries then
+)
+
+// answer is what came of one attempt.
+type answer struct {
+	verdict
+	status     int
+	snippet    string
+	retryAfter time.Duration
+}
+
+// deliver makes one attempt and records its outcome. The end of ctx breaks neither off.
+func (r *Relay) deliver(ctx context.Context, owner string, h hold, ev *ledger.Event) {
+	start := r.cfg.Now()
+	a := r.attempt(context.WithoutCancel(ctx), ev, h.attempt, start)
+	end := r.cfg.Now()
+	r.sent()
+
+	d := ledger.Delivery{
+		Scope: ev.Scope, EventID: ev.ID, Attempt: h.attempt, At: start, Took: end.Sub(start),
+		Status: a.status, Error: a.why, Snippet: a.snippet, State: ledger.Delivered,
+	}
+	if a.detail != "" {
+		d.Error += "; " + a.detail
+	}
+	if !a.ok() {
+		d.State = ledger.Dead
+		if gap, again := r.next(h.attempt, a.retryAfter); again {
+			d.State, d.Due = ledger.Pending, end.Add(gap)
+		}
+	}
+	r.log(ev, d, a.why)
+	r.settle(ctx, owner, d)
+	r.release(h)
+	if d.State == ledger.Pending {
+		signal(r.retimed)
+	}
+}
+
+// attempt sends the event once and judges the answer. Whatever the transport does, it returns.
+func (r *Relay) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Time) (a answer) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		a.verdict = refused("your backend closed the connection in the middle of its answer")
+		if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			a.verdict = refused("the delivery failed inside the server; its log has the details")
+			r.cfg.Logger.Error("panic while delivering an event", zap.String("event", ev.ID), zap.String("panic", fmt.Sprintf("%.200v", p)), zap.Stack("stack"))
+		}
+	}()
+
+	req, err := r.request(ctx, ev, n, at)
+	if err != nil {
+		return answer{verdict: refused("the request to your backend could not be made: %s", printable([]byte(err.Error()), 200))}
+	}
+	resp, err := r.cfg.Backend.RoundTrip(req)
+	if err != nil {
+		return answer{verdict: r.diagnose(ctx, err)}
+	}
+	if resp == nil {
+		return answer{verdict: refused("the request was broken off before your backend answered")}
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	defer resp.Body.Close()
+
+	a.status = resp.StatusCode
+	a.retryAfter = retryAfter(resp.Header, r.cfg.Now())
+	body, err := readAnswer(resp.Body)
+	a.snippet = printable(body, snippetLen)
+	if a.status >= 200 && a.status <= 299 { // else the status says more than how the body ended
+		if ctx.Err() != nil {
+			a.verdict = refused("your backend answered %d but did not finish within %s", a.status, r.cfg.Timeout)
+			return a
+		}
+		if err != nil {
+			a.verdict = refused("your backend answered %d but closed the connection in the middle of its answer", a.status)
+			return a
+		}
+	}
+	a.verdict = judge(a.status, resp.Header, body, r.cfg.Expect)
+	return a
+}
+
+// readAnswer returns the part of the answer that is looked at, and reads on a little, so that the connection can be used
+// again and an answer that breaks off is noticed. An answer without end is left at that.
+func readAnswer(body io.Reader) ([]byte, error) {
+	head, err := io.ReadAll(io.LimitReader(body, judged))
+	if err != nil || len(head) < judged {
+		return head, err
+	}
+	_, err = io.CopyN(io.Discard, body, drained-judged)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head, err
+}
+
+// diagnose says in the operator's words why no answer came.
+func (r *Relay) diagnose(ctx context.Context, err error) verdict {
+	var (
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+		wait net.Error
+	)
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return refused("your backend did not answer within %s", r.cfg.Timeout)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return refused("your backend does not listen (connection refused); is it running, and is the upstream's port right?")
+	case errors.As(err, &dns):
+		return refused("the upstream's host name %q cannot be resolved", printable([]byte(dns.Name), 100))
+	case errors.As(err, &cert):
+		return refused("your backend's TLS certificate is not trusted: %s", printable([]byte(cert.Err.Error()), 200))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, http.ErrAbortHandler):
+		return refused("your backend closed the connection without an answer")
+	case errors.Is(err, context.Canceled):
+		return refused("the request was broken off before your backend answered")
+	case errors.As(err, &wait) && wait.Timeout():
+		return refused("your backend did not take the connection or answer in time: %s", printable([]byte(err.Error()), 200))
+	}
+	return refused("your backend could not be reached: %s", printable([]byte(err.Error()), 200))
+}
+
+// settle records an outcome. As long as the relay runs it tries until the ledger takes it: the backend may have the event
+// already, and would get it a second time. After that it tries a few times more.
+func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
+	detached := context.WithoutCancel(ctx)
+	for failures, last := 0, 0; ; {
+		timeout := settleTimeout
+		if ctx.Err() != nil {
+			timeout = lastSettle
+			last++
+		}
+		sctx, cancel := context.WithTimeout(detached, timeout)
+		err := r.cfg.Ledger.Settle(sctx, owner, d)
+		cancel()
+		if err == nil {
+			return
+		}
+		failures++
+		fields := []zap.Field{zap.String("event", d.EventID), zap.Int("attempt", d.Attempt), zap.String("outcome", string(d.State)),
+			zap.Int("failures", failures), zap.Error(err)}
+		if last >= lastSettles || errors.Is(err, ledger.ErrNotFound) {
+			r.cfg.Logger.Error("the outcome of a delivery could not be recorded; the event may be delivered again", fields...)
+			return
+		}
+		r.cfg.Logger.Warn("cannot record the outcome of a delivery, trying again", fields...)
+		if ctx.Err() != nil {
+			time.Sleep(lastSettle / 10) // bounded: there are only a few of these
+			continue
+		}
+		sleep(ctx, r.backoff(failures))
+	}
+}
+
+// log writes the one line of an attempt. The backend's own words are not in it, only in the ledger.
+func (r *Relay) log(ev *ledger.Event, d ledger.Delivery, why string) {
+	level, msg := zapcore.InfoLevel, "event delivered"
+	fields := []zap.Field{
+		zap.String("event", ev.ID), zap.String("order_no", ev.OrderNo), zap.String("type", ev.Type),
+		zap.Int("attempt", d.Attempt), zap.Int("status", d.Status), zap.Duration("took", d.Took),
+	}
+	switch d.State {
+	case ledger.Pending:
+		level, msg = zapcore.WarnLevel, "event not delivered, will try again"
+		fields = append(fields, zap.String("why", why), zap.Time("next", d.Due))
+	case ledger.Dead:
+		level, msg = zapcore.ErrorLevel, "event not delivered, no attempts are left; replay it when the backend works again"
+		fields = append(fields, zap.String("why", why))
+	}
+	r.cfg.Logger.Log(level, msg, fields...)
+}

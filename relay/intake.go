@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+)
+
+// metaOrderNo is the metadata key under which our charges carry the merchant's order number.
+const metaOrderNo = "pay_order_no"
+
+// Intake is the one path by which an event enters the ledger, however we learned of it.
+type Intake struct {
+	Scope  ledger.Scope
+	Ledger func(context.Context) (ledger.Ledger, error) // opens it on first use
+	Types  []string                                     // the event types to deliver, others are recorded only; empty: all
+	Now    func() time.Time
+}
+
+// Arrival is an event that has been verified and bound to the intake's scope.
+type Arrival struct {
+	Event       *pingpp.Event
+	Charge      *ledger.Charge // the charge that it is about (for a refund: the one refunded), as far as known; else nil
+	OrderNo     string         // the merchant's order number where the caller knows better; usually empty
+	Source      ledger.Source
+	Host        string // the public host that the event came in by; a known charge's own host goes before
+	Signature   string // X-Pingplusplus-Signature as received; empty when queried
+	TraceParent string // W3C traceparent as received; dropped if it is not of that form
+}
+
+// Accept records an event and queues its delivery, in one write. When it returns without an error, the event is on disk.
+// An error means that it may not be: the other side has to come again.
+func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error) {
+	if a.Event == nil || a.Event.ID == "" || a.Event.Type == "" {
+		return "", errors.New("relay: an event without id or type cannot be recorded")
+	}
+	l, err := in.Ledger(ctx)
+	if err != nil {
+		return "", err
+	}
+	did, err := l.Append(ctx, in.event(a))
+	if err != nil {
+		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
+	}
+	return did, nil
+}
+
+func (in *Intake) event(a Arrival) *ledger.Event {
+	ev, now := a.Event, in.Now()
+	e := &ledger.Event{
+		Scope: in.Scope, ID: ev.ID, Type: ev.Type, ObjectID: ev.ObjectID, ChargeID: ev.ChargeID,
+		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
+		Created: now, Received: now, Due: now,
+		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
+		State: ledger.Pending, Change: change(ev),
+	}
+	e.Lane = e.OrderNo
+	if ev.Created > 0 {
+		e.Created = time.Unix(ev.Created, 0)
+	}
+	if ev.Charge != nil || ev.Refund != nil { // an order's own number is no charge's
+		e.Number = ev.OrderNo
+	}
+	if a.Charge != nil {
+		if e.Number == "" {
+			e.Number = a.Charge.Number
+		}
+		if a.Charge.Host != "" {
+			e.Host = a.Charge.Host
+		}
+	}
+	if len(in.Types) > 0 && !slices.Contains(in.Types, ev.Type) {
+		e.State, e.Reasons = ledger.Filtered, []string{ledger.ReasonType}
+	}
+	return e
+}
+
+// orderNo finds the merchant's order number: Ping++'s own has a suffix from an order's second attempt on.
+func orderNo(a Arrival) string {
+	if a.OrderNo != "" {
+		return a.OrderNo
+	}
+	if a.Charge != nil && a.Charge.OrderNo != "" {
+		return a.Charge.OrderNo
+	}
+	if ch := a.Event.Charge; ch != nil && ch.Metadata[metaOrderNo] != "" {
+		return ch.Metadata[metaOrderNo]
+	}
+	return a.Event.OrderNo
+}
+
+// rank is an event's place in the life of a payment: money comes before it goes back.
+func rank(eventType string) int {
+	if strings.HasPrefix(eventType, "refund.") || eventType == "order.refunded" {
+		return 1
+	}
+	return 0
+}
+
+// change is what an event says about its charge. Type and object must agree before money is booked.
+func change(ev *pingpp.Event) *ledger.ChargeChange {
+	switch {
+	case ev.Type == "charge.succeeded" && ev.Charge != nil && ev.Charge.Paid:
+		paid := ev.Charge.TimePaid
+		if paid == 0 {
+			paid = ev.Created
+		}
+		return &ledger.ChargeChange{Paid: true, TimePaid: time.Unix(paid, 0)}
+	case ev.Type == "refund.succeeded" && ev.Refund != nil && (ev.Refund.Succeed || ev.Refund.Status == "succeeded"):
+		return &ledger.ChargeChange{Refund: ev.Refund.Amount}
+	}
+	return nil
+}
+
+var traceParentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+// traceParent returns a W3C traceparent, or nothing for what does not look like one: it is kept, and comes from outside.
+func traceParent(s string) string {
+	if !traceParentForm.MatchString(s) {
+		return ""
+	}
+	return s
+}

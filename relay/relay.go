@@ -1,0 +1,137 @@
+// Package relay brings recorded events to the merchant's backend, at least once, until the backend acknowledges them or the
+// retry schedule ends; and it is the one path by which events enter the ledger ([Intake]).
+//
+// The relay keeps nothing that the ledger does not have. It leases events, so that no two relays, in one process or in
+// several, deliver one event at the same time; the leases of a process that dies are free within two seconds.
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Defaults of [Config].
+const (
+	DefaultTimeout     = 15 * time.Second
+	DefaultConcurrency = 16
+	DefaultPoll        = time.Second
+)
+
+// Config is what a relay works with. Scope, Ledger, Backend, Path, Owner and one of Secrets and Token are required.
+type Config struct {
+	Scope  ledger.Scope  // whose events
+	Ledger ledger.Ledger // where they are
+
+	// Backend reaches the merchant's backend. A request has the events path as its URL, without a host, and the public host
+	// in Host. It must not follow redirects, and its answer's body must end with an error if it was cut short.
+	Backend http.RoundTripper
+	Method  string   // POST
+	Path    string   // of the backend's events route; it may have a query
+	Secrets []Secret // sign every attempt; two while rotating, the backend may know either
+	Token   string   // sent as X-Pay-Token; empty: not sent
+
+	Expect      string          // the body of a receipt, compared without case and surrounding white space; empty: any that is not an HTML page
+	Timeout     time.Duration   // for one attempt, answer included; 15s
+	Retry       []time.Duration // gaps between attempts, ±20 %; nil: DefaultRetry; after the last one the event is dead
+	Concurrency int             // deliveries at one time; 16
+	Poll        time.Duration   // how often to look for what other processes recorded; 1s
+	Owner       string          // names this relay in the ledger; unique among all relays of all processes
+
+	Now    func() time.Time // time.Now
+	Rand   func() float64   // in [0,1), for jitter; math/rand/v2
+	Logger *zap.Logger      // none
+}
+
+// Relay delivers the events of one scope.
+type Relay struct {
+	cfg    Config
+	target *url.URL // the events route
+
+	freed   chan struct{} // capacity 1: there is room for more deliveries
+	retimed chan struct{} // capacity 1: an event has got another due time
+	work    sync.WaitGroup
+
+	mu      sync.Mutex
+	sending int             // attempts under way
+	held    map[hold]string // events that this relay works on, and the owner of their lease
+}
+
+// hold is one attempt to deliver one event.
+type hold struct {
+	id      string
+	attempt int
+}
+
+// New checks the configuration and returns a relay that does nothing until [Relay.Run].
+func New(cfg Config) (*Relay, error) {
+	if cfg.Scope.App == "" || cfg.Scope.Mode == "" {
+		return nil, errors.New("relay: the scope needs an app and a mode")
+	}
+	if cfg.Ledger == nil || cfg.Backend == nil || cfg.Owner == "" {
+		return nil, errors.New("relay: a ledger, a backend and an owner are required")
+	}
+	if len(cfg.Secrets) == 0 && cfg.Token == "" {
+		return nil, errors.New("relay: events need a secret, or the site a backend_token: without either anyone who reaches the backend could announce a payment")
+	}
+	if slices.ContainsFunc(cfg.Secrets, func(s Secret) bool { return !s.valid() }) {
+		return nil, errors.New("relay: an events secret is empty; make it with ParseSecret")
+	}
+	if cfg.Method == "" {
+		cfg.Method = http.MethodPost
+	}
+	target, err := parseTarget(cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("relay: the events path must be a path like /internal/pay/events: %w", err)
+	}
+	if _, err := http.NewRequest(cfg.Method, target.String(), nil); err != nil {
+		return nil, fmt.Errorf("relay: events: %w", err)
+	}
+	if cfg.Timeout < 0 || cfg.Concurrency < 0 || cfg.Poll < 0 {
+		return nil, errors.New("relay: timeout, concurrency and poll must be positive; leave them out for the default")
+	}
+	if cfg.Retry == nil {
+		cfg.Retry = DefaultRetry
+	}
+	for _, gap := range cfg.Retry {
+		if gap <= 0 {
+			return nil, fmt.Errorf("relay: the retry gap %s must be positive, as in: retry 5s 30s 2m", gap)
+		}
+	}
+	cfg.defaults()
+	return &Relay{
+		cfg: cfg, target: target,
+		freed: make(chan struct{}, 1), retimed: make(chan struct{}, 1),
+		held: make(map[hold]string),
+	}, nil
+}
+
+func (c *Config) defaults() {
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = DefaultConcurrency
+	}
+	if c.Poll == 0 {
+		c.Poll = DefaultPoll
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+}
