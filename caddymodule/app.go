@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type App struct {
 // registration is one `pay` block as the app knows it.
 type registration struct {
 	site        string // for messages
-	route       any    // the site's own route; equal for blocks on one site
+	enclosing   any    // what the block stands in: equal for blocks that see the same requests
 	prefix      string
 	scope       ledger.Scope
 	destination *destination // nil: the block delivers nothing
@@ -98,8 +99,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 // register adds a block. Blocks whose events would go to two places, or whose routes would hide one another, are a config error.
 func (a *App) register(r *registration) error {
 	for _, other := range a.sites {
-		if other.route == r.route && other.prefix == r.prefix {
-			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with the prefix %s on this site; give one another prefix, like pay /pay2 { … }", r.site, r.prefix)
+		if other.enclosing == r.enclosing && (covers(other.prefix, r.prefix) || covers(r.prefix, other.prefix)) {
+			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
+				r.site, prefixes(other.prefix, r.prefix))
 		}
 		if other.scope == r.scope && other.destination != nil && r.destination != nil && !other.destination.equal(r.destination) {
 			return fmt.Errorf("pay on %s: events: %s in %s mode already delivers to another place on %s; give both sites the same events, upstream and backend_token, or only one of them events",
@@ -108,6 +110,16 @@ func (a *App) register(r *registration) error {
 	}
 	a.sites = append(a.sites, r)
 	return nil
+}
+
+// covers reports whether everything under the prefix b lies under a too.
+func covers(a, b string) bool { return a == b || strings.HasPrefix(b, a+"/") }
+
+func prefixes(a, b string) string {
+	if a == b {
+		return "the prefix " + a
+	}
+	return fmt.Sprintf("the prefixes %s and %s, one below the other,", a, b)
 }
 
 func (d *destination) equal(o *destination) bool {

@@ -101,11 +101,11 @@ func noBlock(d *caddyfile.Dispenser, name string) error {
 //	    ledger sqlite [<file>]
 //	}
 func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next() // the option's name
 	if existing != nil {
 		return nil, d.Err("the global option pay stands twice; put both into one block")
 	}
 	app := &App{}
-	d.Next() // the option's name
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return nil, d.Errf("the global option pay takes a block, not %q; write: pay { ledger sqlite }", args[0])
 	}
@@ -166,7 +166,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		},
 		"orders":   func(d *caddyfile.Dispenser) error { pay.Orders = new(OrdersConfig); return parseOrders(d, pay.Orders) },
 		"events":   func(d *caddyfile.Dispenser) error { pay.Events = new(EventsConfig); return parseEvents(d, pay.Events) },
-		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, pay) },
+		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {
 			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")

@@ -37,18 +37,22 @@ func parsePingpp(d *caddyfile.Dispenser, c *PingppConfig) error {
 //	    secret   <AppSecret>
 //	    endpoint <url>
 //	}
-func parseWeChat(d *caddyfile.Dispenser, h *Handler) error {
+//
+// The sandbox's account has no endpoint.
+func parseWeChat(d *caddyfile.Dispenser, withEndpoint bool) (map[string]*WeChatConfig, error) {
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] != "wx_lite" {
-		return d.Err("wechat takes the kind of account; write: wechat wx_lite { … }")
+		return nil, d.Err("wechat takes the kind of account; write: wechat wx_lite { … }")
 	}
 	c := &WeChatConfig{}
-	h.WeChat = map[string]*WeChatConfig{args[0]: c}
-	return options{
-		"app_id":   func(d *caddyfile.Dispenser) error { return one(d, &c.AppID, "wx…") },
-		"secret":   func(d *caddyfile.Dispenser) error { return one(d, &c.Secret, "{env.WECHAT_SECRET}") },
-		"endpoint": func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.weixin.qq.com") },
-	}.parse(d, "wechat wx_lite")
+	o := options{
+		"app_id": func(d *caddyfile.Dispenser) error { return one(d, &c.AppID, "wx…") },
+		"secret": func(d *caddyfile.Dispenser) error { return one(d, &c.Secret, "{env.WECHAT_SECRET}") },
+	}
+	if withEndpoint {
+		o["endpoint"] = func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.weixin.qq.com") }
+	}
+	return map[string]*WeChatConfig{args[0]: c}, o.parse(d, "wechat wx_lite")
 }
 
 // parseSession parses the block:

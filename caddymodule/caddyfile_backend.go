@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -70,7 +71,7 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 		"types":  func(d *caddyfile.Dispenser) error { return several(d, &c.Types, "charge.succeeded") },
 		"expect": func(d *caddyfile.Dispenser) error {
 			args := d.RemainingArgs()
-			if len(args) != 2 || args[0] != "body" || args[1] == "" {
+			if len(args) != 2 || args[0] != "body" || strings.TrimSpace(args[1]) == "" {
 				return d.Err("expect takes what the answer's body must be; write: expect body success")
 			}
 			c.Expect = &ExpectConfig{Body: args[1]}
@@ -98,7 +99,7 @@ func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string,
 	name := d.Val()
 	args := d.RemainingArgs()
 	if len(args) != 2 || !slices.Contains(allowed, args[0]) {
-		return d.Errf("%s takes a method and a path; write: %s %s", name, name, example)
+		return d.Errf("%s takes a method (%s) and a path; write: %s %s", name, strings.Join(allowed, ", "), name, example)
 	}
 	*method, *path = args[0], args[1]
 	return nil

@@ -56,7 +56,7 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 }
 
 func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) error {
-	if s.TimeScale < 1 {
+	if !(s.TimeScale >= 1) { // NaN too
 		return fmt.Errorf("--time_scale takes a factor of 1 or more, not %g", s.TimeScale)
 	}
 	if a := s.WeChat["wx_lite"]; a != nil && (a.AppID == "" || a.Secret == "") {

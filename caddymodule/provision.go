@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ const (
 // Provision resolves the configuration. It opens no ledger and no connection.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	name, nested, route := siteOf(ctx)
+	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
 	if nested {
 		h.logger.Warn("pay stands inside another block and covers only what that block matches; put it directly into the site",
@@ -85,7 +86,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.registry = registration{site: name, route: route, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest}
 	return h.app.register(&h.registry)
 }
 
@@ -293,8 +294,13 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	}
 	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: c.Types,
 		Upstream: upstreamJSON, backend: h.site.Backend}
+	if c.Timeout < 0 {
+		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
+	}
 	if c.Expect != nil {
-		d.Expect = c.Expect.Body
+		if d.Expect = c.Expect.Body; strings.TrimSpace(d.Expect) == "" {
+			return nil, r.errorf("events expect", "names no body; write expect body success")
+		}
 	}
 	for _, gap := range c.Retry {
 		if gap <= 0 {
@@ -324,7 +330,8 @@ func (r *resolver) path(option, configured string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "//") {
+	_, err = url.ParseRequestURI(path)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "//") {
 		return "", r.errorf(option, "the path %q must begin with one slash and hold no query, like /internal/pay/%s", path, option)
 	}
 	return path, nil

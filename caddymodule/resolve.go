@@ -1,9 +1,12 @@
 package caddymodule
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,14 +37,23 @@ func (r *resolver) value(option, configured string) (string, error) {
 		return "", r.errorf(option, "is missing")
 	}
 	v, err := r.repl.ReplaceOrErr(configured, true, true)
+	if v = strings.TrimSpace(v); err == nil && v != "" {
+		return v, nil
+	}
+	// Of the value itself nothing is shown but the placeholder: the rest may be a secret.
+	for _, p := range placeholder.FindAllString(configured, -1) {
+		if v, _ := r.repl.GetString(p[1 : len(p)-1]); strings.TrimSpace(v) == "" {
+			return "", r.errorf(option, "%s resolves to nothing; set the variable in the environment of Caddy, or name a file that exists and is not empty", p)
+		}
+	}
 	if err != nil {
-		return "", r.errorf(option, "%q resolves to nothing: %w; set the variable in the environment of Caddy, or name a file that exists and is not empty", configured, err)
+		return "", r.errorf(option, "what stands in braces is no placeholder that is known here; write {env.NAME} or {file.NAME}, or \\{ for a brace")
 	}
-	if v = strings.TrimSpace(v); v == "" {
-		return "", r.errorf(option, "%q resolves to nothing", configured)
-	}
-	return v, nil
+	return "", r.errorf(option, "is blank")
 }
+
+// placeholder finds what a value at provision can hold.
+var placeholder = regexp.MustCompile(`\{(?:env|file|system|time)\.[^{}]+\}`)
 
 // pem returns PEM text from a value that is either the text or the name of a file that holds it.
 func (r *resolver) pem(option, configured string) ([]byte, error) {
@@ -55,6 +67,9 @@ func (r *resolver) pem(option, configured string) ([]byte, error) {
 	if strings.ContainsAny(v, "\r\n") {
 		return nil, r.errorf(option, "the value has several lines but no PEM block; it must hold -----BEGIN … KEY----- or name a PEM file")
 	}
+	if _, err := base64.StdEncoding.DecodeString(v); err == nil && len(v) > 100 { // must not become a file name in an error
+		return nil, r.errorf(option, "is the base64 of a key without its first and last line; put -----BEGIN … KEY----- before and -----END … KEY----- after it")
+	}
 	raw, err := os.ReadFile(v)
 	if err != nil {
 		return nil, r.errorf(option, "%w; name a PEM file that Caddy's user can read, or give the PEM text", err)
@@ -63,36 +78,41 @@ func (r *resolver) pem(option, configured string) ([]byte, error) {
 }
 
 // siteOf names the site that a handler is being provisioned for: its hosts, or else the server's listeners. It also says
-// whether the handler stands inside a block of the site, like handle, and returns the site's own route.
-func siteOf(ctx caddy.Context) (name string, nested bool, route any) {
+// whether the handler stands inside a block of the site, like handle, and returns what encloses it, which is the same for
+// handlers that see the same requests.
+func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return "a site", false, nil
 	}
-	name = strings.Join(srv.Listen, ", ")
+	name, enclosing = strings.Join(srv.Listen, ", "), srv
 	depth := 0
 	for _, m := range ctx.Modules() {
 		if _, ok := m.(*caddyhttp.Subroute); ok {
+			enclosing = m
 			depth++
 		}
 	}
-	for i := range srv.Routes {
-		r := &srv.Routes[i]
-		// Routes are provisioned one after the other: ours is the first whose handlers are not there yet.
-		if len(r.Handlers) > 0 || len(r.HandlersRaw) == 0 {
-			continue
-		}
-		route = r
-		for _, set := range r.MatcherSets {
-			for _, m := range set {
-				if hosts, ok := m.(*caddyhttp.MatchHost); ok {
-					return strings.Join(*hosts, ", "), depth > 1, route
-				}
+	// Routes are provisioned one after the other: ours is the first whose handlers are not there yet.
+	i := slices.IndexFunc(srv.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
+	if i < 0 {
+		return name, depth > 0, enclosing
+	}
+	r := &srv.Routes[i]
+	if depth == 0 && len(r.MatcherSets) > 0 {
+		enclosing = r
+	}
+	for _, set := range r.MatcherSets {
+		for _, m := range set {
+			if hosts, ok := m.(*caddyhttp.MatchHost); ok {
+				name = strings.Join(*hosts, ", ")
 			}
 		}
-		break
 	}
-	return name, depth > 0, srv
+	if r.Terminal { // the Caddyfile's wrapping of a whole site
+		depth--
+	}
+	return name, depth > 0, enclosing
 }
 
 var errTooShort = errors.New("must have at least 32 characters; make one with: openssl rand -hex 32")

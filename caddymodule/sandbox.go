@@ -41,7 +41,7 @@ type Sandbox struct {
 	// `/sandbox/pingpp.pub.pem`.
 	SigningKey string `json:"signing_key,omitempty"`
 
-	// The WeChat accounts, by kind: `wx_lite`. Default: made, and shown in the log.
+	// The WeChat accounts, by kind: `wx_lite`, each with `app_id` and `secret`. Default: made, and shown in the log.
 	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
 
 	// Where webhooks are sent. A certificate of a loopback host is not checked.
@@ -109,7 +109,15 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 			return nil, r.errorf("pay_sandbox signing_key", "%w", err)
 		}
 	}
+	for kind := range s.WeChat {
+		if kind != "wx_lite" {
+			return nil, r.errorf("pay_sandbox wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite")
+		}
+	}
 	if w := s.WeChat["wx_lite"]; w != nil {
+		if w.Endpoint != "" {
+			return nil, r.errorf("pay_sandbox wechat wx_lite endpoint", "is no option here: the sandbox is the endpoint; leave it out")
+		}
 		var err error
 		if cfg.WxLite.AppID, err = r.value("pay_sandbox wechat wx_lite app_id", w.AppID); err != nil {
 			return nil, err
@@ -185,19 +193,14 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		"merchant_key": func(d *caddyfile.Dispenser) error { return one(d, &s.MerchantKey, "merchant.pub.pem") },
 		"signing_key":  func(d *caddyfile.Dispenser) error { return one(d, &s.SigningKey, "pingpp.pem") },
 		"webhook":      func(d *caddyfile.Dispenser) error { return several(d, &s.Webhooks, "https://localhost/pay/webhooks") },
-		"wechat": func(d *caddyfile.Dispenser) error {
-			accounts := &Handler{}
-			err := parseWeChat(d, accounts)
-			s.WeChat = accounts.WeChat
-			return err
-		},
+		"wechat":       func(d *caddyfile.Dispenser) (err error) { s.WeChat, err = parseWeChat(d, false); return err },
 		"time_scale": func(d *caddyfile.Dispenser) error {
 			var text string
 			if err := one(d, &text, "60"); err != nil {
 				return err
 			}
 			var err error
-			if s.TimeScale, err = strconv.ParseFloat(text, 64); err != nil || s.TimeScale < 1 {
+			if s.TimeScale, err = strconv.ParseFloat(text, 64); err != nil || !(s.TimeScale >= 1) { // NaN too
 				return d.Errf("time_scale takes a factor of 1 or more, not %q; write: time_scale 60", text)
 			}
 			return nil

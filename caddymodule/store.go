@@ -88,6 +88,12 @@ func ledgerPath(file string) (string, error) {
 		if !os.IsNotExist(err) || filepath.Dir(dir) == dir {
 			return "", fmt.Errorf("ledger file %s: %w", file, err)
 		}
+		if target, err := os.Readlink(dir); err == nil { // a link to what does not exist yet
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(dir), target)
+			}
+			return ledgerPath(filepath.Join(target, rest))
+		}
 		rest = filepath.Join(filepath.Base(dir), rest)
 	}
 }

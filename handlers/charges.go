@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
+	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -121,6 +122,7 @@ type attempt struct {
 	req     *chargeRequest
 	id      Identity
 	log     *zap.Logger
+	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
 }
 
 // run decides about the order inside its reservation, and says whether the charge is new.
@@ -138,6 +140,9 @@ func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Char
 	defer stop()
 
 	charge, q, err := a.decide(ctx, r, held.Attempts)
+	if err == nil && charge == nil {
+		err = a.holds(ctx, l, held.Number)
+	}
 	if err != nil || charge != nil {
 		// Nothing was sent: the number is free again. Without this the reservation would only run out.
 		if rerr := l.Release(ctx, s.Scope, held.Number, ledger.Unsent); rerr != nil {
@@ -157,11 +162,12 @@ func (a *attempt) reserve(ctx context.Context, l ledger.Ledger) (*ledger.Reserve
 	deadline := time.NewTimer(reservationWait)
 	defer deadline.Stop()
 	for {
-		now := s.Now()
-		held, err := l.Reserve(ctx, ledger.Reservation{
-			Scope: s.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
-			Number: a.channel.number(a.req.OrderNo, s.Rand),
-		})
+		res := a.reservation()
+		res.Number = a.channel.number(a.req.OrderNo, s.Rand)
+		held, err := l.Reserve(ctx, res)
+		if err == nil {
+			a.until.Store(res.Until.UnixNano())
+		}
 		if !errors.Is(err, ledger.ErrReserved) {
 			return held, err
 		}
@@ -176,7 +182,6 @@ func (a *attempt) reserve(ctx context.Context, l ledger.Ledger) (*ledger.Reserve
 
 // keep prolongs the reservation until stop is called.
 func (a *attempt) keep(ctx context.Context, l ledger.Ledger, number string) (stop func()) {
-	s := a.site
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -189,14 +194,40 @@ func (a *attempt) keep(ctx context.Context, l ledger.Ledger, number string) (sto
 				return
 			case <-tick.C:
 			}
-			until := s.Now().Add(reservationLease)
-			err := l.Extend(ctx, ledger.Reservation{Scope: s.Scope, OrderNo: a.req.OrderNo, Now: s.Now(), Until: until}, number)
-			if err != nil && ctx.Err() == nil {
+			if err := a.extend(ctx, l, number); err != nil && ctx.Err() == nil {
 				a.log.Warn("the order's reservation could not be prolonged", zap.Error(err))
 			}
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// reservation is the order's, from now on.
+func (a *attempt) reservation() ledger.Reservation {
+	now := a.site.Now()
+	return ledger.Reservation{Scope: a.site.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease)}
+}
+
+func (a *attempt) extend(ctx context.Context, l ledger.Ledger, number string) error {
+	res := a.reservation()
+	err := l.Extend(ctx, res, number)
+	if err == nil {
+		a.until.Store(res.Until.UnixNano())
+	}
+	return err
+}
+
+// holds makes sure that the order is still ours before a charge is made: a process that stood still for longer than its
+// lease may have lost it to another.
+func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) error {
+	if a.site.Now().UnixNano() < a.until.Load() {
+		return nil
+	}
+	err := a.extend(ctx, l, number)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return retryProblem("charge_in_progress", time.Second, errors.New("the order's reservation was lost to another request"))
+	}
+	return err
 }
 
 // decide asks the backend and looks at every earlier attempt. It returns the attempt to hand out again, or the quote for a
@@ -308,11 +339,11 @@ func createProblem(err error) (*Problem, ledger.AttemptState) {
 	return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unsent
 }
 
-// clientIP writes an address as Ping++ takes it: IPv4 also where a dual-stack socket shows it as IPv6.
+// clientIP writes an address as Ping++ takes it: without a zone, and as IPv4 also where a dual-stack socket shows it as IPv6.
 func clientIP(addr string) string {
-	ip := net.ParseIP(addr)
-	if v4 := ip.To4(); v4 != nil {
-		return v4.String()
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return addr
 	}
-	return addr
+	return ip.Unmap().WithZone("").String()
 }

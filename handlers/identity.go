@@ -3,8 +3,10 @@ package handlers
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The header that carries our session beside a shop's own Authorization.
@@ -12,14 +14,37 @@ const sessionHeader = "X-Pay-Session"
 
 // StripTrusted deletes the headers by which the backend knows who is there, so that nobody can send them from outside. It
 // returns the session token that the request carried in one of them.
+//
+// What counts is the name that the backend reads: CGI and its heirs (FastCGI, PHP, WSGI, Rack) show X_WX_OPENID and X-WX-OPENID
+// as one variable.
 func StripTrusted(h http.Header) (session string) {
 	session = h.Get(sessionHeader)
 	for name := range h {
-		if upper := strings.ToUpper(name); strings.HasPrefix(upper, "X-WX-") || strings.HasPrefix(upper, "X-PAY-") {
+		if readAs(name, "X-WX-") || readAs(name, "X-PAY-") {
 			delete(h, name)
 		}
 	}
 	return session
+}
+
+// readAs reports whether a header name begins with prefix, in any case and with any mark in place of a dash.
+func readAs(name, prefix string) bool {
+	if len(name) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := name[i]
+		switch {
+		case 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+		case (c < 'A' || c > 'Z') && (c < '0' || c > '9'):
+			c = '-'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // SetIdentity tells the backend who the user is, under the names that WeChat's own cloud hosting uses.
@@ -64,3 +89,23 @@ func bearerSession(h http.Header) string {
 	}
 	return strings.TrimSpace(token)
 }
+
+// shopAuthorization returns the values of Authorization that are the shop's own: a session of ours never goes to the backend,
+// however the client wrote it, and a shop's own JWE does.
+func (s *Site) shopAuthorization(r *http.Request) (own []string) {
+	for _, value := range r.Header.Values("Authorization") {
+		ours := slices.ContainsFunc(strings.FieldsFunc(value, authorizationMark), func(word string) bool {
+			if strings.Count(word, ".") != 4 {
+				return false
+			}
+			_, err := s.Sessions.Open(r.Context(), useSession, word)
+			return !errors.Is(err, errSessionInvalid)
+		})
+		if !ours {
+			own = append(own, value)
+		}
+	}
+	return own
+}
+
+func authorizationMark(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(`,;="`, c) }

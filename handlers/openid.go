@@ -148,8 +148,8 @@ func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 
 // awaitLogin looks a little longer for a code that WeChat calls used: another process may be recording it at this moment.
 func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (Identity, error) {
-	ctx, cancel := context.WithTimeout(ctx, otherProcessWait)
-	defer cancel()
+	deadline := time.NewTimer(otherProcessWait) // not the context's: a read that it cut short would look like a fault of the ledger
+	defer deadline.Stop()
 	tick := time.NewTicker(otherProcessWait / 8)
 	defer tick.Stop()
 	for {
@@ -159,7 +159,7 @@ func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-deadline.C:
 			return Identity{}, ledger.ErrNotFound
 		}
 	}
@@ -175,7 +175,7 @@ func wechatProblem(err error) error {
 	case wechat.CodeInvalid:
 		return problem("code_invalid", err)
 	case wechat.Busy:
-		return retryProblem("wechat_busy", 2*time.Second, err)
+		return retryProblem("wechat_busy", werr.RetryAfter(), err)
 	case wechat.Blocked:
 		return problem("wechat_blocked", err)
 	case wechat.Misconfigured:

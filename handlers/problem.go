@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -123,7 +124,8 @@ func (s *Site) report(r *http.Request, route string, p *Problem) {
 	if p.Cause != nil {
 		fields = append(fields, zap.Error(p.Cause))
 	}
-	if p.Status() >= http.StatusInternalServerError {
+	gone := errors.Is(p.Cause, context.Canceled) && r.Context().Err() != nil // the client's doing, not a fault
+	if p.Status() >= http.StatusInternalServerError && !gone {
 		s.Logger.Error("refused", fields...)
 		return
 	}

@@ -28,6 +28,11 @@ const (
 	maxQuote    = 64 << 10 // bytes
 	maxMetadata = 9        // pairs; Ping++ takes 10, and one is ours
 	maxMetaText = 1000     // characters in all
+
+	// maxAmount is the highest price that is believed, in fen: the one bound that Ping++ documents (for recharges).
+	maxAmount = 1_000_000_000
+	// clockDoubt is how far Ping++'s clock may be behind ours without refusing the latest time_expire.
+	clockDoubt = time.Minute
 )
 
 // metaOrderNo is the metadata key under which a charge carries the merchant's order number.
@@ -58,13 +63,13 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	}
 	req.Host = r.Host
 	req.RemoteAddr = r.RemoteAddr
-	for _, name := range []string{"Cookie", "Authorization", "Accept-Language", "User-Agent"} {
+	for _, name := range []string{"Cookie", "Accept-Language", "User-Agent"} {
 		if v := r.Header.Values(name); len(v) > 0 {
 			req.Header[name] = v
 		}
 	}
-	if bearerSession(r.Header) != "" {
-		req.Header.Del("Authorization")
+	if v := s.shopAuthorization(r); len(v) > 0 {
+		req.Header["Authorization"] = v
 	}
 	req.Header.Set("Accept", "application/json")
 	SetIdentity(req.Header, id)
@@ -110,11 +115,20 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	return q, nil
 }
 
+// location is where a redirect points, without the query: it may hold a token.
 func location(resp *http.Response) string {
-	if l := resp.Header.Get("Location"); l != "" {
-		return fmt.Sprintf(" to %.120q", l)
+	l, _, _ := strings.Cut(resp.Header.Get("Location"), "?")
+	if l == "" {
+		return ""
 	}
-	return ""
+	return " to " + excerpt([]byte(l), 120)
+}
+
+var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
+
+// excerpt shows the start of what the backend sent. Long words are cut short: they may be an openid or a token.
+func excerpt(raw []byte, most int) string {
+	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), shortID))
 }
 
 var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
@@ -123,13 +137,13 @@ var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
 func parseQuote(raw []byte) (*quote, error) {
 	fields, err := parseObject(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
 	if err != nil {
-		return nil, fmt.Errorf("%w; it starts with %.60q", err, raw)
+		return nil, fmt.Errorf("%w; it starts with %s", err, excerpt(raw, 60))
 	}
 	q := &quote{}
 	text := func(name string, to *string) {
 		if v, ok := fields[name]; ok && string(v) != "null" && err == nil {
 			if json.Unmarshal(v, to) != nil {
-				err = fmt.Errorf("%s must be a string, not %.40s", name, v)
+				err = fmt.Errorf("%s must be a string, not %s", name, excerpt(v, 40))
 			}
 		}
 	}
@@ -142,31 +156,34 @@ func parseQuote(raw []byte) (*quote, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.Status == "paid" || q.Status == "closed" { // what it cost does not matter any more
+		return q, nil
+	}
 	amount, ok := fields["amount"]
 	if !ok {
 		return nil, errors.New("amount is missing; name the price in fen, like \"amount\": 1999")
 	}
 	if !wholeNumber.Match(amount) {
-		return nil, problem("amount_invalid", fmt.Errorf("amount must be a whole number of fen like 1999, not %.40s", amount))
+		return nil, problem("amount_invalid", fmt.Errorf("amount must be a whole number of fen like 1999, not %s", excerpt(amount, 40)))
 	}
 	if q.Amount, err = strconv.ParseInt(string(amount), 10, 64); err != nil {
 		return nil, problem("amount_invalid", err)
 	}
 	if v, ok := fields["time_expire"]; ok && string(v) != "null" {
 		if !wholeNumber.Match(v) {
-			return nil, fmt.Errorf("time_expire must be Unix seconds, not %.40s", v)
+			return nil, fmt.Errorf("time_expire must be Unix seconds, not %s", excerpt(v, 40))
 		}
 		seconds, _ := strconv.ParseInt(string(v), 10, 64) // at most 18 digits
 		q.TimeExpire = time.Unix(min(seconds, 1<<40), 0)
 	}
 	if v, ok := fields["metadata"]; ok && string(v) != "null" && string(v) != "[]" {
 		if json.Unmarshal(v, &q.Metadata) != nil {
-			return nil, fmt.Errorf("metadata must be an object of strings, not %.40s", v)
+			return nil, fmt.Errorf("metadata must be an object of strings, not %s", excerpt(v, 40))
 		}
 	}
 	if v, ok := fields["extra"]; ok && string(v) != "null" && string(v) != "[]" {
 		if q.Extra, err = parseObject(v); err != nil {
-			return nil, fmt.Errorf("extra must be an object, not %.40s", v)
+			return nil, fmt.Errorf("extra must be an object, not %s", excerpt(v, 40))
 		}
 	}
 	return q, nil
@@ -198,6 +215,9 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	if q.Amount <= 0 {
 		return problem("amount_invalid", fmt.Errorf("amount must be above 0 fen, not %d", q.Amount))
 	}
+	if q.Amount > maxAmount {
+		return problem("amount_invalid", fmt.Errorf("amount %d fen is above %d, which no charge takes", q.Amount, maxAmount))
+	}
 	if most > 0 && q.Amount > most {
 		return problem("amount_invalid", fmt.Errorf("amount %d fen is above max %d of the orders block", q.Amount, most))
 	}
@@ -208,7 +228,7 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 		if q.TimeExpire.Before(now.Add(c.expireMin)) {
 			return problem("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
 		}
-		if latest := now.Add(c.expireMax); q.TimeExpire.After(latest) {
+		if latest := now.Add(c.expireMax - clockDoubt); q.TimeExpire.After(latest) {
 			q.TimeExpire = latest
 		}
 	}

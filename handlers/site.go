@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -71,7 +72,7 @@ func (s *Site) Owns(path string) bool {
 // ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt := s.route(strings.TrimPrefix(r.URL.Path, s.Prefix))
-	if secret := r.URL.Query().Has("code") || rt.name == "openid" || s.Session(r) != ""; secret {
+	if rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
 		s.SkipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		start := s.Now()
@@ -87,6 +88,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.report(r, rt.name, p)
 		writeProblem(w, r, p)
 	}
+}
+
+// mayHoldCode reports whether a query shows a login code, or cannot be read well enough to tell.
+func mayHoldCode(query string) bool {
+	values, err := url.ParseQuery(query)
+	return err != nil || values.Has("code")
 }
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {

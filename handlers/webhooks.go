@@ -52,8 +52,12 @@ func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
 	}
-	s.Logger.Info("event accepted", zap.String("event", ev.ID), zap.String("type", ev.Type), zap.String("object", ev.ObjectID),
-		zap.String("result", string(did)))
+	orderNo := ev.OrderNo
+	if charge != nil {
+		orderNo = charge.OrderNo
+	}
+	s.Logger.Info("event accepted", zap.String("order_no", orderNo), zap.String("event", ev.ID), zap.String("type", ev.Type),
+		zap.String("object", ev.ObjectID), zap.String("result", string(did)))
 	writeJSON(w, http.StatusOK, map[string]string{"result": string(did)})
 	return nil
 }

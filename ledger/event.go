@@ -57,7 +57,7 @@ type Event struct {
 	Host        string    // the public host that the backend's own request should carry
 	Signature   string    // X-Pingplusplus-Signature as received; empty when queried
 	TraceParent string    // W3C traceparent of the request that brought it
-	Body        []byte    // the exact bytes; nil once pruned
+	Body        []byte    // the exact bytes; nil once pruned, and Signature with it
 	State       State
 	Reasons     []string // why it is held or filtered
 	Late        string   // "expired" or "closed": paid after the fact
@@ -65,8 +65,8 @@ type Event struct {
 	// Change is what the event says about its charge; written with it. Nil for events about no charge. Not read back.
 	Change *ChargeChange
 
-	Attempts int       // delivery attempts so far
-	Due      time.Time // when the next attempt may start
+	Attempts int       // delivery attempts that have finished; an attempt under way is not among them
+	Due      time.Time // when the next attempt may start; zero for a new pending event means Received
 	Settled  time.Time // when it left Pending
 }
 

@@ -56,19 +56,24 @@ type Ledger interface {
 type Events interface {
 	// Append records an event together with what it says about its charge. The same event id is recorded once, for ever:
 	// later calls return Duplicate and change nothing. When another event already had the same effect (see Event.Effect),
-	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned.
+	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned; its Change is dropped.
+	// Every other event has its effect, whatever its state: a held or filtered one has changed its charge too. The charge is
+	// found by ChargeID, or by Number while no answer from Ping++ has told us its id. State is Pending, Held or Filtered.
 	Append(ctx context.Context, e *Event) (Appended, error)
 	// Event returns one event by its id, or ErrNotFound.
 	Event(ctx context.Context, scope Scope, id string) (*Event, error)
 	// Deliveries returns the attempts to deliver an event, oldest first.
 	Deliveries(ctx context.Context, scope Scope, id string) ([]Delivery, error)
 
-	// Claim leases up to Limit pending events of a scope that are due and that nobody else has leased, oldest due first.
+	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
+	// oldest due first, then in order of arrival.
 	Claim(ctx context.Context, c Claim) ([]Event, error)
-	// Renew prolongs every lease that owner still holds on events.
+	// Renew prolongs until c.Until every lease in c.Scope that owner still holds; the rest of c is not looked at. A lease that
+	// ran out is held until somebody takes it over. None is ever shortened.
 	Renew(ctx context.Context, owner string, c Claim) error
 	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
-	// other outcome counts only for the owner of the lease and is otherwise dropped without an error.
+	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
+	// that is not recorded.
 	Settle(ctx context.Context, owner string, d Delivery) error
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
 	// nothing is pending.
@@ -82,19 +87,24 @@ type Charges interface {
 	// While another holder's reservation lasts it returns ErrReserved. A reservation that ran out belonged to somebody who
 	// died: its number may have reached Ping++, so that attempt becomes Unknown and its number stays used.
 	Reserve(ctx context.Context, r Reservation) (*Reserved, error)
-	// Extend prolongs the reservation that the number belongs to; ErrNotFound when it is no longer held.
+	// Extend prolongs until r.Until the reservation that the number belongs to; ErrNotFound when it is no longer held. One that
+	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state.
+	// Refused or Unknown the attempt is kept in that state. When somebody took the reservation over, the number stays used:
+	// Unsent and Unknown change nothing. When an event has reported a charge for the number, Unsent leaves it Unknown.
+	// ErrNotFound when the number has no reservation and never lost one.
 	Release(ctx context.Context, scope Scope, number string, as AttemptState) error
-	// Created records what Ping++ answered for a reserved number, ends the reservation, and marks the order's other unpaid
-	// attempts as superseded. It never takes back a payment that an event has reported first.
+	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
+	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
+	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
+	// one comes superseded. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// NoteClient records what the client says it saw; it proves nothing.
+	// NoteClient records what the client says it saw; it proves nothing. ErrNotFound for an unknown charge.
 	NoteClient(ctx context.Context, scope Scope, id string, n ClientNote) error
 }
 
@@ -117,11 +127,11 @@ type Login struct {
 // Topic names something that can be watched.
 type Topic string
 
-// EventsTopic changes when an event of the scope becomes pending.
+// EventsTopic changes when an event of the scope becomes pending, or pending again with another due time.
 func EventsTopic(s Scope) Topic { return Topic("events " + s.String()) }
 
-// ChargeTopic changes when the charge does: paid, refunded, reversed.
+// ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client.
 func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.String() + " " + id) }
 
-// OrderTopic changes when the order's reservation is given back.
+// OrderTopic changes when the order's reservation ends by Release or Created.
 func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.String() + " " + orderNo) }

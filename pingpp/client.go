@@ -83,6 +83,9 @@ func New(cfg Config) (*Client, error) {
 		signer: cfg.SigningKey, transport: cfg.Transport, timeout: cfg.Timeout,
 		now: cfg.Now, rand: cfg.Rand, language: cfg.Language, userAgent: userAgent(),
 	}
+	if strings.HasPrefix(c.app, "sk_") || strings.HasPrefix(c.app, "pk_") {
+		return nil, errors.New("pingpp: app is a key: give the app id, which begins with app_ and is shown in the Ping++ dashboard")
+	}
 	if !validID(c.app) || !strings.HasPrefix(c.app, "app_") {
 		return nil, fmt.Errorf("pingpp: app %q is not an app id: it begins with app_ and is shown in the Ping++ dashboard", clean(c.app, 40))
 	}

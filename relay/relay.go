@@ -62,14 +62,20 @@ type Relay struct {
 	work    sync.WaitGroup
 
 	mu      sync.Mutex
-	sending int             // attempts under way
-	held    map[hold]string // events that this relay works on, and the owner of their lease
+	sending int            // attempts under way
+	held    map[hold]lease // events that this relay works on
 }
 
 // hold is one attempt to deliver one event.
 type hold struct {
 	id      string
 	attempt int
+}
+
+// lease is the name and time under which an event was claimed.
+type lease struct {
+	owner   string
+	claimed time.Time
 }
 
 // New checks the configuration and returns a relay that does nothing until [Relay.Run].
@@ -111,7 +117,7 @@ func New(cfg Config) (*Relay, error) {
 	return &Relay{
 		cfg: cfg, target: target,
 		freed: make(chan struct{}, 1), retimed: make(chan struct{}, 1),
-		held: make(map[hold]string),
+		held: make(map[hold]lease),
 	}, nil
 }
 

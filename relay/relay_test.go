@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,10 +197,9 @@ func TestRetryAfter(t *testing.T) {
 // The poll never comes in this test: what wakes the relay is the ledger's signal and the event's own time.
 func TestWakesWithoutPolling(t *testing.T) {
 	l := newLedger(t)
-	failed := false
+	var failed atomic.Bool
 	b := newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
-		if !failed {
-			failed = true
+		if failed.CompareAndSwap(false, true) {
 			w.WriteHeader(500)
 		}
 	})
@@ -283,4 +283,3 @@ func TestNewRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,7 +42,7 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 	var (
 		next     time.Time // when the ledger has something again; the past: ask it
 		failures int
-		owners   int
+		claims   int
 	)
 	for ctx.Err() == nil {
 		limit := r.room()
@@ -50,14 +53,14 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			}
 			continue
 		}
-		started, err := r.claim(ctx, fmt.Sprintf("%s#%d", r.cfg.Owner, owners), limit)
+		// Each claim has an owner of its own. One that fails may have been committed all the same: nobody renews its
+		// leases then, and they end by themselves.
+		claims++
+		started, err := r.claim(ctx, fmt.Sprintf("%s#%d", r.cfg.Owner, claims), limit)
 		if err == nil && started < limit && !next.After(r.cfg.Now()) {
 			next, err = r.nextDue(ctx)
 		}
 		if err != nil {
-			// The claim may have been committed all the same. Under a name of its own, which nobody renews any more, such a
-			// lease ends by itself.
-			owners++
 			failures++
 			if ctx.Err() == nil {
 				r.cfg.Logger.Warn("cannot read events due for delivery from the ledger, trying again",
@@ -109,7 +112,7 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (started int
 	for i := range events {
 		ev := &events[i]
 		h := hold{ev.ID, ev.Attempts + 1}
-		if !r.take(h, owner) {
+		if !r.take(h, lease{owner, now}) {
 			continue // our own lease ran out while the attempt goes on
 		}
 		started++
@@ -118,13 +121,13 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (started int
 	return started, nil
 }
 
-func (r *Relay) take(h hold, owner string) bool {
+func (r *Relay) take(h hold, l lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, ok := r.held[h]; ok {
 		return false
 	}
-	r.held[h] = owner
+	r.held[h] = l
 	r.sending++
 	return true
 }
@@ -167,32 +170,37 @@ func (r *Relay) renew(ctx context.Context, end <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
+		var all sync.WaitGroup // at the same time, for one commit
 		for _, owner := range r.owners() {
-			now := r.cfg.Now()
-			rctx, cancel := context.WithTimeout(ctx, leaseTime)
-			err := r.cfg.Ledger.Renew(rctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: now.Add(leaseTime)})
-			cancel()
-			if err != nil {
-				r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
-					zap.Stringer("scope", r.cfg.Scope), zap.Error(err))
-			}
+			all.Go(func() { r.renewOne(ctx, owner) })
 		}
+		all.Wait()
 	}
 }
 
-// owners returns the names under which this relay holds leases: one, or several after a claim went wrong.
+func (r *Relay) renewOne(ctx context.Context, owner string) {
+	now := r.cfg.Now()
+	ctx, cancel := context.WithTimeout(ctx, leaseTime)
+	defer cancel()
+	err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: now.Add(leaseTime)})
+	if err != nil {
+		r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
+			zap.Stringer("scope", r.cfg.Scope), zap.Error(err))
+	}
+}
+
+// owners returns the owners of leases that are old enough to be renewed. Most deliveries are over before that.
 func (r *Relay) owners() []string {
+	old := r.cfg.Now().Add(-renewEvery / 2)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var owners []string
 	seen := make(map[string]bool)
-	for _, owner := range r.held {
-		if !seen[owner] {
-			seen[owner] = true
-			owners = append(owners, owner)
+	for _, l := range r.held {
+		if !l.claimed.After(old) {
+			seen[l.owner] = true
 		}
 	}
-	return owners
+	return slices.Collect(maps.Keys(seen))
 }
 
 // signal leaves a signal; one that nobody has taken yet stands for all.

@@ -20,7 +20,7 @@ const (
 // Secret signs what the backend receives, as Standard Webhooks 1.0.0 describes. It shows itself as whsec_[redacted]
 // wherever it is printed or encoded. The zero value signs nothing and is refused by [New].
 type Secret struct {
-	key *[]byte // a pointer, so that printing a struct that hides a Secret shows an address at most
+	key func() []byte // a function, so that printing a struct that hides a Secret shows an address at most
 }
 
 // ParseSecret reads a secret: whsec_ and the base64 of 24 to 64 bytes. White space around it is ignored. The error says
@@ -47,7 +47,7 @@ func ParseSecret(s string) (Secret, error) {
 	if len(key) < secretMin || len(key) > secretMax {
 		return Secret{}, wrongSecret(fmt.Sprintf("it has %d bytes", len(key)))
 	}
-	return Secret{key: &key}, nil
+	return Secret{key: func() []byte { return key }}, nil
 }
 
 func wrongSecret(what string) error {
@@ -68,7 +68,7 @@ func (s Secret) valid() bool { return s.key != nil }
 
 // sign returns one entry of webhook-signature: v1 and the HMAC-SHA256 over id.timestamp.body.
 func (s Secret) sign(id string, at time.Time, body []byte) string {
-	mac := hmac.New(sha256.New, *s.key)
+	mac := hmac.New(sha256.New, s.key())
 	mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
 	mac.Write(body)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))

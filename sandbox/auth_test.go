@@ -43,7 +43,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// sign makes a request's signature headers, as a merchant would.
+// signRequest makes a request's signature headers, as a merchant would.
 func signRequest(t *testing.T, r *http.Request, body, target string, at time.Time) {
 	t.Helper()
 	stamp := strconv.FormatInt(at.Unix(), 10)

@@ -115,12 +115,13 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op string, answe
 	}
 	switch f.name {
 	case "slow":
-		if s.pause(r, orDefault(f.delay, slowDelay)) {
-			s.write(w, answer())
+		if !s.pause(r, orDefault(f.delay, slowDelay)) {
+			panic(http.ErrAbortHandler) // returning would be an empty 200
 		}
+		s.write(w, answer())
 	case "drop":
 		answer()
-		panic(http.ErrAbortHandler) // the server's own way to cut a connection
+		panic(http.ErrAbortHandler) // net/http's own way to cut a connection
 	case "truncate":
 		s.truncate(w, answer())
 	case "endless":
@@ -179,7 +180,7 @@ func (s *Sandbox) instead(r *http.Request, f fault) (response, bool) {
 	return response{}, false
 }
 
-// pause waits and reports whether the client is still there.
+// pause waits and reports whether client and sandbox are still there.
 func (s *Sandbox) pause(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -103,8 +103,10 @@ type Config struct {
 
 	WxLite WeChatApp // the mini program
 
-	Webhooks      []string     // where events go, in test and live mode; see SetWebhooks
-	WebhookClient *http.Client // sends webhooks; default: one of its own with a 30 s timeout
+	Webhooks []string // where events go, in test and live mode; see SetWebhooks
+	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
+	// transport that is given here are the caller's to close.
+	WebhookClient *http.Client
 
 	// TimeScale divides every wait of the webhook schedule: at 60 a minute takes a second. Default 1.
 	TimeScale float64
@@ -263,6 +265,17 @@ func (s *Sandbox) SetWebhooks(urls ...string) {
 	s.webhooks = append([]string(nil), urls...)
 }
 
+// Serves reports whether a path is Ping++'s, WeChat's or a lever's. A server that has other things to
+// serve asks before it hands a request over; ServeHTTP answers 404 to the rest.
+func Serves(path string) bool {
+	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/sandbox/"} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // ServeHTTP answers for Ping++ (/v1, /notify), for WeChat (/sns), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
@@ -277,7 +290,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveWeChat(w, r)
 	case strings.HasPrefix(path, "/sandbox/"):
 		s.serveLevers(w, r)
-	default:
+	default: // what Serves does not name
 		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
 }

@@ -280,6 +280,14 @@ func TestUnknownPathsAndLargeBodies(t *testing.T) {
 	}
 }
 
+func TestServes(t *testing.T) {
+	for path, want := range map[string]bool{"/v1/charges": true, "/sandbox/state": true, "/sns/x": true, "/notify/charges/ch_1": true, "/": false, "/v1": false, "/pay/webhooks": false} {
+		if Serves(path) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+	}
+}
+
 func TestEveryAnswerClosesItsConnection(t *testing.T) {
 	b := start(t, Config{})
 	conn, err := tls.Dial("tcp", b.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})

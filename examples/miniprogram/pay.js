@@ -25,18 +25,17 @@ function login() {
   return loggingIn;
 }
 
-async function exchange() {
-  const kept = alive(code);
-  if (!kept) await freshCode();
-  const used = code.value;
+// exchange makes a session of the saved code, or of a fresh one. A code that turns out to be no good is replaced, once.
+async function exchange(again) {
+  const value = alive(code) ? code.value : await freshCode();
   let answer;
   try {
-    answer = await call('POST', `/openid?code=${encodeURIComponent(used)}`);
+    answer = await call('POST', `/openid?code=${encodeURIComponent(value)}`);
   } catch (err) {
     if (!/^code_/.test(err.code)) throw err; // the code stays: it may still be good
-    if (code && code.value === used) code = null;
-    if (!kept) throw err;
-    return exchange(); // a code of an earlier time: once more with a fresh one
+    if (code && code.value === value) code = null;
+    if (again) throw err;
+    return exchange(true);
   }
   const { session: token, expires_in: seconds } = JSON.parse(answer.text);
   session = { token, expires: Date.now() + (seconds - 60) * 1000 };
@@ -49,7 +48,7 @@ function freshCode() {
     wx.login({
       success: (res) => {
         code = { value: res.code, expires: Date.now() + CODE_LIFE };
-        resolve();
+        resolve(res.code);
       },
       fail: (res) => reject(failure('login_failed', res.errMsg)),
     });
@@ -96,8 +95,8 @@ async function confirm(id, seen, stopped) {
       lost = 0;
       await pause(1000);
     } catch (err) {
-      // The payment is made: a lost connection, or a server that restarts, is no reason to give up soon.
-      if (!err.pause || ++lost > 20) throw err;
+      // The user has paid: a lost connection, or a server that restarts, is no reason to give up soon.
+      if (!(err.pause || err.status >= 500) || ++lost > 20) throw err;
       await pause(MAX_PAUSE);
     }
   }

@@ -23,12 +23,9 @@ const (
 	sqlChangeByNumber = `UPDATE charges SET id = ?, amount_refunded = amount_refunded + ?,` + setChange + `
 		WHERE scope = ? AND number = ? AND id IS NULL`
 
-	// An answer so late that the order has a newer charge by now comes superseded.
+	// Superseded stays as it is: when the answer is so late that the order has a newer charge, that one has set it.
 	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?, channel = ?, payer = ?, payer_app = ?,
-		amount = ?, currency = ?, host = ?, created = ?, time_expire = ?, amount_refunded = max(amount_refunded, ?),` + setChange + `,
-		superseded = superseded OR NOT paid AND EXISTS (SELECT 1 FROM charges AS later WHERE later.scope = charges.scope
-			AND later.order_no = charges.order_no AND later.seq > charges.seq AND later.state = 'created')
-		WHERE seq = ?`
+		amount = ?, currency = ?, host = ?, created = ?, time_expire = ?, amount_refunded = max(amount_refunded, ?),` + setChange + ` WHERE seq = ?`
 	sqlAnswer    = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 	sqlSupersede = `UPDATE charges SET superseded = 1 WHERE scope = ? AND order_no = ? AND seq < ? AND NOT paid AND NOT superseded
 		RETURNING coalesce(id, '')`

@@ -70,7 +70,7 @@ func checkOrphan(file string) error {
 	return nil
 }
 
-// open opens a database that exists. The pragmas are in the order of the driver's documentation.
+// openDB opens a database that exists; the driver connects on first use.
 func openDB(file string, connections int, pragmas url.Values) *sql.DB {
 	path := filepath.ToSlash(file)
 	if !strings.HasPrefix(path, "/") { // C:/…
@@ -117,6 +117,10 @@ func explain(file string, err error) error {
 		return fmt.Errorf("ledger %s: damaged; restore it together with its -wal file from a backup, or repair it with sqlite3 %s .recover: %w", file, file, err)
 	case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
 		return fmt.Errorf("ledger %s: cannot be opened for writing; Caddy's user needs to own the file and its folder: %w", file, err)
+	case lib.SQLITE_FULL:
+		return fmt.Errorf("ledger %s: its disk is full; free some space, and it goes on by itself: %w", file, err)
+	case lib.SQLITE_IOERR:
+		return fmt.Errorf("ledger %s: the disk did not do its work (full, a limit on file sizes, failing or gone): %w", file, err)
 	case lib.SQLITE_BUSY:
 		return fmt.Errorf("ledger %s: another program holds it locked; end that program (not another Caddy: they share it): %w", file, err)
 	}

@@ -104,7 +104,7 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	if err := t.row(sqlLease, scope, d.EventID).Scan(&seq, &state, &attempts, &settled, &holder); err != nil {
 		return err
 	}
-	if d.State != ledger.Delivered && (state != ledger.Pending || holder != owner) {
+	if held := owner != "" && holder == owner; d.State != ledger.Delivered && (state != ledger.Pending || !held) {
 		return nil
 	}
 	if state != ledger.Delivered {

@@ -42,7 +42,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_due  ON events (scope, due) WHERE state = 'pending';
 CREATE INDEX events_lane ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
-CREATE INDEX events_held ON events (scope, order_no) WHERE state = 'held';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 
 -- What Ping++ sent; the row goes when retention prunes it, and the event stays.

@@ -5,7 +5,7 @@ const texts = {
   held: '已收到付款，商家确认中',
   refunded: '订单已退款',
   reversed: '订单已撤销',
-  expired: '支付超时，请重新支付',
+  expired: '支付已超时，如已付款请联系商家',
   cancelled: '已取消支付',
   failed: '支付未完成',
 };

@@ -1,0 +1,32 @@
+GO ?= go
+
+.PHONY: demo test build lint deps check-build
+
+# One payment, from login to delivered event, on this machine alone.
+demo:
+	$(GO) run ./cmd/caddy pay demo
+
+# Everything that has to hold: formatting, vet, staticcheck, all tests with the race detector, and the xcaddy build.
+test: deps lint
+	$(GO) test -race -timeout 20m ./...
+	$(MAKE) check-build
+
+# Caddy with this module, as xcaddy.json says, into ./caddy.
+build:
+	$(GO) run scripts/xcaddy.go caddy
+
+check-build: build
+	@for module in http.handlers.pay http.handlers.pay_sandbox pay; do \
+		./caddy list-modules | grep -qx "$$module" || { echo "the built binary lacks the module $$module"; exit 1; }; \
+	done
+	@echo "ok  	the xcaddy build has all modules"
+
+lint:
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests.
+deps:
+	@sh scripts/deps.sh

@@ -1,0 +1,248 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// adapt turns a Caddyfile into JSON.
+func adapt(t testing.TB, file string) []byte {
+	t.Helper()
+	raw, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatalf("adapting: %v\n%s", err, file)
+	}
+	return raw
+}
+
+// validate does what `caddy validate` does.
+func validate(t testing.TB, file string) error {
+	t.Helper()
+	return validateJSON(t, string(adapt(t, file)))
+}
+
+func validateJSON(t testing.TB, raw string) error {
+	t.Helper()
+	cfg := new(caddy.Config)
+	if err := json.Unmarshal([]byte(raw), cfg); err != nil {
+		t.Fatal(err)
+	}
+	return caddy.Validate(cfg)
+}
+
+// globals are the global options of a Caddy that writes into dir alone and keeps its ports to itself.
+func globals(dir string, more ...string) string {
+	return fmt.Sprintf(`{
+	admin off
+	persist_config off
+	auto_https off
+	default_bind 127.0.0.1
+	grace_period 5s
+	storage file_system %s
+	log {
+		output file %s
+	}
+	%s
+}
+`, filepath.Join(dir, "storage"), filepath.Join(dir, "log"), strings.Join(more, "\n\t"))
+}
+
+func ledgerIn(dir string) string {
+	return "pay {\n\t\tledger sqlite " + filepath.Join(dir, "ledger.db") + "\n\t}"
+}
+
+var (
+	merchantKey = sync.OnceValue(newKey)
+	pingppKey   = sync.OnceValue(newKey)
+)
+
+func newKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+func privatePEM(key *rsa.PrivateKey) string {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+func publicPEM(key *rsa.PrivateKey) string {
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const (
+	testToken      = "token-Mark-0123456789abcdefghijkl"
+	testSessionKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+)
+
+// payBlock is a whole pay block with the lines that are given more; the keys are in dir.
+func payBlock(t testing.TB, dir, head string, more ...string) string {
+	t.Helper()
+	return fmt.Sprintf(`	pay %s {
+		pingpp {
+			app app_test1
+			key sk_test_Mark0123456789
+			signing_key %s
+			webhook_key %s
+		}
+		wechat wx_lite {
+			app_id wx0123456789abcdef
+			secret Mark0123456789abcdef0123456789ab
+		}
+		session {
+			key %s
+		}
+		backend_token %s
+		%s
+	}
+`, head, write(t, dir, "merchant.pem", privatePEM(merchantKey())), write(t, dir, "pingpp.pub.pem", publicPEM(pingppKey())),
+		testSessionKey, testToken, strings.Join(more, "\n\t\t"))
+}
+
+// freeAddr is an address on this machine that nothing listens on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// run loads a Caddyfile into the Caddy of this process, which is stopped at the end of the test; such tests do not run in parallel.
+func run(t testing.TB, file string) {
+	t.Helper()
+	if err := caddy.Load(adapt(t, file), true); err != nil {
+		t.Fatalf("%v\n%s", err, file)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+}
+
+// running returns the servers and pay handlers of the running configuration.
+func running(t testing.TB) (servers map[string]*caddyhttp.Server, found []*Handler) {
+	t.Helper()
+	app, err := caddy.ActiveContext().AppIfConfigured("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers = app.(*caddyhttp.App).Servers
+	var walk func(caddyhttp.RouteList)
+	walk = func(routes caddyhttp.RouteList) {
+		for _, r := range routes {
+			for _, h := range r.Handlers {
+				switch h := h.(type) {
+				case *Handler:
+					found = append(found, h)
+				case *caddyhttp.Subroute:
+					walk(h.Routes)
+				}
+			}
+		}
+	}
+	for _, srv := range servers {
+		walk(srv.Routes)
+	}
+	return servers, found
+}
+
+// webhookEvent is a charge.succeeded as Ping++ sends it.
+func webhookEvent(id string) []byte {
+	return fmt.Appendf(nil, `{"id":"evt_%s","created":1427555101,"livemode":false,"type":"charge.succeeded","object":"event",
+"data":{"object":{"id":"ch_%[1]s","object":"charge","created":1427555076,"livemode":false,"paid":true,"refunded":false,
+"app":"app_test1","channel":"wx_lite","order_no":"order%[1]s","client_ip":"127.0.0.1","amount":100,"amount_settle":100,
+"currency":"cny","subject":"s","body":"b","time_paid":1427555101,"time_expire":1427562276}},"pending_webhooks":0}`, id)
+}
+
+// sendWebhook posts an event as Ping++ does and returns the status.
+func sendWebhook(t testing.TB, url string, body []byte) int {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Pingplusplus-Signature", signature(t, body))
+	resp, err := client(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+func signature(t testing.TB, body []byte) string {
+	t.Helper()
+	sum := sha256.Sum256(body)
+	sig, err := rsa.SignPKCS1v15(rand.Reader, pingppKey(), crypto.SHA256, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(sig)
+}
+
+// client is an HTTP client that keeps no connection.
+func client(t testing.TB) *http.Client {
+	tr := &http.Transport{DisableKeepAlives: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("never: " + what)
+		}
+	}
+}

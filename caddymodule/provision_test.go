@@ -1,0 +1,295 @@
+package caddymodule
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// goodSite is a site that provisions. File names in capitals are filled in.
+const goodSite = `shop.example.com, www.shop.example.com {
+	pay {
+		pingpp {
+			app app_test1
+			key sk_test_Mark0123456789
+			signing_key MERCHANT
+			webhook_key PINGPP
+		}
+		wechat wx_lite {
+			app_id wx0123456789abcdef
+			secret Mark0123456789abcdef0123456789ab
+		}
+		session {
+			ttl 2h
+		}
+		upstream legacy:8080
+		backend_token token-Mark-0123456789abcdefghijkl
+		orders GET /internal/pay/orders/{order_no}
+		events POST /internal/pay/events {
+			timeout 15s
+		}
+	}
+}
+`
+
+// fill puts the names of key files into a Caddyfile.
+func fill(t testing.TB, dir, file string) string {
+	t.Helper()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := privatePEM(merchantKey())
+	t.Setenv("TEST_BARE_KEY", strings.Join(strings.Split(strings.TrimSpace(private), "\n")[1:26], ""))
+	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
+	t.Setenv("TEST_PRIVATE_KEY", private)
+	t.Setenv("TEST_BLANK", "  \n")
+	return strings.NewReplacer(
+		"MERCHANT", write(t, dir, "merchant.pem", private),
+		"PINGPP", write(t, dir, "pingpp.pub.pem", publicPEM(pingppKey())),
+		"EC_KEY", write(t, dir, "ec.pem", string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))),
+		"NO_PEM", write(t, dir, "no.pem", "Mark, this is no key"),
+		"EMPTY", write(t, dir, "empty.pem", ""),
+		"ABSENT", filepath.Join(dir, "absent.pem"),
+		"FOLDER", dir,
+	).Replace(file)
+}
+
+func TestProvisionErrors(t *testing.T) {
+	orders, events := "orders GET /internal/pay/orders/{order_no}", "events POST /internal/pay/events"
+	for _, tc := range []struct {
+		name, old, new string // what is written instead of what in goodSite
+		option         string
+		want           string
+	}{
+		{"no app", "app app_test1\n", "\n", "pingpp app", "is missing"},
+		{"no key", "key sk_test_Mark0123456789\n", "\n", "pingpp key", "is missing"},
+		{"no webhook key", "webhook_key PINGPP\n", "\n", "pingpp webhook_key", "is missing; it is Ping++'s public key"},
+		{"unset app", "app app_test1", "app {env.TEST_UNSET}", "pingpp app", "{env.TEST_UNSET} resolves to nothing; set the variable"},
+		{"unset key", "sk_test_Mark0123456789", "{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing; set the variable"},
+		{"half a key unset", "sk_test_Mark0123456789", "sk_test_Mark{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing"},
+		{"blank key", "sk_test_Mark0123456789", "{env.TEST_BLANK}", "pingpp key", "{env.TEST_BLANK} resolves to nothing"},
+		{"missing key file", "sk_test_Mark0123456789", "{file.ABSENT}", "pingpp key", "resolves to nothing; set the variable in the environment of Caddy, or name a file"},
+		{"unset secret", "Mark0123456789abcdef0123456789ab", "{env.TEST_UNSET}", "wechat wx_lite secret", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset appid", "wx0123456789abcdef", "{env.TEST_UNSET}", "wechat wx_lite app_id", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset token", "token-Mark-0123456789abcdefghijkl", "{env.TEST_UNSET}", "backend_token", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset events secret", "timeout 15s", "secret {env.TEST_UNSET}", "events secret", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset session key", "ttl 2h", "key {env.TEST_UNSET}", "session key", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset PEM", "signing_key MERCHANT", "signing_key {env.TEST_UNSET}", "pingpp signing_key", "{env.TEST_UNSET} resolves to nothing"},
+		{"unset path", "/internal/pay/events", "{env.TEST_UNSET}", "events", "{env.TEST_UNSET} resolves to nothing"},
+		{"braces in a token", "token-Mark-0123456789abcdefghijkl", "token-{Mark}-0123456789abcdefghijkl", "backend_token", `no placeholder that is known here; write {env.NAME} or {file.NAME}, or \{ for a brace`},
+
+		{"absent signing key", "MERCHANT", "ABSENT", "pingpp signing_key", "no such file or directory; name a PEM file that Caddy's user can read"},
+		{"folder as signing key", "MERCHANT", "FOLDER", "pingpp signing_key", "is a directory"},
+		{"no PEM", "MERCHANT", "NO_PEM", "pingpp signing_key", "PEM"},
+		{"empty PEM", "PINGPP", "EMPTY", "pingpp webhook_key", "empty"},
+		{"absent webhook key", "PINGPP", "PINGPP ABSENT", "pingpp webhook_key", "no such file or directory"},
+		{"key without its lines", "MERCHANT", "{env.TEST_BARE_KEY}", "pingpp signing_key", "without its first and last line; put -----BEGIN … KEY-----"},
+		{"key with broken lines", "MERCHANT", "{env.TEST_BROKEN_KEY}", "pingpp signing_key", "several lines but no PEM block"},
+		{"public key as signing key", "MERCHANT", "PINGPP", "pingpp signing_key", "this is a public key: give the private key"},
+		{"private key as webhook key", "PINGPP", "MERCHANT", "pingpp webhook_key", "this is a private key: give the public key of Ping++"},
+		{"private key text as webhook key", "PINGPP", "{env.TEST_PRIVATE_KEY}", "pingpp webhook_key", "this is a private key"},
+		{"EC key", "MERCHANT", "EC_KEY", "pingpp signing_key", "this is an EC key"},
+
+		{"publishable key", "sk_test_Mark0123456789", "pk_test_Mark0123456789", "pingpp", "publishable key (pk_…): give the secret key"},
+		{"key of no mode", "sk_test_Mark0123456789", "sk_Mark0123456789", "pingpp", "neither sk_test_ nor sk_live_"},
+		{"key and app swapped", "app app_test1\n\t\t\tkey sk_test_Mark0123456789", "app sk_test_Mark0123456789\n\t\t\tkey app_test1", "pingpp", "app is a key: give the app id"},
+		{"app of another kind", "app_test1", "user_test1", "pingpp", "is not an app id"},
+		{"live key over http", "key sk_test_Mark0123456789", "key sk_live_Mark0123456789\n\t\t\tendpoint http://pingxx.example", "pingpp", "would send a live key unencrypted: write https://pingxx.example"},
+		{"endpoint with a path", "app app_test1", "app app_test1\n\t\t\tendpoint https://api.pingxx.com/v1", "pingpp", "endpoint has more than scheme and host"},
+		{"endpoint with a password", "app app_test1", "app app_test1\n\t\t\tendpoint https://me:Mark@api.pingxx.com", "pingpp", "endpoint has more than scheme and host"},
+		{"unknown channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lite alipay_wap", "pingpp channels", `"alipay_wap" is not a channel that is known here; write wx_lite`},
+
+		{"wechat over http", "app_id wx0123456789abcdef", "app_id wx0123456789abcdef\n\t\t\tendpoint http://weixin.example", "wechat wx_lite", "would send the secret in the clear: use https"},
+		{"no appid", "app_id wx0123456789abcdef\n", "\n", "wechat wx_lite app_id", "is missing"},
+		{"no secret", "secret Mark0123456789abcdef0123456789ab\n", "\n", "wechat wx_lite secret", "is missing"},
+		{"appid and secret swapped", "app_id wx0123456789abcdef\n\t\t\tsecret Mark0123456789abcdef0123456789ab", "app_id Mark:0123456789abcdef0123456789ab\n\t\t\tsecret wx0123456789abcdef", "wechat wx_lite", "app_id is missing or not an AppID"},
+		{"orders without wechat", "wechat wx_lite {\n\t\t\tapp_id wx0123456789abcdef\n\t\t\tsecret Mark0123456789abcdef0123456789ab\n\t\t}\n", "", "wechat wx_lite", "the block is missing: without it nobody can log in"},
+
+		{"short token", "token-Mark-0123456789abcdefghijkl", "Mark", "backend_token", "must have at least 32 characters; make one with: openssl rand -hex 32"},
+		{"token with spaces", "token-Mark-0123456789abcdefghijkl", `"token Mark 0123456789 abcdefghijklm"`, "backend_token", "must be printable ASCII without spaces"},
+		{"token beyond ASCII", "token-Mark-0123456789abcdefghijkl", "token-Mark-0123456789-口令口令口令口令口令", "backend_token", "must be printable ASCII"},
+
+		{"orders without upstream", "upstream legacy:8080\n", "\n", "upstream", "is missing: orders and events are sent there; write upstream legacy:8080"},
+		{"orders without order_no", "{order_no}", "all", "orders", "must hold {order_no} once, like /internal/pay/orders/{order_no}"},
+		{"orders with order_no twice", "{order_no}", "{order_no}/{order_no}", "orders", "must hold {order_no} once"},
+		{"orders with a query", orders, "orders GET /orders?no={order_no}", "orders", "hold no query"},
+		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
+		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
+		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
+		{"events with order_no", events, "events POST /events/{order_no}", "events", "may hold no placeholder of a request"},
+		{"events with a bad escape", events, "events POST /events/%zz", "events", "must begin with one slash"},
+		{"events without secret and token", "backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "events", "needs a secret, or the site a backend_token"},
+		{"secret of another kind", "timeout 15s", "secret Mark0123456789", "events secret", "does not begin with whsec_; write whsec_ and the base64"},
+		{"secret cut short", "timeout 15s", "secret whsec_TWFyaw==", "events secret", "has 4 bytes; write whsec_"},
+		{"secret not base64", "timeout 15s", "secret whsec_Mark-Mark-Mark-Mark-Mark-Mark-Mark", "events secret", "not standard base64"},
+		{"second secret bad", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= whsk_Mark", "events secret", "asymmetric keys"},
+
+		{"session key not base64", "ttl 2h", "key Mark", "session key", "must be 32 bytes in base64; make one with: openssl rand -base64 32"},
+		{"session key too short", "ttl 2h", "key TWFya01hcms=", "session key", "must be 32 bytes in base64"},
+		{"second session key bad", "ttl 2h", "key " + testSessionKey + " Mark", "session key", "must be 32 bytes in base64"},
+		{"ttl too short", "ttl 2h", "ttl 59s", "session ttl", "59s is too short; write a minute or more, like 2h"},
+		{"prefix with a double slash", "pay {", "pay /shop//pay {", "prefix", "must begin with a slash and end without one"},
+		{"prefix with a placeholder", "pay {", "pay /{env.X} {", "prefix", "must begin with a slash and end without one"},
+		{"upstream that cannot be provisioned", "upstream legacy:8080", "upstream legacy:8080 {\n\t\t\tlb_policy header X-Shop\n\t\t\ttransport http {\n\t\t\t\ttls\n\t\t\t\ttls_client_auth ABSENT ABSENT\n\t\t\t}\n\t\t}", "upstream", "no such file or directory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if !strings.Contains(goodSite, tc.old) {
+				t.Fatal("the good site has no", tc.old)
+			}
+			file := fill(t, dir, strings.Replace(goodSite, tc.old, tc.new, 1))
+			err := validate(t, globals(dir)+file)
+			if err == nil {
+				t.Fatal("it provisions")
+			}
+			for _, want := range []string{"pay on shop.example.com, www.shop.example.com: " + tc.option + ": ", tc.want} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v\ndoes not say %q", err, want)
+				}
+			}
+			for _, secret := range []string{"Mark", "MII"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("it tells a secret: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// What Caddy's JSON can say and a Caddyfile cannot.
+func TestProvisionErrorsOfJSON(t *testing.T) {
+	for _, tc := range []struct{ name, old, new, want string }{
+		{"no pingpp", `"pingpp":`, `"session":{},"pingpp":null,"wechat":{},"x":`, "unknown field"},
+		{"other wechat kind", `"wx_lite":{"app_id"`, `"wx_pub":{"app_id"`, "wechat wx_pub: is not a kind of WeChat account that is known here; write wechat wx_lite"},
+		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
+		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
+		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0; it is in fen"},
+		{"zero gap", `"events":{`, `"events":{"retry":["5s",0],`, "events retry: a gap must be above 0"},
+		{"blank expectation", `"events":{`, `"events":{"expect":{},`, "events expect: names no body; write expect body success"},
+		{"orders method", `"method":"GET"`, `"method":"DELETE"`, `orders: the method "DELETE" is not one of GET, POST`},
+		{"events method", `"method":"POST"`, `"method":"GET"`, `events: the method "GET" is not one of POST, PUT`},
+		{"no events path", `"path":"/internal/pay/events"`, `"path":""`, "events: is missing"},
+		{"prefix without a slash", `"handler":"pay"`, `"handler":"pay","prefix":"pay"`, `prefix: "pay" must begin with a slash`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			raw := string(adapt(t, globals(dir)+fill(t, dir, goodSite)))
+			if !strings.Contains(raw, tc.old) {
+				t.Fatalf("no %s in %s", tc.old, raw)
+			}
+			err := validateJSON(t, strings.Replace(raw, tc.old, tc.new, 1))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v\ndoes not say %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// Several blocks and sites. What is not wrong must provision.
+func TestProvisionSites(t *testing.T) {
+	block := goodSite[strings.Index(goodSite, "\tpay {") : strings.LastIndex(goodSite, "}")]
+	other := strings.Replace(block, "pay {", "pay /second/pay {", 1)
+	plain := "\tpay {\n\t\tpingpp {\n\t\t\tapp app_test2\n\t\t\tkey sk_test_Mark0123456789\n\t\t\twebhook_key PINGPP\n\t\t}\n\t}\n"
+	for _, tc := range []struct{ name, file, want string }{
+		{"as it is", goodSite, ""},
+		{"without orders and events", "shop.example.com {\n" + plain + "}\n", ""},
+		{"two prefixes", "shop.example.com {\n" + block + other + "}\n", ""},
+		{"one destination, two sites", "a.example.com {\n" + block + "}\nb.example.com {\n" + block + "}\n", ""},
+		{"no hosts", ":8080 {\n" + strings.Replace(block, "app_test1", "user_1", 1) + "}\n", "pay on 127.0.0.1:8080: pingpp: "},
+		{"no hosts, two sites", ":8080 {\n" + strings.Replace(block, "app_test1", "user_1", 1) + "}\n:8081 {\n\trespond ok\n}\n", "pay on 127.0.0.1:8080: pingpp: "},
+		{"one of three sites", "a.example.com {\n" + plain + "}\nb.example.com {\n\trespond ok\n}\nc.example.com {\n" + strings.Replace(block, "app_test1", "user_1", 1) + "}\n", "pay on c.example.com: pingpp: "},
+		{"inside a handle", "shop.example.com {\n\thandle /x/* {\n" + strings.Replace(block, "app_test1", "user_1", 1) + "\t}\n}\n", "pay on shop.example.com: pingpp: "},
+		{"one prefix twice", "shop.example.com {\n" + block + plain + "}\n", "pay on shop.example.com: prefix: there are two pay blocks with the prefix /pay on this site; give one another prefix, like pay /pay2 { … }"},
+		{"one prefix twice without hosts", ":8080 {\n" + block + plain + "}\n", "pay on 127.0.0.1:8080: prefix: there are two pay blocks with the prefix /pay"},
+		{"default and spelled prefix", "shop.example.com {\n" + block + strings.Replace(plain, "pay {", "pay /pay {", 1) + "}\n", "prefix: there are two pay blocks with the prefix /pay"},
+		{"one prefix below the other", "shop.example.com {\n" + block + strings.Replace(plain, "pay {", "pay /pay/two {", 1) + "}\n", "the prefixes /pay and /pay/two, one below the other,"},
+		{"like-sounding prefixes", "shop.example.com {\n" + block + strings.Replace(plain, "pay {", "pay /payment {", 1) + "}\n", ""},
+		{"one prefix in two handles", "*.example.com {\n\t@a host a.example.com\n\thandle @a {\n" + block + "\t}\n\t@b host b.example.com\n\thandle @b {\n" + plain + "\t}\n}\n", ""},
+		{"one prefix twice in one handle", "*.example.com {\n\thandle {\n" + block + plain + "\t}\n}\n", "two pay blocks with the prefix /pay"},
+		{"one prefix, two sites", "a.example.com {\n" + block + "}\nb.example.com {\n" + plain + "}\n", ""},
+		{"other path", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "/internal/pay/events", "/events", 1) + "}\n",
+			"pay on b.example.com: events: app_test1 in test mode already delivers to another place on a.example.com; give both sites the same events, upstream and backend_token, or only one of them events"},
+		{"other upstream", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "legacy:8080", "legacy:8081", 1) + "}\n", "already delivers to another place on a.example.com"},
+		{"other token", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "token-Mark", "token-mark", 1) + "}\n", "already delivers to another place"},
+		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "already delivers to another place"},
+		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
+		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
+		{"ledger that cannot be", "{\n\tpay {\n\t\tledger sqlite PINGPP/ledger.db\n\t}\n}\n" + goodSite, "not a directory"},
+		{"ledger placeholder", "{\n\tpay {\n\t\tledger sqlite {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := tc.file
+			if rest, ok := strings.CutPrefix(file, "{\n"); ok {
+				global, site, _ := strings.Cut(rest, "\n}\n")
+				file = globals(dir, strings.TrimSpace(global)) + site
+			} else {
+				file = globals(dir) + file
+			}
+			err := validate(t, fill(t, dir, file))
+			switch {
+			case tc.want == "" && err != nil:
+				t.Error(err)
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("%v\ndoes not say %q", err, tc.want)
+			case err != nil && strings.Contains(err.Error(), "Mark"):
+				t.Errorf("it tells a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestProvisionWarnings(t *testing.T) {
+	block := goodSite[strings.Index(goodSite, "\tpay {") : strings.LastIndex(goodSite, "}")]
+	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
+	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
+	for _, tc := range []struct {
+		name, file string
+		want       []string
+	}{
+		{"as it is", goodSite, nil},
+		{"without hosts", ":8080 {\n" + block + "}\n", nil},
+		{"without hosts beside another site", ":8080 {\n" + block + "}\nb.example.com:8080 {\n\trespond ok\n}\n", nil},
+		{"in a handle", "shop.example.com {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"shop.example.com"`}},
+		{"in a route", "shop.example.com {\n\troute /x/* {\n" + block + "\t}\n}\n", []string{nested}},
+		{"in a handle without hosts", ":8080 {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"127.0.0.1:8080"`}},
+		{"live and unsigned", strings.NewReplacer("sk_test_", "sk_live_", "signing_key MERCHANT", "").Replace(goodSite), []string{unsigned}},
+		{"orders without token", secretOnly, []string{open, "shop.example.com, www.shop.example.com"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := validate(t, fill(t, dir, globals(dir)+tc.file)); err != nil {
+				t.Fatal(err)
+			}
+			raw, err := os.ReadFile(filepath.Join(dir, "log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := string(raw)
+			for _, want := range tc.want {
+				if !strings.Contains(log, want) {
+					t.Errorf("the log does not say %q:\n%s", want, log)
+				}
+			}
+			for _, warning := range []string{nested, unsigned, open} {
+				if (len(tc.want) == 0 || tc.want[0] != warning) && strings.Contains(log, warning) {
+					t.Errorf("the log says %q:\n%s", warning, log)
+				}
+			}
+			if strings.Contains(log, "Mark") {
+				t.Errorf("the log tells a secret:\n%s", log)
+			}
+		})
+	}
+}

@@ -1,0 +1,210 @@
+// Package ledgertest is the one test suite of all implementations of [ledger.Ledger]: each sentence of that interface's
+// documentation, and what must hold when many callers, or several processes, come at once.
+package ledgertest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Run tests an implementation; open returns an empty ledger, and closes it when the test has ended.
+func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, l ledger.Ledger)
+	}{
+		{"append/every field comes back", testEventFields},
+		{"append/an id is recorded once", testDuplicate},
+		{"append/an effect happens once", testEffectOnce},
+		{"append/held and filtered events claim their effect", testEffectOfUndelivered},
+		{"append/changes the charge by its id", testChangeByID},
+		{"append/changes the charge by its number before the id is known", testChangeByNumber},
+		{"append/nothing is taken back", testChangeStays},
+		{"append/refuses malformed events", testAppendRefuses},
+		{"append/many at once", testAppendConcurrent},
+		{"append/a canceled call records nothing", testAppendCanceled},
+		{"scopes/never meet", testScopes},
+		{"claim/oldest due first, up to the limit", testClaimOrder},
+		{"claim/only what is pending, due and free", testClaimOnly},
+		{"claim/a lease that ran out can be taken over", testClaimTakeOver},
+		{"claim/renew prolongs", testRenew},
+		{"claim/many at once share nothing", func(t *testing.T, l ledger.Ledger) { testClaimConcurrent(t, l, l) }},
+		{"settle/delivered", testSettleDelivered},
+		{"settle/again", testSettleRetry},
+		{"settle/dead", testSettleDead},
+		{"settle/counts only for the owner", testSettleOwner},
+		{"settle/delivered counts whoever says so", testSettleDeliveredByOther},
+		{"settle/refuses other states and unknown events", testSettleRefuses},
+		{"next due", testNextDue},
+		{"reserve/numbers and attempts", testReserveNumbers},
+		{"reserve/one holder at a time", testReserveHeld},
+		{"reserve/a reservation that ran out", testReserveTakeOver},
+		{"reserve/extend", testExtend},
+		{"reserve/release", testRelease},
+		{"reserve/release when it is no longer held", testReleaseLate},
+		{"reserve/release of a number that was paid", testReleasePaid},
+		{"reserve/numbers that are taken", testReserveNumberTaken},
+		{"reserve/a failing callback harms nobody", testReservePanic},
+		{"reserve/50 at once", func(t *testing.T, l ledger.Ledger) { testReserveConcurrent(t, l, l) }},
+		{"created/every field comes back", testCreatedFields},
+		{"created/supersedes unpaid attempts", testCreatedSupersedes},
+		{"created/after the reservation ran out", testCreatedLate},
+		{"created/never takes a payment back", testCreatedAfterPaid},
+		{"created/refuses unknown numbers and second ids", testCreatedRefuses},
+		{"charges/unknown", testChargesUnknown},
+		{"charges/note client", testNoteClient},
+		{"logins", testLogins},
+		{"watch", testWatch},
+		{"close", testClose},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+// RunShared tests two handles on one ledger, as two processes or two configurations have them; open returns an empty one.
+func RunShared(t *testing.T, open func(t *testing.T) (a, b ledger.Ledger)) {
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, a, b ledger.Ledger)
+	}{
+		{"append", testSharedAppend},
+		{"claim", testClaimConcurrent},
+		{"reserve", testReserveConcurrent},
+		{"takeover", testSharedTakeOver},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := open(t)
+			c.test(t, a, b)
+		})
+	}
+}
+
+var (
+	live  = ledger.Scope{App: "app_1", Mode: ledger.Live}
+	test  = ledger.Scope{App: "app_1", Mode: ledger.Test}
+	other = ledger.Scope{App: "app_2", Mode: ledger.Live}
+
+	noon = time.Date(2026, 11, 23, 12, 0, 0, int(7*time.Millisecond), time.UTC)
+)
+
+func at(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
+
+// event returns a pending event of a type whose effect is its id.
+func event(s ledger.Scope, id string) *ledger.Event {
+	return &ledger.Event{Scope: s, ID: id, Type: "charge.reversed", ObjectID: "ch_" + id, State: ledger.Pending,
+		Source: ledger.Webhook, Received: noon, Due: noon, Body: []byte(`{"id":"` + id + `"}`)}
+}
+
+// paid returns the event of a charge's payment.
+func paid(s ledger.Scope, id, charge, number string) *ledger.Event {
+	e := event(s, id)
+	e.Type, e.ObjectID, e.ChargeID, e.Number = "charge.succeeded", charge, charge, number
+	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: noon}
+	return e
+}
+
+// numbers proposes the order number itself, then with a suffix.
+func numbers(orderNo string) func(attempts, try int) string {
+	return func(attempts, try int) string {
+		if attempts+try == 0 {
+			return orderNo
+		}
+		return fmt.Sprintf("%s-%d-%d", orderNo, attempts, try)
+	}
+}
+
+func reservation(s ledger.Scope, orderNo string, now, until time.Time) ledger.Reservation {
+	return ledger.Reservation{Scope: s, OrderNo: orderNo, Now: now, Until: until, Number: numbers(orderNo)}
+}
+
+func reserve(t *testing.T, l ledger.Ledger, orderNo string, now, until time.Time) *ledger.Reserved {
+	t.Helper()
+	r, err := l.Reserve(t.Context(), reservation(live, orderNo, now, until))
+	must(t, err)
+	return r
+}
+
+// charge creates a charge from reservation to answer.
+func charge(t *testing.T, l ledger.Ledger, orderNo, id string) *ledger.Charge {
+	t.Helper()
+	r := reserve(t, l, orderNo, noon, at(30))
+	c := &ledger.Charge{Scope: live, OrderNo: orderNo, Number: r.Number, ID: id, Channel: "wx_lite", Amount: 100, Currency: "cny",
+		Created: noon, TimeExpire: at(7200), Raw: []byte(`{"id":"` + id + `"}`)}
+	must(t, l.Created(t.Context(), c))
+	return c
+}
+
+func add(t *testing.T, l ledger.Ledger, e *ledger.Event, want ledger.Appended) {
+	t.Helper()
+	got, err := l.Append(t.Context(), e)
+	must(t, err)
+	if got != want {
+		t.Fatalf("append of %s in %s: %s, want %s", e.ID, e.Scope, got, want)
+	}
+}
+
+func getEvent(t *testing.T, l ledger.Ledger, s ledger.Scope, id string) *ledger.Event {
+	t.Helper()
+	e, err := l.Event(t.Context(), s, id)
+	must(t, err)
+	return e
+}
+
+func getCharge(t *testing.T, l ledger.Ledger, id string) *ledger.Charge {
+	t.Helper()
+	c, err := l.Charge(t.Context(), live, id)
+	must(t, err)
+	return c
+}
+
+func attempts(t *testing.T, l ledger.Ledger, orderNo string) []ledger.Charge {
+	t.Helper()
+	cs, err := l.Attempts(t.Context(), live, orderNo)
+	must(t, err)
+	return cs
+}
+
+func claim(t *testing.T, l ledger.Ledger, owner string, now, until time.Time, limit int) (ids []string) {
+	t.Helper()
+	es, err := l.Claim(t.Context(), ledger.Claim{Scope: live, Owner: owner, Now: now, Until: until, Limit: limit})
+	must(t, err)
+	for _, e := range es {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErr(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+// show writes a value whole: an event or a charge printed with %v is only its scope.
+func show(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if g, w := show(got), show(want); g != w {
+		t.Fatalf("%s:\n got %s\nwant %s", what, g, w)
+	}
+}

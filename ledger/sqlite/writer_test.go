@@ -1,0 +1,343 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+var scope = ledger.Scope{App: "app_1", Mode: ledger.Test}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newEvent(id string) *ledger.Event {
+	return &ledger.Event{Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: "ch_" + id, State: ledger.Pending,
+		Source: ledger.Webhook, Received: time.UnixMilli(1), Body: []byte("body of " + id)}
+}
+
+func appendEvents(t testing.TB, l *Ledger, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if _, err := l.Append(t.Context(), newEvent(id)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// stall keeps the writer busy in a transaction until the returned function is called.
+func stall(t *testing.T, l *Ledger) (resume func()) {
+	t.Helper()
+	running, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		done <- l.write(context.Background(), func(*tx) error {
+			close(running)
+			<-release
+			return nil
+		})
+	}()
+	<-running
+	return func() {
+		t.Helper()
+		close(release)
+		must(t, <-done)
+	}
+}
+
+// queued waits until n jobs wait.
+func queued(t *testing.T, l *Ledger, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); len(l.writer.queue) != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d jobs wait, want %d", len(l.writer.queue), n)
+		}
+	}
+}
+
+func TestGroupCommit(t *testing.T) {
+	l := openFile(t, newFile(t))
+	resume := stall(t, l)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() { appendEvents(t, l, fmt.Sprint("evt_", i)) })
+	}
+	queued(t, l, 100)
+	before := l.writer.commits.Load()
+	resume()
+	wg.Wait()
+	if got := l.writer.commits.Load() - before; got != 2 { // the stalled one's, and one for all
+		t.Errorf("%d commits for 100 events that waited, want 1 and the one they waited for", got)
+	}
+	if due, err := l.NextDue(t.Context(), scope); err != nil || due.Pending != 100 {
+		t.Errorf("pending: %+v, %v", due, err)
+	}
+}
+
+func TestBadJobHarmsNobody(t *testing.T) {
+	l := openFile(t, newFile(t))
+	changed, stop := l.Watch("bad")
+	defer stop()
+	resume := stall(t, l)
+	bad := errors.New("bad")
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if i%10 != 0 {
+				appendEvents(t, l, fmt.Sprint("evt_", i))
+				return
+			}
+			err := l.write(t.Context(), func(t *tx) error {
+				t.touch("bad")
+				if _, err := t.append(newEvent(fmt.Sprint("evt_", i))); err != nil {
+					return err
+				}
+				return bad
+			})
+			if !errors.Is(err, bad) {
+				t.Errorf("the bad job: %v", err)
+			}
+		})
+	}
+	queued(t, l, 30)
+	resume()
+	wg.Wait()
+	for i := range 30 {
+		_, err := l.Event(t.Context(), scope, fmt.Sprint("evt_", i))
+		if (err == nil) != (i%10 != 0) {
+			t.Errorf("evt_%d: %v", i, err)
+		}
+	}
+	if len(changed) != 0 {
+		t.Error("a job that failed was signalled")
+	}
+	if due, err := l.NextDue(t.Context(), scope); err != nil || due.Pending != 27 {
+		t.Errorf("pending: %+v, %v", due, err)
+	}
+}
+
+func TestRefusalKeepsTheGroup(t *testing.T) {
+	l := openFile(t, newFile(t))
+	resume := stall(t, l)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if i%2 == 0 {
+				appendEvents(t, l, fmt.Sprint("evt_", i))
+				return
+			}
+			if err := l.NoteClient(t.Context(), scope, "ch_none", ledger.ClientNote{}); !errors.Is(err, ledger.ErrNotFound) {
+				t.Error(err)
+			}
+			if err := l.Release(t.Context(), scope, "none", ledger.Unsent); !errors.Is(err, ledger.ErrNotFound) {
+				t.Error(err)
+			}
+		})
+	}
+	queued(t, l, 20)
+	resume()
+	wg.Wait()
+}
+
+func TestCanceledBeforeItsTurn(t *testing.T) {
+	l := openFile(t, newFile(t))
+	resume := stall(t, l)
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error)
+	go func() {
+		_, err := l.Append(ctx, newEvent("evt_1"))
+		result <- err
+	}()
+	queued(t, l, 1)
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) { // while the writer is still busy
+		t.Fatal(err)
+	}
+	resume()
+	appendEvents(t, l, "evt_2")
+	if _, err := l.Event(t.Context(), scope, "evt_1"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("a canceled append is there: %v", err)
+	}
+}
+
+func TestCanceledDuringItsTurn(t *testing.T) {
+	l := openFile(t, newFile(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	err := l.write(ctx, func(t *tx) error {
+		cancel()
+		_, err := t.append(newEvent("evt_1"))
+		return err
+	})
+	if err != nil {
+		t.Fatalf("it was written, but the caller heard %v", err)
+	}
+	appendEvents(t, l, "evt_2")
+	if _, err := l.Event(t.Context(), scope, "evt_1"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseDrains(t *testing.T) {
+	file := newFile(t)
+	l := openFile(t, file)
+	resume := stall(t, l)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() { appendEvents(t, l, fmt.Sprint("evt_", i)) })
+	}
+	queued(t, l, 50)
+	wg.Go(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	resume()
+	wg.Wait()
+	if due, err := openFile(t, file).NextDue(t.Context(), scope); err != nil || due.Pending != 50 {
+		t.Errorf("after closing: %+v, %v", due, err)
+	}
+}
+
+func TestReadsDoNotWaitForWrites(t *testing.T) {
+	l := openFile(t, newFile(t))
+	appendEvents(t, l, "evt_1")
+	resume := stall(t, l)
+	if _, err := l.Event(t.Context(), scope, "evt_1"); err != nil {
+		t.Error(err)
+	}
+	resume()
+	if _, err := l.reads.db.Exec("DELETE FROM events"); err == nil {
+		t.Error("a connection for reading wrote")
+	}
+}
+
+func TestLockedByAnotherProgram(t *testing.T) {
+	file := newFile(t)
+	l := openFile(t, file)
+	_, err := l.writer.conn.conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 100")
+	must(t, err)
+	db := openWrites(file)
+	defer db.Close()
+	lock, err := db.BeginTx(t.Context(), nil)
+	must(t, err)
+	_, err = l.Append(t.Context(), newEvent("evt_1"))
+	if err == nil || !strings.Contains(err.Error(), "another program holds it locked") {
+		t.Errorf("while it is locked: %v", err)
+	}
+	must(t, lock.Rollback())
+	appendEvents(t, l, "evt_1")
+}
+
+func TestBrokenConnectionIsReplaced(t *testing.T) {
+	l := openFile(t, newFile(t))
+	appendEvents(t, l, "evt_1")
+	if err := l.write(t.Context(), func(t *tx) error { return t.conn.Close() }); err == nil {
+		t.Error("a commit on a closed connection succeeded")
+	}
+	appendEvents(t, l, "evt_2")
+}
+
+// TestQueryPlans: no statement may read a whole table.
+func TestQueryPlans(t *testing.T) {
+	l := openFile(t, newFile(t))
+	for _, text := range slices.Concat(reads, writes) {
+		if text == sqlBegin || text == sqlCommit || text == sqlRollback {
+			continue
+		}
+		rows, err := l.reads.db.Query("EXPLAIN QUERY PLAN "+text, make([]any, parameters(text))...)
+		must(t, err)
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			must(t, rows.Scan(&id, &parent, &unused, &step))
+			if strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN CONSTANT") || strings.Contains(step, "TEMP B-TREE") {
+				t.Errorf("%s\n%s", step, text)
+			}
+		}
+		must(t, rows.Err())
+		must(t, rows.Close())
+	}
+}
+
+func parameters(text string) int {
+	if strings.Contains(text, "?1") {
+		return 1
+	}
+	return strings.Count(text, "?")
+}
+
+// TestCounts: the counts that triggers keep are what counting gives.
+func TestCounts(t *testing.T) {
+	l := openFile(t, newFile(t))
+	for i := range 20 {
+		appendEvents(t, l, fmt.Sprint("evt_", i), fmt.Sprint("evt_", i))
+	}
+	es, err := l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "a", Now: time.UnixMilli(9), Until: time.UnixMilli(99), Limit: 9})
+	must(t, err)
+	for i, e := range es {
+		state := []ledger.State{ledger.Delivered, ledger.Dead, ledger.Pending}[i%3]
+		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: scope, EventID: e.ID, State: state, Due: time.UnixMilli(5)}))
+	}
+	rows, err := l.reads.db.Query(`SELECT state, count(*), (SELECT n FROM counts AS c WHERE c.scope = e.scope AND c.state = e.state)
+		FROM events AS e GROUP BY scope, state`)
+	must(t, err)
+	defer rows.Close()
+	states := 0
+	for ; rows.Next(); states++ {
+		var state string
+		var counted, kept int
+		must(t, rows.Scan(&state, &counted, &kept))
+		if counted != kept {
+			t.Errorf("%d %s events, but %d are counted", counted, state, kept)
+		}
+	}
+	must(t, rows.Err())
+	if states != 3 {
+		t.Errorf("%d states, want 3", states)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for name, batch := range map[string]int{"group": maxBatch, "single": 1} {
+		b.Run(name, func(b *testing.B) {
+			l, err := open(b.Context(), Options{File: newFile(b)}, batch)
+			must(b, err)
+			defer l.Close()
+			body := make([]byte, 1500)
+			var wg sync.WaitGroup
+			next := make(chan struct{}, 64)
+			before := l.writer.commits.Load()
+			b.ResetTimer()
+			for range 32 {
+				wg.Go(func() {
+					for range next {
+						e := newEvent("evt_" + rand.Text())
+						e.ChargeID, e.Number, e.Change = "ch_"+e.ID, e.ID, &ledger.ChargeChange{Paid: true}
+						e.Body = body
+						if _, err := l.Append(context.Background(), e); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			for range b.N {
+				next <- struct{}{}
+			}
+			close(next)
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(b.N)/float64(l.writer.commits.Load()-before), "events/commit")
+		})
+	}
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Installs what the tests need beside Go, on Debian as root; elsewhere it says what is missing.
+set -eu
+
+missing=""
+command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+command -v openssl >/dev/null || missing="$missing openssl"
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "installing:$missing"
+	apt-get update -qq
+	# shellcheck disable=SC2086
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+	exit 0
+fi
+echo "the tests need:$missing; install them, or run as root on Debian" >&2
+exit 1

@@ -1,0 +1,188 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is one run of the binary.
+type process struct {
+	cmd  *exec.Cmd
+	log  logBuffer
+	done chan struct{} // closed when it has ended
+	err  error         // how, once done is closed
+}
+
+// logBuffer collects what a process writes.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// tail is the end of a log, for a failure's message.
+func (b *logBuffer) tail() string {
+	text := b.String()
+	if len(text) > 6000 {
+		text = "…" + text[len(text)-6000:]
+	}
+	return text
+}
+
+// spawn starts the binary with its data below dir.
+func spawn(dir string, env []string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.Env = append(cleanEnv(dir), env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// cleanEnv is an environment in which nothing of the machine's own is read or written.
+func cleanEnv(dir string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_DATA_HOME=" + dir + "/data", "XDG_CONFIG_HOME=" + dir + "/config",
+		"TMPDIR=" + dir, "GORACE=halt_on_error=0"}
+}
+
+// command runs the binary to its end and returns what it wrote.
+func command(t testing.TB, dir string, env []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir, cmd.Env = dir, append(cleanEnv(dir), env...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("caddy %s: %v", strings.Join(args, " "), err)
+	}
+	checkRace(t, errs.String())
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// stop asks the process to end, and fails the test when it does not do so cleanly.
+func (p *process) stop(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
+	select {
+	case <-p.done:
+		if p.err != nil {
+			t.Errorf("caddy did not exit cleanly: %v\n%s", p.err, p.log.tail())
+		}
+	case <-time.After(30 * time.Second):
+		p.kill()
+		t.Errorf("caddy did not exit within 30s of SIGTERM\n%s", p.log.tail())
+	}
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// running is an error once the process has ended.
+func (p *process) running() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("caddy has ended: %v\n%s", p.err, p.log.tail())
+	default:
+		return nil
+	}
+}
+
+func checkRace(t testing.TB, log string) {
+	t.Helper()
+	if i := strings.Index(log, "DATA RACE"); i >= 0 {
+		t.Errorf("a data race in the process:\n%.8000s", log[max(0, i-30):])
+	}
+	if i := strings.Index(log, "panic:"); i >= 0 {
+		t.Errorf("a panic in the process:\n%.4000s", log[i:])
+	}
+}
+
+// freePorts returns ports of the loopback interface that nobody listens on. They are found together, so that they differ.
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, 0, n)
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, limit time.Duration, condition func() error) {
+	t.Helper()
+	if err := poll(limit, condition); err != nil {
+		t.Fatalf("after %s: %v", limit, err)
+	}
+}
+
+// poll tries until it works or the time is up, and returns the last error. A failed process ends it early.
+func poll(limit time.Duration, condition func() error) error {
+	deadline := time.Now().Add(limit)
+	for {
+		err := condition()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		if fatal := (*fatalError)(nil); errors.As(err, &fatal) {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// fatalError is an error that waiting does not heal.
+type fatalError struct{ error }
+
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// shortly is how long to wait for what happens at once on an idle machine.
+const shortly = 20 * time.Second
+
+func listen(t testing.TB, addr string) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}

@@ -1,0 +1,162 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// modules installs what the scripts in node need, once.
+var modules = sync.OnceValue(func() error {
+	if _, err := exec.LookPath("node"); err != nil {
+		return errors.New("node is not installed: the conformance tests run Ping++'s official SDKs; make test installs it on Debian, or see https://nodejs.org")
+	}
+	if _, err := os.Stat("node/node_modules/.package-lock.json"); err == nil {
+		return nil
+	}
+	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	cmd.Dir = "node"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci in test/node: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// node runs a script, and returns what it wrote.
+func node(t *testing.T, dir string, env []string, args ...string) (string, error) {
+	t.Helper()
+	if err := modules(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// checks runs a script that writes one line of JSON for each check.
+func checks(t *testing.T, env []string, args ...string) {
+	t.Helper()
+	out, err := node(t, "node", env, args...)
+	if err != nil {
+		t.Errorf("%s: %v\n%s", args[0], err, out)
+	}
+	n := 0
+	for line := range strings.Lines(out) {
+		var check struct {
+			Check  string
+			OK     bool
+			Detail string
+		}
+		if json.Unmarshal([]byte(line), &check) != nil || check.Check == "" {
+			continue
+		}
+		n++
+		t.Run(check.Check, func(t *testing.T) {
+			if !check.OK {
+				t.Error(check.Detail)
+			}
+		})
+	}
+	if n == 0 {
+		t.Errorf("%s checked nothing:\n%s", args[0], out)
+	}
+}
+
+// Ping++'s official server SDK cannot tell the sandbox from Ping++.
+func TestServerSDK(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false)
+	for mode, key := range map[string]string{"test": s.box.TestKey(), "live": s.box.LiveKey()} {
+		t.Run(mode, func(t *testing.T) {
+			checks(t, []string{"BASE=" + s.outside.URL, "KEY=" + key, "APP=" + s.box.App(), "PRIVATE_KEY_PATH=" + s.file("merchant.pem")}, "server-sdk.js")
+		})
+	}
+}
+
+// The sandbox's webhook verifies as Ping++'s server SDK shows it.
+func TestWebhookVerifiesInNode(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false).start(plainSite)
+	_, session := s.login()
+	if err := s.box.Pay(s.newCharge(session, "N10001")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, shortly, func() error {
+		if len(s.backend.events("")) == 0 {
+			return errorf("nothing was delivered")
+		}
+		return nil
+	})
+	heard := s.backend.events("")[0] // the bytes and the signature as the backend has them
+	signature := heard.Header.Get("X-Pingplusplus-Signature")
+	s.write("event.json", heard.Body)
+	s.write("altered.json", append([]byte(" "), heard.Body...))
+	for file, want := range map[string]string{"event.json": "true", "altered.json": "false"} {
+		out, err := node(t, "node", nil, "verify-webhook.js", s.file(file), signature, s.file("pingpp.pub.pem"))
+		if err != nil || strings.TrimSpace(out) != want {
+			t.Errorf("%s: %q, %v; want %s", file, out, err, want)
+		}
+	}
+}
+
+// Ping++'s official client SDK takes what /pay/charges answers, in test mode and in live mode.
+func TestClientSDK(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"test", "live"} {
+		t.Run(mode, func(t *testing.T) {
+			s := newStage(t, mode == "live").start(plainSite)
+			_, session := s.login()
+			a := s.charge(session, "C10001")
+			if a.StatusCode != http.StatusCreated {
+				t.Fatalf("charge: %s", a)
+			}
+			s.write("charge.json", a.Body)
+			checks(t, []string{"CHARGE=" + s.file("charge.json"), "MODE=" + mode, "SANDBOX=" + s.outside.URL}, "client-sdk.js")
+		})
+	}
+}
+
+// The mini program of the examples, with a simulated wx: its own tests, and an order at a running site.
+func TestMiniProgram(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false).start(plainSite)
+	sdk, err := filepath.Abs("node/node_modules/pingpp-js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keepSecret("sandbox-user1-of-M10001", "a login code")
+	for _, with := range []struct{ name, sdk, order string }{{"a stand-in for the SDK", "", "M10001"}, {"the SDK", sdk, "M10002"}} {
+		t.Run(with.name, func(t *testing.T) {
+			env := []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=" + with.order, "PINGPP=" + with.sdk,
+				"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}
+			// Each file by name: what --test does with a folder depends on Node's version.
+			files, err := filepath.Glob("../examples/miniprogram/test/*.test.js")
+			if err != nil || len(files) == 0 {
+				t.Fatalf("the example has no tests: %v", err)
+			}
+			out, err := node(t, ".", env, append([]string{"--test"}, files...)...)
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if !strings.Contains(out, "an order is paid at "+s.url("")) {
+				t.Errorf("no order was paid at the running site:\n%s", out)
+			}
+			eventually(t, shortly, func() error {
+				for _, h := range s.backend.events("") {
+					if h.Header.Get("X-Pay-Order-No") == with.order {
+						return nil
+					}
+				}
+				return errorf("the backend did not hear of %s", with.order)
+			})
+		})
+	}
+}
