@@ -155,7 +155,7 @@ func (a *App) Start() error {
 		})
 		if err != nil {
 			a.stop()
-			return fmt.Errorf("pay: events of %s: %w", scope, err)
+			return fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
 		}
 		a.relays.Go(func() { r.Run(ctx) })
 	}

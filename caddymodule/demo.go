@@ -155,15 +155,15 @@ const demoCaddyfile = `{
 	skip_install_trust
 	local_certs
 	auto_https disable_redirects
-	storage file_system {DIR}/storage
+	storage file_system "{DIR}/storage"
 	log {
 		level ERROR
 	}
 	log file {
-		output file {DIR}/caddy.log
+		output file "{DIR}/caddy.log"
 	}
 	pay {
-		ledger sqlite {DIR}/ledger.db
+		ledger sqlite "{DIR}/ledger.db"
 	}
 }
 
@@ -172,8 +172,8 @@ https://localhost:{PORT} {
 		pingpp {
 			app         {APP}
 			key         {KEY}
-			signing_key {DIR}/merchant.pem
-			webhook_key {DIR}/pingpp.pub.pem
+			signing_key "{DIR}/merchant.pem"
+			webhook_key "{DIR}/pingpp.pub.pem"
 			endpoint    {SANDBOX}
 		}
 		wechat wx_lite {

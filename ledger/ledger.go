@@ -25,7 +25,8 @@ type Scope struct {
 	Mode Mode
 }
 
-func (s Scope) String() string { return s.App + "/" + string(s.Mode) }
+// Key is the scope in one string. It is not called String, since the records that embed a Scope would then print as nothing else.
+func (s Scope) Key() string { return s.App + "/" + string(s.Mode) }
 
 // Errors that callers tell apart. Everything else means that the ledger could not do its work: answer 503 and let the
 // other side come again.
@@ -128,10 +129,10 @@ type Login struct {
 type Topic string
 
 // EventsTopic changes when an event of the scope becomes pending, or pending again with another due time.
-func EventsTopic(s Scope) Topic { return Topic("events " + s.String()) }
+func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 
 // ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client.
-func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.String() + " " + id) }
+func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.Key() + " " + id) }
 
 // OrderTopic changes when the order's reservation ends by Release or Created.
-func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.String() + " " + orderNo) }
+func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.Key() + " " + orderNo) }

@@ -15,14 +15,14 @@ var demoSteps = []string{"https", "login", "openid", "order_quote", "charge_crea
 	"event_delivered", "client_confirmed"}
 
 func TestDemo(t *testing.T) {
-	dir := t.TempDir()
+	dir, temp := t.TempDir(), t.TempDir()
 	for _, asJSON := range []bool{true, false} {
 		t.Run(fmt.Sprintf("json=%t", asJSON), func(t *testing.T) {
 			args := []string{"pay", "demo", "--once", "--port", fmt.Sprint(freePorts(t, 1)[0])}
 			if asJSON {
 				args = append(args, "--json")
 			}
-			stdout, stderr, code := command(t, dir, nil, args...)
+			stdout, stderr, code := command(t, dir, []string{"TMPDIR=" + temp}, args...)
 			if code != 0 {
 				t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 			}
@@ -33,7 +33,7 @@ func TestDemo(t *testing.T) {
 			if !slices.Equal(steps, demoSteps) {
 				t.Errorf("the steps are %q, want %q", steps, demoSteps)
 			}
-			checkNothingLeft(t, dir)
+			checkNothingLeft(t, temp)
 		})
 	}
 }
@@ -63,10 +63,10 @@ func demoStep(t *testing.T, line string, asJSON bool) string {
 	return step.Step
 }
 
-// checkNothingLeft looks for what the demo wrote and did not remove. Go's and Caddy's own folders may stay.
-func checkNothingLeft(t *testing.T, dir string) {
+// checkNothingLeft looks for what the demo wrote into the temporary folder and did not remove.
+func checkNothingLeft(t *testing.T, temp string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(temp)
 	if err != nil {
 		t.Fatal(err)
 	}

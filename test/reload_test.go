@@ -29,7 +29,7 @@ func (s *stage) load(caddyfile string) error {
 
 // generation is the site with something that makes each configuration another one, so that it is loaded indeed.
 func (s *stage) generation(n int) string {
-	return s.fill(globalOptions + strings.Replace(plainSite, "log\n", fmt.Sprintf("log\n\theader X-Generation %d\n", n), 1))
+	return s.fill(globalOptions + strings.Replace(plainSite, "<pay>", fmt.Sprintf("header X-Generation %d\n\t<pay>", n), 1))
 }
 
 // traffic visits the site in a few loops until stopped, and keeps what went wrong.

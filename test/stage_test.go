@@ -150,9 +150,15 @@ const (
 `
 	payBlock = "pay {" + accounts + events + "}\n"
 
+	// Caddy's access log shows the headers of requests to the site itself, so that one is taken out.
 	plainSite = `
 https://localhost:<port> {
-	log
+	log {
+		output stderr
+		format filter {
+			request>headers>X-Pay-Session delete
+		}
+	}
 	<pay>
 	reverse_proxy <backend>
 }

@@ -233,7 +233,7 @@ func testScopes(t *testing.T, l ledger.Ledger) {
 		r, err := l.Reserve(t.Context(), reservation(s, "1", noon, at(30)))
 		must(t, err)
 		equal(t, "number", r.Number, "1")
-		must(t, l.Created(t.Context(), &ledger.Charge{Scope: s, OrderNo: "1", Number: "1", ID: "ch_1", Host: s.String()}))
+		must(t, l.Created(t.Context(), &ledger.Charge{Scope: s, OrderNo: "1", Number: "1", ID: "ch_1", Host: s.Key()}))
 	}
 	refund := event(test, "evt_2")
 	refund.ChargeID, refund.Change = "ch_1", &ledger.ChargeChange{Refund: 1}
@@ -242,8 +242,8 @@ func testScopes(t *testing.T, l ledger.Ledger) {
 		c, err := l.Charge(t.Context(), s, "ch_1")
 		must(t, err)
 		equal(t, "scope", c.Scope, s)
-		equal(t, "host", c.Host, s.String())
-		equal(t, "refunded in "+s.String(), c.AmountRefunded, refunded)
+		equal(t, "host", c.Host, s.Key())
+		equal(t, "refunded in "+s.Key(), c.AmountRefunded, refunded)
 	}
 	es, err := l.Claim(t.Context(), ledger.Claim{Scope: live, Owner: "a", Now: noon, Until: at(9), Limit: 9})
 	must(t, err)

@@ -25,6 +25,11 @@ async function loggedIn(options) {
   return phone;
 }
 
+const openPage = async (options) => {
+  const phone = await loggedIn(options);
+  return phone.open('pages/order/order', { order_no: order });
+};
+
 test('launch logs in once and keeps the session', async () => {
   const phone = await loggedIn();
   assert.equal(phone.logins, 1);
@@ -256,11 +261,6 @@ test('the wait ends when nobody looks any more', async () => {
   assert.deepEqual(await phone.pay.payOrder(order, () => shop.asked(ASK).length === 3), { result: 'left' });
   assert.equal(shop.asked(ASK).length, 3);
 });
-
-const openPage = async (options) => {
-  const phone = await loggedIn(options);
-  return phone.open('pages/order/order', { order_no: order });
-};
 
 test('the order page pays once, however often it is tapped', async () => {
   const page = await openPage();
