@@ -92,7 +92,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"absent signing key", "MERCHANT", "ABSENT", "pingpp signing_key", "no such file or directory; name a PEM file that Caddy's user can read"},
 		{"folder as signing key", "MERCHANT", "FOLDER", "pingpp signing_key", "is a directory"},
 		{"no PEM", "MERCHANT", "NO_PEM", "pingpp signing_key", "PEM"},
-		{"empty PEM", "PINGPP", "EMPTY", "pingpp webhook_key", "empty"},
+		{"empty PEM", "PINGPP", "EMPTY", "pingpp webhook_key", "nothing is there: give a PEM file"},
 		{"absent webhook key", "PINGPP", "PINGPP ABSENT", "pingpp webhook_key", "no such file or directory"},
 		{"key without its lines", "MERCHANT", "{env.TEST_BARE_KEY}", "pingpp signing_key", "without its first and last line; put -----BEGIN … KEY-----"},
 		{"key with broken lines", "MERCHANT", "{env.TEST_BROKEN_KEY}", "pingpp signing_key", "several lines but no PEM block"},
@@ -198,7 +198,7 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 
 // Several blocks and sites. What is not wrong must provision.
 func TestProvisionSites(t *testing.T) {
-	block := goodSite[strings.Index(goodSite, "\tpay {") : strings.LastIndex(goodSite, "}")]
+	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
 	other := strings.Replace(block, "pay {", "pay /second/pay {", 1)
 	plain := "\tpay {\n\t\tpingpp {\n\t\t\tapp app_test2\n\t\t\tkey sk_test_Mark0123456789\n\t\t\twebhook_key PINGPP\n\t\t}\n\t}\n"
 	for _, tc := range []struct{ name, file, want string }{
@@ -251,7 +251,7 @@ func TestProvisionSites(t *testing.T) {
 }
 
 func TestProvisionWarnings(t *testing.T) {
-	block := goodSite[strings.Index(goodSite, "\tpay {") : strings.LastIndex(goodSite, "}")]
+	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
 	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
 	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
 	for _, tc := range []struct {

@@ -64,7 +64,7 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			failures++
 			if ctx.Err() == nil {
 				r.cfg.Logger.Warn("cannot read events due for delivery from the ledger, trying again",
-					zap.Stringer("scope", r.cfg.Scope), zap.Int("failures", failures), zap.Error(err))
+					zap.String("scope", r.cfg.Scope.Key()), zap.Int("failures", failures), zap.Error(err))
 			}
 			sleep(ctx, r.backoff(failures))
 			next = time.Time{}
@@ -185,7 +185,7 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: now.Add(leaseTime)})
 	if err != nil {
 		r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
-			zap.Stringer("scope", r.cfg.Scope), zap.Error(err))
+			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
 	}
 }
 

@@ -144,7 +144,7 @@ func add(t *testing.T, l ledger.Ledger, e *ledger.Event, want ledger.Appended) {
 	got, err := l.Append(t.Context(), e)
 	must(t, err)
 	if got != want {
-		t.Fatalf("append of %s in %s: %s, want %s", e.ID, e.Scope, got, want)
+		t.Fatalf("append of %s in %s: %s, want %s", e.ID, e.Scope.Key(), got, want)
 	}
 }
 

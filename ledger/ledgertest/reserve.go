@@ -39,7 +39,7 @@ func testReserveHeld(t *testing.T, l ledger.Ledger) {
 		reservation(ledger.Scope{App: "app_1"}, "3", noon, at(30)),
 	} {
 		if _, err := l.Reserve(t.Context(), r); err == nil || errors.Is(err, ledger.ErrReserved) {
-			t.Errorf("order %q in %s: %v, want an error", r.OrderNo, r.Scope, err)
+			t.Errorf("order %q in %s: %v, want an error", r.OrderNo, r.Scope.Key(), err)
 		}
 	}
 }

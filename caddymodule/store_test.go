@@ -1,0 +1,125 @@
+package caddymodule
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Every spelling of one file is one store.
+func TestLedgerPath(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(root)
+	t.Setenv("XDG_DATA_HOME", filepath.Join(root, "data"))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir("real", 0o700))
+	must(os.WriteFile("real/there.db", nil, 0o600))
+	must(os.WriteFile("file", nil, 0o600))
+	must(os.Symlink("real", "folder-link"))
+	must(os.Symlink("real/there.db", "file-link.db"))
+	must(os.Symlink(filepath.Join(root, "real", "later.db"), "later-link.db"))
+	must(os.Symlink("folder-link/later.db", "later-chain.db"))
+	must(os.Symlink("loop-b", "loop-a"))
+	must(os.Symlink("loop-a", "loop-b"))
+
+	for _, tc := range []struct{ file, want string }{
+		{"", "data/caddy/pay/ledger.db"},
+		{"real/there.db", "real/there.db"},
+		{"./real/../real//there.db", "real/there.db"},
+		{filepath.Join(root, "real/there.db"), "real/there.db"},
+		{"folder-link/there.db", "real/there.db"},
+		{"file-link.db", "real/there.db"},
+		{"real/later.db", "real/later.db"},
+		{"folder-link/later.db", "real/later.db"},
+		{"later-link.db", "real/later.db"},
+		{"later-chain.db", "real/later.db"},
+		{"folder-link/no/such/folder/ledger.db", "real/no/such/folder/ledger.db"},
+		{"no/such/../folder/ledger.db", "no/folder/ledger.db"},
+	} {
+		got, err := ledgerPath(tc.file)
+		if err != nil || got != filepath.Join(root, tc.want) {
+			t.Errorf("%s is %s, not %s (%v)", tc.file, got, tc.want, err)
+		}
+	}
+	for _, file := range []string{"loop-a", "loop-a/ledger.db", "file/ledger.db"} {
+		if got, err := ledgerPath(file); err == nil {
+			t.Errorf("%s is %s, and not an error", file, got)
+		}
+	}
+}
+
+func TestStore(t *testing.T) {
+	path, err := ledgerPath(filepath.Join(t.TempDir(), "deep", "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := acquireStore(path), acquireStore(path)
+	if a != b {
+		t.Fatal("one path, two stores")
+	}
+	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a store that nobody uses touched the disk:", err)
+	}
+	first, err := a.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.open(t.Context()); err != nil || again != first {
+		t.Error("opened twice", err)
+	}
+	if err := releaseStore(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.open(t.Context()); err != nil {
+		t.Error("closed under its second user:", err)
+	}
+	if err := releaseStore(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.open(t.Context()); !errors.Is(err, ledger.ErrClosed) {
+		t.Error("after the last release:", err)
+	}
+	if n, ok := stores.References(path); ok {
+		t.Errorf("%d references are left", n)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the ledger's file: %v, %v", info.Mode(), err)
+	}
+
+	// Whoever comes next gets a store of its own, on the same file.
+	c := acquireStore(path)
+	if _, err := c.open(t.Context()); c == a || err != nil {
+		t.Error("the next user:", err)
+	}
+	if err := releaseStore(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A ledger that could not be opened is tried again.
+func TestStoreTriesAgain(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, dir, "ledger.db", "this is not a database, and longer than the header of one: it goes on, and on, and on, and on, and on")
+	s := acquireStore(path)
+	defer func() { _ = releaseStore(path) }()
+	if _, err := s.open(t.Context()); err == nil {
+		t.Fatal("opened a text file")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
