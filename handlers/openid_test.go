@@ -17,10 +17,12 @@ import (
 func TestOpenidTakesACodeAnyWay(t *testing.T) {
 	w := newWorld(t)
 	for name, send := range map[string]func(code string) answer{
-		"GET":             func(c string) answer { return w.do("GET", "/pay/openid?code="+c, "") },
-		"POST query":      func(c string) answer { return w.do("POST", "/pay/openid?code="+c, "") },
-		"POST JSON":       func(c string) answer { return w.do("POST", "/pay/openid", `{"code":"`+c+`"}`) },
-		"POST JSON utf-8": func(c string) answer { return w.do("POST", "/pay/openid", `{"code":"`+c+`"}`, "Content-Type", "application/json; charset=utf-8") },
+		"GET":        func(c string) answer { return w.do("GET", "/pay/openid?code="+c, "") },
+		"POST query": func(c string) answer { return w.do("POST", "/pay/openid?code="+c, "") },
+		"POST JSON":  func(c string) answer { return w.do("POST", "/pay/openid", `{"code":"`+c+`"}`) },
+		"POST JSON utf-8": func(c string) answer {
+			return w.do("POST", "/pay/openid", `{"code":"`+c+`"}`, "Content-Type", "application/json; charset=utf-8")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code := w.sandbox.NewCode(payer)

@@ -16,7 +16,7 @@ func TestIsPrivate(t *testing.T) {
 		"/internal/pay/events", "/internal/pay/orders/1001",
 		"/internal/pay/events/", "/internal/pay/events/sub/path", "/internal/pay/orders/1001/x",
 		"/Internal/PAY/Events", "/internal/pay/%65vents", "/internal%2Fpay%2fevents", "/internal%252Fpay/events", "/internal/pay/%252565vents",
-		"/internal%2Fpay/orders/a%zz", "/%zz/../internal%2Fpay/events", "/internal/pay/events%", "/internal%2Fpay/events/%",
+		"/internal%2Fpay/orders/a%zz", "/%zz/../internal%2Fpay/events", "/internal%2Fpay/events/%",
 		"//internal//pay///events", "/./internal/./pay/events", "/x/../internal/pay/events", "/../../internal/pay/events",
 		"/internal/pay/x/../events", "/internal/%2e%2e/internal/pay/events", "/internal/pay/events/..%2f",
 		`\internal\pay\events`, `/internal\pay/events`, "/internal%5cpay%5Cevents", `/x/..\internal/pay/events`,
@@ -33,7 +33,7 @@ func TestIsPrivate(t *testing.T) {
 	for _, p := range []string{
 		"", "/", "/internal", "/internal/pay", "/internal/pay/", "/internal/pay/orders", "/internal/pay/orders/", "/internal/pay/orders/.",
 		"/internal/pay/event", "/internal/pay/eventss", "/internal/pay/events2/x", "/shop/internal/pay/events", "/internal/payevents", "/pay/events",
-		"/internal/pay-events", "/internal/pay/eventsjson", "/index.php", "/index.php/orders/1", "/internal/../pay/events", "/%", "/%zz", "/orders/1001", "/内部",
+		"/internal/pay-events", "/internal/pay/eventsjson", "/internal/pay/events%", "/index.php", "/index.php/orders/1", "/internal/../pay/events", "/%", "/%zz", "/orders/1001", "/内部",
 	} {
 		if s.IsPrivate(p) {
 			t.Errorf("%s is closed", p)
