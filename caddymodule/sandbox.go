@@ -133,8 +133,11 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 	return box, nil
 }
 
-// ServeHTTP answers as Ping++ and WeChat would.
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+// ServeHTTP answers as Ping++ and WeChat would, and passes on what is neither's.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !sandbox.Serves(r.URL.Path) {
+		return next.ServeHTTP(w, r)
+	}
 	s.sandbox.ServeHTTP(w, r)
 	return nil
 }
