@@ -12,6 +12,7 @@ const (
 	Refused   AttemptState = "refused"  // the channel refused it; the number counts as used
 	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential
 	Unsent    AttemptState = "unsent"   // only for Release: nothing reached a channel, the number is free again
+	Foreign   AttemptState = "foreign"  // a charge that we did not create, known by its payment's event
 )
 
 // Charge is one attempt to pay an order.
@@ -37,6 +38,9 @@ type Charge struct {
 	AmountRefunded int64 // fen
 	Reversed       bool
 	Client         ClientNote
+	Held           bool      // its payment's event is held, or was discarded by a person
+	Queries        int       // how often the reconciler has asked for it
+	NextQuery      time.Time // when it will ask next; zero: not any more
 }
 
 // ChargeChange is what an event says about a charge.
@@ -63,6 +67,39 @@ type Reservation struct {
 	// Number proposes the Ping++ order number for the order's next attempt: attempts is how many the order has had, try
 	// counts from 0 while proposals turn out to be taken. It must not touch the ledger.
 	Number func(attempts, try int) string
+}
+
+// Release gives a reservation back.
+type Release struct {
+	Scope  Scope
+	Number string
+	As     AttemptState // Unsent, Refused or Unknown
+	Quote  *Quote       // what the backend said, if it was asked; recorded as the order's last quote
+}
+
+// Quote is what the backend last said about an order. Created records the charge's own price as one.
+type Quote struct {
+	Amount   int64 // fen
+	Currency string
+	Closed   bool // the order cannot be paid any more; amount and currency are then not known
+	At       time.Time
+}
+
+// QueryClaim asks for charges whose payment should be looked up at Ping++.
+type QueryClaim struct {
+	Scope Scope
+	Owner string    // who asks; unique among all processes
+	Now   time.Time // charges whose NextQuery has come
+	Until time.Time // when the lease ends
+	Limit int
+}
+
+// Queried is the outcome of a look-up; it ends the lease.
+type Queried struct {
+	Scope    Scope
+	ChargeID string
+	Next     time.Time // when to ask again; zero: never
+	Reversed bool      // the charge was found or made reversed
 }
 
 // Reserved is a reservation that was granted.

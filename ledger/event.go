@@ -34,10 +34,15 @@ const (
 	SameEffect Appended = "same_effect" // recorded, but another event had the effect first
 )
 
-// Reasons that the ledger itself gives for Filtered.
+// Reasons that the ledger itself gives for Held and Filtered.
 const (
-	ReasonEffectSeen = "effect_seen" // another event had the same effect first
-	ReasonType       = "type"        // events { types } leaves it out
+	ReasonAmount     = "amount"       // held: another amount than our charge's
+	ReasonCurrency   = "currency"     // held: another currency than our charge's
+	ReasonSuperseded = "superseded"   // held: a superseded attempt was paid, at another price than the last quote
+	ReasonPaidTwice  = "paid_twice"   // held: another charge had paid the order before
+	ReasonUnpaid     = "payment_held" // a refund of a payment that is held or discarded: the backend never heard of it
+	ReasonEffectSeen = "effect_seen"  // another event had the same effect first
+	ReasonType       = "type"         // events { types } leaves it out
 )
 
 // Event is one event as recorded.
@@ -94,6 +99,44 @@ type Due struct {
 	Pending int64     // events in state Pending
 }
 
+// Payment is what was paid.
+type Payment struct {
+	Amount   int64 // fen
+	Currency string
+	Time     time.Time
+}
+
+// Filter chooses events to list; zero fields choose all.
+type Filter struct {
+	Scope   Scope
+	States  []State
+	OrderNo string
+	Type    string
+	Since   time.Time // received at or after
+	Before  int64     // Seq below: the next page
+	Limit   int       // default 50, at most 1000
+}
+
+// Action is what a person decides about an event.
+type Action string
+
+// The actions.
+const (
+	ActionReplay  Action = "replay"  // deliver again, from any state but held; a pending one at once
+	ActionRelease Action = "release" // deliver a held one, with its reasons named
+	ActionDiscard Action = "discard" // never deliver a held, pending or dead one
+)
+
+// Decision is an action on an event. It is written to the audit log.
+type Decision struct {
+	Scope   Scope
+	EventID string
+	Action  Action
+	Now     time.Time
+	By      string // who decided, as far as known
+	Reason  string // in the person's words; may be empty
+}
+
 // Delivery is one attempt to deliver an event.
 type Delivery struct {
 	Scope
@@ -104,6 +147,10 @@ type Delivery struct {
 	Status  int    // the backend's HTTP status; 0 when there was no answer
 	Error   string // why it does not count as delivered, in words for the operator
 	Snippet string // the start of the backend's answer
+
+	// Uncounted says that the backend could not be reached at all, so that the attempt does not count: the event's clock stands
+	// still. Only with Pending.
+	Uncounted bool
 
 	State State     // what the event becomes: Delivered, Dead, or Pending for another attempt
 	Due   time.Time // with Pending: when

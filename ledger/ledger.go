@@ -8,6 +8,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Mode says whether real money moves: it follows from the prefix of the Ping++ key and is part of every key in the ledger.
@@ -33,6 +34,7 @@ func (s Scope) Key() string { return s.App + "/" + string(s.Mode) }
 var (
 	ErrNotFound = errors.New("ledger: no such record")
 	ErrReserved = errors.New("ledger: another request holds this order's reservation")
+	ErrState    = errors.New("ledger: the event's state does not allow this")
 	ErrClosed   = errors.New("ledger: closed")
 )
 
@@ -60,11 +62,28 @@ type Events interface {
 	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned; its Change is dropped.
 	// Every other event has its effect, whatever its state: a held or filtered one has changed its charge too. The charge is
 	// found by ChargeID, or by Number while no answer from Ping++ has told us its id. State is Pending, Held or Filtered.
+	//
+	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
+	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
+	// never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when it was paid after its
+	// TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held or discarded is Filtered with
+	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in.
+	//
+	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
 	// Event returns one event by its id, or ErrNotFound.
 	Event(ctx context.Context, scope Scope, id string) (*Event, error)
 	// Deliveries returns the attempts to deliver an event, oldest first.
 	Deliveries(ctx context.Context, scope Scope, id string) ([]Delivery, error)
+
+	// Events lists events without their bodies, newest first.
+	Events(ctx context.Context, f Filter) ([]Event, error)
+	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing a payment also makes the
+	// refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
+	Decide(ctx context.Context, d Decision) error
+	// Prune deletes the bodies and answers of what has been settled (delivered, discarded, filtered; charges closed) since before the given time, at
+	// most limit of them in short transactions, and says how many rows went. Ids, effects and numbers stay for ever.
+	Prune(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
 	// oldest due first, then in order of arrival.
@@ -92,10 +111,8 @@ type Charges interface {
 	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state. When somebody took the reservation over, the number stays used:
-	// Unsent and Unknown change nothing. When an event has reported a charge for the number, Unsent leaves it Unknown.
-	// ErrNotFound when the number has no reservation and never lost one.
-	Release(ctx context.Context, scope Scope, number string, as AttemptState) error
+	// Refused or Unknown the attempt is kept in that state.
+	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
 	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
@@ -105,6 +122,12 @@ type Charges interface {
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
+	// ClaimQueries leases charges that Ping++ has answered with, that are neither paid nor reversed, and whose NextQuery has come, oldest first.
+	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
+	// Queried records the outcome of a look-up and ends its lease.
+	Queried(ctx context.Context, q Queried) error
+	// ChargesCreated lists the attempts that Ping++ answered with, created in [from, to), in the order of their ids, after the id given.
+	ChargesCreated(ctx context.Context, scope Scope, from, to time.Time, after string, limit int) ([]Charge, error)
 	// NoteClient records what the client says it saw; it proves nothing. ErrNotFound for an unknown charge.
 	NoteClient(ctx context.Context, scope Scope, id string, n ClientNote) error
 }
