@@ -1,0 +1,257 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+)
+
+// The defaults of a [ReconcilerConfig].
+const (
+	DefaultAfter = 30 * time.Second
+	DefaultUntil = 24 * time.Hour
+)
+
+const (
+	queryLease   = 30 * time.Second // longer than one look-up takes, retries included
+	queryPoll    = time.Second      // how often the ledger is asked for charges that are due
+	queryBatch   = 8                // look-ups at a time
+	queriesASec  = 5                // to Ping++, for each app
+	queryBurst   = 10
+	askEvery     = 5 * time.Second // between two look-ups of one charge that somebody waits for
+	reverseAfter = time.Minute     // WeChat wants a charge left alone for a while before it is reversed
+)
+
+// queryGaps are the gaps between the look-ups of a charge whose webhook does not come; the last one repeats.
+var queryGaps = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour}
+
+// ReconcilerConfig says whose charges are looked up, and how.
+type ReconcilerConfig struct {
+	Scope  ledger.Scope
+	Ledger func(context.Context) (ledger.Ledger, error) // opens it on first use
+	Pingpp *pingpp.Client
+	Intake *Intake // where a payment that was found goes
+
+	After time.Duration // from a charge's creation to its first look-up; default 30 s
+	Until time.Duration // from a charge's expiry to its last look-up; default 24 h
+	Owner string        // names this process in leases
+
+	Observe func(result string) // told of every look-up: paid, unpaid, reversed, error; may be nil
+	Now     func() time.Time    // default time.Now
+	Rand    func() float64      // in [0, 1), for jitter; default math/rand/v2
+	Logger  *zap.Logger
+}
+
+// Reconciler finds payments whose webhook does not come, by asking Ping++. It knows our own charges only.
+type Reconciler struct {
+	cfg    ReconcilerConfig
+	limit  *rate.Limiter
+	flight singleflight.Group // one look-up of a charge at a time
+
+	mu    sync.Mutex
+	asked map[string]time.Time // when somebody's question about a charge was last passed on
+}
+
+// NewReconciler makes a reconciler; Ask works at once, Run looks charges up by itself.
+func NewReconciler(cfg ReconcilerConfig) *Reconciler {
+	if cfg.After == 0 {
+		cfg.After = DefaultAfter
+	}
+	if cfg.Until == 0 {
+		cfg.Until = DefaultUntil
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Float64
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string) {}
+	}
+	return &Reconciler{cfg: cfg, limit: rate.NewLimiter(queriesASec, queryBurst), asked: make(map[string]time.Time)}
+}
+
+// Run looks charges up until ctx ends, and compares each day with Ping++'s list.
+func (r *Reconciler) Run(ctx context.Context) {
+	poll := time.NewTicker(queryPoll)
+	defer poll.Stop()
+	sweep := time.NewTimer(r.untilSweep())
+	defer sweep.Stop()
+	for ctx.Err() == nil {
+		looked, err := r.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.cfg.Logger.Warn("cannot look up charges whose webhook is late, trying again", zap.Error(err))
+		}
+		if looked == queryBatch && err == nil {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+		case <-poll.C:
+		case <-sweep.C:
+			r.sweepYesterday(ctx)
+			sweep.Reset(r.untilSweep())
+		}
+	}
+}
+
+// round looks up the charges that are due, at most queryBatch, and says how many there were.
+func (r *Reconciler) round(ctx context.Context) (int, error) {
+	l, err := r.cfg.Ledger(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := r.cfg.Now()
+	due, err := l.ClaimQueries(ctx, ledger.QueryClaim{
+		Scope: r.cfg.Scope, Owner: r.cfg.Owner, Now: now, Until: now.Add(queryLease), Limit: queryBatch,
+	})
+	if err != nil {
+		return 0, err
+	}
+	var all sync.WaitGroup
+	for i := range due {
+		all.Go(func() {
+			if err := r.limit.Wait(ctx); err != nil {
+				return // the lease runs out, and somebody else asks
+			}
+			if err := r.lookUp(ctx, l, &due[i]); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.Warn("a charge could not be looked up", zap.String("order_no", due[i].OrderNo),
+					zap.String("charge", due[i].ID), zap.Int("queries", due[i].Queries), zap.Error(err))
+			}
+		})
+	}
+	all.Wait()
+	return len(due), nil
+}
+
+// Ask looks one of our charges up now, because somebody waits for it. Questions about a charge are passed on every five
+// seconds at most; in between, and when Ping++ is asked too much already, nothing happens.
+func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
+	if !r.mayAsk(chargeID) || !r.limit.Allow() {
+		return nil
+	}
+	l, err := r.cfg.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := l.Charge(ctx, r.cfg.Scope, chargeID)
+	if err != nil || c.Paid || c.Reversed {
+		return err
+	}
+	return r.lookUp(ctx, l, c)
+}
+
+func (r *Reconciler) mayAsk(chargeID string) bool {
+	now := r.cfg.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.asked[chargeID]) < askEvery {
+		return false
+	}
+	if len(r.asked) > 10_000 {
+		for id, at := range r.asked {
+			if now.Sub(at) >= askEvery {
+				delete(r.asked, id)
+			}
+		}
+	}
+	r.asked[chargeID] = now
+	return true
+}
+
+// lookUp asks Ping++ about a charge and records what it says.
+func (r *Reconciler) lookUp(ctx context.Context, l ledger.Ledger, c *ledger.Charge) error {
+	_, err, _ := r.flight.Do(c.ID, func() (any, error) {
+		result, err := r.lookUpOnce(context.WithoutCancel(ctx), l, c) // the client's timeout bounds it
+		r.cfg.Observe(result)
+		return nil, err
+	})
+	return err
+}
+
+func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (result string, err error) {
+	done := ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.next(c)}
+	found, err := r.cfg.Pingpp.GetCharge(ctx, c.ID)
+	if err == nil && !found.Paid && !found.Reversed && c.Superseded && r.mayReverse(c) {
+		found, err = r.reverse(ctx, c)
+	}
+	switch {
+	case err != nil:
+		return "error", errors.Join(err, l.Queried(ctx, done))
+	case found.Paid:
+		_, err := r.cfg.Intake.Accept(ctx, Arrival{
+			Event: paidEvent(found, r.cfg.Now()), Charge: c, OrderNo: c.OrderNo, Source: ledger.Query, Host: c.Host,
+		})
+		if err != nil {
+			return "error", errors.Join(err, l.Queried(ctx, done))
+		}
+		r.cfg.Logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
+		return "paid", nil // recording the payment ended the look-ups
+	case found.Reversed:
+		done.Next, done.Reversed = time.Time{}, true
+		return "reversed", l.Queried(ctx, done)
+	}
+	return "unpaid", l.Queried(ctx, done)
+}
+
+// next says when to ask again: at growing gaps, but once as soon as the charge has expired, until the end.
+func (r *Reconciler) next(c *ledger.Charge) time.Time {
+	now := r.cfg.Now()
+	gap := queryGaps[min(c.Queries, len(queryGaps)-1)]
+	next := now.Add(time.Duration(float64(gap) * (0.9 + 0.2*r.cfg.Rand())))
+	if expired := c.TimeExpire.Add(5 * time.Second); next.After(expired) && now.Before(c.TimeExpire) {
+		next = expired
+	}
+	if end := c.TimeExpire.Add(r.cfg.Until); next.After(end) {
+		if now.Before(end) {
+			return end
+		}
+		return time.Time{}
+	}
+	return next
+}
+
+func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
+	now := r.cfg.Now()
+	return now.Sub(c.Created) >= reverseAfter && now.Before(c.TimeExpire)
+}
+
+// reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the
+// charge is read again.
+func (r *Reconciler) reverse(ctx context.Context, c *ledger.Charge) (*pingpp.Charge, error) {
+	found, err := r.cfg.Pingpp.ReverseCharge(ctx, c.ID)
+	if err == nil {
+		r.cfg.Logger.Info("superseded charge reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
+		return found, nil
+	}
+	r.cfg.Logger.Info("a superseded charge could not be reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.Error(err))
+	return r.cfg.Pingpp.GetCharge(ctx, c.ID)
+}
+
+// paidEvent is the event that Ping++ would have sent, made of what it answered.
+func paidEvent(c *pingpp.Charge, now time.Time) *pingpp.Event {
+	created := c.TimePaid
+	if created == 0 {
+		created = now.Unix()
+	}
+	id := "evt_q_" + c.ID + "_charge_succeeded"
+	raw := fmt.Appendf(nil, `{"id":%q,"object":"event","created":%d,"livemode":%t,"type":"charge.succeeded","data":{"object":%s},"pending_webhooks":0,"request":null}`,
+		id, created, c.Livemode, c.Raw)
+	return &pingpp.Event{
+		ID: id, Type: "charge.succeeded", Created: created, Livemode: c.Livemode,
+		ObjectType: "charge", ObjectID: c.ID, App: c.App, ChargeID: c.ID, OrderNo: c.OrderNo,
+		Object: json.RawMessage(c.Raw), Charge: c, Raw: raw,
+	}
+}
