@@ -127,6 +127,7 @@ func TestQuoteAnswers(t *testing.T) {
 		{"time_expire far", with("time_expire", int64(999999999999999999)), 201, ""},
 		{"time_expire string", with("time_expire", "2026-11-23"), 502, "quote_invalid"},
 		{"time_expire fraction", with("time_expire", 1.5), 502, "quote_invalid"},
+		{"time_expire 0", with("time_expire", 0), 201, ""},
 		{"time_expire null", raw(`{"order_no":"$NO","amount":1,"subject":"x","time_expire":null}`), 201, ""},
 
 		{"metadata", with("metadata", pairs(9)), 201, ""},
