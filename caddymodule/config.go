@@ -116,7 +116,7 @@ type ExpectConfig struct {
 //
 // It answers everything under its prefix. On every other request it removes `X-WX-*` and `X-Pay-*` headers that come from
 // outside and, when the request carries a valid session, sets `X-WX-OPENID`, `X-WX-APPID`, `X-WX-UNIONID` and `X-WX-SOURCE`
-// and the placeholders `{http.pay.openid}` and `{http.pay.appid}`.
+// and the placeholders `{http.pay.openid}` and `{http.pay.appid}`, which are empty otherwise.
 type Handler struct {
 	// The path below which the routes are. Default: `/pay`.
 	Prefix string `json:"prefix,omitempty"`

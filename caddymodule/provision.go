@@ -150,7 +150,9 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 			h.logger.Warn("pingpp signing_key is not set: requests to Ping++ go out unsigned", zapSite(r.site))
 		}
 	}
-	h.site.Channels = c.Channels
+	if h.site.Channels, err = r.values("pingpp channels", c.Channels); err != nil {
+		return err
+	}
 	if len(c.Channels) == 0 {
 		h.site.Channels = handlers.Channels()
 	}
@@ -292,7 +294,11 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if err := r.method("events", c.Method, http.MethodPost, http.MethodPut); err != nil {
 		return nil, err
 	}
-	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: c.Types,
+	types, err := r.values("events types", c.Types)
+	if err != nil {
+		return nil, err
+	}
+	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
 		Upstream: upstreamJSON, backend: h.site.Backend}
 	if c.Timeout < 0 {
 		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
@@ -319,7 +325,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		}
 		d.Secrets = append(d.Secrets, secret)
 	}
-	h.site.Intake.Types = c.Types
+	h.site.Intake.Types = types
 	h.site.Private = append(h.site.Private, path)
 	return d, nil
 }
