@@ -72,7 +72,8 @@ type OrdersConfig struct {
 	// The request method: `GET` or `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend, with `{order_no}` in it. It is closed to the outside. Required.
+	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. The path is closed to the
+	// outside, whatever the query. Required.
 	Path string `json:"path,omitempty"`
 
 	// Refuse to charge more than this, in fen. Default: no limit.

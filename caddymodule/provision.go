@@ -270,7 +270,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		return r.errorf("orders max", "%d must be above 0; it is in fen", h.Orders.Max)
 	}
 	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
-	h.site.Private = append(h.site.Private, path)
+	h.site.Private = append(h.site.Private, closed(path))
 	return nil
 }
 
@@ -326,7 +326,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		d.Secrets = append(d.Secrets, secret)
 	}
 	h.site.Intake.Types = types
-	h.site.Private = append(h.site.Private, path)
+	h.site.Private = append(h.site.Private, closed(path))
 	return d, nil
 }
 
@@ -337,10 +337,16 @@ func (r *resolver) path(option, configured string) (string, error) {
 		return "", err
 	}
 	_, err = url.ParseRequestURI(path)
-	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "//") {
-		return "", r.errorf(option, "the path %q must begin with one slash and hold no query, like /internal/pay/%s", path, option)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "# ") || strings.Contains(path, "//") {
+		return "", r.errorf(option, "the path %q must begin with one slash and hold no fragment, like /internal/pay/%s", path, option)
 	}
 	return path, nil
+}
+
+// closed is the part of a path at the backend that is closed to the outside, whatever the query.
+func closed(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
 }
 
 func (r *resolver) method(option, method string, allowed ...string) error {

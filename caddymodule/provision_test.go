@@ -125,7 +125,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders without upstream", "upstream legacy:8080\n", "\n", "upstream", "is missing: orders and events are sent there; write upstream legacy:8080"},
 		{"orders without order_no", "{order_no}", "all", "orders", "must hold {order_no} once, like /internal/pay/orders/{order_no}"},
 		{"orders with order_no twice", "{order_no}", "{order_no}/{order_no}", "orders", "must hold {order_no} once"},
-		{"orders with a query", orders, "orders GET /orders?no={order_no}", "orders", "hold no query"},
+		{"orders with a fragment", orders, "orders GET /orders#{order_no}", "orders", "hold no fragment"},
 		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},

@@ -219,6 +219,21 @@ func TestWhatTheQuoteRequestCarries(t *testing.T) {
 	}
 }
 
+// An old PHP shop has no routes, only files.
+func TestOrderNoInTheQuery(t *testing.T) {
+	w := newWorld(t)
+	w.site.Orders.Path = "/pay_quote.php?act=price&no={order_no}"
+	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.RequestURI() != "/pay_quote.php?act=price&no=1001" {
+			t.Errorf("the backend was asked %s", r.URL.RequestURI())
+		}
+		fmt.Fprint(rw, `{"order_no":"1001","amount":1999,"subject":"Tea"}`)
+	})
+	if a := w.pay(w.session(payer), "1001"); a.status != 201 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestOurSessionNeverGoesToTheBackend(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
