@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,8 +124,12 @@ func prefixes(a, b string) string {
 }
 
 func (d *destination) equal(o *destination) bool {
+	if !slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal) {
+		return false
+	}
 	x, y := *d, *o
 	x.backend, y.backend = nil, nil
+	x.Secrets, y.Secrets = nil, nil
 	return reflect.DeepEqual(x, y)
 }
 

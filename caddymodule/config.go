@@ -72,7 +72,8 @@ type OrdersConfig struct {
 	// The request method: `GET` or `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend, with `{order_no}` in it. It is closed to the outside. Required.
+	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. The path is closed to the
+	// outside, whatever the query. Required.
 	Path string `json:"path,omitempty"`
 
 	// Refuse to charge more than this, in fen. Default: no limit.
@@ -116,7 +117,7 @@ type ExpectConfig struct {
 //
 // It answers everything under its prefix. On every other request it removes `X-WX-*` and `X-Pay-*` headers that come from
 // outside and, when the request carries a valid session, sets `X-WX-OPENID`, `X-WX-APPID`, `X-WX-UNIONID` and `X-WX-SOURCE`
-// and the placeholders `{http.pay.openid}` and `{http.pay.appid}`.
+// and the placeholders `{http.pay.openid}` and `{http.pay.appid}`, which are empty otherwise.
 type Handler struct {
 	// The path below which the routes are. Default: `/pay`.
 	Prefix string `json:"prefix,omitempty"`

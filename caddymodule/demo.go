@@ -160,7 +160,9 @@ const demoCaddyfile = `{
 		level ERROR
 	}
 	log file {
-		output file "{DIR}/caddy.log"
+		output file "{DIR}/caddy.log" {
+			roll_disabled
+		}
 	}
 	pay {
 		ledger sqlite "{DIR}/ledger.db"

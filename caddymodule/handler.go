@@ -26,6 +26,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if caddyhttp.GetVar(r.Context(), varSession) == nil {
 		caddyhttp.SetVar(r.Context(), varSession, handlers.StripTrusted(r.Header))
+		setPlaceholders(r, handlers.Identity{}) // empty rather than unknown, which header_up would send as it is spelled
 	}
 	switch {
 	case h.site.Owns(r.URL.Path):
@@ -49,6 +50,10 @@ func (h *Handler) identify(r *http.Request) {
 	}
 	caddyhttp.SetVar(r.Context(), varIdentity, true)
 	handlers.SetIdentity(r.Header, id)
+	setPlaceholders(r, id)
+}
+
+func setPlaceholders(r *http.Request, id handlers.Identity) {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	repl.Set("http.pay.openid", id.OpenID)
 	repl.Set("http.pay.appid", id.AppID)

@@ -150,7 +150,9 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 			h.logger.Warn("pingpp signing_key is not set: requests to Ping++ go out unsigned", zapSite(r.site))
 		}
 	}
-	h.site.Channels = c.Channels
+	if h.site.Channels, err = r.values("pingpp channels", c.Channels); err != nil {
+		return err
+	}
 	if len(c.Channels) == 0 {
 		h.site.Channels = handlers.Channels()
 	}
@@ -268,7 +270,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		return r.errorf("orders max", "%d must be above 0; it is in fen", h.Orders.Max)
 	}
 	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
-	h.site.Private = append(h.site.Private, path)
+	h.site.Private = append(h.site.Private, closed(path))
 	return nil
 }
 
@@ -292,7 +294,11 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if err := r.method("events", c.Method, http.MethodPost, http.MethodPut); err != nil {
 		return nil, err
 	}
-	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: c.Types,
+	types, err := r.values("events types", c.Types)
+	if err != nil {
+		return nil, err
+	}
+	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
 		Upstream: upstreamJSON, backend: h.site.Backend}
 	if c.Timeout < 0 {
 		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
@@ -319,8 +325,8 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		}
 		d.Secrets = append(d.Secrets, secret)
 	}
-	h.site.Intake.Types = c.Types
-	h.site.Private = append(h.site.Private, path)
+	h.site.Intake.Types = types
+	h.site.Private = append(h.site.Private, closed(path))
 	return d, nil
 }
 
@@ -331,10 +337,16 @@ func (r *resolver) path(option, configured string) (string, error) {
 		return "", err
 	}
 	_, err = url.ParseRequestURI(path)
-	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?# ") || strings.Contains(path, "//") {
-		return "", r.errorf(option, "the path %q must begin with one slash and hold no query, like /internal/pay/%s", path, option)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "# ") || strings.Contains(path, "//") {
+		return "", r.errorf(option, "the path %q must begin with one slash and hold no fragment, like /internal/pay/%s", path, option)
 	}
 	return path, nil
+}
+
+// closed is the part of a path at the backend that is closed to the outside, whatever the query.
+func closed(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
 }
 
 func (r *resolver) method(option, method string, allowed ...string) error {

@@ -54,6 +54,8 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
 	t.Setenv("TEST_BLANK", "  \n")
+	t.Setenv("TEST_CHANNEL", "wx_lite")
+	t.Setenv("TEST_TYPE", "charge.succeeded")
 	return strings.NewReplacer(
 		"MERCHANT", write(t, dir, "merchant.pem", private),
 		"PINGPP", write(t, dir, "pingpp.pub.pem", publicPEM(pingppKey())),
@@ -123,7 +125,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders without upstream", "upstream legacy:8080\n", "\n", "upstream", "is missing: orders and events are sent there; write upstream legacy:8080"},
 		{"orders without order_no", "{order_no}", "all", "orders", "must hold {order_no} once, like /internal/pay/orders/{order_no}"},
 		{"orders with order_no twice", "{order_no}", "{order_no}/{order_no}", "orders", "must hold {order_no} once"},
-		{"orders with a query", orders, "orders GET /orders?no={order_no}", "orders", "hold no query"},
+		{"orders with a fragment", orders, "orders GET /orders#{order_no}", "orders", "hold no fragment"},
 		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
@@ -203,6 +205,11 @@ func TestProvisionSites(t *testing.T) {
 	plain := "\tpay {\n\t\tpingpp {\n\t\t\tapp app_test2\n\t\t\tkey sk_test_Mark0123456789\n\t\t\twebhook_key PINGPP\n\t\t}\n\t}\n"
 	for _, tc := range []struct{ name, file, want string }{
 		{"as it is", goodSite, ""},
+		{"keys as text", strings.NewReplacer("MERCHANT", "{env.TEST_PRIVATE_KEY}", "webhook_key PINGPP", "webhook_key {file.PINGPP} PINGPP").Replace(goodSite), ""},
+		{"key as a heredoc", strings.Replace(goodSite, "signing_key MERCHANT", "signing_key <<HERE\n"+privatePEM(merchantKey())+"HERE", 1), ""},
+		{"lists of placeholders", strings.NewReplacer("app app_test1", "app app_test1\n\t\t\tchannels {env.TEST_CHANNEL}", "timeout 15s", "types {env.TEST_TYPE}").Replace(goodSite), ""},
+		{"unset type", strings.Replace(goodSite, "timeout 15s", "types charge.succeeded {env.TEST_UNSET}", 1), "events types: {env.TEST_UNSET} resolves to nothing"},
+		{"unset channel", strings.Replace(goodSite, "app app_test1", "app app_test1\n\t\t\tchannels {env.TEST_UNSET}", 1), "pingpp channels: {env.TEST_UNSET} resolves to nothing"},
 		{"without orders and events", "shop.example.com {\n" + plain + "}\n", ""},
 		{"two prefixes", "shop.example.com {\n" + block + other + "}\n", ""},
 		{"one destination, two sites", "a.example.com {\n" + block + "}\nb.example.com {\n" + block + "}\n", ""},

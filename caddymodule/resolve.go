@@ -52,6 +52,18 @@ func (r *resolver) value(option, configured string) (string, error) {
 	return "", r.errorf(option, "is blank")
 }
 
+// values resolves a list; nil stays nil.
+func (r *resolver) values(option string, configured []string) (resolved []string, err error) {
+	for _, c := range configured {
+		v, err := r.value(option, c)
+		if err != nil {
+			return nil, err
+		}
+		resolved = append(resolved, v)
+	}
+	return resolved, nil
+}
+
 // placeholder finds what a value at provision can hold.
 var placeholder = regexp.MustCompile(`\{(?:env|file|system|time)\.[^{}]+\}`)
 

@@ -74,7 +74,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 
 // build resolves the configuration; its keys are made up for tests, so that showing them gives nothing away.
 func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) {
-	cfg := sandbox.Config{TimeScale: s.TimeScale, Webhooks: s.Webhooks, WebhookClient: webhookClient(), Logger: log}
+	cfg := sandbox.Config{TimeScale: s.TimeScale, WebhookClient: webhookClient(), Logger: log}
 	for _, o := range []struct {
 		name, value string
 		to          *string
@@ -90,6 +90,10 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 		if *o.to, err = r.value(o.name, o.value); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if cfg.Webhooks, err = r.values("pay_sandbox webhook", s.Webhooks); err != nil {
+		return nil, err
 	}
 	if s.MerchantKey != "" {
 		text, err := r.pem("pay_sandbox merchant_key", s.MerchantKey)

@@ -35,6 +35,8 @@ func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error)
 		case p == nil:
 		case p == http.ErrAbortHandler && rec.overflow:
 			resp, err = rec.response(req), nil
+		case p == http.ErrAbortHandler && req.Context().Err() != nil:
+			resp, err = nil, req.Context().Err()
 		case p == http.ErrAbortHandler:
 			resp, err = nil, errAborted
 		default:

@@ -66,7 +66,7 @@ func (c channel) number(orderNo string, random io.Reader) func(attempts, try int
 
 // reusable reports whether an unpaid attempt can be handed out again.
 func reusable(a *ledger.Charge, id Identity, channel string, q *quote, now time.Time) bool {
-	return a.State == ledger.Open && !a.Superseded && !a.Paid && !a.Reversed && a.TimeExpire.After(now) &&
+	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.TimeExpire.After(now) &&
 		a.Channel == channel && a.Payer == id.OpenID && a.PayerAppID == id.AppID &&
 		a.Amount == q.Amount && a.Currency == q.Currency
 }

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 func TestOpenidTakesACodeAnyWay(t *testing.T) {
@@ -84,6 +88,7 @@ func TestOpenidRefuses(t *testing.T) {
 }
 
 func TestUsedCodeGivesTheSameIdentity(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	other := w.newSite(w.openLedger(), zap.NewNop()) // another process
 	second := httptest.NewTLSServer(w.handler(other))
@@ -133,30 +138,38 @@ func TestRotatedKeyStillKnowsTheCode(t *testing.T) {
 }
 
 func TestParallelCallsExchangeOnce(t *testing.T) {
-	w := newWorld(t)
-	second := httptest.NewTLSServer(w.handler(w.newSite(w.openLedger(), zap.NewNop())))
-	defer second.Close()
-	code := w.sandbox.NewCode(payer)
-	w.hide(code)
-	var wg sync.WaitGroup
-	for i := range 50 {
-		server := w.server
-		if i >= 40 { // another process may have to ask WeChat too, and learns that the code is used
-			server = second
-		}
-		wg.Go(func() {
-			if a := w.doAt(server, "GET", "/pay/openid?code="+code, ""); a.status != 200 || a.text("openid") != payer {
-				t.Errorf("answered %d %s", a.status, a.body)
+	for name, c := range map[string]struct{ processes, exchanges int }{
+		"one process":   {1, 1},
+		"two processes": {2, 2}, // the second may ask too, and learns that the code is used
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			servers := []*httptest.Server{w.server}
+			if c.processes == 2 {
+				second := httptest.NewTLSServer(w.handler(w.newSite(w.openLedger(), zap.NewNop())))
+				defer second.Close()
+				servers = append(servers, second)
+			}
+			code := w.sandbox.NewCode(payer)
+			w.hide(code)
+			var wg sync.WaitGroup
+			for i := range 50 {
+				wg.Go(func() {
+					if a := w.doAt(servers[i%c.processes], "GET", "/pay/openid?code="+code, ""); a.status != 200 || a.text("openid") != payer {
+						t.Errorf("answered %d %s", a.status, a.body)
+					}
+				})
+			}
+			wg.Wait()
+			if n := w.calls("jscode2session"); n > c.exchanges {
+				t.Errorf("WeChat was asked %d times", n)
 			}
 		})
-	}
-	wg.Wait()
-	if n := w.calls("jscode2session"); n > 2 {
-		t.Errorf("two processes asked WeChat %d times", n)
 	}
 }
 
 func TestWeChatErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, c := range []struct {
 		fault  string
@@ -271,11 +284,27 @@ func TestOpenidLogLine(t *testing.T) {
 	}
 }
 
-func TestLoginSurvivesALedgerThatCannotRemember(t *testing.T) {
+func TestClosedLedgerWastesNoCode(t *testing.T) {
 	w := newWorld(t)
 	w.ledger.Close()
 	wantProblem(t, w.do("GET", "/pay/openid?code="+w.sandbox.NewCode(payer), ""), 503, "ledger_unavailable")
 	if n := w.calls("jscode2session"); n != 0 {
 		t.Errorf("a code was wasted on a closed ledger: %d calls", n)
+	}
+}
+
+// forgetful is a ledger whose disk is full.
+type forgetful struct{ ledger.Ledger }
+
+func (forgetful) SaveLogin(context.Context, ledger.Login) error {
+	return errors.New("the disk is full")
+}
+
+func TestLoginThatCannotBeRemembered(t *testing.T) {
+	w := newWorld(t)
+	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return forgetful{w.ledger}, nil }
+	w.session(payer)
+	if w.logs.FilterMessageSnippet("could not be remembered").Len() != 1 {
+		t.Error("no warning")
 	}
 }

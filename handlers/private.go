@@ -10,82 +10,86 @@ import (
 // ways, and one reading is enough. It is the second defence; the first is that the backend compares X-Pay-Token or checks the
 // signature.
 func (s *Site) IsPrivate(p string) bool {
-	if len(s.Private) == 0 {
-		return false
-	}
 	p = strings.ReplaceAll(decode(p), `\`, "/")
-	whole := strings.Split(p, "/")
-	cut := make([]string, len(whole))
-	for i, segment := range whole {
-		segment, _, _ = strings.Cut(segment, ";") // Tomcat's parameters
+	if s.reachesPrivate(p) {
+		return true
+	}
+	cut := withoutParameters(p)
+	return cut != p && s.reachesPrivate(cut)
+}
+
+// withoutParameters leaves out of each segment what Tomcat (;), C programs (NUL) and Windows (trailing blanks) do not read.
+func withoutParameters(p string) string {
+	if !strings.ContainsAny(p, "; \t\x00") {
+		return p
+	}
+	segments := strings.Split(p, "/")
+	for i, segment := range segments {
+		segment, _, _ = strings.Cut(segment, ";")
 		segment, _, _ = strings.Cut(segment, "\x00")
-		cut[i] = strings.TrimRight(segment, " \t") // Windows
+		segments[i] = strings.TrimRight(segment, " \t")
 	}
-	for _, segments := range [][]string{whole, cut} {
-		for _, reading := range [][]string{existing(segments), existing(strings.Split(path.Clean("/"+strings.Join(segments, "/")), "/"))} {
-			if s.matchesPrivate(reading) {
-				return true
-			}
-		}
-	}
-	return false
+	return strings.Join(segments, "/")
 }
 
-func (s *Site) matchesPrivate(segments []string) bool {
+// reachesPrivate takes a path with its dots as they are, and resolved.
+func (s *Site) reachesPrivate(p string) bool {
+	return s.matchesPrivate(p) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p))
+}
+
+func (s *Site) matchesPrivate(p string) bool {
+	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
+	front, rest := nextSegment(p)
 	for _, pattern := range s.Private {
-		want := existing(strings.Split(pattern, "/"))
-		if segmentsMatch(want, segments) {
-			return true
-		}
-		// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
-		if len(segments) > 0 && strings.HasSuffix(strings.ToLower(segments[0]), ".php") && segmentsMatch(want, segments[1:]) {
+		if reaches(pattern, p) || hasSuffixFold(front, ".php") && reaches(pattern, rest) {
 			return true
 		}
 	}
 	return false
 }
 
-// existing leaves out segments that mean nothing.
-func existing(segments []string) []string {
-	kept := make([]string, 0, len(segments))
-	for _, s := range segments {
-		if s != "" && s != "." {
-			kept = append(kept, s)
+// reaches compares segment by segment. What lies below the pattern is private too, since many backends pass the rest of a path
+// on as an argument.
+func reaches(pattern, p string) bool {
+	for {
+		var want, segment string
+		if want, pattern = nextSegment(pattern); want == "" {
+			return true
 		}
-	}
-	return kept
-}
-
-// segmentsMatch compares segment by segment. What lies below the pattern is private too, since many backends pass the rest of a
-// path on as an argument.
-func segmentsMatch(pattern, segments []string) bool {
-	if len(segments) < len(pattern) {
-		return false
-	}
-	for i, want := range pattern {
-		if !segmentMatches(want, segments[i]) {
+		if segment, p = nextSegment(p); segment == "" || !segmentMatches(want, segment) {
 			return false
 		}
 	}
-	return true
+}
+
+// nextSegment cuts off the first segment that means something; it is empty when there is none.
+func nextSegment(p string) (segment, rest string) {
+	for {
+		segment, rest, _ = strings.Cut(strings.TrimLeft(p, "/"), "/")
+		if segment != "." {
+			return segment, rest
+		}
+		p = rest
+	}
 }
 
 // segmentMatches compares without case. A placeholder takes anything, and an extension makes no difference: Rails and Spring
 // serve /events.json as /events.
 func segmentMatches(want, segment string) bool {
 	before, rest, placeholder := strings.Cut(want, "{")
+	if len(segment) < len(before) || !strings.EqualFold(segment[:len(before)], before) {
+		return strings.EqualFold(segment, want) // of other length, by Unicode's rules
+	}
+	segment = segment[len(before):]
 	if !placeholder {
-		return strings.EqualFold(want, segment) || hasPrefixFold(segment, want+".")
+		return segment == "" || segment[0] == '.'
 	}
 	_, after, _ := strings.Cut(rest, "}")
-	if !hasPrefixFold(segment, before) {
-		return false
-	}
-	return strings.Contains(strings.ToLower(segment[len(before):]), strings.ToLower(after))
+	return strings.Contains(strings.ToLower(segment), strings.ToLower(after))
 }
 
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
 // decode undoes percent-encoding as often as it was done, in one pass. An escape that is none stays as it is, and keeps none of

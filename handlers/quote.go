@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ import (
 // Orders says where a charge's price comes from: a request to the merchant's backend.
 type Orders struct {
 	Method  string
-	Path    string // with {order_no}
+	Path    string // with {order_no}, in the path or the query
 	Max     int64  // refuse above, in fen; 0: no limit of ours
 	Timeout time.Duration
 }
@@ -56,8 +55,8 @@ type quote struct {
 func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
-	target := &url.URL{Path: strings.ReplaceAll(s.Orders.Path, "{order_no}", orderNo)} // order_no is letters and digits
-	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target.String(), nil)
+	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", orderNo) // order_no is letters and digits
+	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target, nil)
 	if err != nil {
 		return nil, problem("backend_unavailable", err)
 	}
@@ -173,8 +172,9 @@ func parseQuote(raw []byte) (*quote, error) {
 		if !wholeNumber.Match(v) {
 			return nil, fmt.Errorf("time_expire must be Unix seconds, not %s", excerpt(v, 40))
 		}
-		seconds, _ := strconv.ParseInt(string(v), 10, 64) // at most 18 digits
-		q.TimeExpire = time.Unix(min(seconds, 1<<40), 0)
+		if seconds, _ := strconv.ParseInt(string(v), 10, 64); seconds > 0 { // at most 18 digits; 0 is how PHP says none
+			q.TimeExpire = time.Unix(min(seconds, 1<<40), 0)
+		}
 	}
 	if v, ok := fields["metadata"]; ok && string(v) != "null" && string(v) != "[]" {
 		if json.Unmarshal(v, &q.Metadata) != nil {

@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 func TestQuoteAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	session := w.session(payer)
 	now := w.clock.Now()
@@ -53,7 +56,9 @@ func TestQuoteAnswers(t *testing.T) {
 		{"400", status(400, "no"), 502, "backend_unavailable"},
 		{"201", status(201, `{"order_no":"1001","amount":1,"subject":"x"}`), 502, "backend_unavailable"},
 		{"204", status(204, ""), 502, "backend_unavailable"},
-		{"302", func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/login?t="+backendToken, 302) }, 502, "backend_unavailable"},
+		{"302", func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "/login?t="+backendToken, http.StatusFound)
+		}, 502, "backend_unavailable"},
 		{"closed connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502, "backend_unavailable"},
 		{"broken off", func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Content-Length", "1000")
@@ -122,6 +127,7 @@ func TestQuoteAnswers(t *testing.T) {
 		{"time_expire far", with("time_expire", int64(999999999999999999)), 201, ""},
 		{"time_expire string", with("time_expire", "2026-11-23"), 502, "quote_invalid"},
 		{"time_expire fraction", with("time_expire", 1.5), 502, "quote_invalid"},
+		{"time_expire 0", with("time_expire", 0), 201, ""},
 		{"time_expire null", raw(`{"order_no":"$NO","amount":1,"subject":"x","time_expire":null}`), 201, ""},
 
 		{"metadata", with("metadata", pairs(9)), 201, ""},
@@ -213,25 +219,40 @@ func TestWhatTheQuoteRequestCarries(t *testing.T) {
 	}
 }
 
+// An old PHP shop has no routes, only files.
+func TestOrderNoInTheQuery(t *testing.T) {
+	w := newWorld(t)
+	w.site.Orders.Path = "/pay_quote.php?act=price&no={order_no}"
+	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.RequestURI() != "/pay_quote.php?act=price&no=1001" {
+			t.Errorf("the backend was asked %s", r.URL.RequestURI())
+		}
+		fmt.Fprint(rw, `{"order_no":"1001","amount":1999,"subject":"Tea"}`)
+	})
+	if a := w.pay(w.session(payer), "1001"); a.status != 201 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 func TestOurSessionNeverGoesToTheBackend(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	expired := w.sealer()
-	expired.claims.Expiry = nil
+	expired.claims.Expiry = jwt.NewNumericDate(w.clock.Now())
 	old := expired.seal(t)
 	for name, c := range map[string]struct {
 		header []string
 		want   []string
 	}{
-		"Bearer":                {[]string{"Authorization", "Bearer " + session}, nil},
-		"X-Pay-Session":         {[]string{"X-Pay-Session", session}, nil},
-		"both":                  {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + session}, nil},
-		"tab":                   {[]string{"X-Pay-Session", session, "Authorization", "Bearer\t" + session}, nil},
-		"quoted":                {[]string{"X-Pay-Session", session, "Authorization", `Token token="` + session + `", x=y`}, nil},
-		"second value":          {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24=", "Authorization", "Bearer " + session}, []string{"Basic c2hvcDpvd24="}},
-		"a shop's JWE":          {[]string{"X-Pay-Session", session, "Authorization", "Bearer a.b.c.d.e"}, []string{"Bearer a.b.c.d.e"}},
-		"a shop's Basic":        {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24="}, []string{"Basic c2hvcDpvd24="}},
-		"of no use to a client": {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + old}, []string{"Bearer " + old}},
+		"Bearer":         {[]string{"Authorization", "Bearer " + session}, nil},
+		"X-Pay-Session":  {[]string{"X-Pay-Session", session}, nil},
+		"both":           {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + session}, nil},
+		"tab":            {[]string{"X-Pay-Session", session, "Authorization", "Bearer\t" + session}, nil},
+		"quoted":         {[]string{"X-Pay-Session", session, "Authorization", `Token token="` + session + `", x=y`}, nil},
+		"second value":   {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24=", "Authorization", "Bearer " + session}, []string{"Basic c2hvcDpvd24="}},
+		"a shop's JWE":   {[]string{"X-Pay-Session", session, "Authorization", "Bearer a.b.c.d.e"}, []string{"Bearer a.b.c.d.e"}},
+		"a shop's Basic": {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24="}, []string{"Basic c2hvcDpvd24="}},
+		"expired":        {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + old}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.do("POST", "/pay/charges", order("1001"), c.header...)
@@ -249,7 +270,7 @@ func TestOurSessionNeverGoesToTheBackend(t *testing.T) {
 
 func TestExcerpt(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"openid":"` + payer + `"}`:     `"{\"openid\":\"oAAAAA…\"}"`,
+		`{"openid":"` + payer + `"}`:     `"{\"openid\":\"oAAAAA…\""`,
 		"<html>\n":                       `"<html>\n"`,
 		strings.Repeat("长", 100):         `"` + strings.Repeat("长", 13) + `\xe9"`,
 		"\xff" + strings.Repeat("a", 39): `"\xffaaaaaa…"`,

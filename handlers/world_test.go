@@ -59,62 +59,6 @@ type clock struct{ unixMilli atomic.Int64 }
 func (c *clock) Now() time.Time      { return time.UnixMilli(c.unixMilli.Load()) }
 func (c *clock) Add(d time.Duration) { c.unixMilli.Add(d.Milliseconds()) }
 
-// exchange is a request that a server saw, and its answer.
-type exchange struct {
-	method, path string
-	header       http.Header
-	host         string
-	sent         []byte
-	status       int
-	got          []byte
-}
-
-// recorder stands before a server and keeps what went through.
-type recorder struct {
-	http.Handler
-	mu  sync.Mutex
-	all []exchange
-}
-
-func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	sent, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(sent))
-	tee := &teeWriter{ResponseWriter: w, status: http.StatusOK}
-	header := r.Header.Clone()
-	defer func() { // also when the connection is cut
-		rec.mu.Lock()
-		defer rec.mu.Unlock()
-		rec.all = append(rec.all, exchange{r.Method, r.URL.Path, header, r.Host, sent, tee.status, tee.body.Bytes()})
-	}()
-	rec.Handler.ServeHTTP(tee, r)
-}
-
-func (rec *recorder) exchanges(path string) []exchange {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(rec.all), func(e exchange) bool { return !strings.HasPrefix(e.path, path) })
-}
-
-type teeWriter struct {
-	http.ResponseWriter
-	status int
-	body   bytes.Buffer
-}
-
-func (w *teeWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *teeWriter) Write(p []byte) (int, error) {
-	if w.body.Len() < 1<<20 {
-		w.body.Write(p)
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-func (w *teeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // world is a merchant's site with everything around it, all of it over TCP.
 type world struct {
 	t       testing.TB
@@ -298,24 +242,6 @@ func (w *world) setQuote(h http.HandlerFunc) {
 	w.quote = h
 }
 
-// answer is what came back, read whole.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (a answer) field(name string) any {
-	var members map[string]any
-	_ = json.Unmarshal(a.body, &members)
-	return members[name]
-}
-
-func (a answer) text(name string) string {
-	s, _ := a.field(name).(string)
-	return s
-}
-
 // try sends a request; header is names and values by turns.
 func (w *world) try(ctx context.Context, s *httptest.Server, method, path, body string, header ...string) (answer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(body))
@@ -398,24 +324,6 @@ func (w *world) fault(on, name string, times int) {
 	w.t.Helper()
 	if err := w.sandbox.SetFault(on, name, times); err != nil {
 		w.t.Fatal(err)
-	}
-}
-
-// wantProblem checks an error answer whole.
-func wantProblem(t testing.TB, a answer, status int, code string) {
-	t.Helper()
-	if a.status != status || a.text("code") != code {
-		t.Errorf("answered %d %s, want %d %s", a.status, a.body, status, code)
-		return
-	}
-	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
-		t.Errorf("%s: Content-Type %q", code, got)
-	}
-	if a.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("%s: Cache-Control %q", code, a.header.Get("Cache-Control"))
-	}
-	if a.field("status") != float64(status) || a.text("title") == "" || a.text("detail") == "" {
-		t.Errorf("%s: not a whole problem: %s", code, a.body)
 	}
 }
 

@@ -64,6 +64,11 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText hides the secret, in JSON too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// Equal reports whether both are the same secret, in constant time.
+func (s Secret) Equal(o Secret) bool {
+	return s.valid() && o.valid() && hmac.Equal(s.key(), o.key())
+}
+
 func (s Secret) valid() bool { return s.key != nil }
 
 // sign returns one entry of webhook-signature: v1 and the HMAC-SHA256 over id.timestamp.body.
