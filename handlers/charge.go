@@ -19,6 +19,8 @@ const (
 	maxWait    = 60 * time.Second
 	// How often a waiting request looks by itself, for payments that another process recorded.
 	waitPoll = 2 * time.Second
+	// How old an unpaid charge must be before its payer's question is passed on to Ping++.
+	askAfter = 5 * time.Second
 )
 
 // chargeView is what a payer sees of a charge.
@@ -28,7 +30,7 @@ type chargeView struct {
 	Channel        string `json:"channel"`
 	Amount         int64  `json:"amount"` // fen
 	Currency       string `json:"currency"`
-	Status         string `json:"status"` // created, paid, refunded, reversed or expired
+	Status         string `json:"status"` // created, paid, held, refunded, reversed or expired
 	Paid           bool   `json:"paid"`
 	AmountRefunded int64  `json:"amount_refunded"` // fen
 	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
@@ -66,6 +68,11 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 		}
 		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("client", note))
 	}
+	if !c.Paid && !c.Reversed && s.Now().Sub(c.Created) >= askAfter {
+		if c, err = s.ask(r.Context(), l, c, id); err != nil {
+			return err
+		}
+	}
 	if wait > 0 && !c.Paid && s.Now().Before(c.TimeExpire) {
 		if c, err = s.await(r.Context(), l, chargeID, id, wait); err != nil {
 			return err
@@ -74,6 +81,17 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	writeJSON(w, http.StatusOK, view(c, s.Now()))
 	return nil
+}
+
+// ask looks the charge up at Ping++, in the way of the reconciler, and returns it as it is then. When Ping++ cannot say, it stays
+// as it was.
+func (s *Site) ask(ctx context.Context, l ledger.Ledger, c *ledger.Charge, id Identity) (*ledger.Charge, error) {
+	if err := s.Reconciler.Ask(ctx, c.ID); err != nil {
+		s.Logger.Warn("a charge that its payer asks for could not be looked up", zap.String("order_no", c.OrderNo),
+			zap.String("charge", c.ID), zap.Error(err))
+		return c, nil
+	}
+	return s.ownCharge(ctx, l, c.ID, id)
 }
 
 // ownCharge returns a charge of this payer; anybody else's does not exist for them.
@@ -138,6 +156,8 @@ func view(c *ledger.Charge, now time.Time) chargeView {
 		v.Status = "reversed"
 	case c.Paid && c.AmountRefunded >= c.Amount:
 		v.Status = "refunded"
+	case c.Held:
+		v.Status = "held"
 	case c.Paid:
 		v.Status = "paid"
 	case !now.Before(c.TimeExpire):

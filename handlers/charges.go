@@ -145,7 +145,8 @@ func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Char
 	}
 	if err != nil || charge != nil {
 		// Nothing was sent: the number is free again. Without this the reservation would only run out.
-		if rerr := l.Release(ctx, s.Scope, held.Number, ledger.Unsent); rerr != nil {
+		rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: held.Number, As: ledger.Unsent, Quote: lastQuote(q, err, s.Now())})
+		if rerr != nil {
 			a.log.Warn("the order's reservation could not be given back", zap.Error(rerr))
 		}
 		return charge, false, err
@@ -287,7 +288,8 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	made, err := s.Pingpp.CreateCharge(ctx, params)
 	if err != nil {
 		p, as := createProblem(err)
-		if rerr := l.Release(ctx, s.Scope, number, as); rerr != nil {
+		rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: number, As: as, Quote: lastQuote(q, nil, s.Now())})
+		if rerr != nil {
 			a.log.Warn("the refused attempt could not be recorded", zap.Error(rerr))
 		}
 		return nil, p
@@ -297,6 +299,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: r.Host,
 		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
+		NextQuery: s.Now().Add(s.QueryAfter),
 	}
 	if err := l.Created(ctx, c); err != nil {
 		return nil, fmt.Errorf("charge %s was created but could not be recorded: %w", made.ID, err)
@@ -304,6 +307,17 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
 		zap.String("user", shortID(a.id.OpenID)))
 	return c, nil
+}
+
+// lastQuote is what the ledger keeps of the backend's answer: a payment is compared with it later.
+func lastQuote(q *quote, err error, now time.Time) *ledger.Quote {
+	if p, ok := errors.AsType[*Problem](err); ok && p.Code == "order_closed" {
+		return &ledger.Quote{Closed: true, At: now}
+	}
+	if q == nil || err != nil {
+		return nil
+	}
+	return &ledger.Quote{Amount: q.Amount, Currency: q.Currency, At: now}
 }
 
 // extra is what the channel needs: the backend's, with the openid from the session and from nowhere else.

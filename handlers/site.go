@@ -34,6 +34,12 @@ type Site struct {
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Intake   *relay.Intake
+
+	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
+	Reconciler *relay.Reconciler
+	QueryAfter time.Duration
+	// Observe counts what came of webhooks and of requests to create a charge; see the metrics' documentation.
+	Observe Observer
 	Private  []string // the backend's own paths, closed to the outside; {…} stands for one segment
 
 	Backend http.RoundTripper // reaches the merchant's backend
@@ -55,6 +61,12 @@ type Site struct {
 	exchanges singleflight.Group // one call to WeChat per code
 	waiting   atomic.Int64       // requests in ?wait
 	refusals  refusalLog
+}
+
+// Observer is told of results, to count them. Its arguments never hold what a client sent.
+type Observer struct {
+	Charge  func(channel, result string)
+	Webhook func(result string)
 }
 
 type route struct {
