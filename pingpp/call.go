@@ -31,6 +31,16 @@ type request struct {
 	secrets secrets
 }
 
+// ask is do for a request with ids in its path, which their form makes safe there.
+func (c *Client) ask(ctx context.Context, r request, ids ...string) ([]byte, *Error) {
+	for _, id := range ids {
+		if !validID(id) {
+			return nil, &Error{Kind: InvalidRequest, Op: r.op, Message: "the id is not one of Ping++: 1 to 64 letters, digits and underscores"}
+		}
+	}
+	return c.do(ctx, r)
+}
+
 // do sends a request, again where that can do no harm, and returns the body of a success that is JSON without an error.
 func (c *Client) do(ctx context.Context, r request) ([]byte, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -47,8 +57,8 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, *Error) {
 }
 
 // repeatable says whether the request may be sent again: always if nothing can have come of it, and after a failure of
-// the other side or of the network only if it is a query. There is no idempotency key at Ping++, so a create is never
-// repeated while its outcome is unknown.
+// the other side or of the network only if it is a query. There is no idempotency key at Ping++, so what
+// changes something is never repeated while its outcome is unknown.
 func (e *Error) repeatable(method string) bool {
 	switch e.Kind {
 	case RateLimit:
@@ -178,6 +188,11 @@ func (r request) malformed(status int, err error) *Error {
 	return &Error{Kind: Malformed, Op: r.op, Status: status, sent: true, Message: r.secrets.hide(err.Error(), maxMessage)}
 }
 
+// foreign is the error for an object that is another app's or the other mode's.
+func (r request) foreign() *Error {
+	return &Error{Kind: Foreign, Op: r.op, Status: http.StatusOK, sent: true}
+}
+
 // refusal is the error for an answer with a status other than 2xx.
 func (r request) refusal(resp *http.Response, body []byte, now time.Time) *Error {
 	e := &Error{Op: r.op, Status: resp.StatusCode, sent: true, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
@@ -187,7 +202,7 @@ func (r request) refusal(resp *http.Response, body []byte, now time.Time) *Error
 	}
 	e.Kind = kindOf(e.Status, e.Type)
 	if e.Kind == NotFound && !o.has("error") {
-		// A proxy's or another site's 404 says nothing about the charge.
+		// A proxy's or another site's 404 says nothing about the object.
 		e.Kind, e.Message = Malformed, "a 404 page that is not Ping++'s: is the endpoint right?"
 	}
 	if e.Status/100 == 3 {

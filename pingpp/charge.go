@@ -212,12 +212,29 @@ func (c *Client) secrets(p *ChargeParams) secrets {
 // GetCharge asks for a charge by its id. Any error is an *[Error]: of kind NotFound when Ping++ has no such charge, and
 // Foreign when it belongs to another app or the other mode.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
-	r := request{op: "get charge", method: http.MethodGet, secrets: c.secrets(nil)}
-	if !validID(id) {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, Message: "the id is not one of Ping++: 1 to 64 letters, digits and underscores"}
+	return c.askCharge(ctx, request{op: "get charge", method: http.MethodGet, target: "/v1/charges/" + id, secrets: c.secrets(nil)}, id)
+}
+
+// ReverseCharge cancels a charge, so that nobody can pay it any more, and returns it reversed. Which charges allow it depends
+// on the channel: WeChat and Alipay take unpaid ones, and Ping++ advises not to reverse a WeChat charge right after its
+// creation. Any error is an *[Error]; a charge that was paid meanwhile is refused (Code charge_unexpected_status). When
+// Unknown is true the charge may be reversed or not: ask with [Client.GetCharge]. The request is sent again only when it
+// surely came to nothing.
+func (c *Client) ReverseCharge(ctx context.Context, id string) (*Charge, error) {
+	r := request{op: "reverse charge", method: http.MethodPost, target: "/v1/charges/" + id + "/reverse", body: []byte("{}"), secrets: c.secrets(nil)}
+	ch, err := c.askCharge(ctx, r, id)
+	if err != nil {
+		return nil, err
 	}
-	r.target = "/v1/charges/" + id // safe in a path by its form
-	raw, failed := c.do(ctx, r)
+	if !ch.Reversed {
+		return nil, r.malformed(http.StatusOK, mismatch("reversed", false, true))
+	}
+	return ch, nil
+}
+
+// askCharge sends a request about one charge, and returns it if it is that one and the app's own.
+func (c *Client) askCharge(ctx context.Context, r request, id string) (*Charge, error) {
+	raw, failed := c.ask(ctx, r, id)
 	if failed != nil {
 		return nil, failed
 	}
@@ -229,7 +246,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 		return nil, r.malformed(http.StatusOK, err)
 	}
 	if ch.App != c.app || ch.Livemode != c.live {
-		return nil, &Error{Kind: Foreign, Op: r.op, Status: http.StatusOK, sent: true}
+		return nil, r.foreign()
 	}
 	return ch, nil
 }

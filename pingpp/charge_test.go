@@ -57,6 +57,18 @@ func TestRefusedUnsent(t *testing.T) {
 		wantKind(t, err, InvalidRequest, false)
 		_, err = cl.ListCharges(t.Context(), ListParams{StartingAfter: id + "/"})
 		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.ReverseCharge(t.Context(), id)
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.GetEvent(t.Context(), id)
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.GetRefund(t.Context(), id, "re_1")
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.GetRefund(t.Context(), "ch_1", id)
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.ListRefunds(t.Context(), id, ListRefundsParams{})
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.ListRefunds(t.Context(), "ch_1", ListRefundsParams{EndingBefore: id + "/"})
+		wantKind(t, err, InvalidRequest, false)
 	}
 	for name, change := range map[string]func(*ChargeParams){
 		"order number": func(p *ChargeParams) { p.OrderNo = "" }, "channel": func(p *ChargeParams) { p.Channel = "" },
@@ -75,8 +87,42 @@ func TestRefusedUnsent(t *testing.T) {
 	}
 	_, err := cl.CreateCharge(t.Context(), nil)
 	wantKind(t, err, InvalidRequest, false)
-	_, err = cl.ListCharges(t.Context(), ListParams{Limit: 101})
+	for _, limit := range []int{-1, 101} {
+		_, err = cl.ListCharges(t.Context(), ListParams{Limit: limit})
+		wantKind(t, err, InvalidRequest, false)
+		_, err = cl.ListRefunds(t.Context(), "ch_1", ListRefundsParams{Limit: limit})
+		wantKind(t, err, InvalidRequest, false)
+	}
+	_, err = cl.ListCharges(t.Context(), ListParams{Channel: "wx lite"})
 	wantKind(t, err, InvalidRequest, false)
+}
+
+func TestReverseCharge(t *testing.T) {
+	body := string(charge(map[string]any{"reversed": true})) + " "
+	ch, err := serve(t, answer(200, body)).ReverseCharge(t.Context(), "ch_1")
+	if err != nil || !ch.Reversed || string(ch.Raw) != body {
+		t.Fatalf("got %+v, %v", ch, err)
+	}
+	for _, c := range []struct {
+		name    string
+		status  int
+		body    string
+		kind    ErrorKind
+		unknown bool
+		code    string
+	}{
+		{"not reversed", 200, string(charge(map[string]any{"reversed": false})), Malformed, true, ""},
+		{"does not say", 200, string(charge(nil)), Malformed, true, ""},
+		{"another charge", 200, string(charge(map[string]any{"reversed": true, "id": "ch_2"})), Malformed, true, ""},
+		{"another app's", 200, string(charge(map[string]any{"reversed": true, "app": "app_2"})), Foreign, false, ""},
+		{"paid", 400, `{"error":{"type":"invalid_request_error","code":"charge_unexpected_status"}}`, InvalidRequest, false, "charge_unexpected_status"},
+		{"paid, says the channel", 402, `{"error":{"type":"channel_error","code":"charge_unexpected_status"}}`, Channel, false, "charge_unexpected_status"},
+	} {
+		ch, err := serve(t, answer(c.status, c.body)).ReverseCharge(t.Context(), "ch_1")
+		if e := wantKind(t, err, c.kind, c.unknown); ch != nil || e.Code != c.code {
+			t.Errorf("%s: got %+v, code %q", c.name, ch, e.Code)
+		}
+	}
 }
 
 func TestParseCharge(t *testing.T) {

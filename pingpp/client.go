@@ -1,8 +1,9 @@
-// Package pingpp speaks the API of Ping++ (pingxx.com): it creates and queries charges, and verifies and reads webhooks.
+// Package pingpp speaks the API of Ping++ (pingxx.com): it creates, queries and reverses charges, queries refunds and
+// events, and verifies and reads webhooks.
 //
 // A [Client] is one merchant's app with its own key; there is no package state, so one process serves any number of
 // merchants. Every call takes a context, every failure is an [*Error] whose Kind says what happened, and
-// [Error.Unknown] says whether a charge may exist at Ping++ all the same. A call never succeeds with an empty charge or
+// [Error.Unknown] says whether a charge may exist at Ping++ all the same. A call never succeeds with an empty object or
 // with one that was not asked for.
 //
 // Amounts are in the currency's smallest unit (fen), times in Unix seconds.

@@ -123,6 +123,25 @@ func TestWire(t *testing.T) {
 	_, err = cl.ListCharges(t.Context(), ListParams{Limit: 3})
 	wantKind(t, err, Malformed, true)
 	check("/v1/charges?app%5Bid%5D=" + testApp + "&limit=3")
+	_, err = cl.ReverseCharge(t.Context(), "ch_1")
+	wantKind(t, err, Malformed, true)
+	if check("/v1/charges/ch_1/reverse"); got.Method != "POST" || string(body) != "{}" {
+		t.Errorf("%s %q", got.Method, body)
+	}
+	for target, ask := range map[string]func() error{
+		"/v1/events/evt_1":            func() error { _, err := cl.GetEvent(t.Context(), "evt_1"); return err },
+		"/v1/charges/ch_1/refunds/re": func() error { _, err := cl.GetRefund(t.Context(), "ch_1", "re"); return err },
+		"/v1/charges/ch_1/refunds":    func() error { _, err := cl.ListRefunds(t.Context(), "ch_1", ListRefundsParams{}); return err },
+		"/v1/charges/ch_1/refunds?limit=3&starting_after=re_1": func() error {
+			_, err := cl.ListRefunds(t.Context(), "ch_1", ListRefundsParams{Limit: 3, StartingAfter: "re_1"})
+			return err
+		},
+	} {
+		wantKind(t, ask(), Malformed, true)
+		if check(target); got.Method != "GET" || len(body) != 0 {
+			t.Errorf("%s %q", got.Method, body)
+		}
+	}
 }
 
 // Every try has the time of its own, since Ping++ compares it with its clock.

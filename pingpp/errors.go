@@ -11,10 +11,10 @@ import (
 type ErrorKind string
 
 // The kinds of errors. After InvalidRequest, Authentication, Channel, RateLimit, NotFound and Unavailable nothing was
-// created; for the others ask [Error.Unknown].
+// created or changed; for the others ask [Error.Unknown].
 //
 // Malformed stands for a redirect, and for a success status with an error in the body, null, something that is no JSON,
-// fields of the wrong type or missing, more than 1 MiB, or a charge other than the one asked for.
+// fields of the wrong type or missing, more than 1 MiB, or an object other than the one asked for.
 const (
 	InvalidRequest ErrorKind = "invalid_request" // 400 and other 4xx; with Status 0 this package refused it unsent
 	Authentication ErrorKind = "authentication"  // 401: the key is wrong, or the request's signature
@@ -27,7 +27,7 @@ const (
 	Timeout        ErrorKind = "timeout"         // sent, and no answer in time
 	Lost           ErrorKind = "lost"            // the connection died after the request may have been sent
 	Canceled       ErrorKind = "canceled"        // the caller's context was canceled
-	Foreign        ErrorKind = "foreign"         // GetCharge: the charge exists but belongs to another app or the other mode
+	Foreign        ErrorKind = "foreign"         // the charge or event exists but belongs to another app or the other mode
 )
 
 var kindWords = map[ErrorKind]string{
@@ -42,7 +42,7 @@ var kindWords = map[ErrorKind]string{
 	Timeout:        "no answer in time",
 	Lost:           "the connection died",
 	Canceled:       "canceled",
-	Foreign:        "the charge is not this app's",
+	Foreign:        "it is another app's or the other mode's",
 }
 
 // Error is every error that a call returns. Its texts come from the other side and are cleaned: no control characters,
@@ -95,7 +95,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.err }
 
 // Unknown says that nobody can tell what Ping++ did: a charge may have been created all the same, so its order number
-// must count as used. It is so after a timeout, a lost connection, a 5xx and an answer that makes no sense.
+// must count as used; one that was to be reversed may be so. It is so after a timeout, a lost connection, a 5xx and an answer that makes no sense.
 func (e *Error) Unknown() bool {
 	switch e.Kind {
 	case Timeout, Lost, Server, Malformed:

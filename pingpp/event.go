@@ -1,11 +1,13 @@
 package pingpp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 )
 
-// Event is what a webhook brings: something happened to an object.
+// Event is what a webhook brings, or [Client.GetEvent]: something happened to an object.
 type Event struct {
 	ID       string // evt_…
 	Type     string // charge.succeeded, refund.succeeded, …
@@ -21,22 +23,7 @@ type Event struct {
 	Object json.RawMessage // data.object, byte for byte
 	Charge *Charge         // when ObjectType is charge
 	Refund *Refund         // when ObjectType is refund
-	Raw    []byte          // the whole body
-}
-
-// Refund is money on its way back to the payer.
-type Refund struct {
-	ID            string // re_…
-	ChargeID      string
-	OrderNo       string // the charge's order number; may be empty
-	Status        string // pending, succeeded or failed
-	Amount        int64  // fen
-	Succeed       bool
-	Created       int64 // Unix seconds, as TimeSucceeded
-	TimeSucceeded int64 // 0 until then
-	FailureCode   string
-	FailureMsg    string
-	Metadata      map[string]string // values that are no strings as their JSON text
+	Raw    []byte          // the whole body, byte for byte
 }
 
 // ParseEvent reads a webhook's body, whose signature has been verified before. An error means that the body is no event:
@@ -77,7 +64,10 @@ func parseEvent(body []byte) (*Event, error) {
 		return nil, fmt.Errorf("data.object: %w", err)
 	}
 	e.Object = data["object"]
-	return e, e.readObject(object)
+	if err := e.readObject(object); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 func member(o object, key string) (object, error) {
@@ -105,7 +95,7 @@ func (e *Event) readObject(o object) error {
 		}
 		e.Charge, e.ObjectID, e.ChargeID, e.OrderNo = ch, ch.ID, ch.ID, ch.OrderNo
 	case "refund":
-		re, err := readRefund(o)
+		re, err := readRefund(o, e.Object)
 		if err != nil {
 			return err
 		}
@@ -118,23 +108,6 @@ func (e *Event) readObject(o object) error {
 	return r.err
 }
 
-func readRefund(o object) (*Refund, error) {
-	r := reader{object: o, name: "refund"}
-	re := &Refund{
-		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
-		Amount: r.mustMoney("amount"), Succeed: r.mustFlag("succeed"),
-		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"),
-		FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"), Metadata: r.pairs("metadata"),
-	}
-	if re.ChargeID == "" {
-		r.fail("charge", "a charge")
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return re, nil
-}
-
 // validType says whether s has the form of an event type: it may go into a header and a log line.
 func validType(s string) bool {
 	for i := range len(s) {
@@ -144,4 +117,27 @@ func validType(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 64
+}
+
+// GetEvent asks for an event by its id. Raw is the answer as it came: it carries no webhook's signature, and is trusted for
+// the connection and the key it came by. Any error is an *[Error]: of kind NotFound when Ping++ has no such event, and
+// Foreign when it belongs to the other mode or names another app. An object that names no app, as a refund, is yet to be
+// bound to one through its charge.
+func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
+	r := request{op: "get event", method: http.MethodGet, target: "/v1/events/" + id, secrets: c.secrets(nil)}
+	raw, failed := c.ask(ctx, r, id)
+	if failed != nil {
+		return nil, failed
+	}
+	e, err := parseEvent(raw)
+	if err == nil && e.ID != id {
+		err = mismatch("id", e.ID, id)
+	}
+	if err != nil {
+		return nil, r.malformed(http.StatusOK, err)
+	}
+	if e.Livemode != c.live || e.App != "" && e.App != c.app {
+		return nil, r.foreign()
+	}
+	return e, nil
 }

@@ -36,6 +36,7 @@ func TestParseEvent(t *testing.T) {
 	want := &Refund{
 		ID: "re_1", ChargeID: "ch_1", OrderNo: "T20261123001", Status: "succeeded", Amount: 300, Succeed: true,
 		Created: 1795420900, TimeSucceeded: 1795420950, Metadata: map[string]string{"pay_refund_no": "R1"},
+		Raw: []byte(refund),
 	}
 	if !reflect.DeepEqual(e.Refund, want) || e.App != "" || e.ObjectID != "re_1" || e.ChargeID != "ch_1" || e.OrderNo != "T20261123001" {
 		t.Errorf("got %+v with %+v", e, e.Refund)
@@ -115,6 +116,33 @@ func TestMalformedEvents(t *testing.T) {
 		e, err := ParseEvent([]byte(c.body))
 		if e != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %+v, %v, want …%s…", c.name, e, err, c.want)
+		}
+	}
+}
+
+func TestGetEvent(t *testing.T) {
+	body := " " + event("charge.succeeded", string(charge(nil))) + "\n"
+	e, err := serve(t, answer(200, body)).GetEvent(t.Context(), "evt_1")
+	if err != nil || string(e.Raw) != body || e.Type != "charge.succeeded" || e.ChargeID != "ch_1" {
+		t.Fatalf("got %+v, %v", e, err)
+	}
+	if e, err := serve(t, answer(200, event("refund.succeeded", refund))).GetEvent(t.Context(), "evt_1"); err != nil || e.App != "" || e.Refund == nil {
+		t.Errorf("a refund names no app: %+v, %v", e, err)
+	}
+	for _, c := range []struct {
+		name, body string
+		kind       ErrorKind
+	}{
+		{"another id", strings.Replace(body, "evt_1", "evt_2", 1), Malformed},
+		{"no object", `{"id":"evt_1","object":"event","type":"t","livemode":false,"data":{}}`, Malformed},
+		{"charge of the other mode", event("charge.succeeded", string(charge(map[string]any{"livemode": true}))), Malformed},
+		{"the other mode", `{"id":"evt_1","object":"event","type":"t","livemode":true,"data":{"object":{}}}`, Foreign},
+		{"another app", event("charge.succeeded", string(charge(map[string]any{"app": "app_2"}))), Foreign},
+		{"another app's summary", event("summary.daily.available", `{"object":"app_daily_summary","app_id":"app_2"}`), Foreign},
+	} {
+		e, err := serve(t, answer(200, c.body)).GetEvent(t.Context(), "evt_1")
+		if wantKind(t, err, c.kind, c.kind == Malformed); e != nil {
+			t.Errorf("%s: got %+v", c.name, e)
 		}
 	}
 }

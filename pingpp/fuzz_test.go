@@ -46,6 +46,21 @@ func FuzzParseCharge(f *testing.F) {
 	})
 }
 
+func FuzzParseRefund(f *testing.F) {
+	for _, seed := range []string{refund, strings.Replace(refund, `"ch_1"`, `{"id":"ch_1"}`, 1), `{"object":"refund","amount":-1}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		re, err := ParseRefund(raw)
+		if err != nil {
+			return
+		}
+		if !validID(re.ID) || !validID(re.ChargeID) || re.Status == "" || re.Amount < 0 || string(re.Raw) != string(raw) {
+			t.Fatalf("accepted %+v", re)
+		}
+	})
+}
+
 // Nobody without the key makes a signature, and the one that there is fits one body only.
 func FuzzVerify(f *testing.F) {
 	body, sig := string(read(f, "testdata", "event.json")), string(read(f, "testdata", "event.sig"))
@@ -60,9 +75,10 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// Whatever a server answers, the call ends with the charge asked for or with an error that is fit to be logged.
+// Whatever a server answers, a call ends with what was asked for or with an error that is fit to be logged.
 func FuzzErrorBody(f *testing.F) {
-	for _, s := range []string{`{"error":{"type":"api_error","message":"m","code":null,"param":7}}`, `{"error":"` + testKey + `"}`, `{"error":[]}`, `null`, `<html>`, string(charge(nil))} {
+	for _, s := range []string{`{"error":{"type":"api_error","message":"m","code":null,"param":7}}`, `{"error":"` + testKey + `"}`, `{"error":[]}`, `null`, `<html>`, string(charge(nil)),
+		string(charge(map[string]any{"reversed": true})), refund, refundPage(true, refund), event("refund.succeeded", refund)} {
 		f.Add(200, s, "1")
 		f.Add(402, s, "")
 		f.Add(502, s, "Mon, 23 Nov 2026 16:00:00 GMT")
@@ -73,6 +89,15 @@ func FuzzErrorBody(f *testing.F) {
 			return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})
 		cl := client(t, "", func(c *Config) { c.Transport, c.Timeout = transport, 200*time.Millisecond })
+		for name, ask := range otherCalls(cl) {
+			got, err := ask(t.Context())
+			if (got == "") == (err == nil) || err == nil && (status/100 != 2 || got != wantOfCalls[name]) {
+				t.Fatalf("%s: got %q and %v", name, got, err)
+			}
+			if err != nil {
+				withoutLeaks(t, err)
+			}
+		}
 		ch, err := cl.CreateCharge(t.Context(), params())
 		if (ch == nil) == (err == nil) {
 			t.Fatalf("got %v and %v", ch, err)

@@ -45,29 +45,24 @@ func (c *Client) ListCharges(ctx context.Context, p ListParams) (*ChargeList, er
 	if failed != nil {
 		return nil, failed
 	}
-	list, err := c.parseList(raw)
+	data, more, err := parseList(raw, c.parseChargeItem)
 	if err != nil {
 		return nil, r.malformed(http.StatusOK, err)
 	}
-	return list, nil
+	return &ChargeList{Data: data, HasMore: more, Raw: raw}, nil
 }
 
 func (p ListParams) query(app string) (url.Values, error) {
-	q := url.Values{"app[id]": {app}}
-	if p.Limit < 0 || p.Limit > 100 {
-		return nil, fmt.Errorf("the limit is %d: give 1 to 100, or 0 for Ping++'s default", p.Limit)
+	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
+	if err != nil {
+		return nil, err
 	}
-	if p.Limit > 0 {
-		q.Set("limit", strconv.Itoa(p.Limit))
-	}
-	for name, id := range map[string]string{"starting_after": p.StartingAfter, "ending_before": p.EndingBefore, "channel": p.Channel} {
-		if id == "" {
-			continue
+	q.Set("app[id]", app)
+	if p.Channel != "" {
+		if !validID(p.Channel) {
+			return nil, errors.New("channel is not 1 to 64 letters, digits and underscores")
 		}
-		if !validID(id) {
-			return nil, fmt.Errorf("%s is not 1 to 64 letters, digits and underscores", name)
-		}
-		q.Set(name, id)
+		q.Set("channel", p.Channel)
 	}
 	for op, at := range map[string]int64{"gt": p.CreatedGT, "gte": p.CreatedGTE, "lt": p.CreatedLT, "lte": p.CreatedLTE} {
 		if at != 0 {
@@ -82,13 +77,43 @@ func (p ListParams) query(app string) (url.Values, error) {
 	return q, nil
 }
 
-func (c *Client) parseList(raw []byte) (*ChargeList, error) {
+// pageQuery is what every list can be asked for; what is zero or empty is not sent.
+func pageQuery(limit int, startingAfter, endingBefore string) (url.Values, error) {
+	q := url.Values{}
+	if limit < 0 || limit > 100 {
+		return nil, fmt.Errorf("the limit is %d: give 1 to 100, or 0 for Ping++'s default", limit)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	for name, id := range map[string]string{"starting_after": startingAfter, "ending_before": endingBefore} {
+		if id == "" {
+			continue
+		}
+		if !validID(id) {
+			return nil, fmt.Errorf("%s is not 1 to 64 letters, digits and underscores", name)
+		}
+		q.Set(name, id)
+	}
+	return q, nil
+}
+
+func (c *Client) parseChargeItem(raw []byte) (*Charge, error) {
+	ch, err := parseCharge(raw)
+	if err == nil && (ch.App != c.app || ch.Livemode != c.live) {
+		err = errors.New("it is another app's or the other mode's")
+	}
+	return ch, err
+}
+
+// parseList reads one page; item reads, and may refuse, one element of it.
+func parseList[T any](raw []byte, item func([]byte) (T, error)) (data []T, more bool, err error) {
 	o, err := parseObject(raw)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	r := reader{object: o, name: "list"}
-	list := &ChargeList{HasMore: r.mustFlag("has_more"), Raw: raw}
+	more = r.mustFlag("has_more")
 	if kind := r.text("object"); kind != "list" {
 		r.fail("object", `"list"`)
 	}
@@ -97,20 +122,17 @@ func (c *Client) parseList(raw []byte) (*ChargeList, error) {
 		r.fail("data", "an array")
 	}
 	if r.err != nil {
-		return nil, r.err
+		return nil, false, r.err
 	}
-	if list.HasMore && len(items) == 0 {
-		return nil, errors.New("it says that there is more, and is empty")
+	if more && len(items) == 0 {
+		return nil, false, errors.New("it says that there is more, and is empty")
 	}
-	for i, item := range items {
-		ch, err := parseCharge(item)
+	for i, raw := range items {
+		v, err := item(raw)
 		if err != nil {
-			return nil, fmt.Errorf("item %d: %w", i, err)
+			return nil, false, fmt.Errorf("item %d: %w", i, err)
 		}
-		if ch.App != c.app || ch.Livemode != c.live {
-			return nil, fmt.Errorf("item %d is another app's or the other mode's", i)
-		}
-		list.Data = append(list.Data, ch)
+		data = append(data, v)
 	}
-	return list, nil
+	return data, more, nil
 }

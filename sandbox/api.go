@@ -4,21 +4,34 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
 )
 
-// The operations that faults can be set on and that calls are counted by.
+// The operations that faults can be set on and, all but refund, that calls are counted by.
 const (
-	opCreate  = "create_charge"
-	opGet     = "get_charge"
-	opList    = "list_charges"
-	opEvent   = "get_event"
-	opWebhook = "webhook"
-	opSession = "jscode2session"
-	opNotify  = "notify"
+	opCreate       = "create_charge"
+	opGet          = "get_charge"
+	opList         = "list_charges"
+	opReverse      = "reverse_charge"
+	opCreateRefund = "create_refund"
+	opGetRefund    = "get_refund"
+	opListRefunds  = "list_refunds"
+	opEvent        = "get_event"
+	opRefund       = "refund" // what becomes of one, however it is made
+	opWebhook      = "webhook"
+	opSession      = "jscode2session"
+	opNotify       = "notify"
 )
+
+// call is what a request asks of the API.
+type call struct {
+	op     string // "" is nothing that there is
+	id     string // of the charge or event
+	refund string // id
+}
 
 // response is a whole answer, made before any of it is written.
 type response struct {
@@ -35,32 +48,51 @@ const (
 
 // serveAPI is Ping++'s API.
 func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
-	op, id := operation(r)
-	if op == "" {
+	c := readCall(r)
+	if c.op == "" {
 		s.write(w, refuse(r, &apiError{status: http.StatusNotFound, kind: invalidRequest,
 			zh: "请求的 URL 不存在: " + r.Method + " " + r.URL.Path + "。", en: "Unrecognized request URL: " + r.Method + " " + r.URL.Path}))
 		return
 	}
-	s.serve(w, r, op, func() response { return s.answerAPI(r, op, id) })
+	s.serve(w, r, c.op, func() response { return s.answerAPI(r, c) })
 }
 
-// operation tells what a request asks of the API; "" is nothing that there is.
-func operation(r *http.Request) (op, id string) {
-	get := r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch kind, id, hasID := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/"); {
-	case kind == "charges" && !hasID && r.Method == http.MethodPost:
-		return opCreate, ""
-	case kind == "charges" && !hasID && get:
-		return opList, ""
-	case kind == "charges" && id != "" && !strings.Contains(id, "/") && get:
-		return opGet, id
-	case kind == "events" && id != "" && !strings.Contains(id, "/") && get:
-		return opEvent, id
+func readCall(r *http.Request) call {
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	if slices.Contains(path, "") {
+		return call{}
 	}
-	return "", ""
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	path = append(path, "", "", "", "")
+	id, sub, refund := path[1], path[2], path[3]
+	if path[4] != "" {
+		return call{}
+	}
+	switch asked := method + " " + path[0]; {
+	case asked == "POST charges" && id == "":
+		return call{op: opCreate}
+	case asked == "GET charges" && id == "":
+		return call{op: opList}
+	case asked == "GET charges" && sub == "":
+		return call{op: opGet, id: id}
+	case asked == "POST charges" && sub == "reverse" && refund == "":
+		return call{op: opReverse, id: id}
+	case asked == "POST charges" && sub == "refunds" && refund == "":
+		return call{op: opCreateRefund, id: id}
+	case asked == "GET charges" && sub == "refunds" && refund == "":
+		return call{op: opListRefunds, id: id}
+	case asked == "GET charges" && sub == "refunds":
+		return call{op: opGetRefund, id: id, refund: refund}
+	case asked == "GET events" && id != "" && sub == "":
+		return call{op: opEvent, id: id}
+	}
+	return call{}
 }
 
-func (s *Sandbox) answerAPI(r *http.Request, op, id string) response {
+func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	live, refusal := s.authenticate(r)
 	if refusal != nil {
 		return refuse(r, refusal)
@@ -73,18 +105,26 @@ func (s *Sandbox) answerAPI(r *http.Request, op, id string) response {
 		return refuse(r, refusal)
 	}
 	var v any
-	switch op {
+	switch c.op {
 	case opCreate:
 		v, refusal = s.createCharge(body, live)
 	case opGet:
-		v, refusal = s.getCharge(id, live)
+		v, refusal = s.getCharge(c.id, live)
 	case opList:
 		v, refusal = s.listCharges(r.URL.Query(), live)
+	case opReverse:
+		v, refusal = s.reverseCharge(c.id, live)
+	case opCreateRefund:
+		v, refusal = s.createRefund(c.id, body, live)
+	case opGetRefund:
+		v, refusal = s.getRefund(c.id, c.refund, live)
+	case opListRefunds:
+		v, refusal = s.listRefunds(c.id, r.URL.Query(), live)
 	case opEvent:
-		v, refusal = s.getEvent(id, live)
+		v, refusal = s.getEvent(c.id, live)
 	}
 	if refusal != nil {
-		s.log.Debug("request refused", zap.String("operation", op), zap.Int("status", refusal.status), zap.String("param", refusal.param), zap.String("code", refusal.code))
+		s.log.Debug("request refused", zap.String("operation", c.op), zap.Int("status", refusal.status), zap.String("param", refusal.param), zap.String("code", refusal.code))
 		return refuse(r, refusal)
 	}
 	out := response{status: http.StatusOK, contentType: apiJSON, signed: true}

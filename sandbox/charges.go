@@ -3,10 +3,7 @@ package sandbox
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,51 +14,37 @@ const repeatWindow = 2 * time.Hour
 
 // charge is Ping++'s charge object; the fields stand in the order of its JSON.
 type charge struct {
-	ID             string     `json:"id"`
-	Object         string     `json:"object"`
-	Created        int64      `json:"created"`
-	Livemode       bool       `json:"livemode"`
-	Paid           bool       `json:"paid"`
-	Refunded       bool       `json:"refunded"`
-	Reversed       bool       `json:"reversed"`
-	App            string     `json:"app"`
-	Channel        string     `json:"channel"`
-	OrderNo        string     `json:"order_no"`
-	ClientIP       string     `json:"client_ip"`
-	Amount         int64      `json:"amount"`        // fen
-	AmountSettle   int64      `json:"amount_settle"` // fen; the amount, no fee is taken here
-	Currency       string     `json:"currency"`
-	Subject        string     `json:"subject"`
-	Body           string     `json:"body"`
-	Extra          object     `json:"extra"`
-	TimePaid       *int64     `json:"time_paid"`
-	TimeExpire     int64      `json:"time_expire"`
-	TimeSettle     *int64     `json:"time_settle"`
-	TransactionNo  *string    `json:"transaction_no"`
-	Refunds        refundList `json:"refunds"`
-	AmountRefunded int64      `json:"amount_refunded"` // fen
-	FailureCode    *string    `json:"failure_code"`
-	FailureMsg     *string    `json:"failure_msg"`
-	Metadata       object     `json:"metadata"`
-	Credential     object     `json:"credential"`
-	Description    *string    `json:"description"`
+	ID             string        `json:"id"`
+	Object         string        `json:"object"`
+	Created        int64         `json:"created"`
+	Livemode       bool          `json:"livemode"`
+	Paid           bool          `json:"paid"`
+	Refunded       bool          `json:"refunded"`
+	Reversed       bool          `json:"reversed"`
+	App            string        `json:"app"`
+	Channel        string        `json:"channel"`
+	OrderNo        string        `json:"order_no"`
+	ClientIP       string        `json:"client_ip"`
+	Amount         int64         `json:"amount"`        // fen
+	AmountSettle   int64         `json:"amount_settle"` // fen; the amount, no fee is taken here
+	Currency       string        `json:"currency"`
+	Subject        string        `json:"subject"`
+	Body           string        `json:"body"`
+	Extra          object        `json:"extra"`
+	TimePaid       *int64        `json:"time_paid"`
+	TimeExpire     int64         `json:"time_expire"`
+	TimeSettle     *int64        `json:"time_settle"`
+	TransactionNo  *string       `json:"transaction_no"`
+	Refunds        list[*refund] `json:"refunds"`
+	AmountRefunded int64         `json:"amount_refunded"` // fen
+	FailureCode    *string       `json:"failure_code"`
+	FailureMsg     *string       `json:"failure_msg"`
+	Metadata       object        `json:"metadata"`
+	Credential     object        `json:"credential"`
+	Description    *string       `json:"description"`
 
-	request string // id of the API request that made it
-	seq     int    // grows with every charge
-}
-
-type refundList struct {
-	Object  string `json:"object"`
-	URL     string `json:"url"`
-	HasMore bool   `json:"has_more"`
-	Data    []int  `json:"data"` // always empty: the sandbox makes no refunds
-}
-
-type chargeList struct {
-	Object  string    `json:"object"`
-	URL     string    `json:"url"`
-	HasMore bool      `json:"has_more"`
-	Data    []*charge `json:"data"`
+	request string         // id of the API request that made it
+	made    store[*refund] // all its refunds; Refunds is what shown makes of them
 }
 
 // orderKey is what a channel knows an order by.
@@ -72,13 +55,14 @@ type orderKey struct {
 
 func (c *charge) expired(now time.Time) bool { return now.Unix() >= c.TimeExpire }
 
-// shown is the charge as it is answered now, a copy: what is paid or expired has no credential.
+// shown is the charge as it is answered now, a copy: what is paid, expired or reversed has no credential.
 func (c *charge) shown(now time.Time) *charge {
 	out := *c
 	out.Extra = slices.Clone(c.Extra) // a payment changes it
-	if c.Paid || c.expired(now) {
+	if c.Paid || c.Reversed || c.expired(now) {
 		out.Credential = object{}
 	}
+	out.Refunds = c.refundPage(paging{limit: shownRefunds})
 	return &out
 }
 
@@ -99,25 +83,26 @@ func (s *Sandbox) createCharge(body []byte, live bool) (any, *apiError) {
 	s.orders[key] = c
 	for _, old := range s.charges.add(c.ID, c) {
 		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family, old.OrderNo})
+		for re := range old.made.newest() {
+			delete(s.refunds, re.ID)
+		}
 	}
 	s.log.Info("charge created", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo), zap.Int64("amount", c.Amount), zap.Bool("livemode", live))
 	return c.shown(now), nil
 }
 
 func (s *Sandbox) newCharge(p *params, live bool, now time.Time) *charge {
-	s.chargeSeq++
 	c := &charge{
 		Object: "charge", Created: now.Unix(), Livemode: live,
 		App: s.cfg.App, Channel: p.channel.name, OrderNo: p.orderNo, ClientIP: p.clientIP,
 		Amount: p.amount, AmountSettle: p.amount, Currency: p.currency,
 		Subject: p.subject, Body: p.body, Extra: p.extra, TimeExpire: p.timeExpire,
 		Metadata: p.metadata, Description: p.description,
-		request: "iar_" + s.random(alnum, 24), seq: s.chargeSeq,
+		request: s.newRequest(),
 	}
 	for c.ID == "" || s.taken(c.ID) {
 		c.ID = "ch_10" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 15)
 	}
-	c.Refunds = refundList{Object: "list", URL: "/v1/charges/" + c.ID + "/refunds", Data: []int{}}
 	c.Credential.set("object", "credential")
 	c.Credential.set(c.Channel, p.channel.credential(s, c))
 	return c
@@ -137,8 +122,11 @@ func modeDigit(live bool) string {
 
 // repeated answers a creation with a number that was used before; the package comment says the rule.
 func (c *charge) repeated(p *params, now time.Time) (any, *apiError) {
-	if c.Paid {
+	switch {
+	case c.Paid:
 		return nil, channelRefusal(c.Channel, "该订单已支付")
+	case c.Reversed:
+		return nil, channelRefusal(c.Channel, "该订单已关闭")
 	}
 	same := c.Channel == p.channel.name && c.Amount == p.amount && c.Currency == p.currency &&
 		c.Subject == p.subject && c.Body == p.body && c.Extra.equal(p.extra)
@@ -148,26 +136,59 @@ func (c *charge) repeated(p *params, now time.Time) (any, *apiError) {
 	return c.shown(now), nil
 }
 
-// getCharge answers GET /v1/charges/{id}.
-func (s *Sandbox) getCharge(id string, live bool) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// newRequest is the id of an API request.
+func (s *Sandbox) newRequest() string { return "iar_" + s.random(alnum, 24) }
+
+// findCharge finds a charge in the mode of the key that asks.
+func (s *Sandbox) findCharge(id string, live bool) (*charge, *apiError) {
 	c, ok := s.charges.get(id)
 	if !ok || c.Livemode != live {
 		return nil, notFound("charge", id, "id")
 	}
+	return c, nil
+}
+
+// getCharge answers GET /v1/charges/{id}.
+func (s *Sandbox) getCharge(id string, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refusal := s.findCharge(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return c.shown(s.cfg.Now()), nil
+}
+
+// reverseCharge answers POST /v1/charges/{id}/reverse. What the body says is no matter: Ping++'s own SDKs send nothing, {}
+// or []. Every channel of the sandbox reverses unpaid charges only.
+func (s *Sandbox) reverseCharge(id string, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refusal := s.findCharge(id, live)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case c.Paid:
+		return nil, badStatus("charge_unexpected_status", "charge 已支付，渠道 "+c.Channel+" 不能撤销。", "The charge is paid: the channel "+c.Channel+" cannot reverse it.")
+	case c.Reversed:
+		return nil, badStatus("charge_closed", "charge 已撤销。", "The charge is already reversed.")
+	}
+	c.Reversed = true
+	s.log.Info("charge reversed", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
 	return c.shown(s.cfg.Now()), nil
 }
 
 // Errors of Pay, for errors.Is.
 var (
-	ErrUnknownCharge = errors.New("no such charge")
-	ErrChargePaid    = errors.New("the charge is already paid")
-	ErrChargeExpired = errors.New("the charge has expired")
+	ErrUnknownCharge  = errors.New("no such charge")
+	ErrChargePaid     = errors.New("the charge is already paid")
+	ErrChargeExpired  = errors.New("the charge has expired")
+	ErrChargeReversed = errors.New("the charge is reversed")
 )
 
 // Pay makes a charge paid, as if its user had paid it in WeChat: charge.succeeded goes out to the
-// webhooks. It returns ErrUnknownCharge, ErrChargePaid or ErrChargeExpired when it cannot.
+// webhooks. It returns ErrUnknownCharge, ErrChargePaid, ErrChargeReversed or ErrChargeExpired
+// when it cannot.
 func (s *Sandbox) Pay(chargeID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,6 +203,8 @@ func (s *Sandbox) pay(chargeID string) error {
 		return ErrUnknownCharge
 	case c.Paid:
 		return ErrChargePaid
+	case c.Reversed:
+		return ErrChargeReversed
 	case c.expired(now):
 		return ErrChargeExpired
 	}
@@ -214,129 +237,4 @@ func (s *Sandbox) serveNotify(w http.ResponseWriter, r *http.Request, id string)
 		}
 		return out
 	})
-}
-
-// listCharges answers GET /v1/charges, newest first.
-func (s *Sandbox) listCharges(query url.Values, live bool) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, refusal := s.readFilter(query, live)
-	if refusal != nil {
-		return nil, refusal
-	}
-	now := s.cfg.Now()
-	list := chargeList{Object: "list", URL: "/v1/charges", Data: []*charge{}}
-	s.charges.newest(func(c *charge) bool {
-		if !f.matches(c) {
-			return true
-		}
-		if len(list.Data) == f.limit {
-			list.HasMore = true
-			if f.before == nil {
-				return false
-			}
-			// The page ends where ending_before begins: what is nearest to it stays.
-			list.Data = list.Data[1:]
-		}
-		list.Data = append(list.Data, c.shown(now))
-		return true
-	})
-	return list, nil
-}
-
-// filter is what a list is asked for.
-type filter struct {
-	live          bool
-	limit         int
-	after, before *charge // starting_after, ending_before
-	from, to      int64   // created, both inclusive
-	channel       string
-	flags         map[string]bool // paid, refunded, reversed, where asked
-}
-
-func (f *filter) matches(c *charge) bool {
-	if c.Livemode != f.live || c.Created < f.from || c.Created > f.to ||
-		f.channel != "" && c.Channel != f.channel ||
-		f.after != nil && c.seq >= f.after.seq || f.before != nil && c.seq <= f.before.seq {
-		return false
-	}
-	is := map[string]bool{"paid": c.Paid, "refunded": c.Refunded, "reversed": c.Reversed}
-	for name, want := range f.flags {
-		if is[name] != want {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *Sandbox) readFilter(query url.Values, live bool) (*filter, *apiError) {
-	now := s.cfg.Now()
-	f := &filter{live: live, limit: 10, from: now.AddDate(0, -1, 0).Unix(), to: 1<<63 - 1, flags: map[string]bool{}}
-	if query.Get("app[id]") == "" {
-		return nil, missingParam("app[id]")
-	}
-	for name, values := range query {
-		value := values[len(values)-1]
-		var refusal *apiError
-		switch name {
-		case "app[id]":
-			refusal = s.checkApp(value)
-		case "limit":
-			n, err := strconv.Atoi(value)
-			if err != nil || n < 1 || n > 100 {
-				refusal = notA(name, " 1 到 100 的整数", "an integer from 1 to 100")
-			}
-			f.limit = n
-		case "starting_after", "ending_before":
-			c, ok := s.charges.get(value)
-			if !ok || c.Livemode != live {
-				refusal = notFound("charge", value, name)
-			} else if name == "starting_after" {
-				f.after = c
-			} else {
-				f.before = c
-			}
-		case "created", "created[gt]", "created[gte]", "created[lt]", "created[lte]":
-			refusal = f.readCreated(name, value)
-		case "channel":
-			f.channel = value
-		case "paid", "refunded", "reversed":
-			if value != "true" && value != "false" {
-				refusal = notA(name, " true 或 false", "true or false")
-			}
-			f.flags[name] = value == "true"
-		default:
-			refusal = unknownParam(name)
-		}
-		if refusal != nil {
-			return nil, refusal
-		}
-	}
-	if f.after != nil && f.before != nil {
-		return nil, badParam("ending_before", "starting_after 与 ending_before 不能同时使用。", "Use either starting_after or ending_before.")
-	}
-	if !query.Has("created") && !query.Has("created[gt]") && !query.Has("created[gte]") && (query.Has("created[lt]") || query.Has("created[lte]")) {
-		f.from = 0
-	}
-	return f, nil
-}
-
-func (f *filter) readCreated(name, value string) *apiError {
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || n < 0 || n > 1<<40 {
-		return notA(name, " Unix 时间戳", "a Unix timestamp in seconds")
-	}
-	switch strings.TrimPrefix(name, "created") {
-	case "":
-		f.from, f.to = n, n
-	case "[gt]":
-		f.from = n + 1
-	case "[gte]":
-		f.from = n
-	case "[lt]":
-		f.to = n - 1
-	case "[lte]":
-		f.to = n
-	}
-	return nil
 }

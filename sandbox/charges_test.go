@@ -216,6 +216,58 @@ func TestPaid(t *testing.T) {
 	}
 }
 
+func TestReverse(t *testing.T) {
+	b := start(t, Config{})
+	for i, body := range []string{"", "{}", "[]"} { // Go's, Node's and PHP's
+		orderNo := fmt.Sprint("A100", i)
+		id := b.create(orderNo).id()
+		a := b.api("POST", "/v1/charges/"+id+"/reverse", body)
+		if a.status != 200 || a.id() != id || a.field("reversed") != true || a.field("paid") != false || !strings.Contains(string(a.body), `"credential":{}`) || memberNames(t, a.body) != chargeFields {
+			t.Errorf("%q: %d %s", body, a.status, a.body)
+		}
+		if got := b.api("GET", "/v1/charges/"+id, ""); !bytes.Equal(got.body, a.body) {
+			t.Errorf("reversed %s\nread %s", a.body, got.body)
+		}
+		if err := b.Pay(id); !errors.Is(err, ErrChargeReversed) {
+			t.Errorf("paid: %v", err)
+		}
+		if a := b.do(b.request("GET", "/notify/charges/"+id+"?livemode=false", "")); string(a.body) != "fail" {
+			t.Errorf("notify: %s", a.body)
+		}
+		if a := b.do(b.request("POST", "/sandbox/charges/"+id+"/pay", "")); a.status != 409 {
+			t.Errorf("lever: %d", a.status)
+		}
+		if a := b.api("POST", "/v1/charges", b.order(orderNo)); a.status != 402 || !strings.Contains(string(a.body), "该订单已关闭") {
+			t.Errorf("its number again: %d %s", a.status, a.body)
+		}
+	}
+	paid, live := b.create("P1").id(), b.api("POST", "/v1/charges", b.order("L1"), "Authorization", "Bearer "+b.LiveKey()).id()
+	if err := b.Pay(paid); err != nil {
+		t.Fatal(err)
+	}
+	again := b.create("P2").id()
+	b.api("POST", "/v1/charges/"+again+"/reverse", "{}")
+	for _, c := range []struct {
+		id, code, param string
+		status          int
+	}{{paid, "charge_unexpected_status", "", 400}, {again, "charge_closed", "", 400}, {"ch_x", "", "id", 404}, {live, "", "id", 404}} {
+		a := b.api("POST", "/v1/charges/"+c.id+"/reverse", "{}")
+		code, _ := a.field("error.code").(string)
+		param, _ := a.field("error.param").(string)
+		if a.status != c.status || code != c.code || param != c.param || a.field("error.type") != "invalid_request_error" {
+			t.Errorf("%s: %d %s", c.id, a.status, a.body)
+		}
+	}
+	for query, want := range map[string]int{"&reversed=true": 4, "&reversed=false": 1, "&reversed=true&paid=true": 0} {
+		if a := b.api("GET", "/v1/charges?app[id]="+b.App()+query, ""); len(a.field("data").([]any)) != want {
+			t.Errorf("%s: %s", query, a.body)
+		}
+	}
+	if n := len(b.State(100).Events); n != 1 {
+		t.Errorf("%d events: a reversal has none", n)
+	}
+}
+
 func TestNotify(t *testing.T) {
 	b := start(t, Config{})
 	c := b.create("A1001").id()
@@ -232,79 +284,5 @@ func TestNotify(t *testing.T) {
 	}
 	if n := len(b.State(100).Events); n != 1 {
 		t.Errorf("%d events", n)
-	}
-}
-
-func TestList(t *testing.T) {
-	b := start(t, Config{})
-	var ids []string // oldest first
-	for i := range 12 {
-		ids = append(ids, b.create(fmt.Sprintf("L%03d", i)).id())
-		b.clock.Add(time.Second)
-	}
-	if err := b.Pay(ids[3]); err != nil {
-		t.Fatal(err)
-	}
-	newest := func(from, to int) []string { // ids[from] down to ids[to]
-		var out []string
-		for i := from; i >= to; i-- {
-			out = append(out, ids[i])
-		}
-		return out
-	}
-	first := strconv.FormatInt(b.clock.Now().Unix()-12, 10)
-	for _, c := range []struct {
-		query string
-		want  []string
-		more  bool
-	}{
-		{"", newest(11, 2), true},
-		{"&limit=100", newest(11, 0), false},
-		{"&limit=12", newest(11, 0), false},
-		{"&limit=3", newest(11, 9), true},
-		{"&limit=3&starting_after=" + ids[9], newest(8, 6), true},
-		{"&limit=3&starting_after=" + ids[2], newest(1, 0), false},
-		{"&limit=3&ending_before=" + ids[2], newest(5, 3), true},
-		{"&limit=3&ending_before=" + ids[9], newest(11, 10), false},
-		{"&paid=true", newest(3, 3), false},
-		{"&paid=false&limit=100&created[lte]=" + first, newest(0, 0), false},
-		{"&created[gt]=" + first + "&limit=100", newest(11, 1), false},
-		{"&created[gte]=" + first + "&created[lt]=" + first, nil, false},
-		{"&created=" + first, newest(0, 0), false},
-		{"&refunded=true", nil, false},
-		{"&reversed=true", nil, false},
-		{"&channel=wx_pub", nil, false},
-		{"&channel=wx_lite&limit=1", newest(11, 11), true},
-	} {
-		a := b.api("GET", "/v1/charges?app[id]="+b.App()+c.query, "")
-		var list struct {
-			Object  string
-			URL     string
-			HasMore bool `json:"has_more"`
-			Data    []struct{ ID string }
-		}
-		if err := json.Unmarshal(a.body, &list); err != nil || a.status != 200 || list.Object != "list" || list.URL != "/v1/charges" {
-			t.Fatalf("%s: %d %s", c.query, a.status, a.body)
-		}
-		var got []string
-		for _, d := range list.Data {
-			got = append(got, d.ID)
-		}
-		if strings.Join(got, " ") != strings.Join(c.want, " ") || list.HasMore != c.more {
-			t.Errorf("%s: %v, more %v", c.query, got, list.HasMore)
-		}
-	}
-	b.clock.Add(60 * 24 * time.Hour)
-	if a := b.api("GET", "/v1/charges?app[id]="+b.App(), ""); !strings.Contains(string(a.body), `"data":[]`) {
-		t.Errorf("without created, older than a month: %s", a.body)
-	}
-	for query, param := range map[string]string{
-		"": "app[id]", "app[id]=app_x": "app[id]", "app[id]=" + b.App() + "&limit=0": "limit", "app[id]=" + b.App() + "&limit=101": "limit",
-		"app[id]=" + b.App() + "&starting_after=ch_x": "starting_after", "app[id]=" + b.App() + "&paid=1": "paid", "app[id]=" + b.App() + "&created[gt]=x": "created[gt]",
-		"app[id]=" + b.App() + "&page=2": "page", "app[id]=" + b.App() + "&starting_after=" + ids[0] + "&ending_before=" + ids[1]: "ending_before",
-	} {
-		if a := b.api("GET", "/v1/charges?"+query, ""); a.status/100 != 4 || a.field("error.param") != param {
-			t.Errorf("%s: %d %s", query, a.status, a.body)
-		}
 	}
 }

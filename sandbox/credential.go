@@ -67,5 +67,10 @@ func (s *Sandbox) wechatTransactionNo(live bool, now time.Time) string {
 	return "1290362656" + day + s.random(digits, 10)
 }
 
+// wechatRefundNo is WeChat's number of a refund, 28 digits with the day inside.
+func wechatRefundNo(s *Sandbox, now time.Time) string {
+	return "503000" + s.random(digits, 4) + now.In(beijing).Format("20060102") + s.random(digits, 10)
+}
+
 // beijing is the clock of both services' numbers.
 var beijing = time.FixedZone("UTC+8", 8*60*60)

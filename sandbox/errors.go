@@ -26,6 +26,11 @@ func badParam(param, zh, en string) *apiError {
 	return &apiError{status: http.StatusBadRequest, kind: invalidRequest, param: param, zh: zh, en: en}
 }
 
+// badStatus refuses what a charge's state does not allow.
+func badStatus(code, zh, en string) *apiError {
+	return &apiError{status: http.StatusBadRequest, kind: invalidRequest, code: code, zh: zh, en: en}
+}
+
 func missingParam(param string) *apiError {
 	return badParam(param, "缺少必填参数: "+param+"。", "Missing required param: "+param+".")
 }

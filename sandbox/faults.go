@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -35,13 +36,18 @@ var (
 
 // faultNames says what each operation can suffer.
 var faultNames = map[string][]string{
-	opCreate:  append([]string{"wrong_charge"}, apiFaults...),
-	opGet:     append([]string{"wrong_charge"}, apiFaults...),
-	opList:    apiFaults,
-	opEvent:   apiFaults,
-	opNotify:  {"502", "500", "200_html", "empty", "slow", "drop"},
-	opSession: {"502", "500", "200_null", "200_html", "empty", "slow", "drop", "truncate", "endless"},
-	opWebhook: append(append([]string{}, eventFaults...), attemptFaults...),
+	opCreate:       append([]string{"wrong_charge"}, apiFaults...),
+	opGet:          append([]string{"wrong_charge"}, apiFaults...),
+	opList:         apiFaults,
+	opReverse:      append([]string{"wrong_charge"}, apiFaults...),
+	opCreateRefund: append([]string{"wrong_refund"}, apiFaults...),
+	opGetRefund:    append([]string{"wrong_refund"}, apiFaults...),
+	opListRefunds:  apiFaults,
+	opEvent:        append([]string{"wrong_event"}, apiFaults...),
+	opRefund:       {"failed", "failed_later", "stuck"},
+	opNotify:       {"502", "500", "200_html", "empty", "slow", "drop"},
+	opSession:      {"502", "500", "200_null", "200_html", "empty", "slow", "drop", "truncate", "endless"},
+	opWebhook:      append(append([]string{}, eventFaults...), attemptFaults...),
 }
 
 // SetFault makes the next times calls of an operation fail; the package comment lists both. Faults of
@@ -53,8 +59,7 @@ func (s *Sandbox) SetFault(on, name string, times int) error {
 func (s *Sandbox) addFault(f fault) error {
 	names, ok := faultNames[f.on]
 	if !ok {
-		ops := []string{opCreate, opGet, opList, opEvent, opWebhook, opSession, opNotify}
-		return fmt.Errorf("sandbox: faults on %q do not exist: write on as one of %s", f.on, strings.Join(ops, ", "))
+		return fmt.Errorf("sandbox: faults on %q do not exist: write on as one of %s", f.on, strings.Join(slices.Sorted(maps.Keys(faultNames)), ", "))
 	}
 	if !slices.Contains(names, f.name) && !(f.on == opSession && errcode.MatchString(f.name)) {
 		more := ""
@@ -126,8 +131,8 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request, op string, answe
 		s.truncate(w, answer())
 	case "endless":
 		s.endless(w, r, answer())
-	case "wrong_charge":
-		s.write(w, swapCharge(answer()))
+	case "wrong_charge", "wrong_refund", "wrong_event":
+		s.write(w, swap(answer()))
 	}
 }
 
@@ -221,23 +226,26 @@ func (s *Sandbox) endless(w http.ResponseWriter, r *http.Request, a response) {
 	panic(http.ErrAbortHandler)
 }
 
-// swapCharge makes another order's charge of an answered one; errors stay as they are.
-func swapCharge(a response) response {
-	c, err := parseObject(a.body)
-	if _, isError := c.get("error"); err != nil || isError {
+// swap makes another object of an answered one; errors stay as they are.
+func swap(a response) response {
+	o, err := parseObject(a.body)
+	if _, isError := o.get("error"); err != nil || isError {
 		return a
 	}
-	id, _ := c.get("id")
-	amount, _ := c.get("amount")
-	n, _ := integer(amount)
+	id, _ := o.get("id")
 	other := []byte(id)
-	if len(other) > 2 { // the last digit before the closing quote
+	if len(other) > 2 { // the last character before the closing quote
 		other[len(other)-2] = '0' + (other[len(other)-2]-'0'+1)%10
 	}
-	c.setRaw("id", json.RawMessage(other))
-	c.set("order_no", "another0order")
-	c.set("amount", n+1)
-	a.body = encode(c)
+	o.setRaw("id", json.RawMessage(other))
+	if raw, ok := o.get("amount"); ok {
+		n, _ := integer(raw)
+		o.set("amount", n+1)
+	}
+	if _, ok := o.get("order_no"); ok {
+		o.set("order_no", "another0order")
+	}
+	a.body = encode(o)
 	return a
 }
 

@@ -16,20 +16,39 @@ func TestAPIFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	event := b.State(1).Events[0].ID
+	refund := b.lever("POST", "/sandbox/refunds", `{"charge":"`+existing+`","amount":1,"status":"succeeded"}`).id()
+	test := func(method, path, body string) func() (answer, error) {
+		return func() (answer, error) {
+			return b.try(b.request(method, path, body, "Authorization", "Bearer "+b.TestKey()))
+		}
+	}
+	things := func() (n int) { // that calls make
+		for _, c := range b.State(maxKept).Charges {
+			c := c.(*charge)
+			if n += 1 + len(c.Refunds.Data); c.Reversed {
+				n++
+			}
+		}
+		return n
+	}
 	calls := map[string]func() (answer, error){
 		"create_charge": func() (answer, error) {
 			return b.try(b.request("POST", "/v1/charges", b.order("F"+b.random(alnum, 12)), "Authorization", "Bearer "+b.TestKey()))
 		},
-		"get_charge": func() (answer, error) {
-			return b.try(b.request("GET", "/v1/charges/"+existing, "", "Authorization", "Bearer "+b.TestKey()))
+		"reverse_charge": func() (answer, error) {
+			return test("POST", "/v1/charges/"+b.create("F"+b.random(alnum, 12)).id()+"/reverse", "{}")()
 		},
-		"list_charges": func() (answer, error) {
-			return b.try(b.request("GET", "/v1/charges?app[id]="+b.App(), "", "Authorization", "Bearer "+b.TestKey()))
+		"create_refund": func() (answer, error) {
+			return test("POST", "/v1/charges/"+b.paid("F"+b.random(alnum, 12))+"/refunds", `{"description":"x"}`)()
 		},
-		"get_event": func() (answer, error) {
-			return b.try(b.request("GET", "/v1/events/"+event, "", "Authorization", "Bearer "+b.TestKey()))
-		},
+		"get_charge":   test("GET", "/v1/charges/"+existing, ""),
+		"list_charges": test("GET", "/v1/charges?app[id]="+b.App(), ""),
+		"get_refund":   test("GET", "/v1/charges/"+existing+"/refunds/"+refund, ""),
+		"list_refunds": test("GET", "/v1/charges/"+existing+"/refunds", ""),
+		"get_event":    test("GET", "/v1/events/"+event, ""),
 	}
+	made := map[string]int{"reverse_charge": 1, "create_refund": 1} // by the test itself, for a call
+	does := map[string]int{"create_charge": 1, "reverse_charge": 1, "create_refund": 1}
 	for op, call := range calls {
 		for fault, c := range map[string]struct {
 			status  int
@@ -51,14 +70,15 @@ func TestAPIFaults(t *testing.T) {
 			if err := b.SetFault(op, fault, 2); err != nil {
 				t.Fatal(err)
 			}
-			before := len(b.State(maxKept).Charges)
+			before, prepared := things(), 0
 			for range 2 {
 				a, err := call()
+				prepared += made[op]
 				if err != nil || a.status != c.status || a.header.Get("Content-Type") != c.content || a.field("error.type") != c.kind || a.id() != "" {
 					t.Errorf("%s %s: %v %d %v %s", op, fault, err, a.status, a.header, a.body)
 				}
 			}
-			if after := len(b.State(maxKept).Charges); after != before {
+			if after := things(); after != before+prepared {
 				t.Errorf("%s %s: something was done", op, fault)
 			}
 			if a, err := call(); err != nil || a.status != 200 || a.field("object") == nil {
@@ -69,12 +89,12 @@ func TestAPIFaults(t *testing.T) {
 			if err := b.SetFault(op, fault, 1); err != nil {
 				t.Fatal(err)
 			}
-			before := len(b.State(maxKept).Charges)
+			before := things()
 			if a, err := call(); err == nil {
 				t.Errorf("%s %s: answered %d %s", op, fault, a.status, a.body)
 			}
-			if after := len(b.State(maxKept).Charges); op == "create_charge" && after != before+1 {
-				t.Errorf("%s: the charge was not made", fault)
+			if done := things() - before - made[op]; done != does[op] {
+				t.Errorf("%s %s: %d things were done, want %d", op, fault, done, does[op])
 			}
 		}
 	}
@@ -136,6 +156,34 @@ func TestWrongCharge(t *testing.T) {
 	}
 }
 
+func TestWrongRefundAndEvent(t *testing.T) {
+	b := start(t, Config{})
+	id := b.paid("A1001")
+	event := b.State(1).Events[0].ID
+	refund := b.refunded(id, `{"description":"x","amount":1}`)
+	unpaid := b.create("A1002").id()
+	for _, c := range []struct {
+		on, fault, method, path, fields string
+		right                           answer
+	}{
+		{"get_refund", "wrong_refund", "GET", "/v1/charges/" + id + "/refunds/" + refund.id(), refundFields, refund},
+		{"create_refund", "wrong_refund", "POST", "/v1/charges/" + id + "/refunds", refundFields, answer{}},
+		{"reverse_charge", "wrong_charge", "POST", "/v1/charges/" + unpaid + "/reverse", chargeFields, b.charge(unpaid)},
+		{"get_event", "wrong_event", "GET", "/v1/events/" + event, "id created livemode type data object request pending_webhooks", b.api("GET", "/v1/events/"+event, "")},
+	} {
+		if err := b.SetFault(c.on, c.fault, 1); err != nil {
+			t.Fatal(err)
+		}
+		a := b.api(c.method, c.path, `{"description":"x","amount":5}`)
+		if a.status != 200 || a.id() == c.right.id() || len(a.id()) < 27 || memberNames(t, a.body) != c.fields {
+			t.Errorf("%s: %d %s", c.on, a.status, a.body)
+		}
+		if n := a.field("amount"); n != nil && (n == 5.0 || n == c.right.field("amount")) {
+			t.Errorf("%s: the amount is still right: %s", c.on, a.body)
+		}
+	}
+}
+
 func TestLoginAndNotifyFaults(t *testing.T) {
 	b := start(t, Config{})
 	code := b.NewCode("oUser")
@@ -177,7 +225,8 @@ func TestLoginAndNotifyFaults(t *testing.T) {
 func TestFaultsThatDoNotExist(t *testing.T) {
 	b := start(t, Config{})
 	for body, want := range map[string]string{
-		`{"on":"refund","fault":"502"}`:                                 "create_charge, get_charge, list_charges, get_event, webhook, jscode2session, notify",
+		`{"on":"refunds","fault":"502"}`:                                "create_charge, create_refund, get_charge, get_event, get_refund, jscode2session, list_charges, list_refunds, notify, refund, reverse_charge, webhook",
+		`{"on":"refund","fault":"502"}`:                                 "failed, failed_later, stuck",
 		`{"on":"create_charge","fault":"504"}`:                          "502_json",
 		`{"on":"list_charges","fault":"wrong_charge"}`:                  "200_error",
 		`{"on":"jscode2session","fault":"1"}`:                           "errcode",

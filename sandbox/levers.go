@@ -53,18 +53,18 @@ func (s *Sandbox) State(limit int) State {
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	st := State{App: s.cfg.App, Charges: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
-	s.charges.newest(func(c *charge) bool {
-		if len(st.Charges) < limit {
-			st.Charges = append(st.Charges, c.shown(now))
+	for c := range s.charges.newest() {
+		if len(st.Charges) >= limit {
+			break
 		}
-		return len(st.Charges) < limit
-	})
-	s.events.newest(func(e *event) bool {
-		if len(st.Events) < limit {
-			st.Events = append(st.Events, e.state())
+		st.Charges = append(st.Charges, c.shown(now))
+	}
+	for e := range s.events.newest() {
+		if len(st.Events) >= limit {
+			break
 		}
-		return len(st.Events) < limit
-	})
+		st.Events = append(st.Events, e.state())
+	}
 	for op, n := range s.calls {
 		st.Calls[op] = n
 	}
@@ -93,6 +93,10 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 		s.write(w, response{status: http.StatusOK, contentType: "application/x-pem-file", body: s.pubPEM})
 	case asked == "POST charges" && len(path) == 3 && path[2] == "pay":
 		s.leverPay(w, path[1])
+	case asked == "POST refunds" && len(path) == 1:
+		s.leverRefund(w, r)
+	case asked == "POST refunds" && len(path) == 3 && (path[2] == "succeed" || path[2] == "fail"):
+		s.leverSettle(w, path[1], path[2] == "succeed")
 	case asked == "POST wechat" && len(path) == 2 && path[1] == "codes":
 		s.leverCode(w, r)
 	case asked == "POST faults" && len(path) == 1:
@@ -107,7 +111,8 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 	case asked == "POST webhooks" && len(path) == 1:
 		s.leverWebhook(w, r)
 	default:
-		fail(w, http.StatusNotFound, errors.New("no such lever: there are POST /sandbox/charges/{id}/pay, POST /sandbox/wechat/codes, POST and DELETE /sandbox/faults, "+
+		fail(w, http.StatusNotFound, errors.New("no such lever: there are POST /sandbox/charges/{id}/pay, POST /sandbox/refunds, POST /sandbox/refunds/{id}/succeed and /fail, "+
+			"POST /sandbox/wechat/codes, POST and DELETE /sandbox/faults, "+
 			"GET /sandbox/state, GET /sandbox/events/{id}, POST /sandbox/events, POST /sandbox/webhooks, GET /sandbox/pingpp.pub.pem"))
 	}
 }
@@ -145,6 +150,72 @@ func (s *Sandbox) chargeShown(id string) (*charge, bool) {
 		return nil, false
 	}
 	return c.shown(s.cfg.Now()), true
+}
+
+// leverRefund refunds a charge as a person does in Ping++'s dashboard. Its bounds are the API's.
+func (s *Sandbox) leverRefund(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Charge      string `json:"charge"`
+		Amount      int64  `json:"amount"`
+		Description string `json:"description"`
+		Status      string `json:"status"`
+	}
+	if !read(w, r, &in) {
+		return
+	}
+	if in.Charge == "" || in.Amount < 0 {
+		fail(w, http.StatusBadRequest, errors.New(`write "charge" (an id), and "amount" in fen, more than 0, or leave it out for all that is left`))
+		return
+	}
+	switch in.Status {
+	case "", "succeeded", "failed":
+	case "pending":
+		in.Status = "" // what every refund is at first
+	default:
+		fail(w, http.StatusBadRequest, fmt.Errorf("status is %q: write pending, succeeded or failed", in.Status))
+		return
+	}
+	if in.Description == "" {
+		in.Description = "Refund in the sandbox"
+	}
+	s.mu.Lock()
+	c, ok := s.charges.get(in.Charge)
+	var re *refund
+	var refusal *apiError
+	if ok {
+		if re, refusal = s.refund(c, refundParams{amount: in.Amount, description: in.Description}, in.Status); refusal == nil {
+			re = re.shown()
+		}
+	}
+	s.mu.Unlock() // before the answer is written: a slow reader holds up nobody
+	switch {
+	case !ok:
+		fail(w, http.StatusNotFound, ErrUnknownCharge)
+	case refusal != nil:
+		fail(w, http.StatusConflict, errors.New(refusal.en))
+	default:
+		reply(w, http.StatusOK, re)
+	}
+}
+
+// leverSettle ends a pending refund now.
+func (s *Sandbox) leverSettle(w http.ResponseWriter, id string, succeed bool) {
+	s.mu.Lock()
+	re, ok := s.refunds[id]
+	pending := ok && re.Status == "pending"
+	if pending {
+		s.settleRefund(re, succeed)
+		re = re.shown()
+	}
+	s.mu.Unlock()
+	switch {
+	case !ok:
+		fail(w, http.StatusNotFound, errors.New("no such refund"))
+	case !pending:
+		fail(w, http.StatusConflict, errors.New("the refund is not pending"))
+	default:
+		reply(w, http.StatusOK, re)
+	}
 }
 
 func (s *Sandbox) leverCode(w http.ResponseWriter, r *http.Request) {

@@ -69,14 +69,9 @@ var knownParams = []string{"order_no", "app", "channel", "amount", "client_ip", 
 
 // readParams checks what Ping++ checks itself (400), then what its channel would refuse (402).
 func (s *Sandbox) readParams(body []byte, now time.Time) (*params, *apiError) {
-	in, err := parseObject(body)
-	if err != nil {
-		return nil, badParam("", "请求体解析失败: 不是一个合法的 json 格式字符串", "Failed to parse the request body: not a valid JSON object")
-	}
-	for _, m := range in {
-		if !slices.Contains(knownParams, m.key) {
-			return nil, unknownParam(m.key)
-		}
+	in, refusal := parseParams(body, knownParams)
+	if refusal != nil {
+		return nil, refusal
 	}
 	p := &params{}
 	for _, check := range []func(object, *params, time.Time) *apiError{
@@ -87,6 +82,20 @@ func (s *Sandbox) readParams(body []byte, now time.Time) (*params, *apiError) {
 		}
 	}
 	return p, nil
+}
+
+// parseParams reads a request's body, which may have no members but the known ones.
+func parseParams(body []byte, known []string) (object, *apiError) {
+	in, err := parseObject(body)
+	if err != nil {
+		return nil, badParam("", "请求体解析失败: 不是一个合法的 json 格式字符串", "Failed to parse the request body: not a valid JSON object")
+	}
+	for _, m := range in {
+		if !slices.Contains(known, m.key) {
+			return nil, unknownParam(m.key)
+		}
+	}
+	return in, nil
 }
 
 func (s *Sandbox) readApp(in object, _ *params, _ time.Time) *apiError {
@@ -162,16 +171,25 @@ func readTexts(in object, p *params, _ time.Time) *apiError {
 }
 
 func readAmount(in object, p *params, _ time.Time) *apiError {
-	raw, ok := in.get("amount")
-	if !ok || isNull(raw) {
-		return missingParam("amount")
-	}
-	amount, ok := integer(raw)
-	if !ok || amount <= 0 || amount > maxAmount {
-		return notA("amount", "大于 0 的整数", "an integer greater than 0")
+	amount, given, refusal := amountOf(in)
+	if refusal == nil && !given {
+		refusal = missingParam("amount")
 	}
 	p.amount = amount
-	return nil
+	return refusal
+}
+
+// amountOf reads an amount in fen, if one is given.
+func amountOf(in object) (amount int64, given bool, refusal *apiError) {
+	raw, ok := in.get("amount")
+	if !ok || isNull(raw) {
+		return 0, false, nil
+	}
+	amount, ok = integer(raw)
+	if !ok || amount <= 0 || amount > maxAmount {
+		return 0, true, notA("amount", "大于 0 的整数", "an integer greater than 0")
+	}
+	return amount, true, nil
 }
 
 func readClientIP(in object, p *params, _ time.Time) *apiError {
@@ -233,23 +251,28 @@ func readExpire(in object, p *params, now time.Time) *apiError {
 	return nil
 }
 
-func readMetadata(in object, p *params, _ time.Time) *apiError {
-	p.metadata = object{}
+func readMetadata(in object, p *params, _ time.Time) (refusal *apiError) {
+	p.metadata, refusal = metadataOf(in)
+	return refusal
+}
+
+// metadataOf reads the metadata, empty if none is given.
+func metadataOf(in object) (object, *apiError) {
 	raw, ok := in.get("metadata")
 	if !ok || isNull(raw) {
-		return nil
+		return object{}, nil
 	}
 	metadata, err := parseObject(raw)
 	if err != nil {
-		return badParam("metadata", "metadata 必须是键值对。", "metadata must consist of key/value pairs.")
+		return nil, badParam("metadata", "metadata 必须是键值对。", "metadata must consist of key/value pairs.")
 	}
 	if len(metadata) > maxPairs {
-		return badParam("metadata", "metadata 最多 10 个键值对。", "metadata has at most 10 key/value pairs.")
+		return nil, badParam("metadata", "metadata 最多 10 个键值对。", "metadata has at most 10 key/value pairs.")
 	}
 	size := 0
 	for i, m := range metadata {
 		if m.value[0] == '{' || m.value[0] == '[' {
-			return badParam("metadata", "metadata 不支持嵌套。", "metadata cannot be nested.")
+			return nil, badParam("metadata", "metadata 不支持嵌套。", "metadata cannot be nested.")
 		}
 		value := string(m.value)
 		if v, ok := text(m.value); ok {
@@ -258,10 +281,9 @@ func readMetadata(in object, p *params, _ time.Time) *apiError {
 		size += utf8.RuneCountInString(m.key) + utf8.RuneCountInString(value)
 	}
 	if size > maxMetadata {
-		return tooLong("metadata", maxMetadata)
+		return nil, tooLong("metadata", maxMetadata)
 	}
-	p.metadata = metadata
-	return nil
+	return metadata, nil
 }
 
 // refusedByChannel is what passes Ping++ and fails at the channel.

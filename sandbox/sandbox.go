@@ -7,6 +7,10 @@
 //	POST /v1/charges                     create a charge (channel wx_lite)
 //	GET  /v1/charges/{id}                one charge
 //	GET  /v1/charges?app[id]=app_…       a list: limit, starting_after, ending_before, created[gt|gte|lt|lte], channel, paid, refunded, reversed
+//	POST /v1/charges/{id}/reverse        cancel an unpaid charge
+//	POST /v1/charges/{id}/refunds        refund a paid charge, whole or in parts
+//	GET  /v1/charges/{id}/refunds/{id}   one refund
+//	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
 //	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
 //	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
@@ -29,9 +33,23 @@
 // 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
 // are not followed.
 //
+// A reversed charge cannot be paid, and its number cannot be used again; a paid one cannot be reversed
+// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed).
+//
+// A refund is pending, as WeChat's are, and succeeds after 10 s (divided by Config.TimeScale), which sends
+// refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
+// refunds in a charge's amount_refunded is not documented: here only what has succeeded counts, while
+// refunded is true from the first refund on, whatever became of it, and pending refunds take from what
+// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment. A
+// charge shows its newest 10 refunds.
+//
 // # Levers
 //
 //	POST   /sandbox/charges/{id}/pay     as if the user had paid; answers the paid charge
+//	POST   /sandbox/refunds              {"charge", "amount"? (default the rest), "description"?, "status"?}: as if refunded in the
+//	                                     dashboard; status: pending (default, then succeeds by itself), succeeded, failed; answers the refund
+//	POST   /sandbox/refunds/{id}/succeed a pending refund succeeds now; answers it
+//	POST   /sandbox/refunds/{id}/fail    a pending refund fails now; answers it
 //	POST   /sandbox/wechat/codes         {"openid"?, "unionid"?} → {"code"}: as if a user had called wx.login
 //	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
 //	DELETE /sandbox/faults               no more faults
@@ -46,24 +64,31 @@
 //
 // # Faults
 //
-// On create_charge, get_charge, list_charges and get_event: 502 (HTML), 502_json, 500, 200_error (status
-// 200 with an error in the body), 200_null, 200_html, empty, 402 (the channel refuses), 403 and 429 (too
-// many requests), 401, slow, drop, truncate, endless; on create_charge and get_charge also wrong_charge
-// (a well-formed charge, but of another order). On notify: 502, 500, 200_html, empty, slow, drop. On
+// On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds and
+// get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
+// 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
+// endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
+// get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
+// wrong_event on get_event. On notify: 502, 500, 200_html, empty, slow, drop. On
 // jscode2session: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
 // slow, drop, truncate, endless. A fault that answers something else leaves everything undone; after
-// drop, truncate, endless and wrong_charge the work is done and only the answer is lost. slow waits
+// drop, truncate, endless and wrong_… the work is done and only the answer is lost. slow waits
 // delay_ms (default 10 s) and then does what was asked.
+//
+// On refund, per refund however it is made, unless a lever says its status: failed (refused at once:
+// status failed and refund_refused_msg with HTTP 200), failed_later (pending, then failed), stuck (pending
+// until a lever settles it).
 //
 // On webhook, per event: duplicate (sent once more after it was received), late (first try after
 // delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next
 // event's first try, or alone after a scaled minute). Per try: bad_signature, empty_signature,
-// no_signature, altered_body.
+// no_signature, altered_body. As a lasting state, give times up to 1,000,000: with empty_signature the
+// webhooks are those of older accounts' test mode, and only GET /v1/events/{id} confirms an event.
 //
 // # Bounds
 //
 // A request body has at most 1 MiB. The newest 100,000 charges, events, login codes and unfinished
-// deliveries are kept.
+// deliveries are kept; refunds go with their charge.
 package sandbox
 
 import (
@@ -137,18 +162,19 @@ type Sandbox struct {
 
 	randMu sync.Mutex // guards cfg.Rand; taken last
 
-	mu        sync.Mutex // guards all below
-	webhooks  []string
-	charges   store[*charge]
-	chargeSeq int
-	orders    map[orderKey]*charge // the first charge of a number
-	events    store[*event]
-	codes     store[*loginCode]
-	faults    []*fault
-	calls     map[string]int
-	queue     deliveryQueue
-	held      []*delivery // out of order: waiting for another event
-	sending   int
+	mu       sync.Mutex // guards all below
+	webhooks []string
+	charges  store[*charge]
+	orders   map[orderKey]*charge // the first charge of a number
+	refunds  map[string]*refund   // of the charges that are kept
+	settling []*refund            // in the order in which they are settled
+	events   store[*event]
+	codes    store[*loginCode]
+	faults   []*fault
+	calls    map[string]int
+	queue    deliveryQueue
+	held     []*delivery // out of order: waiting for another event
+	sending  int
 }
 
 // New returns a sandbox whose webhook worker runs until Close.
@@ -172,6 +198,7 @@ func New(cfg Config) (*Sandbox, error) {
 		log:      cfg.Logger,
 		webhooks: append([]string(nil), cfg.Webhooks...),
 		orders:   map[orderKey]*charge{},
+		refunds:  map[string]*refund{},
 		calls:    map[string]int{},
 		wake:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -321,45 +348,6 @@ func (s *Sandbox) random(alphabet string, n int) string {
 		}
 	}
 	return string(out)
-}
-
-// store keeps objects by id in the order they came, the newest maxKept of them.
-type store[T any] struct {
-	byID  map[string]T
-	order []string
-}
-
-// add keeps v and returns the objects that had to go for it.
-func (st *store[T]) add(id string, v T) (evicted []T) {
-	if st.byID == nil {
-		st.byID = map[string]T{}
-	}
-	if _, ok := st.byID[id]; !ok {
-		st.order = append(st.order, id)
-	}
-	st.byID[id] = v
-	for len(st.order) > maxKept {
-		old := st.order[0]
-		st.order[0] = ""
-		st.order = st.order[1:]
-		evicted = append(evicted, st.byID[old])
-		delete(st.byID, old)
-	}
-	return evicted
-}
-
-func (st *store[T]) get(id string) (T, bool) {
-	v, ok := st.byID[id]
-	return v, ok
-}
-
-// newest calls f from the newest object to the oldest until it returns false.
-func (st *store[T]) newest(f func(T) bool) {
-	for i := len(st.order) - 1; i >= 0; i-- {
-		if !f(st.byID[st.order[i]]) {
-			return
-		}
-	}
 }
 
 var _ http.Handler = (*Sandbox)(nil)

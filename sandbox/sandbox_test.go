@@ -15,6 +15,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -265,6 +267,8 @@ func TestUnknownPathsAndLargeBodies(t *testing.T) {
 		status       int
 	}{
 		{"GET", "/", 404}, {"GET", "/v1/", 404}, {"GET", "/v1/charges/", 404}, {"GET", "/v1/charges/a/b", 404},
+		{"POST", "/v1/charges/ch_1", 404}, {"GET", "/v1/charges/ch_1/reverse", 404}, {"POST", "/v1/charges/ch_1/reverse/now", 404}, {"POST", "/v1/charges//reverse", 404},
+		{"POST", "/v1/charges/ch_1/refunds/re_1", 404}, {"GET", "/v1/charges/ch_1/refunds/re_1/x", 404}, {"GET", "/v1/charges/ch_1/refunds/", 404},
 		{"DELETE", "/v1/charges/ch_1", 404}, {"POST", "/v1/events/evt_1", 404}, {"GET", "/v1/refunds", 404},
 		{"POST", "/notify/charges/ch_1?livemode=false", 405}, {"GET", "/sandbox/", 404}, {"GET", "/sandbox/faults", 404},
 	} {
@@ -310,5 +314,26 @@ func TestStoreForgetsTheOldest(t *testing.T) {
 	}
 	if _, ok := st.get("9"); ok || evicted != 10 || len(st.byID) != maxKept {
 		t.Errorf("%d evicted, %d kept, the oldest still there: %v", evicted, len(st.byID), ok)
+	}
+	if evicted := st.add("20", -20); evicted != nil {
+		t.Errorf("replacing one evicted %v", evicted)
+	}
+	for id, want := range map[string][]int{"9": nil, "10": nil, "13": {12, 11, 10}, "22": {21, -20, 19}} {
+		var got []int
+		for v := range st.older(id) {
+			if got = append(got, v); len(got) == 3 {
+				break
+			}
+		}
+		if id == "9" { // gone: like none
+			want = []int{maxKept + 9, maxKept + 8, maxKept + 7}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("older than %s: %v, want %v", id, got, want)
+		}
+	}
+	newest := strconv.Itoa(maxKept + 7)
+	if got := slices.Collect(st.newer(newest)); !slices.Equal(got, []int{maxKept + 8, maxKept + 9}) {
+		t.Errorf("newer than %s: %v", newest, got)
 	}
 }

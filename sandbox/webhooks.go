@@ -114,7 +114,7 @@ func (s *Sandbox) poke() {
 	}
 }
 
-// work sends what is due until Close, at most maxSending at once.
+// work settles refunds and sends webhooks when they are due, until Close; at most maxSending at once.
 func (s *Sandbox) work() {
 	defer close(s.done)
 	var senders sync.WaitGroup
@@ -122,7 +122,9 @@ func (s *Sandbox) work() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		settle := s.settleDue()
 		due, wait := s.takeDue()
+		wait = min(wait, settle)
 		for _, d := range due {
 			senders.Go(func() { s.try(d) })
 		}

@@ -1,0 +1,105 @@
+package sandbox_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+// The module's own client, written from the same documentation and sharing no code, agrees with the sandbox.
+func TestOwnClient(t *testing.T) {
+	s, err := sandbox.New(sandbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	cl, err := pingpp.New(pingpp.Config{App: s.App(), Key: s.TestKey(), Endpoint: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx := t.Context()
+	create := func(orderNo string) *pingpp.Charge {
+		t.Helper()
+		ch, err := cl.CreateCharge(ctx, &pingpp.ChargeParams{OrderNo: orderNo, Channel: "wx_lite", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1",
+			Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oUser"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ch
+	}
+	code := func(err error) string {
+		if e, ok := errors.AsType[*pingpp.Error](err); ok && !e.Unknown() {
+			return string(e.Kind) + " " + e.Code
+		}
+		return "?"
+	}
+
+	unpaid := create("A1001")
+	if ch, err := cl.ReverseCharge(ctx, unpaid.ID); err != nil || !ch.Reversed {
+		t.Errorf("%+v, %v", ch, err)
+	}
+	paid := create("A1002")
+	if err := s.Pay(paid.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cl.ReverseCharge(ctx, paid.ID); code(err) != "invalid_request charge_unexpected_status" {
+		t.Error(err)
+	}
+	// A reversal whose answer is lost has happened all the same, and is not asked for twice.
+	lost := create("A1003")
+	if err := s.SetFault("reverse_charge", "drop", 1); err != nil {
+		t.Fatal(err)
+	}
+	var e *pingpp.Error
+	if _, err := cl.ReverseCharge(ctx, lost.ID); !errors.As(err, &e) || !e.Unknown() {
+		t.Error(err)
+	}
+	if ch, err := cl.GetCharge(ctx, lost.ID); err != nil || !ch.Reversed {
+		t.Errorf("%+v, %v", ch, err)
+	}
+
+	for _, status := range []string{"succeeded", "failed"} {
+		res, err := http.Post(srv.URL+"/sandbox/refunds", "application/json", strings.NewReader(`{"charge":"`+paid.ID+`","amount":30,"status":"`+status+`"}`))
+		if err != nil || res.StatusCode != 200 {
+			t.Fatal(res, err)
+		}
+		res.Body.Close()
+	}
+	refunds, err := cl.ListRefunds(ctx, paid.ID, pingpp.ListRefundsParams{Limit: 1})
+	if err != nil || len(refunds.Data) != 1 || refunds.Data[0].FailureCode != "refund_refused_msg" || !refunds.HasMore {
+		t.Fatalf("%+v, %v", refunds, err)
+	}
+	refunds, err = cl.ListRefunds(ctx, paid.ID, pingpp.ListRefundsParams{StartingAfter: refunds.Data[0].ID})
+	if err != nil || len(refunds.Data) != 1 || refunds.Data[0].Status != "succeeded" || refunds.HasMore {
+		t.Fatalf("%+v, %v", refunds, err)
+	}
+	re, err := cl.GetRefund(ctx, paid.ID, refunds.Data[0].ID)
+	if err != nil || !re.Succeed || re.Amount != 30 || re.OrderNo != "A1002" {
+		t.Errorf("%+v, %v", re, err)
+	}
+	if ch, err := cl.GetCharge(ctx, paid.ID); err != nil || ch.AmountRefunded != 30 || !ch.Refunded {
+		t.Errorf("%+v, %v", ch, err)
+	}
+	about, err := cl.GetEvent(ctx, s.State(1).Events[0].ID)
+	if err != nil || about.Type != "refund.succeeded" || about.Refund == nil || string(about.Refund.Raw) != string(re.Raw) {
+		t.Errorf("%+v, %v", about, err)
+	}
+	event, err := cl.GetEvent(ctx, s.State(2).Events[1].ID)
+	if err != nil || event.Charge == nil || event.ChargeID != paid.ID || string(event.Raw) != s.State(2).Events[1].Body {
+		t.Errorf("%+v, %v", event, err)
+	}
+	if _, err := cl.GetEvent(ctx, "evt_x"); code(err) != "not_found " {
+		t.Error(err)
+	}
+	if _, err := cl.GetRefund(ctx, paid.ID, "re_x"); code(err) != "not_found " {
+		t.Error(err)
+	}
+}

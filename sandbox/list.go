@@ -1,0 +1,177 @@
+package sandbox
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// list is one page in Ping++'s shape, newest first.
+type list[T any] struct {
+	Object  string `json:"object"`
+	URL     string `json:"url"`
+	HasMore bool   `json:"has_more"`
+	Data    []T    `json:"data"`
+}
+
+// paging says which page is asked for; of after and before at most one is set.
+type paging struct {
+	limit         int
+	after, before string // ids: starting_after, ending_before
+}
+
+// read takes a parameter of any list and reports whether it was one; known tells the ids that a page may be bound by.
+func (p *paging) read(name, value, kind string, known func(id string) bool) (taken bool, refusal *apiError) {
+	switch name {
+	case "limit":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > 100 {
+			return true, notA(name, " 1 到 100 的整数", "an integer from 1 to 100")
+		}
+		p.limit = n
+		return true, nil
+	case "starting_after", "ending_before":
+		if !known(value) {
+			return true, notFound(kind, value, name)
+		}
+		if name == "starting_after" {
+			p.after = value
+		} else {
+			p.before = value
+		}
+		if p.after != "" && p.before != "" {
+			return true, badParam("ending_before", "starting_after 与 ending_before 不能同时使用。", "Use either starting_after or ending_before.")
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// page takes what matches and tells whether there is more of it beyond. What ends before an object is what is nearest to it.
+func page[T any](st *store[T], p paging, matches func(T) bool) (data []T, more bool) {
+	walk := st.older(p.after)
+	if p.before != "" {
+		walk = st.newer(p.before)
+	}
+	for v := range walk {
+		if !matches(v) {
+			continue
+		}
+		if len(data) == p.limit {
+			more = true
+			break
+		}
+		data = append(data, v)
+	}
+	if p.before != "" {
+		slices.Reverse(data)
+	}
+	return data, more
+}
+
+// listCharges answers GET /v1/charges.
+func (s *Sandbox) listCharges(query url.Values, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, refusal := s.readFilter(query, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	now := s.cfg.Now()
+	found, more := page(&s.charges, f.paging, f.matches)
+	out := list[*charge]{Object: "list", URL: "/v1/charges", HasMore: more, Data: []*charge{}}
+	for _, c := range found {
+		out.Data = append(out.Data, c.shown(now))
+	}
+	return out, nil
+}
+
+// filter is what a list is asked for.
+type filter struct {
+	paging
+	live     bool
+	from, to int64 // created, both inclusive
+	channel  string
+	flags    map[string]bool // paid, refunded, reversed, where asked
+}
+
+func (f *filter) matches(c *charge) bool {
+	if c.Livemode != f.live || c.Created < f.from || c.Created > f.to || f.channel != "" && c.Channel != f.channel {
+		return false
+	}
+	for name, want := range f.flags {
+		is := c.Paid
+		switch name {
+		case "refunded":
+			is = c.Refunded
+		case "reversed":
+			is = c.Reversed
+		}
+		if is != want {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Sandbox) readFilter(query url.Values, live bool) (*filter, *apiError) {
+	now := s.cfg.Now()
+	f := &filter{live: live, paging: paging{limit: 10}, from: now.AddDate(0, -1, 0).Unix(), to: 1<<63 - 1, flags: map[string]bool{}}
+	if query.Get("app[id]") == "" {
+		return nil, missingParam("app[id]")
+	}
+	known := func(id string) bool {
+		c, ok := s.charges.get(id)
+		return ok && c.Livemode == live
+	}
+	for name, values := range query {
+		value := values[len(values)-1]
+		var refusal *apiError
+		switch name {
+		case "app[id]":
+			refusal = s.checkApp(value)
+		case "created", "created[gt]", "created[gte]", "created[lt]", "created[lte]":
+			refusal = f.readCreated(name, value)
+		case "channel":
+			f.channel = value
+		case "paid", "refunded", "reversed":
+			if value != "true" && value != "false" {
+				refusal = notA(name, " true 或 false", "true or false")
+			}
+			f.flags[name] = value == "true"
+		default:
+			var taken bool
+			if taken, refusal = f.read(name, value, "charge", known); !taken {
+				refusal = unknownParam(name)
+			}
+		}
+		if refusal != nil {
+			return nil, refusal
+		}
+	}
+	if !query.Has("created") && !query.Has("created[gt]") && !query.Has("created[gte]") && (query.Has("created[lt]") || query.Has("created[lte]")) {
+		f.from = 0
+	}
+	return f, nil
+}
+
+func (f *filter) readCreated(name, value string) *apiError {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 || n > 1<<40 {
+		return notA(name, " Unix 时间戳", "a Unix timestamp in seconds")
+	}
+	switch strings.TrimPrefix(name, "created") {
+	case "":
+		f.from, f.to = n, n
+	case "[gt]":
+		f.from = n + 1
+	case "[gte]":
+		f.from = n
+	case "[lt]":
+		f.to = n - 1
+	case "[lte]":
+		f.to = n
+	}
+	return nil
+}
