@@ -39,8 +39,8 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	}
 }
 
-// running returns the app of the configuration that is running, whatever configuration this router was made for.
-func running() (*App, error) {
+// activeApp returns the app of the configuration that is running, whatever configuration this router was made for.
+func activeApp() (*App, error) {
 	app, err := caddy.ActiveContext().AppIfConfigured("pay")
 	if err != nil {
 		return nil, apiError(http.StatusNotFound, "the running configuration has no pay directive")
@@ -69,7 +69,7 @@ func (a *Admin) list(w http.ResponseWriter, r *http.Request) error {
 	if err := needMethod(r, http.MethodGet); err != nil {
 		return err
 	}
-	app, err := running()
+	app, err := activeApp()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 // event serves one event, and decisions about it.
 func (a *Admin) event(w http.ResponseWriter, r *http.Request) error {
 	id, action, decides := strings.Cut(strings.TrimPrefix(r.URL.Path, "/pay/events/"), "/")
-	app, err := running()
+	app, err := activeApp()
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,12 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"reflect"
@@ -21,6 +24,8 @@ import (
 	"github.com/caddypay/caddypay/relay"
 )
 
+const defaultRetention = 400 * 24 * time.Hour
+
 func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(Handler))
@@ -32,12 +37,17 @@ type App struct {
 	// Where payments and events are recorded.
 	Ledger *LedgerConfig `json:"ledger,omitempty"`
 
+	// How long the bodies of settled events, and charges that are closed, are kept. Ids are kept for ever, so nothing is taken twice.
+	// Default: `400d`.
+	Retention caddy.Duration `json:"retention,omitempty"`
+
 	logger *zap.Logger
 	path   string
 	store  *store
 	held   bool // a reference on the store is ours
 	sites  []*registration
-	relays sync.WaitGroup
+	owner  string // names this configuration's workers in leases
+	work   sync.WaitGroup
 	stop   context.CancelFunc
 
 	closing chan struct{} // closed when requests that wait should answer
@@ -51,6 +61,7 @@ type registration struct {
 	prefix      string
 	scope       ledger.Scope
 	destination *destination // nil: the block delivers nothing
+	reconciler  *relay.Reconciler
 }
 
 // destination is where the events of an app and mode go.
@@ -90,6 +101,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	path, err := ledgerPath(file)
 	if err != nil {
 		return fmt.Errorf("pay: %w", err)
+	}
+	if a.Retention < 0 {
+		return errors.New("pay: retention must be above 0, like 400d")
+	}
+	host, _ := os.Hostname()
+	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("pay: metrics: %w", err)
 	}
 	a.path = path
 	a.closing = make(chan struct{})
@@ -133,47 +152,115 @@ func (d *destination) equal(o *destination) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// Start opens the ledger and begins to deliver.
+// scopes returns the apps and modes of the sites, in a fixed order.
+func (a *App) scopes() []ledger.Scope {
+	return slices.SortedFunc(maps.Keys(a.reconcilers()), func(x, y ledger.Scope) int { return strings.Compare(x.Key(), y.Key()) })
+}
+
+// reconcilers returns one for each app and mode.
+func (a *App) reconcilers() map[ledger.Scope]*relay.Reconciler {
+	all := make(map[ledger.Scope]*relay.Reconciler)
+	for _, s := range a.sites {
+		all[s.scope] = s.reconciler
+	}
+	return all
+}
+
+// Start opens the ledger and begins to deliver, to look up late charges, and to prune.
 func (a *App) Start() error {
 	if len(a.sites) == 0 {
 		return nil
 	}
+	l, err := a.store.open(context.Background())
+	if err != nil {
+		return fmt.Errorf("pay: ledger: %w", err)
+	}
+	relays, err := a.newRelays(l)
+	if err != nil {
+		return err
+	}
+	var ctx context.Context
+	ctx, a.stop = context.WithCancel(context.Background())
+	for _, r := range relays {
+		a.work.Go(func() { r.Run(ctx) })
+	}
+	for _, r := range a.reconcilers() {
+		a.work.Go(func() { r.Run(ctx) })
+	}
+	a.work.Go(func() { a.prune(ctx, l) })
+	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
+	acquireStore(a.path)
+	go func() {
+		<-ctx.Done()
+		a.work.Wait()
+		if err := releaseStore(a.path); err != nil {
+			a.logger.Error("closing the ledger", zap.Error(err))
+		}
+	}()
+	return nil
+}
+
+// newRelays makes a relay for each app and mode whose events go somewhere.
+func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 	destinations := make(map[ledger.Scope]*destination)
 	for _, s := range a.sites {
 		if s.destination != nil {
 			destinations[s.scope] = s.destination
 		}
 	}
-	l, err := a.store.open(context.Background())
-	if err != nil {
-		return fmt.Errorf("pay: ledger: %w", err)
-	}
-	host, _ := os.Hostname()
-	var ctx context.Context
-	ctx, a.stop = context.WithCancel(context.Background())
+	var relays []*relay.Relay
 	for scope, d := range destinations {
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
-			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry,
-			Owner:  fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8]),
-			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
+			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
+			Observe: observeDelivery,
+			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
-			a.stop()
-			return fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
+			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
 		}
-		a.relays.Go(func() { r.Run(ctx) })
+		relays = append(relays, r)
 	}
-	// Deliveries under way outlive Stop during a reload, and need the ledger until they are recorded.
-	acquireStore(a.path)
-	go func() {
-		<-ctx.Done()
-		a.relays.Wait()
-		if err := releaseStore(a.path); err != nil {
-			a.logger.Error("closing the ledger", zap.Error(err))
+	return relays, nil
+}
+
+func observeDelivery(result string, since time.Duration) {
+	metrics.deliveries.WithLabelValues(result).Inc()
+	if since > 0 {
+		metrics.delivery.Observe(since.Seconds())
+	}
+}
+
+const (
+	pruneEvery = time.Hour
+	pruneBatch = 500 // rows in a transaction: webhooks wait for no longer than that takes
+)
+
+// prune deletes what is older than the retention, a little at a time.
+func (a *App) prune(ctx context.Context, l ledger.Ledger) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		total := 0
+		for ctx.Err() == nil {
+			n, err := l.Prune(ctx, time.Now().Add(-cmp.Or(time.Duration(a.Retention), defaultRetention)), pruneBatch)
+			if err != nil && ctx.Err() == nil {
+				a.logger.Warn("old events could not be pruned, trying again later", zap.Error(err))
+			}
+			total += n
+			if err != nil || n < pruneBatch {
+				break
+			}
 		}
-	}()
-	return nil
+		if total > 0 {
+			a.logger.Info("pruned", zap.Int("rows", total))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // close ends the waiting requests of this configuration.
@@ -194,7 +281,7 @@ func (a *App) Stop() error {
 		return nil // the new configuration is running already; what is under way is finished in the background
 	}
 	done := make(chan struct{})
-	go func() { a.relays.Wait(); close(done) }()
+	go func() { a.work.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(exitGrace):

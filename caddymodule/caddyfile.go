@@ -98,7 +98,8 @@ func noBlock(d *caddyfile.Dispenser, name string) error {
 // parseGlobal parses the global option:
 //
 //	pay {
-//	    ledger sqlite [<file>]
+//	    ledger    sqlite [<file>]
+//	    retention <duration>
 //	}
 func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // the option's name
@@ -121,6 +122,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 			return noBlock(d, "ledger")
 		},
+		"retention": func(d *caddyfile.Dispenser) error { return duration(d, &app.Retention, "400d") },
 	}.parse(d, "the global option pay")
 	if err != nil {
 		return nil, err
@@ -138,6 +140,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    backend_token <token>
 //	    orders <method> <path> { … }
 //	    events <method> <path> { … }
+//	    reconcile { … }
 //	    allow_http
 //	}
 //
@@ -164,8 +167,12 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.Session = new(SessionConfig)
 			return parseSession(d, pay.Session)
 		},
-		"orders":   func(d *caddyfile.Dispenser) error { pay.Orders = new(OrdersConfig); return parseOrders(d, pay.Orders) },
-		"events":   func(d *caddyfile.Dispenser) error { pay.Events = new(EventsConfig); return parseEvents(d, pay.Events) },
+		"orders": func(d *caddyfile.Dispenser) error { pay.Orders = new(OrdersConfig); return parseOrders(d, pay.Orders) },
+		"events": func(d *caddyfile.Dispenser) error { pay.Events = new(EventsConfig); return parseEvents(d, pay.Events) },
+		"reconcile": func(d *caddyfile.Dispenser) error {
+			pay.Reconcile = new(ReconcileConfig)
+			return parseReconcile(d, pay.Reconcile)
+		},
 		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {

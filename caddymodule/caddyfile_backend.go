@@ -59,6 +59,7 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 //	    secret  <whsec_…>...
 //	    types   <type>...
 //	    expect  body <text>
+//	    mismatch hold|deliver
 //	    timeout <duration>
 //	    retry   <duration>...
 //	}
@@ -76,6 +77,15 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 			}
 			c.Expect = &ExpectConfig{Body: args[1]}
 			return noBlock(d, "expect")
+		},
+		"mismatch": func(d *caddyfile.Dispenser) error {
+			if err := one(d, &c.Mismatch, "hold"); err != nil {
+				return err
+			}
+			if c.Mismatch != "hold" && c.Mismatch != "deliver" {
+				return d.Errf("mismatch takes hold or deliver, not %q; write: mismatch hold", c.Mismatch)
+			}
+			return nil
 		},
 		"timeout": func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
 		"retry": func(d *caddyfile.Dispenser) error {
@@ -103,4 +113,20 @@ func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string,
 	}
 	*method, *path = args[0], args[1]
 	return nil
+}
+
+// parseReconcile parses the block:
+//
+//	reconcile {
+//	    after <duration>
+//	    until <duration>
+//	}
+func parseReconcile(d *caddyfile.Dispenser, c *ReconcileConfig) error {
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("reconcile takes a block, not %q; write: reconcile { after 30s }, each option on its own line", args[0])
+	}
+	return options{
+		"after": func(d *caddyfile.Dispenser) error { return duration(d, &c.After, "30s") },
+		"until": func(d *caddyfile.Dispenser) error { return duration(d, &c.Until, "24h") },
+	}.parse(d, "reconcile")
 }

@@ -98,12 +98,24 @@ type EventsConfig struct {
 	// What the backend's answer has to be besides 2xx. Default: anything but an HTML page.
 	Expect *ExpectConfig `json:"expect,omitempty"`
 
+	// What to do with a payment that fails a money check: `hold` it for a person, or `deliver` it with `X-Pay-Mismatch`. Default: `hold`.
+	Mismatch string `json:"mismatch,omitempty"`
+
 	// How long the backend may take to answer. Default: `15s`.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// The gaps between attempts, each ±20 %; after the last attempt an event waits for a person.
 	// Default: `5s 30s 2m 10m 30m 1h 3h 6h 12h 24h 24h`, about three days.
 	Retry []caddy.Duration `json:"retry,omitempty"`
+}
+
+// ReconcileConfig is about charges whose webhook does not come: they are looked up at Ping++.
+type ReconcileConfig struct {
+	// How long after its creation a charge is looked up first. Default: `30s`.
+	After caddy.Duration `json:"after,omitempty"`
+
+	// How long after its expiry a charge is still looked up. Default: `24h`.
+	Until caddy.Duration `json:"until,omitempty"`
 }
 
 // ExpectConfig is an answer that acknowledges an event.
@@ -143,6 +155,9 @@ type Handler struct {
 
 	// Where events are delivered. Without it they are recorded and stay pending.
 	Events *EventsConfig `json:"events,omitempty"`
+
+	// When charges whose webhook is late are looked up.
+	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`
 
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -59,6 +60,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Logger:  h.logger,
 		Now:     time.Now,
 		Rand:    rand.Reader,
+		Count: handlers.Counters{
+			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
+			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
+		},
 	}
 	if h.site.Prefix == "" {
 		h.site.Prefix = defaultPrefix
@@ -86,7 +91,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest}
+	if err := h.provisionReconciler(r); err != nil {
+		return err
+	}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest, reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
@@ -276,7 +284,14 @@ func (h *Handler) provisionBackend(r *resolver) error {
 
 // provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
-	h.site.Intake = &relay.Intake{Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now}
+	h.site.Intake = &relay.Intake{
+		Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
+		Observe: func(source ledger.Source, result string) {
+			if source == ledger.Webhook {
+				metrics.webhooks.WithLabelValues(result).Inc()
+			}
+		},
+	}
 	c := h.Events
 	if c == nil {
 		return nil, nil
@@ -326,8 +341,34 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		d.Secrets = append(d.Secrets, secret)
 	}
 	h.site.Intake.Types = types
+	switch c.Mismatch {
+	case "", "hold":
+	case "deliver":
+		h.site.Intake.Deliver = true
+	default:
+		return nil, r.errorf("events mismatch", "%q is neither hold nor deliver", c.Mismatch)
+	}
 	h.site.Private = append(h.site.Private, closed(path))
 	return d, nil
+}
+
+// provisionReconciler sets up the look-ups of charges whose webhook does not come.
+func (h *Handler) provisionReconciler(r *resolver) error {
+	c := h.Reconcile
+	if c == nil {
+		c = &ReconcileConfig{}
+	}
+	if c.After < 0 || c.Until < 0 {
+		return r.errorf("reconcile", "after and until must be above 0")
+	}
+	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
+	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
+		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
+		Until: time.Duration(c.Until), Owner: h.app.owner, Logger: h.logger,
+		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
+	})
+	h.site.Intake.Ask = h.site.Reconciler.Recover
+	return nil
 }
 
 // path resolves and checks a path at the backend.

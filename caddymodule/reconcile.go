@@ -25,7 +25,7 @@ func (a *Admin) reconcile(w http.ResponseWriter, r *http.Request) error {
 	if err := needMethod(r, http.MethodPost); err != nil {
 		return err
 	}
-	app, err := running()
+	app, err := activeApp()
 	if err != nil {
 		return err
 	}
@@ -34,8 +34,9 @@ func (a *Admin) reconcile(w http.ResponseWriter, r *http.Request) error {
 		return apiError(http.StatusBadRequest, "date must be a day like 2006-01-02, in UTC+8")
 	}
 	views := []SweepView{}
+	reconcilers := app.reconcilers()
 	for _, s := range app.scopes() {
-		sweep, err := app.reconcilers[s].Sweep(r.Context(), day)
+		sweep, err := reconcilers[s].Sweep(r.Context(), day)
 		if err != nil {
 			return apiError(http.StatusBadGateway, "%s: %w", s.Key(), err)
 		}

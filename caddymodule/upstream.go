@@ -11,6 +11,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/caddypay/caddypay/relay"
 )
 
 // maxAnswer is how much of a backend's answer is kept; no caller reads more.
@@ -83,8 +86,13 @@ func (u *upstream) prepare(r *http.Request, w http.ResponseWriter) *http.Request
 
 // proxyError says what went wrong without Caddy's error id and status, which belong to a client's request.
 func proxyError(err error) error {
-	if herr, ok := errors.AsType[caddyhttp.HandlerError](err); ok && herr.Err != nil {
-		return herr.Err
+	herr, ok := errors.AsType[caddyhttp.HandlerError](err)
+	if ok && herr.Err != nil {
+		err = herr.Err
+	}
+	_, dial := errors.AsType[reverseproxy.DialError](err)
+	if dial || ok && herr.StatusCode == http.StatusServiceUnavailable { // the second: all upstreams are known to be down
+		return fmt.Errorf("%w: %w", relay.ErrUnsent, err)
 	}
 	return err
 }

@@ -131,6 +131,11 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 		select {
 		case <-changed:
 		case <-poll.C:
+			if s.Now().Sub(c.Created) >= askAfter {
+				if c, err = s.ask(ctx, l, c, id); err != nil || c.Paid {
+					return c, err
+				}
+			}
 		case <-timeout.C:
 			over = true
 		case <-s.Closing:

@@ -58,8 +58,10 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {
+		s.Count.charge(req.Channel, asProblem(err).Code)
 		return err
 	}
+	s.Count.charge(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
 	w.Header().Set("X-Pay-Order-No", charge.OrderNo)
 	if !created {
 		writeRaw(w, http.StatusOK, charge.Raw)

@@ -38,9 +38,9 @@ type Site struct {
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
 	QueryAfter time.Duration
-	// Observe counts what came of webhooks and of requests to create a charge; see the metrics' documentation.
-	Observe Observer
-	Private  []string // the backend's own paths, closed to the outside; {…} stands for one segment
+	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
+	Count   Counters
+	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
 
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
@@ -63,10 +63,22 @@ type Site struct {
 	refusals  refusalLog
 }
 
-// Observer is told of results, to count them. Its arguments never hold what a client sent.
-type Observer struct {
-	Charge  func(channel, result string)
-	Webhook func(result string)
+// Counters are told of results. Their arguments never hold what a client sent.
+type Counters struct {
+	Charge  func(channel, result string) // created, reused, or a problem's code
+	Webhook func(result string)          // why it was refused, or unavailable
+}
+
+func (c Counters) charge(channel, result string) {
+	if c.Charge != nil {
+		c.Charge(channel, result)
+	}
+}
+
+func (c Counters) webhook(result string) {
+	if c.Webhook != nil {
+		c.Webhook(result)
+	}
 }
 
 type route struct {

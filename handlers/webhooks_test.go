@@ -126,9 +126,7 @@ func TestWebhookRefusals(t *testing.T) {
 	defer plain.Close()
 	post := func(body string, header ...string) answer { return w.do("POST", "/pay/webhooks", body, header...) }
 	const sig = "X-Pingplusplus-Signature"
-	blank := func(value string) answer { // net/http's client sends empty headers too
-		return post(body, sig, value)
-	}
+	blank := func(body string) answer { return post(body, sig, "   ") }
 	foreign := strings.ReplaceAll(body, w.sandbox.App(), "app_another")
 	live := strings.ReplaceAll(body, `"livemode":false`, `"livemode":true`)
 	mixed := strings.Replace(body, `"livemode":false`, `"livemode":true`, 1)
@@ -140,7 +138,9 @@ func TestWebhookRefusals(t *testing.T) {
 		reason string // in the log
 	}{
 		{"missing", post(body), 401, "signature_missing", "missing"},
-		{"blank", blank("   "), 401, "signature_missing", "empty"},
+		{"blank, of an event that Ping++ does not know", blank(strings.ReplaceAll(body, w.sandbox.State(1).Events[0].ID, "evt_400000000000000000000000")), 401, "signature_missing", "empty"},
+		{"blank, live", blank(live), 401, "signature_missing", "empty"},
+		{"blank, not JSON", blank("hello"), 400, "event_malformed", "malformed"},
 		{"not base64", post(body, sig, "***"), 401, "signature_invalid", "not_base64"},
 		{"base64 of something", post(body, sig, "aGVsbG8="), 401, "signature_invalid", "not_base64"},
 		{"two headers", post(body, sig, signature, sig, signature), 401, "signature_invalid", "not_base64"},

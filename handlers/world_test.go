@@ -181,13 +181,16 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	}
 	scope := ledger.Scope{App: w.sandbox.App(), Mode: ledger.Test}
 	keys := w.sessionKeys
+	intake := &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
+	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
+	intake.Ask = reconciler.Recover
 	return &Site{
 		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini,
 		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
-		Intake:   &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now},
-		Private:  []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
-		Backend:  w, Token: backendToken, Ledger: open,
+		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
+		Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
+		Backend: w, Token: backendToken, Ledger: open,
 		Session: func(r *http.Request) string {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token

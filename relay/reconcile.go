@@ -17,9 +17,10 @@ import (
 	"github.com/caddypay/caddypay/pingpp"
 )
 
-// The defaults of a [ReconcilerConfig].
 const (
+	// DefaultAfter is how long after its creation a charge is looked up first: what [ledger.Charge.NextQuery] is set by.
 	DefaultAfter = 30 * time.Second
+	// DefaultUntil is how long after its expiry a charge is still looked up.
 	DefaultUntil = 24 * time.Hour
 )
 
@@ -43,7 +44,6 @@ type ReconcilerConfig struct {
 	Pingpp *pingpp.Client
 	Intake *Intake // where a payment that was found goes
 
-	After time.Duration // from a charge's creation to its first look-up; default 30 s
 	Until time.Duration // from a charge's expiry to its last look-up; default 24 h
 	Owner string        // names this process in leases
 
@@ -65,9 +65,6 @@ type Reconciler struct {
 
 // NewReconciler makes a reconciler; Ask works at once, Run looks charges up by itself.
 func NewReconciler(cfg ReconcilerConfig) *Reconciler {
-	if cfg.After == 0 {
-		cfg.After = DefaultAfter
-	}
 	if cfg.Until == 0 {
 		cfg.Until = DefaultUntil
 	}
@@ -136,6 +133,17 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 	return len(due), nil
 }
 
+// ErrAskedTooMuch says that Ping++ has been asked as often as it should be for the moment.
+var ErrAskedTooMuch = errors.New("relay: too many questions to Ping++ for the moment")
+
+// Event asks Ping++ for an event by its id, within the limit of questions.
+func (r *Reconciler) Event(ctx context.Context, id string) (*pingpp.Event, error) {
+	if !r.limit.Allow() {
+		return nil, ErrAskedTooMuch
+	}
+	return r.cfg.Pingpp.GetEvent(ctx, id)
+}
+
 // Ask looks one of our charges up now, because somebody waits for it. Questions about a charge are passed on every five
 // seconds at most; in between, and when Ping++ is asked too much already, nothing happens.
 func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
@@ -151,6 +159,35 @@ func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
 		return err
 	}
 	return r.lookUp(ctx, l, c)
+}
+
+// Recover looks a charge up, whether we know it or not, and accepts its payment if it is paid: a refund has come, and the backend
+// should hear of the payment first.
+func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
+	if !r.limit.Allow() {
+		return ErrAskedTooMuch
+	}
+	l, err := r.cfg.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := l.Charge(ctx, r.cfg.Scope, chargeID)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	found, err := r.cfg.Pingpp.GetCharge(ctx, chargeID)
+	if err != nil {
+		return err
+	}
+	if !found.Paid {
+		return nil
+	}
+	a := Arrival{Event: paidEvent(found, r.cfg.Now()), Charge: ours, Source: ledger.Query}
+	if ours != nil {
+		a.Host = ours.Host
+	}
+	_, err = r.cfg.Intake.Accept(ctx, a)
+	return err
 }
 
 func (r *Reconciler) mayAsk(chargeID string) bool {
