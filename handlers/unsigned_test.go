@@ -17,14 +17,14 @@ func TestUnsignedTestEvents(t *testing.T) {
 	const sig = "X-Pingplusplus-Signature"
 
 	w.fault("get_event", "502", 10)
-	wantProblem(t, w.do("POST", "/pay/webhooks", body, sig, ""), 503, "provider_unavailable")
+	wantProblem(t, w.do("POST", "/pay/webhooks", body, sig, " "), 503, "provider_unavailable")
 	if w.recorded(event.ID) {
 		t.Fatal("recorded without Ping++'s word")
 	}
 	w.sandbox.ClearFaults()
 
 	forged := strings.Replace(body, `"amount":1999`, `"amount":1`, 1)
-	if a := w.do("POST", "/pay/webhooks", forged, sig, ""); a.status != 200 {
+	if a := w.do("POST", "/pay/webhooks", forged, sig, " "); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	e, err := w.ledger.Event(t.Context(), w.site.Scope, event.ID)
