@@ -29,7 +29,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Nothing here may touch the ledger, the storage or the configuration of whoever runs the tests.
+	home, err := os.MkdirTemp("", "caddymodule-test-")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
+		os.Setenv(name, home)
+	}
 	goleak.VerifyTestMain(m,
+		goleak.Cleanup(func(code int) {
+			os.RemoveAll(home)
+			os.Exit(code)
+		}),
 		// The storage's locks notice after seconds that they are released, dynamic upstreams after minutes that they are idle.
 		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 		goleak.IgnoreAnyFunction("github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy.(*Upstream).fillDynamicHost.func1.1"),
