@@ -69,8 +69,15 @@ type Event struct {
 
 	// Change is what the event says about its charge; written with it. Nil for events about no charge. Not read back.
 	Change *ChargeChange
+	// Payment is what a charge.succeeded says was paid: Append compares it with our charge. Nil for all others. Not read back.
+	Payment *Payment
+	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
+	Deliver bool
 
-	Attempts int       // delivery attempts that have finished; an attempt under way is not among them
+	Seq      int64     // order of arrival in the ledger
+	Replay   bool      // a person asked for it to be delivered again
+	Attempts int       // delivery attempts that have finished and counted, over its whole life; one under way is not among them
+	Tries    int       // those since it last became pending: the retry schedule goes by them, and a replay begins at 0
 	Due      time.Time // when the next attempt may start; zero for a new pending event means Received
 	Settled  time.Time // when it left Pending
 }

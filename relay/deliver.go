@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,34 +27,38 @@ const (
 // answer is what came of one attempt.
 type answer struct {
 	verdict
+	reach      reach
 	status     int
 	snippet    string
 	retryAfter time.Duration
 }
 
 // deliver makes one attempt and records its outcome. The end of ctx breaks neither off.
-func (r *Relay) deliver(ctx context.Context, owner string, h hold, ev *ledger.Event) {
-	start := r.cfg.Now()
-	a := r.attempt(context.WithoutCancel(ctx), ev, h.attempt, start)
+func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
+	ev, start := t.event, r.cfg.Now()
+	a := r.attempt(context.WithoutCancel(ctx), ev, t.attempt, start)
 	end := r.cfg.Now()
-	r.sent()
+	standstill := r.sent(ctx, a, probe, start, end)
 
 	d := ledger.Delivery{
-		Scope: ev.Scope, EventID: ev.ID, Attempt: h.attempt, At: start, Took: end.Sub(start),
+		Scope: ev.Scope, EventID: ev.ID, Attempt: t.attempt, At: start, Took: end.Sub(start),
 		Status: a.status, Error: a.why, Snippet: a.snippet, State: ledger.Delivered,
 	}
 	if a.detail != "" {
 		d.Error += "; " + a.detail
 	}
-	if !a.ok() {
+	if standstill > 0 {
+		d.State, d.Due, d.Uncounted = ledger.Pending, end.Add(max(standstill, a.retryAfter)), true
+	} else if !a.ok() {
 		d.State = ledger.Dead
-		if gap, again := r.next(h.attempt, a.retryAfter); again {
+		if gap, again := r.next(ev.Tries+1, a.retryAfter); again {
 			d.State, d.Due = ledger.Pending, end.Add(gap)
 		}
 	}
 	r.log(ev, d, a.why)
-	r.settle(ctx, owner, d)
-	r.release(h)
+	r.observe(ev, d, a.reach, end)
+	r.settle(ctx, t.owner, d)
+	r.release(t.hold)
 	if d.State == ledger.Pending {
 		signal(r.retimed)
 	}
@@ -68,30 +73,34 @@ func (r *Relay) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Ti
 		if p == nil {
 			return
 		}
-		a.verdict = refused("your backend closed the connection in the middle of its answer")
+		a.verdict, a.reach = refused("your backend closed the connection in the middle of its answer"), reached(a.status)
 		if err, ok := p.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-			a.verdict = refused("the delivery failed inside the server; its log has the details")
+			a.verdict, a.reach = refused("the delivery failed inside the server; its log has the details"), answered
 			r.cfg.Logger.Error("panic while delivering an event", zap.String("event", ev.ID), zap.String("panic", fmt.Sprintf("%.200v", p)), zap.Stack("stack"))
 		}
 	}()
 
 	req, err := r.request(ctx, ev, n, at)
 	if err != nil {
-		return answer{verdict: refused("the request to your backend could not be made: %s", printable([]byte(err.Error()), 200))}
+		return answer{reach: answered, verdict: refused("the request to your backend could not be made: %s", printable([]byte(err.Error()), 200))}
 	}
 	resp, err := r.cfg.Backend.RoundTrip(req)
 	if err != nil {
-		return answer{verdict: r.diagnose(ctx, err)}
+		a.verdict, a.reach = r.diagnose(ctx, err), unreachable
+		if isUnsent(err) {
+			a.reach = unsent
+		}
+		return a
 	}
 	if resp == nil {
-		return answer{verdict: refused("the request was broken off before your backend answered")}
+		return answer{reach: unreachable, verdict: refused("the request was broken off before your backend answered")}
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
 	defer resp.Body.Close()
 
-	a.status = resp.StatusCode
+	a.status, a.reach = resp.StatusCode, reached(resp.StatusCode)
 	a.retryAfter = retryAfter(resp.Header, r.cfg.Now())
 	body, err := readAnswer(resp.Body)
 	a.snippet = printable(body, snippetLen)
@@ -105,8 +114,30 @@ func (r *Relay) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Ti
 			return a
 		}
 	}
-	a.verdict = judge(a.status, resp.Header, body, r.cfg.Expect)
+	if a.verdict = judge(a.status, resp.Header, body, r.cfg.Expect); a.ok() {
+		a.reach = succeeded
+	}
 	return a
+}
+
+// reached says how far an attempt came by the status that it got: 502, 503 and 504 are what proxies, and sites under
+// maintenance, answer in place of the backend.
+func reached(status int) reach {
+	switch {
+	case status < 100, status == 499, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+		return unreachable
+	}
+	return answered
+}
+
+// isUnsent says whether an error means that not even a connection came about.
+func isUnsent(err error) bool {
+	var (
+		op   *net.OpError
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+	)
+	return errors.Is(err, ErrUnsent) || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &cert)
 }
 
 // readAnswer returns the part of the answer that is looked at, and reads on a little, so that the connection can be used
@@ -133,7 +164,7 @@ func (r *Relay) diagnose(ctx context.Context, err error) verdict {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return refused("your backend did not answer within %s", r.cfg.Timeout)
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, ErrUnsent) && strings.Contains(err.Error(), "connection refused"): // Caddy's hides what it wraps
 		return refused("your backend does not listen (connection refused); is it running, and is the upstream's port right?")
 	case errors.As(err, &dns):
 		return refused("the upstream's host name %q cannot be resolved", printable([]byte(dns.Name), 100))
@@ -188,13 +219,32 @@ func (r *Relay) log(ev *ledger.Event, d ledger.Delivery, why string) {
 		zap.String("event", ev.ID), zap.String("order_no", ev.OrderNo), zap.String("type", ev.Type),
 		zap.Int("attempt", d.Attempt), zap.Int("status", d.Status), zap.Duration("took", d.Took),
 	}
-	switch d.State {
-	case ledger.Pending:
+	switch {
+	case d.Uncounted:
+		level, msg = zapcore.WarnLevel, "event not delivered, the backend is unreachable; this attempt does not count"
+		fields = append(fields, zap.String("why", why), zap.Time("next", d.Due))
+	case d.State == ledger.Pending:
 		level, msg = zapcore.WarnLevel, "event not delivered, will try again"
 		fields = append(fields, zap.String("why", why), zap.Time("next", d.Due))
-	case ledger.Dead:
+	case d.State == ledger.Dead:
 		level, msg = zapcore.ErrorLevel, "event not delivered, no attempts are left; replay it when the backend works again"
 		fields = append(fields, zap.String("why", why))
 	}
 	r.cfg.Logger.Log(level, msg, fields...)
+}
+
+// observe counts an attempt.
+func (r *Relay) observe(ev *ledger.Event, d ledger.Delivery, how reach, end time.Time) {
+	switch {
+	case d.State == ledger.Delivered && ev.Replay:
+		r.cfg.Observe("delivered", 0)
+	case d.State == ledger.Delivered:
+		r.cfg.Observe("delivered", end.Sub(ev.Received))
+	case d.State == ledger.Dead:
+		r.cfg.Observe("dead", 0)
+	case how == unreachable, how == unsent:
+		r.cfg.Observe("unreachable", 0)
+	default:
+		r.cfg.Observe("failed", 0)
+	}
 }

@@ -204,3 +204,64 @@ func TestLastAttemptIsDead(t *testing.T) {
 		t.Errorf("%s: %s", d.State, logged)
 	}
 }
+
+// What says that the backend is away, and what is the event's own matter.
+func TestReach(t *testing.T) {
+	answer := func(status int, body string) transport {
+		return func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		}
+	}
+	fails := func(err error) transport {
+		return func(*http.Request) (*http.Response, error) { return nil, err }
+	}
+	tests := []struct {
+		name string
+		rt   http.RoundTripper
+		want reach
+	}{
+		{"receipt", answer(200, "ok"), succeeded},
+		{"page", answer(200, "<html>"), answered},
+		{"redirect", answer(302, ""), answered},
+		{"not found", answer(404, ""), answered},
+		{"too many", answer(429, ""), answered},
+		{"error", answer(500, ""), answered},
+		{"cut short", transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(readerFunc(func([]byte) (int, error) { panic(http.ErrAbortHandler) }))}, nil
+		}), answered},
+		{"panic of the server's", transport(func(*http.Request) (*http.Response, error) { panic("bug") }), answered},
+		{"bad gateway", answer(502, ""), unreachable},
+		{"maintenance", answer(503, "back soon"), unreachable},
+		{"gateway timeout", answer(504, ""), unreachable},
+		{"status 0", answer(0, ""), unreachable},
+		{"status 499", answer(499, ""), unreachable},
+		{"silence", transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}), unreachable},
+		{"aborted", transport(func(*http.Request) (*http.Response, error) { panic(http.ErrAbortHandler) }), unreachable},
+		{"hangs up", newBackend(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unreachable},
+		{"reset while sending", fails(&net.OpError{Op: "write", Err: syscall.ECONNRESET}), unreachable},
+		{"refused", refusing(t), unsent},
+		{"refused, and hidden", fails(fmt.Errorf("%w: %v", ErrUnsent, syscall.ECONNREFUSED)), unsent},
+		{"unknown host", fails(&net.DNSError{Err: "no such host", Name: "legacy"}), unsent},
+		{"certificate", fails(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), unsent},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, newLedger(t), tt.rt)
+			cfg.Timeout = 200 * time.Millisecond
+			r, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := r.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
+			if a.reach != tt.want || a.ok() != (tt.want == succeeded) {
+				t.Errorf("came %d, want %d: %s", a.reach, tt.want, a.why)
+			}
+			if strings.HasPrefix(tt.name, "refused") && !strings.Contains(a.why, "does not listen") {
+				t.Errorf("diagnosis %q", a.why)
+			}
+		})
+	}
+}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -22,6 +25,19 @@ type Intake struct {
 	Ledger func(context.Context) (ledger.Ledger, error) // opens it on first use
 	Types  []string                                     // the event types to deliver, others are recorded only; empty: all
 	Now    func() time.Time
+
+	// Deliver delivers a payment that fails a money check at once, with X-Pay-Mismatch, instead of holding it for a person.
+	Deliver bool
+
+	// Ask looks a charge up at Ping++, whether we know it or not, and if it is paid accepts its payment here before it returns.
+	// It is called for a refund whose payment is not recorded; an error means that Ping++ could not say, and the refund is not
+	// accepted. Nil: not available, such a refund is delivered without its payment.
+	Ask func(ctx context.Context, chargeID string) error
+
+	// Observe is told of every event accepted: recorded, held, duplicate or same_effect. May be nil.
+	Observe func(source ledger.Source, result string)
+
+	Logger *zap.Logger // nil: none
 }
 
 // Arrival is an event that has been verified and bound to the intake's scope.
@@ -45,11 +61,61 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 	if err != nil {
 		return "", err
 	}
-	did, err := l.Append(ctx, in.event(a))
+	if a.Event.Refund != nil && in.Ask != nil {
+		if a.Charge, err = in.paymentFirst(ctx, l, a); err != nil {
+			return "", fmt.Errorf("relay: event %s is about a refund, and the payment of charge %s is not known: %w", a.Event.ID, a.Event.ChargeID, err)
+		}
+	}
+	e := in.event(a)
+	did, err := l.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}
+	in.report(did, e)
 	return did, nil
+}
+
+// paymentFirst sees to it that the payment of a refund is recorded before the refund, so that the backend hears of them in
+// that order. It returns the charge as it is known then.
+func (in *Intake) paymentFirst(ctx context.Context, l ledger.Ledger, a Arrival) (*ledger.Charge, error) {
+	for asked := false; ; asked = true {
+		charge, err := l.Charge(ctx, in.Scope, a.Event.ChargeID)
+		switch {
+		case err == nil && (charge.Paid || asked):
+			return charge, nil
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return nil, err
+		case asked:
+			return a.Charge, nil
+		}
+		if err := in.Ask(ctx, a.Event.ChargeID); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// report tells what became of an event. A payment that fails a money check is the operator's matter at once.
+func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
+	result := string(did)
+	if failed := mismatch(e.Reasons); did == ledger.Recorded && failed != "" && in.Logger != nil {
+		level, advice := zapcore.ErrorLevel, "compare the order with the charge at Ping++, then release or discard the event"
+		if e.State != ledger.Held {
+			level, advice = zapcore.WarnLevel, "it is delivered with X-Pay-Mismatch, as events { mismatch deliver } says"
+		}
+		fields := []zap.Field{zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
+			zap.String("reasons", failed), zap.String("advice", advice)}
+		if e.Payment != nil {
+			fields = append(fields, zap.Int64("amount", e.Payment.Amount), zap.String("currency", e.Payment.Currency))
+		}
+		in.Logger.Log(level, "money at risk", fields...)
+	}
+	if in.Observe == nil {
+		return
+	}
+	if did == ledger.Recorded && e.State == ledger.Held {
+		result = "held"
+	}
+	in.Observe(e.Source, result)
 }
 
 func (in *Intake) event(a Arrival) *ledger.Event {
@@ -59,7 +125,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev),
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Deliver: in.Deliver,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {
@@ -107,16 +173,31 @@ func rank(eventType string) int {
 // change is what an event says about its charge. Type and object must agree before money is booked.
 func change(ev *pingpp.Event) *ledger.ChargeChange {
 	switch {
-	case ev.Type == "charge.succeeded" && ev.Charge != nil && ev.Charge.Paid:
-		paid := ev.Charge.TimePaid
-		if paid == 0 {
-			paid = ev.Created
-		}
-		return &ledger.ChargeChange{Paid: true, TimePaid: time.Unix(paid, 0)}
+	case isPayment(ev):
+		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev)}
 	case ev.Type == "refund.succeeded" && ev.Refund != nil && (ev.Refund.Succeed || ev.Refund.Status == "succeeded"):
 		return &ledger.ChargeChange{Refund: ev.Refund.Amount}
 	}
 	return nil
+}
+
+// payment is what the money checks look at.
+func payment(ev *pingpp.Event) *ledger.Payment {
+	if ev.Type != "charge.succeeded" || ev.Charge == nil {
+		return nil
+	}
+	return &ledger.Payment{Amount: ev.Charge.Amount, Currency: ev.Charge.Currency, Time: timePaid(ev)}
+}
+
+func isPayment(ev *pingpp.Event) bool {
+	return ev.Type == "charge.succeeded" && ev.Charge != nil && ev.Charge.Paid
+}
+
+func timePaid(ev *pingpp.Event) time.Time {
+	if ev.Charge.TimePaid != 0 {
+		return time.Unix(ev.Charge.TimePaid, 0)
+	}
+	return time.Unix(ev.Created, 0)
 }
 
 var traceParentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)

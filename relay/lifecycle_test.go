@@ -304,3 +304,43 @@ func (c *renewCounter) Renew(ctx context.Context, owner string, cl ledger.Claim)
 	c.renews.Add(1)
 	return c.Ledger.Renew(ctx, owner, cl)
 }
+
+// However many events wait, the relay has a few of them in hand.
+func TestNeverHoldsMuch(t *testing.T) {
+	const events, concurrency = 500, 4
+	l := newLedger(t)
+	h := &handful{Ledger: l}
+	cfg := config(t, h, newBackend(t, answerOK))
+	cfg.Concurrency = concurrency
+	backlog(t, l, events, false)
+	start(t, cfg)
+	waitFor(t, "all to be delivered", func() bool { return h.settled.Load() == events })
+	if n := h.most.Load(); n > 4*concurrency {
+		t.Errorf("%d events in hand, want at most %d", n, 4*concurrency)
+	}
+	if n := h.claims.Load(); n > events/2 {
+		t.Errorf("%d claims for %d events", n, events)
+	}
+}
+
+// handful counts the events between claim and settlement.
+type handful struct {
+	ledger.Ledger
+	claims, settled, inHand, most atomic.Int64
+}
+
+func (h *handful) Claim(ctx context.Context, c ledger.Claim) ([]ledger.Event, error) {
+	h.claims.Add(1)
+	es, err := h.Ledger.Claim(ctx, c)
+	n := h.inHand.Add(int64(len(es)))
+	for m := h.most.Load(); n > m && !h.most.CompareAndSwap(m, n); m = h.most.Load() {
+	}
+	return es, err
+}
+
+func (h *handful) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	err := h.Ledger.Settle(ctx, owner, d)
+	h.inHand.Add(-1)
+	h.settled.Add(1)
+	return err
+}

@@ -25,16 +25,18 @@ const (
 )
 
 const (
-	queryLease   = 30 * time.Second // longer than one look-up takes, retries included
-	queryPoll    = time.Second      // how often the ledger is asked for charges that are due
-	queryBatch   = 8                // look-ups at a time
-	queriesASec  = 5                // to Ping++, for each app
+	queryLease   = time.Minute // longer than one look-up takes: three calls to Ping++, retries included
+	queryPoll    = time.Second // how often the ledger is asked for charges that are due
+	queryBatch   = 8           // look-ups at a time
+	queriesASec  = 5           // to Ping++, for each app
 	queryBurst   = 10
-	askEvery     = 5 * time.Second // between two look-ups of one charge that somebody waits for
-	reverseAfter = time.Minute     // WeChat wants a charge left alone for a while before it is reversed
+	askEvery     = 5 * time.Second    // between two look-ups of one charge that somebody waits for
+	reverseAfter = time.Minute        // WeChat wants a charge left alone for a while before it is reversed
+	errorsUntil  = 7 * 24 * time.Hour // after its end a charge whose last look-ups brought no answer is given up
 )
 
-// queryGaps are the gaps between the look-ups of a charge whose webhook does not come; the last one repeats.
+// queryGaps are the gaps between the look-ups of a charge whose webhook does not come. A charge's age decides which one holds, not
+// how often it was looked up: a payer who waits may ask many times.
 var queryGaps = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour}
 
 // ReconcilerConfig says whose charges are looked up, and how.
@@ -84,8 +86,9 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 func (r *Reconciler) Run(ctx context.Context) {
 	poll := time.NewTicker(queryPoll)
 	defer poll.Stop()
-	sweep := time.NewTimer(r.untilSweep())
-	defer sweep.Stop()
+	var daily sync.WaitGroup // beside the look-ups: a day with many charges takes minutes
+	daily.Go(func() { r.sweepDaily(ctx) })
+	defer daily.Wait()
 	for ctx.Err() == nil {
 		looked, err := r.round(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -97,9 +100,6 @@ func (r *Reconciler) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
-		case <-sweep.C:
-			r.sweepYesterday(ctx)
-			sweep.Reset(r.untilSweep())
 		}
 	}
 }
@@ -144,8 +144,8 @@ func (r *Reconciler) Event(ctx context.Context, id string) (*pingpp.Event, error
 	return r.cfg.Pingpp.GetEvent(ctx, id)
 }
 
-// Ask looks one of our charges up now, because somebody waits for it. Questions about a charge are passed on every five
-// seconds at most; in between, and when Ping++ is asked too much already, nothing happens.
+// Ask looks one of our charges up now, because somebody waits for it, until ctx ends; the look-up then goes on. Questions about a
+// charge are passed on every five seconds at most; in between, and when Ping++ is asked too much already, nothing happens.
 func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
 	if !r.mayAsk(chargeID) || !r.limit.Allow() {
 		return nil
@@ -210,12 +210,17 @@ func (r *Reconciler) mayAsk(chargeID string) bool {
 
 // lookUp asks Ping++ about a charge and records what it says.
 func (r *Reconciler) lookUp(ctx context.Context, l ledger.Ledger, c *ledger.Charge) error {
-	_, err, _ := r.flight.Do(c.ID, func() (any, error) {
+	answered := r.flight.DoChan(c.ID, func() (any, error) {
 		result, err := r.lookUpOnce(context.WithoutCancel(ctx), l, c) // the client's timeout bounds it
 		r.cfg.Observe(result)
 		return nil, err
 	})
-	return err
+	select {
+	case a := <-answered:
+		return a.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (result string, err error) {
@@ -226,12 +231,14 @@ func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.
 	}
 	switch {
 	case err != nil:
+		done.Next = r.nextAfterError(c, done.Next)
 		return "error", errors.Join(err, l.Queried(ctx, done))
 	case found.Paid:
 		_, err := r.cfg.Intake.Accept(ctx, Arrival{
 			Event: paidEvent(found, r.cfg.Now()), Charge: c, OrderNo: c.OrderNo, Source: ledger.Query, Host: c.Host,
 		})
 		if err != nil {
+			done.Next = r.nextAfterError(c, done.Next)
 			return "error", errors.Join(err, l.Queried(ctx, done))
 		}
 		r.cfg.Logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
@@ -246,8 +253,7 @@ func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.
 // next says when to ask again: at growing gaps, but once as soon as the charge has expired, until the end.
 func (r *Reconciler) next(c *ledger.Charge) time.Time {
 	now := r.cfg.Now()
-	gap := queryGaps[min(c.Queries, len(queryGaps)-1)]
-	next := now.Add(time.Duration(float64(gap) * (0.9 + 0.2*r.cfg.Rand())))
+	next := now.Add(r.gap(now.Sub(c.Created)))
 	if expired := c.TimeExpire.Add(5 * time.Second); next.After(expired) && now.Before(c.TimeExpire) {
 		next = expired
 	}
@@ -258,6 +264,26 @@ func (r *Reconciler) next(c *ledger.Charge) time.Time {
 		return time.Time{}
 	}
 	return next
+}
+
+// nextAfterError says when to ask again where there was no answer: what would have been the last look-up is not, for a while.
+func (r *Reconciler) nextAfterError(c *ledger.Charge, next time.Time) time.Time {
+	now := r.cfg.Now()
+	if next.IsZero() && now.Before(c.TimeExpire.Add(r.cfg.Until+errorsUntil)) {
+		return now.Add(r.gap(now.Sub(c.Created)))
+	}
+	return next
+}
+
+// gap is the longest that the charge's age is not below, ±10 %.
+func (r *Reconciler) gap(age time.Duration) time.Duration {
+	gap := queryGaps[0]
+	for _, longer := range queryGaps[1:] {
+		if age >= longer {
+			gap = longer
+		}
+	}
+	return time.Duration(float64(gap) * (0.9 + 0.2*r.cfg.Rand()))
 }
 
 func (r *Reconciler) mayReverse(c *ledger.Charge) bool {

@@ -33,7 +33,8 @@ type Config struct {
 	Ledger ledger.Ledger // where they are
 
 	// Backend reaches the merchant's backend. A request has the events path as its URL, without a host, and the public host
-	// in Host. It must not follow redirects, and its answer's body must end with an error if it was cut short.
+	// in Host. It must not follow redirects, and its answer's body must end with an error if it was cut short. An error that is
+	// ErrUnsent, or a dial's *net.OpError, says that nothing was sent.
 	Backend http.RoundTripper
 	Method  string   // POST
 	Path    string   // of the backend's events route; it may have a query
@@ -47,10 +48,17 @@ type Config struct {
 	Poll        time.Duration   // how often to look for what other processes recorded; 1s
 	Owner       string          // names this relay in the ledger; unique among all relays of all processes
 
+	// Observe is told how each attempt ended: delivered, failed, unreachable or dead; and with delivered how long that took
+	// since the event came in. It is 0 for a replay. None.
+	Observe func(result string, since time.Duration)
+
 	Now    func() time.Time // time.Now
 	Rand   func() float64   // in [0,1), for jitter; math/rand/v2
 	Logger *zap.Logger      // none
 }
+
+// ErrUnsent is what an error of [Config.Backend] is, by errors.Is, when no connection to the backend came about.
+var ErrUnsent = errors.New("the backend could not be connected to")
 
 // Relay delivers the events of one scope.
 type Relay struct {
@@ -62,8 +70,12 @@ type Relay struct {
 	work    sync.WaitGroup
 
 	mu      sync.Mutex
+	breaker *breaker
 	sending int            // attempts under way
-	held    map[hold]lease // events that this relay works on
+	quick   int            // attempts that have ended since the last claim, and did not take long
+	ahead   int            // how many events to claim for slots that are not free yet
+	ready   []task         // those; empty as long as a slot is free
+	held    map[hold]lease // events that this relay works on: sending, ready, or being recorded
 }
 
 // hold is one attempt to deliver one event.
@@ -72,10 +84,18 @@ type hold struct {
 	attempt int
 }
 
-// lease is the name and time under which an event was claimed.
+// lease is the name under which an event was claimed, and for how long.
 type lease struct {
 	owner   string
 	claimed time.Time
+	until   time.Time
+}
+
+// task is an event to deliver.
+type task struct {
+	hold
+	owner string // of its lease
+	event *ledger.Event
 }
 
 // New checks the configuration and returns a relay that does nothing until [Relay.Run].
@@ -117,7 +137,7 @@ func New(cfg Config) (*Relay, error) {
 	return &Relay{
 		cfg: cfg, target: target,
 		freed: make(chan struct{}, 1), retimed: make(chan struct{}, 1),
-		held: make(map[hold]lease),
+		breaker: newBreaker(cfg.Concurrency, cfg.Rand), held: make(map[hold]lease),
 	}, nil
 }
 
@@ -130,6 +150,9 @@ func (c *Config) defaults() {
 	}
 	if c.Poll == 0 {
 		c.Poll = DefaultPoll
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, time.Duration) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -22,10 +22,13 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 		return nil, err
 	}
 	req.Host = ev.Host
-	h := req.Header
-	set := func(name, value string) {
+	const most = 20 // headers: one map and one slice hold them all
+	h, values := make(http.Header, most), make([]string, 0, most)
+	req.Header = h
+	set := func(name, value string) { // the name in its canonical form
 		if value != "" {
-			h.Set(name, headerValue(value))
+			values = append(values, headerValue(value))
+			h[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	set("Content-Type", "application/json; charset=utf-8")
@@ -42,11 +45,29 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	set("X-Pay-Mode", string(ev.Mode))
 	set("X-Pay-Source", string(ev.Source))
 	set("X-Pay-Attempt", strconv.Itoa(attempt))
+	set("X-Pay-Mismatch", mismatch(ev.Reasons))
+	set("X-Pay-Late", ev.Late)
+	if ev.Replay {
+		set("X-Pay-Replay", "1")
+	}
 	set("X-Pay-Token", r.cfg.Token)
 
 	set(pingpp.SignatureHeader, ev.Signature)
 	set("Traceparent", ev.TraceParent)
 	return req, nil
+}
+
+// mismatch names the money checks that failed. An event can have other reasons too: those for which it was filtered until
+// somebody replayed it.
+func mismatch(reasons []string) string {
+	var checks []string
+	for _, reason := range reasons {
+		switch reason {
+		case ledger.ReasonAmount, ledger.ReasonCurrency, ledger.ReasonSuperseded, ledger.ReasonPaidTwice:
+			checks = append(checks, reason)
+		}
+	}
+	return strings.Join(checks, ",")
 }
 
 // headerValue writes bytes that a header cannot carry as %XX. Order numbers can come from Ping++'s dashboard; one odd

@@ -3,9 +3,9 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,7 +17,8 @@ import (
 const (
 	leaseTime  = 1800 * time.Millisecond // a dead relay's events are free within 2 s
 	renewEvery = leaseTime / 4
-	minPause   = 10 * time.Millisecond // between two looks at the ledger when it has nothing to give
+	quick      = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
+	minPause   = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
 
 // Run delivers until ctx ends. Then it claims nothing more, lets the attempts under way come to their own end, which
@@ -44,20 +45,24 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		failures int
 		claims   int
 	)
+	timer := time.NewTimer(r.cfg.Poll)
+	defer timer.Stop()
 	for ctx.Err() == nil {
-		limit := r.room()
+		limit, wait := r.room()
 		if limit == 0 {
+			timer.Reset(wait)
 			select {
 			case <-ctx.Done():
 			case <-r.freed:
+			case <-timer.C:
 			}
 			continue
 		}
 		// Each claim has an owner of its own. One that fails may have been committed all the same: nobody renews its
 		// leases then, and they end by themselves.
 		claims++
-		started, err := r.claim(ctx, fmt.Sprintf("%s#%d", r.cfg.Owner, claims), limit)
-		if err == nil && started < limit && !next.After(r.cfg.Now()) {
+		claimed, err := r.claim(ctx, r.cfg.Owner+"#"+strconv.Itoa(claims), limit)
+		if err == nil && claimed < limit && !next.After(r.cfg.Now()) {
 			next, err = r.nextDue(ctx)
 		}
 		if err != nil {
@@ -71,10 +76,10 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			continue
 		}
 		failures = 0
-		if started == limit {
+		if claimed == limit {
 			continue // there may be more
 		}
-		timer := time.NewTimer(min(r.cfg.Poll, max(next.Sub(r.cfg.Now()), minPause)))
+		timer.Reset(min(r.cfg.Poll, max(next.Sub(r.cfg.Now()), minPause)))
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -83,21 +88,34 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		case <-timer.C:
 			next = time.Time{}
 		}
-		timer.Stop()
 	}
 }
 
-// room returns how many deliveries may start now. Attempts are limited by the concurrency; outcomes that wait for the disk
-// hold no attempt up, but there is an end to how many may wait.
-func (r *Relay) room() int {
+// room returns how many events to claim now, and when that is none, how long to wait at most. Attempts are limited by the
+// breaker; outcomes that wait for the disk hold no attempt up, but there is an end to how many may wait.
+func (r *Relay) room() (n int, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return max(0, min(r.cfg.Concurrency-r.sending, 4*r.cfg.Concurrency-len(r.held)))
+	n, wait = r.breaker.room(r.cfg.Now(), r.sending)
+	if !r.breaker.open {
+		n += r.ahead - len(r.ready)
+	}
+	if len(r.ready) > 0 && n < r.cfg.Concurrency/2 {
+		n = 0 // there is no hurry: rather one claim for many
+	}
+	n = max(0, min(n, 4*r.cfg.Concurrency-len(r.held)))
+	if wait == 0 || wait > r.cfg.Poll {
+		wait = r.cfg.Poll
+	}
+	return n, wait
 }
 
 // claim leases up to limit events and starts their delivery. It is not cut off by the end of ctx: what was leased is
 // delivered, instead of waiting for the end of its lease.
-func (r *Relay) claim(ctx context.Context, owner string, limit int) (started int, err error) {
+//
+// A claim takes a commit, and slots that become free meanwhile would stand idle. So the next claim takes as many events ahead
+// as quick attempts ended since the last. With a slow backend that is none: what is leased should not lie about.
+func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int, err error) {
 	now := r.cfg.Now()
 	until := now.Add(leaseTime)
 	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
@@ -109,35 +127,65 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (started int
 	if len(events) > 0 && !r.cfg.Now().Before(until) {
 		return 0, errors.New("the claim took longer than the lease lasts; is the disk overloaded?")
 	}
-	for i := range events {
-		ev := &events[i]
-		h := hold{ev.ID, ev.Attempts + 1}
-		if !r.take(h, lease{owner, now}) {
-			continue // our own lease ran out while the attempt goes on
-		}
-		started++
-		r.work.Go(func() { r.deliver(ctx, owner, h, ev) })
-	}
-	return started, nil
-}
-
-func (r *Relay) take(h hold, l lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.held[h]; ok {
-		return false
+	r.ahead, r.quick = min(r.quick, r.cfg.Concurrency), 0
+	for i := range events {
+		t := task{hold{events[i].ID, events[i].Attempts + 1}, owner, &events[i]}
+		if _, ok := r.held[t.hold]; ok {
+			continue // our own lease ran out while the attempt goes on
+		}
+		claimed++
+		r.held[t.hold] = lease{owner, now, until}
+		r.ready = append(r.ready, t)
 	}
-	r.held[h] = l
-	r.sending++
-	return true
+	r.startReady(ctx, now)
+	return claimed, nil
 }
 
-// sent gives the slot of an attempt back; its outcome is still to be recorded.
-func (r *Relay) sent() {
+// startReady starts what is ready and has a slot. Once the breaker has opened, what is left is given back: nobody prolongs its
+// leases. r.mu is held.
+func (r *Relay) startReady(ctx context.Context, now time.Time) {
+	for len(r.ready) > 0 {
+		n, _ := r.breaker.room(now, r.sending)
+		if n == 0 && !r.breaker.open {
+			return
+		}
+		t := r.ready[0]
+		r.ready[0] = task{}
+		r.ready = r.ready[1:]
+		if n == 0 || !now.Before(r.held[t.hold].until) {
+			delete(r.held, t.hold)
+			continue
+		}
+		r.sending++
+		probe := r.breaker.start()
+		r.work.Go(func() { r.deliver(ctx, t, probe) })
+	}
+}
+
+// sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how long the
+// event stands still because the backend is unreachable; 0 means that the attempt counts.
+func (r *Relay) sent(ctx context.Context, a answer, probe bool, start, now time.Time) (standstill time.Duration) {
 	r.mu.Lock()
 	r.sending--
+	if now.Sub(start) < quick {
+		r.quick++
+	}
+	since := r.breaker.since
+	standstill, did := r.breaker.end(a.reach, probe, now)
+	r.startReady(ctx, now)
 	r.mu.Unlock()
 	signal(r.freed)
+	switch did {
+	case opened:
+		r.cfg.Logger.Error("the backend is unreachable: events wait, and one at a time goes out to see whether it is back",
+			zap.String("scope", r.cfg.Scope.Key()), zap.String("why", a.why))
+	case closed:
+		r.cfg.Logger.Info("the backend is back, events flow again",
+			zap.String("scope", r.cfg.Scope.Key()), zap.Duration("unreachable_for", now.Sub(since)))
+	}
+	return standstill
 }
 
 func (r *Relay) release(h hold) {
@@ -186,6 +234,15 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	if err != nil {
 		r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
 			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for h, l := range r.held {
+		if l.owner == owner {
+			l.until = now.Add(leaseTime)
+			r.held[h] = l
+		}
 	}
 }
 

@@ -3,6 +3,9 @@ package relay
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,8 +18,9 @@ import (
 var China = time.FixedZone("UTC+8", 8*60*60)
 
 const (
-	sweepHour = 1   // of the day after, in China
-	sweepPage = 100 // charges; the most that Ping++ lists at once
+	sweepHour  = 1 // of the day after, in China
+	sweepAgain = time.Hour
+	sweepPage  = 100 // charges; the most that Ping++ lists at once
 	// A day's charges are compared in memory; a merchant with more of them should know.
 	sweepMost = 500_000
 )
@@ -86,7 +90,8 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 			return nil, fmt.Errorf("Ping++ lists over %d charges for %s", sweepMost, s.Date)
 		}
 	}
-	for _, c := range ours {
+	for _, id := range slices.Sorted(maps.Keys(ours)) {
+		c := ours[id]
 		s.OnlyHere = append(s.OnlyHere, Item{Charge: c.ID, OrderNo: c.OrderNo, Amount: c.Amount, Paid: c.Paid})
 	}
 	return s, nil
@@ -143,22 +148,45 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 	return nil
 }
 
-// untilSweep is the time to the next daily comparison, spread so that not all merchants ask at once.
+// sweepDaily compares each day with Ping++'s list once it is over, until ctx ends.
+func (r *Reconciler) sweepDaily(ctx context.Context) {
+	timer := time.NewTimer(r.untilSweep())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		wait := sweepAgain
+		if r.sweepYesterday(ctx) {
+			wait = r.untilSweep()
+		}
+		timer.Reset(wait)
+	}
+}
+
+// untilSweep is the time to the next daily comparison. Not all merchants ask at once, and the same one always at the same time of
+// the day: a reload shortly before it must not put it off to the next day.
 func (r *Reconciler) untilSweep() time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(r.cfg.Scope.Key()))
 	now := r.cfg.Now().In(China)
-	next := time.Date(now.Year(), now.Month(), now.Day(), sweepHour, 0, 0, 0, China)
+	next := time.Date(now.Year(), now.Month(), now.Day(), sweepHour, 0, int(h.Sum32()%1800), 0, China)
 	if !next.After(now) {
 		next = next.AddDate(0, 0, 1)
 	}
-	return next.Sub(now) + time.Duration(r.cfg.Rand()*float64(30*time.Minute))
+	return next.Sub(now)
 }
 
-// sweepYesterday compares the day that has ended and logs what differs.
-func (r *Reconciler) sweepYesterday(ctx context.Context) {
-	s, err := r.Sweep(ctx, r.cfg.Now().Add(-24*time.Hour))
+// sweepYesterday compares the day that has ended, logs what differs, and says whether it could.
+func (r *Reconciler) sweepYesterday(ctx context.Context) bool {
+	day := r.cfg.Now().Add(-24 * time.Hour)
+	s, err := r.Sweep(ctx, day)
 	if err != nil {
-		r.cfg.Logger.Error("the day could not be compared with Ping++; run caddy pay reconcile --date", zap.Error(err))
-		return
+		r.cfg.Logger.Error("the day could not be compared with Ping++, trying again in an hour; if Caddy is stopped before that, run caddy pay reconcile --date",
+			zap.String("date", day.In(China).Format(time.DateOnly)), zap.Error(err))
+		return false
 	}
 	log := r.cfg.Logger.Info
 	if !s.Clean() {
@@ -166,4 +194,5 @@ func (r *Reconciler) sweepYesterday(ctx context.Context) {
 	}
 	log("day compared with Ping++", zap.String("date", s.Date), zap.Int("at_pingpp", s.AtPingpp), zap.Int("in_ledger", s.InLedger),
 		zap.Int("recovered", s.Recovered), zap.Int("only_there", len(s.OnlyThere)), zap.Int("only_here", len(s.OnlyHere)), zap.Int("differ", len(s.Differ)))
+	return true
 }

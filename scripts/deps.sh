@@ -7,6 +7,8 @@ command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v openssl >/dev/null || missing="$missing openssl"
+command -v spin >/dev/null || missing="$missing spin"
+[ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -39,7 +39,7 @@ func testCreatedSupersedes(t *testing.T, l ledger.Ledger) {
 	charge(t, l, "1", "ch_2")
 	add(t, l, paid(live, "evt_2", "ch_2", ""), ledger.Recorded)
 	r := reserve(t, l, "1", noon, at(30))
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Refused))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}))
 	charge(t, l, "1", "ch_3")
 	var got []string
 	for _, c := range append(attempts(t, l, "1"), attempts(t, l, "other")...) {

@@ -28,6 +28,35 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"append/refuses malformed events", testAppendRefuses},
 		{"append/many at once", testAppendConcurrent},
 		{"append/a canceled call records nothing", testAppendCanceled},
+		{"money/amount and currency", testMoneyMismatch},
+		{"money/a mismatch that is delivered", testMoneyDeliver},
+		{"money/of a type that is not wanted", testMoneyUnwanted},
+		{"money/superseded at another price", testMoneySuperseded},
+		{"money/paid twice", testMoneyPaidTwice},
+		{"money/foreign charges", testMoneyForeign},
+		{"money/a foreign charge that is ours", testMoneyForeignIsOurs},
+		{"money/late", testMoneyLate},
+		{"money/refunds of a held payment", testRefundOfHeld},
+		{"money/paid after a held payment was refunded whole", testPaidAfterRefundedWhole},
+		{"money/a refund that came before its payment was held", testRefundBeforeHeld},
+		{"lanes/in order", testLaneOrder},
+		{"lanes/a stuck one", testLaneStuck},
+		{"lanes/only what is pending blocks", testLaneOnlyPendingBlocks},
+		{"lanes/an earlier event that arrives later", testLaneEarlierLater},
+		{"lanes/delivered by another", testLaneDeliveredByOther},
+		{"decide/what each state allows", testDecideStates},
+		{"decide/replay", testReplay},
+		{"decide/replay in a lane", testReplayInLane},
+		{"decide/discard a pending event", testDiscardPending},
+		{"decide/release", testReleaseHeld},
+		{"decide/discard a payment", testDiscardPayment},
+		{"events/list", testEventsList},
+		{"events/limits", testEventsLimits},
+		{"prune", testPrune},
+		{"queries/claim", testClaimQueries},
+		{"queries/end with payment or reversal", testQueriesEnd},
+		{"queries/a client's note", testNoteAsksNow},
+		{"charges/created in a time", testChargesCreated},
 		{"scopes/never meet", testScopes},
 		{"claim/oldest due first, up to the limit", testClaimOrder},
 		{"claim/only what is pending, due and free", testClaimOnly},
@@ -37,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"settle/delivered", testSettleDelivered},
 		{"settle/again", testSettleRetry},
 		{"settle/dead", testSettleDead},
+		{"settle/uncounted", testUncounted},
 		{"settle/counts only for the owner", testSettleOwner},
 		{"settle/delivered counts whoever says so", testSettleDeliveredByOther},
 		{"settle/refuses other states and unknown events", testSettleRefuses},
@@ -76,6 +106,9 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b ledger.Ledger)) {
 		{"claim", testClaimConcurrent},
 		{"reserve", testReserveConcurrent},
 		{"takeover", testSharedTakeOver},
+		{"lanes", testSharedLanes},
+		{"paid twice", testSharedPaidTwice},
+		{"queries", testSharedQueries},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := open(t)
@@ -105,6 +138,7 @@ func paid(s ledger.Scope, id, charge, number string) *ledger.Event {
 	e := event(s, id)
 	e.Type, e.ObjectID, e.ChargeID, e.Number = "charge.succeeded", charge, charge, number
 	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: noon}
+	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: noon}
 	return e
 }
 

@@ -22,7 +22,7 @@ func testReserveNumbers(t *testing.T, l ledger.Ledger) {
 	equal(t, "number", r.Number, "1-1-0")
 	equal(t, "earlier attempts", len(r.Attempts), 1)
 	equal(t, "the earlier attempt", r.Attempts[0].ID, "ch_1")
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Refused))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}))
 	r = reserve(t, l, "1", noon, at(30))
 	equal(t, "number", r.Number, "1-2-0")
 	equal(t, "oldest first", []string{r.Attempts[0].Number, r.Attempts[1].Number}, []string{"1", "1-1-0"})
@@ -68,24 +68,24 @@ func testExtend(t *testing.T, l ledger.Ledger) {
 	must(t, l.Extend(t.Context(), reservation(live, "1", at(25), at(40)), r.Number)) // it ran out, but nobody took it over
 	_, err = l.Reserve(t.Context(), reservation(live, "1", at(39), at(60)))
 	wantErr(t, err, ledger.ErrReserved)
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Refused))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}))
 	wantErr(t, l.Extend(t.Context(), reservation(live, "1", at(26), at(60)), r.Number), ledger.ErrNotFound)
 }
 
 func testRelease(t *testing.T, l ledger.Ledger) {
 	r := reserve(t, l, "1", noon, at(30))
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Unsent))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Unsent}))
 	equal(t, "attempts after unsent", len(attempts(t, l, "1")), 0)
-	wantErr(t, l.Release(t.Context(), live, r.Number, ledger.Unsent), ledger.ErrNotFound)
+	wantErr(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Unsent}), ledger.ErrNotFound)
 	equal(t, "the number is free again", reserve(t, l, "1", noon, at(30)).Number, r.Number)
 	for _, state := range []ledger.AttemptState{ledger.Open, ledger.Reserving, "", "other"} {
-		if err := l.Release(t.Context(), live, r.Number, state); err == nil {
+		if err := l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: state}); err == nil {
 			t.Errorf("released as %q", state)
 		}
 	}
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Refused))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}))
 	r = reserve(t, l, "1", noon, at(30))
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Unknown))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Unknown}))
 	cs := attempts(t, l, "1")
 	equal(t, "states", []ledger.AttemptState{cs[0].State, cs[1].State}, []ledger.AttemptState{ledger.Refused, ledger.Unknown})
 }
@@ -98,20 +98,20 @@ func testReleaseLate(t *testing.T, l ledger.Ledger) {
 		{ledger.Unknown, ledger.Unknown},
 		{ledger.Refused, ledger.Refused},
 	} {
-		must(t, l.Release(t.Context(), live, first.Number, c.as))
+		must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: first.Number, As: c.as}))
 		cs := attempts(t, l, "1")
 		equal(t, "first as "+string(c.as), cs[0].State, c.want)
 		equal(t, "second", cs[1].State, ledger.Reserving)
 	}
 	charge(t, l, "2", "ch_2")
-	wantErr(t, l.Release(t.Context(), live, "2", ledger.Unsent), ledger.ErrNotFound)
+	wantErr(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: "2", As: ledger.Unsent}), ledger.ErrNotFound)
 	equal(t, "a created charge", getCharge(t, l, "ch_2").State, ledger.Open)
 }
 
 func testReleasePaid(t *testing.T, l ledger.Ledger) {
 	r := reserve(t, l, "1", noon, at(30))
 	add(t, l, paid(live, "evt_1", "ch_1", r.Number), ledger.Recorded)
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Unsent))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Unsent}))
 	c := getCharge(t, l, "ch_1")
 	if !c.Paid || c.State != ledger.Unknown {
 		t.Fatalf("a payment that an event reported: %s", show(c))
@@ -207,7 +207,7 @@ func testReserveConcurrent(t *testing.T, a, b ledger.Ledger) {
 				seen[r.Number] = true
 				mu.Unlock()
 				holders.Add(-1)
-				if err := l.Release(t.Context(), live, r.Number, ledger.Refused); err != nil {
+				if err := l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}); err != nil {
 					t.Error(err)
 				}
 				return

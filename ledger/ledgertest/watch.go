@@ -28,7 +28,7 @@ func testWatch(t *testing.T, l ledger.Ledger) {
 
 	r := reserve(t, l, "1", noon, at(30))
 	order(false)
-	must(t, l.Release(t.Context(), live, r.Number, ledger.Refused))
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: r.Number, As: ledger.Refused}))
 	order(true)
 	charge(t, l, "1", "ch_1")
 	order(true)
@@ -86,16 +86,27 @@ func testClose(t *testing.T, l ledger.Ledger) {
 		"Settle": func() error {
 			return l.Settle(ctx, "a", ledger.Delivery{Scope: live, EventID: "evt_1", State: ledger.Dead})
 		},
-		"NextDue":    func() error { _, err := l.NextDue(ctx, live); return err },
-		"Reserve":    func() error { _, err := l.Reserve(ctx, reservation(live, "2", noon, at(1))); return err },
-		"Extend":     func() error { return l.Extend(ctx, reservation(live, "1", noon, at(1)), "1") },
-		"Release":    func() error { return l.Release(ctx, live, "1", ledger.Unsent) },
-		"Created":    func() error { return l.Created(ctx, &ledger.Charge{Scope: live, Number: "1", ID: "ch_1"}) },
-		"Charge":     func() error { _, err := l.Charge(ctx, live, "ch_1"); return err },
-		"Attempts":   func() error { _, err := l.Attempts(ctx, live, "1"); return err },
-		"NoteClient": func() error { return l.NoteClient(ctx, live, "ch_1", ledger.ClientNote{}) },
-		"Login":      func() error { _, err := l.Login(ctx, []byte("k"), 1); return err },
-		"SaveLogin":  func() error { return l.SaveLogin(ctx, ledger.Login{Key: []byte("k"), Identity: []byte("i")}) },
+		"Events": func() error { _, err := l.Events(ctx, ledger.Filter{Scope: live, Limit: 1}); return err },
+		"Decide": func() error {
+			return l.Decide(ctx, ledger.Decision{Scope: live, EventID: "evt_1", Action: ledger.ActionReplay})
+		},
+		"Prune": func() error { _, err := l.Prune(ctx, noon, 1); return err },
+		"ClaimQueries": func() error {
+			_, err := l.ClaimQueries(ctx, ledger.QueryClaim{Scope: live, Owner: "a", Limit: 1})
+			return err
+		},
+		"Queried":        func() error { return l.Queried(ctx, ledger.Queried{Scope: live, ChargeID: "ch_1"}) },
+		"ChargesCreated": func() error { _, err := l.ChargesCreated(ctx, live, noon, at(1), "", 1); return err },
+		"NextDue":        func() error { _, err := l.NextDue(ctx, live); return err },
+		"Reserve":        func() error { _, err := l.Reserve(ctx, reservation(live, "2", noon, at(1))); return err },
+		"Extend":         func() error { return l.Extend(ctx, reservation(live, "1", noon, at(1)), "1") },
+		"Release":        func() error { return l.Release(ctx, ledger.Release{Scope: live, Number: "1", As: ledger.Unsent}) },
+		"Created":        func() error { return l.Created(ctx, &ledger.Charge{Scope: live, Number: "1", ID: "ch_1"}) },
+		"Charge":         func() error { _, err := l.Charge(ctx, live, "ch_1"); return err },
+		"Attempts":       func() error { _, err := l.Attempts(ctx, live, "1"); return err },
+		"NoteClient":     func() error { return l.NoteClient(ctx, live, "ch_1", ledger.ClientNote{}) },
+		"Login":          func() error { _, err := l.Login(ctx, []byte("k"), 1); return err },
+		"SaveLogin":      func() error { return l.SaveLogin(ctx, ledger.Login{Key: []byte("k"), Identity: []byte("i")}) },
 	} {
 		t.Run(name, func(t *testing.T) { wantErr(t, call(), ledger.ErrClosed) })
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -10,43 +11,29 @@ import (
 
 const (
 	chargeColumns = `order_no, number, state, coalesce(id, ''), channel, payer, payer_app, amount, currency, host, created,
-		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at,
+		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, queries, next_query,
 		(SELECT raw FROM answers WHERE charge = seq)`
 	sqlCharge   = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND id = ?`
-	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? ORDER BY seq`
+	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
 
-	// What an event or an answer says is added to what is known; nothing of it is ever taken back.
-	setChange = ` paid = max(paid, ?), time_paid = CASE WHEN time_paid = 0 THEN ? ELSE time_paid END, reversed = max(reversed, ?)`
-
-	sqlChangeCharge = `UPDATE charges SET amount_refunded = amount_refunded + ?,` + setChange + ` WHERE scope = ? AND id = ?`
-	// The answer to the request that created the charge is not recorded yet, or never was.
-	sqlChangeByNumber = `UPDATE charges SET id = ?, amount_refunded = amount_refunded + ?,` + setChange + `
-		WHERE scope = ? AND number = ? AND id IS NULL`
-
+	// An event reported the charge under a number that was not the reserved one, so that it was taken for another's.
+	sqlForeign = `DELETE FROM charges WHERE scope = ? AND id = ? AND state = 'foreign'
+		RETURNING paid, time_paid, amount_paid, amount_refunded, reversed, payment, hold`
 	// Superseded stays as it is: when the answer is so late that the order has a newer charge, that one has set it.
-	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?, channel = ?, payer = ?, payer_app = ?,
-		amount = ?, currency = ?, host = ?, created = ?, time_expire = ?, amount_refunded = max(amount_refunded, ?),` + setChange + ` WHERE seq = ?`
+	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?1, channel = ?2, payer = ?3, payer_app = ?4,
+		amount = ?5, currency = ?6, host = ?7, created = ?8, time_expire = ?9, amount_refunded = max(amount_refunded, ?10),
+		paid = max(paid, ?11), time_paid = CASE WHEN time_paid = 0 THEN ?12 ELSE time_paid END, reversed = max(reversed, ?13),
+		next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END WHERE seq = ?15`
 	sqlAnswer    = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 	sqlSupersede = `UPDATE charges SET superseded = 1 WHERE scope = ? AND order_no = ? AND seq < ? AND NOT paid AND NOT superseded
 		RETURNING coalesce(id, '')`
-	sqlNoteClient = `UPDATE charges SET client_result = ?, client_at = ? WHERE scope = ? AND id = ?`
-)
 
-// changeCharge writes what an event says about its charge; of a charge that is not ours there is nothing to write.
-func (t *tx) changeCharge(scope int64, e *ledger.Event) error {
-	if e.ChargeID == "" {
-		return nil
-	}
-	c := e.Change
-	rows, _, err := t.change(sqlChangeCharge, c.Refund, c.Paid, millis(c.TimePaid), c.Reversed, scope, e.ChargeID)
-	if err == nil && rows == 0 && e.Number != "" {
-		rows, _, err = t.change(sqlChangeByNumber, e.ChargeID, c.Refund, c.Paid, millis(c.TimePaid), c.Reversed, scope, e.Number)
-	}
-	if err == nil && rows > 0 {
-		t.touch(ledger.ChargeTopic(e.Scope, e.ChargeID))
-	}
-	return err
-}
+	// Of two quotes the later counts, except that what became of a charge is the last word until the next one.
+	sqlQuote = `INSERT INTO quotes (scope, order_no, amount, currency, closed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT DO UPDATE SET closed = ?5, at = ?6, amount = CASE WHEN ?5 THEN amount ELSE ?3 END,
+			currency = CASE WHEN ?5 THEN currency ELSE ?4 END
+		WHERE at <= ?6 OR ?7`
+)
 
 // Created implements [ledger.Charges].
 func (l *Ledger) Created(ctx context.Context, c *ledger.Charge) error {
@@ -67,10 +54,21 @@ func (t *tx) created(c *ledger.Charge) error {
 	if n.id != "" && n.id != c.ID {
 		return fmt.Errorf("number %s belongs to charge %s already, not to %s", c.Number, n.id, c.ID)
 	}
+	if n.id == "" {
+		if err := t.adopt(n, c.ID); err != nil {
+			return err
+		}
+	}
 	_, _, err = t.change(sqlCreated, c.ID, c.Channel, c.Payer, c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created),
-		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, n.seq)
+		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, millis(c.NextQuery), n.seq)
 	if err != nil {
 		return err
+	}
+	if !n.superseded { // else the order has had a later quote
+		price := ledger.Quote{Amount: c.Amount, Currency: c.Currency, At: c.Created}
+		if err := t.quote(n, price, true); err != nil {
+			return err
+		}
 	}
 	if c.Raw != nil {
 		if _, _, err := t.change(sqlAnswer, n.seq, c.Raw); err != nil {
@@ -88,6 +86,27 @@ func (t *tx) created(c *ledger.Charge) error {
 	})
 	t.touch(ledger.ChargeTopic(c.Scope, c.ID))
 	t.touch(ledger.OrderTopic(c.Scope, n.orderNo))
+	return err
+}
+
+// adopt gives what is known of a foreign charge to the attempt that turns out to be it.
+func (t *tx) adopt(n numbered, id string) error {
+	var paid, reversed bool
+	var timePaid, amountPaid, refunded, payment int64
+	var held hold
+	err := t.row(sqlForeign, n.scope, id).Scan(&paid, &timePaid, &amountPaid, &refunded, &reversed, &payment, &held)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, _, err = t.change(sqlChangeCharge, id, refunded, amountPaid, payment, held, paid || reversed, paid, timePaid, reversed, n.seq)
+	}
+	return err
+}
+
+// quote records what the backend said about the order of an attempt.
+func (t *tx) quote(n numbered, q ledger.Quote, last bool) error {
+	_, _, err := t.change(sqlQuote, n.scope, n.orderNo, q.Amount, q.Currency, q.Closed, millis(q.At), last)
 	return err
 }
 
@@ -119,25 +138,6 @@ func (l *Ledger) Attempts(ctx context.Context, scope ledger.Scope, orderNo strin
 	return cs, err
 }
 
-// NoteClient implements [ledger.Charges].
-func (l *Ledger) NoteClient(ctx context.Context, scope ledger.Scope, id string, n ledger.ClientNote) error {
-	return l.write(ctx, func(t *tx) error {
-		s, err := t.scope(scope)
-		if err != nil {
-			return err
-		}
-		rows, _, err := t.change(sqlNoteClient, n.Result, millis(n.At), s, id)
-		if err != nil {
-			return err
-		}
-		if rows == 0 {
-			return ledger.ErrNotFound
-		}
-		t.touch(ledger.ChargeTopic(scope, id))
-		return nil
-	})
-}
-
 func scanCharges(rows *sql.Rows, err error, scope ledger.Scope) (cs []ledger.Charge, _ error) {
 	err = each(rows, err, func(rows *sql.Rows) error {
 		c, err := scanCharge(rows, scope)
@@ -149,15 +149,18 @@ func scanCharges(rows *sql.Rows, err error, scope ledger.Scope) (cs []ledger.Cha
 	return cs, err
 }
 
-// scanCharge reads a row of chargeColumns.
-func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope) (*ledger.Charge, error) {
+// scanCharge reads a row of chargeColumns and what comes before it.
+func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope, before ...any) (*ledger.Charge, error) {
 	c := &ledger.Charge{Scope: scope}
-	var created, timeExpire, timePaid, clientAt int64
-	err := row.Scan(&c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency, &c.Host,
-		&created, &timeExpire, &c.Superseded, &c.Paid, &timePaid, &c.AmountRefunded, &c.Reversed, &c.Client.Result, &clientAt, &c.Raw)
+	var created, timeExpire, timePaid, clientAt, nextQuery int64
+	var held hold
+	err := row.Scan(append(before, &c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency,
+		&c.Host, &created, &timeExpire, &c.Superseded, &c.Paid, &timePaid, &c.AmountRefunded, &c.Reversed, &c.Client.Result, &clientAt,
+		&held, &c.Queries, &nextQuery, &c.Raw)...)
 	if err != nil {
 		return nil, err
 	}
 	c.Created, c.TimeExpire, c.TimePaid, c.Client.At = moment(created), moment(timeExpire), moment(timePaid), moment(clientAt)
+	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded
 	return c, nil
 }

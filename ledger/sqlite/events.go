@@ -4,30 +4,28 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
 
 const (
-	sqlAddEvent = `INSERT INTO events (scope, id, type, object_id, charge_id, number, order_no, lane, rank, source,
-		created, received, host, trace, state, reasons, late, due)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	sqlAddBody     = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
-	sqlAddEffect   = `INSERT INTO effects (scope, effect, event) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
-	sqlFilterEvent = `UPDATE events SET state = 'filtered', reasons = ?, due = 0 WHERE seq = ?`
+	sqlAddEvent = `INSERT INTO events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source,
+		created, received, host, trace, state, reasons, late, due, settled, blocked)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	sqlAddBody = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 
-	eventColumns = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
-		state, reasons, late, attempts, due, settled,
-		(SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
-	sqlEvent = `SELECT ` + eventColumns + ` FROM events WHERE scope = ? AND id = ?`
+	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
+		state, reasons, late, attempts, tries, replay, due, settled`
+	eventColumns = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
+	sqlEvent     = `SELECT ` + eventColumns + ` FROM events WHERE scope = ? AND id = ?`
 
-	sqlDeliveries = `SELECT attempt, at, took, status, error, snippet, state, due FROM deliveries
+	sqlDeliveries = `SELECT attempt, at, took, status, error, snippet, state, due, uncounted FROM deliveries
 		WHERE event = (SELECT seq FROM events WHERE scope = ? AND id = ?) ORDER BY n`
 )
-
-var effectSeen = encodeReasons([]string{ledger.ReasonEffectSeen})
 
 // Append implements [ledger.Events].
 //
@@ -37,12 +35,17 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 	if err := checkEvent(e); err != nil {
 		return "", err
 	}
+	var recorded ledger.Event
 	err = l.write(ctx, func(t *tx) error {
-		did, err = t.append(e)
+		recorded = *e // a copy: this may run twice
+		did, err = t.append(&recorded)
 		return err
 	})
 	if err != nil {
 		return "", err
+	}
+	if did != ledger.Duplicate {
+		e.Seq, e.State, e.Reasons, e.Late = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late
 	}
 	return did, nil
 }
@@ -52,7 +55,10 @@ func checkEvent(e *ledger.Event) error {
 		return err
 	}
 	if e.ID == "" {
-		return fmt.Errorf("ledger: an event needs an id")
+		return errors.New("ledger: an event needs an id")
+	}
+	if isPayment(e) && e.Payment == nil && e.Change != nil && e.Change.Paid {
+		return fmt.Errorf("ledger: event %s says that its charge is paid but not what was paid; fill in Payment", e.ID)
 	}
 	switch e.State {
 	case ledger.Pending, ledger.Held, ledger.Filtered:
@@ -68,48 +74,73 @@ func checkScope(s ledger.Scope) error {
 	return nil
 }
 
+// append records the event, checks it and books what it says. It fills in what [ledger.Events] says that Append fills in.
 func (t *tx) append(e *ledger.Event) (ledger.Appended, error) {
 	scope, err := t.addScope(e.Scope)
 	if err != nil {
 		return "", err
 	}
-	due := e.Due
-	if e.State == ledger.Pending && due.IsZero() {
-		due = e.Received
-	}
-	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, e.ChargeID, e.Number, e.OrderNo, e.Lane, e.Rank,
-		string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State), encodeReasons(e.Reasons),
-		e.Late, millis(due))
+	arrived := *e
+	b, err := t.lookUp(scope, e)
 	if err != nil {
 		return "", err
 	}
-	if rows == 0 {
-		return ledger.Duplicate, nil
+	var added bool
+	if !b.seen() {
+		b.judge(e)
+		added, err = t.addEvent(scope, e, b.keys(e))
 	}
-	if e.Body != nil {
-		if _, _, err := t.change(sqlAddBody, seq, e.Signature, e.Body); err != nil {
-			return "", err
-		}
+	if err == nil && !added {
+		*e = arrived
+		return t.addSameEffect(scope, e)
 	}
-	if effect := e.Effect(); effect != e.ID { // an effect that is the id is unique with it
-		rows, _, err := t.change(sqlAddEffect, scope, effect, seq)
-		if err != nil {
-			return "", err
-		}
-		if rows == 0 {
-			_, _, err = t.change(sqlFilterEvent, effectSeen, seq)
-			return ledger.SameEffect, err
-		}
-	}
-	if e.Change != nil {
-		if err := t.changeCharge(scope, e); err != nil {
-			return "", err
-		}
+	if err != nil {
+		return "", err
 	}
 	if e.State == ledger.Pending {
+		if err := t.stepBack(b.behind); err != nil {
+			return "", err
+		}
 		t.touch(ledger.EventsTopic(e.Scope))
 	}
-	return ledger.Recorded, nil
+	return ledger.Recorded, t.book(b, e)
+}
+
+// addSameEffect records an event whose effect another has, unless its id is recorded too. What it says about its charge is
+// dropped.
+func (t *tx) addSameEffect(scope int64, e *ledger.Event) (ledger.Appended, error) {
+	e.State, e.Reasons, e.Late = ledger.Filtered, []string{ledger.ReasonEffectSeen}, ""
+	added, err := t.addEvent(scope, e, keys{})
+	if !added {
+		return ledger.Duplicate, err
+	}
+	return ledger.SameEffect, err
+}
+
+// keys say how an event can be found, and whether it waits for others.
+type keys struct{ effect, byCharge, blocked bool }
+
+// addEvent inserts the event, unless its id or its effect is recorded already.
+func (t *tx) addEvent(scope int64, e *ledger.Event, k keys) (added bool, err error) {
+	due := e.Due
+	switch {
+	case e.State != ledger.Pending:
+		due, k.blocked = time.Time{}, false
+	case due.IsZero():
+		due = e.Received
+	}
+	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, k.effect, k.byCharge, e.ChargeID, e.Number, e.OrderNo,
+		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State),
+		encodeReasons(e.Reasons), e.Late, millis(due), millis(e.Settled), k.blocked)
+	if err != nil || rows == 0 {
+		return false, err
+	}
+	e.Seq = seq
+	t.count(scope, "", e.State)
+	if e.Body != nil {
+		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)
+	}
+	return true, err
 }
 
 // Event implements [ledger.Events].
@@ -120,7 +151,7 @@ func (l *Ledger) Event(ctx context.Context, scope ledger.Scope, id string) (*led
 		if err != nil {
 			return err
 		}
-		_, e, err = scanEvent(r.row(sqlEvent, s, id), scope)
+		e, err = scanEvent(r.row(sqlEvent, s, id), scope)
 		return err
 	})
 	return e, err
@@ -137,7 +168,7 @@ func (l *Ledger) Deliveries(ctx context.Context, scope ledger.Scope, id string) 
 		return each(rows, err, func(rows *sql.Rows) error {
 			d := ledger.Delivery{Scope: scope, EventID: id}
 			var at, took, due int64
-			if err := rows.Scan(&d.Attempt, &at, &took, &d.Status, &d.Error, &d.Snippet, &d.State, &due); err != nil {
+			if err := rows.Scan(&d.Attempt, &at, &took, &d.Status, &d.Error, &d.Snippet, &d.State, &due, &d.Uncounted); err != nil {
 				return err
 			}
 			d.At, d.Took, d.Due = moment(at), time.Duration(took)*time.Microsecond, moment(due)
@@ -149,22 +180,30 @@ func (l *Ledger) Deliveries(ctx context.Context, scope ledger.Scope, id string) 
 }
 
 // scanEvent reads a row of eventColumns.
-func scanEvent(row interface{ Scan(...any) error }, scope ledger.Scope) (seq int64, _ *ledger.Event, err error) {
+func scanEvent(row interface{ Scan(...any) error }, scope ledger.Scope) (*ledger.Event, error) {
+	var signature sql.NullString
+	var body []byte
+	e, err := scanEventHead(row, scope, &signature, &body)
+	if err != nil {
+		return nil, err
+	}
+	e.Signature, e.Body = signature.String, body
+	return e, nil
+}
+
+// scanEventHead reads a row of eventHead and what follows it.
+func scanEventHead(row interface{ Scan(...any) error }, scope ledger.Scope, more ...any) (*ledger.Event, error) {
 	e := &ledger.Event{Scope: scope}
 	var created, received, due, settled int64
 	var reasons string
-	var signature sql.NullString
-	err = row.Scan(&seq, &e.ID, &e.Type, &e.ObjectID, &e.ChargeID, &e.Number, &e.OrderNo, &e.Lane, &e.Rank, &e.Source,
-		&created, &received, &e.Host, &e.TraceParent, &e.State, &reasons, &e.Late, &e.Attempts, &due, &settled, &signature, &e.Body)
+	err := row.Scan(append([]any{&e.Seq, &e.ID, &e.Type, &e.ObjectID, &e.ChargeID, &e.Number, &e.OrderNo, &e.Lane, &e.Rank, &e.Source,
+		&created, &received, &e.Host, &e.TraceParent, &e.State, &reasons, &e.Late, &e.Attempts, &e.Tries, &e.Replay, &due, &settled}, more...)...)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	e.Created, e.Received, e.Due, e.Settled = moment(created), moment(received), moment(due), moment(settled)
-	e.Signature = signature.String
-	if reasons != "" {
-		err = json.Unmarshal([]byte(reasons), &e.Reasons)
-	}
-	return seq, e, err
+	e.Reasons, err = decodeReasons(reasons)
+	return e, err
 }
 
 func encodeReasons(reasons []string) string {
@@ -174,3 +213,16 @@ func encodeReasons(reasons []string) string {
 	b, _ := json.Marshal(reasons) // strings always can
 	return string(b)
 }
+
+func decodeReasons(text string) (reasons []string, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &reasons)
+	}
+	return reasons, err
+}
+
+// isPayment says that the event is what the money checks look at.
+func isPayment(e *ledger.Event) bool { return e.Type == "charge.succeeded" }
+
+// isRefund says that the event is about money that goes back.
+func isRefund(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "refund.") }

@@ -14,21 +14,26 @@ import (
 
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND due <= ? AND (owner IS NULL OR until <= ?)
+			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ?)
 			ORDER BY due, seq LIMIT ?)
 		RETURNING ` + eventColumns
 	sqlRenew = `UPDATE events SET until = max(until, ?) WHERE scope = ? AND owner = ?`
-	sqlLease = `SELECT seq, state, attempts, settled, coalesce(owner, '') FROM events WHERE scope = ? AND id = ?`
 
-	sqlSettle = `UPDATE events SET state = ?, attempts = attempts + 1, due = ?, settled = ?, owner = NULL, until = 0
-		WHERE seq = ?`
-	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// The last column says whether another event of the lane can go now.
+	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, settled = ?4, owner = NULL, until = 0
+		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
+		RETURNING seq, lane, blocked = 0 AND EXISTS (SELECT 1 FROM events AS o
+			WHERE o.scope = events.scope AND o.lane = events.lane AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq)`
+	sqlLease       = `SELECT seq, state, charge_id,` + hasEffect + `, lane FROM events WHERE scope = ? AND id = ?`
+	sqlSettleOther = `UPDATE events SET state = 'delivered', attempts = attempts + 1, tries = tries + 1, due = 0,
+		settled = CASE WHEN state = 'delivered' THEN settled ELSE ? END, owner = NULL, until = 0 WHERE seq = ?`
+	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
+		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
-		(SELECT due FROM events WHERE scope = ?1 AND state = 'pending' AND owner IS NULL ORDER BY due LIMIT 1),
-		(SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL),
+		(SELECT due FROM events WHERE scope = ?1 AND state = 'pending' AND blocked = 0 AND owner IS NULL ORDER BY due LIMIT 1),
+		(SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL AND blocked = 0),
 		coalesce((SELECT n FROM counts WHERE scope = ?1 AND state = 'pending'), 0)`
 )
 
@@ -40,13 +45,8 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 	if c.Limit <= 0 {
 		return nil, nil
 	}
-	type claimed struct {
-		seq   int64
-		event *ledger.Event
-	}
-	var got []claimed
 	err = l.write(ctx, func(t *tx) error {
-		got = nil
+		es = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
@@ -54,20 +54,19 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 		now := millis(c.Now)
 		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, now, now, c.Limit)
 		return each(rows, err, func(rows *sql.Rows) error {
-			seq, e, err := scanEvent(rows, c.Scope)
-			got = append(got, claimed{seq, e})
+			e, err := scanEvent(rows, c.Scope)
+			if err == nil {
+				es = append(es, *e)
+			}
 			return err
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(got, func(a, b claimed) int { // RETURNING has no order
-		return cmp.Or(a.event.Due.Compare(b.event.Due), cmp.Compare(a.seq, b.seq))
+	slices.SortFunc(es, func(a, b ledger.Event) int { // RETURNING has no order
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Seq, b.Seq))
 	})
-	for _, g := range got {
-		es = append(es, *g.event)
-	}
 	return es, nil
 }
 
@@ -90,6 +89,9 @@ func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) er
 	default:
 		return fmt.Errorf("ledger: a delivery of %s ends in state %q; use delivered, dead or pending", d.EventID, d.State)
 	}
+	if d.Uncounted && d.State != ledger.Pending {
+		return fmt.Errorf("ledger: a delivery of %s that does not count cannot end in state %q; use pending", d.EventID, d.State)
+	}
 	return l.write(ctx, func(t *tx) error { return t.settle(owner, d) })
 }
 
@@ -98,31 +100,66 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	if err != nil {
 		return err
 	}
-	var seq, attempts, settled int64
-	var state ledger.State
-	var holder string
-	if err := t.row(sqlLease, scope, d.EventID).Scan(&seq, &state, &attempts, &settled, &holder); err != nil {
-		return err
+	counted := 1
+	if d.Uncounted {
+		counted = 0
 	}
-	if held := owner != "" && holder == owner; d.State != ledger.Delivered && (state != ledger.Pending || !held) {
-		return nil
-	}
-	if state != ledger.Delivered {
+	var due, settled int64
+	if d.State == ledger.Pending {
+		due = millis(d.Due)
+	} else {
 		settled = millis(d.At.Add(d.Took))
 	}
-	var due int64
-	if d.State == ledger.Pending {
-		due, settled = millis(d.Due), 0
-	}
-	if _, _, err := t.change(sqlSettle, string(d.State), due, settled, seq); err != nil {
+	var seq int64
+	var lane string
+	var next bool
+	t.dirty = true
+	err = t.row(sqlSettle, string(d.State), counted, due, settled, scope, d.EventID, owner).Scan(&seq, &lane, &next)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		t.dirty = false
+		seq, err = t.settleOther(scope, settled, d)
+		if err != nil || seq == 0 {
+			return err
+		}
+	case err != nil:
 		return err
-	}
-	if d.State == ledger.Pending {
+	case d.State == ledger.Pending:
 		t.touch(ledger.EventsTopic(d.Scope))
+	default:
+		t.count(scope, ledger.Pending, d.State)
+		if next {
+			if err := t.promote(d.Scope, scope, lane); err != nil {
+				return err
+			}
+		}
 	}
-	_, _, err = t.change(sqlAddDelivery, seq, attempts+1, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error,
-		d.Snippet, string(d.State), due)
+	_, _, err = t.change(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet,
+		string(d.State), due, d.Uncounted)
 	return err
+}
+
+// settleOther records an outcome that does not come from the owner of the lease; only an acknowledgement counts then. It
+// returns 0 if this one does not.
+func (t *tx) settleOther(scope, settled int64, d ledger.Delivery) (seq int64, err error) {
+	e := decided{scope: scope}
+	if err := t.row(sqlLease, scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane); err != nil {
+		return 0, err
+	}
+	if d.State != ledger.Delivered {
+		return 0, nil
+	}
+	if _, _, err := t.change(sqlSettleOther, settled, e.seq); err != nil {
+		return 0, err
+	}
+	t.count(scope, e.state, ledger.Delivered)
+	switch e.state {
+	case ledger.Pending:
+		err = t.promote(d.Scope, scope, e.lane)
+	case ledger.Discarded: // while it was under way; now the backend knows of it, and has to hear of its refunds too
+		err = t.lift(d.Scope, e, settled)
+	}
+	return e.seq, err
 }
 
 // NextDue implements [ledger.Events].

@@ -13,9 +13,9 @@ const (
 	sqlReservation = `SELECT seq, reserved_until FROM charges WHERE scope = ? AND order_no = ? AND state = 'reserved'`
 	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0 WHERE seq = ?`
 	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created)
-		VALUES (?, ?, ?, 'reserved', ?, ?) ON CONFLICT (scope, number) DO NOTHING`
-	sqlExtend  = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state = 'reserved'`
-	sqlNumber  = `SELECT seq, order_no, state, coalesce(id, '') FROM charges WHERE scope = ? AND number = ?`
+		VALUES (?, ?, ?, 'reserved', ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
+	sqlExtend  = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'reserved'`
+	sqlNumber  = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
 	sqlDelete  = `DELETE FROM charges WHERE seq = ?`
 	sqlRelease = `UPDATE charges SET state = ?, reserved_until = 0 WHERE seq = ?`
 )
@@ -95,19 +95,31 @@ func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string
 }
 
 // Release implements [ledger.Charges].
-func (l *Ledger) Release(ctx context.Context, scope ledger.Scope, number string, as ledger.AttemptState) error {
-	switch as {
+func (l *Ledger) Release(ctx context.Context, r ledger.Release) error {
+	switch r.As {
 	case ledger.Unsent, ledger.Refused, ledger.Unknown:
 	default:
-		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused or unknown", number, as)
+		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused or unknown", r.Number, r.As)
 	}
-	return l.write(ctx, func(t *tx) error { return t.release(scope, number, as) })
+	if r.Quote != nil && r.Quote.At.IsZero() {
+		return fmt.Errorf("ledger: number %s is released with a quote without a time", r.Number)
+	}
+	return l.write(ctx, func(t *tx) error { return t.release(r) })
 }
 
-func (t *tx) release(scope ledger.Scope, number string, as ledger.AttemptState) error {
-	n, err := t.number(scope, number)
+func (t *tx) release(r ledger.Release) error {
+	scope, as := r.Scope, r.As
+	n, err := t.number(scope, r.Number)
 	if err != nil {
 		return err
+	}
+	if n.state != ledger.Unknown && n.state != ledger.Reserving {
+		return ledger.ErrNotFound
+	}
+	if r.Quote != nil {
+		if err := t.quote(n, *r.Quote, false); err != nil {
+			return err
+		}
 	}
 	switch {
 	case n.state == ledger.Unknown: // it ran out, and whoever took over was told that this number stays used
@@ -115,8 +127,6 @@ func (t *tx) release(scope ledger.Scope, number string, as ledger.AttemptState) 
 			_, _, err = t.change(sqlRelease, string(as), n.seq)
 		}
 		return err
-	case n.state != ledger.Reserving:
-		return ledger.ErrNotFound
 	case as == ledger.Unsent && n.id == "":
 		_, _, err = t.change(sqlDelete, n.seq)
 	case as == ledger.Unsent: // an event knows better: it did reach the channel
@@ -133,11 +143,12 @@ type numbered struct {
 	scope, seq  int64
 	orderNo, id string
 	state       ledger.AttemptState
+	superseded  bool
 }
 
 func (t *tx) number(scope ledger.Scope, number string) (n numbered, err error) {
 	if n.scope, err = t.scope(scope); err != nil {
 		return n, err
 	}
-	return n, t.row(sqlNumber, n.scope, number).Scan(&n.seq, &n.orderNo, &n.state, &n.id)
+	return n, t.row(sqlNumber, n.scope, number).Scan(&n.seq, &n.orderNo, &n.state, &n.id, &n.superseded)
 }

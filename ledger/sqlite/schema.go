@@ -20,6 +20,8 @@ CREATE TABLE events (
 	id        TEXT NOT NULL,
 	type      TEXT NOT NULL,
 	object_id TEXT NOT NULL,
+	effect    INTEGER NOT NULL,     -- 1: it has the effect (object_id, type); 0: another has, or its effect is its id, or see charges.payment
+	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order to it
 	charge_id TEXT NOT NULL,
 	number    TEXT NOT NULL,
 	order_no  TEXT NOT NULL,
@@ -34,15 +36,24 @@ CREATE TABLE events (
 	reasons   TEXT NOT NULL,        -- JSON array, or empty
 	late      TEXT NOT NULL,
 	attempts  INTEGER NOT NULL DEFAULT 0,
+	tries     INTEGER NOT NULL DEFAULT 0,
+	replay    INTEGER NOT NULL DEFAULT 0,
 	due       INTEGER NOT NULL,
 	settled   INTEGER NOT NULL DEFAULT 0,
+	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (scope, id)
 );
-CREATE INDEX events_due  ON events (scope, due) WHERE state = 'pending';
-CREATE INDEX events_lane ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
+CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
+CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
+CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
+-- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
+CREATE INDEX events_state ON events (scope, state);
+CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;
+CREATE INDEX events_type  ON events (scope, type) WHERE type <> 'charge.succeeded';
 
 -- What Ping++ sent; the row goes when retention prunes it, and the event stays.
 CREATE TABLE bodies (
@@ -50,14 +61,6 @@ CREATE TABLE bodies (
 	signature TEXT NOT NULL,
 	body      BLOB NOT NULL
 );
-
--- Which event had an effect first. Effects that are the event id itself are not repeated here.
-CREATE TABLE effects (
-	scope  INTEGER NOT NULL,
-	effect TEXT NOT NULL,
-	event  INTEGER NOT NULL,
-	PRIMARY KEY (scope, effect)
-) WITHOUT ROWID;
 
 CREATE TABLE deliveries (
 	event   INTEGER NOT NULL,
@@ -70,30 +73,46 @@ CREATE TABLE deliveries (
 	snippet TEXT NOT NULL,
 	state   TEXT NOT NULL,
 	due     INTEGER NOT NULL,
+	uncounted INTEGER NOT NULL,
 	PRIMARY KEY (event, n)
 ) WITHOUT ROWID;
 
--- How many events are in a state; counting a million pending ones each time would be slow.
+-- What persons decided, for ever.
+CREATE TABLE audit (
+	seq    INTEGER PRIMARY KEY,
+	event  INTEGER NOT NULL,
+	at     INTEGER NOT NULL,
+	action TEXT NOT NULL,
+	state  TEXT NOT NULL,           -- the event's, before
+	by     TEXT NOT NULL,
+	reason TEXT NOT NULL
+);
+
+-- How many events are in a state; counting a million pending ones each time would be slow. Written once per transaction.
 CREATE TABLE counts (
 	scope INTEGER NOT NULL,
 	state TEXT NOT NULL,
 	n     INTEGER NOT NULL,
 	PRIMARY KEY (scope, state)
 ) WITHOUT ROWID;
-CREATE TRIGGER events_insert AFTER INSERT ON events BEGIN
-	INSERT INTO counts VALUES (new.scope, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER events_state AFTER UPDATE OF state ON events WHEN old.state <> new.state BEGIN
-	UPDATE counts SET n = n - 1 WHERE scope = old.scope AND state = old.state;
-	INSERT INTO counts VALUES (new.scope, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
+
+-- What the backend last said about an order. When it said closed, amount and currency are what it said before.
+CREATE TABLE quotes (
+	scope    INTEGER NOT NULL,
+	order_no TEXT NOT NULL,
+	amount   INTEGER NOT NULL,
+	currency TEXT NOT NULL,
+	closed   INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
+	PRIMARY KEY (scope, order_no)
+) WITHOUT ROWID;
 
 CREATE TABLE charges (
 	seq             INTEGER PRIMARY KEY,  -- order of the attempts
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL CHECK (state IN ('reserved', 'created', 'refused', 'unknown')),
+	state           TEXT NOT NULL CHECK (state IN ('reserved', 'created', 'refused', 'unknown', 'foreign')),
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',
@@ -107,15 +126,24 @@ CREATE TABLE charges (
 	superseded      INTEGER NOT NULL DEFAULT 0,
 	paid            INTEGER NOT NULL DEFAULT 0,
 	time_paid       INTEGER NOT NULL DEFAULT 0,
+	amount_paid     INTEGER NOT NULL DEFAULT 0,
+	payment         INTEGER NOT NULL DEFAULT 0, -- the event that has the effect of the charge's success; 0: none yet
+	hold            INTEGER NOT NULL DEFAULT 0, -- why its payment is not delivered: see hold in money.go
 	amount_refunded INTEGER NOT NULL DEFAULT 0,
 	reversed        INTEGER NOT NULL DEFAULT 0,
 	client_result   TEXT NOT NULL DEFAULT '',
 	client_at       INTEGER NOT NULL DEFAULT 0,
-	UNIQUE (scope, number)
+	queries         INTEGER NOT NULL DEFAULT 0,
+	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
+	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
 );
+-- A foreign charge's number says nothing about ours.
+CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
 CREATE UNIQUE INDEX charges_id ON charges (scope, id) WHERE id IS NOT NULL;
 CREATE INDEX charges_order ON charges (scope, order_no);
 CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
+CREATE INDEX charges_query ON charges (scope, next_query) WHERE next_query > 0;
+CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
 
 -- What Ping++ answered; pruned like bodies.
 CREATE TABLE answers (

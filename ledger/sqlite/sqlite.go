@@ -104,8 +104,8 @@ func (l *Ledger) Close() error {
 // wrap names the file in an error, and leaves alone what callers tell apart.
 func (l *Ledger) wrap(err error) error {
 	switch {
-	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrClosed),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrState),
+		errors.Is(err, ledger.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return ledger.ErrNotFound

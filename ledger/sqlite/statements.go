@@ -21,13 +21,18 @@ const (
 
 // reads and writes are all statements that the two kinds of connections use. They are prepared once.
 var (
-	reads  = []string{sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlCharge, sqlAttempts, sqlLogin}
+	reads = []string{
+		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
+		sqlCharge, sqlAttempts, sqlChargesCreated, sqlLogin,
+	}
 	writes = []string{
-		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope,
-		sqlAddEvent, sqlAddBody, sqlAddEffect, sqlFilterEvent, sqlChangeCharge, sqlChangeByNumber,
-		sqlClaim, sqlRenew, sqlLease, sqlSettle, sqlAddDelivery,
-		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease,
-		sqlCreated, sqlAnswer, sqlSupersede, sqlNoteClient,
+		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
+		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlWithhold, sqlHold,
+		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
+		sqlClaim, sqlRenew, sqlSettle, sqlLease, sqlSettleOther, sqlAddDelivery,
+		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
+		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
+		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlNoteClient,
 		sqlSaveLogin, sqlDropLogins,
 	}
 )
@@ -123,6 +128,7 @@ type tx struct {
 	*statements
 	scopes *scopes
 	fresh  map[ledger.Scope]int64 // scopes added or looked up in this transaction
+	counts map[stateOf]int64      // changes to the number of events in a state
 	dirty  bool
 	topics []ledger.Topic // to signal after the commit
 }
@@ -150,6 +156,39 @@ func (t *tx) query(text string, args ...any) (*sql.Rows, error) { return t.byTex
 func (t *tx) row(text string, args ...any) *sql.Row { return t.byText[text].QueryRow(args...) }
 
 func (t *tx) touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
+
+// stateOf is a state of a scope's events.
+type stateOf struct {
+	scope int64
+	state ledger.State
+}
+
+// count notes that an event went from a state, or from nowhere, to another.
+func (t *tx) count(scope int64, from, to ledger.State) {
+	if from == to {
+		return
+	}
+	if t.counts == nil {
+		t.counts = make(map[stateOf]int64)
+	}
+	if from != "" {
+		t.counts[stateOf{scope, from}]--
+	}
+	t.counts[stateOf{scope, to}]++
+}
+
+// writeCounts writes the counts, once for all events of the transaction.
+func (t *tx) writeCounts() error {
+	for of, n := range t.counts {
+		if n == 0 {
+			continue
+		}
+		if _, err := t.exec(sqlCount, of.scope, string(of.state), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // scope returns the number of a scope; 0, which no row has, when there is none yet.
 func (t *tx) scope(s ledger.Scope) (int64, error) {
@@ -189,6 +228,7 @@ func (t *tx) remember(s ledger.Scope, id int64) {
 const (
 	sqlScope    = `SELECT id FROM scopes WHERE app = ? AND mode = ?`
 	sqlAddScope = `INSERT INTO scopes (app, mode) VALUES (?, ?)`
+	sqlCount    = `INSERT INTO counts (scope, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 )
 
 // scopes remembers the numbers of scopes that are on disk; they never change.

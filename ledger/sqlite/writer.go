@@ -174,7 +174,11 @@ func (w *writer) begin() error {
 }
 
 func (w *writer) commit(t *tx) error {
-	if _, err := w.conn.exec(sqlCommit); err != nil {
+	err := t.writeCounts()
+	if err == nil {
+		_, err = w.conn.exec(sqlCommit)
+	}
+	if err != nil {
 		w.rollback()
 		return err
 	}

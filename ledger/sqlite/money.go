@@ -1,0 +1,289 @@
+package sqlite
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// hold says why a charge's payment is not delivered.
+type hold int
+
+const (
+	notHeld     hold = iota
+	awaits           // its event is held: a person decides
+	discarded        // a person decided against it
+	refundedAll      // it went back whole while its event was held
+)
+
+const (
+	// What is known about an event's charge and its order: one row for each charge, at least one in any case. Parameters are
+	// scope, order number, charge id, Ping++ order number, lane; NULL where the event has none.
+	sqlLookUp = `SELECT coalesce(q.at, 0), coalesce(q.amount, 0), coalesce(q.currency, ''), coalesce(q.closed, 0),
+			coalesce((SELECT seq FROM events
+				WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending' ORDER BY rank, created, seq LIMIT 1), 0),
+			coalesce(c.seq, 0), coalesce(c.id, ''), coalesce(c.number = ?4 AND c.state <> 'foreign', 0), coalesce(c.order_no, ''),
+			coalesce(c.state, ''), coalesce(c.amount, 0), coalesce(c.currency, ''), coalesce(c.time_expire, 0), coalesce(c.superseded, 0),
+			coalesce(c.paid, 0), coalesce(c.amount_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.payment, 0), coalesce(c.hold, 0)
+		FROM (SELECT 1) AS one
+		LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
+		LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
+			OR (c.scope = ?1 AND c.number = ?4 AND c.state <> 'foreign')`
+
+	// What an event or an answer says is added to what is known; nothing of it is ever taken back.
+	setChange = ` paid = max(paid, ?), time_paid = CASE WHEN time_paid = 0 THEN ? ELSE time_paid END, reversed = max(reversed, ?)`
+
+	sqlChangeCharge = `UPDATE charges SET id = coalesce(id, ?), amount_refunded = amount_refunded + ?, amount_paid = max(amount_paid, ?),
+		payment = CASE WHEN payment = 0 THEN ? ELSE payment END, hold = ?, next_query = CASE WHEN ? THEN 0 ELSE next_query END,` + setChange + ` WHERE seq = ?`
+	sqlAddForeign = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, host, created, paid, time_paid,
+		amount_paid, payment, hold) VALUES (?, ?, ?, 'foreign', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlHold = `UPDATE charges SET hold = ? WHERE scope = ? AND id = ?`
+
+	sqlDiscardHeld = `UPDATE events SET state = 'discarded', settled = ? WHERE seq = ? AND state = 'held'`
+	// Refunds that wait for the delivery of a payment which is not to be delivered. One under way is not recalled.
+	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?, due = 0, settled = ?, blocked = 0 WHERE scope = ? AND lane = ? AND lane <> ''
+		AND state = 'pending' AND owner IS NULL AND charge_id = ? AND substr(type, 1, 7) = 'refund.'`
+)
+
+var reasonUnpaid = encodeReasons([]string{ledger.ReasonUnpaid})
+
+// account is one charge as the money checks see it.
+type account struct {
+	seq                          int64
+	id, orderNo, currency        string
+	numbered                     bool // has the event's Ping++ order number
+	state                        ledger.AttemptState
+	amount, paidAmount, refunded int64
+	expires                      time.Time
+	superseded, paid             bool
+	payment                      int64 // its payment's event
+	hold                         hold
+}
+
+// gone says that the charge's payment does not count against another one of the order: the backend never heard of it, and
+// its money went back.
+func (a *account) gone() bool {
+	return a.hold == refundedAll || a.hold == discarded && a.paidAmount > 0 && a.refunded >= a.paidAmount
+}
+
+// books are what is known about an event's charge and its order.
+type books struct {
+	scope  int64
+	counts bool         // the event is a payment's: the charge's record says whether another had its effect
+	quote  ledger.Quote // its time is zero when there is none
+	charge *account     // the event's
+	others []account    // of the same order
+	hold   hold         // the charge's after this event
+
+	ahead  bool  // a pending event of the lane goes before this one
+	behind int64 // the one that was the first, if it goes after this one
+}
+
+// lookUp reads what the checks and the lane need.
+func (t *tx) lookUp(scope int64, e *ledger.Event) (*books, error) {
+	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID}
+	var lane string
+	if e.State == ledger.Pending {
+		lane = e.Lane
+	}
+	if e.ChargeID == "" && lane == "" {
+		return b, nil
+	}
+	for orderNo := e.OrderNo; ; orderNo = b.charge.orderNo { // our own record of a charge knows its order better than the event
+		first, err := t.readBooks(b, orderNo, lane, e)
+		if err != nil {
+			return nil, err
+		}
+		if b.charge == nil || b.charge.orderNo == "" || b.charge.orderNo == orderNo || !isPayment(e) {
+			return b, t.place(b, first, e)
+		}
+	}
+}
+
+// readBooks fills in the books by an order number and returns the first pending event of the lane, 0 for none.
+func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first int64, err error) {
+	number := e.Number
+	if e.ChargeID == "" {
+		orderNo, number = "", ""
+	}
+	var accounts []account
+	rows, err := t.query(sqlLookUp, b.scope, nullable(orderNo), nullable(e.ChargeID), nullable(number), nullable(lane))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var a account
+		var at, expires int64
+		err := rows.Scan(&at, &b.quote.Amount, &b.quote.Currency, &b.quote.Closed, &first, &a.seq, &a.id, &a.numbered, &a.orderNo, &a.state,
+			&a.amount, &a.currency, &expires, &a.superseded, &a.paid, &a.paidAmount, &a.refunded, &a.payment, &a.hold)
+		b.quote.At, a.expires = moment(at), moment(expires)
+		if a.seq != 0 {
+			accounts = append(accounts, a)
+		}
+		return err
+	})
+	b.charge, b.others = nil, nil
+	for i, a := range accounts {
+		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil {
+			b.charge = &accounts[i]
+		}
+	}
+	for i, a := range accounts {
+		if &accounts[i] != b.charge && orderNo != "" && a.orderNo == orderNo {
+			b.others = append(b.others, a)
+		}
+	}
+	if b.charge != nil {
+		b.hold = b.charge.hold
+	}
+	return first, err
+}
+
+// seen says that another event has had the effect of this payment.
+func (b *books) seen() bool { return b.counts && b.charge != nil && b.charge.payment != 0 }
+
+// keys returns how the event will be found. The effect of a payment is in its charge's record, which is written anyway, and
+// so is the way to it from its order: two indexes less to write into for most events.
+func (b *books) keys(e *ledger.Event) keys {
+	if !b.counts {
+		return keys{effect: e.Effect() != e.ID, blocked: b.ahead} // an effect that is the id is unique with it
+	}
+	return keys{byCharge: b.charge == nil || b.charge.orderNo == e.OrderNo, blocked: b.ahead}
+}
+
+// judge decides about an event by what is known: it sets State, Reasons and Late.
+func (b *books) judge(e *ledger.Event) {
+	switch {
+	case isRefund(e) && b.hold != notHeld && e.State == ledger.Pending:
+		e.State, e.Reasons = ledger.Filtered, []string{ledger.ReasonUnpaid}
+	case isPayment(e) && e.Payment != nil:
+		b.judgePayment(e)
+	}
+}
+
+func (b *books) judgePayment(e *ledger.Event) {
+	reasons := b.mismatch(e.Payment)
+	if len(reasons) == 0 {
+		e.Late = b.late(e.Payment)
+		return
+	}
+	if e.Deliver {
+		e.Reasons = slices.Concat(e.Reasons, reasons)
+		return
+	}
+	// One whose type the backend does not want is held as well: the money is at risk all the same.
+	e.State, e.Reasons, b.hold = ledger.Held, reasons, awaits
+	if b.charge != nil && b.charge.refunded > 0 && b.charge.refunded >= e.Payment.Amount {
+		e.State, e.Settled, b.hold = ledger.Discarded, e.Received, refundedAll
+	}
+}
+
+// mismatch returns the reasons to hold a payment.
+func (b *books) mismatch(p *ledger.Payment) (reasons []string) {
+	// Before Ping++ answered we do not know what our charge costs; nobody has its credential then.
+	if c := b.charge; c != nil && (c.state == ledger.Open || c.state == ledger.Foreign) {
+		if p.Amount != c.amount {
+			reasons = append(reasons, ledger.ReasonAmount)
+		}
+		if !strings.EqualFold(p.Currency, c.currency) {
+			reasons = append(reasons, ledger.ReasonCurrency)
+		}
+	}
+	quoted := !b.quote.At.IsZero() && b.quote.Currency != "" // else it only ever said closed
+	if b.charge != nil && b.charge.superseded && quoted &&
+		(p.Amount != b.quote.Amount || !strings.EqualFold(p.Currency, b.quote.Currency)) {
+		reasons = append(reasons, ledger.ReasonSuperseded)
+	}
+	if slices.ContainsFunc(b.others, func(a account) bool { return a.paid && !a.gone() }) {
+		reasons = append(reasons, ledger.ReasonPaidTwice)
+	}
+	return reasons
+}
+
+// late says in which way a payment came after the fact, if it did.
+func (b *books) late(p *ledger.Payment) string {
+	switch {
+	case b.charge != nil && !b.charge.expires.IsZero() && p.Time.After(b.charge.expires):
+		return "expired"
+	case b.quote.Closed && p.Time.After(b.quote.At):
+		return "closed"
+	}
+	return ""
+}
+
+// book writes what a recorded event says about its charge, and what follows from it.
+func (t *tx) book(b *books, e *ledger.Event) error {
+	if e.ChargeID == "" || e.Change == nil && !b.counts {
+		return nil
+	}
+	var change ledger.ChargeChange
+	if e.Change != nil {
+		change = *e.Change
+	}
+	var paid ledger.Payment
+	if e.Payment != nil && change.Paid {
+		paid = *e.Payment
+	}
+	var payment int64
+	if b.counts {
+		payment = e.Seq
+	}
+	c := b.charge
+	switch {
+	case c == nil && b.counts:
+		_, _, err := t.change(sqlAddForeign, b.scope, e.OrderNo, e.Number, e.ChargeID, paid.Amount, paid.Currency, e.Host,
+			millis(e.Created), change.Paid, millis(change.TimePaid), paid.Amount, payment, b.hold)
+		if err != nil {
+			return err
+		}
+	case c == nil:
+		return nil // of a charge that we never saw and that nobody has paid there is nothing to write
+	default:
+		back := c.refunded + change.Refund
+		if c.hold == awaits && c.paidAmount > 0 && change.Refund > 0 && back >= c.paidAmount {
+			b.hold = refundedAll
+			if err := t.discardHeld(b.scope, c.payment, e); err != nil {
+				return err
+			}
+		}
+		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, payment, b.hold, change.Paid || change.Reversed,
+			change.Paid, millis(change.TimePaid), change.Reversed, c.seq)
+		if err != nil {
+			return err
+		}
+	}
+	t.touch(ledger.ChargeTopic(e.Scope, e.ChargeID))
+	if b.hold == awaits && isPayment(e) {
+		return t.withhold(e.Scope, b.scope, e.Lane, e.ChargeID, millis(e.Received))
+	}
+	return nil
+}
+
+// discardHeld discards the held payment of a charge that the event has refunded whole.
+func (t *tx) discardHeld(scope, payment int64, e *ledger.Event) error {
+	rows, _, err := t.change(sqlDiscardHeld, millis(e.Received), payment)
+	if rows > 0 {
+		t.count(scope, ledger.Held, ledger.Discarded)
+	}
+	return err
+}
+
+// withhold filters the pending refunds of a payment that is not to be delivered: the backend will never hear of it.
+func (t *tx) withhold(s ledger.Scope, scope int64, lane, chargeID string, now int64) error {
+	rows, _, err := t.change(sqlWithhold, reasonUnpaid, now, scope, lane, chargeID)
+	if err != nil || rows == 0 {
+		return err
+	}
+	for range rows {
+		t.count(scope, ledger.Pending, ledger.Filtered)
+	}
+	return t.promote(s, scope, lane)
+}
+
+// nullable is for a parameter that must match nothing when it is empty.
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
