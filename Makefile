@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build
+.PHONY: demo test build lint deps check-build crash crash-proof
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -26,6 +26,15 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# Kills, reloads, full disks and the like while events arrive, N kills long; SEED=… replays a plan.
+N ?= 200
+crash:
+	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))
+
+# That crash would notice: each deliberate bug, planted in a build of its own, makes it fail.
+crash-proof:
+	CRASH_PROOF=1 $(GO) test -count=1 -v -run TestPlanted ./test/crash
 
 # What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests.
 deps:

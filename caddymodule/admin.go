@@ -1,10 +1,13 @@
 package caddymodule
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,10 +45,10 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 // activeApp returns the app of the configuration that is running, whatever configuration this router was made for.
 func activeApp() (*App, error) {
 	app, err := caddy.ActiveContext().AppIfConfigured("pay")
-	if err != nil {
-		return nil, apiError(http.StatusNotFound, "the running configuration has no pay directive")
+	if err == nil && len(app.(*App).sites) > 0 {
+		return app.(*App), nil
 	}
-	return app.(*App), nil
+	return nil, apiError(http.StatusNotFound, "the running configuration has no pay directive")
 }
 
 func apiError(status int, format string, args ...any) error {
@@ -81,7 +84,7 @@ func (a *Admin) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return apiError(http.StatusServiceUnavailable, "the ledger cannot be opened: %w", err)
 	}
-	events, err := l.Events(r.Context(), f)
+	events, err := app.listEvents(r.Context(), l, f)
 	if err != nil {
 		return apiError(http.StatusServiceUnavailable, "reading the ledger: %w", err)
 	}
@@ -95,24 +98,37 @@ func (a *Admin) list(w http.ResponseWriter, r *http.Request) error {
 	return answerJSON(w, page)
 }
 
+// listEvents lists the events of the scope asked for, or of all the running sites. Their sequence numbers are the ledger's.
+func (a *App) listEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (events []ledger.Event, err error) {
+	if f.Scope != (ledger.Scope{}) {
+		return l.Events(ctx, f)
+	}
+	for _, f.Scope = range a.scopes() {
+		more, err := l.Events(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, more...)
+	}
+	slices.SortFunc(events, func(x, y ledger.Event) int { return cmp.Compare(y.Seq, x.Seq) })
+	return events[:min(len(events), f.Limit)], nil
+}
+
 var eventStates = []ledger.State{ledger.Pending, ledger.Delivered, ledger.Dead, ledger.Held, ledger.Discarded, ledger.Filtered}
 
 // eventFilter reads the query of a list.
 func eventFilter(r *http.Request) (ledger.Filter, error) {
 	q := r.URL.Query()
-	f := ledger.Filter{
-		Scope:   ledger.Scope{App: q.Get("app"), Mode: ledger.Mode(q.Get("mode"))},
-		OrderNo: q.Get("order_no"), Type: q.Get("type"), Limit: 50,
+	f := ledger.Filter{OrderNo: q.Get("order_no"), Type: q.Get("type"), Limit: 50}
+	var err error
+	if f.Scope, err = scopeOf(r); err != nil {
+		return f, err
 	}
 	for name := range strings.SplitSeq(q.Get("state"), ",") {
 		if name == "" {
 			continue
 		}
-		known := false
-		for _, s := range eventStates {
-			known = known || string(s) == name
-		}
-		if !known {
+		if !slices.Contains(eventStates, ledger.State(name)) {
 			return f, apiError(http.StatusBadRequest, "state %q is not one of %v", name, eventStates)
 		}
 		f.States = append(f.States, ledger.State(name))
@@ -139,6 +155,15 @@ func eventFilter(r *http.Request) (ledger.Filter, error) {
 		f.Since = since
 	}
 	return f, nil
+}
+
+// scopeOf returns the scope that a request names, or none.
+func scopeOf(r *http.Request) (ledger.Scope, error) {
+	s := ledger.Scope{App: r.URL.Query().Get("app"), Mode: ledger.Mode(r.URL.Query().Get("mode"))}
+	if s == (ledger.Scope{}) || s.App != "" && (s.Mode == ledger.Live || s.Mode == ledger.Test) {
+		return s, nil
+	}
+	return s, apiError(http.StatusBadRequest, "give app and mode (live or test) both, or neither")
 }
 
 // parseSince reads a time, a day, or how long ago.
@@ -188,8 +213,12 @@ func (a *Admin) event(w http.ResponseWriter, r *http.Request) error {
 // findEvent looks an event up among the apps and modes of the running sites, or in the one that the query names.
 func (a *App) findEvent(r *http.Request, l ledger.Ledger, id string) (*ledger.Event, error) {
 	scopes := a.scopes()
-	if app, mode := r.URL.Query().Get("app"), r.URL.Query().Get("mode"); app != "" && mode != "" {
-		scopes = []ledger.Scope{{App: app, Mode: ledger.Mode(mode)}}
+	named, err := scopeOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if named != (ledger.Scope{}) {
+		scopes = []ledger.Scope{named}
 	}
 	var found *ledger.Event
 	for _, s := range scopes {
@@ -222,7 +251,7 @@ func (a *Admin) decide(w http.ResponseWriter, r *http.Request, l ledger.Ledger, 
 	}
 	err := l.Decide(r.Context(), ledger.Decision{Scope: e.Scope, EventID: e.ID, Action: action, Now: time.Now(), By: in.By, Reason: in.Reason})
 	if errors.Is(err, ledger.ErrState) {
-		return apiError(http.StatusConflict, "event %s is %s and cannot be %s", e.ID, e.State, pastTense[action])
+		return apiError(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
 	}
 	if err != nil {
 		return apiError(http.StatusServiceUnavailable, "writing the ledger: %w", err)
@@ -231,10 +260,6 @@ func (a *Admin) decide(w http.ResponseWriter, r *http.Request, l ledger.Ledger, 
 		return apiError(http.StatusServiceUnavailable, "reading the ledger: %w", err)
 	}
 	return answerJSON(w, viewEvent(e))
-}
-
-var pastTense = map[ledger.Action]string{
-	ledger.ActionReplay: "replayed", ledger.ActionRelease: "released", ledger.ActionDiscard: "discarded",
 }
 
 // Interface guards

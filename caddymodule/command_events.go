@@ -33,7 +33,7 @@ func (c *adminClient) flags(cmd *cobra.Command) {
 	f.BoolVar(&c.asJSON, "json", false, "Print JSON")
 }
 
-// call makes a request; with --json its answer is printed as it is and into stays empty.
+// call makes a request and reads its answer; with --json that is printed as it is, too.
 func (c *adminClient) call(cmd *cobra.Command, method, path string, query url.Values, body, into any) (printed bool, err error) {
 	address, err := caddycmd.DetermineAdminAPIAddress(c.address, nil, c.config, c.adapter)
 	if err != nil {
@@ -55,11 +55,15 @@ func (c *adminClient) call(cmd *cobra.Command, method, path string, query url.Va
 		return false, fmt.Errorf("%w (the admin API is at %s; another one is named with --address)", err, address)
 	}
 	defer resp.Body.Close()
+	answer := io.Reader(resp.Body)
 	if c.asJSON {
-		_, err := io.Copy(cmd.OutOrStdout(), resp.Body)
-		return true, err
+		answer = io.TeeReader(answer, cmd.OutOrStdout())
 	}
-	return false, json.NewDecoder(resp.Body).Decode(into)
+	if err := json.NewDecoder(answer).Decode(into); err != nil {
+		return c.asJSON, fmt.Errorf("reading the answer of the admin API: %w", err)
+	}
+	_, err = io.Copy(io.Discard, answer)
+	return c.asJSON, err
 }
 
 func eventsCommand() *cobra.Command {
@@ -247,9 +251,10 @@ func scopeFlags(cmd *cobra.Command, app, mode *string) {
 
 func scopeQuery(app, mode string) url.Values {
 	q := url.Values{}
-	if app != "" && mode != "" {
-		q.Set("app", app)
-		q.Set("mode", mode)
+	for name, v := range map[string]string{"app": app, "mode": mode} {
+		if v != "" {
+			q.Set(name, v)
+		}
 	}
 	return q
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,6 +22,8 @@ const (
 	waitPoll = 2 * time.Second
 	// How old an unpaid charge must be before its payer's question is passed on to Ping++.
 	askAfter = 5 * time.Second
+	// How long a request that does not wait for the payment waits for Ping++'s answer.
+	askPatience = 3 * time.Second
 )
 
 // chargeView is what a payer sees of a charge.
@@ -69,7 +72,8 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("client", note))
 	}
 	if !c.Paid && !c.Reversed && s.Now().Sub(c.Created) >= askAfter {
-		if c, err = s.ask(r.Context(), l, c, id); err != nil {
+		s.ask(r.Context(), c)
+		if c, err = s.ownCharge(r.Context(), l, chargeID, id); err != nil {
 			return err
 		}
 	}
@@ -83,15 +87,15 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	return nil
 }
 
-// ask looks the charge up at Ping++, in the way of the reconciler, and returns it as it is then. When Ping++ cannot say, it stays
-// as it was.
-func (s *Site) ask(ctx context.Context, l ledger.Ledger, c *ledger.Charge, id Identity) (*ledger.Charge, error) {
-	if err := s.Reconciler.Ask(ctx, c.ID); err != nil {
+// ask looks the charge up at Ping++, in the way of the reconciler; what comes of it is in the ledger then. When Ping++ cannot say,
+// or takes long, the charge stays as it is.
+func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	if err := s.Reconciler.Ask(ctx, c.ID); err != nil && !errors.Is(err, context.Canceled) {
 		s.Logger.Warn("a charge that its payer asks for could not be looked up", zap.String("order_no", c.OrderNo),
 			zap.String("charge", c.ID), zap.Error(err))
-		return c, nil
 	}
-	return s.ownCharge(ctx, l, c.ID, id)
 }
 
 // ownCharge returns a charge of this payer; anybody else's does not exist for them.
@@ -123,6 +127,11 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 	defer timeout.Stop()
 	poll := time.NewTicker(waitPoll)
 	defer poll.Stop()
+	// Ping++ is asked beside, so that a webhook that comes first is not kept waiting.
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for over := false; ; {
 		c, err := s.ownCharge(ctx, l, chargeID, id)
 		if err != nil || over || c.Paid || !s.Now().Before(c.TimeExpire) {
@@ -132,9 +141,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 		case <-changed:
 		case <-poll.C:
 			if s.Now().Sub(c.Created) >= askAfter {
-				if c, err = s.ask(ctx, l, c, id); err != nil || c.Paid {
-					return c, err
-				}
+				asking.Go(func() { s.ask(ctx, c) })
 			}
 		case <-timeout.C:
 			over = true

@@ -44,8 +44,9 @@ const (
 
 	sqlDiscardHeld = `UPDATE events SET state = 'discarded', settled = ? WHERE seq = ? AND state = 'held'`
 	// Refunds that wait for the delivery of a payment which is not to be delivered. One under way is not recalled.
-	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?, due = 0, settled = ?, blocked = 0 WHERE scope = ? AND lane = ? AND lane <> ''
-		AND state = 'pending' AND owner IS NULL AND charge_id = ? AND substr(type, 1, 7) = 'refund.'`
+	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?1, due = 0, settled = ?2, blocked = 0, owner = NULL, until = 0
+		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2) AND charge_id = ?5
+		AND substr(type, 1, 7) = 'refund.'`
 )
 
 var reasonUnpaid = encodeReasons([]string{ledger.ReasonUnpaid})
