@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build crash crash-proof
+.PHONY: demo test build lint deps check-build crash crash-proof bench
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -35,6 +35,10 @@ crash:
 # That crash would notice: each deliberate bug, planted in a build of its own, makes it fail.
 crash-proof:
 	CRASH_PROOF=1 $(GO) test -count=1 -v -run TestPlanted ./test/crash
+
+# How fast it is, beside what it could cost at best (docs/performance.md). BENCH_TIME, BENCH_ROWS, BENCH_PENDING, BENCH_JSON.
+bench:
+	$(GO) run ./test/bench
 
 # What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests.
 deps:

@@ -15,7 +15,7 @@ import (
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
 			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ?)
-			ORDER BY due, seq LIMIT ?)
+			ORDER BY due, seq LIMIT ?+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventColumns
 	sqlRenew = `UPDATE events SET until = max(until, ?) WHERE scope = ? AND owner = ?`
 
