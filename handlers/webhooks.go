@@ -20,6 +20,14 @@ const maxWebhook = 256 << 10 // bytes
 
 // webhook serves POST /pay/webhooks. Nothing is done before the signature verifies, and 200 means that the event is on disk.
 func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
+	err := s.accept(w, r)
+	if err != nil && asProblem(err).Status() >= http.StatusInternalServerError {
+		s.Count.webhook("unavailable")
+	}
+	return err
+}
+
+func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	body, err := readBody(w, r, maxWebhook)
 	if err != nil {
 		return err
@@ -46,8 +54,11 @@ func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
 		Signature: signatures[0], TraceParent: r.Header.Get("traceparent"),
 	})
 	if err != nil {
-		s.Count.webhook("unavailable")
-		return retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
+		code := "ledger_unavailable"
+		if _, ok := errors.AsType[*pingpp.Error](err); ok || errors.Is(err, relay.ErrAskedTooMuch) {
+			code = "provider_unavailable" // the payment of a refund had to be asked for
+		}
+		return retryProblem(code, 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
 	}
 	orderNo := ev.OrderNo
 	if charge != nil {
@@ -89,7 +100,6 @@ func (s *Site) confirmed(ctx context.Context, claimed *pingpp.Event, verr error)
 		return nil, s.refuseSignature(verr)
 	}
 	if err != nil {
-		s.Count.webhook("unavailable")
 		return nil, retryProblem("provider_unavailable", 5*time.Second, fmt.Errorf("event %s came unsigned, and Ping++ cannot confirm it: %w", claimed.ID, err))
 	}
 	return ev, nil

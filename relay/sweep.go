@@ -20,7 +20,8 @@ var China = time.FixedZone("UTC+8", 8*60*60)
 const (
 	sweepHour  = 1 // of the day after, in China
 	sweepAgain = time.Hour
-	sweepPage  = 100 // charges; the most that Ping++ lists at once
+	sweepPage  = 100                    // charges; the most that Ping++ lists at once
+	sweepPause = 400 * time.Millisecond // between pages: half of the questions that we may ask are left for payers who wait
 	// A day's charges are compared in memory; a merchant with more of them should know.
 	sweepMost = 500_000
 )
@@ -87,8 +88,9 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 			break
 		}
 		if s.AtPingpp > sweepMost {
-			return nil, fmt.Errorf("Ping++ lists over %d charges for %s", sweepMost, s.Date)
+			return nil, fmt.Errorf("more than %d charges are listed at Ping++ for %s", sweepMost, s.Date)
 		}
+		sleep(ctx, sweepPause)
 	}
 	for _, id := range slices.Sorted(maps.Keys(ours)) {
 		c := ours[id]

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -214,5 +215,38 @@ func TestSweepYesterday(t *testing.T) {
 	out.lines.Reset()
 	if !r.sweepYesterday(context.Background()) || !strings.Contains(out.String(), `"level":"warn"`) || !strings.Contains(out.String(), `"only_there":1`) {
 		t.Error(out.String())
+	}
+}
+
+// The nightly comparison runs by itself, once, and Run ends while it is under way.
+func TestSweepDaily(t *testing.T) {
+	p, l := newProvider(t), newLedger(t)
+	r := p.reconciler(l, zap.NewNop())
+	p.clock.Set(time.Date(2026, 11, 22, 12, 0, 0, 0, China))
+	for i := range 101 {
+		p.made(p.client, fmt.Sprintf("order%d", i), "", 100)
+	}
+	p.after(r.untilSweep() - 20*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
+	onList := func(req *http.Request) {
+		if strings.HasPrefix(req.URL.RawQuery, "app") {
+			p.after(20 * time.Millisecond)
+			cancel() // between the pages
+		}
+	}
+	p.before.Store(&onList)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	waitFor(t, "the comparison", func() bool { return p.State(0).Calls["list_charges"] > 0 })
+	begin := time.Now()
+	<-done
+	if took := time.Since(begin); took > sweepPause {
+		t.Errorf("Run ended after %s", took)
+	}
+	if n := p.State(0).Calls["list_charges"]; n != 1 {
+		t.Errorf("%d pages", n)
 	}
 }
