@@ -101,7 +101,7 @@ func (p *process) stop(t testing.TB) {
 			t.Errorf("caddy did not exit cleanly: %v\n%s", p.err, p.log.tail())
 		}
 	case <-time.After(30 * time.Second):
-		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // shows where its goroutines are
+		_ = p.cmd.Process.Signal(syscall.SIGABRT) // shows where its goroutines are
 		<-p.done
 		t.Errorf("caddy did not exit within 30s of SIGTERM\n%s", p.log.String())
 	}

@@ -93,6 +93,13 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err := s.load(s.generation(n)); err != nil {
 			t.Fatalf("reload %d: %v", n, err)
 		}
+		before, _ := f.counts()
+		eventually(t, shortly, func() error {
+			if now, _ := f.counts(); now < before+10 {
+				return errorf("after reload %d only %d webhooks were acknowledged", n, now-before)
+			}
+			return nil
+		})
 	}
 	// And once in the way that people do it.
 	s.write("Caddyfile", []byte(s.generation(reloads)))

@@ -94,7 +94,7 @@ type flood struct {
 }
 
 // flood sends webhooks at a rate until they are all sent or halt is called. With resend, each comes on a connection of its
-// own, and what got no answer at all is sent again, up to three times, as Ping++ does (it waits longer).
+// own, and what got no answer at all is sent again, up to seven times, as Ping++ does (it waits longer).
 func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 	f := &flood{acked: make(map[string]bool), refused: make(map[string]string), done: make(chan struct{}), stop: make(chan struct{})}
 	client := s.newClient(&http.Transport{DisableKeepAlives: resend, MaxIdleConnsPerHost: 64})
@@ -125,11 +125,11 @@ func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 			f.sent++
 			under.Go(func() {
 				err := s.post(client, hook)
-				for try := 0; resend && try < 3 && errors.As(err, new(*url.Error)); try++ {
+				for try := 0; resend && try < 7 && errors.As(err, new(*url.Error)); try++ {
 					f.mu.Lock()
 					f.resent++
 					f.mu.Unlock()
-					time.Sleep(100 * time.Millisecond << try)
+					time.Sleep(min(100*time.Millisecond<<try, time.Second))
 					err = s.post(client, hook)
 				}
 				f.note(hook, err)
