@@ -50,7 +50,7 @@ https://localhost:<port> {
 	}
 }
 `)))
-	authority, err := spawn(s.dir, []string{"HTTP_PROXY=" + proxy.URL}, "run", "--config", s.file("Authority"))
+	authority, err := spawn(s.dir, []string{"HTTP_PROXY=" + proxy.URL}, "run", "--config", s.file("Authority"), "--adapter", "caddyfile")
 	if err != nil {
 		t.Fatal(err)
 	}

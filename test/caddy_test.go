@@ -101,8 +101,9 @@ func (p *process) stop(t testing.TB) {
 			t.Errorf("caddy did not exit cleanly: %v\n%s", p.err, p.log.tail())
 		}
 	case <-time.After(30 * time.Second):
-		p.kill()
-		t.Errorf("caddy did not exit within 30s of SIGTERM\n%s", p.log.tail())
+		_ = p.cmd.Process.Signal(syscall.SIGABRT) // shows where its goroutines are
+		<-p.done
+		t.Errorf("caddy did not exit within 30s of SIGTERM\n%s", p.log.String())
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 
 // kill -9 while events arrive: what was answered 200 is at the backend afterwards.
 func TestKill(t *testing.T) {
-	const rounds, perSecond = 5, 200
+	const rounds, perSecond, perRound = 5, 200, 400
 	s := newStage(t, false).start(plainSite)
-	hooks := s.hooks("K", rounds*perSecond)
+	hooks := s.hooks("K", rounds*perRound)
 	acked := make(map[string]bool)
 	refused := 0
 	for round := range rounds {
@@ -18,8 +18,8 @@ func TestKill(t *testing.T) {
 			s.restart()
 		}
 		before := len(s.backend.events(""))
-		f := s.flood(hooks[round*perSecond:(round+1)*perSecond], perSecond)
-		eventually(t, shortly, func() error { // somewhere in the second, another time in each round
+		f := s.flood(hooks[round*perRound:(round+1)*perRound], perSecond, false)
+		eventually(t, shortly, func() error { // while they arrive, at another moment in each round
 			if n, _ := f.counts(); n < 40+25*round {
 				return errorf("%d acknowledged", n)
 			}

@@ -13,7 +13,7 @@ import (
 // The site's backend believes X-WX-* and X-Pay-*: they come from pay alone.
 func TestIdentityHeaders(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false).start(strings.Replace(plainSite, "reverse_proxy", "header X-Who {http.pay.openid}\n\treverse_proxy", 1))
+	s := newStage(t, false).start(strings.Replace(plainSite, "reverse_proxy <backend>", "reverse_proxy <backend> {\n\t\theader_up X-Who {http.pay.openid}\n\t}", 1))
 	openid, session := s.login()
 	forged := []string{"X-WX-OPENID", "forged", "X-Wx-Unionid", "forged", "x-wx-anything", "forged", "X-Pay-Token", "forged", "X-PAY-Mode", "live",
 		"X-Pay-Event", "charge.succeeded", "X-Pay-Anything", "forged"}
@@ -45,8 +45,8 @@ func TestIdentityHeaders(t *testing.T) {
 					t.Errorf("%s reaches the backend: %q", name, values)
 				}
 			}
-			if tt.openid != "" && (got.Header.Get("X-Wx-Appid") != s.box.WxLite().AppID || a.Header.Get("X-Who") != openid) {
-				t.Errorf("X-WX-APPID is %q, {http.pay.openid} %q", got.Header.Get("X-Wx-Appid"), a.Header.Get("X-Who"))
+			if tt.openid != "" && (got.Header.Get("X-Wx-Appid") != s.box.WxLite().AppID || got.Header.Get("X-Who") != openid) {
+				t.Errorf("X-WX-APPID is %q, {http.pay.openid} %q", got.Header.Get("X-Wx-Appid"), got.Header.Get("X-Who"))
 			}
 		})
 	}

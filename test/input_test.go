@@ -132,7 +132,7 @@ func TestProvidersInTrouble(t *testing.T) {
 		code   string
 	}{
 		{"502", 20, 503, "provider_unavailable"},
-		{"200_error", 20, 502, "provider_rejected"},
+		{"200_error", 20, 503, "provider_unavailable"},
 		{"200_null", 20, 503, "provider_unavailable"},
 		{"200_html", 20, 503, "provider_unavailable"},
 		{"402", 1, 402, "charge_rejected"},

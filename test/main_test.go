@@ -37,7 +37,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "caddy")
-	build := exec.Command("go", "build", "-race", "-o", binary, "../cmd/caddy")
+	// SQLite is machine-made from C and crawls under the race detector; our own code around it is what is watched.
+	build := exec.Command("go", "build", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-o", binary, "../cmd/caddy")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building cmd/caddy:", err)

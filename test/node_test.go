@@ -132,10 +132,11 @@ func TestMiniProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.keepSecret("sandbox-user1-of-M10001", "a login code")
 	for _, with := range []struct{ name, sdk, order string }{{"a stand-in for the SDK", "", "M10001"}, {"the SDK", sdk, "M10002"}} {
 		t.Run(with.name, func(t *testing.T) {
-			env := []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=" + with.order, "PINGPP=" + with.sdk,
+			code := "sandbox-user-of-" + with.order
+			s.keepSecret(code, "a login code")
+			env := []string{"CODE=" + code, "SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=" + with.order, "PINGPP=" + with.sdk,
 				"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}
 			// Each file by name: what --test does with a folder depends on Node's version.
 			files, err := filepath.Glob("../examples/miniprogram/test/*.test.js")

@@ -8,9 +8,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -79,22 +81,29 @@ func (s *stage) accept(w webhook) {
 	}
 }
 
-// flood is an open loop of webhooks: each goes out at its time, whatever has become of those before.
+// flood sends webhooks at their times, whatever has become of those before.
 type flood struct {
 	mu      sync.Mutex
 	acked   map[string]bool
 	refused map[string]string // why a webhook got no 200
 	sent    int
+	resent  int // sent again since the connection broke without an answer
 	done    chan struct{}
 	stop    chan struct{}
+	halted  sync.Once
 }
 
-// flood sends webhooks at a rate until they are all sent or halt is called. Each comes on a connection of its own, as from
-// many senders.
-func (s *stage) flood(hooks []webhook, perSecond int) *flood {
+// flood sends webhooks at a rate until they are all sent or halt is called. With resend, each comes on a connection of its
+// own, and what got no answer at all is sent again, up to seven times, as Ping++ does (it waits longer).
+func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 	f := &flood{acked: make(map[string]bool), refused: make(map[string]string), done: make(chan struct{}), stop: make(chan struct{})}
-	client := s.newClient(&http.Transport{DisableKeepAlives: true})
+	client := s.newClient(&http.Transport{DisableKeepAlives: resend, MaxIdleConnsPerHost: 64})
 	client.Timeout = 20 * time.Second
+	s.t.Cleanup(f.halt)
+	room := make(chan struct{}, 200) // under way at once: a machine that cannot keep up gets fewer, not a pile
+	if resend {
+		room = make(chan struct{}, 20)
+	}
 	go func() {
 		defer close(f.done)
 		var under sync.WaitGroup
@@ -108,8 +117,24 @@ func (s *stage) flood(hooks []webhook, perSecond int) *flood {
 				at.Stop()
 				return
 			}
+			select {
+			case room <- struct{}{}:
+			case <-f.stop:
+				return
+			}
 			f.sent++
-			under.Go(func() { f.note(hook, s.post(client, hook)) })
+			under.Go(func() {
+				err := s.post(client, hook)
+				for try := 0; resend && try < 7 && errors.As(err, new(*url.Error)); try++ {
+					f.mu.Lock()
+					f.resent++
+					f.mu.Unlock()
+					time.Sleep(min(100*time.Millisecond<<try, time.Second))
+					err = s.post(client, hook)
+				}
+				f.note(hook, err)
+				<-room
+			})
 		}
 	}()
 	return f
@@ -143,12 +168,9 @@ func (f *flood) note(hook webhook, err error) {
 	f.acked[hook.ID] = true
 }
 
-// wait waits until everything is sent and answered.
-func (f *flood) wait() { <-f.done }
-
 // halt ends the flood; what is under way is waited for.
 func (f *flood) halt() {
-	close(f.stop)
+	f.halted.Do(func() { close(f.stop) })
 	<-f.done
 }
 
