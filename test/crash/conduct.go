@@ -1,0 +1,395 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// window is a time during which a fault lasted.
+type window struct {
+	fault    string
+	from, to time.Time // to is zero while it lasts
+}
+
+// restart is a process that came after one that ended.
+type restart struct {
+	ended, ready time.Time
+	killed       string // the name of the process, if it was killed
+}
+
+// conductor carries the plan out.
+type conductor struct {
+	options
+	site    *site
+	backend *backend
+	sender  *sender
+	shop    *shop
+	rep     *report
+
+	mu       sync.Mutex
+	main     *process
+	second   *process // during a pair
+	started  int
+	serial   int // of configurations
+	open     []openWindow
+	canLimit bool
+}
+
+type openWindow struct {
+	index int // in rep.windows
+	until time.Time
+	end   func(ctx context.Context) error
+}
+
+// conduct runs everything once and checks it.
+func conduct(ctx context.Context, o options, dir string) (*report, error) {
+	source := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(o.seed, stream)) }
+	rep := &report{options: o, begun: time.Now()}
+	c := &conductor{options: o, rep: rep}
+	c.sender = newSender(o, source(1))
+	ping, err := newPingpp(source(2), func(e *event) { c.sender.submit(e, c.shop.isSilent(e.object)) })
+	if err != nil {
+		return nil, err
+	}
+	defer ping.close()
+	c.sender.ping = ping
+	c.sender.targets = func() []string { return c.targets("/pay/webhooks") }
+	c.shop = newShop(ping, source(3), o.silent)
+	c.shop.targets = func() []string { return c.targets("") }
+	if c.site, err = newSite(o.bin, dir, ping); err != nil {
+		return nil, err
+	}
+	defer c.site.log.Close()
+	if c.backend, err = newBackend(source(4), c.site.secret, c.site.token, &rep.faults); err != nil {
+		return nil, err
+	}
+	defer c.backend.close()
+	c.backend.sent, c.backend.gone = c.sender.event, c.site.isGone
+	c.site.backend, c.site.reconcile = c.backend.addr, o.silent > 0
+	_, err = exec.LookPath("prlimit")
+	if c.canLimit = err == nil; !c.canLimit {
+		o.say("prlimit (util-linux) is missing: the disk will not be filled")
+	}
+
+	ports, err := freePorts(4)
+	if err != nil {
+		return nil, err
+	}
+	defer c.killAll()
+	if err := c.spawn(ports[0], ports[1]); err != nil {
+		return nil, err
+	}
+	if _, err := c.main.ready(ctx); err != nil {
+		return nil, err
+	}
+	stop := c.traffic(ctx)
+	err = c.play(ctx, plan(source(5), o.kills, o.only), ports)
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	c.arrive(ctx)
+	if err := c.main.term(); err != nil {
+		rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
+	}
+	return rep, c.check(ctx)
+}
+
+// traffic starts sender and shop; the returned function stops them and waits.
+func (c *conductor) traffic(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { c.sender.run(ctx) })
+	all.Go(func() { c.shop.run(ctx, 200*time.Millisecond) })
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+func (c *conductor) targets(path string) (urls []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range []*process{c.main, c.second} {
+		if p != nil {
+			urls = append(urls, p.base()+path)
+		}
+	}
+	return urls
+}
+
+// spawn starts the main process.
+func (c *conductor) spawn(port, admin int) error {
+	c.started++
+	p, err := c.site.start(fmt.Sprintf("a%d", c.started), port, admin)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.main = p
+	c.mu.Unlock()
+	if c.lasts(full) {
+		return p.limit(true)
+	}
+	return nil
+}
+
+func (c *conductor) killAll() {
+	for _, p := range []*process{c.main, c.second} {
+		if p != nil {
+			p.kill()
+		}
+	}
+}
+
+func (c *conductor) lasts(fault string) bool {
+	for _, w := range c.open {
+		if c.rep.windows[w.index].fault == fault {
+			return true
+		}
+	}
+	return false
+}
+
+// play carries the steps out one after the other; what lasts ends at its time.
+func (c *conductor) play(ctx context.Context, steps []step, ports []int) error {
+	for _, s := range steps {
+		if err := c.wait(ctx, time.Now().Add(s.gap)); err != nil {
+			return err
+		}
+		if err := c.do(ctx, s, ports); err != nil {
+			return fmt.Errorf("%s: %w", s.fault, err)
+		}
+	}
+	var last time.Time
+	for _, w := range c.open {
+		if w.until.After(last) {
+			last = w.until
+		}
+	}
+	return c.wait(ctx, last.Add(time.Millisecond))
+}
+
+// wait waits until a time and ends the windows that are over by then.
+func (c *conductor) wait(ctx context.Context, until time.Time) error {
+	for {
+		next, which := until, -1
+		for i, w := range c.open {
+			if w.until.Before(next) {
+				next, which = w.until, i
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(next)):
+		}
+		if which < 0 {
+			return nil
+		}
+		w := c.open[which]
+		c.open = append(c.open[:which], c.open[which+1:]...)
+		err := w.end(ctx)
+		c.rep.windows[w.index].to = time.Now()
+		if err != nil {
+			return fmt.Errorf("ending %s: %w", c.rep.windows[w.index].fault, err)
+		}
+	}
+}
+
+func (c *conductor) do(ctx context.Context, s step, ports []int) error {
+	switch s.fault {
+	case kill:
+		return c.kill(ctx, s, ports)
+	case term:
+		return c.term(ctx, ports)
+	case reload:
+		c.rep.reloads++
+		if err := c.main.load(c.generation()); err != nil {
+			c.rep.faults.add("a good configuration was not taken", "%v", err)
+		}
+	case reject:
+		c.rep.rejects++
+		if c.main.load(c.bad(s)) == nil {
+			c.rep.faults.add("a bad configuration was taken", "generation %d", c.serial)
+		}
+	case pair:
+		return c.pair(ctx, s, ports)
+	case full:
+		if c.canLimit && !c.lasts(full) {
+			return c.fill(s)
+		}
+	default:
+		if c.lasts(s.fault) {
+			return nil
+		}
+		if err := c.backend.set(s.fault, true); err != nil {
+			return err
+		}
+		c.begin(s, func(context.Context) error { return c.backend.set(s.fault, false) })
+	}
+	return nil
+}
+
+// begin opens a window.
+func (c *conductor) begin(s step, end func(context.Context) error) {
+	now := time.Now()
+	c.rep.windows = append(c.rep.windows, window{fault: s.fault, from: now})
+	c.open = append(c.open, openWindow{len(c.rep.windows) - 1, now.Add(s.lasts), end})
+}
+
+func (c *conductor) generation() string {
+	c.serial++
+	return c.site.caddyfile(c.main, c.serial)
+}
+
+// bad is a configuration that is refused, early or late.
+func (c *conductor) bad(s step) string {
+	good := c.generation()
+	if s.pick < 0.5 {
+		return strings.Replace(good, c.site.token, "short", 1)
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(c.site.ping, "http://"), ":") // taken, and never given up
+	return good + fmt.Sprintf("\nhttp://127.0.0.1:%s {\n\tbind 127.0.0.1\n\trespond taken\n}\n", port)
+}
+
+// kill kills the main process: in the midst of a reload sometimes, or once more while the next one starts.
+func (c *conductor) kill(ctx context.Context, s step, ports []int) error {
+	loaded := make(chan struct{})
+	if s.pick < 0.2 {
+		go func(p *process, config string) {
+			defer close(loaded)
+			_ = p.load(config)
+		}(c.main, c.generation())
+		time.Sleep(time.Duration(s.pick * float64(500*time.Millisecond)))
+	} else {
+		close(loaded)
+	}
+	r := restart{killed: c.main.name, ended: c.main.kill()}
+	c.rep.kills++
+	<-loaded
+	if s.pick > 0.85 {
+		if err := c.spawn(ports[0], ports[1]); err != nil {
+			return err
+		}
+		time.Sleep(time.Duration((s.pick - 0.85) * float64(6*time.Second)))
+		c.rep.restarts = append(c.rep.restarts, restart{killed: c.main.name, ended: c.main.kill()})
+		c.rep.kills++
+	}
+	return c.again(ctx, r, ports)
+}
+
+func (c *conductor) term(ctx context.Context, ports []int) error {
+	c.rep.terms++
+	r := restart{ended: time.Now()}
+	if err := c.main.term(); err != nil {
+		c.rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
+	}
+	return c.again(ctx, r, ports)
+}
+
+// again starts the next process.
+func (c *conductor) again(ctx context.Context, r restart, ports []int) (err error) {
+	if err := c.spawn(ports[0], ports[1]); err != nil {
+		return err
+	}
+	if r.ready, err = c.main.ready(ctx); err != nil {
+		return err
+	}
+	c.rep.restarts = append(c.rep.restarts, r)
+	if n := len(c.rep.restarts); n%25 == 0 {
+		c.say("%d kills, %d acknowledged, %d attempts", c.rep.kills, c.sender.count(), c.backend.count())
+	}
+	return nil
+}
+
+// fill lets no file grow until the window ends; then webhooks have to be taken again without a restart.
+func (c *conductor) fill(s step) error {
+	limit := func(on bool) error {
+		for _, p := range []*process{c.main, c.second} {
+			if p == nil {
+				continue
+			}
+			if err := p.limit(on); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := limit(true); err != nil {
+		return err
+	}
+	_, before := c.sender.lastAcked()
+	c.begin(s, func(ctx context.Context) error {
+		// The process may have been away all the time: it stays full until it was felt.
+		if !c.within(ctx, 15*time.Second, func() bool { _, n := c.sender.lastAcked(); return n > before }) {
+			c.rep.faults.add("a full disk was not noticed", "no webhook got 503 until %s", time.Now().Format(clock))
+		}
+		_, after := c.sender.lastAcked()
+		if err := limit(false); err != nil {
+			return err
+		}
+		c.rep.refusedFull += after - before
+		room := time.Now()
+		if !c.within(ctx, 15*time.Second, func() bool { at, _ := c.sender.lastAcked(); return at.After(room) }) {
+			c.rep.faults.add("no webhook was taken although the disk had room again", "for 15s from %s", room.Format(clock))
+		}
+		return ctx.Err()
+	})
+	return nil
+}
+
+// within waits until something has happened.
+func (c *conductor) within(ctx context.Context, limit time.Duration, happened func() bool) bool {
+	for begun := time.Now(); time.Since(begun) < limit && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if happened() {
+			return true
+		}
+	}
+	return ctx.Err() != nil
+}
+
+// pair runs a second process beside the first; it ends by SIGTERM or by kill -9.
+func (c *conductor) pair(ctx context.Context, s step, ports []int) error {
+	if c.second != nil {
+		return nil
+	}
+	c.started++
+	p, err := c.site.start(fmt.Sprintf("b%d", c.started), ports[2], ports[3])
+	if err != nil {
+		return err
+	}
+	if _, err := p.ready(ctx); err != nil {
+		p.kill()
+		return err
+	}
+	if c.lasts(full) {
+		if err := p.limit(true); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	c.second = p
+	c.mu.Unlock()
+	c.begin(s, func(context.Context) error {
+		c.mu.Lock()
+		c.second = nil
+		c.mu.Unlock()
+		if s.pick < 0.5 {
+			c.rep.kills++
+			c.rep.restarts = append(c.rep.restarts, restart{killed: p.name, ended: p.kill()})
+			return nil
+		}
+		c.rep.terms++
+		if err := p.term(); err != nil {
+			c.rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
+		}
+		return nil
+	})
+	return nil
+}

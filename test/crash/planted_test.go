@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bug is a mistake that the harness has to notice. It is planted in a copy of one file, which only `go build -overlay` sees.
+type bug struct {
+	name string
+	file string      // below the module's folder
+	swap [][2]string // texts, each of which is there once
+	want string      // the kind of violation that gives it away; empty: the trace of its fsyncs does
+	only string      // the lasting fault that shows it soonest
+}
+
+var bugs = []bug{
+	{
+		name: "acknowledged before the commit", file: "ledger/sqlite/writer.go", want: "acknowledged, not in the ledger", only: full,
+		swap: [][2]string{{
+			"\tif err := w.commit(t); err != nil {\n\t\tfail(jobs, err)\n\t\treturn\n\t}\n\tfor i, j := range jobs {\n\t\tj.done <- results[i]\n\t}\n",
+			"\tfor i, j := range jobs {\n\t\tj.done <- results[i]\n\t}\n\t_ = w.commit(t)\n",
+		}},
+	},
+	{
+		name: "marked delivered on a cancelled context", file: "relay/deliver.go", want: "acknowledged, never delivered", only: slow,
+		swap: [][2]string{
+			{"\ta := r.attempt(context.WithoutCancel(ctx), ", "\ta := r.attempt(ctx, "},
+			{"\n\tend := r.cfg.Now()\n", "\n\tend := r.cfg.Now()\n\tif ctx.Err() != nil {\n\t\ta = answer{status: 200}\n\t}\n"},
+		},
+	},
+	{
+		name: "fsync skipped", file: "ledger/sqlite/file.go",
+		swap: [][2]string{{`"_synchronous": {"FULL"}`, `"_synchronous": {"OFF"}`}},
+	},
+}
+
+// plant writes the copy and the overlay, and returns the overlay's file.
+func (b *bug) plant(root, dir string) (overlay string, err error) {
+	original := filepath.Join(root, filepath.FromSlash(b.file))
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	text := string(source)
+	for _, swap := range b.swap {
+		if n := strings.Count(text, swap[0]); n != 1 {
+			return "", fmt.Errorf("%s has %d places to plant %q in, want 1; it looks for\n%s", b.file, n, b.name, swap[0])
+		}
+		text = strings.Replace(text, swap[0], swap[1], 1)
+	}
+	patched := filepath.Join(dir, "planted.go")
+	if err := os.WriteFile(patched, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, replace, 0o600)
+}
+
+// TestPlanted shows that the harness notices what it is there to notice. Each bug costs a link of the whole binary, so make test plants
+// the first only, and make crash-proof all of them.
+func TestPlanted(t *testing.T) {
+	all := bugs[:1]
+	if os.Getenv("CRASH_PROOF") != "" {
+		all = bugs
+	}
+	for _, b := range all {
+		t.Run(b.name, func(t *testing.T) {
+			dir := t.TempDir()
+			overlay, err := b.plant(root(t), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bin := filepath.Join(dir, "caddy")
+			if err := build(t.Context(), bin, false, overlay); err != nil {
+				t.Fatal(err)
+			}
+			if b.want == "" {
+				ids, err := unforced(t.Context(), options{bin: bin, seed: 1}, dir, 20)
+				if err != nil || len(ids) < 15 { // a checkpoint may force the file now and then
+					t.Errorf("%d of 20 webhooks were noticed (%v)", len(ids), err)
+				}
+				return
+			}
+			o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, say: t.Logf}
+			rep, err := conduct(t.Context(), o, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rep.print(io.Discard)
+			if rep.faults.count(b.want) == 0 {
+				t.Errorf("seed %d: nobody noticed; %s", o.seed, strings.Join(rep.faults.list(), "\n"))
+			}
+			t.Logf("noticed: %s", strings.Join(rep.faults.list(), "\n"))
+		})
+	}
+}
+
+// The texts that all bugs look for are there, planted today or not.
+func TestPlaces(t *testing.T) {
+	for _, b := range bugs {
+		if _, err := b.plant(root(t), t.TempDir()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
