@@ -113,7 +113,7 @@ type Payment struct {
 	Time     time.Time
 }
 
-// Filter chooses events to list; zero fields choose all.
+// Filter chooses events of a scope to list; its other fields choose all when they are zero.
 type Filter struct {
 	Scope   Scope
 	States  []State

@@ -104,6 +104,12 @@ func openWrites(file string) *sql.DB {
 	})
 }
 
+// isBusy says whether an error means that another connection holds the lock.
+func isBusy(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_BUSY
+}
+
 // explain turns what SQLite says about a file into what an operator can do about it.
 func explain(file string, err error) error {
 	var se *sqlite.Error

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -14,6 +15,14 @@ import (
 const (
 	maxBatch  = 256  // jobs in a transaction: bounds how long another process waits for the lock
 	queueSize = 1024 // jobs that wait; further callers wait to get in
+
+	// Two processes that write all the time share the lock. SQLite's own waiting sleeps up to 100 ms at a time, and meanwhile the
+	// other takes the lock again and again, longer than a lease lasts. So the writer asks often, and for a while after it had to
+	// wait it leaves the other a gap before each transaction.
+	lockWait   = 5 * time.Second // for the lock, before the jobs fail
+	lockPause  = 500 * time.Microsecond
+	lockGap    = time.Millisecond
+	contention = time.Second // how long the gap is left after the last wait
 )
 
 // job is one write. Its function may run more than once, each time in a transaction that has nothing of the run before.
@@ -46,6 +55,7 @@ type writer struct {
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
 	conn    *statements   // nil after an error that may have spoilt it
+	waited  time.Time     // when the writer last had to wait for another process's lock
 	commits atomic.Int64  // for tests
 }
 
@@ -61,6 +71,9 @@ func (w *writer) connect(ctx context.Context) error {
 	conn, err := prepareWrites(ctx, w.ledger.file)
 	if err != nil {
 		return err
+	}
+	if _, err := conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil { // begin waits in its own way
+		return errors.Join(err, conn.close())
 	}
 	w.conn = conn
 	return nil
@@ -166,11 +179,22 @@ func (w *writer) begin() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	if _, err := w.conn.exec(sqlBegin); err != nil {
-		w.rollback()
-		return err
+	start := time.Now()
+	if start.Sub(w.waited) < contention {
+		time.Sleep(lockGap)
 	}
-	return nil
+	for {
+		_, err := w.conn.exec(sqlBegin)
+		if err == nil {
+			return nil
+		}
+		if !isBusy(err) || time.Since(start) > lockWait {
+			w.rollback()
+			return err
+		}
+		w.waited = time.Now()
+		time.Sleep(lockPause)
+	}
 }
 
 func (w *writer) commit(t *tx) error {
