@@ -149,12 +149,17 @@ func TestBackendDown(t *testing.T) {
 	}
 	l := s.ledger()
 	eventually(t, shortly, func() error {
+		// Nobody is there: there are probes, and the event's clock stands still.
+		probes, err := l.Deliveries(t.Context(), s.scope(), hooks[0].ID)
+		if err != nil {
+			return err
+		}
 		e, err := l.Event(t.Context(), s.scope(), hooks[0].ID)
 		if err != nil {
 			return err
 		}
-		if e.State != ledger.Pending || e.Attempts < 2 {
-			return errorf("event %s is %s after %d attempts", e.ID, e.State, e.Attempts)
+		if e.State != ledger.Pending || e.Attempts != 0 || len(probes) == 0 {
+			return errorf("event %s is %s after %d attempts and %d probes", e.ID, e.State, e.Attempts, len(probes))
 		}
 		return nil
 	})
