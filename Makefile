@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build crash crash-proof bench
+.PHONY: demo test build lint deps check-build crash crash-proof bench fuzz
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -35,6 +35,15 @@ crash:
 # That crash would notice: each deliberate bug, planted in a build of its own, makes it fail.
 crash-proof:
 	CRASH_PROOF=1 $(GO) test -count=1 -v -run TestPlanted ./test/crash
+
+# Every fuzz target for FUZZTIME: what parses outside bytes must never panic.
+FUZZTIME ?= 30s
+fuzz:
+	@for package in pingpp wechat sandbox handlers relay; do \
+		for target in $$($(GO) test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; \
+		done; \
+	done
 
 # How fast it is, beside what it could cost at best (docs/performance.md). BENCH_TIME, BENCH_ROWS, BENCH_PENDING, BENCH_JSON.
 bench:
