@@ -6,9 +6,10 @@ GO ?= go
 demo:
 	$(GO) run ./cmd/caddy pay demo
 
-# Everything that has to hold: formatting, vet, staticcheck, all tests with the race detector, and the xcaddy build.
+# Everything that has to hold: formatting, vet, staticcheck, all tests with the race detector, a little fuzzing, and the xcaddy build.
 test: deps lint
 	$(GO) test -race -timeout 20m ./...
+	$(MAKE) fuzz FUZZTIME=2s
 	$(MAKE) check-build
 
 # Caddy with this module, as xcaddy.json says, into ./caddy.
