@@ -29,7 +29,7 @@ type breaker struct {
 
 	allowed int // of the limit, at the moment; at least 1
 	round   int // successes that are missing until allowed doubles
-	failed  int // unreachable attempts since the last success
+	failed  int // unreachable attempts in a row
 
 	open    bool
 	since   time.Time     // it opened
@@ -84,6 +84,7 @@ func (b *breaker) end(how reach, probe bool, now time.Time) (standstill time.Dur
 	case succeeded:
 		did = b.succeed()
 	case answered:
+		b.failed = 0
 		if probe { // somebody is there: the next event may have more luck
 			b.gap = firstProbe
 			b.next = now.Add(b.jittered())
