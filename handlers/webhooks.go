@@ -61,8 +61,11 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 		return retryProblem(code, 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
 	}
 	orderNo := ev.OrderNo
-	if charge != nil {
+	switch {
+	case charge != nil:
 		orderNo = charge.OrderNo
+	case ev.Charge != nil && ev.Charge.Metadata[metaOrderNo] != "":
+		orderNo = ev.Charge.Metadata[metaOrderNo]
 	}
 	s.Logger.Info("event accepted", zap.String("order_no", orderNo), zap.String("event", ev.ID), zap.String("type", ev.Type),
 		zap.String("object", ev.ObjectID), zap.String("result", string(did)))
@@ -105,19 +108,19 @@ func (s *Site) confirmed(ctx context.Context, claimed *pingpp.Event, verr error)
 	return ev, nil
 }
 
-// bind makes sure that an event is about this site's app, and returns our charge that it is about, if we know one. An object
-// that names no app, like a refund, is bound through its charge.
+// bind makes sure that an event is about this site's app. An object that names no app, like a refund, is bound through its
+// charge, which is returned then.
 func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*ledger.Charge, error) {
 	if ev.App != "" && ev.App != s.Scope.App {
 		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s belongs to %.60q, this site to %s", ev.ID, ev.App, s.Scope.App)),
 			"enter this URL in Ping++'s dashboard for this app only, or give the other app a site of its own")
 	}
+	if ev.App != "" {
+		return nil, nil // the ledger finds its charge as it records it
+	}
 	if ev.ChargeID == "" {
-		if ev.App == "" {
-			return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s of type %.60q names neither an app nor a charge", ev.ID, ev.Type)),
-				"switch this event type off for this URL in Ping++'s dashboard")
-		}
-		return nil, nil
+		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s of type %.60q names neither an app nor a charge", ev.ID, ev.Type)),
+			"switch this event type off for this URL in Ping++'s dashboard")
 	}
 	charge, err := l.Charge(ctx, s.Scope, ev.ChargeID)
 	if err == nil {
@@ -125,9 +128,6 @@ func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*le
 	}
 	if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
-	}
-	if ev.App != "" {
-		return nil, nil
 	}
 	found, err := s.Pingpp.GetCharge(ctx, ev.ChargeID)
 	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {

@@ -67,7 +67,8 @@ type Events interface {
 	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
 	// never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when it was paid after its
 	// TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held or discarded is Filtered with
-	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in.
+	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
+	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)

@@ -65,11 +65,35 @@ func testEffectOnce(t *testing.T, l ledger.Ledger) {
 	e := getEvent(t, l, live, "evt_q_1")
 	equal(t, "state", e.State, ledger.Filtered)
 	equal(t, "reasons", e.Reasons, []string{ledger.ReasonEffectSeen})
-	equal(t, "to deliver", claim(t, l, "a", at(9), at(19), 9), []string{"evt_1", "evt_2"})
+	equal(t, "to deliver", claim(t, l, "a", at(9), at(19), 9), []string{"evt_1"}) // the refund waits for its payment
 
 	failed := refund("evt_3")
 	failed.Type, failed.Change = "refund.failed", nil
 	add(t, l, failed, ledger.Recorded) // of one object, another type is another effect
+}
+
+// An event whose sender does not know the merchant's order number gets it, the lane and the host from our record of the charge.
+func testOrderFromCharge(t *testing.T, l ledger.Ledger) {
+	c := charge(t, l, "1", "ch_1")
+	e := paid(live, "evt_1", "ch_1", "1x7")
+	e.OrderNo, e.Lane, e.Host = "1x7", "1x7", "webhooks.example.com"
+	add(t, l, e, ledger.Recorded)
+	for what, e := range map[string]*ledger.Event{"as filled in": e, "as recorded": getEvent(t, l, live, "evt_1")} {
+		equal(t, "order number "+what, e.OrderNo, "1")
+		equal(t, "lane "+what, e.Lane, "1")
+		equal(t, "host "+what, e.Host, c.Host)
+		equal(t, "number "+what, e.Number, "1x7")
+	}
+
+	again := paid(live, "evt_q_1", "ch_1", "1x7")
+	again.OrderNo, again.Lane = "1x7", "1x7"
+	add(t, l, again, ledger.SameEffect)
+	equal(t, "order number of the same effect", getEvent(t, l, live, "evt_q_1").OrderNo, "1")
+
+	unknown := paid(live, "evt_2", "ch_2", "2")
+	unknown.OrderNo, unknown.Lane, unknown.Host = "2", "2", "webhooks.example.com"
+	add(t, l, unknown, ledger.Recorded)
+	equal(t, "host without a charge of ours", getEvent(t, l, live, "evt_2").Host, "webhooks.example.com")
 }
 
 func testEffectOfUndelivered(t *testing.T, l ledger.Ledger) {

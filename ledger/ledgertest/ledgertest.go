@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"append/every field comes back", testEventFields},
 		{"append/an id is recorded once", testDuplicate},
 		{"append/an effect happens once", testEffectOnce},
+		{"append/order number, lane and host of our charge", testOrderFromCharge},
 		{"append/held and filtered events claim their effect", testEffectOfUndelivered},
 		{"append/changes the charge by its id", testChangeByID},
 		{"append/changes the charge by its number before the id is known", testChangeByNumber},
@@ -167,7 +168,7 @@ func reserve(t *testing.T, l ledger.Ledger, orderNo string, now, until time.Time
 func charge(t *testing.T, l ledger.Ledger, orderNo, id string) *ledger.Charge {
 	t.Helper()
 	r := reserve(t, l, orderNo, noon, at(30))
-	c := &ledger.Charge{Scope: live, OrderNo: orderNo, Number: r.Number, ID: id, Channel: "wx_lite", Amount: 100, Currency: "cny",
+	c := &ledger.Charge{Scope: live, OrderNo: orderNo, Number: r.Number, ID: id, Channel: "wx_lite", Host: "shop.example.com", Amount: 100, Currency: "cny",
 		Created: noon, TimeExpire: at(7200), Raw: []byte(`{"id":"` + id + `"}`)}
 	must(t, l.Created(t.Context(), c))
 	return c

@@ -46,6 +46,7 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 	}
 	if did != ledger.Duplicate {
 		e.Seq, e.State, e.Reasons, e.Late = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late
+		e.OrderNo, e.Lane, e.Host = recorded.OrderNo, recorded.Lane, recorded.Host
 	}
 	return did, nil
 }
@@ -80,11 +81,11 @@ func (t *tx) append(e *ledger.Event) (ledger.Appended, error) {
 	if err != nil {
 		return "", err
 	}
-	arrived := *e
 	b, err := t.lookUp(scope, e)
 	if err != nil {
 		return "", err
 	}
+	arrived := *e
 	var added bool
 	if !b.seen() {
 		b.judge(e)

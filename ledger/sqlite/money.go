@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ const (
 				WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending' ORDER BY rank, created, seq LIMIT 1), 0),
 			coalesce(c.seq, 0), coalesce(c.id, ''), coalesce(c.number = ?4 AND c.state <> 'foreign', 0), coalesce(c.order_no, ''),
 			coalesce(c.state, ''), coalesce(c.amount, 0), coalesce(c.currency, ''), coalesce(c.time_expire, 0), coalesce(c.superseded, 0),
-			coalesce(c.paid, 0), coalesce(c.amount_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.payment, 0), coalesce(c.hold, 0)
+			coalesce(c.paid, 0), coalesce(c.amount_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.payment, 0), coalesce(c.hold, 0), coalesce(c.host, '')
 		FROM (SELECT 1) AS one
 		LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
 		LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
@@ -54,7 +55,7 @@ var reasonUnpaid = encodeReasons([]string{ledger.ReasonUnpaid})
 // account is one charge as the money checks see it.
 type account struct {
 	seq                          int64
-	id, orderNo, currency        string
+	id, orderNo, currency, host  string
 	numbered                     bool // has the event's Ping++ order number
 	state                        ledger.AttemptState
 	amount, paidAmount, refunded int64
@@ -83,25 +84,43 @@ type books struct {
 	behind int64 // the one that was the first, if it goes after this one
 }
 
-// lookUp reads what the checks and the lane need.
+// lookUp reads what the checks and the lane need. Where our own record of the charge knows better than the event, the event
+// takes order number, lane and host from it.
 func (t *tx) lookUp(scope int64, e *ledger.Event) (*books, error) {
 	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID}
-	var lane string
-	if e.State == ledger.Pending {
-		lane = e.Lane
-	}
-	if e.ChargeID == "" && lane == "" {
-		return b, nil
-	}
-	for orderNo := e.OrderNo; ; orderNo = b.charge.orderNo { // our own record of a charge knows its order better than the event
-		first, err := t.readBooks(b, orderNo, lane, e)
+	for {
+		var lane string
+		if e.State == ledger.Pending {
+			lane = e.Lane
+		}
+		if e.ChargeID == "" && lane == "" {
+			return b, nil
+		}
+		first, err := t.readBooks(b, e.OrderNo, lane, e)
 		if err != nil {
 			return nil, err
 		}
-		if b.charge == nil || b.charge.orderNo == "" || b.charge.orderNo == orderNo || !isPayment(e) {
+		if !b.correct(e) {
 			return b, t.place(b, first, e)
 		}
 	}
+}
+
+// correct sets what the charge's record knows better, and says whether the books are to be read again by the right order number.
+func (b *books) correct(e *ledger.Event) bool {
+	c := b.charge
+	if c == nil {
+		return false
+	}
+	e.Host = cmp.Or(c.host, e.Host)
+	if c.orderNo == "" || c.orderNo == e.OrderNo {
+		return false
+	}
+	if e.Lane == e.OrderNo {
+		e.Lane = c.orderNo
+	}
+	e.OrderNo = c.orderNo
+	return true
 }
 
 // readBooks fills in the books by an order number and returns the first pending event of the lane, 0 for none.
@@ -116,7 +135,7 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 		var a account
 		var at, expires int64
 		err := rows.Scan(&at, &b.quote.Amount, &b.quote.Currency, &b.quote.Closed, &first, &a.seq, &a.id, &a.numbered, &a.orderNo, &a.state,
-			&a.amount, &a.currency, &expires, &a.superseded, &a.paid, &a.paidAmount, &a.refunded, &a.payment, &a.hold)
+			&a.amount, &a.currency, &expires, &a.superseded, &a.paid, &a.paidAmount, &a.refunded, &a.payment, &a.hold, &a.host)
 		b.quote.At, a.expires = moment(at), moment(expires)
 		if a.seq != 0 {
 			accounts = append(accounts, a)
