@@ -33,8 +33,10 @@ type trusting struct {
 }
 
 func (c *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := c.trust(); err != nil {
-		return nil, err
+	if r.URL.Scheme == "https" {
+		if err := c.trust(); err != nil {
+			return nil, err
+		}
 	}
 	return c.tr.RoundTrip(r)
 }

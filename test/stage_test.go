@@ -28,6 +28,7 @@ type stage struct {
 	plain   int // of plain HTTP
 	admin   int
 	live    bool
+	noTLS   bool // url is the site over plain HTTP
 	box     *sandbox.Sandbox
 	outside *outside
 	backend *backend
@@ -80,7 +81,12 @@ func (s *stage) keepSecret(value, what string) {
 	s.secrets[value] = what
 }
 
-func (s *stage) url(path string) string { return fmt.Sprintf("https://localhost:%d%s", s.port, path) }
+func (s *stage) url(path string) string {
+	if s.noTLS {
+		return fmt.Sprintf("http://localhost:%d%s", s.plain, path)
+	}
+	return fmt.Sprintf("https://localhost:%d%s", s.port, path)
+}
 
 func (s *stage) scope() ledger.Scope {
 	if s.live {
