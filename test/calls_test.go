@@ -41,6 +41,9 @@ func (c *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.tr.RoundTrip(r)
 }
 
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+func (c *trusting) CloseIdleConnections() { c.tr.CloseIdleConnections() }
+
 func (c *trusting) trust() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
