@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
-
 )
 
 const maxChargeBody = 64 << 10 // bytes
