@@ -22,6 +22,8 @@ const (
 	reservationWait = 10 * time.Second
 	// How often a waiting request looks again by itself, for a holder in another process.
 	reservationPoll = 200 * time.Millisecond
+	// How long a request looks at Ping++ for what became of earlier ones.
+	findTime = 3 * time.Second
 )
 
 // attempt is one request to pay one order.
@@ -31,6 +33,7 @@ type attempt struct {
 	req     *chargeRequest
 	id      Identity
 	log     *zap.Logger
+	host    string       // that the client called
 	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
 }
 
@@ -48,7 +51,7 @@ func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Char
 	stop := a.keep(ctx, l, held.Number)
 	defer stop()
 
-	charge, q, err := a.decide(ctx, r, held.Attempts)
+	charge, q, err := a.decide(ctx, l, r, held)
 	if err == nil && charge == nil {
 		err = a.holds(ctx, l, held.Number)
 	}
@@ -115,7 +118,10 @@ func (a *attempt) keep(ctx context.Context, l ledger.Ledger, number string) (sto
 // reservation is the order's, from now on.
 func (a *attempt) reservation() ledger.Reservation {
 	now := a.site.Now()
-	return ledger.Reservation{Scope: a.site.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease)}
+	return ledger.Reservation{
+		Scope: a.site.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
+		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID, Host: a.host,
+	}
 }
 
 func (a *attempt) extend(ctx context.Context, l ledger.Ledger, number string) error {
@@ -142,7 +148,8 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 
 // decide asks the backend and looks at every earlier attempt. It returns the attempt to hand out again, or the quote for a
 // new one.
-func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger.Charge) (*ledger.Charge, *quote, error) {
+func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, held *ledger.Reserved) (*ledger.Charge, *quote, error) {
+	attempts := held.Attempts
 	for i := range attempts {
 		if attempts[i].Paid && attempts[i].Payer == a.id.OpenID {
 			return nil, nil, a.alreadyPaid(attempts)
@@ -155,18 +162,56 @@ func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger
 	if err != nil {
 		return nil, nil, err
 	}
+	if c, err := a.choose(attempts, q); c != nil || err != nil {
+		return c, q, err
+	}
+	if attempts, err = a.find(ctx, l, held); err != nil {
+		return nil, nil, err
+	}
+	c, err := a.choose(attempts, q)
+	return c, q, err
+}
+
+// choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
+func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
 	for i := range attempts {
 		if attempts[i].Paid {
-			return nil, nil, a.alreadyPaid(attempts)
+			return nil, a.alreadyPaid(attempts)
 		}
 	}
 	now := a.site.Now()
 	for i := range slices.Backward(attempts) {
 		if reusable(&attempts[i], a.id, a.req.Channel, q, now) {
-			return &attempts[i], q, nil
+			return &attempts[i], nil
 		}
 	}
-	return nil, q, nil
+	return nil, nil
+}
+
+// find looks at Ping++ for the charges of earlier attempts that got no answer, and returns the attempts as they stand then. Where
+// Ping++ cannot say in time, a new attempt is made all the same: nobody can pay an unknown one. The reconciler goes on looking.
+func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserved) ([]ledger.Charge, error) {
+	var unknown []ledger.Charge
+	for _, c := range held.Attempts {
+		if c.State == ledger.Unknown && c.ID == "" && !c.Superseded && !c.NextQuery.IsZero() {
+			unknown = append(unknown, c)
+		}
+	}
+	if len(unknown) == 0 {
+		return held.Attempts, nil
+	}
+	within, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	found, err := a.site.Reconciler.Find(within, l, unknown)
+	if err != nil {
+		a.log.Warn("what became of an earlier attempt is not known, and Ping++ cannot say now; it is looked for again later",
+			zap.Int("attempts", len(unknown)-found), zap.Error(err))
+	}
+	if found == 0 {
+		return held.Attempts, nil
+	}
+	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	return slices.DeleteFunc(attempts, func(c ledger.Charge) bool { return c.Number == held.Number }), err
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
@@ -206,12 +251,17 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	c := &ledger.Charge{
 		Scope: s.Scope, OrderNo: a.req.OrderNo, Number: number, State: ledger.Open, ID: made.ID,
 		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID,
-		Amount: q.Amount, Currency: q.Currency, Host: r.Host,
+		Amount: q.Amount, Currency: q.Currency, Host: a.host,
 		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
 		NextQuery: s.Now().Add(s.QueryAfter),
 	}
 	if err := l.Created(ctx, c); err != nil {
+		// Nobody gets the credential. The attempt becomes unknown, and is found again.
 		return nil, fmt.Errorf("charge %s was created but could not be recorded: %w", made.ID, err)
+	}
+	if c.Superseded {
+		// We stood still for longer than the lease, and another request has made the order's charge meanwhile.
+		return nil, retryProblem("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
 		zap.String("user", shortID(a.id.OpenID)))

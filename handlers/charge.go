@@ -110,6 +110,9 @@ func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, 
 	if c.Payer == "" || c.Payer != id.OpenID || c.PayerAppID != id.AppID {
 		return nil, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
+	if c.State != ledger.Open {
+		return nil, problem("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
+	}
 	return c, nil
 }
 

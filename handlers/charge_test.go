@@ -91,8 +91,8 @@ func TestGetCharge(t *testing.T) {
 	wantProblem(t, w.do("POST", "/pay/charges/"+id, "{}", "X-Pay-Session", w2), 405, "method_not_allowed")
 }
 
-// An attempt whose charge we learned of by its webhook alone has no payer that we know.
-func TestChargeWithoutAPayerIsNobodys(t *testing.T) {
+// Of a charge that we learned of by its webhook alone we know neither price nor expiry.
+func TestChargeKnownByItsEventAlone(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	w.fault("create_charge", "drop", 1)
