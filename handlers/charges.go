@@ -39,6 +39,10 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if !c.accepts(req.OrderNo) {
 		return problem("order_invalid", fmt.Errorf("order_no %.60q: %s takes %d to %d letters and digits", req.OrderNo, req.Channel, c.numberMin, c.numberMax))
 	}
+	if err := s.budget(r, id); err != nil {
+		s.Count.charge(req.Channel, asProblem(err).Code)
+		return err
+	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
 	a := &attempt{
 		site: s, channel: c, req: req, id: id, host: r.Host, log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
@@ -101,7 +105,19 @@ func (s *Site) payer(r *http.Request, code string) (Identity, error) {
 	if err == nil || code == "" || s.WxLite == nil {
 		return id, err
 	}
+	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+		return Identity{}, err
+	}
 	return s.exchange(r.Context(), code)
+}
+
+// budget takes what a request to create a charge costs.
+func (s *Site) budget(r *http.Request, id Identity) error {
+	now := s.Now()
+	if err := s.Budgets.user(id, s.ClientIP(r), now); err != nil {
+		return err
+	}
+	return s.Budgets.charge(now)
 }
 
 // extra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
