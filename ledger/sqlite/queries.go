@@ -42,7 +42,7 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 	if c.Limit <= 0 {
 		return nil, nil
 	}
-	err = l.write(ctx, func(t *tx) error {
+	err = l.writeLax(ctx, func(t *tx) error {
 		cs = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
@@ -101,7 +101,7 @@ func (t *tx) forsake(scope int64, now time.Time) error {
 
 // Queried implements [ledger.Charges].
 func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		if q.ChargeID == "" && q.Number != "" {
 			scope, err := t.scope(q.Scope)
 			if err == nil {
@@ -121,7 +121,7 @@ func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 
 // NoteClient implements [ledger.Charges]. It is a reason to ask Ping++ now.
 func (l *Ledger) NoteClient(ctx context.Context, s ledger.Scope, id string, n ledger.ClientNote) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		at := millis(n.At)
 		err := t.changeOne(s, func(scope int64) (int64, int64, error) {
 			return t.change(sqlNoteClient, n.Result, at, max(at, 1), scope, id) // 0 would mean never

@@ -67,8 +67,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 		return nil, err
 	}
 
-	// fdatasync leaves out the time stamps only: a commit is as durable and costs half. Where the system has none the
-	// error says so and fsync stays.
+	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
 	l := &Ledger{file: file, log: o.Logger}
@@ -132,7 +131,16 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 
 // write runs a function in the writer's next transaction and returns once that is on disk.
 func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
-	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
+	return l.do(ctx, &job{ctx: ctx, run: f, done: make(chan error, 1)})
+}
+
+// writeLax is write for what may be lost in a power failure, since it would only be done again: it returns once the transaction
+// is committed, and everything that was committed before it is on disk. A process that dies loses nothing of it.
+func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
+	return l.do(ctx, &job{ctx: ctx, run: f, lax: true, done: make(chan error, 1)})
+}
+
+func (l *Ledger) do(ctx context.Context, j *job) error {
 	if err := l.enqueue(ctx, j); err != nil {
 		return err
 	}
