@@ -111,15 +111,6 @@ func (s *Site) payer(r *http.Request, code string) (Identity, error) {
 	return s.exchange(r.Context(), code)
 }
 
-// budget takes what a request to create a charge costs.
-func (s *Site) budget(r *http.Request, id Identity) error {
-	now := s.Now()
-	if err := s.Budgets.user(id, s.ClientIP(r), now); err != nil {
-		return err
-	}
-	return s.Budgets.charge(now)
-}
-
 // extra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
 func (a *attempt) extra(q *quote) map[string]any {
 	extra := make(map[string]any, len(q.Extra)+1)

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -118,6 +119,15 @@ func (b *Budgets) wait() (leave func(), err error) {
 		return nil, limited("waiters", 5*time.Second)
 	}
 	return func() { b.waiting.Add(-1) }, nil
+}
+
+// budget takes what a request to create a charge costs.
+func (s *Site) budget(r *http.Request, id Identity) error {
+	now := s.Now()
+	if err := s.Budgets.user(id, s.ClientIP(r), now); err != nil {
+		return err
+	}
+	return s.Budgets.charge(now)
 }
 
 // limited is the problem of a budget that is spent for a while; nil when it is not.
