@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
@@ -45,7 +46,8 @@ type App struct {
 	store  *store
 	held   bool // a reference on the store is ours
 	sites  []*registration
-	owner  string // names this configuration's workers in leases
+	spent  []budgetsKey // the budgets that are ours to give back
+	owner  string       // names this configuration's workers in leases
 	work   sync.WaitGroup
 	stop   context.CancelFunc
 
@@ -61,6 +63,7 @@ type registration struct {
 	scope       ledger.Scope
 	destination *destination // nil: the block delivers nothing
 	reconciler  *relay.Reconciler
+	questions   *rate.Limiter // of all its app's sites
 }
 
 // destination is where the events of an app and mode go.
@@ -299,6 +302,7 @@ func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
 	}
+	a.releaseBudgets()
 	if !a.held {
 		return nil
 	}

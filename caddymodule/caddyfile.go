@@ -140,6 +140,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    backend_token <token>
 //	    orders <method> <path> { … }
 //	    events <method> <path> { … }
+//	    limits { … }
 //	    reconcile { … }
 //	    allow_http
 //	}
@@ -173,6 +174,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.Reconcile = new(ReconcileConfig)
 			return parseReconcile(d, pay.Reconcile)
 		},
+		"limits":   func(d *caddyfile.Dispenser) error { pay.Limits = new(LimitsConfig); return parseLimits(d, pay.Limits) },
 		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {

@@ -118,6 +118,28 @@ type ReconcileConfig struct {
 	Until caddy.Duration `json:"until,omitempty"`
 }
 
+// LimitsConfig bounds what clients can cause. A rate is a number of requests and a time, like `60/m`: a whole number from 1 to 1000000, a
+// slash, and `s`, `m` or `h`; so many may come at once, and further ones as time passes. What is above a limit is answered 429 with
+// `Retry-After`, and reaches neither WeChat nor Ping++ nor the backend.
+type LimitsConfig struct {
+	// Logins for each client address, an IPv6 /64 counting as one; also other requests of users without an openid. Behind a proxy set
+	// Caddy's `trusted_proxies`, or all clients have one address. Default: `60/m`.
+	Address string `json:"address,omitempty"`
+
+	// Requests of each user to create a charge, to wait for its payment, or to report what the client saw. Default: `30/m`.
+	OpenID string `json:"openid,omitempty"`
+
+	// Logins that are passed on to WeChat and, counted by themselves, requests to create a charge, of all users of the Ping++ app
+	// together. Default: `6000/m`.
+	App string `json:"app,omitempty"`
+
+	// Webhooks that do not verify, for each address. Ping++'s own are not limited. Default: `60/m`.
+	Refused string `json:"refused,omitempty"`
+
+	// Requests that wait for a payment (`?wait=`) at once. Default: `2000`.
+	Waiters int `json:"waiters,omitempty"`
+}
+
 // ExpectConfig is an answer that acknowledges an event.
 type ExpectConfig struct {
 	// The body, compared after trimming and without regard to case, within the first 4 KiB.
@@ -155,6 +177,9 @@ type Handler struct {
 
 	// Where events are delivered. Without it they are recorded and stay pending.
 	Events *EventsConfig `json:"events,omitempty"`
+
+	// How many requests are let through.
+	Limits *LimitsConfig `json:"limits,omitempty"`
 
 	// When charges whose webhook is late are looked up.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`

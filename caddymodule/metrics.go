@@ -18,7 +18,7 @@ var metrics = struct {
 	}, []string{"channel", "result"}),
 	webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "webhooks_total",
-		Help: "Webhooks by result: recorded, duplicate, same_effect, held, or why they were refused (missing, empty, not_base64, wrong_key, malformed, mode, app, unavailable).",
+		Help: "Webhooks by result: recorded, duplicate, same_effect, held, or why they were refused (missing, empty, not_base64, wrong_key, malformed, mode, app, rate_limited, unavailable).",
 	}, []string{"result"}),
 	deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "deliveries_total",
@@ -26,7 +26,7 @@ var metrics = struct {
 	}, []string{"result"}),
 	reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "reconciled_total",
-		Help: "Charges looked up at Ping++, by result: paid, unpaid, reversed, error.",
+		Help: "Attempts looked up at Ping++, by result: paid, unpaid, reversed, error; and of those that got no answer: found, absent.",
 	}, []string{"result"}),
 	delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "delivery_seconds",

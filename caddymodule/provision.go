@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
@@ -92,10 +93,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.provisionReconciler(r); err != nil {
+	if err := h.provisionLimits(r); err != nil {
 		return err
 	}
-	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest, reconciler: h.site.Reconciler}
+	questions := h.app.questions(h.site.Scope)
+	if err := h.provisionReconciler(r, questions); err != nil {
+		return err
+	}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,
+		reconciler: h.site.Reconciler, questions: questions}
 	return h.app.register(&h.registry)
 }
 
@@ -354,7 +360,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 }
 
 // provisionReconciler sets up the look-ups of charges whose webhook does not come.
-func (h *Handler) provisionReconciler(r *resolver) error {
+func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) error {
 	c := h.Reconcile
 	if c == nil {
 		c = &ReconcileConfig{}
@@ -365,7 +371,7 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
 	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		Until: time.Duration(c.Until), Owner: h.app.owner, Logger: h.logger,
+		Until: time.Duration(c.Until), Owner: h.app.owner, Limit: questions, Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 	})
 	h.site.Intake.Ask = h.site.Reconciler.Recover

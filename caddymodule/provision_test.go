@@ -182,6 +182,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"orders method", `"method":"GET"`, `"method":"DELETE"`, `orders: the method "DELETE" is not one of GET, POST`},
 		{"events method", `"method":"POST"`, `"method":"GET"`, `events: the method "GET" is not one of POST, PUT`},
 		{"no events path", `"path":"/internal/pay/events"`, `"path":""`, "events: is missing"},
+		{"no rate", `"orders":{`, `"limits":{"openid":"0"},"orders":{`, `limits openid: "0" is not a rate: write a number from 1 to 1000000, a slash, and s, m or h, like 60/m`},
+		{"negative waiters", `"orders":{`, `"limits":{"waiters":-1},"orders":{`, "limits waiters: -1 is not from 1 to 1000000"},
 		{"prefix without a slash", `"handler":"pay"`, `"handler":"pay","prefix":"pay"`, `prefix: "pay" must begin with a slash`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

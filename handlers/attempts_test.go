@@ -130,23 +130,24 @@ func TestProviderFailures(t *testing.T) {
 		status int
 		code   string
 		state  ledger.AttemptState // empty: the number is free again
+		made   bool                // Ping++ has a charge all the same
 	}{
-		{"402", 402, "charge_rejected", ledger.Refused},
-		{"401", 502, "provider_rejected", ""},
-		{"403", 503, "provider_unavailable", ""},
-		{"429", 503, "provider_unavailable", ""},
-		{"500", 503, "provider_unavailable", ledger.Unknown},
-		{"502", 503, "provider_unavailable", ledger.Unknown},
-		{"502_json", 503, "provider_unavailable", ledger.Unknown},
-		{"200_error", 503, "provider_unavailable", ledger.Unknown},
-		{"200_null", 503, "provider_unavailable", ledger.Unknown},
-		{"200_html", 503, "provider_unavailable", ledger.Unknown},
-		{"empty", 503, "provider_unavailable", ledger.Unknown},
-		{"drop", 503, "provider_unavailable", ledger.Unknown},
-		{"truncate", 503, "provider_unavailable", ledger.Unknown},
-		{"endless", 503, "provider_unavailable", ledger.Unknown},
-		{"wrong_charge", 503, "provider_unavailable", ledger.Unknown},
-		{"slow", 504, "provider_timeout", ledger.Unknown},
+		{"402", 402, "charge_rejected", ledger.Refused, false},
+		{"401", 502, "provider_rejected", "", false},
+		{"403", 503, "provider_unavailable", "", false},
+		{"429", 503, "provider_unavailable", "", false},
+		{"500", 503, "provider_unavailable", ledger.Unknown, false},
+		{"502", 503, "provider_unavailable", ledger.Unknown, false},
+		{"502_json", 503, "provider_unavailable", ledger.Unknown, false},
+		{"200_error", 503, "provider_unavailable", ledger.Unknown, false},
+		{"200_null", 503, "provider_unavailable", ledger.Unknown, false},
+		{"200_html", 503, "provider_unavailable", ledger.Unknown, false},
+		{"empty", 503, "provider_unavailable", ledger.Unknown, false},
+		{"drop", 503, "provider_unavailable", ledger.Unknown, true},
+		{"truncate", 503, "provider_unavailable", ledger.Unknown, true},
+		{"endless", 503, "provider_unavailable", ledger.Unknown, true},
+		{"wrong_charge", 503, "provider_unavailable", ledger.Unknown, true},
+		{"slow", 504, "provider_timeout", ledger.Unknown, false},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			t.Parallel()
@@ -175,9 +176,15 @@ func TestProviderFailures(t *testing.T) {
 				want = want[1:]
 			}
 			w.wantStates("1001", want[:len(want)-1]...)
-			_, number := w.created(session, "1001") // at once: nobody holds the order
-			if (number == "1001") != (c.state == "") {
+			a = w.pay(session, "1001") // at once: nobody holds the order
+			if number := a.text("order_no"); (number == "1001") != (c.state == "" || c.made) {
 				t.Errorf("the next number is %s", number)
+			}
+			if c.made { // the charge is found: the order keeps its one charge
+				want = []ledger.AttemptState{ledger.Open}
+			}
+			if (a.status == 200) != c.made || a.status/100 != 2 {
+				t.Errorf("the next try: %d %s", a.status, a.body)
 			}
 			w.wantStates("1001", want...)
 		})
@@ -385,5 +392,56 @@ func TestReusable(t *testing.T) {
 		if reusable(&c, id, "wx_lite", q, now) {
 			t.Errorf("%s: reused", name)
 		}
+	}
+}
+
+// elsewhere records an attempt of an order through another channel, as its payer made it in another place.
+func (w *world) elsewhere(orderNo string) *ledger.Charge {
+	w.t.Helper()
+	held := w.holder(orderNo)
+	now := w.clock.Now()
+	c := &ledger.Charge{
+		Scope: w.site.Scope, OrderNo: orderNo, Number: held.Number, State: ledger.Open, ID: "ch_elsewhere", Channel: "wx_pub", Payer: payer,
+		PayerAppID: w.sandbox.WxLite().AppID, Amount: 1999, Currency: "cny", Host: "shop.example.com", Created: now, TimeExpire: now.Add(2 * time.Hour), Raw: []byte("{}"),
+	}
+	if err := w.ledger.Created(context.Background(), c); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// An order that was begun through one channel and paid through another is charged once more when both are paid: the second payment
+// waits for a person, and says why.
+func TestPaidTwiceOverTwoChannels(t *testing.T) {
+	w := newWorld(t)
+	session := w.session(payer)
+	old := w.elsewhere("1001")
+	id, number := w.created(session, "1001") // not reused: the channel is another
+	if number == old.Number {
+		t.Errorf("two channels have the number %s", number)
+	}
+	if all := w.attempts("1001"); !all[0].Superseded || all[1].Superseded || all[1].Channel != "wx_lite" {
+		t.Errorf("attempts %+v", all)
+	}
+	body, signature := w.payEvent(id)
+	if a := w.webhook(body, signature); a.text("result") != "recorded" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	event := w.sandbox.State(1).Events[0].ID
+	second := strings.NewReplacer(event, "evt_second", id, old.ID, `"order_no":"`+number+`"`, `"order_no":"`+old.Number+`"`,
+		`"channel":"wx_lite"`, `"channel":"wx_pub"`).Replace(body)
+	if a := w.send(second); a.status != 200 {
+		t.Errorf("the second payment: %d %s", a.status, a.body)
+	}
+	e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_second")
+	if err != nil || e.State != ledger.Held || len(e.Reasons) != 1 || e.Reasons[0] != ledger.ReasonPaidTwice || e.OrderNo != "1001" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if a := w.charge(session, old.ID, ""); a.text("status") != "held" {
+		t.Errorf("its payer sees %s", a.body)
+	}
+	wantProblem(t, w.pay(session, "1001"), 409, "order_already_paid")
+	if n := w.calls("create_charge"); n != 1 {
+		t.Errorf("%d charges", n)
 	}
 }

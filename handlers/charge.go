@@ -15,9 +15,7 @@ import (
 )
 
 const (
-	// MaxWaiters is how many requests may wait for a payment at once.
-	MaxWaiters = 2000
-	maxWait    = 60 * time.Second
+	maxWait = 60 * time.Second
 	// How often a waiting request looks by itself, for payments that another process recorded.
 	waitPoll = 2 * time.Second
 	// How old an unpaid charge must be before its payer's question is passed on to Ping++.
@@ -56,6 +54,11 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	case "", "success", "cancel", "fail":
 	default:
 		return forbidden("client")
+	}
+	if wait > 0 || note != "" {
+		if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil {
+			return err
+		}
 	}
 	l, err := s.open(r.Context())
 	if err != nil {
@@ -110,17 +113,20 @@ func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, 
 	if c.Payer == "" || c.Payer != id.OpenID || c.PayerAppID != id.AppID {
 		return nil, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
+	if c.State != ledger.Open {
+		return nil, problem("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
+	}
 	return c, nil
 }
 
 // await returns the charge once it is paid, or as it stands when the time is up, it expires, the client has gone, or this configuration is
 // replaced.
 func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id Identity, wait time.Duration) (*ledger.Charge, error) {
-	if s.waiting.Add(1) > MaxWaiters {
-		s.waiting.Add(-1)
-		return nil, retryProblem("rate_limited", 5*time.Second, errors.New("too many requests wait for payments"))
+	leave, err := s.Budgets.wait()
+	if err != nil {
+		return nil, err
 	}
-	defer s.waiting.Add(-1)
+	defer leave()
 	changed, stop := l.Watch(ledger.ChargeTopic(s.Scope, chargeID))
 	defer stop()
 	timeout := time.NewTimer(wait)

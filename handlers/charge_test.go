@@ -91,8 +91,8 @@ func TestGetCharge(t *testing.T) {
 	wantProblem(t, w.do("POST", "/pay/charges/"+id, "{}", "X-Pay-Session", w2), 405, "method_not_allowed")
 }
 
-// An attempt whose charge we learned of by its webhook alone has no payer that we know.
-func TestChargeWithoutAPayerIsNobodys(t *testing.T) {
+// Of a charge that we learned of by its webhook alone we know neither price nor expiry.
+func TestChargeKnownByItsEventAlone(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	w.fault("create_charge", "drop", 1)
@@ -147,7 +147,7 @@ func TestClientNote(t *testing.T) {
 // waiting starts a request that waits, and returns once it does.
 func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 	w.t.Helper()
-	before := w.site.waiting.Load()
+	before := w.site.Budgets.waiting.Load()
 	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(ctx, w.server, "GET", "/pay/charges/"+id+"?wait=60", "", "X-Pay-Session", session)
@@ -156,7 +156,7 @@ func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 		}
 		done <- a
 	}()
-	until(w.t, "the request waits", func() bool { return w.site.waiting.Load() > before })
+	until(w.t, "the request waits", func() bool { return w.site.Budgets.waiting.Load() > before })
 	return done
 }
 
@@ -209,7 +209,7 @@ func TestWaitEndsWithTheTimeAndTheConfiguration(t *testing.T) {
 			t.Errorf("after a reload: %d %s", a.status, a.body)
 		}
 	}
-	until(t, "nobody waits", func() bool { return w.site.waiting.Load() == 0 })
+	until(t, "nobody waits", func() bool { return w.site.Budgets.waiting.Load() == 0 })
 }
 
 func TestWaitEndsWithTheClient(t *testing.T) {
@@ -220,7 +220,7 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 	done := w.waiting(ctx, session, id)
 	cancel()
 	<-done
-	until(t, "the handler has returned", func() bool { return w.site.waiting.Load() == 0 })
+	until(t, "the handler has returned", func() bool { return w.site.Budgets.waiting.Load() == 0 })
 	if n := w.logs.FilterLevelExact(zap.ErrorLevel).Len(); n != 0 {
 		t.Errorf("a client that went away is logged as an error: %v", w.logs.All())
 	}
@@ -246,16 +246,17 @@ func TestWaitersAreCapped(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
-	w.site.waiting.Store(MaxWaiters)
+	full := int64(DefaultLimits.Waiters)
+	w.site.Budgets.waiting.Store(full)
 	a := w.charge(session, id, "?wait=60")
 	wantProblem(t, a, 429, "rate_limited")
-	if a.header.Get("Retry-After") == "" || w.site.waiting.Load() != MaxWaiters {
-		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.site.waiting.Load())
+	if a.header.Get("Retry-After") == "" || w.site.Budgets.waiting.Load() != full {
+		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.site.Budgets.waiting.Load())
 	}
 	if a := w.charge(session, id, ""); a.status != 200 {
 		t.Errorf("without wait: %d", a.status)
 	}
-	w.site.waiting.Add(-1)
+	w.site.Budgets.waiting.Add(-1)
 	if a := w.charge(session, id, "?wait=1ms"); a.status != 200 {
 		t.Errorf("the last place: %d", a.status)
 	}

@@ -34,6 +34,9 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+		return err
+	}
 	id, err := s.exchange(r.Context(), code)
 	if err != nil {
 		return err
@@ -94,6 +97,9 @@ func (s *Site) exchangeOnce(ctx context.Context, code string, names [][]byte) (I
 	}
 	if id, err := s.savedLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
 		return id, err
+	}
+	if err := s.Budgets.exchange(s.Now()); err != nil {
+		return Identity{}, err
 	}
 	user, err := s.WxLite.Exchange(ctx, code)
 	if werr, ok := errors.AsType[*wechat.Error](err); ok && werr.Used() {

@@ -21,7 +21,9 @@ type Problem struct {
 	Allow      string         // for method_not_allowed
 	Cause      error          // what really happened; never sent to the client
 
-	logged bool // a line was written, or left out on purpose
+	logged  bool     // a line was written, or left out on purpose
+	budget  string   // of rate_limited: the one that is spent
+	refusal *refusal // of a webhook that was refused
 }
 
 func (p *Problem) Error() string {
@@ -123,6 +125,13 @@ func (s *Site) report(r *http.Request, route string, p *Problem) {
 	}
 	if p.Cause != nil {
 		fields = append(fields, zap.Error(p.Cause))
+	}
+	if p.budget != "" { // a flood must not fill the disk
+		suppressed, ok := s.refusals.allow(p.budget, s.Now())
+		if !ok {
+			return
+		}
+		fields = append(fields, zap.Int64("not_logged_before", suppressed))
 	}
 	gone := errors.Is(p.Cause, context.Canceled) && r.Context().Err() != nil // the client's doing, not a fault
 	if p.Status() >= http.StatusInternalServerError && !gone {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,6 +33,7 @@ type Site struct {
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Intake   *relay.Intake
+	Budgets  *Budgets // of the calls that cost something
 
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
@@ -59,14 +59,13 @@ type Site struct {
 	Rand   io.Reader // randomness for order numbers
 
 	exchanges singleflight.Group // one call to WeChat per code
-	waiting   atomic.Int64       // requests in ?wait
 	refusals  refusalLog
 }
 
 // Counters are told of results. Their arguments never hold what a client sent.
 type Counters struct {
 	Charge  func(channel, result string) // created, reused, or a problem's code
-	Webhook func(result string)          // why it was refused, or unavailable
+	Webhook func(result string)          // why it was refused, rate_limited, or unavailable
 }
 
 func (c Counters) charge(channel, result string) {

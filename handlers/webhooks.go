@@ -21,10 +21,42 @@ const maxWebhook = 256 << 10 // bytes
 // webhook serves POST /pay/webhooks. Nothing is done before the signature verifies, and 200 means that the event is on disk.
 func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
 	err := s.accept(w, r)
-	if err != nil && asProblem(err).Status() >= http.StatusInternalServerError {
+	if err == nil {
+		return nil
+	}
+	p := asProblem(err)
+	switch {
+	case p.refusal != nil:
+		return s.refused(r, p)
+	case p.budget != "":
+		s.Count.webhook(p.Code)
+	case p.Status() >= http.StatusInternalServerError:
 		s.Count.webhook("unavailable")
 	}
 	return err
+}
+
+// refused counts a refused webhook, logs it, a few lines a minute for each reason so that a flood cannot fill the disk, and returns what to
+// answer: once an address has sent too many of them, that it should stop. Nothing is limited before the signature was looked at: Ping++'s own
+// webhooks may come from the same address as a flood, through one proxy.
+func (s *Site) refused(r *http.Request, p *Problem) *Problem {
+	p.logged = true
+	if err := s.Budgets.refusal(s.ClientIP(r), s.Now()); err != nil {
+		s.Count.webhook("rate_limited")
+		return asProblem(err)
+	}
+	s.Count.webhook(p.refusal.reason)
+	if suppressed, ok := s.refusals.allow(p.refusal.reason, s.Now()); ok {
+		s.Logger.Warn("webhook refused", zap.String("reason", p.refusal.reason), zap.String("code", p.Code), zap.NamedError("why", p.Cause),
+			zap.String("advice", p.refusal.advice), zap.Int64("not_logged_before", suppressed))
+	}
+	return p
+}
+
+// refusal is why a webhook was refused.
+type refusal struct {
+	reason string // as it is counted
+	advice string // to the operator
 }
 
 func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
@@ -33,7 +65,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	signatures := r.Header.Values(pingpp.SignatureHeader)
-	ev, err := s.verified(r.Context(), body, signatures)
+	ev, err := s.verified(r, body, signatures)
 	if err != nil {
 		return err
 	}
@@ -74,7 +106,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 }
 
 // verified returns the event that a webhook brings, once it is known to be Ping++'s.
-func (s *Site) verified(ctx context.Context, body []byte, signatures []string) (*pingpp.Event, error) {
+func (s *Site) verified(r *http.Request, body []byte, signatures []string) (*pingpp.Event, error) {
 	verr := s.Verifier.Verify(body, signatures)
 	serr, blank := errors.AsType[*pingpp.SignatureError](verr)
 	blank = blank && serr.Reason == pingpp.SignatureEmpty && s.Scope.Mode == ledger.Test
@@ -89,16 +121,19 @@ func (s *Site) verified(ctx context.Context, body []byte, signatures []string) (
 	if !blank {
 		return ev, nil
 	}
-	return s.confirmed(ctx, ev, verr)
+	return s.confirmed(r, ev, verr)
 }
 
 // confirmed asks Ping++ for a test-mode event that came with a blank signature, as older accounts send them, and returns what
 // Ping++ answers: nothing of the webhook's own body is used but the id. In live mode there is no such way.
-func (s *Site) confirmed(ctx context.Context, claimed *pingpp.Event, verr error) (*pingpp.Event, error) {
+func (s *Site) confirmed(r *http.Request, claimed *pingpp.Event, verr error) (*pingpp.Event, error) {
 	if claimed.Livemode {
 		return nil, s.refuseSignature(verr)
 	}
-	ev, err := s.Reconciler.Event(ctx, claimed.ID)
+	if err := s.Budgets.unverified(s.ClientIP(r), s.Now()); err != nil {
+		return nil, err
+	}
+	ev, err := s.Reconciler.Event(r.Context(), claimed.ID)
 	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
 		return nil, s.refuseSignature(verr)
 	}
@@ -161,18 +196,13 @@ func (s *Site) refuseSignature(err error) *Problem {
 	return s.refuse(reason, problem(code, err), advice)
 }
 
-// refuse logs a refused webhook, a few lines a minute for each reason so that a flood cannot fill the disk, and returns its problem.
+// refuse makes a problem the refusal of a webhook.
 func (s *Site) refuse(reason string, p *Problem, advice string) *Problem {
-	s.Count.webhook(reason)
-	if suppressed, ok := s.refusals.allow(reason, s.Now()); ok {
-		s.Logger.Warn("webhook refused", zap.String("reason", reason), zap.String("code", p.Code), zap.NamedError("why", p.Cause),
-			zap.String("advice", advice), zap.Int64("not_logged_before", suppressed))
-	}
-	p.logged = true
+	p.refusal = &refusal{reason, advice}
 	return p
 }
 
-// refusalLog limits the log lines of refused webhooks, each reason by itself.
+// refusalLog limits the log lines of what is refused, each reason by itself.
 type refusalLog struct {
 	mu      sync.Mutex
 	reasons map[string]*refusalCount

@@ -158,6 +158,10 @@ func (w *world) openLedger() *sqlite.Ledger {
 
 type sessionCtx struct{}
 
+// roomy are limits that no test meets whose matter they are not: the clock stands still, and nothing is free again.
+var roomy = Limits{Address: Rate{maxRate, time.Second}, OpenID: Rate{maxRate, time.Second}, App: Rate{maxRate, time.Second},
+	Refused: Rate{maxRate, time.Second}, Waiters: DefaultLimits.Waiters}
+
 // newSite is one process's site; several on one file are several processes.
 func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	w.t.Helper()
@@ -188,6 +192,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini,
 		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
+		Budgets:  NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
 		Backend: w, Token: backendToken, Ledger: open,

@@ -10,7 +10,7 @@ const (
 	Reserving AttemptState = "reserved" // a request is deciding about the order right now
 	Open      AttemptState = "created"  // Ping++ has answered with a charge
 	Refused   AttemptState = "refused"  // the channel refused it; the number counts as used
-	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential
+	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential. While NextQuery is set, it is looked for
 	Unsent    AttemptState = "unsent"   // only for Release: nothing reached a channel, the number is free again
 	Foreign   AttemptState = "foreign"  // a charge that we did not create, known by its payment's event
 )
@@ -64,6 +64,12 @@ type Reservation struct {
 	Now     time.Time
 	Until   time.Time // when it ends unless extended
 
+	// What is known of the attempt before the order's price is; kept with it whatever becomes of it.
+	Channel    string
+	Payer      string
+	PayerAppID string
+	Host       string
+
 	// Number proposes the Ping++ order number for the order's next attempt: attempts is how many the order has had, try
 	// counts from 0 while proposals turn out to be taken. It must not touch the ledger.
 	Number func(attempts, try int) string
@@ -85,11 +91,11 @@ type Quote struct {
 	At       time.Time
 }
 
-// QueryClaim asks for charges whose payment should be looked up at Ping++.
+// QueryClaim asks for attempts that should be looked up at Ping++.
 type QueryClaim struct {
 	Scope Scope
 	Owner string    // who asks; unique among all processes
-	Now   time.Time // charges whose NextQuery has come
+	Now   time.Time // attempts whose NextQuery has come
 	Until time.Time // when the lease ends
 	Limit int
 }
@@ -98,6 +104,7 @@ type QueryClaim struct {
 type Queried struct {
 	Scope    Scope
 	ChargeID string
+	Number   string    // in place of ChargeID for an unknown attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
 	Reversed bool      // the charge was found or made reversed
 }

@@ -106,24 +106,25 @@ type Charges interface {
 	// Reserve takes the reservation of an order, so that one request at a time decides about it, and sets a Ping++ order
 	// number aside that no attempt in the scope ever had. It returns all attempts of the order, oldest first, without the new one.
 	// While another holder's reservation lasts it returns ErrReserved. A reservation that ran out belonged to somebody who
-	// died: its number may have reached Ping++, so that attempt becomes Unknown and its number stays used.
+	// died: its number may have reached Ping++, so that attempt becomes Unknown, due to be looked for, and its number stays used.
 	Reserve(ctx context.Context, r Reservation) (*Reserved, error)
 	// Extend prolongs until r.Until the reservation that the number belongs to; ErrNotFound when it is no longer held. One that
 	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state.
+	// Refused or Unknown the attempt is kept in that state, and an unknown one is due to be looked for.
 	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
 	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
-	// one comes superseded. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
+	// one comes superseded, which is filled in. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// ClaimQueries leases charges that Ping++ has answered with, that are neither paid nor reversed, and whose NextQuery has come, oldest first.
+	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown attempts, which have
+	// no id, whose NextQuery has come, oldest first. An attempt whose reservation ran out a minute ago becomes Unknown first.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.
 	Queried(ctx context.Context, q Queried) error

@@ -49,11 +49,17 @@ type ReconcilerConfig struct {
 	Until time.Duration // from a charge's expiry to its last look-up; default 24 h
 	Owner string        // names this process in leases
 
-	Observe func(result string) // told of every look-up: paid, unpaid, reversed, error; may be nil
+	// Limit is how often Ping++ is asked; one that is given is shared with the app's other sites. Default: [NewLimit].
+	Limit *rate.Limiter
+
+	Observe func(result string) // told of every look-up: paid, unpaid, reversed, found, absent, error; may be nil
 	Now     func() time.Time    // default time.Now
 	Rand    func() float64      // in [0, 1), for jitter; default math/rand/v2
 	Logger  *zap.Logger
 }
+
+// NewLimit is how often Ping++ may be asked about one app: five times a second, ten at once.
+func NewLimit() *rate.Limiter { return rate.NewLimiter(queriesASec, queryBurst) }
 
 // Reconciler finds payments whose webhook does not come, by asking Ping++. It knows our own charges only.
 type Reconciler struct {
@@ -79,7 +85,10 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string) {}
 	}
-	return &Reconciler{cfg: cfg, limit: rate.NewLimiter(queriesASec, queryBurst), asked: make(map[string]time.Time)}
+	if cfg.Limit == nil {
+		cfg.Limit = NewLimit()
+	}
+	return &Reconciler{cfg: cfg, limit: cfg.Limit, asked: make(map[string]time.Time)}
 }
 
 // Run looks charges up until ctx ends, and compares each day with Ping++'s list.
@@ -120,11 +129,14 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 	var all sync.WaitGroup
 	for i := range due {
 		all.Go(func() {
-			if err := r.limit.Wait(ctx); err != nil {
+			ask := r.lookUp
+			if due[i].ID == "" {
+				ask = r.seek
+			} else if err := r.limit.Wait(ctx); err != nil {
 				return // the lease runs out, and somebody else asks
 			}
-			if err := r.lookUp(ctx, l, &due[i]); err != nil && ctx.Err() == nil {
-				r.cfg.Logger.Warn("a charge could not be looked up", zap.String("order_no", due[i].OrderNo),
+			if err := ask(ctx, l, &due[i]); err != nil && ctx.Err() == nil {
+				r.cfg.Logger.Warn("a charge could not be looked up", zap.String("order_no", due[i].OrderNo), zap.String("number", due[i].Number),
 					zap.String("charge", due[i].ID), zap.Int("queries", due[i].Queries), zap.Error(err))
 			}
 		})

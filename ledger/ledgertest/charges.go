@@ -68,6 +68,12 @@ func testCreatedLate(t *testing.T, l ledger.Ledger) {
 	if cs = attempts(t, l, "2"); !cs[0].Superseded || cs[1].Superseded || cs[0].State != ledger.Open {
 		t.Fatalf("the first answer came after the second: %s", show(cs))
 	}
+	again := cs[0]
+	again.Superseded = false
+	must(t, l.Created(t.Context(), &again))
+	if !again.Superseded {
+		t.Fatal("whoever records a superseded charge is not told so")
+	}
 }
 
 func testCreatedAfterPaid(t *testing.T, l ledger.Ledger) {

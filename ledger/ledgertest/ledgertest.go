@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"queries/claim", testClaimQueries},
 		{"queries/end with payment or reversal", testQueriesEnd},
 		{"queries/a client's note", testNoteAsksNow},
+		{"queries/unknown attempts", testUnknownQueries},
 		{"charges/created in a time", testChargesCreated},
 		{"scopes/never meet", testScopes},
 		{"claim/oldest due first, up to the limit", testClaimOrder},

@@ -23,7 +23,7 @@ const (
 	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?1, channel = ?2, payer = ?3, payer_app = ?4,
 		amount = ?5, currency = ?6, host = ?7, created = ?8, time_expire = ?9, amount_refunded = max(amount_refunded, ?10),
 		paid = max(paid, ?11), time_paid = CASE WHEN time_paid = 0 THEN ?12 ELSE time_paid END, reversed = max(reversed, ?13),
-		next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END WHERE seq = ?15`
+		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END WHERE seq = ?15`
 	sqlAnswer    = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 	sqlSupersede = `UPDATE charges SET superseded = 1 WHERE scope = ? AND order_no = ? AND seq < ? AND NOT paid AND NOT superseded
 		RETURNING coalesce(id, '')`
@@ -64,6 +64,7 @@ func (t *tx) created(c *ledger.Charge) error {
 	if err != nil {
 		return err
 	}
+	c.Superseded = n.superseded
 	if !n.superseded { // else the order has had a later quote
 		price := ledger.Quote{Amount: c.Amount, Currency: c.Currency, At: c.Created}
 		if err := t.quote(n, price, true); err != nil {

@@ -11,8 +11,10 @@ import (
 
 const (
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND state = 'created' AND NOT paid AND NOT reversed
+		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
+			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
+	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved' AND reserved_until <= ?`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseQuery = `UPDATE charges SET query_until = ?1, next_query = ?1 WHERE seq = ?2`
 	// A query that was moved forward during the lease stays: the client saw something that the answer may not know yet.
@@ -20,6 +22,8 @@ const (
 		next_query = CASE WHEN paid OR reversed OR ?1 OR state <> 'created' THEN 0
 			WHEN next_query > 0 AND next_query < query_until THEN next_query ELSE ?2 END
 		WHERE scope = ?3 AND id = ?4`
+	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
+		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'unknown' AND id IS NULL`
 	sqlNoteClient = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END
 		WHERE scope = ?4 AND id = ?5`
@@ -42,6 +46,9 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 		cs = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
+			return err
+		}
+		if err := t.forsake(scope, c.Now); err != nil {
 			return err
 		}
 		var seqs []int64
@@ -70,9 +77,38 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 	return cs, nil
 }
 
+// forsakenAfter is how long after its end a reservation that nobody took over counts as a dead holder's.
+const forsakenAfter = time.Minute
+
+// forsake makes the attempts of dead holders unknown.
+func (t *tx) forsake(scope int64, now time.Time) error {
+	var seqs []int64
+	rows, err := t.query(sqlForsaken, scope, millis(now.Add(-forsakenAfter)))
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var seq int64
+		err := rows.Scan(&seq)
+		seqs = append(seqs, seq)
+		return err
+	})
+	for _, seq := range seqs {
+		if err != nil {
+			break
+		}
+		_, _, err = t.change(sqlForsake, millis(now), seq)
+	}
+	return err
+}
+
 // Queried implements [ledger.Charges].
 func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 	return l.writeLax(ctx, func(t *tx) error {
+		if q.ChargeID == "" && q.Number != "" {
+			scope, err := t.scope(q.Scope)
+			if err == nil {
+				_, _, err = t.change(sqlSought, millis(q.Next), scope, q.Number)
+			}
+			return err
+		}
 		err := t.changeOne(q.Scope, func(scope int64) (int64, int64, error) {
 			return t.change(sqlQueried, q.Reversed, millis(q.Next), scope, q.ChargeID)
 		})

@@ -11,13 +11,15 @@ import (
 
 const (
 	sqlReservation = `SELECT seq, reserved_until FROM charges WHERE scope = ? AND order_no = ? AND state = 'reserved'`
-	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0 WHERE seq = ?`
-	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created)
-		VALUES (?, ?, ?, 'reserved', ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
-	sqlExtend  = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'reserved'`
-	sqlNumber  = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
-	sqlDelete  = `DELETE FROM charges WHERE seq = ?`
-	sqlRelease = `UPDATE charges SET state = ?, reserved_until = 0 WHERE seq = ?`
+	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0, next_query = CASE WHEN id IS NULL THEN ? ELSE 0 END WHERE seq = ?`
+	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created, channel, payer, payer_app, host)
+		VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
+	sqlExtend = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'reserved'`
+	sqlNumber = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
+	sqlDelete = `DELETE FROM charges WHERE seq = ?`
+	// An unknown attempt is due at once: whoever looks for it decides when.
+	sqlRelease = `UPDATE charges SET state = ?1, reserved_until = 0, next_query = CASE WHEN ?1 = 'unknown' AND id IS NULL THEN created ELSE 0 END
+		WHERE seq = ?2`
 )
 
 // numberTries bounds how often a proposed number may turn out to be taken.
@@ -54,7 +56,7 @@ func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
 	case until > millis(r.Now):
 		return nil, ledger.ErrReserved
 	default:
-		if _, _, err := t.change(sqlForsake, seq); err != nil {
+		if _, _, err := t.change(sqlForsake, millis(r.Now), seq); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +70,7 @@ func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
 		if number == "" {
 			return nil, fmt.Errorf("the number proposed for order %s is empty", r.OrderNo)
 		}
-		added, _, err := t.change(sqlReserve, scope, r.OrderNo, number, millis(r.Until), millis(r.Now))
+		added, _, err := t.change(sqlReserve, scope, r.OrderNo, number, millis(r.Until), millis(r.Now), r.Channel, r.Payer, r.PayerAppID, r.Host)
 		if err != nil {
 			return nil, err
 		}

@@ -255,6 +255,7 @@ func TestQueryPlans(t *testing.T) {
 		sqlLookUp:         "SCAN one",                                       // a table of one row
 		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                   // of the attempts of a day
 		sqlByState:        "events_state (scope=? AND state=?",              // what it lists
+		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",    // of the requests of this moment
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)", // ends at the first without a lease
 	}
 	for _, text := range slices.Concat(reads, writes) {

@@ -257,6 +257,12 @@ http://<addr> {
 		}
 		upstream <backend>
 		backend_token {env.PAY_BACKEND_TOKEN}
+		limits {
+			address 1000000/s
+			openid  1000000/s
+			app     1000000/s
+			refused 1000000/s
+		}
 		orders GET /internal/pay/orders/{order_no}
 		<events>
 	}`

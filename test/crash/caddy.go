@@ -122,6 +122,12 @@ http://localhost:<port> {
 			header_up X-Crash-Process <process>
 		}
 		backend_token <token>
+		limits {
+			address 1000000/s
+			openid  1000000/s
+			app     1000000/s
+			refused 1000000/s
+		}
 		orders GET /internal/pay/orders/{order_no}
 		events POST /internal/pay/events {
 			secret  <secret>

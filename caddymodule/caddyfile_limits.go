@@ -1,0 +1,50 @@
+package caddymodule
+
+import (
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+// parseLimits parses the block:
+//
+//	limits {
+//	    address <n>/s|m|h
+//	    openid  <n>/s|m|h
+//	    app     <n>/s|m|h
+//	    refused <n>/s|m|h
+//	    waiters <n>
+//	}
+func parseLimits(d *caddyfile.Dispenser, c *LimitsConfig) error {
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("limits takes a block, not %q; write: limits { … }", args[0])
+	}
+	o := options{
+		"waiters": func(d *caddyfile.Dispenser) error {
+			var text string
+			if err := one(d, &text, "2000"); err != nil {
+				return err
+			}
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > maxWaiters {
+				return d.Errf("waiters takes a whole number from 1 to %d, not %q; write: waiters 2000", maxWaiters, text)
+			}
+			c.Waiters = n
+			return nil
+		},
+	}
+	for name, to := range map[string]*string{"address": &c.Address, "openid": &c.OpenID, "app": &c.App, "refused": &c.Refused} {
+		o[name] = func(d *caddyfile.Dispenser) error {
+			if err := one(d, to, "60/m"); err != nil {
+				return err
+			}
+			if _, err := handlers.ParseRate(*to); err != nil {
+				return d.Errf("%s: %v", name, err)
+			}
+			return nil
+		}
+	}
+	return o.parse(d, "limits")
+}

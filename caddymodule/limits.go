@@ -1,0 +1,75 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay"
+)
+
+const maxWaiters = 1_000_000
+
+// budgets holds what is spent of the limits. Sites of one app and mode with the same limits share it, and so do the old and the new
+// configuration during a reload: a reload gives nobody a new budget unless it changes the limits.
+var budgets = caddy.NewUsagePool()
+
+type budgetsKey struct {
+	scope  ledger.Scope
+	limits handlers.Limits
+}
+
+// provisionLimits resolves the limits; what is not set has its default.
+func (h *Handler) provisionLimits(r *resolver) error {
+	c := h.Limits
+	if c == nil {
+		c = &LimitsConfig{}
+	}
+	l := handlers.DefaultLimits
+	for _, option := range []struct {
+		name, text string
+		to         *handlers.Rate
+	}{{"address", c.Address, &l.Address}, {"openid", c.OpenID, &l.OpenID}, {"app", c.App, &l.App}, {"refused", c.Refused, &l.Refused}} {
+		if option.text == "" {
+			continue
+		}
+		var err error
+		if *option.to, err = handlers.ParseRate(option.text); err != nil {
+			return r.errorf("limits "+option.name, "%w", err)
+		}
+	}
+	if c.Waiters < 0 || c.Waiters > maxWaiters {
+		return r.errorf("limits waiters", "%d is not from 1 to %d", c.Waiters, maxWaiters)
+	}
+	if c.Waiters > 0 {
+		l.Waiters = c.Waiters
+	}
+	h.site.Budgets = h.app.budgets(budgetsKey{h.site.Scope, l})
+	return nil
+}
+
+// budgets returns the budgets under a key; Cleanup gives them back.
+func (a *App) budgets(key budgetsKey) *handlers.Budgets {
+	b, _ := budgets.LoadOrStore(key, handlers.NewBudgets(key.limits))
+	a.spent = append(a.spent, key)
+	return b.(*handlers.Budgets)
+}
+
+// releaseBudgets gives all budgets back.
+func (a *App) releaseBudgets() {
+	for _, key := range a.spent {
+		_, _ = budgets.Delete(key) // nothing is closed that could fail
+	}
+	a.spent = nil
+}
+
+// questions is how often Ping++ is asked about an app, by all its sites together.
+func (a *App) questions(s ledger.Scope) *rate.Limiter {
+	for _, other := range a.sites {
+		if other.scope == s {
+			return other.questions
+		}
+	}
+	return relay.NewLimit()
+}
