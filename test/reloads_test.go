@@ -88,22 +88,33 @@ func TestHundredReloads(t *testing.T) {
 		}
 		t.Logf("%d reloads: %d webhooks acknowledged, %d sent again on another connection; %d visits, %d repeated",
 			times, len(f.acked), f.resent, count, visits.again)
+	}
+	l := s.ledger()
+	atRest := func() holdings {
+		eventually(t, shortly, func() error {
+			due, err := l.NextDue(t.Context(), s.scope())
+			if err == nil && due.Pending > 0 {
+				err = errorf("%d events are pending", due.Pending)
+			}
+			return err
+		})
 		if err := s.load(generation()); err != nil { // one that has no connections to the backend yet
 			t.Fatal(err)
 		}
+		return s.atRest()
 	}
 
 	reload("WARM", warmUp)
-	before := s.atRest()
+	before := atRest()
 	reload("R", reloads)
 	var after holdings
 	if err := poll(shortly, func() error {
-		if after = s.atRest(); after.goroutines > before.goroutines || len(after.files) > len(before.files) {
+		if after = atRest(); after.goroutines > before.goroutines || len(after.files) > len(before.files) {
 			return errors.New("there are more than before")
 		}
 		return nil
 	}); err != nil {
-		t.Errorf("files before: %q\nfiles after: %q\n%.3000s", before.files, after.files, after.stacks)
+		t.Errorf("files before: %q\nfiles after: %q\n%.6000s", before.files, after.files, before.grown(after))
 	}
 	t.Logf("%d goroutines before %d reloads, %d after; %d open files and %d of the ledger before, %d and %d after",
 		before.goroutines, reloads, after.goroutines, len(before.files), before.ledger, len(after.files), after.ledger)
@@ -118,6 +129,23 @@ type holdings struct {
 	stacks     string
 	files      []string // what its file handles stand for; empty where the system does not tell
 	ledger     int      // more of them, of the ledger's: its connections are opened as they are needed, and kept
+}
+
+// grown returns what there is more of in a later profile: its groups are a number, addresses, and the frames below.
+func (h holdings) grown(later holdings) string {
+	count := make(map[string]int)
+	for group := range strings.SplitSeq(h.stacks, "\n\n") {
+		n, stack, _ := strings.Cut(group, " @ ")
+		count[stack], _ = strconv.Atoi(n)
+	}
+	var more strings.Builder
+	for group := range strings.SplitSeq(later.stacks, "\n\n") {
+		n, stack, _ := strings.Cut(group, " @ ")
+		if now, _ := strconv.Atoi(n); now > count[stack] {
+			fmt.Fprintf(&more, "%d goroutines before and %d after @ %s\n\n", count[stack], now, stack)
+		}
+	}
+	return more.String()
 }
 
 var goroutines = regexp.MustCompile(`^goroutine profile: total (\d+)`)
