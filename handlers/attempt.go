@@ -31,7 +31,8 @@ type attempt struct {
 	req     *chargeRequest
 	id      Identity
 	log     *zap.Logger
-	host    string       // that the client called
+	host    string // that the client called
+	extra   map[string]any
 	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
 }
 
@@ -153,7 +154,7 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
-	q, err := a.site.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
+	q, err := a.quote(ctx, r)
 	if p, ok := errors.AsType[*Problem](err); ok && p.Code == "order_already_paid" {
 		return nil, nil, a.alreadyPaid(attempts)
 	}
@@ -177,13 +178,25 @@ func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, er
 			return nil, a.alreadyPaid(attempts)
 		}
 	}
+	var err error
+	if a.extra, err = a.makeExtra(q); err != nil {
+		return nil, err
+	}
 	now := a.site.Now()
 	for i := range slices.Backward(attempts) {
-		if reusable(&attempts[i], a.id, a.req.Channel, q, now) {
+		if reusable(&attempts[i], a.id, a.req.Channel, q, now) && a.channel.sameChoice(attempts[i].Raw, a.extra) {
 			return &attempts[i], nil
 		}
 	}
 	return nil, nil
+}
+
+// quote is the backend's, or what the client may name itself.
+func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
+	if a.site.ClientAmount != nil {
+		return a.site.ClientAmount.quote(a.req, a.channel)
+	}
+	return a.site.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
@@ -203,7 +216,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	params := &pingpp.ChargeParams{
 		OrderNo: number, Channel: a.req.Channel, Amount: q.Amount, Currency: q.Currency,
 		ClientIP: clientIP(s.ClientIP(r)), Subject: q.Subject, Body: q.Body,
-		Extra: a.extra(q), Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
+		Extra: a.extra, Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
 	}
 	for k, v := range q.Metadata {
 		params.Metadata[k] = v

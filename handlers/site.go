@@ -35,6 +35,12 @@ type Site struct {
 	Intake   *relay.Intake
 	Budgets  *Budgets // of the calls that cost something
 
+	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
+	ClientAmount *ClientAmount
+	// ReturnURLs is where channels send payers back to, by the names of the options: success_url, cancel_url, fail_url and
+	// result_url. {order_no} in them is the merchant's order number.
+	ReturnURLs map[string]string
+
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
 	QueryAfter time.Duration
@@ -142,7 +148,7 @@ func (s *Site) route(path string) route {
 	switch {
 	case path == "/openid" && s.WxLite != nil:
 		return route{"openid", []string{get, post}, s.openid}
-	case path == "/charges" && s.Orders != nil:
+	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
