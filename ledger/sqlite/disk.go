@@ -20,6 +20,7 @@ const laxDelay = 100 * time.Millisecond
 // closing ours drops none.)
 type disk struct {
 	log         *os.File // the -wal file
+	sync        func(*os.File) error
 	batches     chan batch
 	outstanding atomic.Int64  // batches whose callers have not been told yet
 	idle        chan struct{} // capacity 1: outstanding has become 0
@@ -35,7 +36,7 @@ type batch struct {
 }
 
 func newDisk() *disk {
-	return &disk{batches: make(chan batch, 64), idle: make(chan struct{}, 1), done: make(chan struct{})}
+	return &disk{sync: datasync, batches: make(chan batch, 64), idle: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // open begins to use the -wal file of a ledger to which a connection is open.
@@ -131,7 +132,7 @@ func (d *disk) force() error {
 	if err := d.broken(); err != nil {
 		return err
 	}
-	if err := datasync(d.log); err != nil {
+	if err := d.sync(d.log); err != nil {
 		d.failed.Store(true)
 		return fmt.Errorf("%w: %w", errForce, err)
 	}

@@ -99,7 +99,7 @@ func openReads(file string) *sql.DB {
 func openWrites(file string) *sql.DB {
 	return openDB(file, 1, url.Values{
 		"_txlock":      {"immediate"},
-		"_synchronous": {"NORMAL"},                                                                      // COMMIT does not wait for the disk: see disk
+		"_synchronous": {"NORMAL"},                                                                     // COMMIT does not wait for the disk: see disk
 		"_pragma":      {"cache_size(-8192)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)"}, // see folder
 	})
 }

@@ -19,19 +19,21 @@ const (
 // folder is always a few pages behind; the writer copies those itself, when the file has become long.
 type folder struct {
 	ledger  *Ledger
+	after   int           // foldAfter
+	rest    int           // foldRest
 	written int           // writes since the last signal
 	full    chan struct{} // capacity 1: there is something to fold
-	rest    atomic.Bool   // the writer should copy the rest before its next transaction
+	behind  atomic.Bool   // the writer should copy the rest before its next transaction
 	done    chan struct{} // closed when run has returned
 }
 
 func newFolder(l *Ledger) *folder {
-	return &folder{ledger: l, full: make(chan struct{}, 1), done: make(chan struct{})}
+	return &folder{ledger: l, after: foldAfter, rest: foldRest, full: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // add counts writes. Only the writer calls it.
 func (f *folder) add(n int) {
-	if f.written += n; f.written < foldAfter {
+	if f.written += n; f.written < f.after {
 		return
 	}
 	f.written = 0
@@ -51,8 +53,8 @@ func (f *folder) run() {
 		if err != nil {
 			f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
 		}
-		if frames >= foldRest {
-			f.rest.Store(true)
+		if frames >= f.rest {
+			f.behind.Store(true)
 		}
 	}
 }

@@ -1,8 +1,9 @@
 // Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator.
 //
-// All writes go through one goroutine with a connection of its own, which commits everything that waits in one
-// transaction: one fsync for many (see writer.go). Reads have a pool of their own and never wait for a write. Several
-// processes may use one file, on one machine; the file must not be on a network file system.
+// All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
+// transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
+// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. Several processes may
+// use one file, on one machine; the file must not be on a network file system.
 package sqlite
 
 import (

@@ -229,7 +229,7 @@ func (w *writer) begin() error {
 	if err := w.mend(); err != nil {
 		return err
 	}
-	if w.folder.rest.Swap(false) {
+	if w.folder.behind.Swap(false) {
 		_, _, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
 	}
 	start := time.Now()
@@ -286,6 +286,9 @@ func (w *writer) mend() error {
 	frames, copied, err := w.conn.checkpoint("FULL")
 	if err == nil && copied < frames {
 		err = errors.New("others are reading it")
+	}
+	if err == nil {
+		err = w.disk.open(w.ledger.file)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
