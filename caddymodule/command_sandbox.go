@@ -50,6 +50,7 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 	f.StringVar(&account.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
 	f.StringVar(&account.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
 	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks are sent; may be given several times")
+	f.StringVar(&s.PublicURL, "public_url", "", "Where a browser finds the sandbox, for QR codes of test charges (default: as the client that created the charge did)")
 	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of the webhook schedule")
 	f.BoolVar(&asJSON, "json", false, "Print what was made as one line of JSON")
 	return cmd

@@ -47,6 +47,10 @@ type Sandbox struct {
 	// Where webhooks are sent. A certificate of a loopback host is not checked.
 	Webhooks []string `json:"webhook,omitempty"`
 
+	// Where a browser finds the sandbox, like `https://sandbox.example.com`: QR codes and addresses of test charges lead to its
+	// mock pay page. Default: as the request that created the charge did.
+	PublicURL string `json:"public_url,omitempty"`
+
 	// Divides every wait of the webhook schedule: at 60 a minute takes a second. Default: 1.
 	TimeScale float64 `json:"time_scale,omitempty"`
 
@@ -82,6 +86,7 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 		{"pay_sandbox app", s.App, &cfg.App},
 		{"pay_sandbox test_key", s.TestKey, &cfg.TestKey},
 		{"pay_sandbox live_key", s.LiveKey, &cfg.LiveKey},
+		{"pay_sandbox public_url", s.PublicURL, &cfg.PublicURL},
 	} {
 		if o.value == "" {
 			continue
@@ -185,6 +190,7 @@ func webhookClient() *http.Client {
 //	    signing_key  <file or PEM>
 //	    wechat wx_lite { app_id …  secret … }
 //	    webhook      <url>...
+//	    public_url   <url>
 //	    time_scale   <factor>
 //	}
 func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -199,6 +205,7 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		"live_key":     func(d *caddyfile.Dispenser) error { return one(d, &s.LiveKey, "sk_live_…") },
 		"merchant_key": func(d *caddyfile.Dispenser) error { return one(d, &s.MerchantKey, "merchant.pub.pem") },
 		"signing_key":  func(d *caddyfile.Dispenser) error { return one(d, &s.SigningKey, "pingpp.pem") },
+		"public_url":   func(d *caddyfile.Dispenser) error { return one(d, &s.PublicURL, "https://sandbox.example.com") },
 		"webhook":      func(d *caddyfile.Dispenser) error { return several(d, &s.Webhooks, "https://localhost/pay/webhooks") },
 		"wechat":       func(d *caddyfile.Dispenser) (err error) { s.WeChat, err = parseWeChat(d, false); return err },
 		"time_scale": func(d *caddyfile.Dispenser) error {

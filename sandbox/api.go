@@ -107,7 +107,7 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	var v any
 	switch c.op {
 	case opCreate:
-		v, refusal = s.createCharge(body, live)
+		v, refusal = s.createCharge(body, live, s.publicURL(r))
 	case opGet:
 		v, refusal = s.getCharge(c.id, live)
 	case opList:

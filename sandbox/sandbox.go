@@ -4,7 +4,7 @@
 //
 // A [Sandbox] is one http.Handler:
 //
-//	POST /v1/charges                     create a charge (channel wx_lite)
+//	POST /v1/charges                     create a charge, through any channel that Ping++ documents
 //	GET  /v1/charges/{id}                one charge
 //	GET  /v1/charges?app[id]=app_…       a list: limit, starting_after, ending_before, created[gt|gte|lt|lte], channel, paid, refunded, reversed
 //	POST /v1/charges/{id}/reverse        cancel an unpaid charge
@@ -13,6 +13,7 @@
 //	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
 //	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
+//	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
 //	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
 //
 // # What is like the real thing
@@ -21,7 +22,8 @@
 // signatures are checked over the raw request target, when Config.MerchantKey is set; a timestamp
 // more than 15 minutes off is refused. Every API answer is signed and says Connection: close. Error
 // messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
-// them, and then as WeChat would: those refusals are 402 channel_error.
+// them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
+// test mode those that are a URL lead to the mock page, as at Ping++.
 //
 // A used order number: while the first charge is unpaid and for at most 2 hours, the same number with
 // the same parameters (app, channel, amount, currency, subject, body, extra) is answered with that
@@ -34,7 +36,8 @@
 // are not followed.
 //
 // A reversed charge cannot be paid, and its number cannot be used again; a paid one cannot be reversed
-// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed).
+// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed), nor one of a channel that Ping++ does not
+// name for it (400, param channel).
 //
 // A refund is pending, as WeChat's are, and succeeds after 10 s (divided by Config.TimeScale), which sends
 // refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
@@ -101,6 +104,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -132,6 +136,10 @@ type Config struct {
 	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
 	// transport that is given here are the caller's to close.
 	WebhookClient *http.Client
+
+	// PublicURL is where a browser finds the sandbox, like https://sandbox.example.com: test charges' QR codes and addresses point
+	// there. Default: as the request that created the charge did.
+	PublicURL string
 
 	// TimeScale divides every wait of the webhook schedule: at 60 a minute takes a second. Default 1.
 	TimeScale float64
@@ -184,6 +192,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if !(cfg.TimeScale > 0 && cfg.TimeScale <= 1e9) {
 		return nil, fmt.Errorf("sandbox: time_scale is %v: write a positive number, 60 makes a minute take a second", cfg.TimeScale)
+	}
+	if u, err := url.Parse(cfg.PublicURL); cfg.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("sandbox: public_url is %q: write an address like https://sandbox.example.com", cfg.PublicURL)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -300,10 +311,10 @@ func Serves(path string) bool {
 			return true
 		}
 	}
-	return false
+	return path == mockPath
 }
 
-// ServeHTTP answers for Ping++ (/v1, /notify), for WeChat (/sns), and the levers (/sandbox).
+// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
 	w.Header().Set("Connection", "close")
@@ -313,12 +324,14 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveAPI(w, r)
 	case strings.HasPrefix(path, "/notify/charges/"):
 		s.serveNotify(w, r, strings.TrimPrefix(path, "/notify/charges/"))
+	case path == mockPath:
+		s.serveMock(w, r)
 	case strings.HasPrefix(path, "/sns/"):
 		s.serveWeChat(w, r)
 	case strings.HasPrefix(path, "/sandbox/"):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
-		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
+		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
 }
 
