@@ -209,8 +209,8 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	if q.Currency == "" {
 		q.Currency = c.currency
 	}
-	if q.Currency != c.currency {
-		return problem("amount_invalid", fmt.Errorf("currency must be %s for this channel, not %.20q", c.currency, q.Currency))
+	if err := c.acceptsCurrency(q.Currency); err != nil {
+		return problem("amount_invalid", err)
 	}
 	if q.Amount <= 0 {
 		return problem("amount_invalid", fmt.Errorf("amount must be above 0 fen, not %d", q.Amount))
@@ -253,7 +253,7 @@ func (q *quote) checkText(c channel) error {
 			}
 		}
 	}
-	q.Subject, q.Body = cut(q.Subject, c.subject), cut(q.Body, c.body)
+	q.Subject, q.Body = c.subject.cut(q.Subject), c.body.cut(q.Body)
 	return nil
 }
 
@@ -272,15 +272,4 @@ func (q *quote) checkMetadata() error {
 		return fmt.Errorf("metadata has %d characters with ours; at most %d fit", characters, maxMetaText)
 	}
 	return nil
-}
-
-// cut shortens a text to at most n characters.
-func cut(text string, n int) string {
-	for i := range text {
-		if n == 0 {
-			return text[:i]
-		}
-		n--
-	}
-	return text
 }

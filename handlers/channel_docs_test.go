@@ -1,0 +1,130 @@
+package handlers
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the tables of docs/channels*.md; read the diff")
+
+// words are what the tables of the reference page say, in one language.
+type words struct {
+	page                        string
+	rules, extra                string // the heads of the two tables
+	characters, bytes, noEmoji  string
+	comma, any, nobody, yes, no string
+	source                      [fromSession + 1]string
+	units                       [3]string // day, hour, minute
+	name                        func(channel) string
+	form                        func(form) string
+}
+
+var pages = []words{{
+	page:       "../docs/channels.md",
+	rules:      "| channel | | `order_no` | subject | body | `time_expire` ahead, default | currency | login |\n|---|---|---|---|---|---|---|---|\n",
+	extra:      "| channel | member of `extra` | value | required | who gives it |\n|---|---|---|---|---|\n",
+	characters: "characters", bytes: "bytes", noEmoji: ", no emoji", comma: ", ", any: "any; the quote names it", nobody: "none", yes: "yes", no: "",
+	source: [...]string{"the quote", "the quote, else the option `%s`", "the quote, else the client", "the quote, else the order number", "the session"},
+	units:  [...]string{"d", "h", "min"},
+	name:   func(c channel) string { return c.en },
+	form:   func(f form) string { return f.en },
+}, {
+	page:       "../docs/channels.zh-CN.md",
+	rules:      "| 渠道 | | `order_no` | subject | body | `time_expire` 范围，默认 | 货币 | 登录 |\n|---|---|---|---|---|---|---|---|\n",
+	extra:      "| 渠道 | `extra` 字段 | 取值 | 必填 | 由谁提供 |\n|---|---|---|---|---|\n",
+	characters: "个字符", bytes: "字节", noEmoji: "，不含 emoji", comma: "，", any: "不限，由报价给出", nobody: "不需要", yes: "是", no: "",
+	source: [...]string{"报价", "报价，否则配置项 `%s`", "报价，否则客户端", "报价，否则订单号", "会话"},
+	units:  [...]string{" 天", " 小时", " 分钟"},
+	name:   func(c channel) string { return c.zh },
+	form:   func(f form) string { return f.zh },
+}}
+
+func (w *words) limit(l limit, c channel) string {
+	unit, emoji := w.characters, ""
+	if l.bytes {
+		unit = w.bytes
+	}
+	if c.noEmoji {
+		emoji = w.noEmoji
+	}
+	return fmt.Sprintf("%d %s%s", l.most, unit, emoji)
+}
+
+func (w *words) duration(d time.Duration) string {
+	for i, unit := range []time.Duration{day, time.Hour} {
+		if d%unit == 0 && (d > unit || unit == time.Hour || d == day) {
+			return strconv.Itoa(int(d/unit)) + w.units[i]
+		}
+	}
+	return strconv.Itoa(int(d/time.Minute)) + w.units[2]
+}
+
+// tables writes the two tables of the reference page.
+func (w *words) tables() string {
+	var b strings.Builder
+	b.WriteString(w.rules)
+	names := slices.Sorted(maps.Keys(channels))
+	for _, name := range names {
+		c := channels[name]
+		currency, payer := c.currency, w.nobody
+		if currency == "" {
+			currency = w.any
+		}
+		if c.payer != "" {
+			payer = "`" + c.payer + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s |\n", name, w.name(c), c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
+			w.duration(c.expireMin), w.duration(c.expireMax), w.comma, w.duration(c.expireDefault), currency, payer)
+	}
+	b.WriteString("\n" + w.extra)
+	for _, name := range names {
+		for _, k := range channels[name].extra {
+			required := w.no
+			if k.required {
+				required = w.yes
+			}
+			source := strings.ReplaceAll(w.source[k.from], "%s", k.name)
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", name, k.name, w.form(k.form), required, source)
+		}
+	}
+	return b.String()
+}
+
+const (
+	tableBegin = "<!-- The tables are made from the code: go test ./handlers -run TestChannelDocs -update -->\n"
+	tableEnd   = "<!-- end of the tables -->\n"
+)
+
+// The reference page says what the code does.
+func TestChannelDocs(t *testing.T) {
+	for _, w := range pages {
+		t.Run(w.page, func(t *testing.T) {
+			raw, err := os.ReadFile(w.page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, rest, ok := strings.Cut(string(raw), tableBegin)
+			have, tail, ok2 := strings.Cut(rest, tableEnd)
+			if !ok || !ok2 {
+				t.Fatalf("the marks of the tables are not there: %q … %q", tableBegin, tableEnd)
+			}
+			want := "\n" + w.tables() + "\n"
+			if *update {
+				if err := os.WriteFile(w.page, []byte(head+tableBegin+want+tableEnd+tail), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if have != want {
+				t.Errorf("the tables are not what the code does; run: go test ./handlers -run TestChannelDocs -update")
+			}
+		})
+	}
+}

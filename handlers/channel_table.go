@@ -1,0 +1,126 @@
+package handlers
+
+import "time"
+
+const day = 24 * time.Hour
+
+// The families of channels: what their members have in common.
+var (
+	general = channel{
+		numberMin: 8, numberMax: 20, // what Ping++ recommends where it names no bounds
+		currency: "cny", subject: limit{most: 32}, body: limit{most: 128},
+		expireMin: time.Minute, expireMax: 15 * day, expireDefault: day,
+	}
+	weChat      = general.numbers(2, 32).expires(7*day, 2*time.Hour).withoutEmoji()
+	alipay      = general.numbers(1, 64)
+	unionPay    = general.numbers(8, 40).expires(time.Hour, time.Hour).subjectBytes(32) // and ChinaPay
+	baidu       = general.numbers(1, 20)
+	aggregated  = general.numbers(8, 32).withoutEmoji() // wallets of several kinds, WeChat's among them
+	weChatCross = weChat.numbers(1, 32).anyCurrency()
+)
+
+// Members of extra that several channels have.
+var (
+	openID      = need("open_id", fromSession, anyText)
+	productID   = need("product_id", fromOrderNo, text(1, 32))
+	scanCode    = need("scan_code", fromClient, alnum(1, 64))
+	goods       = need("goods_list", fromQuote, goodsList)
+	maybeGoods  = may("goods_list", fromQuote, goodsList)
+	limitPay    = may("limit_pay", fromQuote, oneOf("no_credit"))
+	goodsTag    = may("goods_tag", fromQuote, text(1, 32))
+	provider    = may("sys_service_provider_id", fromQuote, anyText)
+	successURL  = need("success_url", fromConfig, address)
+	resultURL   = need("result_url", fromConfig, address)
+	returnURL   = may("return_url", fromQuote, address)
+	isvTerminal = need("terminal_id", fromQuote, alnum(1, 8))
+	isvWallet   = need("pay_channel", fromClient, oneOf("alipay", "wx", "bfb"))
+)
+
+// channels is every channel that a charge can be created for.
+var channels = map[string]channel{
+	"wx_lite": weChat.paidBy("wx_lite").is("WeChat mini program", "微信小程序支付", openID, limitPay, goodsTag),
+	"wx_pub":  weChat.paidBy("wx_pub").is("WeChat official account", "微信公众号支付", openID, limitPay, goodsTag),
+	"wx_pub_qr": weChat.is("WeChat, QR code on a screen", "微信扫码支付",
+		productID, limitPay, goodsTag),
+	"wx_pub_scan": weChat.numbers(1, 32).is("WeChat, the payer's code read by the shop", "微信付款码支付",
+		scanCode, may("terminal_id", fromQuote, anyText), limitPay, goodsTag),
+	"wx": weChat.is("WeChat from an app", "微信 App 支付", limitPay, goodsTag),
+	"wx_wap": weChat.is("WeChat from a phone's browser", "微信 H5 支付",
+		may("result_url", fromConfig, address), goodsTag),
+
+	"alipay": alipay.is("Alipay from an app", "支付宝 App 支付",
+		may("extern_token", fromQuote, text(32, 32)), may("rn_check", fromQuote, oneOf("T", "F"))),
+	"alipay_wap": alipay.is("Alipay from a phone's browser", "支付宝手机网站支付",
+		successURL, may("cancel_url", fromConfig, address), may("new_version", fromQuote, boolean), may("app_pay", fromClient, boolean)),
+	"alipay_pc_direct": alipay.is("Alipay from a desktop's browser", "支付宝电脑网站支付",
+		successURL, may("enable_anti_phishing_key", fromQuote, boolean), may("exter_invoke_ip", fromQuote, anyText),
+		may("qr_pay_mode", fromClient, whole(0, 4)), may("qrcode_width", fromClient, whole(1, 2000))),
+	"alipay_qr": alipay.is("Alipay, QR code on a screen", "支付宝扫码支付",
+		may("hb_fq_num", fromQuote, anyWhole), may("hb_fq_seller_percent", fromQuote, whole(0, 100)), provider),
+	"alipay_scan": alipay.is("Alipay, the payer's code read by the shop", "支付宝付款码支付",
+		scanCode, need("terminal_id", fromQuote, anyText), maybeGoods, may("operator_id", fromQuote, anyText),
+		may("store_id", fromQuote, anyText), provider),
+
+	"upacp":          unionPay.is("UnionPay from an app", "银联 App 支付"),
+	"upacp_wap":      unionPay.is("UnionPay from a phone's browser", "银联手机网页支付", resultURL),
+	"upacp_pc":       unionPay.is("UnionPay from a desktop's browser", "银联电脑网页支付", resultURL),
+	"applepay_upacp": unionPay.is("Apple Pay", "Apple Pay"),
+	"cp_b2b":         unionPay.is("ChinaPay between businesses", "银联企业网银支付"),
+
+	"bfb": baidu.is("Baidu Wallet from an app", "百度钱包 App 支付"),
+	"bfb_wap": baidu.is("Baidu Wallet from a phone's browser", "百度钱包手机网页支付",
+		resultURL, need("bfb_login", fromQuote, boolean)),
+	"jdpay_wap": general.numbers(1, 30).is("JD Pay from a phone's browser", "京东手机网页支付",
+		successURL, need("fail_url", fromConfig, address), may("token", fromQuote, anyText), may("order_type", fromQuote, whole(0, 1)),
+		may("is_mobile", fromClient, boolean), may("user_type", fromQuote, oneOf("BIZ")), may("user_id", fromQuote, anyText)),
+	"yeepay_wap": general.numbers(1, 50).bodyCharacters(100).is("Yeepay from a phone's browser", "易宝手机网页支付",
+		resultURL, need("product_category", fromQuote, anyText), need("identity_id", fromQuote, text(1, 50)),
+		need("identity_type", fromQuote, anyWhole), need("terminal_type", fromQuote, whole(0, 3)),
+		need("terminal_id", fromQuote, anyText), need("user_ua", fromQuote, anyText)),
+	"qpay": general.numbers(1, 30).is("QQ Wallet from an app", "QQ 钱包 App 支付",
+		need("device", fromClient, oneOf("ios", "android"))),
+	"cmb_wallet": general.numbers(6, 32).is("China Merchants Bank", "招商银行一网通",
+		resultURL, need("p_no", fromQuote, digits(1, 30)), need("seq", fromQuote, digits(1, 20)),
+		need("m_uid", fromQuote, digits(1, 20)), need("mobile", fromQuote, digits(11, 11))),
+
+	"isv_scan": aggregated.is("any wallet, the payer's code read by the shop", "聚合付款码支付",
+		need("scan_code", fromClient, alnum(1, 32)), isvTerminal, maybeGoods),
+	"isv_qr":  aggregated.is("any wallet, QR code on a screen", "聚合扫码支付", isvWallet, isvTerminal, maybeGoods),
+	"isv_wap": aggregated.is("any wallet, from a phone's browser", "聚合手机网页支付", resultURL, isvWallet, isvTerminal, maybeGoods),
+
+	"cb_alipay": alipay.anyCurrency().is("Alipay across borders", "跨境支付宝",
+		may("payment_type", fromQuote, anyWhole), may("split_fund_info", fromQuote, goodsList)),
+	"cb_wx":        weChatCross.is("WeChat across borders, from an app", "跨境微信 App 支付", goods, limitPay),
+	"cb_wx_pub":    weChatCross.paidBy("wx_pub").is("WeChat across borders, official account", "跨境微信公众号支付", openID, goods, limitPay),
+	"cb_wx_pub_qr": weChatCross.is("WeChat across borders, QR code on a screen", "跨境微信扫码支付", productID, goods, limitPay),
+	"cb_wx_pub_scan": weChatCross.is("WeChat across borders, the payer's code read by the shop", "跨境微信付款码支付",
+		scanCode, goods, may("terminal_id", fromQuote, anyText), limitPay),
+
+	"balance":    general.is("the user's balance at Ping++", "余额支付", need("user", fromQuote, anyText)),
+	"fqlpay_wap": general.is("Fenqile, by instalments", "分期乐支付", need("c_merch_id", fromQuote, anyText), returnURL),
+	"qgbc_wap": general.is("QuantGroup, by instalments", "量化派支付",
+		need("phone", fromQuote, anyText), returnURL, may("term", fromQuote, whole(0, 4)),
+		may("activate_url", fromQuote, address), may("has_header", fromQuote, boolean)),
+	"mmdpay_wap": general.is("Memedai, by instalments", "么么贷支付",
+		need("phone", fromQuote, anyText), need("id_no", fromQuote, anyText), need("name", fromQuote, anyText)),
+}
+
+func (c channel) numbers(least, most int) channel {
+	c.numberMin, c.numberMax = least, most
+	return c
+}
+
+func (c channel) expires(most, unsaid time.Duration) channel {
+	c.expireMax, c.expireDefault = most, unsaid
+	return c
+}
+
+func (c channel) withoutEmoji() channel           { c.noEmoji = true; return c }
+func (c channel) anyCurrency() channel            { c.currency = ""; return c }
+func (c channel) subjectBytes(most int) channel   { c.subject = limit{most, true}; return c }
+func (c channel) bodyCharacters(most int) channel { c.body = limit{most: most}; return c }
+func (c channel) paidBy(kind string) channel      { c.payer = kind; return c }
+func (c channel) is(en, zh string, extra ...extraKey) channel {
+	c.en, c.zh, c.extra = en, zh, extra
+	return c
+}
