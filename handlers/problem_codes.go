@@ -35,6 +35,7 @@ var codes = map[string]struct {
 	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
+	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
 	"charge_in_progress": {http.StatusConflict, "A payment for this order is being prepared right now. Try again shortly.", "该订单正在发起支付，请稍后重试。"},
 
 	"channel_unsupported": {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},

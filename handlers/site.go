@@ -148,10 +148,19 @@ func (s *Site) route(path string) route {
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
 	}
-	if id, ok := strings.CutPrefix(path, "/charges/"); ok && id != "" && !strings.Contains(id, "/") {
-		return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-			return s.charge(w, r, id)
-		}}
+	if rest, ok := strings.CutPrefix(path, "/charges/"); ok {
+		id, sub, _ := strings.Cut(rest, "/")
+		switch {
+		case id == "":
+		case sub == "" && rest == id:
+			return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+				return s.charge(w, r, id)
+			}}
+		case sub == "qr.svg" || sub == "qr.png":
+			return route{"qr", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+				return s.qr(w, r, id, sub)
+			}}
+		}
 	}
 	return route{name: "unknown"}
 }
