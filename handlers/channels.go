@@ -12,6 +12,7 @@ import (
 
 // channel is what a payment channel demands (Ping++'s channel rules).
 type channel struct {
+	payer                string        // whose session pays: wx_lite, wx_pub, or empty for anybody's, also without a login
 	numberMin, numberMax int           // length of an order number, in letters and digits
 	currency             string        // the only one that it takes
 	subject, body        int           // longest text, in characters
@@ -22,6 +23,7 @@ type channel struct {
 // channels is every channel that a charge can be created for.
 var channels = map[string]channel{
 	"wx_lite": {
+		payer:     "wx_lite",
 		numberMin: 2, numberMax: 32,
 		currency: "cny",
 		subject:  32, body: 128,
@@ -53,20 +55,25 @@ func (c channel) number(orderNo string, random io.Reader) func(attempts, try int
 		if attempts == 0 && try == 0 {
 			return orderNo
 		}
-		suffix := make([]byte, suffixLength)
-		if _, err := io.ReadFull(random, suffix); err != nil {
-			panic(err) // crypto/rand never fails
-		}
-		for i, b := range suffix {
-			suffix[i] = suffixAlphabet[b&31]
-		}
-		return orderNo[:min(len(orderNo), c.numberMax-suffixLength)] + string(suffix)
+		return orderNo[:min(len(orderNo), c.numberMax-suffixLength)] + randomText(random, suffixLength)
 	}
+}
+
+// randomText is n characters of the suffix alphabet.
+func randomText(random io.Reader, n int) string {
+	text := make([]byte, n)
+	if _, err := io.ReadFull(random, text); err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	for i, b := range text {
+		text[i] = suffixAlphabet[b&31]
+	}
+	return string(text)
 }
 
 // reusable reports whether an unpaid attempt can be handed out again.
 func reusable(a *ledger.Charge, id Identity, channel string, q *quote, now time.Time) bool {
 	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.TimeExpire.After(now) &&
-		a.Channel == channel && a.Payer == id.OpenID && a.PayerAppID == id.AppID &&
+		a.Channel == channel && id.owns(a) &&
 		a.Amount == q.Amount && a.Currency == q.Currency
 }
