@@ -39,13 +39,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if caddyhttp.GetVar(r.Context(), varIdentity) == nil {
 		h.identify(r)
 	}
+	h.site.StripCookies(r.Header)
 	return next.ServeHTTP(w, r)
 }
 
 // identify tells the backend who the user is, if the request carries a valid session.
 func (h *Handler) identify(r *http.Request) {
 	id, err := h.site.Identify(r)
-	if err != nil {
+	if err != nil || id.OpenID == "" {
 		return
 	}
 	caddyhttp.SetVar(r.Context(), varIdentity, true)
@@ -65,9 +66,9 @@ func sessionOf(r *http.Request) string {
 	return token
 }
 
-// secure reports whether the client came by HTTPS, to Caddy or to a trusted proxy in front of it.
-func (h *Handler) secure(r *http.Request) bool {
-	if h.AllowHTTP || r.TLS != nil {
+// secure reports whether the client surely came by HTTPS, to Caddy or to a trusted proxy in front of it.
+func secure(r *http.Request) bool {
+	if r.TLS != nil {
 		return true
 	}
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)

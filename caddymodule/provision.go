@@ -52,14 +52,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
 		Session:  sessionOf,
-		Secure:   h.secure,
+		Secure:   secure,
 		SkipLog: func(r *http.Request) {
 			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 		},
-		Closing: h.app.closing,
-		Logger:  h.logger,
-		Now:     time.Now,
-		Rand:    rand.Reader,
+		AllowHTTP: h.AllowHTTP,
+		Closing:   h.app.closing,
+		Logger:    h.logger,
+		Now:       time.Now,
+		Rand:      rand.Reader,
 		Count: handlers.Counters{
 			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },

@@ -144,7 +144,7 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 // new one.
 func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger.Charge) (*ledger.Charge, *quote, error) {
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.OpenID {
+		if attempts[i].Paid && attempts[i].Payer == a.id.Owner() {
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
@@ -173,7 +173,7 @@ func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger
 func (a *attempt) alreadyPaid(attempts []ledger.Charge) *Problem {
 	p := problem("order_already_paid", nil)
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.OpenID && attempts[i].PayerAppID == a.id.AppID {
+		if attempts[i].Paid && a.id.owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
 		}
 	}
@@ -205,7 +205,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	}
 	c := &ledger.Charge{
 		Scope: s.Scope, OrderNo: a.req.OrderNo, Number: number, State: ledger.Open, ID: made.ID,
-		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID,
+		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: r.Host,
 		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
 		NextQuery: s.Now().Add(s.QueryAfter),
@@ -214,7 +214,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, fmt.Errorf("charge %s was created but could not be recorded: %w", made.ID, err)
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
-		zap.String("user", shortID(a.id.OpenID)))
+		zap.String("user", shortID(a.id.Owner())))
 	return c, nil
 }
 

@@ -45,7 +45,7 @@ func FuzzQuote(f *testing.F) {
 		case len(q.Metadata) > 9 || q.Metadata[metaOrderNo] != "":
 			t.Errorf("metadata %v", q.Metadata)
 		}
-		a := &attempt{id: id}
+		a := &attempt{id: id, channel: c}
 		if extra := a.extra(q); extra["open_id"] != "o1" {
 			t.Errorf("open_id is %v", extra["open_id"])
 		}

@@ -105,7 +105,7 @@ func (s *Site) exchangeOnce(ctx context.Context, code string, names [][]byte) (I
 		return Identity{}, wechatProblem(err)
 	}
 	id := Identity{
-		OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.WxLite.AppID(), Kind: "wx_lite",
+		OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.WxLite.AppID(), Kind: WxLite,
 		Scope: s.Scope, Expires: s.Now().Add(s.Sessions.TTL).Truncate(time.Second),
 	}
 	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", shortID(id.OpenID)))

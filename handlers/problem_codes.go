@@ -17,11 +17,12 @@ var codes = map[string]struct {
 	"field_forbidden":    {http.StatusBadRequest, "The request holds a field or a value that a client may not send; see the member field.", "请求中包含客户端不允许发送的字段或取值，见 field。"},
 	"rate_limited":       {http.StatusTooManyRequests, "Too many requests. Try again after the time that Retry-After names.", "请求过于频繁，请在 Retry-After 指定的时间之后重试。"},
 
-	"code_missing":    {http.StatusBadRequest, "Send the login code of wx.login as the parameter code.", "缺少登录凭证 code，请先调用 wx.login。"},
-	"code_invalid":    {http.StatusUnauthorized, "The login code is wrong, used or expired. Call wx.login again.", "登录凭证 code 无效、已使用或已过期，请重新调用 wx.login。"},
-	"session_missing": {http.StatusUnauthorized, "Log in first: send the session of /pay/openid.", "请先登录：携带 /pay/openid 返回的 session。"},
-	"session_expired": {http.StatusUnauthorized, "The session has expired. Log in again.", "登录已过期，请重新登录。"},
-	"session_invalid": {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
+	"code_missing":     {http.StatusBadRequest, "Send the login code of wx.login as the parameter code.", "缺少登录凭证 code，请先调用 wx.login。"},
+	"code_invalid":     {http.StatusUnauthorized, "The login code is wrong, used or expired. Call wx.login again.", "登录凭证 code 无效、已使用或已过期，请重新调用 wx.login。"},
+	"session_missing":  {http.StatusUnauthorized, "Log in first: send the session of /pay/openid.", "请先登录：携带 /pay/openid 返回的 session。"},
+	"session_expired":  {http.StatusUnauthorized, "The session has expired. Log in again.", "登录已过期，请重新登录。"},
+	"session_invalid":  {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
+	"origin_forbidden": {http.StatusForbidden, "Only this site's own pages may do this.", "只允许本站页面发起该请求。"},
 
 	"wechat_busy":          {http.StatusServiceUnavailable, "WeChat is busy. Try again shortly.", "微信系统繁忙，请稍后重试。"},
 	"wechat_blocked":       {http.StatusForbidden, "WeChat has blocked this user's login as a risk.", "该用户被微信判定为高风险，登录被拦截。"},

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -16,14 +17,41 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// Identity is who WeChat says the user is, for one Ping++ app in one mode.
+// Kind is what sort of visitor an identity is of.
+type Kind string
+
+// The kinds of identities. WeChat's are named as the channel that takes their openids.
+const (
+	WxLite    Kind = "wx_lite"   // a mini program's user
+	WxPub     Kind = "wx_pub"    // an official account's user, on a web page inside WeChat
+	Anonymous Kind = "anonymous" // a browser that we know again, and nothing more
+)
+
+// Identity is who somebody is, for one Ping++ app in one mode.
 type Identity struct {
-	OpenID  string
-	UnionID string // empty when the WeChat app is bound to no open-platform account
-	AppID   string // the WeChat appid that the openid belongs to
-	Kind    string // wx_lite: a mini program's user
+	Kind    Kind
+	OpenID  string // who WeChat says the user is; empty for an anonymous visitor
+	UnionID string // empty when the WeChat account is bound to no open-platform account
+	AppID   string // the WeChat appid that the openid belongs to; empty for an anonymous visitor
+	Visitor string // an anonymous visitor's random id, anon:…; empty for WeChat's users
 	Scope   ledger.Scope
 	Expires time.Time
+}
+
+// visitorPrefix begins an anonymous visitor's id. No openid has a colon, so the two can never be mistaken for one another.
+const visitorPrefix = "anon:"
+
+// Owner is the one to whom this identity's charges belong: the openid, or an anonymous visitor's id. It is never empty.
+func (id Identity) Owner() string {
+	if id.Kind == Anonymous {
+		return id.Visitor
+	}
+	return id.OpenID
+}
+
+// owns reports whether a charge is this identity's.
+func (id Identity) owns(c *ledger.Charge) bool {
+	return c.Payer != "" && c.Payer == id.Owner() && c.PayerAppID == id.AppID
 }
 
 // Sessions turns identities into tokens that only this site's keys can read, and back. A token is a JWE (dir, A256GCM).
@@ -50,7 +78,7 @@ type claims struct {
 	Use     string `json:"use"`
 	UnionID string `json:"unionid,omitempty"`
 	AppID   string `json:"appid"`
-	Kind    string `json:"kind"`
+	Kind    Kind   `json:"kind"`
 	App     string `json:"app"`
 	Mode    string `json:"mode"`
 }
@@ -75,7 +103,7 @@ func (s *Sessions) Seal(ctx context.Context, use string, id Identity) (string, e
 	return jwt.Encrypted(enc).Claims(claims{
 		Claims: jwt.Claims{
 			Issuer:   "caddypay",
-			Subject:  id.OpenID,
+			Subject:  id.Owner(),
 			IssuedAt: jwt.NewNumericDate(s.Now()),
 			Expiry:   jwt.NewNumericDate(id.Expires),
 		},
@@ -108,13 +136,28 @@ func (s *Sessions) Open(ctx context.Context, use, token string) (Identity, error
 		if !s.Now().Before(c.Expiry.Time()) {
 			return Identity{}, errSessionExpired
 		}
-		return Identity{
-			OpenID: c.Subject, UnionID: c.UnionID, AppID: c.AppID, Kind: c.Kind,
-			Scope:   ledger.Scope{App: c.App, Mode: ledger.Mode(c.Mode)},
-			Expires: c.Expiry.Time(),
-		}, nil
+		return c.identity()
 	}
 	return Identity{}, errSessionInvalid
+}
+
+// identity is whom the claims name, if they fit together.
+func (c *claims) identity() (Identity, error) {
+	id := Identity{
+		Kind: c.Kind, UnionID: c.UnionID, AppID: c.AppID,
+		Scope:   ledger.Scope{App: c.App, Mode: ledger.Mode(c.Mode)},
+		Expires: c.Expiry.Time(),
+	}
+	visitor := strings.HasPrefix(c.Subject, visitorPrefix)
+	switch {
+	case c.Kind == Anonymous && visitor && c.AppID == "" && c.UnionID == "":
+		id.Visitor = c.Subject
+	case (c.Kind == WxLite || c.Kind == WxPub) && !visitor:
+		id.OpenID = c.Subject
+	default:
+		return Identity{}, errSessionInvalid
+	}
+	return id, nil
 }
 
 // codeKeys returns the names under which an exchanged code is remembered, one for each key, the current key's first. Who

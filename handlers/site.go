@@ -28,9 +28,10 @@ type Site struct {
 	Prefix   string       // whole path segments: /pay
 	Scope    ledger.Scope // the Ping++ app and mode; every key in the ledger begins with it
 	Pingpp   *pingpp.Client
-	Verifier *pingpp.Verifier    // of webhooks
-	Channels []string            // the payment channels that are offered
-	WxLite   *wechat.MiniProgram // nil: no mini program, and /pay/openid is not there
+	Verifier *pingpp.Verifier        // of webhooks
+	Channels []string                // the payment channels that are offered
+	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
+	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Intake   *relay.Intake
@@ -42,6 +43,9 @@ type Site struct {
 	Count   Counters
 	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
 
+	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
+	AllowHTTP bool
+
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
 
@@ -50,7 +54,7 @@ type Site struct {
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
-	Secure   func(*http.Request) bool   // whether the client came by HTTPS
+	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
 	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
 	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer
 
@@ -121,7 +125,7 @@ func mayHoldCode(query string) bool {
 }
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
-	if !s.Secure(r) {
+	if !s.Secure(r) && !s.AllowHTTP {
 		return problem("https_required", nil)
 	}
 	if rt.serve == nil {

@@ -14,7 +14,7 @@ type Kind string
 
 // The kinds of errors.
 const (
-	CodeInvalid   Kind = "code invalid"  // the code is wrong, used or expired: the client calls wx.login again
+	CodeInvalid   Kind = "code invalid"  // the login code is wrong, used or expired: the client logs in again
 	Busy          Kind = "busy"          // WeChat asks to come again later; the code may still be good
 	Blocked       Kind = "blocked"       // WeChat holds the user for a risk and refuses the login
 	Misconfigured Kind = "misconfigured" // AppID, AppSecret or endpoint are wrong: the merchant has to act
@@ -41,6 +41,7 @@ var kinds = map[int]Kind{
 	40013:          Misconfigured, // invalid appid
 	40125:          Misconfigured, // invalid appsecret
 	40243:          Misconfigured, // appsecret is frozen
+	40164:          Misconfigured, // the server's address is not on the account's list
 	41002:          Misconfigured, // appid is missing
 	41004:          Misconfigured, // appsecret is missing
 	40066:          Misconfigured, // invalid url
@@ -53,9 +54,10 @@ func kindOf(errcode int) Kind {
 	return Rejected
 }
 
-// Error is why a code could not be exchanged. None of its texts holds a secret, a code, a session_key or an openid.
+// Error is why WeChat gave no answer. None of its texts holds a secret, a code, a session_key, a token or an openid.
 type Error struct {
 	Kind    Kind
+	API     string // what was asked: jscode2session, oauth2/access_token, …
 	Code    int    // WeChat's errcode; 0 when WeChat did not say one
 	Message string // WeChat's errmsg without its request id, or what went wrong on the way
 
@@ -63,7 +65,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := "wechat: jscode2session: " + string(e.Kind)
+	s := "wechat: " + e.API + ": " + string(e.Kind)
 	if e.Code != 0 {
 		s += fmt.Sprintf(" (errcode %d)", e.Code)
 	}
@@ -91,8 +93,8 @@ func (e *Error) RetryAfter() time.Duration {
 	return 0
 }
 
-func unavailable(format string, args ...any) *Error {
-	return &Error{Kind: Unavailable, Message: fmt.Sprintf(format, args...)}
+func unavailable(api, format string, args ...any) *Error {
+	return &Error{Kind: Unavailable, API: api, Message: fmt.Sprintf(format, args...)}
 }
 
 // redactor is the values that no text may show.
