@@ -31,6 +31,7 @@ type attempt struct {
 	req     *chargeRequest
 	id      Identity
 	log     *zap.Logger
+	extra   map[string]any
 	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
 }
 
@@ -148,7 +149,7 @@ func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
-	q, err := a.site.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
+	q, err := a.quote(ctx, r)
 	if p, ok := errors.AsType[*Problem](err); ok && p.Code == "order_already_paid" {
 		return nil, nil, a.alreadyPaid(attempts)
 	}
@@ -166,7 +167,16 @@ func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger
 			return &attempts[i], q, nil
 		}
 	}
-	return nil, q, nil
+	a.extra, err = a.makeExtra(q)
+	return nil, q, err
+}
+
+// quote is the backend's, or what the client may name itself.
+func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
+	if a.site.ClientAmount != nil {
+		return a.site.ClientAmount.quote(a.req, a.channel)
+	}
+	return a.site.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
@@ -186,7 +196,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	params := &pingpp.ChargeParams{
 		OrderNo: number, Channel: a.req.Channel, Amount: q.Amount, Currency: q.Currency,
 		ClientIP: clientIP(s.ClientIP(r)), Subject: q.Subject, Body: q.Body,
-		Extra: a.extra(q), Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
+		Extra: a.extra, Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
 	}
 	for k, v := range q.Metadata {
 		params.Metadata[k] = v

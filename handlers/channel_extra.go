@@ -35,6 +35,77 @@ const (
 	fromSession               // the session, and nobody else
 )
 
+// clientMay returns what is wrong with a member of extra that a client sends; nil when it may.
+func (c channel) clientMay(name string, value json.RawMessage) error {
+	i := slices.IndexFunc(c.extra, func(k extraKey) bool { return k.name == name && k.from == fromClient })
+	if i < 0 {
+		return errors.New("this channel takes no such member from a client")
+	}
+	if k := c.extra[i]; string(value) != "null" && !k.form.valid(value) {
+		return fmt.Errorf("it must be %s", k.form.en)
+	}
+	return nil
+}
+
+// given is where a charge's extra comes from, in the order of right.
+type given struct {
+	quote   map[string]json.RawMessage
+	urls    map[string]string // the site's, by the names of the options
+	client  map[string]json.RawMessage
+	orderNo string
+	openID  string // of the session; the only one that counts
+}
+
+// makeExtra puts a charge's extra together. The error is a Problem.
+func (c channel) makeExtra(g given) (map[string]any, error) {
+	extra := make(map[string]any, len(g.quote)+len(c.extra))
+	for name, v := range g.quote {
+		if name != openID.name && string(v) != "null" { // Ping++ may know members that the table does not
+			extra[name] = v
+		}
+	}
+	for _, k := range c.extra {
+		v, ok := extra[k.name].(json.RawMessage)
+		if ok && string(v) != `""` {
+			if !k.form.valid(v) {
+				return nil, problem("quote_invalid", fmt.Errorf("extra.%s must be %s, not %s", k.name, k.form.en, excerpt(v, 60)))
+			}
+			continue
+		}
+		delete(extra, k.name)
+		if v := g.otherwise(k); v != nil {
+			extra[k.name] = v
+		} else if k.required {
+			return nil, problem("channel_extra_missing", fmt.Errorf("extra.%s is missing: %s", k.name, advice[k.from]))
+		}
+	}
+	return extra, nil
+}
+
+// otherwise is the value of a member that the quote does not give; nil when nobody does.
+func (g given) otherwise(k extraKey) any {
+	switch v, ok := g.client[k.name]; {
+	case k.from == fromSession && g.openID != "":
+		return g.openID
+	case k.from == fromOrderNo:
+		return g.orderNo
+	case k.from == fromConfig && g.urls[k.name] != "":
+		return strings.ReplaceAll(g.urls[k.name], "{order_no}", g.orderNo)
+	case k.from == fromClient && ok && string(v) != "null":
+		return v
+	}
+	return nil
+}
+
+// advice says who has to give a member that is missing.
+var advice = [...]string{
+	fromQuote:   "the backend has to name it in the quote's extra",
+	fromConfig:  "set the option of that name in the pay block, or name it in the quote's extra",
+	fromClient:  "the client has to send it in extra, or the backend to name it in the quote's extra",
+	fromOrderNo: "the order number does not fit; the backend has to name it in the quote's extra",
+	fromSession: "the session has no openid",
+}
+
 // form is what a value of extra has to look like.
 type form struct {
 	en, zh string

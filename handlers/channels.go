@@ -74,9 +74,12 @@ func ChannelURLs(name string) (options []string) {
 // quote or a client can give.
 func DefaultChannel(name string) bool {
 	c, ok := channels[name]
-	return ok && c.currency != "" && !slices.ContainsFunc(c.extra, func(k extraKey) bool {
-		return k.required && (k.from == fromQuote || k.from == fromClient)
-	})
+	return ok && !c.needsQuote() && !slices.ContainsFunc(c.extra, func(k extraKey) bool { return k.required && k.from == fromClient })
+}
+
+// needsQuote reports whether a channel wants something which only a quote can give.
+func (c channel) needsQuote() bool {
+	return c.currency == "" || slices.ContainsFunc(c.extra, func(k extraKey) bool { return k.required && k.from == fromQuote })
 }
 
 var (

@@ -18,7 +18,12 @@ const maxChargeBody = 64 << 10 // bytes
 type chargeRequest struct {
 	OrderNo string
 	Channel string
-	Code    string // a login code, in place of a session
+	Code    string                     // a login code, in place of a session
+	Extra   map[string]json.RawMessage // members that the channel takes from a client
+
+	// With allow_client_amount, in place of OrderNo, which is then ours.
+	Amount    int64 // fen
+	Reference string
 }
 
 // createCharge serves POST /pay/charges: it answers Ping++'s charge byte for byte, 201 when it is new and 200 when an
@@ -67,32 +72,52 @@ func (s *Site) chargeRequest(w http.ResponseWriter, r *http.Request) (*chargeReq
 		return nil, err
 	}
 	req := &chargeRequest{}
-	into := map[string]*string{"order_no": &req.OrderNo, "channel": &req.Channel, "code": &req.Code}
+	into := map[string]any{"channel": &req.Channel, "code": &req.Code, "extra": &req.Extra}
+	if s.ClientAmount == nil {
+		into["order_no"] = &req.OrderNo
+	} else {
+		into["amount"], into["reference"] = &req.Amount, &req.Reference
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if to, ok := into[name]; ok {
-			if json.Unmarshal(fields[name], to) != nil {
+		value := fields[name]
+		switch to := into[name].(type) {
+		case *string:
+			if json.Unmarshal(value, to) != nil {
 				return nil, problem("json_invalid", fmt.Errorf("%s is not a string", name))
 			}
-			continue
-		}
-		if name == "extra" {
-			extra, err := parseObject(fields[name])
-			if err != nil && string(fields[name]) != "null" {
+		case *int64:
+			if *to, err = s.ClientAmount.read(value); err != nil {
+				return nil, err
+			}
+		case *map[string]json.RawMessage:
+			if *to, err = parseObject(value); err != nil && string(value) != "null" {
 				return nil, problem("json_invalid", errors.New("extra is not an object"))
 			}
-			for key := range extra { // no channel of today takes a key from the client
-				return nil, forbidden("extra." + key)
-			}
-			continue
+		default:
+			return nil, forbidden(name)
 		}
-		return nil, forbidden(name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
+		if err := channels[req.Channel].clientMay(name, req.Extra[name]); err != nil {
+			return nil, forbiddenSince("extra."+name, err)
+		}
+	}
+	if s.ClientAmount != nil {
+		if err := s.ClientAmount.check(req); err != nil {
+			return nil, err
+		}
+		req.OrderNo = s.ClientAmount.orderNo(s.Rand)
 	}
 	return req, nil
 }
 
 func forbidden(field string) *Problem {
+	return forbiddenSince(field, errors.New("it is not the client's to send"))
+}
+
+func forbiddenSince(field string, cause error) *Problem {
 	field = cut(field, 60)
-	return &Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q", field)}
+	return &Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q: %w", field, cause)}
 }
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
@@ -118,16 +143,13 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 	return Identity{}, err
 }
 
-// extra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
-func (a *attempt) extra(q *quote) map[string]any {
-	extra := make(map[string]any, len(q.Extra)+1)
-	for k, v := range q.Extra {
-		extra[k] = v
-	}
+// makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
+func (a *attempt) makeExtra(q *quote) (map[string]any, error) {
+	g := given{quote: q.Extra, urls: a.site.ReturnURLs, client: a.req.Extra, orderNo: a.req.OrderNo}
 	if a.channel.payer != "" {
-		extra["open_id"] = a.id.OpenID
+		g.openID = a.id.OpenID
 	}
-	return extra
+	return a.channel.makeExtra(g)
 }
 
 // clientIP writes an address as Ping++ takes it: without a zone, and as IPv4 also where a dual-stack socket shows it as IPv6.

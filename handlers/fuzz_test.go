@@ -25,7 +25,7 @@ func FuzzQuote(f *testing.F) {
 	c := channels["wx_lite"]
 	now := time.Unix(1_790_000_000, 0)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		q, err := parseQuote(raw)
+		q, err := (&Orders{}).parse(raw, "1001")
 		if err == nil {
 			err = q.check("1001", id, c, 5000, now)
 		}
@@ -45,8 +45,8 @@ func FuzzQuote(f *testing.F) {
 		case len(q.Metadata) > 9 || q.Metadata[metaOrderNo] != "":
 			t.Errorf("metadata %v", q.Metadata)
 		}
-		a := &attempt{id: id, channel: c}
-		if extra := a.extra(q); extra["open_id"] != "o1" {
+		extra, err := c.makeExtra(given{quote: q.Extra, orderNo: "1001", openID: "o1"})
+		if err == nil && extra["open_id"] != "o1" {
 			t.Errorf("open_id is %v", extra["open_id"])
 		}
 	})

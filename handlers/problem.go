@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ type Problem struct {
 	Allow      string         // for method_not_allowed
 	Cause      error          // what really happened; never sent to the client
 
+	status int  // in place of the code's own, where the mistake is the client's for once
 	logged bool // a line was written, or left out on purpose
 }
 
@@ -34,8 +36,8 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// Status is the HTTP status of the problem's code.
-func (p *Problem) Status() int { return codes[p.Code].status }
+// Status is the HTTP status that the problem is answered with.
+func (p *Problem) Status() int { return cmp.Or(p.status, codes[p.Code].status) }
 
 func problem(code string, cause error) *Problem { return &Problem{Code: code, Cause: cause} }
 
@@ -50,9 +52,10 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if prefersEnglish(r.Header.Get("Accept-Language")) {
 		detail = text.en
 	}
+	status := p.Status()
 	body := map[string]any{
-		"title":  http.StatusText(text.status),
-		"status": text.status,
+		"title":  http.StatusText(status),
+		"status": status,
 		"code":   p.Code,
 		"detail": detail,
 	}
@@ -68,10 +71,10 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	if text.status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="pay"`)
 	}
-	w.WriteHeader(text.status)
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 

@@ -39,10 +39,11 @@ var codes = map[string]struct {
 	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
 	"charge_in_progress": {http.StatusConflict, "A payment for this order is being prepared right now. Try again shortly.", "该订单正在发起支付，请稍后重试。"},
 
-	"channel_unsupported": {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},
-	"amount_invalid":      {http.StatusBadGateway, "The shop named an amount that cannot be charged.", "商户返回的订单金额无效。"},
-	"quote_invalid":       {http.StatusBadGateway, "The shop's answer about the order cannot be used.", "商户返回的订单信息无效。"},
-	"backend_unavailable": {http.StatusBadGateway, "The shop cannot be reached right now. Try again shortly.", "暂时无法连接商户系统，请稍后重试。"},
+	"channel_unsupported":   {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},
+	"channel_extra_missing": {http.StatusBadGateway, "The shop has not set up this payment channel completely. Tell the shop.", "该支付渠道的配置不完整，请联系商户。"},
+	"amount_invalid":        {http.StatusBadGateway, "This amount cannot be charged.", "金额无效，无法支付。"},
+	"quote_invalid":         {http.StatusBadGateway, "The shop's answer about the order cannot be used.", "商户返回的订单信息无效。"},
+	"backend_unavailable":   {http.StatusBadGateway, "The shop cannot be reached right now. Try again shortly.", "暂时无法连接商户系统，请稍后重试。"},
 
 	"charge_rejected":      {http.StatusPaymentRequired, "The payment channel refused this payment.", "支付渠道拒绝了该笔支付。"},
 	"provider_rejected":    {http.StatusBadGateway, "The payment service refused the request. Tell the shop.", "支付服务拒绝了请求，请联系商户。"},

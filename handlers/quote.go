@@ -1,7 +1,7 @@
 package handlers
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +21,12 @@ type Orders struct {
 	Path    string // with {order_no}, in the path or the query
 	Max     int64  // refuse above, in fen; 0: no limit of ours
 	Timeout time.Duration
+
+	// How the backend's JSON is read, where it is not ours.
+	Paths    map[string]string // to what it says, by the names of QuoteFields, in gjson's syntax
+	Yuan     bool              // amount is in yuan, as decimal text or a JSON number; otherwise in fen
+	Status   map[string]string // the backend's words for an order's state, as payable, paid or closed; nil: these words
+	Defaults QuoteDefaults
 }
 
 const (
@@ -34,8 +40,12 @@ const (
 	clockDoubt = time.Minute
 )
 
-// metaOrderNo is the metadata key under which a charge carries the merchant's order number.
-const metaOrderNo = "pay_order_no"
+// Keys of a charge's metadata that are ours.
+const (
+	metaOrderNo   = "pay_order_no"  // the merchant's order number
+	metaAmountBy  = "pay_amount_by" // client, where allow_client_amount let the client name the amount
+	metaReference = "pay_reference" // what such a client wrote besides
+)
 
 // quote is the backend's answer about an order, checked.
 type quote struct {
@@ -88,7 +98,7 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	if len(raw) > maxQuote {
 		return nil, problem("quote_invalid", fmt.Errorf("the backend's answer about order %s is over %d bytes", orderNo, maxQuote))
 	}
-	q, err := parseQuote(raw)
+	q, err := s.Orders.parse(raw, orderNo)
 	if err == nil {
 		err = q.check(orderNo, id, c, s.Orders.Max, s.Now())
 	}
@@ -117,67 +127,11 @@ func excerpt(raw []byte, most int) string {
 	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), shortID))
 }
 
-var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
-
-// parseQuote reads the backend's JSON. Amounts are whole fen; a number with a fraction or an exponent is refused, never rounded.
-func parseQuote(raw []byte) (*quote, error) {
-	fields, err := parseObject(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
-	if err != nil {
-		return nil, fmt.Errorf("%w; it starts with %s", err, excerpt(raw, 60))
-	}
-	q := &quote{}
-	text := func(name string, to *string) {
-		if v, ok := fields[name]; ok && string(v) != "null" && err == nil {
-			if json.Unmarshal(v, to) != nil {
-				err = fmt.Errorf("%s must be a string, not %s", name, excerpt(v, 40))
-			}
-		}
-	}
-	text("order_no", &q.OrderNo)
-	text("currency", &q.Currency)
-	text("subject", &q.Subject)
-	text("body", &q.Body)
-	text("status", &q.Status)
-	text("openid", &q.OpenID)
-	if err != nil {
-		return nil, err
-	}
-	if q.Status == "paid" || q.Status == "closed" { // what it cost does not matter any more
-		return q, nil
-	}
-	amount, ok := fields["amount"]
-	if !ok {
-		return nil, errors.New("amount is missing; name the price in fen, like \"amount\": 1999")
-	}
-	if !wholeNumber.Match(amount) {
-		return nil, problem("amount_invalid", fmt.Errorf("amount must be a whole number of fen like 1999, not %s", excerpt(amount, 40)))
-	}
-	if q.Amount, err = strconv.ParseInt(string(amount), 10, 64); err != nil {
-		return nil, problem("amount_invalid", err)
-	}
-	if v, ok := fields["time_expire"]; ok && string(v) != "null" {
-		if !wholeNumber.Match(v) {
-			return nil, fmt.Errorf("time_expire must be Unix seconds, not %s", excerpt(v, 40))
-		}
-		if seconds, _ := strconv.ParseInt(string(v), 10, 64); seconds > 0 { // at most 18 digits; 0 is how PHP says none
-			q.TimeExpire = time.Unix(min(seconds, 1<<40), 0)
-		}
-	}
-	if v, ok := fields["metadata"]; ok && string(v) != "null" && string(v) != "[]" {
-		if json.Unmarshal(v, &q.Metadata) != nil {
-			return nil, fmt.Errorf("metadata must be an object of strings, not %s", excerpt(v, 40))
-		}
-	}
-	if v, ok := fields["extra"]; ok && string(v) != "null" && string(v) != "[]" {
-		if q.Extra, err = parseObject(v); err != nil {
-			return nil, fmt.Errorf("extra must be an object, not %s", excerpt(v, 40))
-		}
-	}
-	return q, nil
-}
-
 // check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
 func (q *quote) check(orderNo string, id Identity, c channel, most int64, now time.Time) error {
+	if q.OrderNo == "" {
+		return errors.New("order_no is missing; it must be the number that was asked for")
+	}
 	if q.OrderNo != orderNo {
 		return fmt.Errorf("it is about order_no %.40q, but %s was asked for", q.OrderNo, orderNo)
 	}
@@ -193,9 +147,7 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	default:
 		return fmt.Errorf("status must be payable, paid or closed, not %.40q", q.Status)
 	}
-	if q.Currency == "" {
-		q.Currency = c.currency
-	}
+	q.Currency = cmp.Or(q.Currency, c.currency)
 	if err := c.acceptsCurrency(q.Currency); err != nil {
 		return problem("amount_invalid", err)
 	}
@@ -248,8 +200,10 @@ func (q *quote) checkMetadata() error {
 	if len(q.Metadata) > maxMetadata {
 		return fmt.Errorf("metadata has %d pairs; at most %d fit", len(q.Metadata), maxMetadata)
 	}
-	if _, ok := q.Metadata[metaOrderNo]; ok {
-		return fmt.Errorf("metadata may not have the key %s, which is ours", metaOrderNo)
+	for _, ours := range []string{metaOrderNo, metaAmountBy, metaReference} {
+		if _, ok := q.Metadata[ours]; ok {
+			return fmt.Errorf("metadata may not have the key %s, which is ours", ours)
+		}
 	}
 	characters := len(metaOrderNo) + len(q.OrderNo)
 	for k, v := range q.Metadata {

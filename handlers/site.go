@@ -36,6 +36,12 @@ type Site struct {
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Intake   *relay.Intake
 
+	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
+	ClientAmount *ClientAmount
+	// ReturnURLs is where channels send payers back to, by the names of the options: success_url, cancel_url, fail_url and
+	// result_url. {order_no} in them is the merchant's order number.
+	ReturnURLs map[string]string
+
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
 	QueryAfter time.Duration
@@ -147,7 +153,7 @@ func (s *Site) route(path string) route {
 	switch {
 	case path == "/openid" && s.WxLite != nil:
 		return route{"openid", []string{get, post}, s.openid}
-	case path == "/charges" && s.Orders != nil:
+	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
