@@ -141,6 +141,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    orders <method> <path> { … }
 //	    events <method> <path> { … }
 //	    reconcile { … }
+//	    checkout { … }
 //	    allow_http
 //	}
 //
@@ -172,6 +173,10 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"reconcile": func(d *caddyfile.Dispenser) error {
 			pay.Reconcile = new(ReconcileConfig)
 			return parseReconcile(d, pay.Reconcile)
+		},
+		"checkout": func(d *caddyfile.Dispenser) error {
+			pay.Checkout = new(CheckoutConfig)
+			return parseCheckout(d, pay.Checkout)
 		},
 		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },

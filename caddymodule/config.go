@@ -159,6 +159,9 @@ type Handler struct {
 	// When charges whose webhook is late are looked up.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`
 
+	// The hosted payment page at `/pay/checkout`. Off without it.
+	Checkout *CheckoutConfig `json:"checkout,omitempty"`
+
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 

@@ -95,6 +95,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
+	if err := h.provisionCheckout(r); err != nil {
+		return err
+	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest, reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }

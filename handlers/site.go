@@ -42,6 +42,9 @@ type Site struct {
 	// result_url. {order_no} in them is the merchant's order number.
 	ReturnURLs map[string]string
 
+	// Checkout is the hosted payment page; nil: there is none.
+	Checkout *Checkout
+
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
 	QueryAfter time.Duration
@@ -155,6 +158,12 @@ func (s *Site) route(path string) route {
 		return route{"openid", []string{get, post}, s.openid}
 	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
+	case path == "/checkout" && s.Checkout != nil:
+		return route{"checkout", []string{get}, s.checkout}
+	case path == "/checkout.js" && s.Checkout != nil:
+		return route{"checkout", []string{get}, checkoutAsset("text/javascript; charset=utf-8", checkoutScript)}
+	case path == "/checkout.css" && s.Checkout != nil:
+		return route{"checkout", []string{get}, checkoutAsset("text/css; charset=utf-8", checkoutStyle)}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
 	}

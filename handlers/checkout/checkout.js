@@ -24,7 +24,13 @@
 		if (problem.code === 'order_not_found') return show('notfound');
 		$('detail').textContent = problem.detail || page.dataset.offline;
 		$('code').textContent = problem.code || '';
+		final();
 		show('refused');
+	}
+
+	// final takes the button to try again away where another try would end in the same way.
+	function final() {
+		$('retry').hidden = ['order_closed', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
 	}
 
 	function finish(state) {
@@ -83,7 +89,7 @@
 		}
 	}
 
-	const money = (fen) => `${Math.floor(fen / 100)}.${String(fen % 100).padStart(2, '0')}`;
+	const money = (fen) => `${String(Math.floor(fen / 100)).replace(/\B(?=(\d{3})+$)/g, ',')}.${String(fen % 100).padStart(2, '0')}`;
 	const web = (url) => /^https?:\/\//.test(url);
 
 	// gateway is what opens a charge in a browser: an address, or a form that is sent there.
@@ -141,7 +147,7 @@
 		}
 		if (mine !== turn || finished) return;
 		const amount = money(c.amount);
-		const changed = $('amount').textContent.replace(/,/g, '') !== amount;
+		const changed = $('amount').textContent !== amount;
 		$('amount').textContent = amount;
 		$('subject').textContent = c.subject;
 		current = { id: c.id, expire: c.time_expire };
@@ -206,6 +212,7 @@
 	for (const button of document.querySelectorAll('[data-channel]')) button.onclick = () => pay(button);
 	$('renew').onclick = () => pay(document.querySelector('[data-channel][aria-pressed="true"]') || document.querySelector('[data-channel]'));
 	$('retry').onclick = () => location.reload();
+	final();
 	setInterval(tick, 500);
 	start();
 })();
