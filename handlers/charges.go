@@ -132,7 +132,7 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 		}
 		return id, err
 	case code != "" && s.WxLite != nil && c.payer != string(WxPub) && (err != nil || id.Kind == Anonymous):
-		return s.exchange(r.Context(), code)
+		return s.exchange(r.Context(), WxLite, code)
 	case err == nil && id.Kind == Anonymous:
 		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:

@@ -11,22 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/caddypay/caddypay/wechat"
 )
 
 // openChannel is a channel without an openid. Ping++ is played for it by openProvider.
 const openChannel = "alipay_qr"
 
-const officialAppID = "wxaaaaaaaaaaaaaaaa"
-
-// newOpenWorld is a world with an official account and a channel that needs no openid.
+// newOpenWorld is a world with a channel that needs no openid.
 func newOpenWorld(t testing.TB) *world {
 	w := newWorld(t)
-	var err error
-	if w.site.WxPub, err = wechat.NewOfficialAccount(wechat.Config{AppID: officialAppID, Secret: "s0123456789", Endpoint: w.outsideURL, Transport: w.transport}); err != nil {
-		t.Fatal(err)
-	}
 	for name, payer := range map[string]string{openChannel: "", "wx_pub": "wx_pub"} {
 		if _, ok := channels[name]; !ok {
 			c := channels["wx_lite"]
@@ -150,7 +142,7 @@ func TestAnonymousVisitor(t *testing.T) {
 // A cookie comes along by itself, so a POST with it, or one that begets it, has to come from a page of the site.
 func TestCookieNeedsTheSitesOrigin(t *testing.T) {
 	w := newOpenWorld(t)
-	user := "__Host-pay_session=" + w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: officialAppID})
+	user := "__Host-pay_session=" + w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
 	host := strings.TrimPrefix(w.server.URL, "https://")
 	for _, cookie := range []string{"", user} {
 		for _, c := range []struct {
@@ -194,7 +186,7 @@ func TestCookieNeedsTheSitesOrigin(t *testing.T) {
 func TestKindsOfSessions(t *testing.T) {
 	w := newOpenWorld(t)
 	mini := w.sealed(Identity{Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID})
-	page := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: officialAppID})
+	page := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
 	visitor := w.sealed(Identity{Kind: Anonymous, Visitor: "anon:x"})
 	for i, c := range []struct {
 		channel, session string
@@ -243,15 +235,15 @@ func TestForeignSessions(t *testing.T) {
 	other.App = "app_other"
 	for name, id := range map[string]Identity{
 		"another mini program":          {Kind: WxLite, OpenID: payer, AppID: "wxother"},
-		"the official account's openid": {Kind: WxLite, OpenID: payer, AppID: officialAppID},
+		"the official account's openid": {Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxPub().AppID},
 		"another official account":      {Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxLite().AppID},
-		"live":                          {Kind: WxPub, OpenID: payer, AppID: officialAppID, Scope: live},
+		"live":                          {Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID, Scope: live},
 		"another app":                   {Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID, Scope: other},
 		"a visitor of another app":      {Kind: Anonymous, Visitor: "anon:x", Scope: other},
 		"a visitor with an openid":      {Kind: Anonymous, Visitor: payer},
 		"a visitor's id as an openid":   {Kind: WxLite, OpenID: "anon:x", AppID: w.sandbox.WxLite().AppID},
-		"a visitor of an account":       {Kind: Anonymous, Visitor: "anon:x", AppID: officialAppID},
-		"no kind":                       {OpenID: payer, AppID: officialAppID},
+		"a visitor of an account":       {Kind: Anonymous, Visitor: "anon:x", AppID: w.sandbox.WxPub().AppID},
+		"no kind":                       {OpenID: payer, AppID: w.sandbox.WxPub().AppID},
 		"an unknown kind":               {Kind: "alipay", OpenID: payer},
 	} {
 		token := w.sealed(id)
@@ -262,7 +254,7 @@ func TestForeignSessions(t *testing.T) {
 		}
 	}
 	w.site.WxPub = nil
-	wantProblem(t, w.do("GET", "/pay/charges/ch_1", "", "X-Pay-Session", w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: officialAppID})), 401, "session_invalid")
+	wantProblem(t, w.do("GET", "/pay/charges/ch_1", "", "X-Pay-Session", w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})), 401, "session_invalid")
 }
 
 // An order of somebody does not exist for a visitor, and a paid one names its charge to nobody else.
@@ -281,7 +273,7 @@ func TestVisitorAndAnotherUsersOrder(t *testing.T) {
 // Our cookies stay with us; the shop's own reach the backend as the client wrote them.
 func TestCookiesOfTheQuote(t *testing.T) {
 	w := newOpenWorld(t)
-	token := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: officialAppID})
+	token := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
 	a := w.do("POST", "/pay/charges", orderOf("1001", "wx_pub"), "Origin", w.origin(),
 		"Cookie", `shop="a b" ; __Host-pay_session=`+token+`; pay_session=x; lang=zh`, "Cookie", "pay_oauth=y", "Cookie", "cart=7; my_pay_session=z")
 	if a.status != 201 {
@@ -291,7 +283,7 @@ func TestCookiesOfTheQuote(t *testing.T) {
 	if want := []string{`shop="a b" ; lang=zh`, "cart=7; my_pay_session=z"}; !slices.Equal(got["Cookie"], want) {
 		t.Errorf("the backend sees the cookies %q, want %q", got["Cookie"], want)
 	}
-	if got.Get("X-Wx-Openid") != payer || got.Get("X-Wx-Appid") != officialAppID {
+	if got.Get("X-Wx-Openid") != payer || got.Get("X-Wx-Appid") != w.sandbox.WxPub().AppID {
 		t.Errorf("the backend is told %v", got)
 	}
 	h := http.Header{"Cookie": {"__Host-pay_session=a; pay_oauth=b"}}

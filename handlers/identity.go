@@ -109,8 +109,7 @@ func (s *Site) Identify(r *http.Request) (Identity, error) {
 		return Identity{}, retryProblem("ledger_unavailable", 2*time.Second, err)
 	case id.Scope != s.Scope:
 		return Identity{}, problem("session_invalid", errors.New("a session of another app or mode"))
-	case id.Kind == WxLite && (s.WxLite == nil || id.AppID != s.WxLite.AppID()),
-		id.Kind == WxPub && (s.WxPub == nil || id.AppID != s.WxPub.AppID()):
+	case id.AppID != s.appID(id.Kind) || id.Kind != Anonymous && id.AppID == "":
 		return Identity{}, problem("session_invalid", fmt.Errorf("a session of another %s account", id.Kind))
 	}
 	return id, nil

@@ -24,6 +24,10 @@ var codes = map[string]struct {
 	"session_invalid":  {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
 	"origin_forbidden": {http.StatusForbidden, "Only this site's own pages may do this.", "只允许本站页面发起该请求。"},
 
+	"oauth_state_invalid": {http.StatusForbidden, "This login was not begun in this browser, or is over. Open the page again.", "该登录不是由此浏览器发起，或已结束，请重新打开页面。"},
+	"oauth_rejected":      {http.StatusBadGateway, "WeChat refused the login. Open the page again.", "微信拒绝了登录请求，请重新打开页面。"},
+	"snapshot_user":       {http.StatusForbidden, "You see a preview of this page. Open the full page in WeChat to log in and pay.", "当前为快照页，请点击“使用完整服务”后再登录和支付。"},
+
 	"wechat_busy":          {http.StatusServiceUnavailable, "WeChat is busy. Try again shortly.", "微信系统繁忙，请稍后重试。"},
 	"wechat_blocked":       {http.StatusForbidden, "WeChat has blocked this user's login as a risk.", "该用户被微信判定为高风险，登录被拦截。"},
 	"wechat_misconfigured": {http.StatusBadGateway, "The shop's WeChat account is not set up correctly. Tell the shop.", "商户的微信配置有误，请联系商户。"},

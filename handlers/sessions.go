@@ -69,6 +69,7 @@ type Sessions struct {
 const (
 	useSession = "session" // handed to the client
 	useLogin   = "login"   // kept in the ledger beside an exchanged code
+	useRound   = "oauth"   // kept in the browser while its user is at WeChat
 )
 
 const maxToken = 4096 // characters; ours have about 500
@@ -81,6 +82,7 @@ type claims struct {
 	Kind    Kind   `json:"kind"`
 	App     string `json:"app"`
 	Mode    string `json:"mode"`
+	Return  string `json:"return,omitempty"` // of an OAuth round
 }
 
 var (
@@ -90,6 +92,14 @@ var (
 
 // Seal makes a token that says who somebody is until id.Expires.
 func (s *Sessions) Seal(ctx context.Context, use string, id Identity) (string, error) {
+	return s.seal(ctx, id.Expires, claims{
+		Claims: jwt.Claims{Subject: id.Owner()},
+		Use:    use, UnionID: id.UnionID, AppID: id.AppID, Kind: id.Kind,
+		App: id.Scope.App, Mode: string(id.Scope.Mode),
+	})
+}
+
+func (s *Sessions) seal(ctx context.Context, expires time.Time, c claims) (string, error) {
 	keys, err := s.Keys(ctx)
 	if err != nil {
 		return "", err
@@ -100,30 +110,31 @@ func (s *Sessions) Seal(ctx context.Context, use string, id Identity) (string, e
 	if err != nil {
 		return "", fmt.Errorf("session key: %w", err)
 	}
-	return jwt.Encrypted(enc).Claims(claims{
-		Claims: jwt.Claims{
-			Issuer:   "caddypay",
-			Subject:  id.Owner(),
-			IssuedAt: jwt.NewNumericDate(s.Now()),
-			Expiry:   jwt.NewNumericDate(id.Expires),
-		},
-		Use: use, UnionID: id.UnionID, AppID: id.AppID, Kind: id.Kind,
-		App: id.Scope.App, Mode: string(id.Scope.Mode),
-	}).Serialize()
+	c.Issuer, c.IssuedAt, c.Expiry = "caddypay", jwt.NewNumericDate(s.Now()), jwt.NewNumericDate(expires)
+	return jwt.Encrypted(enc).Claims(c).Serialize()
 }
 
 // Open reads a token back. It returns errSessionInvalid or errSessionExpired when the token is at fault.
 func (s *Sessions) Open(ctx context.Context, use, token string) (Identity, error) {
+	c, err := s.open(ctx, use, token)
+	if err != nil {
+		return Identity{}, err
+	}
+	return c.identity()
+}
+
+// open reads the claims of a token that was made for a use and has not expired.
+func (s *Sessions) open(ctx context.Context, use, token string) (*claims, error) {
 	if token == "" || len(token) > maxToken {
-		return Identity{}, errSessionInvalid
+		return nil, errSessionInvalid
 	}
 	parsed, err := jwt.ParseEncrypted(token, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
-		return Identity{}, errSessionInvalid
+		return nil, errSessionInvalid
 	}
 	keys, err := s.Keys(ctx)
 	if err != nil {
-		return Identity{}, err
+		return nil, err
 	}
 	for _, key := range keys {
 		var c claims
@@ -131,14 +142,14 @@ func (s *Sessions) Open(ctx context.Context, use, token string) (Identity, error
 			continue
 		}
 		if c.Issuer != "caddypay" || c.Use != use || c.Subject == "" || c.Expiry == nil {
-			return Identity{}, errSessionInvalid
+			return nil, errSessionInvalid
 		}
 		if !s.Now().Before(c.Expiry.Time()) {
-			return Identity{}, errSessionExpired
+			return nil, errSessionExpired
 		}
-		return c.identity()
+		return &c, nil
 	}
-	return Identity{}, errSessionInvalid
+	return nil, errSessionInvalid
 }
 
 // identity is whom the claims name, if they fit together.
@@ -158,6 +169,25 @@ func (c *claims) identity() (Identity, error) {
 		return Identity{}, errSessionInvalid
 	}
 	return id, nil
+}
+
+// oauthRound is an OAuth round: a browser that has been sent to WeChat.
+type oauthRound struct {
+	State   string // comes back with WeChat's answer
+	Return  string // where the browser goes in the end: a path of the site
+	Expires time.Time
+}
+
+func (s *Sessions) sealRound(ctx context.Context, r oauthRound) (string, error) {
+	return s.seal(ctx, r.Expires, claims{Claims: jwt.Claims{Subject: r.State}, Use: useRound, Return: r.Return})
+}
+
+func (s *Sessions) openRound(ctx context.Context, token string) (oauthRound, error) {
+	c, err := s.open(ctx, useRound, token)
+	if err != nil {
+		return oauthRound{}, err
+	}
+	return oauthRound{State: c.Subject, Return: c.Return, Expires: c.Expiry.Time()}, nil
 }
 
 // codeKeys returns the names under which an exchanged code is remembered, one for each key, the current key's first. Who

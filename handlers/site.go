@@ -34,6 +34,7 @@ type Site struct {
 	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
+	Login    *Login  // nil: the backend is not told of logins
 	Intake   *relay.Intake
 
 	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
@@ -57,6 +58,9 @@ type Site struct {
 
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
+
+	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
+	Ticket func(context.Context) (string, error)
 
 	// Ledger opens the ledger on first use.
 	Ledger func(context.Context) (ledger.Ledger, error)
@@ -155,7 +159,16 @@ func (s *Site) route(path string) route {
 	get, post := http.MethodGet, http.MethodPost
 	switch {
 	case path == "/openid" && s.WxLite != nil:
+		if s.Login != nil {
+			return route{"openid", []string{post}, s.openid}
+		}
 		return route{"openid", []string{get, post}, s.openid}
+	case path == "/oauth/start" && s.WxPub != nil:
+		return route{"oauth", []string{get}, s.oauthStart}
+	case path == "/oauth/callback" && s.WxPub != nil:
+		return route{"oauth", []string{get}, s.oauthCallback}
+	case path == "/jssdk" && s.WxPub != nil:
+		return route{"jssdk", []string{get}, s.jssdk}
 	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
 	case path == "/checkout" && s.Checkout != nil:

@@ -23,6 +23,10 @@ const (
 	opRefund       = "refund" // what becomes of one, however it is made
 	opWebhook      = "webhook"
 	opSession      = "jscode2session"
+	opOAuth        = "oauth_access_token" // of a page's visitor
+	opStableToken  = "stable_token"
+	opToken        = "token"
+	opTicket       = "getticket"
 	opNotify       = "notify"
 )
 

@@ -15,6 +15,10 @@
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
 //	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
 //	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
+//	GET  /connect/oauth2/authorize       WeChat's page that sends an official account's visitor back with a code; inside WeChat only
+//	GET  /sns/oauth2/access_token        WeChat's exchange of that code for an openid
+//	POST /cgi-bin/stable_token           the official account's access token; GET /cgi-bin/token the classic one
+//	GET  /cgi-bin/ticket/getticket       the ticket that pages are signed with
 //
 // # What is like the real thing
 //
@@ -54,6 +58,7 @@
 //	POST   /sandbox/refunds/{id}/succeed a pending refund succeeds now; answers it
 //	POST   /sandbox/refunds/{id}/fail    a pending refund fails now; answers it
 //	POST   /sandbox/wechat/codes         {"openid"?, "unionid"?} → {"code"}: as if a user had called wx.login
+//	POST   /sandbox/wechat/user          {"openid"?, "unionid"?, "snapshot"?}: who the visitors of the official account's pages are from now on
 //	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
 //	DELETE /sandbox/faults               no more faults
 //	GET    /sandbox/state                charges, events with their deliveries, calls per operation, faults left (?limit=, default 1000)
@@ -73,7 +78,7 @@
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
 // wrong_event on get_event. On notify: 502, 500, 200_html, empty, slow, drop. On
-// jscode2session: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
+// jscode2session, oauth_access_token, stable_token, token and getticket: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
 // slow, drop, truncate, endless. A fault that answers something else leaves everything undone; after
 // drop, truncate, endless and wrong_… the work is done and only the answer is lost. slow waits
 // delay_ms (default 10 s) and then does what was asked.
@@ -131,6 +136,7 @@ type Config struct {
 	SigningKey *rsa.PrivateKey
 
 	WxLite WeChatApp // the mini program
+	WxPub  WeChatApp // the official account
 
 	Webhooks []string // where events go, in test and live mode; see SetWebhooks
 	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
@@ -149,7 +155,7 @@ type Config struct {
 	Logger *zap.Logger      // default: nothing is logged
 }
 
-// WeChatApp identifies a mini program to WeChat.
+// WeChatApp identifies a WeChat account.
 type WeChatApp struct {
 	AppID  string // default: wx and 16 random hex digits
 	Secret string // default: 32 random hex digits
@@ -178,6 +184,11 @@ type Sandbox struct {
 	settling []*refund            // in the order in which they are settled
 	events   store[*event]
 	codes    store[*loginCode]
+	webUser  WebUser
+	tokens   store[lent] // access tokens, by their value
+	stable   lent        // the current ones
+	classic  lent
+	ticket   lent
 	faults   []*fault
 	calls    map[string]int
 	queue    deliveryQueue
@@ -240,6 +251,8 @@ func (s *Sandbox) fillIdentity() error {
 		{&c.LiveKey, func() string { return livePrefix + s.random(alnum, 24) }},
 		{&c.WxLite.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
 		{&c.WxLite.Secret, func() string { return s.random(hexDigits, 32) }},
+		{&c.WxPub.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
+		{&c.WxPub.Secret, func() string { return s.random(hexDigits, 32) }},
 		{&s.mchKey, func() string { return s.random(alnum, 32) }},
 	} {
 		if *f.field == "" {
@@ -293,6 +306,9 @@ func (s *Sandbox) LiveKey() string { return s.cfg.LiveKey }
 // WxLite is the mini program that jscode2session knows.
 func (s *Sandbox) WxLite() WeChatApp { return s.cfg.WxLite }
 
+// WxPub is the official account whose pages' visitors log in.
+func (s *Sandbox) WxPub() WeChatApp { return s.cfg.WxPub }
+
 // PublicKeyPEM is the public half of Ping++'s key, as the dashboard shows it (PEM, SPKI).
 func (s *Sandbox) PublicKeyPEM() []byte { return append([]byte(nil), s.pubPEM...) }
 
@@ -306,7 +322,7 @@ func (s *Sandbox) SetWebhooks(urls ...string) {
 // Serves reports whether a path is Ping++'s, WeChat's or a lever's. A server that has other things to
 // serve asks before it hands a request over; ServeHTTP answers 404 to the rest.
 func Serves(path string) bool {
-	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/sandbox/"} {
+	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/cgi-bin/", "/connect/", "/sandbox/"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}
@@ -314,7 +330,7 @@ func Serves(path string) bool {
 	return path == mockPath
 }
 
-// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns), and the levers (/sandbox).
+// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
 	w.Header().Set("Connection", "close")
@@ -326,8 +342,10 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveNotify(w, r, strings.TrimPrefix(path, "/notify/charges/"))
 	case path == mockPath:
 		s.serveMock(w, r)
-	case strings.HasPrefix(path, "/sns/"):
+	case strings.HasPrefix(path, "/sns/"), strings.HasPrefix(path, "/cgi-bin/"):
 		s.serveWeChat(w, r)
+	case strings.HasPrefix(path, "/connect/"):
+		s.serveAuthorize(w, r)
 	case strings.HasPrefix(path, "/sandbox/"):
 		s.serveLevers(w, r)
 	default: // what Serves does not name

@@ -136,7 +136,7 @@ func (a *account) GoString() string { return a.String() }
 func (a *account) call(ctx context.Context, api, method string, query url.Values, body []byte, hide redactor) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	_, name, _ := strings.Cut(api, "/")
+	name := apiName(api)
 	resp, err := a.send(ctx, api, method, query, body)
 	if err != nil {
 		return nil, unreachable(ctx, name, hide, err)
@@ -150,6 +150,12 @@ func (a *account) call(ctx context.Context, api, method string, query url.Values
 		return nil, unavailable(name, "the answer is larger than %d KiB (HTTP %d)", maxAnswer>>10, resp.StatusCode)
 	}
 	return parseAnswer(name, resp.StatusCode, raw, hide)
+}
+
+// apiName is what errors call an API: the path without its first segment.
+func apiName(api string) string {
+	_, name, _ := strings.Cut(api, "/")
+	return name
 }
 
 // send asks the transport itself: a client would follow redirects, and put the URL into its errors.

@@ -4,9 +4,14 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 )
 
-const maxID = 64 // bytes; openids have 28
+const (
+	maxID    = 64      // bytes; openids have 28
+	maxToken = 2048    // bytes; access tokens have up to 512
+	maxLife  = 1 << 24 // seconds; tokens live for 7200
+)
 
 // answer is a JSON object as WeChat sent it. Its members are looked up by their exact names, since they decide over money.
 type answer struct {
@@ -58,6 +63,19 @@ func (a *answer) identity() (Identity, error) {
 		return Identity{}, a.unusable("names a unionid of a form that no unionid has")
 	}
 	return Identity{OpenID: openID, UnionID: unionID}, nil
+}
+
+// token is what the answer lends, under a name.
+func (a *answer) token(name string) (Token, error) {
+	value, ok := text(a.members[name])
+	if !ok || !printable(value) || len(value) > maxToken {
+		return Token{}, a.unusable("holds no " + name)
+	}
+	seconds, ok := number(a.members["expires_in"])
+	if !ok || seconds <= 0 || seconds > maxLife {
+		return Token{}, a.unusable("does not say for how long the " + name + " is good")
+	}
+	return Token{Value: value, Expires: time.Duration(seconds) * time.Second}, nil
 }
 
 // number reads an errcode, which one of WeChat's platforms sends as a string. Absent and null are 0.

@@ -29,6 +29,7 @@ const (
 	errCodeUsed    = 40163
 	errCodeExpired = 42003
 	errQuota       = 45011 // calls per minute
+	errDailyQuota  = 45009 // calls per day
 )
 
 var kinds = map[int]Kind{
@@ -37,6 +38,7 @@ var kinds = map[int]Kind{
 	errCodeExpired: CodeInvalid,
 	errSystem:      Busy,
 	errQuota:       Busy,
+	errDailyQuota:  Busy,
 	40226:          Blocked,
 	40013:          Misconfigured, // invalid appid
 	40125:          Misconfigured, // invalid appsecret
@@ -81,6 +83,11 @@ func (e *Error) Unwrap() error { return e.cause }
 // Used reports whether WeChat says that this code has been exchanged before (errcode 40163): whoever did that knows the user.
 func (e *Error) Used() bool { return e.Code == errCodeUsed }
 
+// TokenInvalid reports whether WeChat does not take the access token any more: another one is needed.
+func (e *Error) TokenInvalid() bool {
+	return e.Code == 40001 || e.Code == 40014 || e.Code == 42001
+}
+
 // RetryAfter suggests how long to wait before trying again; 0 unless the Kind is Busy. The quota of 45011 is one per minute,
 // and shared, so waiting out a good part of the minute is enough.
 func (e *Error) RetryAfter() time.Duration {
@@ -89,6 +96,8 @@ func (e *Error) RetryAfter() time.Duration {
 		return 2 * time.Second
 	case errQuota:
 		return 20 * time.Second
+	case errDailyQuota:
+		return 10 * time.Minute
 	}
 	return 0
 }

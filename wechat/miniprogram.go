@@ -30,10 +30,11 @@ func NewMiniProgram(cfg Config) (*MiniProgram, error) {
 // second time. Every error is an *Error; one that ended because ctx did also matches context.Canceled or
 // context.DeadlineExceeded.
 func (m *MiniProgram) Exchange(ctx context.Context, code string) (Identity, error) {
-	if err := checkCode("jscode2session", code); err != nil {
+	const api = "sns/jscode2session"
+	if err := checkCode(apiName(api), code); err != nil {
 		return Identity{}, err
 	}
-	answer, err := m.call(ctx, "sns/jscode2session", http.MethodGet, url.Values{
+	answer, err := m.call(ctx, api, http.MethodGet, url.Values{
 		"appid":      {m.appID},
 		"secret":     {m.secret},
 		"js_code":    {code},
