@@ -23,8 +23,8 @@ func init() {
 // options parses the options of a block, one function each. Its errors say what is allowed.
 type options map[string]func(*caddyfile.Dispenser) error
 
-// parse reads the block that the dispenser stands before. An option may stand once.
-func (o options) parse(d *caddyfile.Dispenser, block string) error {
+// parse reads the block that the dispenser stands before. An option may stand once, but for those in repeated.
+func (o options) parse(d *caddyfile.Dispenser, block string, repeated ...string) error {
 	seen := make(map[string]int)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
@@ -32,7 +32,7 @@ func (o options) parse(d *caddyfile.Dispenser, block string) error {
 		if !ok {
 			return d.Errf("unknown option %q in %s; allowed are: %s", name, block, strings.Join(slices.Sorted(maps.Keys(o)), ", "))
 		}
-		if line, twice := seen[name]; twice {
+		if line, twice := seen[name]; twice && !slices.Contains(repeated, name) {
 			return d.Errf("option %q of %s stands twice; the first is on line %d", name, block, line)
 		}
 		seen[name] = d.Line()
@@ -139,6 +139,8 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    upstream <…> { … }
 //	    backend_token <token>
 //	    orders <method> <path> { … }
+//	    allow_client_amount { … }
+//	    success_url|cancel_url|fail_url|result_url <url>
 //	    events <method> <path> { … }
 //	    reconcile { … }
 //	    checkout { … }
@@ -178,8 +180,16 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.Checkout = new(CheckoutConfig)
 			return parseCheckout(d, pay.Checkout)
 		},
-		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
-		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
+		"allow_client_amount": func(d *caddyfile.Dispenser) error {
+			pay.AllowClientAmount = new(ClientAmountConfig)
+			return parseClientAmount(d, pay.AllowClientAmount)
+		},
+		"success_url": func(d *caddyfile.Dispenser) error { return one(d, &pay.SuccessURL, "https://shop.example.com/paid") },
+		"cancel_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.CancelURL, "https://shop.example.com/cart") },
+		"fail_url":    func(d *caddyfile.Dispenser) error { return one(d, &pay.FailURL, "https://shop.example.com/failed") },
+		"result_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.ResultURL, "https://shop.example.com/paid") },
+		"wechat":      func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
+		"upstream":    func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {
 			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")
 		},
@@ -187,6 +197,9 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}.parse(h.Dispenser, "pay")
 	if err != nil {
 		return nil, err
+	}
+	if pay.Orders != nil && pay.AllowClientAmount != nil {
+		return nil, h.Err("orders and allow_client_amount exclude each other: either the backend names the price or the client; leave one out")
 	}
 	if pay.Pingpp == nil {
 		return nil, h.Err("pay needs a pingpp block; write: pingpp { app …  key …  webhook_key … }, each on its own line")

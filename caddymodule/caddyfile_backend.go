@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,31 +25,6 @@ func parseUpstream(h httpcaddyfile.Helper, d *caddyfile.Dispenser) (json.RawMess
 		return nil, err
 	}
 	return caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil), nil
-}
-
-// parseOrders parses the block:
-//
-//	orders <method> <path with {order_no}> {
-//	    max <fen>
-//	}
-func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
-	if err := methodAndPath(d, &c.Method, &c.Path, "GET /internal/pay/orders/{order_no}", "GET", "POST"); err != nil {
-		return err
-	}
-	return options{
-		"max": func(d *caddyfile.Dispenser) error {
-			var text string
-			if err := one(d, &text, "2000000"); err != nil {
-				return err
-			}
-			fen, err := strconv.ParseInt(text, 10, 64)
-			if err != nil || fen <= 0 {
-				return d.Errf("max takes a whole number of fen above 0, not %q; write: max 2000000 for 20,000 yuan", text)
-			}
-			c.Max = fen
-			return nil
-		},
-	}.parse(d, "orders")
 }
 
 // parseEvents parses the block:

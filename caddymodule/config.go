@@ -38,7 +38,9 @@ type PingppConfig struct {
 	// Where Ping++'s API is. Plain http only with a test key or to loopback. Default: `https://api.pingxx.com`.
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// The payment channels that clients may use. Default: all known: `wx_lite`.
+	// The payment channels that clients may use; docs/channels.md lists all. Default: those that work with what is configured:
+	// a channel paid with a WeChat login with that account, one that needs a URL with that URL, and no channel that needs
+	// what only the backend or the client can give.
 	Channels []string `json:"channels,omitempty"`
 
 	// How long one call to Ping++ may take, retries included. Default: `15s`.
@@ -76,8 +78,89 @@ type OrdersConfig struct {
 	// outside, whatever the query. Required.
 	Path string `json:"path,omitempty"`
 
+	// Where the price stands in the backend's JSON: a path in gjson's syntax, like `data.total_fee`. So do the next eight.
+	// Without a path each is read as the member of its own name.
+	Amount string `json:"amount,omitempty"`
+
+	// What the price counts: `fen`, or `yuan`, which is read as decimal text or a JSON number, digit by digit, never through a
+	// float. Default: `fen`.
+	Unit string `json:"unit,omitempty"`
+
+	// The path to the order number, which must be the one that was asked for.
+	OrderNo string `json:"order_no,omitempty"`
+
+	// The path to the currency, like `cny`. Default where it gives nothing: the channel's.
+	Currency string `json:"currency,omitempty"`
+
+	// The path to what is being paid, for show.
+	Subject string `json:"subject,omitempty"`
+
+	// The path to a longer description, for show. Default where it gives nothing: the subject.
+	Body string `json:"body,omitempty"`
+
+	// The path to when the order lapses, in Unix seconds.
+	TimeExpire string `json:"time_expire,omitempty"`
+
+	// The path to the openid of the only one who may pay; null there for anybody who is logged in.
+	OpenID string `json:"openid,omitempty"`
+
+	// The path to an object of strings that comes back in the event.
+	Metadata string `json:"metadata,omitempty"`
+
+	// The path to an object with what the channel needs besides.
+	Extra string `json:"extra,omitempty"`
+
+	// Where the order's state stands, and the backend's words for it.
+	Status *OrderStatusConfig `json:"status,omitempty"`
+
+	// What stands for a subject, body or currency that the backend leaves out.
+	Default *OrderDefaultConfig `json:"default,omitempty"`
+
 	// Refuse to charge more than this, in fen. Default: no limit.
 	Max int64 `json:"max,omitempty"`
+}
+
+// OrderStatusConfig translates the backend's states of an order. Values are compared as text; one that is not named is an error.
+type OrderStatusConfig struct {
+	// The path to the state, in gjson's syntax. Default: `status`.
+	Path string `json:"path,omitempty"`
+
+	// The values that mean that the order may be paid. Default: `payable`, if no values are given at all.
+	Payable []string `json:"payable,omitempty"`
+
+	// The values that mean that it is paid. Default: `paid`, if no values are given at all.
+	Paid []string `json:"paid,omitempty"`
+
+	// The values that mean that it cannot be paid any more. Default: `closed`, if no values are given at all.
+	Closed []string `json:"closed,omitempty"`
+}
+
+// OrderDefaultConfig stands for what the backend leaves out. `{order_no}` in subject and body is the order's number.
+type OrderDefaultConfig struct {
+	// What is being paid, for show. Placeholders are resolved.
+	Subject string `json:"subject,omitempty"`
+
+	// A longer description, for show. Placeholders are resolved.
+	Body string `json:"body,omitempty"`
+
+	// The currency, like `cny`. Placeholders are resolved.
+	Currency string `json:"currency,omitempty"`
+}
+
+// ClientAmountConfig lets clients name what they pay. The order number is then ours; a client's `reference` is only metadata
+// (`pay_reference`), and deliveries say `X-Pay-Amount-By: client`.
+type ClientAmountConfig struct {
+	// The least that may be paid, in fen. Default: 1.
+	Min int64 `json:"min,omitempty"`
+
+	// The most that may be paid, in fen. Required.
+	Max int64 `json:"max,omitempty"`
+
+	// What is being paid, for show; `{order_no}` in it is the order's number. Placeholders are resolved. Required.
+	Subject string `json:"subject,omitempty"`
+
+	// What our order numbers begin with: at most 6 letters and digits. Default: nothing.
+	Prefix string `json:"prefix,omitempty"`
 }
 
 // EventsConfig is how the backend hears of payments.
@@ -150,8 +233,24 @@ type Handler struct {
 	// Placeholders are resolved.
 	BackendToken string `json:"backend_token,omitempty"`
 
-	// Where a charge's price comes from. Without it no charges are created.
+	// Where a charge's price comes from. Without it, or allow_client_amount, no charges are created.
 	Orders *OrdersConfig `json:"orders,omitempty"`
+
+	// Instead of orders: let clients name what they pay, for donations and top-ups.
+	AllowClientAmount *ClientAmountConfig `json:"allow_client_amount,omitempty"`
+
+	// Where channels like `alipay_wap` send the payer back to after the payment. That somebody arrives there proves nothing.
+	// An absolute https URL; `{order_no}` in it is the merchant's order number. So are the next three. Placeholders are resolved.
+	SuccessURL string `json:"success_url,omitempty"`
+
+	// Where `alipay_wap` sends a payer who gave up.
+	CancelURL string `json:"cancel_url,omitempty"`
+
+	// Where `jdpay_wap` sends a payer whose payment failed.
+	FailURL string `json:"fail_url,omitempty"`
+
+	// Where channels like `upacp_wap` send the payer back to, whatever came of it.
+	ResultURL string `json:"result_url,omitempty"`
 
 	// Where events are delivered. Without it they are recorded and stay pending.
 	Events *EventsConfig `json:"events,omitempty"`

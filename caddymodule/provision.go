@@ -72,7 +72,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if p := h.site.Prefix; !strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, "*{}?#% ") {
 		return r.errorf("prefix", "%q must begin with a slash and end without one, like /pay", p)
 	}
-	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionBackend} {
+	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionURLs, h.provisionChannels, h.provisionBackend, h.provisionClientAmount} {
 		if err := step(r); err != nil {
 			return err
 		}
@@ -162,17 +162,6 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 			h.logger.Warn("pingpp signing_key is not set: requests to Ping++ go out unsigned", zapSite(r.site))
 		}
 	}
-	if h.site.Channels, err = r.values("pingpp channels", c.Channels); err != nil {
-		return err
-	}
-	if len(c.Channels) == 0 {
-		h.site.Channels = handlers.Channels()
-	}
-	for _, name := range h.site.Channels {
-		if !slices.Contains(handlers.Channels(), name) {
-			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name, strings.Join(handlers.Channels(), ", "))
-		}
-	}
 	return nil
 }
 
@@ -184,9 +173,6 @@ func (h *Handler) provisionWeChat(r *resolver) error {
 	}
 	c := h.WeChat["wx_lite"]
 	if c == nil {
-		if h.Orders != nil {
-			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in, and orders could not be paid")
-		}
 		return nil
 	}
 	appID, err := r.value("wechat wx_lite app_id", c.AppID)
@@ -282,6 +268,9 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		return r.errorf("orders max", "%d must be above 0; it is in fen", h.Orders.Max)
 	}
 	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
+	if err := h.Orders.reading(r, h.site.Orders); err != nil {
+		return err
+	}
 	h.site.Private = append(h.site.Private, closed(path))
 	return nil
 }

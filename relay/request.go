@@ -47,6 +47,7 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	set("X-Pay-Attempt", strconv.Itoa(attempt))
 	set("X-Pay-Mismatch", mismatch(ev.Reasons))
 	set("X-Pay-Late", ev.Late)
+	set("X-Pay-Amount-By", amountBy(ev.Body))
 	if ev.Replay {
 		set("X-Pay-Replay", "1")
 	}
@@ -55,6 +56,22 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	set(pingpp.SignatureHeader, ev.Signature)
 	set("Traceparent", ev.TraceParent)
 	return req, nil
+}
+
+// metaAmountBy is the metadata key by which a charge says that the client named its amount.
+const metaAmountBy = "pay_amount_by"
+
+// amountBy is client for the events of a charge whose amount the client named. That stands in the event itself, under
+// Ping++'s signature, so that nothing that we could lose is needed to know it.
+func amountBy(body []byte) string {
+	if !bytes.Contains(body, []byte(metaAmountBy)) { // nearly all
+		return ""
+	}
+	ev, err := pingpp.ParseEvent(body)
+	if err != nil || ev.Charge == nil || ev.Charge.Metadata[metaAmountBy] != "client" {
+		return ""
+	}
+	return "client"
 }
 
 // mismatch names the money checks that failed. An event can have other reasons too: those for which it was filtered until

@@ -1,0 +1,162 @@
+package caddymodule
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+var currency = regexp.MustCompile("^[a-z]{3}$")
+
+// provisionURLs checks where channels send payers back to.
+func (h *Handler) provisionURLs(r *resolver) error {
+	h.site.ReturnURLs = make(map[string]string)
+	for option, configured := range map[string]string{
+		"success_url": h.SuccessURL, "cancel_url": h.CancelURL, "fail_url": h.FailURL, "result_url": h.ResultURL,
+	} {
+		if configured == "" {
+			continue
+		}
+		url, err := r.value(option, configured)
+		if err != nil {
+			return err
+		}
+		if err := handlers.CheckReturnURL(strings.ReplaceAll(url, "{order_no}", "1")); err != nil {
+			return r.errorf(option, "%q %w", url, err)
+		}
+		if strings.Contains(url, "?") {
+			h.logger.Warn(option+" has a query, which some channels lose; put {order_no} into the path", zapSite(r.site), zap.String("url", url))
+		}
+		h.site.ReturnURLs[option] = url
+	}
+	return nil
+}
+
+// provisionChannels decides which channels are offered: those that are named, or else those that work with what is configured.
+func (h *Handler) provisionChannels(r *resolver) error {
+	named, err := r.values("pingpp channels", h.Pingpp.Channels)
+	if err != nil {
+		return err
+	}
+	charges := h.Orders != nil || h.AllowClientAmount != nil
+	if len(named) == 0 {
+		if charges && len(h.WeChat) == 0 {
+			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in; write it, or name in pingpp the channels that need no login, like channels alipay_qr")
+		}
+		h.site.Channels = slices.DeleteFunc(handlers.Channels(), func(name string) bool {
+			return !handlers.DefaultChannel(name) || h.lacks(name) != ""
+		})
+		return nil
+	}
+	for _, name := range named {
+		if !slices.Contains(handlers.Channels(), name) {
+			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name, strings.Join(handlers.Channels(), ", "))
+		}
+		if lacks := h.lacks(name); charges && lacks != "" {
+			return r.errorf("pingpp channels", "%s %s", name, lacks)
+		}
+	}
+	h.site.Channels = named
+	return nil
+}
+
+// lacks says what a channel needs that is not configured; empty: nothing.
+func (h *Handler) lacks(channel string) string {
+	if kind := handlers.ChannelPayer(channel); kind != "" && h.WeChat[kind] == nil {
+		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + channel + " out"
+	}
+	for _, option := range handlers.ChannelURLs(channel) {
+		if h.site.ReturnURLs[option] == "" {
+			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + channel + " out"
+		}
+	}
+	return ""
+}
+
+// reading takes over how the backend's JSON is read.
+func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
+	to.Paths = make(map[string]string)
+	for name, path := range map[string]string{
+		"amount": c.Amount, "order_no": c.OrderNo, "currency": c.Currency, "subject": c.Subject, "body": c.Body,
+		"time_expire": c.TimeExpire, "openid": c.OpenID, "metadata": c.Metadata, "extra": c.Extra,
+	} {
+		if path != "" {
+			to.Paths[name] = path
+		}
+	}
+	switch c.Unit {
+	case "", "fen":
+	case "yuan":
+		to.Yuan = true
+	default:
+		return r.errorf("orders unit", "%q is neither fen nor yuan", c.Unit)
+	}
+	if s := c.Status; s != nil {
+		if err := s.check(); err != nil {
+			return r.errorf("orders status", "%w", err)
+		}
+		to.Paths["status"] = cmp.Or(s.Path, "status")
+		to.Status = s.words()
+	}
+	if d := c.Default; d != nil {
+		for option, at := range map[string]struct{ from, to *string }{
+			"subject": {&d.Subject, &to.Defaults.Subject}, "body": {&d.Body, &to.Defaults.Body}, "currency": {&d.Currency, &to.Defaults.Currency},
+		} {
+			if *at.from == "" {
+				continue
+			}
+			var err error
+			if *at.to, err = r.value("orders default "+option, *at.from); err != nil {
+				return err
+			}
+		}
+		if c := to.Defaults.Currency; c != "" && !currency.MatchString(c) {
+			return r.errorf("orders default currency", "%q must be three small letters, like cny", c)
+		}
+		if to.Yuan && d.Currency != "" && to.Defaults.Currency != "cny" {
+			return r.errorf("orders default currency", "%q does not go with unit yuan, which is for cny", to.Defaults.Currency)
+		}
+	}
+	return nil
+}
+
+// words turns the backend's words for an order's state into ours.
+func (c *OrderStatusConfig) words() map[string]string {
+	words := make(map[string]string)
+	for ours, theirs := range map[string][]string{"payable": c.Payable, "paid": c.Paid, "closed": c.Closed} {
+		if len(c.Payable) == 0 {
+			theirs = []string{ours}
+		}
+		for _, word := range theirs {
+			words[word] = ours
+		}
+	}
+	return words
+}
+
+func (h *Handler) provisionClientAmount(r *resolver) error {
+	c := h.AllowClientAmount
+	if c == nil {
+		return nil
+	}
+	if h.Orders != nil {
+		return r.errorf("allow_client_amount", "and orders exclude each other: either the backend names the price or the client; leave one out")
+	}
+	if c.Max == 0 {
+		return r.errorf("allow_client_amount max", "is missing; it is the most that a client may name, in fen")
+	}
+	subject, err := r.value("allow_client_amount subject", c.Subject)
+	if err != nil {
+		return err
+	}
+	h.site.ClientAmount = &handlers.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
+	if err := h.site.ClientAmount.Check(h.site.Channels); err != nil {
+		return r.errorf("allow_client_amount", "%w", err)
+	}
+	return nil
+}
