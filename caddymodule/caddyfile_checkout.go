@@ -79,16 +79,10 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		switch {
 		case !slices.Contains(handlers.CheckoutChannels(), name):
 			return r.errorf("checkout channels", "%q is no channel that a page can lead through; write %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
+		case h.lacks(name) != "":
+			return r.errorf("checkout channels", "%s %s", name, h.lacks(name))
 		case !slices.Contains(h.site.Channels, name):
 			return r.errorf("checkout channels", "%s is not among the channels of pingpp; add it there", name)
-		case handlers.ChannelPayer(name) == string(handlers.WxPub) && h.site.WxPub == nil:
-			return r.errorf("checkout channels", "%s needs the block wechat wx_pub: its payers log in with the official account", name)
-		}
-		for _, option := range handlers.ChannelURLs(name) {
-			if h.site.ReturnURLs[option] == "" {
-				return r.errorf("checkout channels", "%s needs %s, where it sends payers back to; write %[2]s https://<this site>%[3]s/checkout?order_no={order_no}",
-					name, option, h.site.Prefix)
-			}
 		}
 	}
 	back, err := r.value("checkout return_url", c.ReturnURL)
