@@ -39,9 +39,16 @@ type Page struct {
 
 // line is one call that the shop has had.
 type line struct {
-	Step string `json:"step"` // order_quote or event_delivered
+	step string
+	Call string `json:"call"`
 	Text string `json:"text"`
 	At   string `json:"at"` // the time of day
+}
+
+// calls is what the shop was asked at each of its steps.
+var calls = map[string]string{
+	"order_quote":     "GET /internal/pay/orders/{order_no}",
+	"event_delivered": "POST /internal/pay/events",
 }
 
 const (
@@ -70,7 +77,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHT
 func (p *Page) Note(step, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.log = append([]line{{step, text, time.Now().Format(time.TimeOnly)}}, p.log[:min(len(p.log), maxLines-1)]...)
+	p.log = append([]line{{step, calls[step], text, time.Now().Format(time.TimeOnly)}}, p.log[:min(len(p.log), maxLines-1)]...)
 }
 
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {

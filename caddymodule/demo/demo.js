@@ -72,7 +72,7 @@
 	function showLog(log) {
 		const lines = log.map((l) => {
 			const li = element('li', l.text);
-			li.prepend(element('time', l.at));
+			li.prepend(element('time', l.at), element('b', l.call));
 			return li;
 		});
 		$('log').replaceChildren(...(lines.length ? lines : [element('li', words.none, 'soft')]));

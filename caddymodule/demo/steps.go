@@ -70,7 +70,7 @@ func (p *Page) look(ctx context.Context, orderNo string) seen {
 		return s
 	}
 	for _, l := range s.Log {
-		if l.Step == "order_quote" && strings.Contains(l.Text, orderNo) {
+		if l.step == "order_quote" && strings.Contains(l.Text, orderNo) {
 			s.Steps["order_quote"] = l.Text
 		}
 	}
