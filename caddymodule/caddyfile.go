@@ -23,8 +23,8 @@ func init() {
 // options parses the options of a block, one function each. Its errors say what is allowed.
 type options map[string]func(*caddyfile.Dispenser) error
 
-// parse reads the block that the dispenser stands before. An option may stand once.
-func (o options) parse(d *caddyfile.Dispenser, block string) error {
+// parse reads the block that the dispenser stands before. An option may stand once, but for those in repeated.
+func (o options) parse(d *caddyfile.Dispenser, block string, repeated ...string) error {
 	seen := make(map[string]int)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
@@ -32,7 +32,7 @@ func (o options) parse(d *caddyfile.Dispenser, block string) error {
 		if !ok {
 			return d.Errf("unknown option %q in %s; allowed are: %s", name, block, strings.Join(slices.Sorted(maps.Keys(o)), ", "))
 		}
-		if line, twice := seen[name]; twice {
+		if line, twice := seen[name]; twice && !slices.Contains(repeated, name) {
 			return d.Errf("option %q of %s stands twice; the first is on line %d", name, block, line)
 		}
 		seen[name] = d.Line()
@@ -134,12 +134,13 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //
 //	pay [<prefix>] {
 //	    pingpp { … }
-//	    wechat wx_lite { … }
+//	    wechat wx_lite|wx_pub { … }
 //	    session { … }
 //	    upstream <…> { … }
 //	    backend_token <token>
 //	    orders <method> <path> { … }
 //	    events <method> <path> { … }
+//	    login POST <path>
 //	    reconcile { … }
 //	    allow_http
 //	}
@@ -173,13 +174,20 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.Reconcile = new(ReconcileConfig)
 			return parseReconcile(d, pay.Reconcile)
 		},
-		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
+		"login": func(d *caddyfile.Dispenser) error {
+			pay.Login = new(LoginConfig)
+			if err := methodAndPath(d, &pay.Login.Method, &pay.Login.Path, "POST /internal/pay/login", "POST"); err != nil {
+				return err
+			}
+			return noBlock(d, "login")
+		},
+		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, &pay.WeChat, true) },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {
 			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")
 		},
 		"allow_http": func(d *caddyfile.Dispenser) error { pay.AllowHTTP = true; return none(d) },
-	}.parse(h.Dispenser, "pay")
+	}.parse(h.Dispenser, "pay", "wechat")
 	if err != nil {
 		return nil, err
 	}
