@@ -20,7 +20,6 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
-	"github.com/caddypay/caddypay/wechat"
 )
 
 const (
@@ -88,6 +87,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		}
 		h.site.Backend = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
 	}
+	if err := h.provisionLogin(r); err != nil {
+		return err
+	}
+	h.provisionTicket(ctx)
+	h.passage = passageVar(h.site.Prefix)
 	dest, err := h.provisionEvents(r, upstreamJSON)
 	if err != nil {
 		return err
@@ -165,37 +169,6 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 	return nil
 }
 
-func (h *Handler) provisionWeChat(r *resolver) error {
-	for kind := range h.WeChat {
-		if kind != "wx_lite" {
-			return r.errorf("wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite")
-		}
-	}
-	c := h.WeChat["wx_lite"]
-	if c == nil {
-		return nil
-	}
-	appID, err := r.value("wechat wx_lite app_id", c.AppID)
-	if err != nil {
-		return err
-	}
-	secret, err := r.value("wechat wx_lite secret", c.Secret)
-	if err != nil {
-		return err
-	}
-	endpoint := c.Endpoint
-	if endpoint != "" {
-		if endpoint, err = r.value("wechat wx_lite endpoint", endpoint); err != nil {
-			return err
-		}
-	}
-	h.site.WxLite, err = wechat.NewMiniProgram(wechat.Config{AppID: appID, Secret: secret, Endpoint: endpoint})
-	if err != nil {
-		return r.errorf("wechat wx_lite", "%w", err)
-	}
-	return nil
-}
-
 func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 	c := h.Session
 	if c == nil {
@@ -244,8 +217,8 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		}
 		h.site.Token = token
 	}
-	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil) {
-		return r.errorf("upstream", "is missing: orders and events are sent there; write upstream legacy:8080")
+	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil || h.Login != nil) {
+		return r.errorf("upstream", "is missing: orders, events and logins are sent there; write upstream legacy:8080")
 	}
 	if h.Orders == nil {
 		return nil

@@ -350,7 +350,7 @@ func TestLoginBackendFails(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"500":      func(rw http.ResponseWriter, r *http.Request) { rw.WriteHeader(500) },
 		"403":      func(rw http.ResponseWriter, r *http.Request) { rw.WriteHeader(403) },
-		"redirect": func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/login?token=secret", 302) },
+		"redirect": func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/login?token=secret", http.StatusFound) },
 		"html":     func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write([]byte("<html>")) },
 		"large": func(rw http.ResponseWriter, r *http.Request) {
 			_, _ = rw.Write([]byte(`"` + strings.Repeat("a", maxLoginAnswer) + `"`))
