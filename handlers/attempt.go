@@ -161,14 +161,16 @@ func (a *attempt) decide(ctx context.Context, r *http.Request, attempts []ledger
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
+	if a.extra, err = a.makeExtra(q); err != nil {
+		return nil, nil, err
+	}
 	now := a.site.Now()
 	for i := range slices.Backward(attempts) {
-		if reusable(&attempts[i], a.id, a.req.Channel, q, now) {
+		if reusable(&attempts[i], a.id, a.req.Channel, q, now) && a.channel.sameChoice(attempts[i].Raw, a.extra) {
 			return &attempts[i], q, nil
 		}
 	}
-	a.extra, err = a.makeExtra(q)
-	return nil, q, err
+	return nil, q, nil
 }
 
 // quote is the backend's, or what the client may name itself.

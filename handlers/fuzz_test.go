@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,50 @@ func FuzzQuote(f *testing.F) {
 		extra, err := c.makeExtra(given{quote: q.Extra, orderNo: "1001", openID: "o1"})
 		if err == nil && extra["open_id"] != "o1" {
 			t.Errorf("open_id is %v", extra["open_id"])
+		}
+	})
+}
+
+// FuzzQuoteWithPaths reads a backend's own JSON. Whatever it is, a price that is taken stands there, digit by digit.
+func FuzzQuoteWithPaths(f *testing.F) {
+	for _, s := range []string{
+		legacyJSON(), legacyJSON("total_fee", "12.30"), legacyJSON("total_fee", "1e3"), legacyJSON("total_fee", "12.345"), legacyJSON("total_fee", `" 1"`), legacyJSON("total_fee", `"0.010"`),
+		legacyJSON("state", "2"), legacyJSON("state", "null"), legacyJSON("deadline", `"0"`), legacyJSON("attach", `[]`), legacyJSON("goods", `[]`), legacyJSON("buyer", `{"openid":null}`),
+		`{"data":{"total_fee":"1","total_fee":"2"}}`, `[]`, `{}`, ``, `{"data":[{"total_fee":1}]}`, "\xef\xbb\xbf" + `{"data":null}`, strings.Repeat(`{"data":`, 100), `{"data":{"total_fee":"1\u002e5"}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	c := channels["wx_lite"]
+	now := time.Unix(1_790_000_000, 0)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		o := legacy()
+		q, err := o.parse(raw, "1001")
+		if err == nil {
+			err = q.check("1001", Identity{OpenID: "o1"}, c, 5000, now)
+		}
+		if err != nil {
+			if !utf8.ValidString(err.Error()) || len(err.Error()) > 1000 {
+				t.Errorf("an error that no log line should hold: %q", err)
+			}
+			return
+		}
+		var data struct {
+			Data map[string]json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(string(raw), "\xef\xbb\xbf")), &data); err != nil {
+			t.Fatalf("%q is taken, and encoding/json says %v", raw, err)
+		}
+		price := strings.Trim(string(data.Data["total_fee"]), `"`)
+		var text string
+		if json.Unmarshal(data.Data["total_fee"], &text) == nil {
+			price = text
+		}
+		exact, ok := new(big.Rat).SetString(price)
+		if !ok || exact.Mul(exact, big.NewRat(100, 1)).Cmp(new(big.Rat).SetInt64(q.Amount)) != 0 || q.Amount <= 0 || q.Amount > 5000 {
+			t.Errorf("%q yuan became %d fen", price, q.Amount)
+		}
+		if q.OrderNo != "1001" || q.Currency != "cny" || q.Status != "payable" || q.OpenID != "" && q.OpenID != "o1" || strings.TrimSpace(q.Subject) == "" {
+			t.Errorf("accepted: %+v", q)
 		}
 	})
 }

@@ -42,6 +42,7 @@ const (
 
 // Keys of a charge's metadata that are ours.
 const (
+	metaOurs      = "pay_"          // what they begin with
 	metaOrderNo   = "pay_order_no"  // the merchant's order number
 	metaAmountBy  = "pay_amount_by" // client, where allow_client_amount let the client name the amount
 	metaReference = "pay_reference" // what such a client wrote besides
@@ -200,9 +201,9 @@ func (q *quote) checkMetadata() error {
 	if len(q.Metadata) > maxMetadata {
 		return fmt.Errorf("metadata has %d pairs; at most %d fit", len(q.Metadata), maxMetadata)
 	}
-	for _, ours := range []string{metaOrderNo, metaAmountBy, metaReference} {
-		if _, ok := q.Metadata[ours]; ok {
-			return fmt.Errorf("metadata may not have the key %s, which is ours", ours)
+	for key := range q.Metadata {
+		if strings.HasPrefix(key, metaOurs) {
+			return fmt.Errorf("metadata may not have the key %.60q: those that begin with %s are ours", key, metaOurs)
 		}
 	}
 	characters := len(metaOrderNo) + len(q.OrderNo)

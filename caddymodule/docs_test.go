@@ -1,0 +1,135 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+// snippets returns the code of a page: its language and itself.
+func snippets(t *testing.T, page string) (found [][2]string) {
+	t.Helper()
+	raw, err := os.ReadFile("../docs/" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range fence.FindAllStringSubmatch(string(raw), -1) {
+		found = append(found, [2]string{m[1], m[2]})
+	}
+	if len(found) == 0 {
+		t.Fatalf("%s has no code", page)
+	}
+	return found
+}
+
+// Both languages show the same code, and every Caddyfile in it adapts and is as caddy fmt writes it.
+func TestDocsSnippets(t *testing.T) {
+	for _, page := range []string{"backend", "channels"} {
+		en := snippets(t, page+".md")
+		if zh := snippets(t, page+".zh-CN.md"); !slices.Equal(en, zh) {
+			t.Errorf("the two languages of %s show different code", page)
+		}
+		for _, s := range en {
+			if s[0] != "caddyfile" {
+				continue
+			}
+			whole := s[1]
+			if !strings.HasPrefix(whole, "shop.example.com") {
+				whole = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t}\n" + indent(whole) + "\t}\n}\n"
+			}
+			if got := adapted(t, whole); !strings.HasPrefix(got, "{") {
+				t.Errorf("%s: %s", s[1], got)
+			}
+			if got := string(caddyfile.Format([]byte(whole))); got != whole {
+				t.Errorf("caddy fmt would make it\n%s", got)
+			}
+		}
+	}
+}
+
+func indent(text string) string {
+	return "\t\t" + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n\t\t") + "\n"
+}
+
+// Every answer that docs/backend.md shows becomes the charge that it says, through the orders block that stands before it.
+func TestDocsQuotes(t *testing.T) {
+	want := []string{"Green tea", "Green tea"} // the subjects, each at 1999 fen
+	var orders string
+	for _, s := range snippets(t, "backend.md") {
+		if s[0] == "caddyfile" && strings.HasPrefix(s[1], "orders ") {
+			orders = s[1]
+		}
+		if s[0] != "json" {
+			continue
+		}
+		if len(want) == 0 {
+			t.Fatalf("an answer that this test does not know: %s", s[1])
+		}
+		if got := chargeAt(t, orders, s[1]); got.Amount != 1999 || got.Currency != "cny" || got.Subject != want[0] || got.Extra["open_id"] != "o-payer" {
+			t.Errorf("%s becomes %+v", s[1], got)
+		}
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		t.Errorf("%d answers are gone", len(want))
+	}
+}
+
+type charged struct {
+	Amount            int64
+	Currency, Subject string
+	Extra             map[string]string
+}
+
+// chargeAt makes a charge of order 20260101001 through Caddy, where the backend answers what is given.
+func chargeAt(t *testing.T, orders, answer string) (got charged) {
+	t.Helper()
+	shop := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.String(), "20260101001") || r.Header.Get("X-Pay-Token") != testToken {
+			t.Errorf("the backend was asked %s", r.URL)
+		}
+		_, _ = io.WriteString(w, answer)
+	})
+	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	pingxx := httptest.NewServer(box)
+	defer pingxx.Close()
+	dir, addr := t.TempDir(), freeAddr(t)
+	block := payBlock(t, dir, "", "allow_http", "upstream "+shop, strings.TrimSpace(indent(orders)))
+	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+strings.Replace(block, "app app_test1", "app app_test1\n\t\t\tendpoint "+pingxx.URL, 1)+"}\n")
+	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"20260101001","channel":"wx_lite"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-payer"}))
+	resp, err := client(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		t.Fatalf("answered %d %s, %v", resp.StatusCode, raw, err)
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
