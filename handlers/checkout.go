@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -18,6 +19,9 @@ type Checkout struct {
 	Channels  []string // to offer, the preferred first; each one of CheckoutChannels
 	ReturnURL string   // where the payer goes back to, with order_no added to its query
 }
+
+// justPaid is how long after a payment its payer is still on the way back to the shop.
+const justPaid = 5 * time.Minute
 
 // The places where a page is looked at.
 type place string
@@ -48,7 +52,7 @@ func CheckoutChannels() []string { return slices.Sorted(maps.Keys(checkoutChanne
 
 var phoneAgent = regexp.MustCompile(`(?i)Android|iPhone|iPad|iPod|HarmonyOS|Mobile`)
 
-// placeOf tells where a page is looked at. WeChat for desktops has phones' payment sheet too.
+// placeOf tells where a page is looked at. WeChat on a desktop opens the same payment sheet as on a phone.
 func placeOf(userAgent string) place {
 	switch {
 	case strings.Contains(userAgent, "MicroMessenger"):
@@ -89,6 +93,10 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	if v.Choices = s.Checkout.offered(at); len(v.Choices) == 0 {
 		return s.refusedPage(w, r, v, problem("channel_unsupported", errors.New("no channel of checkout fits "+string(at))), map[bool]string{true: "browser", false: "nochannel"}[at == inWeChat])
 	}
+	v.Choices = slices.DeleteFunc(v.Choices, func(c choice) bool { return !channels[c.Channel].accepts(orderNo) })
+	if len(v.Choices) == 0 {
+		return s.refusedPage(w, r, v, problem("order_invalid", fmt.Errorf("order_no %.60q fits no channel of checkout", orderNo)), "")
+	}
 	id, err := s.Identify(r)
 	if p, ok := errors.AsType[*Problem](err); ok && p.Status() != http.StatusUnauthorized {
 		return s.refusedPage(w, r, v, p, "")
@@ -106,10 +114,6 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 
 // checkoutOrder shows an order to whoever may pay it.
 func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id Identity) error {
-	channel := channels[v.Choices[0].Channel]
-	if !channel.accepts(v.OrderNo) {
-		return s.refusedPage(w, r, v, problem("order_invalid", fmt.Errorf("order_no %.60q", v.OrderNo)), "")
-	}
 	l, err := s.open(r.Context())
 	if err != nil {
 		return s.refusedPage(w, r, v, asProblem(err), "")
@@ -121,10 +125,17 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 	own := ownAttempt(attempts, id)
 	if own != nil && own.Paid {
 		v.show(own.Amount, own.Currency, "")
-		v.State = map[bool]string{true: "held", false: "already"}[own.Held]
+		switch {
+		case own.Held:
+			v.State = "held"
+		case s.Now().Sub(own.TimePaid) < justPaid: // a channel's page has sent the payer back here
+			v.State = "paid"
+		default:
+			v.State = "already"
+		}
 		return s.page(w, r, http.StatusOK, v)
 	}
-	q, err := s.quote(r.Context(), r, id, v.OrderNo, channel)
+	q, err := s.quote(r.Context(), r, id, v.OrderNo, channels[v.Choices[0].Channel])
 	if err != nil {
 		return s.refusedPage(w, r, v, asProblem(err), "")
 	}

@@ -46,7 +46,7 @@ type checkoutView struct {
 	Version   string
 	Host      string
 	Test      bool
-	State     string // loading, choose, already, held, notfound or refused; the script knows more
+	State     string // loading, paid, already, held, notfound or refused; the script knows more
 	OrderNo   string
 	Subject   string
 	Symbol    string // of the currency

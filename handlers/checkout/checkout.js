@@ -195,7 +195,8 @@
 	}
 
 	async function start() {
-		if (page.dataset.state !== 'loading' && page.dataset.state !== 'choose') return;
+		if (page.dataset.state === 'paid') return finish('paid');
+		if (page.dataset.state !== 'loading') return;
 		if (page.dataset.charge) { // an earlier attempt of this visitor: it may have been paid while the page was away
 			try {
 				const c = await call(`/charges/${page.dataset.charge}`);
