@@ -50,6 +50,7 @@ fuzz:
 bench:
 	$(GO) run ./test/bench
 
-# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests.
+# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, Chromium for
+# the pages.
 deps:
 	@sh scripts/deps.sh

@@ -134,7 +134,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //
 //	pay [<prefix>] {
 //	    pingpp { … }
-//	    wechat wx_lite { … }
+//	    wechat wx_lite|wx_pub { … }
 //	    session { … }
 //	    upstream <…> { … }
 //	    backend_token <token>
@@ -143,7 +143,9 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    success_url|cancel_url|fail_url|result_url <url>
 //	    events <method> <path> { … }
 //	    limits { … }
+//	    login POST <path>
 //	    reconcile { … }
+//	    checkout { … }
 //	    allow_http
 //	}
 //
@@ -177,6 +179,10 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			return parseReconcile(d, pay.Reconcile)
 		},
 		"limits": func(d *caddyfile.Dispenser) error { pay.Limits = new(LimitsConfig); return parseLimits(d, pay.Limits) },
+		"checkout": func(d *caddyfile.Dispenser) error {
+			pay.Checkout = new(CheckoutConfig)
+			return parseCheckout(d, pay.Checkout)
+		},
 		"allow_client_amount": func(d *caddyfile.Dispenser) error {
 			pay.AllowClientAmount = new(ClientAmountConfig)
 			return parseClientAmount(d, pay.AllowClientAmount)
@@ -185,13 +191,20 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"cancel_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.CancelURL, "https://shop.example.com/cart") },
 		"fail_url":    func(d *caddyfile.Dispenser) error { return one(d, &pay.FailURL, "https://shop.example.com/failed") },
 		"result_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.ResultURL, "https://shop.example.com/paid") },
-		"wechat":      func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
-		"upstream":    func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
+		"login": func(d *caddyfile.Dispenser) error {
+			pay.Login = new(LoginConfig)
+			if err := methodAndPath(d, &pay.Login.Method, &pay.Login.Path, "POST /internal/pay/login", "POST"); err != nil {
+				return err
+			}
+			return noBlock(d, "login")
+		},
+		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, &pay.WeChat, true) },
+		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },
 		"backend_token": func(d *caddyfile.Dispenser) error {
 			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")
 		},
 		"allow_http": func(d *caddyfile.Dispenser) error { pay.AllowHTTP = true; return none(d) },
-	}.parse(h.Dispenser, "pay")
+	}.parse(h.Dispenser, "pay", "wechat")
 	if err != nil {
 		return nil, err
 	}

@@ -30,19 +30,24 @@ func parsePingpp(d *caddyfile.Dispenser, c *PingppConfig) error {
 	}.parse(d, "pingpp")
 }
 
-// parseWeChat parses the block of one WeChat account:
+// parseWeChat parses the block of one WeChat account, of which there is one of each kind at most:
 //
-//	wechat wx_lite {
-//	    app_id   <appid>
-//	    secret   <AppSecret>
-//	    endpoint <url>
+//	wechat wx_lite|wx_pub {
+//	    app_id    <appid>
+//	    secret    <AppSecret>
+//	    endpoint  <url>
+//	    authorize <url>            # wx_pub only
 //	}
 //
-// The sandbox's account has no endpoint.
-func parseWeChat(d *caddyfile.Dispenser, withEndpoint bool) (map[string]*WeChatConfig, error) {
+// The sandbox's accounts have no addresses.
+func parseWeChat(d *caddyfile.Dispenser, accounts *map[string]*WeChatConfig, withEndpoint bool) error {
 	args := d.RemainingArgs()
-	if len(args) != 1 || args[0] != "wx_lite" {
-		return nil, d.Err("wechat takes the kind of account; write: wechat wx_lite { … }")
+	if len(args) != 1 || args[0] != "wx_lite" && args[0] != "wx_pub" {
+		return d.Err("wechat takes the kind of account; write: wechat wx_lite { … } for a mini program, or wechat wx_pub { … } for an official account")
+	}
+	kind := args[0]
+	if (*accounts)[kind] != nil {
+		return d.Errf("wechat %s stands twice; a site has one account of each kind", kind)
 	}
 	c := &WeChatConfig{}
 	o := options{
@@ -51,8 +56,15 @@ func parseWeChat(d *caddyfile.Dispenser, withEndpoint bool) (map[string]*WeChatC
 	}
 	if withEndpoint {
 		o["endpoint"] = func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.weixin.qq.com") }
+		if kind == "wx_pub" {
+			o["authorize"] = func(d *caddyfile.Dispenser) error { return one(d, &c.Authorize, "https://open.weixin.qq.com") }
+		}
 	}
-	return map[string]*WeChatConfig{args[0]: c}, o.parse(d, "wechat wx_lite")
+	if *accounts == nil {
+		*accounts = make(map[string]*WeChatConfig)
+	}
+	(*accounts)[kind] = c
+	return o.parse(d, "wechat "+kind)
 }
 
 // parseSession parses the block:

@@ -50,6 +50,7 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 	f.StringVar(&account.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
 	f.StringVar(&account.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
 	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks are sent; may be given several times")
+	f.StringVar(&s.PublicURL, "public_url", "", "Where a browser finds the sandbox, for QR codes of test charges (default: as the client that created the charge did)")
 	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of the webhook schedule")
 	f.BoolVar(&asJSON, "json", false, "Print what was made as one line of JSON")
 	return cmd
@@ -81,8 +82,10 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) erro
 		LiveKey      string   `json:"live_key"`
 		WxLiteAppID  string   `json:"wx_lite_app_id"`
 		WxLiteSecret string   `json:"wx_lite_secret"`
+		WxPubAppID   string   `json:"wx_pub_app_id"`
+		WxPubSecret  string   `json:"wx_pub_secret"`
 		Webhooks     []string `json:"webhook"`
-	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, append([]string{}, s.Webhooks...)}
+	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...)}
 	out := cmd.OutOrStdout()
 	if asJSON {
 		if err := json.NewEncoder(out).Encode(made); err != nil {
@@ -111,9 +114,14 @@ In the Caddyfile:
             secret   %[6]s
             endpoint %[1]s
         }
+        wechat wx_pub {
+            app_id   %[7]s
+            secret   %[8]s
+            endpoint %[1]s
+        }
     }
 
-`, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret)
+`, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret, made.WxPubAppID, made.WxPubSecret)
 		if len(s.Webhooks) == 0 {
 			fmt.Fprintln(out, "No webhooks are sent: name where with --webhook https://localhost/pay/webhooks")
 		}

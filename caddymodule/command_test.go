@@ -251,7 +251,7 @@ func TestSandboxDirective(t *testing.T) {
 		}
 	}
 	raw := string(adapt(t, ":8080 {\n\tpay_sandbox {\n\t\twechat wx_lite {\n\t\t\tapp_id wx1\n\t\t\tsecret s\n\t\t}\n\t}\n}\n"))
-	for old, want := range map[string]string{`"wx_lite":{`: `"wx_lite":{"endpoint":"http://x",`, `"wx_lite":`: `"wx_pub":`} {
+	for old, want := range map[string]string{`"wx_lite":{`: `"wx_lite":{"endpoint":"http://x",`, `"wx_lite":`: `"wx_mini":`} {
 		if err := validateJSON(t, strings.Replace(raw, old, want, 1)); err == nil || !strings.Contains(err.Error(), "pay_sandbox wechat wx_") {
 			t.Errorf("%s: %v", want, err)
 		}

@@ -57,6 +57,10 @@ type WeChatConfig struct {
 
 	// Where WeChat's API is. Plain http only to loopback. Default: `https://api.weixin.qq.com`.
 	Endpoint string `json:"endpoint,omitempty"`
+
+	// Where WeChat's page is on which visitors of an official account's pages log in. Default: `https://open.weixin.qq.com`, or the
+	// endpoint where that is set. Of `wx_pub` only.
+	Authorize string `json:"authorize,omitempty"`
 }
 
 // SessionConfig is about the sessions that logins get.
@@ -163,6 +167,16 @@ type ClientAmountConfig struct {
 	Prefix string `json:"prefix,omitempty"`
 }
 
+// LoginConfig is how the backend hears of logins: a JSON object with `openid`, `unionid` (if any), `appid`, `app` and `mode`. Its JSON
+// answer is handed to the client as `login`, with its cookies.
+type LoginConfig struct {
+	// The request method: `POST`. Required.
+	Method string `json:"method,omitempty"`
+
+	// The path at the backend. It is closed to the outside. Required.
+	Path string `json:"path,omitempty"`
+}
+
 // EventsConfig is how the backend hears of payments.
 type EventsConfig struct {
 	// The request method: `POST` or `PUT`. Required.
@@ -242,7 +256,8 @@ type Handler struct {
 	// The Ping++ app that is paid through. Required.
 	Pingpp *PingppConfig `json:"pingpp,omitempty"`
 
-	// The WeChat accounts whose users log in, by their kind: `wx_lite` is a mini program.
+	// The WeChat accounts whose users log in, by their kind: `wx_lite` is a mini program, `wx_pub` an official account, whose pages run
+	// inside WeChat.
 	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
 
 	// Sessions of users who have logged in.
@@ -280,14 +295,21 @@ type Handler struct {
 	// How many requests are let through.
 	Limits *LimitsConfig `json:"limits,omitempty"`
 
+	// Tell the backend of each login, so that the shop's own login goes with it. Needs a backend_token.
+	Login *LoginConfig `json:"login,omitempty"`
+
 	// When charges whose webhook is late are looked up.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`
+
+	// The hosted payment page at `/pay/checkout`. Off without it.
+	Checkout *CheckoutConfig `json:"checkout,omitempty"`
 
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
 	site     *handlers.Site
 	upstream *upstream // nil without one
+	passage  string    // the request's variable that wechat_auth and pay_paid read
 	app      *App
 	registry registration
 	logger   *zap.Logger

@@ -24,7 +24,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	demopage "github.com/caddypay/caddypay/caddymodule/demo"
 	"github.com/caddypay/caddypay/examples/legacyshop"
+	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -38,8 +40,9 @@ func demoCommand() *cobra.Command {
 Runs a small legacy shop, an emulated Ping++ and WeChat, and Caddy with HTTPS of its own in front of them, and makes one
 payment: login, price, charge, webhook, delivery. Nothing is installed, nothing leaves this machine, no money moves.
 
-It then stays up for you to try, until Ctrl+C. With --once it exits: 0 when the payment went through, and 1 naming the step
-that failed otherwise.`,
+It then stays up until Ctrl+C with a page that plays the phone: buy something, and watch each step light up, with what the
+shop's backend sees beside it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
+failed otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
@@ -62,6 +65,7 @@ type demo struct {
 	box     *sandbox.Sandbox
 	boxURL  string
 	shop    *legacyshop.Shop
+	ledger  func(context.Context) (ledger.Ledger, error)
 	client  *http.Client // trusts Caddy's local authority for this run
 	closers []func()
 }
@@ -96,7 +100,6 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 	}
 	token := rand.Text() + rand.Text()
 	d.shop = legacyshop.New(token, "test")
-	d.shop.OnStep(out.note)
 	shopAddr, err := d.serve(d.shop)
 	if err != nil {
 		return err
@@ -107,7 +110,7 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 	}
 	d.box, err = sandbox.New(sandbox.Config{
 		MerchantKey: &signing.PublicKey, Webhooks: []string{d.site + "/pay/webhooks"}, WebhookClient: webhookClient(),
-		TimeScale: 60, Logger: zap.NewNop(),
+		PublicURL: d.site, TimeScale: 60, Logger: zap.NewNop(),
 	})
 	if err != nil {
 		return err
@@ -121,7 +124,30 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 	if err := d.writeKeys(signing); err != nil {
 		return err
 	}
-	return out.step("https", func() (string, error) { return d.startCaddy(ctx, port, shopAddr, token) })
+	if err := d.openLedger(); err != nil {
+		return err
+	}
+	page := demopage.New(d.box, d.shop, ledger.Scope{App: d.box.App(), Mode: ledger.Test}, d.ledger)
+	d.shop.OnStep(func(step, text string) {
+		out.note(step, text)
+		page.Note(step, text)
+	})
+	pageAddr, err := d.serve(page)
+	if err != nil {
+		return err
+	}
+	return out.step("https", func() (string, error) { return d.startCaddy(ctx, port, shopAddr, pageAddr, token) })
+}
+
+// openLedger shares the ledger of the site that is about to start.
+func (d *demo) openLedger() error {
+	path, err := ledgerPath(filepath.Join(d.dir, "ledger.db"))
+	if err != nil {
+		return err
+	}
+	d.ledger = acquireStore(path).open
+	d.closers = append(d.closers, func() { _ = releaseStore(path) })
+	return nil
 }
 
 // serve runs a handler on a free port of the loopback interface.
@@ -152,6 +178,7 @@ func (d *demo) writeKeys(signing *rsa.PrivateKey) error {
 const demoCaddyfile = `{
 	admin off
 	persist_config off
+	grace_period 1s
 	skip_install_trust
 	local_certs
 	auto_https disable_redirects
@@ -177,6 +204,7 @@ https://localhost:{PORT} {
 			signing_key "{DIR}/merchant.pem"
 			webhook_key "{DIR}/pingpp.pub.pem"
 			endpoint    {SANDBOX}
+			channels    wx_lite wx_pub_qr alipay_qr wx_wap
 		}
 		wechat wx_lite {
 			app_id   {APPID}
@@ -191,16 +219,22 @@ https://localhost:{PORT} {
 		events POST /internal/pay/events {
 			expect body success
 		}
+		checkout {
+			channels   wx_wap wx_pub_qr alipay_qr
+			return_url https://localhost:{PORT}/
+		}
 	}
+	@page path {PATHS}
+	reverse_proxy @page {PAGE}
 	reverse_proxy {SHOP}
 }
 `
 
 // startCaddy runs Caddy in this process and waits for its certificate.
-func (d *demo) startCaddy(ctx context.Context, port int, shop, token string) (saw string, err error) {
+func (d *demo) startCaddy(ctx context.Context, port int, shop, page, token string) (saw string, err error) {
 	file := strings.NewReplacer("{DIR}", d.dir, "{PORT}", fmt.Sprint(port), "{APP}", d.box.App(), "{KEY}", d.box.TestKey(),
 		"{SANDBOX}", d.boxURL, "{APPID}", d.box.WxLite().AppID, "{SECRET}", d.box.WxLite().Secret,
-		"{SHOP}", shop, "{TOKEN}", token).Replace(demoCaddyfile)
+		"{SHOP}", shop, "{PAGE}", page, "{PATHS}", demopage.Paths, "{TOKEN}", token).Replace(demoCaddyfile)
 	cfg, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return "", err

@@ -97,7 +97,9 @@ func (p *demoPrinter) stay(d *demo) {
 		return
 	}
 	fmt.Fprintf(p.w, `
-It stays up until Ctrl+C. The site is %[1]s, the emulated Ping++ and WeChat %[2]s. Try:
+Now do it yourself: open %[1]s/ in a browser. It will warn of the certificate, which this run's own authority made.
+
+The demo stays up until Ctrl+C. The emulated Ping++ and WeChat are at %[2]s. From a terminal:
 
   # log in: any code that begins with sandbox- works once
   curl -sk '%[1]s/pay/openid?code=sandbox-alice'

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -115,15 +114,9 @@ func (d *demo) webhookAnswered(ctx context.Context, chargeID string) (saw, event
 
 // ledgerSteps shows that the event is on disk, and then that the backend has it.
 func (d *demo) ledgerSteps(ctx context.Context, out *demoPrinter, eventID string) error {
-	path, err := ledgerPath(filepath.Join(d.dir, "ledger.db"))
-	if err != nil {
-		return err
-	}
-	st := acquireStore(path)
-	defer func() { _ = releaseStore(path) }()
 	scope := ledger.Scope{App: d.box.App(), Mode: ledger.Test}
 	event := func() (*ledger.Event, error) {
-		l, err := st.open(ctx)
+		l, err := d.ledger(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -36,21 +36,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.NotFound(w, r)
 		return nil
 	}
-	if caddyhttp.GetVar(r.Context(), varIdentity) == nil {
-		h.identify(r)
+	p := &passage{site: h.site}
+	p.id, p.err = h.site.Identify(r)
+	caddyhttp.SetVar(r.Context(), h.passage, p)
+	if p.err == nil && p.id.OpenID != "" && caddyhttp.GetVar(r.Context(), varIdentity) == nil {
+		caddyhttp.SetVar(r.Context(), varIdentity, true)
+		handlers.SetIdentity(r.Header, p.id)
+		setPlaceholders(r, p.id)
 	}
-	return next.ServeHTTP(w, r)
-}
-
-// identify tells the backend who the user is, if the request carries a valid session.
-func (h *Handler) identify(r *http.Request) {
-	id, err := h.site.Identify(r)
-	if err != nil {
-		return
+	h.site.StripCookies(r.Header)
+	err := next.ServeHTTP(w, r)
+	if p.answered {
+		return nil
 	}
-	caddyhttp.SetVar(r.Context(), varIdentity, true)
-	handlers.SetIdentity(r.Header, id)
-	setPlaceholders(r, id)
+	return err
 }
 
 func setPlaceholders(r *http.Request, id handlers.Identity) {
@@ -65,9 +64,9 @@ func sessionOf(r *http.Request) string {
 	return token
 }
 
-// secure reports whether the client came by HTTPS, to Caddy or to a trusted proxy in front of it.
-func (h *Handler) secure(r *http.Request) bool {
-	if h.AllowHTTP || r.TLS != nil {
+// secure reports whether the client surely came by HTTPS, to Caddy or to a trusted proxy in front of it.
+func secure(r *http.Request) bool {
+	if r.TLS != nil {
 		return true
 	}
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"crypto/tls"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,9 +30,15 @@ func token(t testing.TB, prefix string, id handlers.Identity) string {
 		if h.site.Prefix != prefix {
 			continue
 		}
-		id.Scope, id.Kind = h.site.Scope, "wx_lite"
-		if id.AppID == "" {
-			id.AppID = h.site.WxLite.AppID()
+		id.Scope = h.site.Scope
+		switch id.Kind {
+		case "":
+			id.Kind = handlers.WxLite
+			if id.AppID == "" {
+				id.AppID = h.site.WxLite.AppID()
+			}
+		case handlers.WxPub:
+			id.AppID = h.site.WxPub.AppID()
 		}
 		if id.Expires.IsZero() {
 			id.Expires = time.Now().Add(time.Hour)
@@ -56,6 +63,12 @@ func TestIdentity(t *testing.T) {
 		"\treverse_proxy "+echo+" {\n\t\theader_up X-Seen-Openid {http.pay.openid}\n\t\theader_up X-Seen-Appid {http.pay.appid}\n\t}\n}\n")
 	first := token(t, "/pay", handlers.Identity{OpenID: "o-first", UnionID: "u-first"})
 	second := token(t, "/second", handlers.Identity{OpenID: "o-second"})
+	visitor := token(t, "/pay", handlers.Identity{Kind: handlers.Anonymous, Visitor: "anon:x"})
+	with := func(headers map[string]string, name, value string) map[string]string {
+		headers = maps.Clone(headers)
+		headers[name] = value
+		return headers
+	}
 	none := map[string]string{"X-Wx-Openid": "", "X-Wx-Appid": "", "X-Wx-Unionid": "", "X-Wx-Source": "", "X-Pay-Session": "", "X-Pay-Token": "", "X-Seen-Openid": ""}
 	isFirst := map[string]string{"X-Wx-Openid": "o-first", "X-Wx-Appid": "wx0123456789abcdef", "X-Wx-Unionid": "u-first", "X-Wx-Source": "wx_client",
 		"X-Pay-Session": "", "X-Pay-Token": "", "X-Seen-Openid": "o-first", "X-Seen-Appid": "wx0123456789abcdef"}
@@ -73,6 +86,12 @@ func TestIdentity(t *testing.T) {
 		{"first as bearer", map[string]string{"Authorization": "Bearer " + first}, isFirst},
 		{"second", map[string]string{"X-Pay-Session": second}, isSecond},
 		{"second and forged", map[string]string{"X-Pay-Session": second, "X-WX-UNIONID": "evil"}, isSecond},
+		{"first by cookie", map[string]string{"Cookie": "a=b; pay_session=" + first + "; c=d"}, with(isFirst, "Cookie", "a=b; c=d")},
+		{"first by cookie alone", map[string]string{"Cookie": "pay_session=" + first, "X-WX-OPENID": "evil"}, with(isFirst, "Cookie", "")},
+		{"second by cookie", map[string]string{"Cookie": "second_session=" + second + "; pay_oauth=x; pay_sessions=y"}, with(isSecond, "Cookie", "pay_sessions=y")},
+		{"another block's cookie", map[string]string{"Cookie": "pay_session=" + second}, with(none, "Cookie", "")},
+		{"a visitor", map[string]string{"Cookie": "pay_session=" + visitor}, with(none, "Cookie", "")},
+		{"a visitor as bearer", map[string]string{"Authorization": "Bearer " + visitor}, none},
 		{"expired", map[string]string{"X-Pay-Session": token(t, "/pay", handlers.Identity{OpenID: "o", Expires: time.Now().Add(-time.Second)})}, none},
 		{"of another mini program", map[string]string{"X-Pay-Session": token(t, "/pay", handlers.Identity{OpenID: "o", AppID: "wxother"})}, none},
 		{"spoiled", map[string]string{"X-Pay-Session": first[:len(first)-4] + "AAAA"}, none},

@@ -21,7 +21,6 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
-	"github.com/caddypay/caddypay/wechat"
 )
 
 const (
@@ -53,14 +52,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
 		Session:  sessionOf,
-		Secure:   h.secure,
+		Secure:   secure,
 		SkipLog: func(r *http.Request) {
 			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 		},
-		Closing: h.app.closing,
-		Logger:  h.logger,
-		Now:     time.Now,
-		Rand:    rand.Reader,
+		AllowHTTP: h.AllowHTTP,
+		Closing:   h.app.closing,
+		Logger:    h.logger,
+		Now:       time.Now,
+		Rand:      rand.Reader,
 		Count: handlers.Counters{
 			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
@@ -89,11 +89,19 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
 		h.site.Backend = h.upstream
 	}
+	if err := h.provisionLogin(r); err != nil {
+		return err
+	}
+	h.provisionTicket(ctx)
+	h.passage = passageVar(h.site.Prefix)
 	dest, err := h.provisionEvents(r, upstreamJSON)
 	if err != nil {
 		return err
 	}
 	if err := h.provisionLimits(r); err != nil {
+		return err
+	}
+	if err := h.provisionCheckout(r); err != nil {
 		return err
 	}
 	questions := h.app.questions(h.site.Scope)
@@ -168,37 +176,6 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 	return nil
 }
 
-func (h *Handler) provisionWeChat(r *resolver) error {
-	for kind := range h.WeChat {
-		if kind != "wx_lite" {
-			return r.errorf("wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite")
-		}
-	}
-	c := h.WeChat["wx_lite"]
-	if c == nil {
-		return nil
-	}
-	appID, err := r.value("wechat wx_lite app_id", c.AppID)
-	if err != nil {
-		return err
-	}
-	secret, err := r.value("wechat wx_lite secret", c.Secret)
-	if err != nil {
-		return err
-	}
-	endpoint := c.Endpoint
-	if endpoint != "" {
-		if endpoint, err = r.value("wechat wx_lite endpoint", endpoint); err != nil {
-			return err
-		}
-	}
-	h.site.WxLite, err = wechat.NewMiniProgram(wechat.Config{AppID: appID, Secret: secret, Endpoint: endpoint})
-	if err != nil {
-		return r.errorf("wechat wx_lite", "%w", err)
-	}
-	return nil
-}
-
 func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 	c := h.Session
 	if c == nil {
@@ -247,8 +224,8 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		}
 		h.site.Token = token
 	}
-	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil) {
-		return r.errorf("upstream", "is missing: orders and events are sent there; write upstream legacy:8080")
+	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil || h.Login != nil) {
+		return r.errorf("upstream", "is missing: orders, events and logins are sent there; write upstream legacy:8080")
 	}
 	if h.Orders == nil {
 		return nil

@@ -123,7 +123,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"token with spaces", "token-Mark-0123456789abcdefghijkl", `"token Mark 0123456789 abcdefghijklm"`, "backend_token", "must be printable ASCII without spaces"},
 		{"token beyond ASCII", "token-Mark-0123456789abcdefghijkl", "token-Mark-0123456789-口令口令口令口令口令", "backend_token", "must be printable ASCII"},
 
-		{"orders without upstream", "upstream legacy:8080\n", "\n", "upstream", "is missing: orders and events are sent there; write upstream legacy:8080"},
+		{"orders without upstream", "upstream legacy:8080\n", "\n", "upstream", "is missing: orders, events and logins are sent there; write upstream legacy:8080"},
 		{"orders without order_no", "{order_no}", "all", "orders", "must hold {order_no} once, like /internal/pay/orders/{order_no}"},
 		{"orders with order_no twice", "{order_no}", "{order_no}/{order_no}", "orders", "must hold {order_no} once"},
 		{"orders with a fragment", orders, "orders GET /orders#{order_no}", "orders", "hold no fragment"},
@@ -137,6 +137,12 @@ func TestProvisionErrors(t *testing.T) {
 		{"secret cut short", "timeout 15s", "secret whsec_TWFyaw==", "events secret", "has 4 bytes; write whsec_"},
 		{"secret not base64", "timeout 15s", "secret whsec_Mark-Mark-Mark-Mark-Mark-Mark-Mark", "events secret", "not standard base64"},
 		{"second secret bad", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= whsk_Mark", "events secret", "asymmetric keys"},
+
+		{"login without a token", "backend_token token-Mark-0123456789abcdefghijkl\n", "login POST /internal/pay/login\n", "login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody"},
+		{"login without a slash", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tlogin POST login\n", "login", "must begin with one slash and hold no fragment, like /internal/pay/login"},
+		{"login with order_no", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tlogin POST /login/{order_no}\n", "login", "may hold no placeholder of a request"},
+		{"unset official secret", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret {env.TEST_UNSET}\n\t\t}\n", "wechat wx_pub secret", "{env.TEST_UNSET} resolves to nothing"},
+		{"authorize over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret Mark\n\t\t\tauthorize http://weixin.example\n\t\t}\n", "wechat wx_pub", "authorize http://weixin.example would send the secret in the clear"},
 
 		{"session key not base64", "ttl 2h", "key Mark", "session key", "must be 32 bytes in base64; make one with: openssl rand -base64 32"},
 		{"session key too short", "ttl 2h", "key TWFya01hcms=", "session key", "must be 32 bytes in base64"},
@@ -174,7 +180,8 @@ func TestProvisionErrors(t *testing.T) {
 func TestProvisionErrorsOfJSON(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
 		{"no pingpp", `"pingpp":`, `"session":{},"pingpp":null,"wechat":{},"x":`, "unknown field"},
-		{"other wechat kind", `"wx_lite":{"app_id"`, `"wx_pub":{"app_id"`, "wechat wx_pub: is not a kind of WeChat account that is known here; write wechat wx_lite"},
+		{"other wechat kind", `"wx_lite":{"app_id"`, `"wx_mini":{"app_id"`, "wechat wx_mini: is not a kind of WeChat account that is known here; write wechat wx_lite or wechat wx_pub"},
+		{"a mini program's page", `"wx_lite":{"app_id"`, `"wx_lite":{"authorize":"https://open.weixin.qq.com","app_id"`, "wechat wx_lite authorize: is an option of wechat wx_pub alone"},
 		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
 		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
 		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0; it is in fen"},

@@ -41,11 +41,15 @@ type Sandbox struct {
 	// `/sandbox/pingpp.pub.pem`.
 	SigningKey string `json:"signing_key,omitempty"`
 
-	// The WeChat accounts, by kind: `wx_lite`, each with `app_id` and `secret`. Default: made, and shown in the log.
+	// The WeChat accounts, by kind: `wx_lite` and `wx_pub`, each with `app_id` and `secret`. Default: made, and shown in the log.
 	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
 
 	// Where webhooks are sent. A certificate of a loopback host is not checked.
 	Webhooks []string `json:"webhook,omitempty"`
+
+	// Where a browser finds the sandbox, like `https://sandbox.example.com`: QR codes and addresses of test charges lead to its
+	// mock pay page. Default: as the request that created the charge did.
+	PublicURL string `json:"public_url,omitempty"`
 
 	// Divides every wait of the webhook schedule: at 60 a minute takes a second. Default: 1.
 	TimeScale float64 `json:"time_scale,omitempty"`
@@ -68,7 +72,8 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 	}
 	s.sandbox = box
 	log.Info("sandbox", zapSite(name), zap.String("app", box.App()), zap.String("test_key", box.TestKey()),
-		zap.String("live_key", box.LiveKey()), zap.String("wx_lite_app_id", box.WxLite().AppID), zap.String("wx_lite_secret", box.WxLite().Secret))
+		zap.String("live_key", box.LiveKey()), zap.String("wx_lite_app_id", box.WxLite().AppID), zap.String("wx_lite_secret", box.WxLite().Secret),
+		zap.String("wx_pub_app_id", box.WxPub().AppID), zap.String("wx_pub_secret", box.WxPub().Secret))
 	return nil
 }
 
@@ -82,6 +87,7 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 		{"pay_sandbox app", s.App, &cfg.App},
 		{"pay_sandbox test_key", s.TestKey, &cfg.TestKey},
 		{"pay_sandbox live_key", s.LiveKey, &cfg.LiveKey},
+		{"pay_sandbox public_url", s.PublicURL, &cfg.PublicURL},
 	} {
 		if o.value == "" {
 			continue
@@ -113,20 +119,22 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 			return nil, r.errorf("pay_sandbox signing_key", "%w", err)
 		}
 	}
-	for kind := range s.WeChat {
-		if kind != "wx_lite" {
-			return nil, r.errorf("pay_sandbox wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite")
+	for kind, w := range s.WeChat {
+		to, known := map[string]*sandbox.WeChatApp{"wx_lite": &cfg.WxLite, "wx_pub": &cfg.WxPub}[kind]
+		if !known {
+			return nil, r.errorf("pay_sandbox wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite or wechat wx_pub")
 		}
-	}
-	if w := s.WeChat["wx_lite"]; w != nil {
-		if w.Endpoint != "" {
-			return nil, r.errorf("pay_sandbox wechat wx_lite endpoint", "is no option here: the sandbox is the endpoint; leave it out")
+		if w == nil {
+			continue
+		}
+		if w.Endpoint != "" || w.Authorize != "" {
+			return nil, r.errorf("pay_sandbox wechat "+kind+" endpoint", "is no option here: the sandbox is the endpoint; leave it out")
 		}
 		var err error
-		if cfg.WxLite.AppID, err = r.value("pay_sandbox wechat wx_lite app_id", w.AppID); err != nil {
+		if to.AppID, err = r.value("pay_sandbox wechat "+kind+" app_id", w.AppID); err != nil {
 			return nil, err
 		}
-		if cfg.WxLite.Secret, err = r.value("pay_sandbox wechat wx_lite secret", w.Secret); err != nil {
+		if to.Secret, err = r.value("pay_sandbox wechat "+kind+" secret", w.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -183,8 +191,9 @@ func webhookClient() *http.Client {
 //	    live_key     <sk_live_…>
 //	    merchant_key <file or PEM>
 //	    signing_key  <file or PEM>
-//	    wechat wx_lite { app_id …  secret … }
+//	    wechat wx_lite|wx_pub { app_id …  secret … }
 //	    webhook      <url>...
+//	    public_url   <url>
 //	    time_scale   <factor>
 //	}
 func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -199,8 +208,9 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		"live_key":     func(d *caddyfile.Dispenser) error { return one(d, &s.LiveKey, "sk_live_…") },
 		"merchant_key": func(d *caddyfile.Dispenser) error { return one(d, &s.MerchantKey, "merchant.pub.pem") },
 		"signing_key":  func(d *caddyfile.Dispenser) error { return one(d, &s.SigningKey, "pingpp.pem") },
+		"public_url":   func(d *caddyfile.Dispenser) error { return one(d, &s.PublicURL, "https://sandbox.example.com") },
 		"webhook":      func(d *caddyfile.Dispenser) error { return several(d, &s.Webhooks, "https://localhost/pay/webhooks") },
-		"wechat":       func(d *caddyfile.Dispenser) (err error) { s.WeChat, err = parseWeChat(d, false); return err },
+		"wechat":       func(d *caddyfile.Dispenser) error { return parseWeChat(d, &s.WeChat, false) },
 		"time_scale": func(d *caddyfile.Dispenser) error {
 			var text string
 			if err := one(d, &text, "60"); err != nil {
@@ -212,7 +222,7 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 			}
 			return nil
 		},
-	}.parse(h.Dispenser, "pay_sandbox")
+	}.parse(h.Dispenser, "pay_sandbox", "wechat")
 }
 
 // Interface guards

@@ -119,7 +119,7 @@ func (a *attempt) reservation() ledger.Reservation {
 	now := a.site.Now()
 	return ledger.Reservation{
 		Scope: a.site.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
-		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID, Host: a.host,
+		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID, Host: a.host,
 	}
 }
 
@@ -150,7 +150,7 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, held *ledger.Reserved) (*ledger.Charge, *quote, error) {
 	attempts := held.Attempts
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.OpenID {
+		if attempts[i].Paid && attempts[i].Payer == a.id.Owner() {
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
@@ -203,7 +203,7 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 func (a *attempt) alreadyPaid(attempts []ledger.Charge) *Problem {
 	p := problem("order_already_paid", nil)
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.OpenID && attempts[i].PayerAppID == a.id.AppID {
+		if attempts[i].Paid && a.id.owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
 		}
 	}
@@ -235,7 +235,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	}
 	c := &ledger.Charge{
 		Scope: s.Scope, OrderNo: a.req.OrderNo, Number: number, State: ledger.Open, ID: made.ID,
-		Channel: a.req.Channel, Payer: a.id.OpenID, PayerAppID: a.id.AppID,
+		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: a.host,
 		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
 		NextQuery: s.Now().Add(s.QueryAfter),
@@ -249,7 +249,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, retryProblem("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
-		zap.String("user", shortID(a.id.OpenID)))
+		zap.String("user", shortID(a.id.Owner())))
 	return c, nil
 }
 

@@ -110,7 +110,7 @@ func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, 
 	if err != nil {
 		return nil, err
 	}
-	if c.Payer == "" || c.Payer != id.OpenID || c.PayerAppID != id.AppID {
+	if !id.owns(c) {
 		return nil, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
 	if c.State != ledger.Open {

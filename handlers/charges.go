@@ -33,13 +33,13 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.payer(r, req.Code)
-	if err != nil {
-		return err
-	}
 	c, ok := channels[req.Channel]
 	if !ok || !slices.Contains(s.Channels, req.Channel) {
 		return problem("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
+	}
+	id, err := s.payer(w, r, c, req.Code)
+	if err != nil {
+		return err
 	}
 	if !c.accepts(req.OrderNo) {
 		return problem("order_invalid", fmt.Errorf("order_no %.60q: %s takes %d to %d letters and digits", req.OrderNo, req.Channel, c.numberMin, c.numberMax))
@@ -124,16 +124,30 @@ func forbiddenSince(field string, cause error) *Problem {
 	return &Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q: %w", field, cause)}
 }
 
-// payer says who pays: the session, or else the user whom a login code names.
-func (s *Site) payer(r *http.Request, code string) (Identity, error) {
+// payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
+// visitor.
+func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (Identity, error) {
 	id, err := s.Identify(r)
-	if err == nil || code == "" || s.WxLite == nil {
+	switch {
+	case err == nil && (c.payer == "" || c.payer == string(id.Kind)):
+		if id.Kind == Anonymous { // whoever goes on paying stays known
+			id.Expires = s.expiry()
+			err = s.setSession(w, r, id)
+		}
 		return id, err
+	case code != "" && s.WxLite != nil && c.payer != string(WxPub) && (err != nil || id.Kind == Anonymous):
+		if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+			return Identity{}, err
+		}
+		return s.exchange(r.Context(), WxLite, code)
+	case err == nil && id.Kind == Anonymous:
+		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
+	case err == nil:
+		return Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
+	case c.payer == "" && s.without(r, err):
+		return s.newVisitor(w, r)
 	}
-	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
-		return Identity{}, err
-	}
-	return s.exchange(r.Context(), code)
+	return Identity{}, err
 }
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.

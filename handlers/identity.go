@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,8 +48,12 @@ func readAs(name, prefix string) bool {
 	return true
 }
 
-// SetIdentity tells the backend who the user is, under the names that WeChat's own cloud hosting uses.
+// SetIdentity tells the backend who the user is, under the names that WeChat's own cloud hosting uses. Of an anonymous visitor it
+// has nothing to tell.
 func SetIdentity(h http.Header, id Identity) {
+	if id.OpenID == "" {
+		return
+	}
 	h.Set("X-WX-OPENID", id.OpenID)
 	h.Set("X-WX-APPID", id.AppID)
 	h.Set("X-WX-SOURCE", "wx_client")
@@ -57,14 +62,42 @@ func SetIdentity(h http.Header, id Identity) {
 	}
 }
 
-// Identify returns who sent a request: by the session that StripTrusted took from the headers, else by Authorization: Bearer. The error is a Problem.
+// introduce sets the headers of a call to the backend that is made for a user's request: what the shop may want to know of its own
+// client, who the user is, and how it can tell that the call is ours.
+func (s *Site) introduce(h http.Header, r *http.Request, id Identity) {
+	for name, values := range map[string][]string{
+		"Cookie":          s.foreignCookies(r.Header),
+		"Authorization":   s.shopAuthorization(r),
+		"Accept-Language": r.Header.Values("Accept-Language"),
+		"User-Agent":      r.Header.Values("User-Agent"),
+	} {
+		if len(values) > 0 {
+			h[name] = values
+		}
+	}
+	h.Set("Accept", "application/json")
+	SetIdentity(h, id)
+	h.Set("X-Pay-Mode", string(s.Scope.Mode))
+	if s.Token != "" {
+		h.Set("X-Pay-Token", s.Token)
+	}
+}
+
+// Identify returns who sent a request: by the session that StripTrusted took from the headers, else by Authorization: Bearer, else by
+// the cookie. A cookie comes along by itself, so where the request may change something it counts only on a page of this very
+// site. The error is a Problem.
 func (s *Site) Identify(r *http.Request) (Identity, error) {
 	token := s.Session(r)
 	if token == "" {
 		token = bearerSession(r.Header)
 	}
 	if token == "" {
-		return Identity{}, problem("session_missing", nil)
+		if token = s.cookie(r, sessionCookie); token == "" {
+			return Identity{}, problem("session_missing", nil)
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.sameOrigin(r) {
+			return Identity{}, foreignOrigin(r)
+		}
 	}
 	id, err := s.Sessions.Open(r.Context(), useSession, token)
 	switch {
@@ -74,8 +107,10 @@ func (s *Site) Identify(r *http.Request) (Identity, error) {
 		return Identity{}, problem("session_invalid", nil)
 	case err != nil:
 		return Identity{}, retryProblem("ledger_unavailable", 2*time.Second, err)
-	case id.Scope != s.Scope || s.WxLite == nil || id.AppID != s.WxLite.AppID():
+	case id.Scope != s.Scope:
 		return Identity{}, problem("session_invalid", errors.New("a session of another app or mode"))
+	case id.AppID != s.appID(id.Kind) || id.Kind != Anonymous && id.AppID == "":
+		return Identity{}, problem("session_invalid", fmt.Errorf("a session of another %s account", id.Kind))
 	}
 	return id, nil
 }

@@ -23,13 +23,17 @@ const (
 )
 
 type openidAnswer struct {
-	OpenID    string `json:"openid"`
-	Session   string `json:"session"`
-	ExpiresIn int64  `json:"expires_in"` // seconds
+	OpenID    string          `json:"openid"`
+	Session   string          `json:"session"`
+	ExpiresIn int64           `json:"expires_in"`      // seconds
+	Login     json.RawMessage `json:"login,omitempty"` // what the backend answered to the login
 }
 
 // openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
 func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
+	if s.Login != nil && s.crossSite(r) { // whoever could make a browser log in would choose as whom
+		return foreignOrigin(r)
+	}
 	code, err := loginCode(w, r)
 	if err != nil {
 		return err
@@ -37,7 +41,11 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
-	id, err := s.exchange(r.Context(), code)
+	id, err := s.exchange(r.Context(), WxLite, code)
+	if err != nil {
+		return err
+	}
+	login, err := s.login(w, r, id)
 	if err != nil {
 		return err
 	}
@@ -49,6 +57,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 		OpenID:    id.OpenID,
 		Session:   token,
 		ExpiresIn: int64(id.Expires.Sub(s.Now()) / time.Second),
+		Login:     login,
 	})
 	return nil
 }
@@ -74,15 +83,15 @@ func loginCode(w http.ResponseWriter, r *http.Request) (string, error) {
 // exchange turns a login code into an identity. WeChat takes a code once, but clients save codes and try again: within the
 // session's time the same code gives the same identity again, also to another process on the same ledger, and calls at the same
 // moment exchange it once.
-func (s *Site) exchange(ctx context.Context, code string) (Identity, error) {
-	names, err := s.Sessions.codeKeys(ctx, s.WxLite.AppID(), code)
+func (s *Site) exchange(ctx context.Context, kind Kind, code string) (Identity, error) {
+	names, err := s.Sessions.codeKeys(ctx, s.appID(kind), code)
 	if err != nil {
 		return Identity{}, err
 	}
 	v, err, _ := s.exchanges.Do(string(names[0]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
 		defer cancel()
-		return s.exchangeOnce(ctx, code, names)
+		return s.exchangeOnce(ctx, kind, code, names)
 	})
 	if err != nil {
 		return Identity{}, err
@@ -90,7 +99,18 @@ func (s *Site) exchange(ctx context.Context, code string) (Identity, error) {
 	return v.(Identity), nil
 }
 
-func (s *Site) exchangeOnce(ctx context.Context, code string, names [][]byte) (Identity, error) {
+// appID is the appid of the site's account of a kind; empty when there is none.
+func (s *Site) appID(kind Kind) string {
+	switch {
+	case kind == WxLite && s.WxLite != nil:
+		return s.WxLite.AppID()
+	case kind == WxPub && s.WxPub != nil:
+		return s.WxPub.AppID()
+	}
+	return ""
+}
+
+func (s *Site) exchangeOnce(ctx context.Context, kind Kind, code string, names [][]byte) (Identity, error) {
 	l, err := s.open(ctx)
 	if err != nil {
 		return Identity{}, err
@@ -101,19 +121,20 @@ func (s *Site) exchangeOnce(ctx context.Context, code string, names [][]byte) (I
 	if err := s.Budgets.exchange(s.Now()); err != nil {
 		return Identity{}, err
 	}
-	user, err := s.WxLite.Exchange(ctx, code)
+	ask := s.exchangeWeb
+	if kind == WxLite {
+		ask = s.WxLite.Exchange
+	}
+	user, err := ask(ctx, code)
 	if werr, ok := errors.AsType[*wechat.Error](err); ok && werr.Used() {
 		if id, err := s.awaitLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
 			return id, err
 		}
 	}
 	if err != nil {
-		return Identity{}, wechatProblem(err)
+		return Identity{}, wechatProblem(kind, err)
 	}
-	id := Identity{
-		OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.WxLite.AppID(), Kind: "wx_lite",
-		Scope: s.Scope, Expires: s.Now().Add(s.Sessions.TTL).Truncate(time.Second),
-	}
+	id := Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.appID(kind), Scope: s.Scope, Expires: s.expiry()}
 	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", shortID(id.OpenID)))
 	sealed, err := s.Sessions.Seal(ctx, useLogin, id)
 	if err != nil {
@@ -172,7 +193,10 @@ func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 }
 
 // wechatProblem gives WeChat's refusal its code.
-func wechatProblem(err error) error {
+func wechatProblem(account Kind, err error) error {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	werr, ok := errors.AsType[*wechat.Error](err)
 	if !ok {
 		return problem("wechat_unavailable", err)
@@ -185,7 +209,7 @@ func wechatProblem(err error) error {
 	case wechat.Blocked:
 		return problem("wechat_blocked", err)
 	case wechat.Misconfigured:
-		return problem("wechat_misconfigured", fmt.Errorf("check app_id and secret of `wechat wx_lite`: %w", err))
+		return problem("wechat_misconfigured", fmt.Errorf("check app_id and secret of `wechat %s`, and the addresses that WeChat lets call: %w", account, err))
 	case wechat.Rejected:
 		return problem("wechat_rejected", err)
 	}

@@ -17,11 +17,16 @@ var codes = map[string]struct {
 	"field_forbidden":    {http.StatusBadRequest, "The request holds a field or a value that a client may not send; see the member field.", "请求中包含客户端不允许发送的字段或取值，见 field。"},
 	"rate_limited":       {http.StatusTooManyRequests, "Too many requests. Try again after the time that Retry-After names.", "请求过于频繁，请在 Retry-After 指定的时间之后重试。"},
 
-	"code_missing":    {http.StatusBadRequest, "Send the login code of wx.login as the parameter code.", "缺少登录凭证 code，请先调用 wx.login。"},
-	"code_invalid":    {http.StatusUnauthorized, "The login code is wrong, used or expired. Call wx.login again.", "登录凭证 code 无效、已使用或已过期，请重新调用 wx.login。"},
-	"session_missing": {http.StatusUnauthorized, "Log in first: send the session of /pay/openid.", "请先登录：携带 /pay/openid 返回的 session。"},
-	"session_expired": {http.StatusUnauthorized, "The session has expired. Log in again.", "登录已过期，请重新登录。"},
-	"session_invalid": {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
+	"code_missing":     {http.StatusBadRequest, "Send the login code of wx.login as the parameter code.", "缺少登录凭证 code，请先调用 wx.login。"},
+	"code_invalid":     {http.StatusUnauthorized, "The login code is wrong, used or expired. Call wx.login again.", "登录凭证 code 无效、已使用或已过期，请重新调用 wx.login。"},
+	"session_missing":  {http.StatusUnauthorized, "Log in first: send the session of /pay/openid.", "请先登录：携带 /pay/openid 返回的 session。"},
+	"session_expired":  {http.StatusUnauthorized, "The session has expired. Log in again.", "登录已过期，请重新登录。"},
+	"session_invalid":  {http.StatusUnauthorized, "The session is not valid here. Log in again.", "登录状态无效，请重新登录。"},
+	"origin_forbidden": {http.StatusForbidden, "Only this site's own pages may do this.", "只允许本站页面发起该请求。"},
+
+	"oauth_state_invalid": {http.StatusForbidden, "This login was not begun in this browser, or is over. Open the page again.", "该登录不是由此浏览器发起，或已结束，请重新打开页面。"},
+	"oauth_rejected":      {http.StatusBadGateway, "WeChat refused the login. Open the page again.", "微信拒绝了登录请求，请重新打开页面。"},
+	"snapshot_user":       {http.StatusForbidden, "You see a preview of this page. Open the full page in WeChat to log in and pay.", "当前为快照页，请点击“使用完整服务”后再登录和支付。"},
 
 	"wechat_busy":          {http.StatusServiceUnavailable, "WeChat is busy. Try again shortly.", "微信系统繁忙，请稍后重试。"},
 	"wechat_blocked":       {http.StatusForbidden, "WeChat has blocked this user's login as a risk.", "该用户被微信判定为高风险，登录被拦截。"},
@@ -35,6 +40,7 @@ var codes = map[string]struct {
 	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
+	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
 	"charge_in_progress": {http.StatusConflict, "A payment for this order is being prepared right now. Try again shortly.", "该订单正在发起支付，请稍后重试。"},
 
 	"channel_unsupported":   {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},

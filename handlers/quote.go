@@ -73,20 +73,7 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	}
 	req.Host = r.Host
 	req.RemoteAddr = r.RemoteAddr
-	for _, name := range []string{"Cookie", "Accept-Language", "User-Agent"} {
-		if v := r.Header.Values(name); len(v) > 0 {
-			req.Header[name] = v
-		}
-	}
-	if v := s.shopAuthorization(r); len(v) > 0 {
-		req.Header["Authorization"] = v
-	}
-	req.Header.Set("Accept", "application/json")
-	SetIdentity(req.Header, id)
-	req.Header.Set("X-Pay-Mode", string(s.Scope.Mode))
-	if s.Token != "" {
-		req.Header.Set("X-Pay-Token", s.Token)
-	}
+	s.introduce(req.Header, r, id)
 
 	resp, err := s.Backend.RoundTrip(req)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -16,14 +17,41 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// Identity is who WeChat says the user is, for one Ping++ app in one mode.
+// Kind is what sort of visitor an identity is of.
+type Kind string
+
+// The kinds of identities. WeChat's are named as the channel that takes their openids.
+const (
+	WxLite    Kind = "wx_lite"   // a mini program's user
+	WxPub     Kind = "wx_pub"    // an official account's user, on a web page inside WeChat
+	Anonymous Kind = "anonymous" // a browser that we know again, and nothing more
+)
+
+// Identity is who somebody is, for one Ping++ app in one mode.
 type Identity struct {
-	OpenID  string
-	UnionID string // empty when the WeChat app is bound to no open-platform account
-	AppID   string // the WeChat appid that the openid belongs to
-	Kind    string // wx_lite: a mini program's user
+	Kind    Kind
+	OpenID  string // who WeChat says the user is; empty for an anonymous visitor
+	UnionID string // empty when the WeChat account is bound to no open-platform account
+	AppID   string // the WeChat appid that the openid belongs to; empty for an anonymous visitor
+	Visitor string // an anonymous visitor's random id, anon:…; empty for WeChat's users
 	Scope   ledger.Scope
 	Expires time.Time
+}
+
+// visitorPrefix begins an anonymous visitor's id. No openid has a colon, so the two can never be mistaken for one another.
+const visitorPrefix = "anon:"
+
+// Owner is the one to whom this identity's charges belong: the openid, or an anonymous visitor's id. It is never empty.
+func (id Identity) Owner() string {
+	if id.Kind == Anonymous {
+		return id.Visitor
+	}
+	return id.OpenID
+}
+
+// owns reports whether a charge is this identity's.
+func (id Identity) owns(c *ledger.Charge) bool {
+	return c.Payer != "" && c.Payer == id.Owner() && c.PayerAppID == id.AppID
 }
 
 // Sessions turns identities into tokens that only this site's keys can read, and back. A token is a JWE (dir, A256GCM).
@@ -41,6 +69,7 @@ type Sessions struct {
 const (
 	useSession = "session" // handed to the client
 	useLogin   = "login"   // kept in the ledger beside an exchanged code
+	useRound   = "oauth"   // kept in the browser while its user is at WeChat
 )
 
 const maxToken = 4096 // characters; ours have about 500
@@ -50,9 +79,10 @@ type claims struct {
 	Use     string `json:"use"`
 	UnionID string `json:"unionid,omitempty"`
 	AppID   string `json:"appid"`
-	Kind    string `json:"kind"`
+	Kind    Kind   `json:"kind"`
 	App     string `json:"app"`
 	Mode    string `json:"mode"`
+	Return  string `json:"return,omitempty"` // of an OAuth round
 }
 
 var (
@@ -62,6 +92,14 @@ var (
 
 // Seal makes a token that says who somebody is until id.Expires.
 func (s *Sessions) Seal(ctx context.Context, use string, id Identity) (string, error) {
+	return s.seal(ctx, id.Expires, claims{
+		Claims: jwt.Claims{Subject: id.Owner()},
+		Use:    use, UnionID: id.UnionID, AppID: id.AppID, Kind: id.Kind,
+		App: id.Scope.App, Mode: string(id.Scope.Mode),
+	})
+}
+
+func (s *Sessions) seal(ctx context.Context, expires time.Time, c claims) (string, error) {
 	keys, err := s.Keys(ctx)
 	if err != nil {
 		return "", err
@@ -72,30 +110,31 @@ func (s *Sessions) Seal(ctx context.Context, use string, id Identity) (string, e
 	if err != nil {
 		return "", fmt.Errorf("session key: %w", err)
 	}
-	return jwt.Encrypted(enc).Claims(claims{
-		Claims: jwt.Claims{
-			Issuer:   "caddypay",
-			Subject:  id.OpenID,
-			IssuedAt: jwt.NewNumericDate(s.Now()),
-			Expiry:   jwt.NewNumericDate(id.Expires),
-		},
-		Use: use, UnionID: id.UnionID, AppID: id.AppID, Kind: id.Kind,
-		App: id.Scope.App, Mode: string(id.Scope.Mode),
-	}).Serialize()
+	c.Issuer, c.IssuedAt, c.Expiry = "caddypay", jwt.NewNumericDate(s.Now()), jwt.NewNumericDate(expires)
+	return jwt.Encrypted(enc).Claims(c).Serialize()
 }
 
 // Open reads a token back. It returns errSessionInvalid or errSessionExpired when the token is at fault.
 func (s *Sessions) Open(ctx context.Context, use, token string) (Identity, error) {
+	c, err := s.open(ctx, use, token)
+	if err != nil {
+		return Identity{}, err
+	}
+	return c.identity()
+}
+
+// open reads the claims of a token that was made for a use and has not expired.
+func (s *Sessions) open(ctx context.Context, use, token string) (*claims, error) {
 	if token == "" || len(token) > maxToken {
-		return Identity{}, errSessionInvalid
+		return nil, errSessionInvalid
 	}
 	parsed, err := jwt.ParseEncrypted(token, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
-		return Identity{}, errSessionInvalid
+		return nil, errSessionInvalid
 	}
 	keys, err := s.Keys(ctx)
 	if err != nil {
-		return Identity{}, err
+		return nil, err
 	}
 	for _, key := range keys {
 		var c claims
@@ -103,18 +142,52 @@ func (s *Sessions) Open(ctx context.Context, use, token string) (Identity, error
 			continue
 		}
 		if c.Issuer != "caddypay" || c.Use != use || c.Subject == "" || c.Expiry == nil {
-			return Identity{}, errSessionInvalid
+			return nil, errSessionInvalid
 		}
 		if !s.Now().Before(c.Expiry.Time()) {
-			return Identity{}, errSessionExpired
+			return nil, errSessionExpired
 		}
-		return Identity{
-			OpenID: c.Subject, UnionID: c.UnionID, AppID: c.AppID, Kind: c.Kind,
-			Scope:   ledger.Scope{App: c.App, Mode: ledger.Mode(c.Mode)},
-			Expires: c.Expiry.Time(),
-		}, nil
+		return &c, nil
 	}
-	return Identity{}, errSessionInvalid
+	return nil, errSessionInvalid
+}
+
+// identity is whom the claims name, if they fit together.
+func (c *claims) identity() (Identity, error) {
+	id := Identity{
+		Kind: c.Kind, UnionID: c.UnionID, AppID: c.AppID,
+		Scope:   ledger.Scope{App: c.App, Mode: ledger.Mode(c.Mode)},
+		Expires: c.Expiry.Time(),
+	}
+	visitor := strings.HasPrefix(c.Subject, visitorPrefix)
+	switch {
+	case c.Kind == Anonymous && visitor && c.AppID == "" && c.UnionID == "":
+		id.Visitor = c.Subject
+	case (c.Kind == WxLite || c.Kind == WxPub) && !visitor:
+		id.OpenID = c.Subject
+	default:
+		return Identity{}, errSessionInvalid
+	}
+	return id, nil
+}
+
+// oauthRound is an OAuth round: a browser that has been sent to WeChat.
+type oauthRound struct {
+	State   string // comes back with WeChat's answer
+	Return  string // where the browser goes in the end: a path of the site
+	Expires time.Time
+}
+
+func (s *Sessions) sealRound(ctx context.Context, r oauthRound) (string, error) {
+	return s.seal(ctx, r.Expires, claims{Claims: jwt.Claims{Subject: r.State}, Use: useRound, Return: r.Return})
+}
+
+func (s *Sessions) openRound(ctx context.Context, token string) (oauthRound, error) {
+	c, err := s.open(ctx, useRound, token)
+	if err != nil {
+		return oauthRound{}, err
+	}
+	return oauthRound{State: c.Subject, Return: c.Return, Expires: c.Expiry.Time()}, nil
 }
 
 // codeKeys returns the names under which an exchanged code is remembered, one for each key, the current key's first. Who

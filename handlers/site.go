@@ -27,11 +27,13 @@ type Site struct {
 	Prefix   string       // whole path segments: /pay
 	Scope    ledger.Scope // the Ping++ app and mode; every key in the ledger begins with it
 	Pingpp   *pingpp.Client
-	Verifier *pingpp.Verifier    // of webhooks
-	Channels []string            // the payment channels that are offered
-	WxLite   *wechat.MiniProgram // nil: no mini program, and /pay/openid is not there
+	Verifier *pingpp.Verifier        // of webhooks
+	Channels []string                // the payment channels that are offered
+	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
+	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
+	Login    *Login  // nil: the backend is not told of logins
 	Intake   *relay.Intake
 	Budgets  *Budgets // of the calls that cost something
 
@@ -41,6 +43,9 @@ type Site struct {
 	// result_url. {order_no} in them is the merchant's order number.
 	ReturnURLs map[string]string
 
+	// Checkout is the hosted payment page; nil: there is none.
+	Checkout *Checkout
+
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler
 	QueryAfter time.Duration
@@ -48,15 +53,21 @@ type Site struct {
 	Count   Counters
 	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
 
+	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
+	AllowHTTP bool
+
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
+
+	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
+	Ticket func(context.Context) (string, error)
 
 	// Ledger opens the ledger on first use.
 	Ledger func(context.Context) (ledger.Ledger, error)
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
-	Secure   func(*http.Request) bool   // whether the client came by HTTPS
+	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
 	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
 	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer
 
@@ -126,7 +137,7 @@ func mayHoldCode(query string) bool {
 }
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
-	if !s.Secure(r) {
+	if !s.Secure(r) && !s.AllowHTTP {
 		return problem("https_required", nil)
 	}
 	if rt.serve == nil {
@@ -147,16 +158,40 @@ func (s *Site) route(path string) route {
 	get, post := http.MethodGet, http.MethodPost
 	switch {
 	case path == "/openid" && s.WxLite != nil:
+		if s.Login != nil {
+			return route{"openid", []string{post}, s.openid}
+		}
 		return route{"openid", []string{get, post}, s.openid}
+	case path == "/oauth/start" && s.WxPub != nil:
+		return route{"oauth", []string{get}, s.oauthStart}
+	case path == "/oauth/callback" && s.WxPub != nil:
+		return route{"oauth", []string{get}, s.oauthCallback}
+	case path == "/jssdk" && s.WxPub != nil:
+		return route{"jssdk", []string{get}, s.jssdk}
 	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
+	case path == "/checkout" && s.Checkout != nil:
+		return route{"checkout", []string{get}, s.checkout}
+	case path == "/checkout.js" && s.Checkout != nil:
+		return route{"checkout", []string{get}, checkoutAsset("text/javascript; charset=utf-8", checkoutScript)}
+	case path == "/checkout.css" && s.Checkout != nil:
+		return route{"checkout", []string{get}, checkoutAsset("text/css; charset=utf-8", checkoutStyle)}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
 	}
-	if id, ok := strings.CutPrefix(path, "/charges/"); ok && id != "" && !strings.Contains(id, "/") {
-		return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-			return s.charge(w, r, id)
-		}}
+	if rest, ok := strings.CutPrefix(path, "/charges/"); ok {
+		id, sub, _ := strings.Cut(rest, "/")
+		switch {
+		case id == "":
+		case sub == "" && rest == id:
+			return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+				return s.charge(w, r, id)
+			}}
+		case sub == "qr.svg" || sub == "qr.png":
+			return route{"qr", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+				return s.qr(w, r, id, sub)
+			}}
+		}
 	}
 	return route{name: "unknown"}
 }

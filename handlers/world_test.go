@@ -120,7 +120,7 @@ func newWorld(t testing.TB) *world {
 	w.outsideURL, w.backendURL = outside.URL, backend.URL
 	w.file = filepath.Join(t.TempDir(), "ledger.db")
 	w.ledger = w.openLedger()
-	w.hide(w.sandbox.TestKey(), w.sandbox.LiveKey(), w.sandbox.WxLite().Secret, backendToken, payer, stranger)
+	w.hide(w.sandbox.TestKey(), w.sandbox.LiveKey(), w.sandbox.WxLite().Secret, w.sandbox.WxPub().Secret, backendToken, payer, stranger)
 
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
@@ -179,6 +179,12 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	official, err := wechat.NewOfficialAccount(wechat.Config{
+		AppID: w.sandbox.WxPub().AppID, Secret: w.sandbox.WxPub().Secret, Endpoint: w.outsideURL, Transport: w.transport,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	verifier, err := pingpp.NewVerifier(&pingppKey().PublicKey)
 	if err != nil {
 		w.t.Fatal(err)
@@ -189,7 +195,15 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
 	intake.Ask = reconciler.Recover
 	return &Site{
-		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini,
+		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini, WxPub: official,
+		Ticket: func(ctx context.Context) (string, error) {
+			token, err := official.AccessToken(ctx)
+			if err != nil {
+				return "", err
+			}
+			ticket, err := official.Ticket(ctx, token.Value)
+			return ticket.Value, err
+		},
 		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  NewBudgets(roomy),

@@ -23,6 +23,10 @@ const (
 	opRefund       = "refund" // what becomes of one, however it is made
 	opWebhook      = "webhook"
 	opSession      = "jscode2session"
+	opOAuth        = "oauth_access_token" // of a page's visitor
+	opStableToken  = "stable_token"
+	opToken        = "token"
+	opTicket       = "getticket"
 	opNotify       = "notify"
 )
 
@@ -107,7 +111,7 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	var v any
 	switch c.op {
 	case opCreate:
-		v, refusal = s.createCharge(body, live)
+		v, refusal = s.createCharge(body, live, s.publicURL(r))
 	case opGet:
 		v, refusal = s.getCharge(c.id, live)
 	case opList:

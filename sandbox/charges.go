@@ -66,8 +66,8 @@ func (c *charge) shown(now time.Time) *charge {
 	return &out
 }
 
-// createCharge answers POST /v1/charges.
-func (s *Sandbox) createCharge(body []byte, live bool) (any, *apiError) {
+// createCharge answers POST /v1/charges; base is where the mock page is.
+func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiError) {
 	now := s.cfg.Now()
 	p, refusal := s.readParams(body, now)
 	if refusal != nil {
@@ -75,14 +75,14 @@ func (s *Sandbox) createCharge(body []byte, live bool) (any, *apiError) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := orderKey{live, p.channel.family, p.orderNo}
+	key := orderKey{live, p.channel.family.name, p.orderNo}
 	if first, ok := s.orders[key]; ok {
 		return first.repeated(p, now)
 	}
-	c := s.newCharge(p, live, now)
+	c := s.newCharge(p, live, now, base)
 	s.orders[key] = c
 	for _, old := range s.charges.add(c.ID, c) {
-		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family, old.OrderNo})
+		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family.name, old.OrderNo})
 		for re := range old.made.newest() {
 			delete(s.refunds, re.ID)
 		}
@@ -91,7 +91,7 @@ func (s *Sandbox) createCharge(body []byte, live bool) (any, *apiError) {
 	return c.shown(now), nil
 }
 
-func (s *Sandbox) newCharge(p *params, live bool, now time.Time) *charge {
+func (s *Sandbox) newCharge(p *params, live bool, now time.Time, base string) *charge {
 	c := &charge{
 		Object: "charge", Created: now.Unix(), Livemode: live,
 		App: s.cfg.App, Channel: p.channel.name, OrderNo: p.orderNo, ClientIP: p.clientIP,
@@ -104,7 +104,9 @@ func (s *Sandbox) newCharge(p *params, live bool, now time.Time) *charge {
 		c.ID = "ch_10" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 15)
 	}
 	c.Credential.set("object", "credential")
-	c.Credential.set(c.Channel, p.channel.credential(s, c))
+	if credential := p.channel.credential(s, c, base); credential != nil {
+		c.Credential.set(c.Channel, credential)
+	}
 	return c
 }
 
@@ -160,7 +162,7 @@ func (s *Sandbox) getCharge(id string, live bool) (any, *apiError) {
 }
 
 // reverseCharge answers POST /v1/charges/{id}/reverse. What the body says is no matter: Ping++'s own SDKs send nothing, {}
-// or []. Every channel of the sandbox reverses unpaid charges only.
+// or []. Only unpaid charges are reversed, and not those of every channel.
 func (s *Sandbox) reverseCharge(id string, live bool) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,6 +174,8 @@ func (s *Sandbox) reverseCharge(id string, live bool) (any, *apiError) {
 		return nil, badStatus("charge_unexpected_status", "charge 已支付，渠道 "+c.Channel+" 不能撤销。", "The charge is paid: the channel "+c.Channel+" cannot reverse it.")
 	case c.Reversed:
 		return nil, badStatus("charge_closed", "charge 已撤销。", "The charge is already reversed.")
+	case !channels[c.Channel].reversible:
+		return nil, badParam("channel", "渠道 "+c.Channel+" 不支持撤销。", "The channel "+c.Channel+" does not support reversing.")
 	}
 	c.Reversed = true
 	s.log.Info("charge reversed", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
@@ -208,9 +212,10 @@ func (s *Sandbox) pay(chargeID string) error {
 	case c.expired(now):
 		return ErrChargeExpired
 	}
-	unix, number := now.Unix(), s.wechatTransactionNo(c.Livemode, now)
+	family := channels[c.Channel].family
+	unix, number := now.Unix(), family.transactionNo(s, c.Livemode, now)
 	c.Paid, c.TimePaid, c.TransactionNo = true, &unix, &number
-	channels[c.Channel].paidExtra(c)
+	family.paidExtra(c)
 	s.log.Info("charge paid", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
 	s.emit(newEvent{kind: "charge.succeeded", object: c.shown(now), live: c.Livemode, request: &c.request, charge: c.ID})
 	return nil
@@ -227,6 +232,7 @@ func (s *Sandbox) serveNotify(w http.ResponseWriter, r *http.Request, id string)
 	s.serve(w, r, opNotify, func() response {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		w.Header().Set("Access-Control-Allow-Origin", "*") // pages ask it from any origin
 		out := response{status: http.StatusOK, contentType: "text/plain;charset=utf-8", body: []byte("fail")}
 		c, ok := s.charges.get(id)
 		if !ok || c.Livemode || r.URL.Query().Get("livemode") != "false" {

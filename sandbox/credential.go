@@ -18,16 +18,10 @@ type wxCredential struct {
 	PaySign   string `json:"paySign"`
 }
 
-// wechatCredential makes the credential of a charge that a mini program pays. In test mode it is
+// wechatCredential makes the credential of a charge that a mini program or a page in WeChat pays. In test mode it is
 // well-formed but nobody's, as at Ping++: a made-up appId and the 1101000000… prepay id.
-func wechatCredential(s *Sandbox, c *charge) any {
-	appID := s.cfg.WxLite.AppID
-	day := time.Unix(c.Created, 0).In(beijing)
-	prepay := "wx" + day.Format("20060102150405") + s.random(hexDigits, 20)
-	if !c.Livemode {
-		appID = "wx" + s.random(lowerAlnum, 16)
-		prepay = "1101000000" + day.Format("060102") + s.random(lowerAlnum, 16)
-	}
+func wechatCredential(s *Sandbox, c *charge, _ string) any {
+	appID, prepay := s.wechatPrepay(c)
 	cred := wxCredential{
 		AppID:     appID,
 		TimeStamp: strconv.FormatInt(c.Created, 10),
@@ -39,6 +33,45 @@ func wechatCredential(s *Sandbox, c *charge) any {
 	return cred
 }
 
+func (s *Sandbox) wechatPrepay(c *charge) (appID, prepay string) {
+	created := time.Unix(c.Created, 0).In(beijing)
+	if c.Livemode {
+		return s.cfg.WxLite.AppID, "wx" + created.Format("20060102150405") + s.random(hexDigits, 20)
+	}
+	return "wx" + s.random(lowerAlnum, 16), "1101000000" + created.Format("060102") + s.random(lowerAlnum, 16)
+}
+
+// wechatAppCredential is for WeChat's SDK in an app; its timeStamp is a number.
+func wechatAppCredential(s *Sandbox, c *charge, _ string) any {
+	appID, prepay := s.wechatPrepay(c)
+	return struct {
+		AppID        string `json:"appId"`
+		PartnerID    string `json:"partnerId"`
+		PrepayID     string `json:"prepayId"`
+		NonceStr     string `json:"nonceStr"`
+		TimeStamp    int64  `json:"timeStamp"`
+		PackageValue string `json:"packageValue"`
+		Sign         string `json:"sign"`
+	}{appID, s.random(digits, 10), prepay, s.random(alnum, 32), c.Created, "Sign=WXPay", s.random("0123456789ABCDEF", 32)}
+}
+
+// wechatQRCode is what a WeChat user scans; in test mode the mock page.
+func wechatQRCode(s *Sandbox, c *charge, base string) any {
+	if !c.Livemode {
+		return mockPage(base, c)
+	}
+	return "weixin://wxpay/bizpayurl?pr=" + s.random(alnum, 7)
+}
+
+// wechatPage is the page that opens WeChat from a phone's browser; in test mode the mock page.
+func wechatPage(s *Sandbox, c *charge, base string) any {
+	if !c.Livemode {
+		return mockPage(base, c)
+	}
+	_, prepay := s.wechatPrepay(c)
+	return "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + prepay + "&package=" + s.random(digits, 10)
+}
+
 // paySign is WeChat's: MD5 over the sorted fields and the merchant's key, in upper-case hex.
 func paySign(c wxCredential, key string) string {
 	sum := md5.Sum([]byte("appId=" + c.AppID + "&nonceStr=" + c.NonceStr + "&package=" + c.Package +
@@ -46,9 +79,12 @@ func paySign(c wxCredential, key string) string {
 	return strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// wechatPaidExtra adds what WeChat tells of a payment. Test mode's filler is the one that a published
-// test event shows.
+// wechatPaidExtra adds what WeChat tells of a payment: where the request named no openid, whose it is. Test mode's filler is
+// the one that a published test event shows.
 func wechatPaidExtra(c *charge) {
+	if _, ok := c.Extra.get("open_id"); !ok {
+		c.Extra.set("open_id", "oSandboxPayer")
+	}
 	if !c.Livemode {
 		c.Extra.set("bank_type", "your bank type")
 		return

@@ -31,6 +31,7 @@ var (
 	apiFaults     = []string{"502", "502_json", "500", "200_error", "200_null", "200_html", "empty", "402", "403", "429", "401", "slow", "drop", "truncate", "endless"}
 	eventFaults   = []string{"duplicate", "late", "missing", "disorder"}
 	attemptFaults = []string{"bad_signature", "empty_signature", "no_signature", "altered_body"}
+	wechatFaults  = []string{"502", "500", "200_null", "200_html", "empty", "slow", "drop", "truncate", "endless"} // and every errcode
 	errcode       = regexp.MustCompile(`^(-1|[1-9][0-9]{4,6})$`)
 )
 
@@ -46,8 +47,17 @@ var faultNames = map[string][]string{
 	opEvent:        append([]string{"wrong_event"}, apiFaults...),
 	opRefund:       {"failed", "failed_later", "stuck"},
 	opNotify:       {"502", "500", "200_html", "empty", "slow", "drop"},
-	opSession:      {"502", "500", "200_null", "200_html", "empty", "slow", "drop", "truncate", "endless"},
+	opSession:      wechatFaults,
+	opOAuth:        wechatFaults,
+	opStableToken:  wechatFaults,
+	opToken:        wechatFaults,
+	opTicket:       wechatFaults,
 	opWebhook:      append(append([]string{}, eventFaults...), attemptFaults...),
+}
+
+// ofWeChat reports whether an operation is WeChat's and not Ping++'s.
+func ofWeChat(op string) bool {
+	return slices.Contains([]string{opSession, opOAuth, opStableToken, opToken, opTicket}, op)
 }
 
 // SetFault makes the next times calls of an operation fail; the package comment lists both. Faults of
@@ -61,9 +71,9 @@ func (s *Sandbox) addFault(f fault) error {
 	if !ok {
 		return fmt.Errorf("sandbox: faults on %q do not exist: write on as one of %s", f.on, strings.Join(slices.Sorted(maps.Keys(faultNames)), ", "))
 	}
-	if !slices.Contains(names, f.name) && !(f.on == opSession && errcode.MatchString(f.name)) {
+	if !slices.Contains(names, f.name) && !(ofWeChat(f.on) && errcode.MatchString(f.name)) {
 		more := ""
-		if f.on == opSession {
+		if ofWeChat(f.on) {
 			more = ", or a WeChat errcode such as -1, 45011, 40226"
 		}
 		return fmt.Errorf("sandbox: %s has no fault %q: write one of %s%s", f.on, f.name, strings.Join(names, ", "), more)
@@ -149,7 +159,7 @@ func (s *Sandbox) instead(r *http.Request, f fault) (response, bool) {
 		return refuse(r, e), true
 	}
 	contentType := apiJSON
-	if f.on == opSession {
+	if ofWeChat(f.on) {
 		contentType = wechatType
 		if code, err := strconv.Atoi(f.name); err == nil && errcode.MatchString(f.name) {
 			return s.wechatError(code), true
@@ -163,9 +173,9 @@ func (s *Sandbox) instead(r *http.Request, f fault) (response, bool) {
 	case "empty":
 		return response{status: http.StatusOK, contentType: contentType}, true
 	case "200_null":
-		return response{status: http.StatusOK, contentType: contentType, body: []byte("null"), signed: f.on != opSession}, true
+		return response{status: http.StatusOK, contentType: contentType, body: []byte("null"), signed: !ofWeChat(f.on)}, true
 	case "500":
-		if f.on == opNotify || f.on == opSession {
+		if f.on == opNotify || ofWeChat(f.on) {
 			return html(http.StatusInternalServerError, "500 Internal Server Error"), true
 		}
 		return asError(down, http.StatusInternalServerError)

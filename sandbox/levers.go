@@ -99,6 +99,8 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 		s.leverSettle(w, path[1], path[2] == "succeed")
 	case asked == "POST wechat" && len(path) == 2 && path[1] == "codes":
 		s.leverCode(w, r)
+	case asked == "POST wechat" && len(path) == 2 && path[1] == "user":
+		s.leverUser(w, r)
 	case asked == "POST faults" && len(path) == 1:
 		s.leverFault(w, r)
 	case asked == "DELETE faults" && len(path) == 1:
@@ -112,7 +114,7 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 		s.leverWebhook(w, r)
 	default:
 		fail(w, http.StatusNotFound, errors.New("no such lever: there are POST /sandbox/charges/{id}/pay, POST /sandbox/refunds, POST /sandbox/refunds/{id}/succeed and /fail, "+
-			"POST /sandbox/wechat/codes, POST and DELETE /sandbox/faults, "+
+			"POST /sandbox/wechat/codes and /user, POST and DELETE /sandbox/faults, "+
 			"GET /sandbox/state, GET /sandbox/events/{id}, POST /sandbox/events, POST /sandbox/webhooks, GET /sandbox/pingpp.pub.pem"))
 	}
 }
@@ -226,13 +228,30 @@ func (s *Sandbox) leverCode(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &in) {
 		return
 	}
-	for _, id := range []string{in.OpenID, in.UnionID} {
-		if id != "" && !openIDShape.MatchString(id) {
-			fail(w, http.StatusBadRequest, errors.New("openid and unionid consist of at most 128 letters, digits, _ and -"))
-			return
-		}
+	if !userIDs(w, in.OpenID, in.UnionID) {
+		return
 	}
 	reply(w, http.StatusOK, map[string]string{"code": s.newCode(in.OpenID, in.UnionID)})
+}
+
+func (s *Sandbox) leverUser(w http.ResponseWriter, r *http.Request) {
+	var in WebUser
+	if !read(w, r, &in) || !userIDs(w, in.OpenID, in.UnionID) {
+		return
+	}
+	s.SetWebUser(in)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// userIDs checks what a lever calls a user by; it answers when that will not do.
+func userIDs(w http.ResponseWriter, ids ...string) bool {
+	for _, id := range ids {
+		if id != "" && !openIDShape.MatchString(id) {
+			fail(w, http.StatusBadRequest, errors.New("openid and unionid consist of at most 128 letters, digits, _ and -"))
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {

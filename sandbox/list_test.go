@@ -91,7 +91,7 @@ func TestDailySweep(t *testing.T) {
 	midnight := b.clock.Now().Unix()
 	for day := range 3 {
 		for i := range perDay {
-			if _, refusal := b.createCharge([]byte(b.order(fmt.Sprintf("D%d-%04d", day, i))), false); refusal != nil {
+			if _, refusal := b.createCharge([]byte(b.order(fmt.Sprintf("D%d-%04d", day, i))), false, ""); refusal != nil {
 				t.Fatal(refusal.en)
 			}
 		}
@@ -134,7 +134,7 @@ func TestDailySweep(t *testing.T) {
 func BenchmarkListCharges(b *testing.B) {
 	s := start(b, Config{})
 	for i := range 50_000 {
-		if _, refusal := s.createCharge([]byte(s.order(fmt.Sprintf("B%05d", i))), false); refusal != nil {
+		if _, refusal := s.createCharge([]byte(s.order(fmt.Sprintf("B%05d", i))), false, ""); refusal != nil {
 			b.Fatal(refusal.en)
 		}
 	}

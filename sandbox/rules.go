@@ -2,43 +2,12 @@ package sandbox
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// channel is one row of the table of what the sandbox can charge through.
-type channel struct {
-	name       string
-	family     string // channels of one family share their order numbers
-	currencies []string
-	orderNo    *regexp.Regexp
-	orderNoBad string   // the channel's own words for a number it does not take
-	required   []string // members of extra, all strings
-	optional   []string
-	check      func(extra object) *apiError // of the values in extra
-	astral     bool                         // takes characters outside the BMP (emoji)
-
-	minExpire, maxExpire, defaultExpire time.Duration
-
-	credential func(s *Sandbox, c *charge) any
-	paidExtra  func(c *charge) // what extra gains by the payment
-}
-
-// Facts of the WeChat family: numbers of 2 to 32 letters, digits and _-|*; one minute to seven days,
-// two hours by default.
-var channels = map[string]*channel{
-	"wx_lite": {
-		name: "wx_lite", family: "wx", currencies: []string{"cny"},
-		orderNo: regexp.MustCompile(`^[0-9A-Za-z_\-|*]{2,32}$`), orderNoBad: "invalid out_trade_no",
-		required: []string{"open_id"}, optional: []string{"limit_pay", "goods_tag"}, check: checkWeChatExtra,
-		minExpire: time.Minute, maxExpire: 7 * 24 * time.Hour, defaultExpire: 2 * time.Hour,
-		credential: wechatCredential, paidExtra: wechatPaidExtra,
-	},
-}
 
 const (
 	maxAmount      = 1_000_000_000 // fen; the bound that Ping++ documents for recharges, it states none for charges
@@ -47,7 +16,6 @@ const (
 	maxDescription = 255
 	maxMetadata    = 1000
 	maxPairs       = 10
-	maxGoodsTag    = 32 // WeChat's
 )
 
 // params are the checked parameters of a new charge.
@@ -154,6 +122,13 @@ func readTexts(in object, p *params, _ time.Time) *apiError {
 		}
 		*f.into = v
 	}
+	if most := p.channel.subjectBytes; most > 0 && len(p.subject) > most {
+		n := strconv.Itoa(most)
+		return badParam("subject", "渠道 "+p.channel.name+" 的 subject 不能超过 "+n+" 个字节。", "The channel "+p.channel.name+" takes at most "+n+" bytes of subject.")
+	}
+	if most := p.channel.bodyText; most > 0 && utf8.RuneCountInString(p.body) > most {
+		return tooLong("body", most)
+	}
 	if !slices.Contains(p.channel.currencies, p.currency) {
 		return badParam("currency", "渠道 "+p.channel.name+" 不支持货币 "+p.currency+"。", "The channel "+p.channel.name+" does not take the currency "+p.currency+".")
 	}
@@ -213,23 +188,7 @@ func readExtra(in object, p *params, _ time.Time) *apiError {
 		}
 		p.extra = extra
 	}
-	for _, key := range p.channel.required {
-		if raw, ok := p.extra.get(key); !ok || isNull(raw) || string(raw) == `""` {
-			return missingParam("extra[" + key + "]")
-		}
-	}
-	for i, m := range p.extra {
-		param := "extra[" + m.key + "]"
-		if !slices.Contains(p.channel.required, m.key) && !slices.Contains(p.channel.optional, m.key) {
-			return unknownParam(param)
-		}
-		v, ok := text(m.value)
-		if !ok {
-			return notA(param, "字符串", "a string")
-		}
-		p.extra[i].value = encode(v)
-	}
-	return p.channel.check(p.extra)
+	return checkExtra(p.channel, p.extra)
 }
 
 func readExpire(in object, p *params, now time.Time) *apiError {
@@ -242,10 +201,10 @@ func readExpire(in object, p *params, now time.Time) *apiError {
 	if !ok {
 		return notA("time_expire", "Unix 时间戳", "a Unix timestamp in seconds")
 	}
-	if expire < now.Add(p.channel.minExpire).Unix() || expire > now.Add(p.channel.maxExpire).Unix() {
+	if expire < now.Add(minExpire).Unix() || expire > now.Add(p.channel.maxExpire).Unix() {
 		return badParam("time_expire",
-			"time_expire 超出范围: 渠道 "+p.channel.name+" 允许创建后 "+p.channel.minExpire.String()+" 到 "+p.channel.maxExpire.String()+"。",
-			"time_expire is out of range: the channel "+p.channel.name+" allows "+p.channel.minExpire.String()+" to "+p.channel.maxExpire.String()+" after creation.")
+			"time_expire 超出范围: 渠道 "+p.channel.name+" 允许创建后 "+minExpire.String()+" 到 "+p.channel.maxExpire.String()+"。",
+			"time_expire is out of range: the channel "+p.channel.name+" allows "+minExpire.String()+" to "+p.channel.maxExpire.String()+" after creation.")
 	}
 	p.timeExpire = expire
 	return nil
@@ -290,28 +249,10 @@ func metadataOf(in object) (object, *apiError) {
 func refusedByChannel(_ object, p *params, _ time.Time) *apiError {
 	ch := p.channel
 	if !ch.orderNo.MatchString(p.orderNo) {
-		return channelRefusal(ch.name, ch.orderNoBad)
+		return channelRefusal(ch.name, ch.family.orderNoBad)
 	}
-	if !ch.astral && (hasAstral(p.subject) || hasAstral(p.body)) {
+	if !ch.family.emoji && (hasAstral(p.subject) || hasAstral(p.body)) {
 		return channelRefusal(ch.name, "输入源“/body/xml/body”映射到值字段“商品描述”字符串规则校验失败，包含不支持的字符")
-	}
-	return nil
-}
-
-var openIDShape = regexp.MustCompile(`^[0-9A-Za-z_-]{1,128}$`)
-
-func checkWeChatExtra(extra object) *apiError {
-	raw, _ := extra.get("open_id")
-	if openid, _ := text(raw); !openIDShape.MatchString(openid) {
-		return channelRefusal("wx_lite", "无效的openid")
-	}
-	if raw, ok := extra.get("goods_tag"); ok {
-		if tag, _ := text(raw); utf8.RuneCountInString(tag) > maxGoodsTag {
-			return tooLong("extra[goods_tag]", maxGoodsTag)
-		}
-	}
-	if raw, ok := extra.get("limit_pay"); ok && string(raw) != `"no_credit"` {
-		return badParam("extra[limit_pay]", "limit_pay 只能是 no_credit。", "limit_pay can only be no_credit.")
 	}
 	return nil
 }

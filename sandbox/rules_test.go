@@ -50,7 +50,7 @@ func TestParameterRules(t *testing.T) {
 		{"app", m{"id": ""}, "app[id]", ""},
 		{"app", m{"id": "app_other"}, "app[id]", ""},
 		{"channel", nil, "channel", ""},
-		{"channel", "alipay", "channel", ""},
+		{"channel", "bitcoin", "channel", ""},
 		{"amount", nil, "amount", ""},
 		{"amount", 0, "amount", ""},
 		{"amount", -1, "amount", ""},

@@ -4,7 +4,7 @@
 //
 // A [Sandbox] is one http.Handler:
 //
-//	POST /v1/charges                     create a charge (channel wx_lite)
+//	POST /v1/charges                     create a charge, through any channel that Ping++ documents
 //	GET  /v1/charges/{id}                one charge
 //	GET  /v1/charges?app[id]=app_…       a list: limit, starting_after, ending_before, created[gt|gte|lt|lte], channel, paid, refunded, reversed
 //	POST /v1/charges/{id}/reverse        cancel an unpaid charge
@@ -13,7 +13,12 @@
 //	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
 //	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
+//	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
 //	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
+//	GET  /connect/oauth2/authorize       WeChat's page that sends an official account's visitor back with a code; inside WeChat only
+//	GET  /sns/oauth2/access_token        WeChat's exchange of that code for an openid
+//	POST /cgi-bin/stable_token           the official account's access token; GET /cgi-bin/token the classic one
+//	GET  /cgi-bin/ticket/getticket       the ticket that pages are signed with
 //
 // # What is like the real thing
 //
@@ -21,7 +26,8 @@
 // signatures are checked over the raw request target, when Config.MerchantKey is set; a timestamp
 // more than 15 minutes off is refused. Every API answer is signed and says Connection: close. Error
 // messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
-// them, and then as WeChat would: those refusals are 402 channel_error.
+// them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
+// test mode those that are a URL lead to the mock page, as at Ping++.
 //
 // A used order number: while the first charge is unpaid and for at most 2 hours, the same number with
 // the same parameters (app, channel, amount, currency, subject, body, extra) is answered with that
@@ -34,7 +40,8 @@
 // are not followed.
 //
 // A reversed charge cannot be paid, and its number cannot be used again; a paid one cannot be reversed
-// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed).
+// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed), nor one of a channel that Ping++ does not
+// name for it (400, param channel).
 //
 // A refund is pending, as WeChat's are, and succeeds after 10 s (divided by Config.TimeScale), which sends
 // refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
@@ -51,6 +58,7 @@
 //	POST   /sandbox/refunds/{id}/succeed a pending refund succeeds now; answers it
 //	POST   /sandbox/refunds/{id}/fail    a pending refund fails now; answers it
 //	POST   /sandbox/wechat/codes         {"openid"?, "unionid"?} → {"code"}: as if a user had called wx.login
+//	POST   /sandbox/wechat/user          {"openid"?, "unionid"?, "snapshot"?}: who the visitors of the official account's pages are from now on
 //	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
 //	DELETE /sandbox/faults               no more faults
 //	GET    /sandbox/state                charges, events with their deliveries, calls per operation, faults left (?limit=, default 1000)
@@ -70,7 +78,7 @@
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
 // wrong_event on get_event. On notify: 502, 500, 200_html, empty, slow, drop. On
-// jscode2session: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
+// jscode2session, oauth_access_token, stable_token, token and getticket: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
 // slow, drop, truncate, endless. A fault that answers something else leaves everything undone; after
 // drop, truncate, endless and wrong_… the work is done and only the answer is lost. slow waits
 // delay_ms (default 10 s) and then does what was asked.
@@ -101,6 +109,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -127,11 +136,16 @@ type Config struct {
 	SigningKey *rsa.PrivateKey
 
 	WxLite WeChatApp // the mini program
+	WxPub  WeChatApp // the official account
 
 	Webhooks []string // where events go, in test and live mode; see SetWebhooks
 	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
 	// transport that is given here are the caller's to close.
 	WebhookClient *http.Client
+
+	// PublicURL is where a browser finds the sandbox, like https://sandbox.example.com: test charges' QR codes and addresses point
+	// there. Default: as the request that created the charge did.
+	PublicURL string
 
 	// TimeScale divides every wait of the webhook schedule: at 60 a minute takes a second. Default 1.
 	TimeScale float64
@@ -141,7 +155,7 @@ type Config struct {
 	Logger *zap.Logger      // default: nothing is logged
 }
 
-// WeChatApp identifies a mini program to WeChat.
+// WeChatApp identifies a WeChat account.
 type WeChatApp struct {
 	AppID  string // default: wx and 16 random hex digits
 	Secret string // default: 32 random hex digits
@@ -170,6 +184,11 @@ type Sandbox struct {
 	settling []*refund            // in the order in which they are settled
 	events   store[*event]
 	codes    store[*loginCode]
+	webUser  WebUser
+	tokens   store[lent] // access tokens, by their value
+	stable   lent        // the current ones
+	classic  lent
+	ticket   lent
 	faults   []*fault
 	calls    map[string]int
 	queue    deliveryQueue
@@ -184,6 +203,9 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	if !(cfg.TimeScale > 0 && cfg.TimeScale <= 1e9) {
 		return nil, fmt.Errorf("sandbox: time_scale is %v: write a positive number, 60 makes a minute take a second", cfg.TimeScale)
+	}
+	if u, err := url.Parse(cfg.PublicURL); cfg.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("sandbox: public_url is %q: write an address like https://sandbox.example.com", cfg.PublicURL)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -229,6 +251,8 @@ func (s *Sandbox) fillIdentity() error {
 		{&c.LiveKey, func() string { return livePrefix + s.random(alnum, 24) }},
 		{&c.WxLite.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
 		{&c.WxLite.Secret, func() string { return s.random(hexDigits, 32) }},
+		{&c.WxPub.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
+		{&c.WxPub.Secret, func() string { return s.random(hexDigits, 32) }},
 		{&s.mchKey, func() string { return s.random(alnum, 32) }},
 	} {
 		if *f.field == "" {
@@ -282,6 +306,9 @@ func (s *Sandbox) LiveKey() string { return s.cfg.LiveKey }
 // WxLite is the mini program that jscode2session knows.
 func (s *Sandbox) WxLite() WeChatApp { return s.cfg.WxLite }
 
+// WxPub is the official account whose pages' visitors log in.
+func (s *Sandbox) WxPub() WeChatApp { return s.cfg.WxPub }
+
 // PublicKeyPEM is the public half of Ping++'s key, as the dashboard shows it (PEM, SPKI).
 func (s *Sandbox) PublicKeyPEM() []byte { return append([]byte(nil), s.pubPEM...) }
 
@@ -295,15 +322,15 @@ func (s *Sandbox) SetWebhooks(urls ...string) {
 // Serves reports whether a path is Ping++'s, WeChat's or a lever's. A server that has other things to
 // serve asks before it hands a request over; ServeHTTP answers 404 to the rest.
 func Serves(path string) bool {
-	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/sandbox/"} {
+	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/cgi-bin/", "/connect/", "/sandbox/"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}
 	}
-	return false
+	return path == mockPath
 }
 
-// ServeHTTP answers for Ping++ (/v1, /notify), for WeChat (/sns), and the levers (/sandbox).
+// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
 	w.Header().Set("Connection", "close")
@@ -313,12 +340,16 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveAPI(w, r)
 	case strings.HasPrefix(path, "/notify/charges/"):
 		s.serveNotify(w, r, strings.TrimPrefix(path, "/notify/charges/"))
-	case strings.HasPrefix(path, "/sns/"):
+	case path == mockPath:
+		s.serveMock(w, r)
+	case strings.HasPrefix(path, "/sns/"), strings.HasPrefix(path, "/cgi-bin/"):
 		s.serveWeChat(w, r)
+	case strings.HasPrefix(path, "/connect/"):
+		s.serveAuthorize(w, r)
 	case strings.HasPrefix(path, "/sandbox/"):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
-		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
+		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
 }
 

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -20,6 +19,7 @@ const (
 // loginCode is what wx.login gave a mini program.
 type loginCode struct {
 	openid, unionid string
+	snapshot        bool
 	expires         time.Time
 	used            bool
 }
@@ -32,48 +32,51 @@ func (s *Sandbox) newCode(openid, unionid string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if openid == "" {
-		openid = s.openidOf(s.random(alnum, 32))
+		openid = openidOf(s.cfg.WxLite, s.random(alnum, 32))
 	}
 	code := "0" + s.random(alnum, 31)
-	s.codes.add(code, &loginCode{openid: openid, unionid: unionid, expires: s.cfg.Now().Add(codeLife)})
+	s.codes.add("wx_lite "+code, &loginCode{openid: openid, unionid: unionid, expires: s.cfg.Now().Add(codeLife)})
 	return code
 }
 
-// openidOf is the openid of a user whom we call by any name; a mini program's openids are its own.
-func (s *Sandbox) openidOf(name string) string {
-	sum := sha256.Sum256([]byte(s.cfg.WxLite.AppID + "\x00" + name))
+// openidOf is the openid of a user whom we call by any name; an account's openids are its own.
+func openidOf(app WeChatApp, name string) string {
+	sum := sha256.Sum256([]byte(app.AppID + "\x00" + name))
 	return "o" + base64.RawURLEncoding.EncodeToString(sum[:])[:27]
 }
 
-// serveWeChat answers jscode2session. Errors are in the body; the status is always 200.
+// serveWeChat answers WeChat's APIs. Errors are in the body; the status is always 200.
 func (s *Sandbox) serveWeChat(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/sns/jscode2session" {
+	switch r.URL.Path {
+	case "/sns/jscode2session":
+		s.serve(w, r, opSession, func() response { return s.exchange(r) })
+	case "/sns/oauth2/access_token":
+		s.serve(w, r, opOAuth, func() response { return s.exchangeOAuth(r) })
+	case "/cgi-bin/stable_token":
+		s.serve(w, r, opStableToken, func() response { return s.stableToken(r) })
+	case "/cgi-bin/token":
+		s.serve(w, r, opToken, func() response { return s.classicToken(r) })
+	case "/cgi-bin/ticket/getticket":
+		s.serve(w, r, opTicket, func() response { return s.getTicket(r) })
+	default:
 		s.write(w, s.wechatError(40066))
-		return
 	}
-	s.serve(w, r, opSession, func() response { return s.exchange(r) })
 }
 
 func (s *Sandbox) exchange(r *http.Request) response {
 	q := r.URL.Query()
-	appid, secret, code := q.Get("appid"), q.Get("secret"), q.Get("js_code")
-	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead, appid == "":
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return s.wechatError(41002)
-	case secret == "":
-		return s.wechatError(41004)
-	case code == "":
-		return s.wechatError(41008)
-	case appid != s.cfg.WxLite.AppID:
-		return s.wechatError(40013)
-	case subtle.ConstantTimeCompare([]byte(secret), []byte(s.cfg.WxLite.Secret)) != 1:
-		return s.wechatError(40125)
-	case q.Get("grant_type") != "authorization_code":
+	}
+	if errcode := s.credentials(s.cfg.WxLite, q, "js_code"); errcode != 0 {
+		return s.wechatError(errcode)
+	}
+	if q.Get("grant_type") != "authorization_code" {
 		return s.wechatError(40002)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	login, errcode := s.redeem(code)
+	login, errcode := s.redeem("wx_lite", q.Get("js_code"))
 	if errcode != 0 {
 		return s.wechatError(errcode)
 	}
@@ -84,17 +87,21 @@ func (s *Sandbox) exchange(r *http.Request) response {
 	}{base64.StdEncoding.EncodeToString([]byte(s.random(alnum, 16))), login.openid, login.unionid})}
 }
 
-// redeem uses a code up, or says why it cannot be.
-func (s *Sandbox) redeem(code string) (*loginCode, int) {
+// redeem uses a code of one kind of account up, or says why it cannot be.
+func (s *Sandbox) redeem(kind, code string) (*loginCode, int) {
 	now := s.cfg.Now()
-	login, ok := s.codes.get(code)
+	login, ok := s.codes.get(kind + " " + code)
 	if !ok {
 		name, made := strings.CutPrefix(code, codePrefix)
 		if !made || name == "" || len(code) > maxCode {
 			return nil, 40029
 		}
-		login = &loginCode{openid: s.openidOf(name), expires: now.Add(codeLife)}
-		s.codes.add(code, login)
+		app := s.cfg.WxLite
+		if kind == "wx_pub" {
+			app = s.cfg.WxPub
+		}
+		login = &loginCode{openid: openidOf(app, name), expires: now.Add(codeLife)}
+		s.codes.add(kind+" "+code, login)
 	}
 	if login.used {
 		return nil, 40163
@@ -109,18 +116,27 @@ func (s *Sandbox) redeem(code string) (*loginCode, int) {
 // errmsgs begin WeChat's error messages; other codes, which only a fault can ask for, say "system error".
 var errmsgs = map[int]string{
 	-1:    "system error",
+	40001: "invalid credential, access_token is invalid or not latest",
 	40002: "invalid grant_type",
 	40013: "invalid appid",
 	40029: "invalid code",
 	40066: "invalid url",
+	40097: "invalid args",
 	40125: "invalid appsecret",
 	40163: "code been used",
 	40226: "code blocked",
 	40243: "appsecret is frozen",
+	40164: "invalid ip, not in whitelist",
+	41001: "access_token missing",
 	41002: "appid missing",
 	41004: "appsecret missing",
 	41008: "missing code",
+	42001: "access_token expired",
+	42003: "code expired",
+	43002: "require POST method",
+	45009: "reach max api daily quota limit",
 	45011: "api minute-quota reach limit",
+	47001: "data format error",
 }
 
 // wechatError is an error with WeChat's trace: the time and two random words in hex.

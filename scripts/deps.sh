@@ -8,6 +8,7 @@ command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"
+command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
 [ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 [ -z "$missing" ] && exit 0
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var demoSteps = []string{"https", "login", "openid", "order_quote", "charge_created", "user_paid", "webhook_verified", "event_stored",
@@ -123,4 +124,30 @@ func TestDemoNamesTheStepThatFailed(t *testing.T) {
 	if err := json.Unmarshal(stdout, &step); err != nil || step.Step != "https" || step.OK {
 		t.Errorf("stdout is %s", stdout)
 	}
+}
+
+// A browser plays with the page that the demo stays up for.
+func TestDemoPage(t *testing.T) {
+	dir, port := t.TempDir(), freePorts(t, 1)[0]
+	p, err := spawn(dir, nil, "pay", "demo", "--port", fmt.Sprint(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if p.running() == nil {
+			p.stop(t)
+		}
+		checkRace(t, p.log.String())
+	})
+	site := fmt.Sprintf("https://localhost:%d/", port)
+	eventually(t, 30*time.Second, func() error {
+		if err := p.running(); err != nil {
+			return &fatalError{err}
+		}
+		if !strings.Contains(p.log.String(), "open "+site+" in a browser") {
+			return errorf("the demo does not name its page: %s", p.log.String())
+		}
+		return nil
+	})
+	checks(t, []string{"SITE=" + site, "SHOTS=" + os.Getenv("SHOTS")}, "demo.js")
 }

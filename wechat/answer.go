@@ -2,39 +2,80 @@ package wechat
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"time"
 )
 
-const maxID = 64 // bytes; openids have 28
+const (
+	maxID    = 64      // bytes; openids have 28
+	maxToken = 2048    // bytes; access tokens have up to 512
+	maxLife  = 1 << 24 // seconds; tokens live for 7200
+)
 
-// parseAnswer judges an answer of jscode2session by its body alone: WeChat sends errors with HTTP 200, and JSON as text/plain.
-// The members are looked up by their exact names, since the session_key and the openid decide over money.
-func parseAnswer(status int, body []byte, hide redactor) (Identity, error) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
-		return Identity{}, unavailable("the answer is not a JSON object (HTTP %d)", status)
+// answer is a JSON object as WeChat sent it. Its members are looked up by their exact names, since they decide over money.
+type answer struct {
+	api     string
+	status  int // of HTTP, for messages
+	members map[string]json.RawMessage
+}
+
+// secrets are the members of answers that no text may show.
+var secrets = []string{"openid", "unionid", "session_key", "access_token", "refresh_token", "ticket"}
+
+// parseAnswer reads the answer of an API, or the error that it tells.
+func parseAnswer(api string, status int, body []byte, hide redactor) (*answer, error) {
+	a := &answer{api: api, status: status}
+	if json.Unmarshal(body, &a.members) != nil {
+		return nil, a.unusable("is not a JSON object")
 	}
-	errcode, ok := number(members["errcode"])
+	errcode, ok := number(a.members["errcode"])
 	if !ok {
-		return Identity{}, unavailable("the answer's errcode is not a number (HTTP %d)", status)
+		return nil, a.unusable("has an errcode that is not a number")
 	}
-	openID, okOpenID := text(members["openid"])
-	unionID, okUnionID := text(members["unionid"])
-	if errcode != 0 {
-		errmsg, _ := text(members["errmsg"])
-		key, _ := text(members["session_key"])
-		hide = append(hide[:len(hide):len(hide)], openID, unionID, key)
-		return Identity{}, &Error{Kind: kindOf(errcode), Code: errcode, Message: hide.clean(withoutTrace(errmsg))}
+	if errcode == 0 {
+		return a, nil
 	}
+	errmsg, _ := text(a.members["errmsg"])
+	hide = slices.Clip(hide)
+	for _, name := range secrets {
+		v, _ := text(a.members[name])
+		hide = append(hide, v)
+	}
+	return nil, &Error{Kind: kindOf(errcode), API: api, Code: errcode, Message: hide.clean(withoutTrace(errmsg))}
+}
+
+// unusable says what is wrong with the answer.
+func (a *answer) unusable(what string) *Error {
+	return unavailable(a.api, "the answer %s (HTTP %d)", what, a.status)
+}
+
+// identity is the user whom the answer names.
+func (a *answer) identity() (Identity, error) {
+	openID, okOpenID := text(a.members["openid"])
+	unionID, okUnionID := text(a.members["unionid"])
 	switch {
 	case !okOpenID || openID != "" && !validID(openID):
-		return Identity{}, unavailable("the answer's openid has a form that no openid has (HTTP %d)", status)
+		return Identity{}, a.unusable("names an openid of a form that no openid has")
 	case openID == "":
-		return Identity{}, unavailable("the answer holds no openid (HTTP %d)", status)
+		return Identity{}, a.unusable("holds no openid")
 	case !okUnionID || unionID != "" && !validID(unionID):
-		return Identity{}, unavailable("the answer's unionid has a form that no unionid has (HTTP %d)", status)
+		return Identity{}, a.unusable("names a unionid of a form that no unionid has")
 	}
 	return Identity{OpenID: openID, UnionID: unionID}, nil
+}
+
+// token is what the answer lends, under a name.
+func (a *answer) token(name string) (Token, error) {
+	value, ok := text(a.members[name])
+	if !ok || !printable(value) || len(value) > maxToken {
+		return Token{}, a.unusable("holds no " + name)
+	}
+	seconds, ok := number(a.members["expires_in"])
+	if !ok || seconds <= 0 || seconds > maxLife {
+		return Token{}, a.unusable("does not say for how long the " + name + " is good")
+	}
+	return Token{Value: value, Expires: time.Duration(seconds) * time.Second}, nil
 }
 
 // number reads an errcode, which one of WeChat's platforms sends as a string. Absent and null are 0.

@@ -43,7 +43,7 @@ func TestParseAnswerErrcodes(t *testing.T) {
 				errmsg, _ := json.Marshal(row.errmsg + trace)
 				t.Run(errcode+trace, func(t *testing.T) {
 					body := fmt.Sprintf(`{"errcode":%s,"errmsg":%s}`, errcode, errmsg)
-					id, err := parseAnswer(200, []byte(body), nil)
+					id, err := parseIdentity(200, []byte(body), nil)
 					var e *Error
 					if !errors.As(err, &e) || id != (Identity{}) {
 						t.Fatalf("got %v, %v", id, err)
@@ -71,13 +71,13 @@ func TestParseAnswerIdentity(t *testing.T) {
 		"look-alike names":  `{"openid":"` + open + `","OpenID":"oEVIL","ERRCODE":40029}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			id, err := parseAnswer(200, []byte(body), nil)
+			id, err := parseIdentity(200, []byte(body), nil)
 			if err != nil || id != (Identity{OpenID: open}) {
 				t.Errorf("got %+v, %v", id, err)
 			}
 		})
 	}
-	id, err := parseAnswer(500, []byte(`{"openid":"`+open+`","unionid":"`+union+`"}`), nil)
+	id, err := parseIdentity(500, []byte(`{"openid":"`+open+`","unionid":"`+union+`"}`), nil)
 	if err != nil || id != (Identity{OpenID: open, UnionID: union}) {
 		t.Errorf("with a unionid and HTTP 500: got %+v, %v", id, err)
 	}
@@ -103,15 +103,15 @@ func TestParseAnswerUnusable(t *testing.T) {
 		{`{"openid":"` + strings.Repeat("o", maxID+1) + `"}`, "form that no openid has"},
 		{`{"openid":"oABC","unionid":"a b"}`, "form that no unionid has"},
 		{`{"openid":"oABC","unionid":[]}`, "form that no unionid has"},
-		{`{"errcode":"no","openid":"oABC"}`, "errcode is not a number"},
-		{`{"errcode":"","openid":"oABC"}`, "errcode is not a number"},
-		{`{"errcode":40029.5}`, "errcode is not a number"},
-		{`{"errcode":1e400}`, "errcode is not a number"},
-		{`{"errcode":99999999999999999999999}`, "errcode is not a number"},
-		{`{"errcode":[],"openid":"oABC"}`, "errcode is not a number"},
-		{`{"errcode":true,"openid":"oABC"}`, "errcode is not a number"},
+		{`{"errcode":"no","openid":"oABC"}`, "an errcode that is not a number"},
+		{`{"errcode":"","openid":"oABC"}`, "an errcode that is not a number"},
+		{`{"errcode":40029.5}`, "an errcode that is not a number"},
+		{`{"errcode":1e400}`, "an errcode that is not a number"},
+		{`{"errcode":99999999999999999999999}`, "an errcode that is not a number"},
+		{`{"errcode":[],"openid":"oABC"}`, "an errcode that is not a number"},
+		{`{"errcode":true,"openid":"oABC"}`, "an errcode that is not a number"},
 	} {
-		_, err := parseAnswer(502, []byte(c.body), nil)
+		_, err := parseIdentity(502, []byte(c.body), nil)
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != Unavailable || e.Code != 0 || e.RetryAfter() != 0 {
 			t.Errorf("%.60s: got %#v", c.body, err)
@@ -124,7 +124,7 @@ func TestParseAnswerUnusable(t *testing.T) {
 }
 
 func TestErrorBeatsIdentity(t *testing.T) {
-	_, err := parseAnswer(200, []byte(`{"errcode":40029,"errmsg":["odd"],"openid":"oABCDEF"}`), nil)
+	_, err := parseIdentity(200, []byte(`{"errcode":40029,"errmsg":["odd"],"openid":"oABCDEF"}`), nil)
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != CodeInvalid || e.Message != "" {
 		t.Errorf("got %#v", err)
@@ -157,7 +157,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		id, err := parseAnswer(200, body, redactor{"the-secret", "the-code"})
+		id, err := parseIdentity(200, body, redactor{"the-secret", "the-code"})
 		if err == nil {
 			if !validID(id.OpenID) || id.UnionID != "" && !validID(id.UnionID) {
 				t.Fatalf("accepted %+v", id)
@@ -181,4 +181,13 @@ func FuzzAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// parseIdentity reads an answer of jscode2session.
+func parseIdentity(status int, body []byte, hide redactor) (Identity, error) {
+	a, err := parseAnswer("jscode2session", status, body, hide)
+	if err != nil {
+		return Identity{}, err
+	}
+	return a.identity()
 }

@@ -14,7 +14,7 @@ type Kind string
 
 // The kinds of errors.
 const (
-	CodeInvalid   Kind = "code invalid"  // the code is wrong, used or expired: the client calls wx.login again
+	CodeInvalid   Kind = "code invalid"  // the login code is wrong, used or expired: the client logs in again
 	Busy          Kind = "busy"          // WeChat asks to come again later; the code may still be good
 	Blocked       Kind = "blocked"       // WeChat holds the user for a risk and refuses the login
 	Misconfigured Kind = "misconfigured" // AppID, AppSecret or endpoint are wrong: the merchant has to act
@@ -29,6 +29,7 @@ const (
 	errCodeUsed    = 40163
 	errCodeExpired = 42003
 	errQuota       = 45011 // calls per minute
+	errDailyQuota  = 45009 // calls per day
 )
 
 var kinds = map[int]Kind{
@@ -37,10 +38,12 @@ var kinds = map[int]Kind{
 	errCodeExpired: CodeInvalid,
 	errSystem:      Busy,
 	errQuota:       Busy,
+	errDailyQuota:  Busy,
 	40226:          Blocked,
 	40013:          Misconfigured, // invalid appid
 	40125:          Misconfigured, // invalid appsecret
 	40243:          Misconfigured, // appsecret is frozen
+	40164:          Misconfigured, // the server's address is not on the account's list
 	41002:          Misconfigured, // appid is missing
 	41004:          Misconfigured, // appsecret is missing
 	40066:          Misconfigured, // invalid url
@@ -53,9 +56,10 @@ func kindOf(errcode int) Kind {
 	return Rejected
 }
 
-// Error is why a code could not be exchanged. None of its texts holds a secret, a code, a session_key or an openid.
+// Error is why WeChat gave no answer. None of its texts holds a secret, a code, a session_key, a token or an openid.
 type Error struct {
 	Kind    Kind
+	API     string // what was asked: jscode2session, oauth2/access_token, …
 	Code    int    // WeChat's errcode; 0 when WeChat did not say one
 	Message string // WeChat's errmsg without its request id, or what went wrong on the way
 
@@ -63,7 +67,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := "wechat: jscode2session: " + string(e.Kind)
+	s := "wechat: " + e.API + ": " + string(e.Kind)
 	if e.Code != 0 {
 		s += fmt.Sprintf(" (errcode %d)", e.Code)
 	}
@@ -79,6 +83,11 @@ func (e *Error) Unwrap() error { return e.cause }
 // Used reports whether WeChat says that this code has been exchanged before (errcode 40163): whoever did that knows the user.
 func (e *Error) Used() bool { return e.Code == errCodeUsed }
 
+// TokenInvalid reports whether WeChat does not take the access token any more: another one is needed.
+func (e *Error) TokenInvalid() bool {
+	return e.Code == 40001 || e.Code == 40014 || e.Code == 42001
+}
+
 // RetryAfter suggests how long to wait before trying again; 0 unless the Kind is Busy. The quota of 45011 is one per minute,
 // and shared, so waiting out a good part of the minute is enough.
 func (e *Error) RetryAfter() time.Duration {
@@ -87,12 +96,14 @@ func (e *Error) RetryAfter() time.Duration {
 		return 2 * time.Second
 	case errQuota:
 		return 20 * time.Second
+	case errDailyQuota:
+		return 10 * time.Minute
 	}
 	return 0
 }
 
-func unavailable(format string, args ...any) *Error {
-	return &Error{Kind: Unavailable, Message: fmt.Sprintf(format, args...)}
+func unavailable(api, format string, args ...any) *Error {
+	return &Error{Kind: Unavailable, API: api, Message: fmt.Sprintf(format, args...)}
 }
 
 // redactor is the values that no text may show.

@@ -22,11 +22,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	appID  = "wx0123456789abcdef"
-	secret = "0badc0de0badc0de0badc0de0badc0de"
-	code   = "0a1B+c/D=e_F-01234567890123456789"
-	openID = "oABCDEFGHIJKLMNOPQRSTUVWXYZ_"
-	answer = `{"session_key":"c2Vzc2lvbktleVNlc3Npb24=","openid":"` + openID + `"}`
+	appID    = "wx0123456789abcdef"
+	secret   = "0badc0de0badc0de0badc0de0badc0de"
+	code     = "0a1B+c/D=e_F-01234567890123456789"
+	openID   = "oABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+	wxAnswer = `{"session_key":"c2Vzc2lvbktleVNlc3Npb24=","openid":"` + openID + `"}`
 )
 
 // server starts a TLS server in WeChat's place, and a mini program that knows its certificate.
@@ -79,7 +79,7 @@ func TestExchange(t *testing.T) {
 	m, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Clone(context.Background())
 		w.Header().Set("Content-Type", "text/plain") // as WeChat does
-		io.WriteString(w, answer)
+		io.WriteString(w, wxAnswer)
 	})
 	id, err := m.Exchange(t.Context(), code)
 	if err != nil || id != (Identity{OpenID: openID}) {
@@ -108,7 +108,7 @@ func TestExchangeKeepsTheEndpointsPath(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		io.WriteString(w, answer)
+		io.WriteString(w, wxAnswer)
 	}))
 	defer s.Close()
 	for _, endpoint := range []string{s.URL + "/wechat", s.URL + "/wechat/"} {
@@ -123,7 +123,7 @@ func TestExchangeCodeSyntax(t *testing.T) {
 	var calls atomic.Int32
 	m, _ := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		calls.Add(1)
-		io.WriteString(w, answer)
+		io.WriteString(w, wxAnswer)
 	})
 	for _, bad := range []string{"", " ", "a b", "a\nb", "a\x00", "码", "a\x7f", "a\xff", strings.Repeat("a", maxCode+1)} {
 		_, err := m.Exchange(t.Context(), bad)
@@ -184,7 +184,7 @@ func TestExchangeFollowsNoRedirect(t *testing.T) {
 	var calls atomic.Int32
 	m, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		if calls.Add(1) > 1 {
-			io.WriteString(w, answer)
+			io.WriteString(w, wxAnswer)
 			return
 		}
 		http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusFound)
@@ -241,7 +241,7 @@ func TestExchangeNeverRepeats(t *testing.T) {
 	var calls atomic.Int32
 	m, s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		if calls.Add(1)%2 == 1 {
-			io.WriteString(w, answer)
+			io.WriteString(w, wxAnswer)
 			return
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -306,7 +306,7 @@ func TestExchangeRetriesOnlyTheDial(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	leak := &url.Error{Op: "Get", URL: "https://x/sns/jscode2session?secret=" + secret, Err: errors.New("EOF for " + code)}
 	answered := func() (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer))}, nil
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(wxAnswer))}, nil
 	}
 	for _, c := range []struct {
 		name   string

@@ -6,17 +6,20 @@
 package legacyshop
 
 import (
+	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Product is something that the shop sells.
 type Product struct {
+	ID    string
 	Name  string
 	Price int64 // fen
 }
@@ -28,18 +31,20 @@ type Order struct {
 	Amount  int64     `json:"amount"` // fen
 	Status  string    `json:"status"` // unpaid or paid
 	PaidAt  time.Time `json:"paid_at,omitzero"`
-	openid  string
+	openid  string    // of the WeChat user who ordered
+	browser string    // or the shop's own cookie, of who ordered on the web
 }
 
 // Shop is the backend; make one with New.
 type Shop struct {
 	token    string
 	mode     string
-	products map[string]Product
+	products []Product
 	now      func() time.Time
 
 	mu     sync.Mutex
 	orders map[string]*Order
+	newest []*Order
 	seen   map[string]bool // webhook-ids that have been handled
 	onStep func(step, detail string)
 }
@@ -48,7 +53,7 @@ type Shop struct {
 func New(token, mode string) *Shop {
 	return &Shop{
 		token: token, mode: mode, now: time.Now,
-		products: map[string]Product{"tea": {"Green tea 绿茶", 1999}, "cup": {"Cup 茶杯", 4500}},
+		products: []Product{{"tea", "Green tea 绿茶", 1999}, {"cup", "Cup 茶杯", 4500}},
 		orders:   make(map[string]*Order), seen: make(map[string]bool),
 		onStep: func(string, string) {},
 	}
@@ -56,6 +61,20 @@ func New(token, mode string) *Shop {
 
 // OnStep calls f whenever the shop is asked for a price (order_quote) or told of an event (event_delivered).
 func (s *Shop) OnStep(f func(step, detail string)) { s.onStep = f }
+
+// Products is what the shop sells.
+func (s *Shop) Products() []Product { return s.products }
+
+// Orders returns the newest orders, at most limit.
+func (s *Shop) Orders(limit int) []Order {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var orders []Order
+	for _, o := range s.newest[:min(limit, len(s.newest))] {
+		orders = append(orders, *o)
+	}
+	return orders
+}
 
 // ServeHTTP serves the shop's own API and the two paths that caddypay calls.
 func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -70,30 +89,51 @@ func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.ServeHTTP(w, r)
 }
 
-// createOrder is called by the mini program, through Caddy, which says who the user is.
+// The cookie by which the shop knows a web customer, as it did before there was any payment.
+const cookie = "shop_customer"
+
+// customer says who asks: a WeChat user, as Caddy says, or a browser.
+func customer(r *http.Request) (openid, browser string) {
+	if openid = r.Header.Get("X-WX-OPENID"); openid != "" {
+		return openid, ""
+	}
+	if c, err := r.Cookie(cookie); err == nil {
+		return "", c.Value
+	}
+	return "", ""
+}
+
+// of reports whether an order is this customer's.
+func (o *Order) of(r *http.Request) bool {
+	openid, browser := customer(r)
+	return o.openid == openid && o.browser == browser && openid+browser != ""
+}
+
+// createOrder is called by the mini program, through Caddy, which says who the user is, or by a page of the shop.
 func (s *Shop) createOrder(w http.ResponseWriter, r *http.Request) {
-	openid := r.Header.Get("X-WX-OPENID")
 	var in struct{ Product string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096)).Decode(&in); err != nil {
 		http.Error(w, `send {"product":"tea"}`, http.StatusBadRequest)
 		return
 	}
-	p, ok := s.products[in.Product]
-	switch {
-	case openid == "":
-		http.Error(w, "log in first", http.StatusUnauthorized)
-		return
-	case !ok:
+	i := slices.IndexFunc(s.products, func(p Product) bool { return p.ID == in.Product })
+	if i < 0 {
 		http.Error(w, "no such product", http.StatusNotFound)
 		return
+	}
+	openid, browser := customer(r)
+	if openid+browser == "" {
+		browser = rand.Text()
+		http.SetCookie(w, &http.Cookie{Name: cookie, Value: browser, Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := &Order{
 		OrderNo: fmt.Sprintf("%s%04d", s.now().Format("20060102150405"), len(s.orders)+1),
-		Product: p.Name, Amount: p.Price, Status: "unpaid", openid: openid,
+		Product: s.products[i].Name, Amount: s.products[i].Price, Status: "unpaid", openid: openid, browser: browser,
 	}
 	s.orders[o.OrderNo] = o
+	s.newest = slices.Insert(s.newest, 0, o)
 	reply(w, http.StatusCreated, o)
 }
 
@@ -101,7 +141,7 @@ func (s *Shop) showOrder(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.orders[r.PathValue("order_no")]
-	if o == nil || o.openid != r.Header.Get("X-WX-OPENID") {
+	if o == nil || !o.of(r) {
 		http.NotFound(w, r)
 		return
 	}
@@ -122,7 +162,7 @@ func (s *Shop) trusted(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// quote says what an order costs and who may pay it.
+// quote says what an order costs and who may pay it: the WeChat user whose openid it names, or the browser whose cookie came along.
 func (s *Shop) quote(w http.ResponseWriter, r *http.Request) {
 	if !s.trusted(w, r) {
 		return
@@ -130,7 +170,7 @@ func (s *Shop) quote(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.orders[r.PathValue("order_no")]
-	if o == nil {
+	if o == nil || o.openid == "" && !o.of(r) {
 		http.NotFound(w, r)
 		return
 	}

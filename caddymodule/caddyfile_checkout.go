@@ -1,0 +1,97 @@
+package caddymodule
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+// CheckoutConfig is the hosted payment page.
+type CheckoutConfig struct {
+	// The channels to offer, the preferred first: `wx_pub` inside WeChat, `wx_wap`, `alipay_wap` and `upacp_wap` in a phone's
+	// browser, `wx_pub_qr`, `alipay_qr`, `alipay_pc_direct` and `upacp_pc` on a desktop. Each must be among the channels of `pingpp`. Required.
+	Channels []string `json:"channels,omitempty"`
+
+	// Where payers go back to, an https URL; `order_no` is added to its query. Required. Placeholders are resolved.
+	ReturnURL string `json:"return_url,omitempty"`
+}
+
+// parseCheckout parses the block:
+//
+//	checkout {
+//	    channels   <name>...
+//	    return_url <https url>
+//	}
+func parseCheckout(d *caddyfile.Dispenser, c *CheckoutConfig) error {
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("checkout takes a block, not %q; write: checkout { … }", args[0])
+	}
+	const example = "wx_pub wx_wap alipay_wap wx_pub_qr alipay_qr"
+	err := options{
+		"channels": func(d *caddyfile.Dispenser) error {
+			if err := several(d, &c.Channels, example); err != nil {
+				return err
+			}
+			for i, name := range c.Channels {
+				if !slices.Contains(handlers.CheckoutChannels(), name) {
+					return d.Errf("checkout cannot lead through the channel %q; allowed are: %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
+				}
+				if slices.Contains(c.Channels[:i], name) {
+					return d.Errf("the channel %s stands twice in channels of checkout", name)
+				}
+			}
+			return nil
+		},
+		"return_url": func(d *caddyfile.Dispenser) error { return one(d, &c.ReturnURL, "https://shop.example.com/orders") },
+	}.parse(d, "checkout")
+	switch {
+	case err != nil:
+		return err
+	case len(c.Channels) == 0:
+		return d.Errf("checkout needs channels; write: channels %s", example)
+	case c.ReturnURL == "":
+		return d.Err("checkout needs to know where payers go back to; write: return_url https://shop.example.com/orders")
+	}
+	return nil
+}
+
+// provisionCheckout sets the hosted payment page up, last: it is made of what else the site has.
+func (h *Handler) provisionCheckout(r *resolver) error {
+	c := h.Checkout
+	if c == nil {
+		return nil
+	}
+	if h.site.Orders == nil {
+		return r.errorf("checkout", "needs orders: the page shows what the backend says about an order")
+	}
+	names, err := r.values("checkout channels", c.Channels)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return r.errorf("checkout channels", "is missing; write wx_pub_qr alipay_qr or others of %s", strings.Join(handlers.CheckoutChannels(), ", "))
+	}
+	for _, name := range names {
+		switch {
+		case !slices.Contains(handlers.CheckoutChannels(), name):
+			return r.errorf("checkout channels", "%q is no channel that a page can lead through; write %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
+		case h.lacks(name) != "":
+			return r.errorf("checkout channels", "%s %s", name, h.lacks(name))
+		case !slices.Contains(h.site.Channels, name):
+			return r.errorf("checkout channels", "%s is not among the channels of pingpp; add it there", name)
+		}
+	}
+	back, err := r.value("checkout return_url", c.ReturnURL)
+	if err != nil {
+		return err
+	}
+	if u, err := url.Parse(back); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return r.errorf("checkout return_url", "%q is not an https URL; write it like https://shop.example.com/orders", back)
+	}
+	h.site.Checkout = &handlers.Checkout{Channels: names, ReturnURL: back}
+	return nil
+}

@@ -1,0 +1,93 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddypay/caddypay/handlers"
+)
+
+// passage is a request that a pay block has passed on to the site: what wechat_auth and pay_paid know of it.
+type passage struct {
+	site     *handlers.Site
+	id       handlers.Identity
+	err      error // why there is no identity
+	answered bool  // wechat_auth has written the whole answer; the error that authentication then returns means nothing
+}
+
+// passageVar is the request's variable of the passage through the block with a prefix.
+func passageVar(prefix string) string { return "pay.passage " + prefix }
+
+// passageOf returns how a request came through the block with a prefix; nil when it did not.
+func passageOf(r *http.Request, prefix string) *passage {
+	p, _ := caddyhttp.GetVar(r.Context(), passageVar(prefix)).(*passage)
+	return p
+}
+
+// blockAround finds the pay block whose users a module of the site asks about, and returns its prefix: the one that is named, or
+// else the only one through which the module's requests pass.
+func blockAround(ctx caddy.Context, r *resolver, option, named, example string) (string, error) {
+	found := blocksAround(ctx)
+	switch {
+	case named != "" && slices.Contains(found, named):
+		return named, nil
+	case named != "":
+		return "", r.errorf(option, "there is no pay block with the prefix %s on this site%s", named, listed(found))
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) == 0:
+		return "", r.errorf(option, "there is no pay block on this site, whose users it could ask about; add one, like pay { … }")
+	}
+	return "", r.errorf(option, "there are several pay blocks on this site; name one of %s, like %s", strings.Join(found, ", "), example)
+}
+
+func listed(prefixes []string) string {
+	if len(prefixes) == 0 {
+		return ""
+	}
+	return "; write one of " + strings.Join(prefixes, ", ")
+}
+
+// blocksAround returns the prefixes of the pay blocks on the way to the module that is being provisioned: those in the server's own
+// routes and in the subroutes that enclose the module. Caddy provisions all matchers of a list of routes before its handlers, so a block
+// may still be JSON.
+func blocksAround(ctx caddy.Context) (prefixes []string) {
+	var lists []caddyhttp.RouteList
+	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		lists = append(lists, srv.Routes)
+	}
+	for _, m := range ctx.Modules() {
+		if sub, ok := m.(*caddyhttp.Subroute); ok {
+			lists = append(lists, sub.Routes)
+		}
+	}
+	add := func(prefix string) {
+		if prefix == "" {
+			prefix = defaultPrefix
+		}
+		if !slices.Contains(prefixes, prefix) {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	for _, routes := range lists {
+		for _, route := range routes {
+			for _, h := range route.Handlers {
+				if pay, ok := h.(*Handler); ok {
+					add(pay.Prefix)
+				}
+			}
+			for _, raw := range route.HandlersRaw {
+				var h struct{ Handler, Prefix string }
+				if json.Unmarshal(raw, &h) == nil && h.Handler == "pay" {
+					add(h.Prefix)
+				}
+			}
+		}
+	}
+	return prefixes
+}

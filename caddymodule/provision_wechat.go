@@ -1,0 +1,102 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/wechat"
+)
+
+const loginTimeout = 10 * time.Second
+
+func (h *Handler) provisionWeChat(r *resolver) (err error) {
+	for kind, c := range h.WeChat {
+		switch kind {
+		case "wx_lite":
+			cfg, err := h.weChat(r, kind, c)
+			if err != nil {
+				return err
+			}
+			if c.Authorize != "" {
+				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on")
+			}
+			if h.site.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
+				return r.errorf("wechat wx_lite", "%w", err)
+			}
+		case "wx_pub":
+			cfg, err := h.weChat(r, kind, c)
+			if err != nil {
+				return err
+			}
+			if h.site.WxPub, err = wechat.NewOfficialAccount(cfg); err != nil {
+				return r.errorf("wechat wx_pub", "%w", err)
+			}
+		default:
+			return r.errorf("wechat "+kind, "is not a kind of WeChat account that is known here; write wechat wx_lite or wechat wx_pub")
+		}
+	}
+	return nil
+}
+
+// weChat resolves the configuration of an account.
+func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.Config, err error) {
+	if c == nil {
+		c = &WeChatConfig{}
+	}
+	if cfg.AppID, err = r.value("wechat "+kind+" app_id", c.AppID); err != nil {
+		return cfg, err
+	}
+	if cfg.Secret, err = r.value("wechat "+kind+" secret", c.Secret); err != nil {
+		return cfg, err
+	}
+	for _, o := range []struct {
+		name, configured string
+		to               *string
+	}{{"endpoint", c.Endpoint, &cfg.Endpoint}, {"authorize", c.Authorize, &cfg.Authorize}} {
+		if o.configured == "" {
+			continue
+		}
+		if *o.to, err = r.value("wechat "+kind+" "+o.name, o.configured); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+// provisionTicket shares the official account's ticket with all nodes that share Caddy's storage.
+func (h *Handler) provisionTicket(ctx caddy.Context) {
+	if h.site.WxPub == nil {
+		return
+	}
+	stored := &storedTicket{storage: ctx.Storage(), account: h.site.WxPub, now: time.Now, logger: h.logger}
+	h.site.Ticket = stored.ticket
+}
+
+func (h *Handler) provisionLogin(r *resolver) error {
+	if h.Login == nil {
+		return nil
+	}
+	if h.site.WxLite == nil && h.site.WxPub == nil {
+		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { … }")
+	}
+	if h.site.Token == "" {
+		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody")
+	}
+	path, err := r.path("login", h.Login.Path)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(path, "{") {
+		return r.errorf("login", "the path %q may hold no placeholder of a request", path)
+	}
+	if err := r.method("login", h.Login.Method, http.MethodPost); err != nil {
+		return err
+	}
+	h.site.Login = &handlers.Login{Path: path, Timeout: loginTimeout}
+	h.site.Private = append(h.site.Private, closed(path))
+	return nil
+}

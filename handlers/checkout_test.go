@@ -1,0 +1,192 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	desktopAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36"
+	phoneAgents  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
+	wechatAgent  = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Mobile MicroMessenger/8.0.50"
+)
+
+// withCheckout is a world whose site has the payment page.
+func withCheckout(t *testing.T, channels ...string) (*world, *visitor) {
+	w := newWorld(t)
+	w.site.Checkout = &Checkout{Channels: channels, ReturnURL: "https://shop.example.com/done?from=pay"}
+	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return w, &visitor{w: w}
+}
+
+func (v *visitor) checkout(orderNo, agent string, header ...string) answer {
+	v.w.t.Helper()
+	return v.do("GET", "/pay/checkout?order_no="+orderNo, "", append([]string{"User-Agent", agent, "Accept-Language", "en"}, header...)...)
+}
+
+var dataAttribute = regexp.MustCompile(`data-([a-z]+)="([^"]*)"`)
+
+// data reads the attributes by which the page tells its script what to do, and the channels on offer.
+func data(a answer) (attributes map[string]string, offered string) {
+	attributes = make(map[string]string)
+	for _, m := range dataAttribute.FindAllStringSubmatch(string(a.body), -1) {
+		if m[1] == "channel" {
+			offered += m[2] + " "
+		} else if _, ok := attributes[m[1]]; !ok {
+			attributes[m[1]] = m[2]
+		}
+	}
+	return attributes, strings.TrimSpace(offered)
+}
+
+// Each device is offered what works on it.
+func TestCheckoutChannels(t *testing.T) {
+	everything := []string{"wx_pub", "alipay_wap", "wx_wap", "alipay_qr", "wx_pub_qr", "upacp_pc"}
+	for _, c := range []struct {
+		name, agent, orderNo string
+		channels             []string
+		offered, auto, code  string
+	}{
+		{"a desktop", desktopAgent, "C10000001", everything, "alipay_qr wx_pub_qr upacp_pc", "alipay_qr", ""},
+		{"a phone", phoneAgents, "C10000002", everything, "alipay_wap wx_wap", "", ""},
+		{"a phone without a channel of its own", phoneAgents, "C10000003", []string{"wx_pub_qr"}, "wx_pub_qr", "wx_pub_qr", ""},
+		{"a number that UnionPay does not take", desktopAgent, "C1", everything, "alipay_qr wx_pub_qr", "alipay_qr", ""},
+		{"a number that nobody takes", desktopAgent, strings.Repeat("9", 65), everything, "", "", "order_invalid"},
+		{"WeChat without wx_pub", wechatAgent, "C10000004", []string{"wx_wap", "wx_pub_qr"}, "", "", "channel_unsupported"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, v := withCheckout(t, c.channels...)
+			a := v.checkout(c.orderNo, c.agent)
+			got, offered := data(a)
+			if offered != c.offered || got["auto"] != c.auto {
+				t.Errorf("offers %q, begins with %q", offered, got["auto"])
+			}
+			if c.code != "" && (a.status != 400 || got["state"] != "refused" || !strings.Contains(string(a.body), c.code)) {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+}
+
+// The page shows what the backend says, escaped, in the visitor's language, under a policy that runs nothing but our script.
+func TestCheckoutPage(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub_qr")
+	w.setQuote(w.answerQuote(map[string]any{"amount": 123456, "subject": `<script>alert(1)</script>`}))
+	a := v.checkout("C20001", desktopAgent)
+	body := string(a.body)
+	got, _ := data(a)
+	for what, ok := range map[string]bool{
+		"status":  a.status == 200,
+		"type":    a.header.Get("Content-Type") == "text/html; charset=utf-8",
+		"caching": a.header.Get("Cache-Control") == "no-store",
+		"policy":  strings.HasPrefix(a.header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "),
+		"amount":  strings.Contains(body, ">1,234.56<"),
+		"subject": strings.Contains(body, "&lt;script&gt;alert(1)&lt;/script&gt;") && !strings.Contains(body, "<script>alert"),
+		"inline":  strings.Count(body, "<script") == 1 && !strings.Contains(body, "<style") && !strings.Contains(body, " style=") && !strings.Contains(body, "onclick"),
+		"state":   got["state"] == "loading" && got["order"] == "C20001" && got["charge"] == "",
+		"back":    got["back"] == "https://shop.example.com/done?from=pay&amp;order_no=C20001",
+		"test":    strings.Contains(body, "no money moves"),
+		"english": a.header.Get("Content-Language") == "en",
+		"no call": w.calls("create_charge") == 0 && len(a.header["Set-Cookie"]) == 0,
+	} {
+		if !ok {
+			t.Errorf("%s: %d %v\n%s", what, a.status, a.header, body)
+		}
+	}
+	if zh := v.do("GET", "/pay/checkout?order_no=C20001", "", "Accept-Language", "zh-CN,en;q=0.5"); !strings.Contains(string(zh.body), "收银台") || zh.header.Get("Content-Language") != "zh" {
+		t.Errorf("%s", zh.body)
+	}
+	for _, file := range regexp.MustCompile(`"(/pay/checkout\.(?:js|css)\?v=[0-9a-f]+)"`).FindAllStringSubmatch(body, -1) {
+		if f := v.do("GET", file[1], ""); f.status != 200 || !strings.Contains(f.header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", file[1], f.status, f.header)
+		}
+	}
+	if f := v.do("GET", "/pay/checkout.js?v=old", ""); f.status != 200 || f.header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("%d %v", f.status, f.header)
+	}
+}
+
+// What the backend or the ledger says against a payment is said on the page.
+func TestCheckoutStates(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		quote  http.HandlerFunc
+		status int
+		state  string
+		code   string
+	}{
+		{"unknown", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(404) }, 404, "notfound", ""},
+		{"forbidden", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(403) }, 404, "notfound", ""},
+		{"paid", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(409) }, 200, "already", ""},
+		{"closed", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(410) }, 409, "refused", "order_closed"},
+		{"down", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) }, 502, "refused", "backend_unavailable"},
+		{"login page", func(rw http.ResponseWriter, _ *http.Request) { rw.Write([]byte("<html>")) }, 502, "refused", "quote_invalid"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, v := withCheckout(t, "wx_pub_qr")
+			w.setQuote(c.quote)
+			a := v.checkout("C30001", desktopAgent)
+			got, offered := data(a)
+			if a.status != c.status || got["state"] != c.state || !strings.Contains(string(a.body), ">"+c.code+"<") || offered != "" {
+				t.Errorf("%d %v %s", a.status, got, a.body)
+			}
+		})
+	}
+	_, v := withCheckout(t, "wx_pub_qr")
+	for _, orderNo := range []string{"", "..%2Fadmin", "a%00b", "%3Cscript%3E"} {
+		a := v.checkout(orderNo, desktopAgent)
+		if got, _ := data(a); a.status != 404 || got["state"] != "notfound" || strings.Contains(string(a.body), "script>") && strings.Count(string(a.body), "<script") != 1 {
+			t.Errorf("%q: %d %s", orderNo, a.status, a.body)
+		}
+	}
+}
+
+// A visitor who comes back sees how far the own attempt has come; another one does not.
+func TestCheckoutComesBack(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub_qr", "alipay_qr")
+	id, _ := v.pay("C40001", "wx_pub_qr")
+	if got, _ := data(v.checkout("C40001", desktopAgent)); got["state"] != "loading" || got["charge"] != id {
+		t.Errorf("%v", got)
+	}
+	stranger := &visitor{w: w}
+	if got, _ := data(stranger.checkout("C40001", desktopAgent)); got["state"] != "loading" || got["charge"] != "" {
+		t.Errorf("a stranger gets %v", got)
+	}
+	w.paid(id)
+	if got, _ := data(v.checkout("C40001", desktopAgent)); got["state"] != "paid" {
+		t.Errorf("%v", got)
+	}
+	w.clock.Add(justPaid + time.Second)
+	if got, _ := data(v.checkout("C40001", desktopAgent)); got["state"] != "already" {
+		t.Errorf("%v", got)
+	}
+}
+
+// Inside WeChat the page logs its visitor in first, once.
+func TestCheckoutInWeChat(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub", "wx_wap")
+	a := v.checkout("C50001", wechatAgent)
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil || a.status != 302 || to.Path != "/pay/oauth/start" || to.Query().Get("return") != "/pay/checkout?login=1&order_no=C50001" {
+		t.Fatalf("%d %v", a.status, a.header)
+	}
+	a = v.do("GET", to.Query().Get("return"), "", "User-Agent", wechatAgent)
+	if got, _ := data(a); a.status != 401 || got["state"] != "refused" || !strings.Contains(string(a.body), "session_missing") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if w.calls("create_charge") != 0 {
+		t.Error("a charge was made")
+	}
+}
+
+// Without the option there is no page.
+func TestCheckoutIsOff(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/pay/checkout?order_no=1001", "/pay/checkout.js", "/pay/checkout.css"} {
+		wantProblem(t, w.do("GET", path, ""), 404, "not_found")
+	}
+}

@@ -1,0 +1,60 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/caddypay/caddypay/wechat"
+)
+
+const maxPage = 4096 // bytes of a page's address
+
+// jssdkAnswer is what a page passes on to wx.config, under its names.
+type jssdkAnswer struct {
+	AppID     string `json:"appId"`
+	Timestamp int64  `json:"timestamp"` // Unix seconds
+	Nonce     string `json:"nonceStr"`
+	Signature string `json:"signature"`
+}
+
+// jssdk serves GET /pay/jssdk?url=…: the signature by which WeChat's JS-SDK lets a page of this site call it.
+func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.ownPage(r, r.URL.Query().Get("url"))
+	if err != nil {
+		return problem("origin_forbidden", err)
+	}
+	ticket, err := s.Ticket(r.Context())
+	if err != nil {
+		return wechatProblem(WxPub, err)
+	}
+	now := s.Now().Unix()
+	nonce := randomText(s.Rand, 16)
+	writeJSON(w, http.StatusOK, jssdkAnswer{
+		AppID: s.WxPub.AppID(), Timestamp: now, Nonce: nonce,
+		Signature: wechat.SignPage(ticket, nonce, strconv.FormatInt(now, 10), page),
+	})
+	return nil
+}
+
+// ownPage checks that an address is one of this very site, and returns it without what follows #.
+func (s *Site) ownPage(r *http.Request, text string) (string, error) {
+	page, _, _ := strings.Cut(text, "#")
+	if page == "" || len(page) > maxPage {
+		return "", fmt.Errorf("url must be the page's own address of 1 to %d bytes, location.href", maxPage)
+	}
+	if strings.ContainsFunc(page, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' }) {
+		return "", errors.New("url holds a space, a backslash or a control character")
+	}
+	u, err := url.Parse(page)
+	if err != nil || u.User != nil || !strings.EqualFold(u.Host, r.Host) {
+		return "", fmt.Errorf("url is not an address on %s", r.Host)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !s.AllowHTTP) {
+		return "", fmt.Errorf("url has the scheme %.20q, not https", u.Scheme)
+	}
+	return page, nil
+}

@@ -1,0 +1,172 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/wechat"
+)
+
+const (
+	oauthLife = 10 * time.Minute // of a round: WeChat's code lives 5
+	maxReturn = 1024             // bytes; it travels in a cookie
+)
+
+// oauthStart serves GET /pay/oauth/start: it sends a page's visitor to WeChat, which sends them on to the callback. ?return= is
+// where they go in the end: a path of this site.
+func (s *Site) oauthStart(w http.ResponseWriter, r *http.Request) error {
+	back, err := s.returnPath(r.URL.Query().Get("return"))
+	if err != nil {
+		return &Problem{Code: "field_forbidden", Members: map[string]any{"field": "return"}, Cause: err}
+	}
+	round := oauthRound{State: randomText(s.Rand, 32), Return: back, Expires: s.Now().Add(oauthLife)}
+	sealed, err := s.Sessions.sealRound(r.Context(), round)
+	if err != nil {
+		return err
+	}
+	s.setCookie(w, r, oauthCookie, sealed, oauthLife)
+	redirect(w, s.WxPub.AuthorizeURL(s.scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
+	return nil
+}
+
+// oauthCallback serves GET /pay/oauth/callback: the visitor comes back from WeChat with a code, gets a session, and goes on to where
+// the round was begun for.
+func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
+	round, err := s.round(r)
+	if err != nil {
+		return err
+	}
+	code := r.URL.Query().Get("code")
+	if code == "" {
+		return problem("code_missing", errors.New("WeChat sent the visitor back without a code"))
+	}
+	if err := s.bindRound(r.Context(), round, code); err != nil {
+		return err
+	}
+	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+		return err
+	}
+	id, err := s.exchange(r.Context(), WxPub, code)
+	if err != nil {
+		return oauthProblem(err)
+	}
+	if _, err := s.login(w, r, id); err != nil {
+		return err
+	}
+	if err := s.setSession(w, r, id); err != nil {
+		return err
+	}
+	s.setCookie(w, r, oauthCookie, "", 0)
+	redirect(w, round.Return)
+	return nil
+}
+
+// round is the round that this very browser began, and that WeChat's answer belongs to.
+func (s *Site) round(r *http.Request) (oauthRound, error) {
+	round, err := s.Sessions.openRound(r.Context(), s.cookie(r, oauthCookie))
+	switch {
+	case errors.Is(err, errSessionInvalid), errors.Is(err, errSessionExpired):
+		return oauthRound{}, problem("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
+	case err != nil:
+		return oauthRound{}, err
+	}
+	if subtle.ConstantTimeCompare([]byte(round.State), []byte(r.URL.Query().Get("state"))) != 1 {
+		return oauthRound{}, problem("oauth_state_invalid", errors.New("the state is not the one that this browser began with"))
+	}
+	return round, nil
+}
+
+// bindRound makes a round good for one code only. The same code again is the same request again: browsers inside WeChat do load a
+// page twice.
+func (s *Site) bindRound(ctx context.Context, round oauthRound, code string) error {
+	l, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	rounds, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
+	if err != nil {
+		return err
+	}
+	codes, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), code)
+	if err != nil {
+		return err
+	}
+	for i := range rounds {
+		bound, err := l.Login(ctx, rounds[i], s.Now().UnixMilli())
+		if errors.Is(err, ledger.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(bound, codes[i]) {
+			return problem("oauth_state_invalid", errors.New("the state was used before, with another code"))
+		}
+		return nil
+	}
+	return l.SaveLogin(ctx, ledger.Login{Key: rounds[0], Identity: codes[0], Now: s.Now().UnixMilli(), Expires: round.Expires.UnixMilli()})
+}
+
+// returnPath checks where a visitor may be sent in the end: to a path of this site, written so that no browser reads another host
+// from it, and not into the next round.
+func (s *Site) returnPath(text string) (string, error) {
+	if text == "" {
+		return "/", nil
+	}
+	if len(text) > maxReturn {
+		return "", fmt.Errorf("the return path has more than %d bytes", maxReturn)
+	}
+	if text[0] != '/' || strings.HasPrefix(text, "//") || strings.Contains(text, `\`) {
+		return "", errors.New("the return path does not begin with one slash, or holds a backslash")
+	}
+	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return "", errors.New("the return path holds a control character")
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return "", errors.New("the return path is no path")
+	}
+	clean := path.Clean(strings.ReplaceAll(decode(u.Path), `\`, "/"))
+	if own := s.Prefix + "/oauth"; strings.HasPrefix(strings.ToLower(clean)+"/", strings.ToLower(own)+"/") {
+		return "", fmt.Errorf("the return path leads to %s again", own)
+	}
+	return u.String(), nil
+}
+
+// redirect sends a browser on. The address is complete and checked; nothing of it is changed, as http.Redirect would.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer") // the address may hold a code
+	w.WriteHeader(http.StatusFound)
+}
+
+// oauthProblem calls it the OAuth round's fault when the code is not taken.
+func oauthProblem(err error) error {
+	werr, ok := errors.AsType[*wechat.Error](err)
+	if ok && (werr.Kind == wechat.CodeInvalid || werr.Kind == wechat.Rejected) {
+		return problem("oauth_rejected", err)
+	}
+	return err
+}
+
+// exchangeWeb is the exchange of a page's code. Who only looks at a snapshot of the page is nobody that could pay.
+func (s *Site) exchangeWeb(ctx context.Context, code string) (wechat.Identity, error) {
+	user, err := s.WxPub.Exchange(ctx, code)
+	if err == nil && user.Snapshot {
+		s.Logger.Info("login of a snapshot user refused", zap.String("appid", s.WxPub.AppID()))
+		return wechat.Identity{}, problem("snapshot_user", nil)
+	}
+	return user.Identity, err
+}

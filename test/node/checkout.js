@@ -1,0 +1,180 @@
+'use strict';
+
+// Pays on the hosted checkout page. Environment: SITE and SANDBOX, base URLs; the orders' numbers say what the backend answers: see
+// checkout_test.go.
+
+const { run, check, want, decode, shot } = require('./browser');
+
+const { SITE, SANDBOX } = process.env;
+const address = (order) => `${SITE}/pay/checkout?order_no=${order}`;
+const state = (page, name) => page.waitForSelector(`#checkout[data-state="${name}"]`);
+const read = async (page) => decode(await page.locator('#qr').screenshot());
+
+run(async (device) => {
+  await check('a desktop pays by QR code', async () => {
+    const desk = await device();
+    await desk.goto(address('N20001'));
+    await state(desk, 'waiting');
+    want(await desk.textContent('#amount'), '1,234.56', 'the amount');
+    want(await desk.textContent('#subject'), '绿茶 Tea <&>', 'the subject');
+    await shot(desk, 'checkout-waiting-1280');
+    const link = await read(desk);
+    want(link, /\/mock\.php\?ch_id=ch_[0-9]+&channel=wx_pub_qr$/, 'the code');
+    const id = new URL(link).searchParams.get('ch_id');
+    const png = await desk.request.get(`${SITE}/pay/charges/${id}/qr.png`);
+    want(png.headers()['content-type'], 'image/png', 'the type of qr.png');
+    want(png.headers()['cache-control'], 'no-store', 'the caching of qr.png');
+    want(decode(await png.body()), link, 'the code in qr.png');
+
+    const phone = await device({ width: 390, agent: 'phone', locale: 'zh-CN' });
+    await phone.goto(link);
+    await shot(phone, 'mock-390');
+    await phone.click('button.cancel');
+    await phone.waitForSelector('text=已取消');
+    want((await desk.getAttribute('#checkout', 'data-state')), 'waiting', 'the page after a cancellation');
+    await phone.goto(link);
+    await phone.click('button.pay');
+    await phone.waitForSelector('text=支付成功');
+    await shot(phone, 'mock-paid-390');
+
+    await state(desk, 'paid');
+    await shot(desk, 'checkout-paid-1280');
+    await desk.waitForURL(`${SITE}/orders?from=pay&order_no=N20001`);
+    const gone = await desk.request.get(`${SITE}/pay/charges/${id}/qr.svg`);
+    want(gone.status(), 409, 'the picture of a paid charge');
+    want((await gone.json()).code, 'order_already_paid', 'its code');
+    const stranger = await (await device()).request.get(`${SITE}/pay/charges/${id}/qr.svg`);
+    want(stranger.status(), 401, 'the picture for a stranger');
+
+    const again = await desk.evaluate((order) => fetch('/pay/charges', {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ order_no: order, channel: 'alipay_qr' }),
+    }).then((answer) => answer.json()), 'N20001');
+    want(again.code, 'order_already_paid', 'another try to pay');
+  });
+
+  await check('another channel may be picked, and an old code paid', async () => {
+    const desk = await device({ locale: 'zh-CN', dark: true });
+    await desk.goto(address('N20002'));
+    await state(desk, 'waiting');
+    const first = await read(desk);
+    await desk.click('[data-channel="alipay_qr"]');
+    await desk.waitForSelector('[data-hint="alipay_qr"].now');
+    await state(desk, 'waiting');
+    want(await read(desk), /channel=alipay_qr$/, 'the code');
+    await shot(desk, 'checkout-waiting-dark-1280');
+    const phone = await device({ width: 390, agent: 'phone' });
+    await phone.goto(first);
+    await phone.click('button.pay');
+    await state(desk, 'paid');
+  });
+
+  await check('an expired code is made anew', async () => {
+    const desk = await device();
+    await desk.clock.install();
+    await desk.goto(address('N20003'));
+    await state(desk, 'waiting');
+    const link = await read(desk);
+    await desk.clock.fastForward('03:00:00');
+    await state(desk, 'expired');
+    await shot(desk, 'checkout-expired-1280');
+    await desk.click('#renew');
+    await state(desk, 'waiting');
+    want(await read(desk), link, 'the code of an order that may still be paid');
+  });
+
+  for (const [channel, order] of [['wx_wap', 'N20004'], ['alipay_wap', 'N20009'], ['upacp_wap', 'N2001000']]) {
+    await check(`a phone pays through ${channel} and comes back`, async () => {
+      const phone = await device({ width: 390, agent: 'phone', locale: 'zh-CN' });
+      await phone.goto(address(order));
+      await state(phone, 'choose');
+      await shot(phone, 'checkout-choose-390');
+      await phone.click(`[data-channel="${channel}"]`);
+      await phone.waitForURL(/\/mock\.php\?/);
+      await phone.click('button.cancel'); // leads to the page again, which offers the channels
+      await state(phone, 'choose');
+      await phone.click(`[data-channel="${channel}"]`);
+      await phone.waitForURL(/\/mock\.php\?/);
+      await phone.click('button.pay');
+      await phone.waitForURL(/\/orders\?from=pay&order_no=/);
+    });
+  }
+
+  await check('a phone that goes back to the page may open the channel again', async () => {
+    const phone = await device({ width: 390, agent: 'phone', locale: 'zh-CN' });
+    await phone.route('**/mock.php?*', (route) => route.fulfill({ status: 204 })); // as if another app had opened
+    await phone.goto(address('N20011'));
+    await state(phone, 'choose');
+    await phone.click('[data-channel="wx_wap"]');
+    await state(phone, 'waiting');
+    want(await phone.isVisible('#again'), true, 'whether the channel can be opened again');
+    await shot(phone, 'checkout-opened-390');
+  });
+
+  await check('a page inside WeChat logs in and pays', async () => {
+    const page = await device({ width: 390, agent: 'wechat', locale: 'zh-CN' });
+    await page.goto(address('N20012'));
+    await state(page, 'waiting');
+    await shot(page, 'checkout-wechat-390');
+    await page.click('#pay-wechat');
+    await state(page, 'paid');
+    await shot(page, 'checkout-paid-390');
+    await page.waitForURL(/\/orders\?from=pay&order_no=N20012/);
+  });
+
+  await check('what cannot be paid says so', async () => {
+    for (const [order, expected, status, code] of [['NONE0001', 'notfound', 404, ''], ['PAID0001', 'already', 200, ''], ['GONE0001', 'refused', 409, 'order_closed'], ['DOWN0001', 'refused', 502, 'backend_unavailable']]) {
+      for (const width of [390, 1280]) {
+        const page = await device({ width, locale: width === 390 ? 'zh-CN' : 'en-US' });
+        const answer = await page.goto(address(order));
+        want(answer.status(), status, `the status of ${order}`);
+        await state(page, expected);
+        if (code) want(await page.textContent('#code'), code, 'the code');
+        await shot(page, `checkout-${order.slice(0, 4).toLowerCase()}-${width}`);
+        await page.context().close();
+      }
+    }
+    const page = await device();
+    want((await page.goto(`${SITE}/pay/checkout`)).status(), 404, 'the page without an order');
+    want((await page.goto(address('..%2Fadmin'))).status(), 404, 'the page of a strange order');
+  });
+
+  await check('a refusal of the channel says so', async () => {
+    const desk = await device();
+    const fault = await desk.request.post(`${SANDBOX}/sandbox/faults`, { data: { on: 'create_charge', fault: '402' } });
+    want(fault.status(), 204, 'the lever');
+    await desk.goto(address('N20008'));
+    await state(desk, 'refused');
+    want(await desk.textContent('#code'), 'charge_rejected', 'the code');
+    await shot(desk, 'checkout-refused-1280');
+  });
+
+  await check('the policy lets nothing else run', async () => {
+    const desk = await device({ quiet: true });
+    const policy = (await desk.goto(address('N20005'))).headers()['content-security-policy'];
+    want(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';/, 'the policy');
+    await desk.evaluate(() => {
+      const s = document.createElement('script');
+      s.textContent = 'window.broken = true';
+      document.body.append(s);
+    }).catch(() => {});
+    want(String(await desk.evaluate(() => window.broken)), 'undefined', 'an inline script');
+    await desk.context().close();
+  });
+
+  for (const [width, name] of [[390, 'checkout-loading-390'], [1280, 'checkout-loading-1280']]) {
+    await check(`loading at ${width}`, async () => {
+      const page = await device({ width });
+      await page.route('**/pay/charges', () => {});
+      await page.goto(address('N20006'));
+      await state(page, 'loading');
+      await shot(page, name);
+    });
+  }
+  await check('at 390 nothing is cut off', async () => {
+    const page = await device({ width: 390, locale: 'zh-CN' });
+    await page.goto(address('N20007'));
+    await state(page, 'waiting');
+    await shot(page, 'checkout-waiting-390');
+    want(await page.evaluate(() => document.documentElement.scrollWidth), 390, 'the width of the page');
+  });
+});
