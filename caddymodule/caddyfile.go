@@ -140,6 +140,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    backend_token <token>
 //	    orders <method> <path> { … }
 //	    events <method> <path> { … }
+//	    merchant_api { … }
 //	    reconcile { … }
 //	    allow_http
 //	}
@@ -172,6 +173,10 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"reconcile": func(d *caddyfile.Dispenser) error {
 			pay.Reconcile = new(ReconcileConfig)
 			return parseReconcile(d, pay.Reconcile)
+		},
+		"merchant_api": func(d *caddyfile.Dispenser) error {
+			pay.MerchantAPI = new(MerchantAPIConfig)
+			return parseMerchantAPI(d, pay.MerchantAPI)
 		},
 		"wechat":   func(d *caddyfile.Dispenser) (err error) { pay.WeChat, err = parseWeChat(d, true); return err },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },

@@ -62,6 +62,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Rand:    rand.Reader,
 		Count: handlers.Counters{
 			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
+			Refund:  func(result string) { metrics.refunds.WithLabelValues(result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
 		},
 	}
@@ -92,6 +93,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.provisionReconciler(r); err != nil {
+		return err
+	}
+	if err := h.provisionMerchantAPI(r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest, reconciler: h.site.Reconciler}

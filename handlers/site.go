@@ -42,6 +42,8 @@ type Site struct {
 	Count   Counters
 	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
 
+	Merchant *Merchant // nil: the merchant API is not there
+
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
 
@@ -67,11 +69,18 @@ type Site struct {
 type Counters struct {
 	Charge  func(channel, result string) // created, reused, or a problem's code
 	Webhook func(result string)          // why it was refused, or unavailable
+	Refund  func(result string)          // made, repeated, unknown, failed, or a problem's code
 }
 
 func (c Counters) charge(channel, result string) {
 	if c.Charge != nil {
 		c.Charge(channel, result)
+	}
+}
+
+func (c Counters) refund(result string) {
+	if c.Refund != nil {
+		c.Refund(result)
 	}
 }
 
@@ -147,6 +156,11 @@ func (s *Site) route(path string) route {
 		return route{"charges", []string{post}, s.createCharge}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
+	}
+	if s.Merchant != nil {
+		if rt := s.merchantRoute(path); rt.serve != nil {
+			return rt
+		}
 	}
 	if id, ok := strings.CutPrefix(path, "/charges/"); ok && id != "" && !strings.Contains(id, "/") {
 		return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
