@@ -45,12 +45,12 @@ func parseMerchantAPI(d *caddyfile.Dispenser, c *MerchantAPIConfig) error {
 
 // sourceRanges reads one value of allow.
 func sourceRanges(text string) (ranges []netip.Prefix, err error) {
-	if text != privateRanges {
-		one, err := caddyhttp.CIDRExpressionToPrefix(text)
-		return []netip.Prefix{one}, err
+	all := []string{text}
+	if text == privateRanges {
+		all = caddyhttp.PrivateRangesCIDR()
 	}
-	for _, cidr := range caddyhttp.PrivateRangesCIDR() {
-		one, err := netip.ParsePrefix(cidr)
+	for _, text := range all {
+		one, err := caddyhttp.CIDRExpressionToPrefix(text)
 		if err != nil {
 			return nil, err
 		}
