@@ -69,6 +69,7 @@ func TestOrderShowsEverything(t *testing.T) {
 	if wantProblem(t, a, 400, "refund_invalid"); len(a.field("charges").([]any)) != 2 {
 		t.Errorf("%s", a.body)
 	}
+	w.fault("refund", "stuck", 1)
 	// It goes back whole, and nobody has to look any more.
 	a = w.merchant("POST", "/pay/refunds", `{"charge":"`+first+`","refund_no":"R1","description":"paid twice"}`)
 	seen := len(w.sandbox.State(100).Events)

@@ -54,6 +54,7 @@ func (w *world) settle(refundID, how string) {
 func TestRefund(t *testing.T) {
 	w := newWorld(t)
 	charge := w.paidOrder("1001")
+	w.fault("refund", "stuck", 2)
 	a := w.refunding("1001", "R1", 999)
 	if a.status != 201 || a.header.Get("Location") != "/pay/refunds/R1" || a.header.Get("X-Pay-Order-No") != "1001" {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -367,6 +368,7 @@ func TestRefundOfAnOrdersCharge(t *testing.T) {
 		}
 		body := `{"charge":"` + or.ChargeID + `","refund_no":"R1","description":"d","amount":99}`
 		w.fault("refund_order", "drop", 1)
+		w.fault("refund", "stuck", 1)
 		if a := w.merchant("POST", "/pay/refunds", body); a.status != 202 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
