@@ -90,7 +90,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 	if len(allow) == 0 {
 		allow = []string{privateRanges}
 	}
-	merchant := &handlers.Merchant{Tokens: tokens}
+	merchant := &handlers.Merchant{Tokens: tokens, Sources: sourcesOf}
 	for _, text := range allow {
 		ranges, err := sourceRanges(text)
 		if err != nil {

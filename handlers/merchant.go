@@ -18,6 +18,9 @@ const MinMerchantToken = 32
 type Merchant struct {
 	Tokens []string       // any of them is good; two while one is replaced
 	Allow  []netip.Prefix // where calls come from
+
+	// Sources returns the addresses that a request may come from; all of them have to be allowed.
+	Sources func(*http.Request) []string
 }
 
 // merchantRoute finds a route of the merchant API.
@@ -39,7 +42,7 @@ func (s *Site) merchantRoute(path string) route {
 // forMerchant is a route that nobody but the merchant's backend may use.
 func (s *Site) forMerchant(name, method string, serve func(w http.ResponseWriter, r *http.Request) error) route {
 	return route{name, []string{method}, func(w http.ResponseWriter, r *http.Request) error {
-		if err := s.Merchant.authorize(r.Header.Values("Authorization"), s.ClientIP(r)); err != nil {
+		if err := s.Merchant.authorize(r); err != nil {
 			return err
 		}
 		return serve(w, r)
@@ -47,15 +50,22 @@ func (s *Site) forMerchant(name, method string, serve func(w http.ResponseWriter
 }
 
 // authorize looks at the address first: whoever calls from elsewhere learns nothing about tokens.
-func (m *Merchant) authorize(authorization []string, client string) error {
-	addr, err := netip.ParseAddr(client)
-	if err != nil {
+func (m *Merchant) authorize(r *http.Request) error {
+	sources := m.Sources(r)
+	for _, text := range sources {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return problem("source_forbidden", fmt.Errorf("%.60q is no address", text))
+		}
+		addr = addr.Unmap().WithZone("")
+		if !slices.ContainsFunc(m.Allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			return problem("source_forbidden", fmt.Errorf("%s is not in allow of merchant_api", addr))
+		}
+	}
+	if len(sources) == 0 {
 		return problem("source_forbidden", errors.New("the client's address is not known"))
 	}
-	addr = addr.Unmap().WithZone("")
-	if !slices.ContainsFunc(m.Allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-		return problem("source_forbidden", fmt.Errorf("%s is not in allow of merchant_api", addr))
-	}
+	authorization := r.Header.Values("Authorization")
 	if len(authorization) != 1 {
 		return problem("token_invalid", fmt.Errorf("%d Authorization headers", len(authorization)))
 	}

@@ -58,6 +58,7 @@ func TestMerchantAPIIsClosed(t *testing.T) {
 		{"from outside", []string{"Authorization", good, "Test-Client-IP", "198.51.100.7"}, 403, "source_forbidden"},
 		{"from outside without a token", []string{"Test-Client-IP", "198.51.100.7"}, 403, "source_forbidden"},
 		{"from outside by IPv6", []string{"Authorization", good, "Test-Client-IP", "2001:db9::1"}, 403, "source_forbidden"},
+		{"from outside through inside", []string{"Authorization", good, "Test-Client-IP", "192.0.2.7 198.51.100.7"}, 403, "source_forbidden"},
 		{"from no address", []string{"Authorization", good, "Test-Client-IP", "@"}, 403, "source_forbidden"},
 	} {
 		for _, route := range [][3]string{{"POST", "/pay/refunds", body}, {"GET", "/pay/refunds/R1", ""}, {"GET", "/pay/orders/1001", ""}, {"POST", "/pay/charges/" + id + "/reverse", ""}} {

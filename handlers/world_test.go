@@ -193,14 +193,17 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
-		Private:  []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
-		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}},
-		Backend:  w, Token: backendToken, Ledger: open,
+		Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
+		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+			Sources: func(r *http.Request) []string {
+				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " ")
+			}},
+		Backend: w, Token: backendToken, Ledger: open,
 		Session: func(r *http.Request) string {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token
 		},
-		ClientIP: func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") },
+		ClientIP: func(*http.Request) string { return "192.0.2.7" },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
 		SkipLog:  func(*http.Request) { w.skipped.Add(1) },
 		Closing:  w.closing, Logger: log, Now: w.clock.Now, Rand: rand.Reader,

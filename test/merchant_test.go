@@ -123,6 +123,7 @@ func TestMerchantAPIAttacks(t *testing.T) {
 		"a session":                       {[]string{"Authorization", "Bearer " + session}, "token_invalid"},
 		"a token in the query":            {[]string{"X-Pay-Token", s.api}, "token_invalid"},
 		"from outside, behind a proxy":    {[]string{"Authorization", "Bearer " + s.api, "X-Forwarded-For", "198.51.100.7"}, "source_forbidden"},
+		"from outside, claiming nonsense": {[]string{"Authorization", "Bearer " + s.api, "X-Forwarded-For", "10.0.0.1, unknown"}, "source_forbidden"},
 		"from outside, claiming a way in": {[]string{"Authorization", "Bearer " + s.api, "X-Forwarded-For", "10.0.0.1, 198.51.100.7"}, "source_forbidden"},
 	} {
 		for method, path := range map[string]string{"POST": "/pay/refunds", "GET": "/pay/orders/A10001"} {
@@ -143,8 +144,10 @@ func TestMerchantAPIAttacks(t *testing.T) {
 	if n := s.box.State(0).Calls["create_refund"]; n != 0 {
 		t.Errorf("%d refunds reached Ping++", n)
 	}
-	if a := s.merchant("GET", "/pay/orders/A10001", nil, "X-Forwarded-For", "10.1.2.3"); a.StatusCode != 200 {
-		t.Errorf("from the private network: %s", a)
+	for _, inside := range []string{"10.1.2.3", "10.1.2.3, 192.168.7.7", "[fd00::7]:4711"} {
+		if a := s.merchant("GET", "/pay/orders/A10001", nil, "X-Forwarded-For", inside); a.StatusCode != 200 {
+			t.Errorf("from %s in the private network: %s", inside, a)
+		}
 	}
 }
 
@@ -169,8 +172,8 @@ func TestRefundsOfTwoProcesses(t *testing.T) {
 	ports := freePorts(t, 3)
 	second := &stage{t: t, dir: s.dir, port: ports[0], plain: ports[1], admin: ports[2], box: s.box, outside: s.outside, backend: s.backend,
 		token: s.token, secret: s.secret, api: s.api, client: s.client, secrets: s.secrets}
-	second.write("Second", []byte(second.fill(globalOptions+merchantSite)))
-	p, err := spawn(s.dir, s.env(), "run", "--config", s.file("Second"))
+	second.write("Caddyfile.second", []byte(second.fill(globalOptions+merchantSite)))
+	p, err := spawn(s.dir, s.env(), "run", "--config", s.file("Caddyfile.second"))
 	if err != nil {
 		t.Fatal(err)
 	}
