@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -186,19 +189,20 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 	if !found.Paid {
 		return nil, "", problem("charge_not_paid", nil)
 	}
-	if orderNo != "" {
-		return found, orderNo, nil
-	}
 	ours, err := l.Charge(ctx, s.Scope, chargeID)
-	switch {
-	case err == nil && ours.OrderNo != "":
-		return found, ours.OrderNo, nil
-	case err != nil && !errors.Is(err, ledger.ErrNotFound):
-		return nil, "", err
-	case found.Metadata[metaOrderNo] != "":
-		return found, found.Metadata[metaOrderNo], nil
+	if errors.Is(err, ledger.ErrNotFound) {
+		ours, err = &ledger.Charge{}, nil
 	}
-	return found, found.OrderNo, nil
+	if err != nil {
+		return nil, "", err
+	}
+	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[metaOrderNo], found.OrderNo)
+	if found.AmountRefunded > ours.AmountRefunded {
+		if err := s.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
+			s.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
+		}
+	}
+	return found, orderNo, nil
 }
 
 // lookUpProblem is why a charge that the merchant named cannot be had from Ping++.

@@ -242,6 +242,47 @@ func TestRefundThatPingppRefuses(t *testing.T) {
 	}
 }
 
+// What was refunded in the dashboard while webhooks went missing is learned, and the backend hears of it.
+func TestRefundAfterOneThatNobodyToldUs(t *testing.T) {
+	w := newWorld(t)
+	charge := w.paidOrder("1001")
+	rec := httptest.NewRecorder()
+	w.sandbox.ServeHTTP(rec, httptest.NewRequest("POST", "/sandbox/refunds", strings.NewReader(`{"charge":"`+charge+`","amount":1000,"status":"succeeded"}`)))
+	if a := w.refunding("1001", "R1", 0); a.status != 201 || a.field("amount") != 999.0 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	missed := w.refundsAt(charge)[1].ID
+	if e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+missed+"_refund_succeeded"); err != nil || e.State != ledger.Pending || e.OrderNo != "1001" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if o := w.orderOf("1001"); len(o.Refunds) != 2 || o.Refunds[0].RefundNo != nil && o.Refunds[1].RefundNo != nil {
+		t.Errorf("%+v", o.Refunds)
+	}
+}
+
+// An order's event is ours when the order is, or when its money comes to us.
+func TestOrderEventsOfOtherApps(t *testing.T) {
+	w := newWorld(t)
+	ours, theirs := w.sandbox.App(), "app_0000000000000009"
+	for i, c := range []struct {
+		app, receipt string
+		status       int
+	}{{ours, ours, 200}, {ours, theirs, 200}, {theirs, ours, 200}, {theirs, theirs, 403}, {theirs, "", 403}} {
+		a := w.send(fmt.Sprintf(`{"id":"evt_%d","object":"event","type":"order.succeeded","created":1790000000,"livemode":false,"data":{"object":{`+
+			`"id":"2001%d","object":"order","app":%q,"receipt_app":%q,"merchant_order_no":"A202611230%d","charge":"ch_%d"}}}`, i, i, c.app, c.receipt, i, i))
+		if a.status != c.status {
+			t.Errorf("%+v: %d %s", c, a.status, a.body)
+		}
+	}
+	e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_0")
+	if err != nil || e.OrderNo != "A2026112300" || e.Lane != "A2026112300" || e.State != ledger.Pending || e.Number != "" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if v := w.orderOf("A2026112300"); v.Status != "created" || v.Delivery.State != "pending" || len(v.Charges) != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
 // Nobody knows whether Ping++ made it: it is looked for before it is asked for again.
 func TestRefundWhoseOutcomeIsUnknown(t *testing.T) {
 	for _, fault := range []string{"drop", "truncate", "wrong_refund"} { // the refund is made, and the answer lost

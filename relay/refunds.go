@@ -172,8 +172,29 @@ func (r *Reconciler) acceptRefund(ctx context.Context, l ledger.Ledger, re *ledg
 	return err
 }
 
+// LearnRefunds records the refunds of a charge that have succeeded at Ping++ and whose events did not come: what was refunded in the dashboard
+// while webhooks went missing.
+func (r *Reconciler) LearnRefunds(ctx context.Context, l ledger.Ledger, chargeID, orderNo string) error {
+	of := &ledger.Refund{ChargeID: chargeID, OrderNo: orderNo}
+	var failed error
+	_, err := r.searchRefunds(ctx, of, func(found *pingpp.Refund) bool {
+		if found.Succeed {
+			failed = r.acceptRefund(ctx, l, of, refundEvent(found, r.live(), r.cfg.Now()))
+		}
+		return failed != nil
+	})
+	return errors.Join(failed, err)
+}
+
 // findRefund looks for a refund at Ping++ by the merchant's number; nil when it is not there.
 func (r *Reconciler) findRefund(ctx context.Context, re *ledger.Refund) (*pingpp.Refund, error) {
+	return r.searchRefunds(ctx, re, func(found *pingpp.Refund) bool {
+		return found.Metadata[metaRefundNo] == re.RefundNo && found.ChargeID == re.ChargeID
+	})
+}
+
+// searchRefunds goes through the refunds of a charge, or of its Ping++ order, until one matches.
+func (r *Reconciler) searchRefunds(ctx context.Context, re *ledger.Refund, matches func(*pingpp.Refund) bool) (*pingpp.Refund, error) {
 	ctx, cancel := context.WithTimeout(ctx, refundCall)
 	defer cancel()
 	p := pingpp.ListRefundsParams{Limit: refundPerPage}
@@ -189,7 +210,7 @@ func (r *Reconciler) findRefund(ctx context.Context, re *ledger.Refund) (*pingpp
 			return nil, err
 		}
 		for _, found := range list.Data {
-			if found.Metadata[metaRefundNo] == re.RefundNo && found.ChargeID == re.ChargeID {
+			if matches(found) {
 				return found, nil
 			}
 		}

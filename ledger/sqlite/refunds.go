@@ -258,7 +258,7 @@ func (l *Ledger) ClaimRefunds(ctx context.Context, c ledger.QueryClaim) (res []l
 	if c.Limit <= 0 {
 		return nil, nil
 	}
-	err = l.write(ctx, func(t *tx) error {
+	err = l.writeLax(ctx, func(t *tx) error {
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
@@ -289,7 +289,7 @@ func (l *Ledger) ClaimRefunds(ctx context.Context, c ledger.QueryClaim) (res []l
 
 // RefundQueried implements [ledger.Refunds].
 func (l *Ledger) RefundQueried(ctx context.Context, r ledger.RefundLease, next time.Time) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		scope, err := t.scope(r.Scope)
 		if err != nil {
 			return err
