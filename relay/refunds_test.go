@@ -86,7 +86,8 @@ func TestRefundsAreFollowed(t *testing.T) {
 	}
 	id := p.paidCharge(l, r, "order1")
 	p.fault("refund", "stuck", 3)
-	good, bad, stuck := p.asks(l, r, id, "order1", "R1", 300), p.asks(l, r, id, "order1", "R2", 300), p.asks(l, r, id, "order1", "R3", 400)
+	good, bad := p.asks(l, r, id, "order1", "R1", 300), p.asks(l, r, id, "order1", "R2", 300)
+	p.asks(l, r, id, "order1", "R3", 400)
 	if good.State != ledger.RefundPending || good.ID == "" || !good.NextQuery.Equal(p.clock.Now().Add(refundAfter)) {
 		t.Fatalf("%+v", good)
 	}
@@ -98,7 +99,8 @@ func TestRefundsAreFollowed(t *testing.T) {
 	p.settle(bad.ID, "fail")
 	p.after(refundAfter)
 	refundRounds(t, r)
-	good, bad, stuck = p.refund(l, "R1"), p.refund(l, "R2"), p.refund(l, "R3")
+	good, bad = p.refund(l, "R1"), p.refund(l, "R2")
+	stuck := p.refund(l, "R3")
 	if good.State != ledger.RefundSucceeded || good.TimeSucceeded.IsZero() || bad.State != ledger.RefundFailed || bad.FailureCode != "refund_refused_msg" ||
 		stuck.State != ledger.RefundPending || !stuck.NextQuery.After(p.clock.Now()) {
 		t.Fatalf("%+v\n%+v\n%+v", good, bad, stuck)
