@@ -284,6 +284,9 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 
 // refundProblem gives Ping++'s refusal its code: nothing came of the refund, and its number is free again.
 func refundProblem(err error) error {
+	if errors.Is(err, relay.ErrOrderUnknown) {
+		return &Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
+	}
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	if !ok {
 		return err

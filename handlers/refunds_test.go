@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -240,6 +241,26 @@ func TestRefundThatPingppRefuses(t *testing.T) {
 	if wantProblem(t, a, 402, "refund_rejected"); a.text("failure_code") != "refund_time" {
 		t.Errorf("%s", a.body)
 	}
+}
+
+// Ping++ says that the charge belongs to an order, and has no such order.
+func TestRefundOfAnUnknownOrdersCharge(t *testing.T) {
+	w := newWorld(t)
+	w.paidOrder("1001")
+	answering := w.outside.Handler
+	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/refunds") {
+			rw.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(rw, `{"error":{"type":"invalid_request_error","message":"请使用商品订单号进行操作。","code":"charge_request_invalid"}}`)
+			return
+		}
+		answering.ServeHTTP(rw, r)
+	})
+	a := w.refunding("1001", "R1", 1)
+	if wantProblem(t, a, 502, "provider_rejected"); !strings.Contains(a.text("detail"), "belongs to a Ping++ order") {
+		t.Errorf("%s", a.body)
+	}
+	wantProblem(t, w.merchant("GET", "/pay/refunds/R1", ""), 404, "not_found") // the number is free
 }
 
 // What was refunded in the dashboard while webhooks went missing is learned, and the backend hears of it.

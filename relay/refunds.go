@@ -34,14 +34,15 @@ const (
 	refundPerPage = 100
 )
 
-// errOrderUnknown says that a charge belongs to a Ping++ order that could not be found.
-var errOrderUnknown = errors.New("relay: the charge belongs to a Ping++ order that could not be found")
+// ErrOrderUnknown says that a charge belongs to a Ping++ order that could not be found.
+var ErrOrderUnknown = errors.New("relay: the charge belongs to a Ping++ order that could not be found")
 
 // MakeRefund carries out a refund that the lease's owner has reserved. One that is not fresh may exist at Ping++: it is looked for
 // there first, and asked for again only when it is not found and long enough has passed for it to have arrived.
 //
 // Without an error the ledger knows more than before: the refund is pending, or has failed, or its outcome is not known yet, and the
-// reconciler goes on with it. An error says that nothing came of it; a fresh refund's record is gone then.
+// reconciler goes on with it. An [*pingpp.Error] or ErrOrderUnknown says that nothing came of it and that a fresh refund's record is gone; any other error that the ledger
+// could not be written, and the reconciler goes on with what it has.
 func (r *Reconciler) MakeRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool) error {
 	if !fresh {
 		found, err := r.findRefund(ctx, re)
@@ -250,7 +251,7 @@ func (r *Reconciler) orderOf(ctx context.Context, l ledger.Ledger, re *ledger.Re
 			break
 		}
 	}
-	return "", errOrderUnknown
+	return "", ErrOrderUnknown
 }
 
 // followRefunds looks up refunds that are pending, or whose outcome is not known, until ctx ends.
