@@ -101,6 +101,7 @@ func TestCaddyfiles(t *testing.T) {
 	t.Setenv("PINGPP_KEY", "sk_live_0123456789abcdef01234567")
 	t.Setenv("WECHAT_SECRET", "0123456789abcdef0123456789abcdef")
 	t.Setenv("PAY_BACKEND_TOKEN", strings.Repeat("0123456789abcdef", 4))
+	t.Setenv("PAY_MERCHANT_TOKEN", strings.Repeat("fedcba9876543210", 4))
 	t.Setenv("PAY_EVENTS_SECRET", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	for name, text := range files {
 		if formatted := caddyfile.Format([]byte(text)); string(formatted) != text {

@@ -144,6 +144,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    events <method> <path> { … }
 //	    limits { … }
 //	    login POST <path>
+//	    merchant_api { … }
 //	    reconcile { … }
 //	    checkout { … }
 //	    allow_http
@@ -197,6 +198,10 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 				return err
 			}
 			return noBlock(d, "login")
+		},
+		"merchant_api": func(d *caddyfile.Dispenser) error {
+			pay.MerchantAPI = new(MerchantAPIConfig)
+			return parseMerchantAPI(d, pay.MerchantAPI)
 		},
 		"wechat":   func(d *caddyfile.Dispenser) error { return parseWeChat(d, &pay.WeChat, true) },
 		"upstream": func(d *caddyfile.Dispenser) (err error) { pay.UpstreamRaw, err = parseUpstream(h, d); return err },

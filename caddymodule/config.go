@@ -237,6 +237,18 @@ type LimitsConfig struct {
 	Waiters int `json:"waiters,omitempty"`
 }
 
+// MerchantAPIConfig says who may use the merchant API: `POST /pay/refunds`, `GET /pay/refunds/{refund_no}`,
+// `GET /pay/orders/{order_no}` and `POST /pay/charges/{id}/reverse`.
+type MerchantAPIConfig struct {
+	// Bearer tokens of at least 32 characters, any of which is good; two while one is replaced. Required. Placeholders are
+	// resolved.
+	Tokens []string `json:"token,omitempty"`
+
+	// Where calls may come from, by the client address that Caddy trusts: IP addresses, CIDR ranges, and `private_ranges`.
+	// Default: `private_ranges`, which is this machine and private networks.
+	Allow []string `json:"allow,omitempty"`
+}
+
 // ExpectConfig is an answer that acknowledges an event.
 type ExpectConfig struct {
 	// The body, compared after trimming and without regard to case, within the first 4 KiB.
@@ -297,6 +309,9 @@ type Handler struct {
 
 	// Tell the backend of each login, so that the shop's own login goes with it. Needs a backend_token.
 	Login *LoginConfig `json:"login,omitempty"`
+
+	// The merchant API: refunds and queries by the backend. Without it those routes are not there.
+	MerchantAPI *MerchantAPIConfig `json:"merchant_api,omitempty"`
 
 	// When charges whose webhook is late are looked up.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`

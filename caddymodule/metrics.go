@@ -9,13 +9,17 @@ import (
 // The metrics of this process. They are made once and registered with each configuration, so that they go on counting over
 // reloads. No label has a value that comes from outside.
 var metrics = struct {
-	charges, webhooks, deliveries, reconciled *prometheus.CounterVec
-	delivery                                  prometheus.Histogram
+	charges, refunds, webhooks, deliveries, reconciled *prometheus.CounterVec
+	delivery                                           prometheus.Histogram
 }{
 	charges: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "charges_total",
 		Help: "Requests to create a charge, by channel and result: created, reused, or the code of the refusal.",
 	}, []string{"channel", "result"}),
+	refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "pay", Name: "refunds_total",
+		Help: "Requests for a refund, by result: made, failed, unknown (it is being looked for), repeated, or the code of the refusal.",
+	}, []string{"result"}),
 	webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "webhooks_total",
 		Help: "Webhooks by result: recorded, duplicate, same_effect, held, or why they were refused (missing, empty, not_base64, wrong_key, malformed, mode, app, rate_limited, unavailable).",
@@ -26,7 +30,7 @@ var metrics = struct {
 	}, []string{"result"}),
 	reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "reconciled_total",
-		Help: "Attempts looked up at Ping++, by result: paid, unpaid, reversed, error; and of those that got no answer: found, absent.",
+		Help: "What was looked up at Ping++, by result: of charges paid, unpaid, reversed; of attempts that got no answer found, absent; of refunds refund_succeeded, refund_failed, refund_pending; and error.",
 	}, []string{"result"}),
 	delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "delivery_seconds",
@@ -40,7 +44,7 @@ func registerMetrics(r *prometheus.Registry) error {
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{metrics.charges, metrics.webhooks, metrics.deliveries, metrics.reconciled, metrics.delivery} {
+	for _, c := range []prometheus.Collector{metrics.charges, metrics.refunds, metrics.webhooks, metrics.deliveries, metrics.reconciled, metrics.delivery} {
 		if err := r.Register(c); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return err
 		}

@@ -63,6 +63,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Rand:      rand.Reader,
 		Count: handlers.Counters{
 			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
+			Refund:  func(result string) { metrics.refunds.WithLabelValues(result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
 		},
 	}
@@ -99,6 +100,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.provisionLimits(r); err != nil {
+		return err
+	}
+	if err := h.provisionMerchantAPI(r); err != nil {
 		return err
 	}
 	if err := h.provisionCheckout(r); err != nil {

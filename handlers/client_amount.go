@@ -72,7 +72,7 @@ func (c *ClientAmount) check(req *chargeRequest) error {
 
 // refused is the client's own mistake, unlike an amount that a backend names.
 func (c *ClientAmount) refused(cause error) *Problem {
-	return &Problem{Code: "amount_invalid", status: http.StatusBadRequest, Cause: cause,
+	return &Problem{Code: "amount_invalid", HTTPStatus: http.StatusBadRequest, Cause: cause,
 		Members: map[string]any{"field": "amount", "min": c.Min, "max": c.Max}}
 }
 

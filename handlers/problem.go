@@ -20,12 +20,13 @@ type Problem struct {
 	RetryAfter time.Duration  // sent as Retry-After, in whole seconds; 0: not sent
 	Members    map[string]any // further members of the JSON object
 	Allow      string         // for method_not_allowed
+	EN, ZH     string         // a sentence for this case, in place of the code's own
+	HTTPStatus int            // in place of the code's own; 0: that
 	Cause      error          // what really happened; never sent to the client
 
 	logged  bool     // a line was written, or left out on purpose
 	budget  string   // of rate_limited: the one that is spent
 	refusal *refusal // of a webhook that was refused
-	status  int      // in place of the code's own, where the mistake is the client's for once
 }
 
 func (p *Problem) Error() string {
@@ -38,8 +39,8 @@ func (p *Problem) Error() string {
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// Status is the HTTP status that the problem is answered with.
-func (p *Problem) Status() int { return cmp.Or(p.status, codes[p.Code].status) }
+// Status is the HTTP status of the problem.
+func (p *Problem) Status() int { return cmp.Or(p.HTTPStatus, codes[p.Code].status) }
 
 func problem(code string, cause error) *Problem { return &Problem{Code: code, Cause: cause} }
 
@@ -49,12 +50,11 @@ func retryProblem(code string, after time.Duration, cause error) *Problem {
 
 // writeProblem answers with an error. The response is complete: nothing that comes after may turn it into something else.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
-	text := codes[p.Code]
-	detail := text.zh
+	text, status := codes[p.Code], p.Status()
+	language, detail := "zh", cmp.Or(p.ZH, text.zh)
 	if prefersEnglish(r.Header.Get("Accept-Language")) {
-		detail = text.en
+		language, detail = "en", cmp.Or(p.EN, text.en)
 	}
-	status := p.Status()
 	body := map[string]any{
 		"title":  http.StatusText(status),
 		"status": status,
@@ -64,7 +64,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	maps.Copy(body, p.Members)
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Language", map[bool]string{true: "en", false: "zh"}[detail == text.en])
+	h.Set("Content-Language", language)
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Language")
 	if p.Allow != "" {

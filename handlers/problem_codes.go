@@ -41,7 +41,7 @@ var codes = map[string]struct {
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
 	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
-	"charge_in_progress": {http.StatusConflict, "A payment for this order is being prepared right now. Try again shortly.", "该订单正在发起支付，请稍后重试。"},
+	"charge_in_progress": {http.StatusConflict, "Another request is at work on this payment right now. Try again shortly.", "该笔支付正在处理另一个请求，请稍后重试。"},
 
 	"channel_unsupported":   {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},
 	"channel_extra_missing": {http.StatusBadGateway, "The shop has not set up this payment channel completely. Tell the shop.", "该支付渠道的配置不完整，请联系商户。"},
@@ -54,10 +54,18 @@ var codes = map[string]struct {
 	"provider_unavailable": {http.StatusServiceUnavailable, "The payment service cannot be reached right now. Try again shortly.", "支付服务暂时不可用，请稍后重试。"},
 	"provider_timeout":     {http.StatusGatewayTimeout, "The payment service did not answer in time. Try again.", "支付服务响应超时，请重试。"},
 
-	"signature_missing":  {http.StatusUnauthorized, "The webhook has no signature.", "Webhook 缺少签名。"},
-	"signature_invalid":  {http.StatusUnauthorized, "The webhook's signature does not verify.", "Webhook 签名验证失败。"},
-	"event_malformed":    {http.StatusBadRequest, "The webhook's body is not an event.", "Webhook 内容不是有效的事件。"},
-	"mode_mismatch":      {http.StatusForbidden, "The event's mode (test or live) is not this site's.", "事件的模式（测试或正式）与该站点不符。"},
-	"app_mismatch":       {http.StatusForbidden, "The event belongs to another Ping++ app.", "事件属于另一个 Ping++ 应用。"},
+	"signature_missing": {http.StatusUnauthorized, "The webhook has no signature.", "Webhook 缺少签名。"},
+	"signature_invalid": {http.StatusUnauthorized, "The webhook's signature does not verify.", "Webhook 签名验证失败。"},
+	"event_malformed":   {http.StatusBadRequest, "The webhook's body is not an event.", "Webhook 内容不是有效的事件。"},
+	"mode_mismatch":     {http.StatusForbidden, "The event's mode (test or live) is not this site's.", "事件的模式（测试或正式）与该站点不符。"},
+	"app_mismatch":      {http.StatusForbidden, "The event belongs to another Ping++ app.", "事件属于另一个 Ping++ 应用。"},
+
+	"token_invalid":    {http.StatusUnauthorized, "The merchant API's token is missing or wrong. Send Authorization: Bearer and a token of merchant_api.", "商户接口令牌缺失或错误，请发送 Authorization: Bearer 与 merchant_api 中配置的 token。"},
+	"source_forbidden": {http.StatusForbidden, "The merchant API does not answer this address. See allow in merchant_api.", "该来源地址无权访问商户接口，请检查 merchant_api 的 allow 配置。"},
+	"refund_invalid":   {http.StatusBadRequest, "The refund's request cannot be used; see the member field.", "退款请求参数有误，见 field。"},
+	"refund_exceeds":   {http.StatusConflict, "More than what is left of the payment cannot be refunded.", "退款金额超过剩余可退金额。"},
+	"refund_rejected":  {http.StatusPaymentRequired, "The payment channel refused the refund; see failure_code and failure_msg.", "支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
+	"charge_not_paid":  {http.StatusConflict, "The payment has not been made, so there is nothing to refund.", "该笔支付尚未完成，无法退款。"},
+
 	"ledger_unavailable": {http.StatusServiceUnavailable, "This cannot be recorded right now. Try again shortly.", "暂时无法记录，请稍后重试。"},
 }

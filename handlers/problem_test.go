@@ -17,7 +17,8 @@ code_missing 400 · code_invalid 401 · session_missing 401 · session_expired 4
 wechat_rejected 502 · wechat_unavailable 502 · order_invalid 400 · order_not_found 404 · order_already_paid 409 · order_closed 409 · charge_not_found 404 · charge_expired 409 · charge_in_progress 409 ·
 channel_unsupported 400 · channel_extra_missing 502 · amount_invalid 502 · quote_invalid 502 · backend_unavailable 502 · charge_rejected 402 · provider_rejected 502 · provider_unavailable 503 ·
 provider_timeout 504 · signature_missing 401 · signature_invalid 401 · event_malformed 400 · mode_mismatch 403 · app_mismatch 403 · ledger_unavailable 503 ·
-origin_forbidden 403 · oauth_state_invalid 403 · oauth_rejected 502 · snapshot_user 403`
+origin_forbidden 403 · oauth_state_invalid 403 · oauth_rejected 502 · snapshot_user 403 ·
+token_invalid 401 · source_forbidden 403 · refund_invalid 400 · refund_exceeds 409 · charge_not_paid 409 · refund_rejected 402`
 
 func TestEveryCode(t *testing.T) {
 	entries := strings.Split(strings.ReplaceAll(contract, "\n", " "), "·")

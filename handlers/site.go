@@ -56,6 +56,8 @@ type Site struct {
 	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
 	AllowHTTP bool
 
+	Merchant *Merchant // nil: the merchant API is not there
+
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
 
@@ -83,11 +85,18 @@ type Site struct {
 type Counters struct {
 	Charge  func(channel, result string) // created, reused, or a problem's code
 	Webhook func(result string)          // why it was refused, rate_limited, or unavailable
+	Refund  func(result string)          // made, repeated, unknown, failed, or a problem's code
 }
 
 func (c Counters) charge(channel, result string) {
 	if c.Charge != nil {
 		c.Charge(channel, result)
+	}
+}
+
+func (c Counters) refund(result string) {
+	if c.Refund != nil {
+		c.Refund(result)
 	}
 }
 
@@ -178,6 +187,11 @@ func (s *Site) route(path string) route {
 		return route{"checkout", []string{get}, checkoutAsset("text/css; charset=utf-8", checkoutStyle)}
 	case path == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
+	}
+	if s.Merchant != nil {
+		if rt := s.merchantRoute(path); rt.serve != nil {
+			return rt
+		}
 	}
 	if rest, ok := strings.CutPrefix(path, "/charges/"); ok {
 		id, sub, _ := strings.Cut(rest, "/")

@@ -146,7 +146,7 @@ func (s *Site) confirmed(r *http.Request, claimed *pingpp.Event, verr error) (*p
 // bind makes sure that an event is about this site's app. An object that names no app, like a refund, is bound through its
 // charge, which is returned then.
 func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*ledger.Charge, error) {
-	if ev.App != "" && ev.App != s.Scope.App {
+	if ev.App != "" && !ev.Concerns(s.Scope.App) {
 		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s belongs to %.60q, this site to %s", ev.ID, ev.App, s.Scope.App)),
 			"enter this URL in Ping++'s dashboard for this app only, or give the other app a site of its own")
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,9 +50,11 @@ func newKey() *rsa.PrivateKey {
 }
 
 const (
-	backendToken = "backend-token-0123456789abcdefghijklmnop"
-	payer        = "oAAAAAAAAAAAAAAAAAAAAAAAAAA1" // an openid
-	stranger     = "oBBBBBBBBBBBBBBBBBBBBBBBBBB2"
+	backendToken       = "backend-token-0123456789abcdefghijklmnop"
+	merchantToken      = "merchant-token-0123456789abcdefghijklmno"
+	otherMerchantToken = "merchant-token-to-come-0123456789abcdefg"
+	payer              = "oAAAAAAAAAAAAAAAAAAAAAAAAAA1" // an openid
+	stranger           = "oBBBBBBBBBBBBBBBBBBBBBBBBBB2"
 )
 
 // clock stands still until it is moved.
@@ -120,7 +124,7 @@ func newWorld(t testing.TB) *world {
 	w.outsideURL, w.backendURL = outside.URL, backend.URL
 	w.file = filepath.Join(t.TempDir(), "ledger.db")
 	w.ledger = w.openLedger()
-	w.hide(w.sandbox.TestKey(), w.sandbox.LiveKey(), w.sandbox.WxLite().Secret, w.sandbox.WxPub().Secret, backendToken, payer, stranger)
+	w.hide(w.sandbox.TestKey(), w.sandbox.LiveKey(), w.sandbox.WxLite().Secret, w.sandbox.WxPub().Secret, backendToken, merchantToken, otherMerchantToken, payer, stranger)
 
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
@@ -209,6 +213,10 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Budgets:  NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
+		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+			Sources: func(r *http.Request) []string {
+				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " ")
+			}},
 		Backend: w, Token: backendToken, Ledger: open,
 		Session: func(r *http.Request) string {
 			token, _ := r.Context().Value(sessionCtx{}).(string)

@@ -71,6 +71,8 @@ type Event struct {
 	Change *ChargeChange
 	// Payment is what a charge.succeeded says was paid: Append compares it with our charge. Nil for all others. Not read back.
 	Payment *Payment
+	// Refund is what a refund's event says about it; written with it. Nil for all others. Not read back.
+	Refund *RefundChange
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
 

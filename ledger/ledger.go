@@ -44,6 +44,7 @@ var (
 type Ledger interface {
 	Events
 	Charges
+	Refunds
 	Logins
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
@@ -156,7 +157,8 @@ type Topic string
 // EventsTopic changes when an event of the scope becomes pending, or pending again with another due time.
 func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 
-// ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client.
+// ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client; and when one of
+// its refunds does.
 func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.Key() + " " + id) }
 
 // OrderTopic changes when the order's reservation ends by Release or Created.

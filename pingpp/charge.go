@@ -167,10 +167,15 @@ func (c *Client) encodeCharge(p *ChargeParams) ([]byte, error) {
 		Body: p.Body, Extra: p.Extra, TimeExpire: p.TimeExpire, Metadata: p.Metadata, Description: p.Description,
 	}
 	b.App.ID = c.app
+	return encodeBody(b)
+}
+
+// encodeBody writes a request's JSON.
+func encodeBody(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false) // a subject with & stays readable in Ping++'s dashboard logs
-	if err := enc.Encode(b); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
@@ -197,12 +202,17 @@ func (c *Client) matches(p *ChargeParams, ch *Charge) error {
 
 // secrets are the key, and what in the parameters is a payer's own: Ping++'s messages like to quote it.
 func (c *Client) secrets(p *ChargeParams) secrets {
-	x := secrets{c.key}
 	if p == nil {
-		return x
+		return secrets{c.key}
 	}
+	return c.secretsOf(p.Extra)
+}
+
+// secretsOf are the key, and what a channel's parameters say about the payer.
+func (c *Client) secretsOf(extra map[string]any) secrets {
+	x := secrets{c.key}
 	for _, name := range []string{"open_id", "scan_code", "phone", "mobile", "id_no"} {
-		if s, ok := p.Extra[name].(string); ok && len(s) >= 6 { // shorter ones would blot out ordinary words
+		if s, ok := extra[name].(string); ok && len(s) >= 6 { // shorter ones would blot out ordinary words
 			x = append(x, s)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package pingpp speaks the API of Ping++ (pingxx.com): it creates, queries and reverses charges, queries refunds and
+// Package pingpp speaks the API of Ping++ (pingxx.com): it creates, queries, reverses and refunds charges and orders, queries
 // events, and verifies and reads webhooks.
 //
 // A [Client] is one merchant's app with its own key; there is no package state, so one process serves any number of

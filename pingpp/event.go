@@ -17,6 +17,7 @@ type Event struct {
 	ObjectType string // data.object.object: charge, refund, order, app_daily_summary, …; may be empty
 	ObjectID   string // data.object.id; empty for summaries, which have none
 	App        string // the app that the object belongs to; empty when it does not say, as a refund
+	ReceiptApp string // the app that receives an order's money; may be empty
 	ChargeID   string // the charge it is about, if it names one
 	OrderNo    string // the Ping++ order number of that charge; an order's merchant_order_no; else empty
 
@@ -101,7 +102,9 @@ func (e *Event) readObject(o object) error {
 		}
 		e.Refund, e.ObjectID, e.ChargeID, e.OrderNo = re, re.ID, re.ChargeID, re.OrderNo
 	case "order":
+		// No more than the delivery needs: an order's amounts decide nothing here, so one that cannot be read loses no event.
 		e.ObjectID, e.ChargeID, e.OrderNo = r.mustID("id"), r.ref("charge"), r.must("merchant_order_no")
+		e.ReceiptApp = r.ref("receipt_app")
 	default:
 		e.ObjectID = r.id("id")
 	}
@@ -136,8 +139,12 @@ func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
 	if err != nil {
 		return nil, r.malformed(http.StatusOK, err)
 	}
-	if e.Livemode != c.live || e.App != "" && e.App != c.app {
+	if e.Livemode != c.live || e.App != "" && !e.Concerns(c.app) {
 		return nil, r.foreign()
 	}
 	return e, nil
 }
+
+// Concerns says whether the event's object names an app as its own: the one that it belongs to or, of an order, the one that
+// receives the money.
+func (e *Event) Concerns(app string) bool { return app != "" && (e.App == app || e.ReceiptApp == app) }

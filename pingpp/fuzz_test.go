@@ -61,6 +61,21 @@ func FuzzParseRefund(f *testing.F) {
 	})
 }
 
+func FuzzParseOrder(f *testing.F) {
+	for _, seed := range []string{order(nil), order(map[string]any{"charge": "ch_1", "metadata": []int{}}), `{"object":"order","amount":-1}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		or, err := ParseOrder(raw)
+		if err != nil {
+			return
+		}
+		if !validID(or.ID) || !validID(or.App) || or.MerchantOrderNo == "" || or.Status == "" || or.Amount < 0 || string(or.Raw) != string(raw) {
+			t.Fatalf("accepted %+v", or)
+		}
+	})
+}
+
 // Nobody without the key makes a signature, and the one that there is fits one body only.
 func FuzzVerify(f *testing.F) {
 	body, sig := string(read(f, "testdata", "event.json")), string(read(f, "testdata", "event.sig"))
@@ -78,7 +93,7 @@ func FuzzVerify(f *testing.F) {
 // Whatever a server answers, a call ends with what was asked for or with an error that is fit to be logged.
 func FuzzErrorBody(f *testing.F) {
 	for _, s := range []string{`{"error":{"type":"api_error","message":"m","code":null,"param":7}}`, `{"error":"` + testKey + `"}`, `{"error":[]}`, `null`, `<html>`, string(charge(nil)),
-		string(charge(map[string]any{"reversed": true})), refund, refundPage(true, refund), event("refund.succeeded", refund)} {
+		string(charge(map[string]any{"reversed": true})), refund, refundPage(true, refund), event("refund.succeeded", refund), order(map[string]any{"charge": "ch_1"}), orderPage(false, order(nil))} {
 		f.Add(200, s, "1")
 		f.Add(402, s, "")
 		f.Add(502, s, "Mon, 23 Nov 2026 16:00:00 GMT")

@@ -101,10 +101,12 @@ func pageQuery(limit int, startingAfter, endingBefore string) (url.Values, error
 func (c *Client) parseChargeItem(raw []byte) (*Charge, error) {
 	ch, err := parseCharge(raw)
 	if err == nil && (ch.App != c.app || ch.Livemode != c.live) {
-		err = errors.New("it is another app's or the other mode's")
+		err = errForeignItem
 	}
 	return ch, err
 }
+
+var errForeignItem = errors.New("it is another app's or the other mode's")
 
 // parseList reads one page; item reads, and may refuse, one element of it.
 func parseList[T any](raw []byte, item func([]byte) (T, error)) (data []T, more bool, err error) {

@@ -3,9 +3,30 @@ package pingpp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
+
+// Where the money of a refund comes from. Only WeChat's and QQ's older ways of settling know the difference.
+const (
+	UnsettledFunds = "unsettled_funds" // Ping++'s default
+	RechargeFunds  = "recharge_funds"
+)
+
+// RefundParams is what a refund is made of. Only Description is required.
+type RefundParams struct {
+	Description string // why, at most 255 characters; the payer may see it
+
+	// Amount is in fen, at most what is left of the charge; 0: not sent, and everything that is left goes back.
+	Amount int64
+
+	// Metadata comes back in the refund and in its events: at most 10 flat pairs, 1000 characters in all. There is no
+	// idempotency key at Ping++: a number of the merchant's own in here is how a refund whose answer was lost is found again.
+	Metadata map[string]any
+
+	FundingSource string // UnsettledFunds or RechargeFunds; empty: not sent
+}
 
 // Refund is money on its way back to the payer. It names neither app nor mode: both are its charge's.
 type Refund struct {
@@ -62,6 +83,69 @@ func readRefund(o object, raw []byte) (*Refund, error) {
 	return re, nil
 }
 
+// refundBody is the request's JSON.
+type refundBody struct {
+	Amount        int64          `json:"amount,omitempty"`
+	Description   string         `json:"description"`
+	Metadata      map[string]any `json:"metadata,omitempty"`
+	FundingSource string         `json:"funding_source,omitempty"`
+}
+
+func (p *RefundParams) check() error {
+	switch {
+	case p == nil:
+		return errors.New("no parameters")
+	case p.Description == "":
+		return errors.New("the description is empty")
+	case p.Amount < 0:
+		return fmt.Errorf("the amount is %d fen: it must be more than 0, or 0 for everything that is left", p.Amount)
+	case p.FundingSource != "" && p.FundingSource != UnsettledFunds && p.FundingSource != RechargeFunds:
+		return fmt.Errorf("the funding source is %q: give %s, %s or nothing", clean(p.FundingSource, maxWord), UnsettledFunds, RechargeFunds)
+	}
+	return nil
+}
+
+// matches refuses a refund other than the one asked for.
+func (p *RefundParams) matches(re *Refund) error {
+	if p.Amount != 0 && re.Amount != p.Amount {
+		return mismatch("amount", re.Amount, p.Amount)
+	}
+	for key, want := range p.Metadata {
+		if text, ok := want.(string); ok && re.Metadata[key] != text {
+			return mismatch("metadata."+clean(key, maxWord), re.Metadata[key], text)
+		}
+	}
+	return nil
+}
+
+// CreateRefund gives a paid charge back, whole or in part, and returns the refund if it is the one that p describes. It may be
+// pending, as WeChat's are at first, or failed already: a channel's refusal is a success of the call with Status failed as
+// a rule. Any error is an *[Error]; when its Unknown is true the refund may exist at Ping++: look for it with
+// [Client.ListRefunds] before asking again. A charge that belongs to a Ping++ order is refused with the Code
+// charge_request_invalid: see [Client.RefundOrder]. The request is sent again only when it surely came to nothing.
+func (c *Client) CreateRefund(ctx context.Context, chargeID string, p *RefundParams) (*Refund, error) {
+	r := request{op: "create refund", method: http.MethodPost, target: refundsPath(chargeID), secrets: c.secrets(nil)}
+	err := p.check()
+	if err == nil {
+		r.body, err = encodeBody(refundBody{p.Amount, p.Description, p.Metadata, p.FundingSource})
+	}
+	if err != nil {
+		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+	}
+	raw, failed := c.ask(ctx, r, chargeID)
+	if failed != nil {
+		return nil, failed
+	}
+	re, err := parseRefundOf(chargeID)(raw)
+	if err == nil {
+		err = p.matches(re)
+	}
+	if err != nil {
+		return nil, r.malformed(http.StatusOK, err)
+	}
+	return re, nil
+}
+
 // GetRefund asks for a refund of a charge by its id. That the charge is the app's own is for the caller to know: a refund
 // does not say. Any error is an *[Error], of kind NotFound when Ping++ has no such refund of that charge.
 func (c *Client) GetRefund(ctx context.Context, chargeID, refundID string) (*Refund, error) {
@@ -97,7 +181,11 @@ type RefundList struct {
 // ListRefunds lists the refunds of a charge, whatever became of them. Any error is an *[Error]; a page with one refund that
 // cannot be read, or that is another charge's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListRefunds(ctx context.Context, chargeID string, p ListRefundsParams) (*RefundList, error) {
-	r := request{op: "list refunds", method: http.MethodGet, target: refundsPath(chargeID), secrets: c.secrets(nil)}
+	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, p, parseRefundOf(chargeID))
+}
+
+func (c *Client) listRefunds(ctx context.Context, op, path, id string, p ListRefundsParams, item func([]byte) (*Refund, error)) (*RefundList, error) {
+	r := request{op: op, method: http.MethodGet, target: path, secrets: c.secrets(nil)}
 	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
 	if err != nil {
 		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
@@ -105,11 +193,11 @@ func (c *Client) ListRefunds(ctx context.Context, chargeID string, p ListRefunds
 	if len(q) > 0 {
 		r.target += "?" + q.Encode()
 	}
-	raw, failed := c.ask(ctx, r, chargeID)
+	raw, failed := c.ask(ctx, r, id)
 	if failed != nil {
 		return nil, failed
 	}
-	data, more, err := parseList(raw, parseRefundOf(chargeID))
+	data, more, err := parseList(raw, item)
 	if err != nil {
 		return nil, r.malformed(http.StatusOK, err)
 	}

@@ -17,7 +17,14 @@ func refundPage(more bool, refunds ...string) string {
 }
 
 // wantOfCalls is the id that each call below answers with, when it answers.
-var wantOfCalls = map[string]string{"get charge": "ch_1", "reverse charge": "ch_1", "get event": "evt_1", "get refund": "re_1", "list refunds": "list"}
+var wantOfCalls = map[string]string{
+	"get charge": "ch_1", "reverse charge": "ch_1", "get event": "evt_1", "get refund": "re_1", "list refunds": "list", "create refund": "re_1",
+	"create order": orderID, "get order": orderID, "pay order": orderID, "cancel order": orderID, "list orders": "list", "list order charges": "list",
+	"refund order": "re_1", "get order refund": "re_1", "list order refunds": "list",
+}
+
+// changes are the calls that change something at Ping++.
+var changes = map[string]bool{"reverse charge": true, "create refund": true, "create order": true, "pay order": true, "cancel order": true, "refund order": true}
 
 // otherCalls are the calls besides CreateCharge; each returns the id of what it got.
 func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
@@ -36,6 +43,46 @@ func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
 			list, err := cl.ListRefunds(ctx, "ch_1", ListRefundsParams{})
 			return idOf(list, err)
 		},
+		"create refund": func(ctx context.Context) (string, error) {
+			re, err := cl.CreateRefund(ctx, "ch_1", &RefundParams{Description: "d"})
+			return idOf(re, err)
+		},
+		"create order": func(ctx context.Context) (string, error) {
+			or, err := cl.CreateOrder(ctx, orderParams())
+			return idOf(or, err)
+		},
+		"get order": func(ctx context.Context) (string, error) { or, err := cl.GetOrder(ctx, orderID); return idOf(or, err) },
+		"pay order": func(ctx context.Context) (string, error) {
+			or, err := cl.PayOrder(ctx, orderID, &PayOrderParams{Channel: "wx_lite", ChargeAmount: 1})
+			return idOf(or, err)
+		},
+		"cancel order": func(ctx context.Context) (string, error) {
+			or, err := cl.CancelOrder(ctx, orderID)
+			return idOf(or, err)
+		},
+		"list orders": func(ctx context.Context) (string, error) {
+			list, err := cl.ListOrders(ctx, ListOrdersParams{})
+			return idOf(list, err)
+		},
+		"list order charges": func(ctx context.Context) (string, error) {
+			list, err := cl.ListOrderCharges(ctx, orderID, ListRefundsParams{})
+			return idOf(list, err)
+		},
+		"refund order": func(ctx context.Context) (string, error) {
+			res, err := cl.RefundOrder(ctx, orderID, &OrderRefundParams{ChargeID: "ch_1", Description: "d"})
+			if err != nil || len(res) != 1 {
+				return "", err
+			}
+			return idOf(res[0], err)
+		},
+		"get order refund": func(ctx context.Context) (string, error) {
+			re, err := cl.GetOrderRefund(ctx, orderID, "re_1")
+			return idOf(re, err)
+		},
+		"list order refunds": func(ctx context.Context) (string, error) {
+			list, err := cl.ListOrderRefunds(ctx, orderID, ListRefundsParams{})
+			return idOf(list, err)
+		},
 	}
 }
 
@@ -49,6 +96,8 @@ func idOf(v any, err error) (string, error) {
 	case *Event:
 		return v.ID, err
 	case *Refund:
+		return v.ID, err
+	case *Order:
 		return v.ID, err
 	}
 	return "list", err
@@ -78,7 +127,7 @@ func TestFailuresOfEveryCall(t *testing.T) {
 		{"200 null", 200, `null`, Malformed, 1, 1, true},
 		{"200 empty", 200, ``, Malformed, 1, 1, true},
 		{"200 of nothing", 200, `{}`, Malformed, 1, 1, true},
-		{"200 another object", 200, `{"object":"order","id":"2001"}`, Malformed, 1, 1, true},
+		{"200 another object", 200, `{"object":"user","id":"2001"}`, Malformed, 1, 1, true},
 		{"200 too large", 200, strings.Repeat(" ", maxAnswer) + `{}`, Malformed, 1, 1, true},
 	} {
 		var n atomic.Int64
@@ -90,7 +139,7 @@ func TestFailuresOfEveryCall(t *testing.T) {
 			got, err := ask(t.Context())
 			e := wantKind(t, err, c.kind, c.unknown)
 			want := c.gets
-			if name == "reverse charge" {
+			if changes[name] {
 				want = c.posts
 			}
 			if requests := int(n.Swap(0)); got != "" || e.Op != name || requests != want {
@@ -103,7 +152,10 @@ func TestFailuresOfEveryCall(t *testing.T) {
 func TestEveryCallRecovers(t *testing.T) {
 	good := map[string]string{
 		"get charge": string(charge(nil)), "reverse charge": string(charge(map[string]any{"reversed": true})),
-		"get event": event("refund.succeeded", refund), "get refund": refund, "list refunds": refundPage(false),
+		"get event": event("refund.succeeded", refund), "get refund": refund, "list refunds": refundPage(false), "create refund": refund,
+		"create order": order(nil), "get order": order(nil), "pay order": order(map[string]any{"charge": "ch_1"}), "cancel order": order(map[string]any{"status": "canceled"}),
+		"list orders": orderPage(false), "list order charges": refundPage(false, string(charge(nil))), "refund order": refundPage(false, refund),
+		"get order refund": refund, "list order refunds": refundPage(false, refund),
 	}
 	for name, body := range good {
 		var n atomic.Int64

@@ -125,7 +125,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Deliver: in.Deliver,
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {

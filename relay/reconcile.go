@@ -24,15 +24,17 @@ const (
 	DefaultUntil = 24 * time.Hour
 )
 
+// ReverseAfter is how old a charge has to be before it is reversed: WeChat wants it left alone for a while.
+const ReverseAfter = time.Minute
+
 const (
-	queryLease   = time.Minute // longer than one look-up takes: three calls to Ping++, retries included
-	queryPoll    = time.Second // how often the ledger is asked for charges that are due
-	queryBatch   = 8           // look-ups at a time
-	queriesASec  = 5           // to Ping++, for each app
-	queryBurst   = 10
-	askEvery     = 5 * time.Second    // between two look-ups of one charge that somebody waits for
-	reverseAfter = time.Minute        // WeChat wants a charge left alone for a while before it is reversed
-	errorsUntil  = 7 * 24 * time.Hour // after its end a charge whose last look-ups brought no answer is given up
+	queryLease  = time.Minute // longer than one look-up takes: three calls to Ping++, retries included
+	queryPoll   = time.Second // how often the ledger is asked for charges that are due
+	queryBatch  = 8           // look-ups at a time
+	queriesASec = 5           // to Ping++, for each app
+	queryBurst  = 10
+	askEvery    = 5 * time.Second    // between two look-ups of one charge that somebody waits for
+	errorsUntil = 7 * 24 * time.Hour // after its end a charge whose last look-ups brought no answer is given up
 )
 
 // queryGaps are the gaps between the look-ups of a charge whose webhook does not come. A charge's age decides which one holds, not
@@ -52,9 +54,11 @@ type ReconcilerConfig struct {
 	// Limit is how often Ping++ is asked; one that is given is shared with the app's other sites. Default: [NewLimit].
 	Limit *rate.Limiter
 
-	Observe func(result string) // told of every look-up: paid, unpaid, reversed, found, absent, error; may be nil
-	Now     func() time.Time    // default time.Now
-	Rand    func() float64      // in [0, 1), for jitter; default math/rand/v2
+	// Observe is told of every look-up: paid, unpaid, reversed, found, absent, refund_succeeded, refund_failed, refund_pending, error.
+	// May be nil.
+	Observe func(result string)
+	Now     func() time.Time // default time.Now
+	Rand    func() float64   // in [0, 1), for jitter; default math/rand/v2
 	Logger  *zap.Logger
 }
 
@@ -91,13 +95,14 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	return &Reconciler{cfg: cfg, limit: cfg.Limit, asked: make(map[string]time.Time)}
 }
 
-// Run looks charges up until ctx ends, and compares each day with Ping++'s list.
+// Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
 func (r *Reconciler) Run(ctx context.Context) {
 	poll := time.NewTicker(queryPoll)
 	defer poll.Stop()
-	var daily sync.WaitGroup // beside the look-ups: a day with many charges takes minutes
-	daily.Go(func() { r.sweepDaily(ctx) })
-	defer daily.Wait()
+	var beside sync.WaitGroup
+	beside.Go(func() { r.sweepDaily(ctx) }) // a day with many charges takes minutes
+	beside.Go(func() { r.followRefunds(ctx) })
+	defer beside.Wait()
 	for ctx.Err() == nil {
 		looked, err := r.round(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -300,7 +305,7 @@ func (r *Reconciler) gap(age time.Duration) time.Duration {
 
 func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
 	now := r.cfg.Now()
-	return now.Sub(c.Created) >= reverseAfter && now.Before(c.TimeExpire)
+	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.TimeExpire)
 }
 
 // reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the

@@ -20,6 +20,14 @@ const (
 	opGetRefund    = "get_refund"
 	opListRefunds  = "list_refunds"
 	opEvent        = "get_event"
+	opCreateOrder  = "create_order"
+	opGetOrder     = "get_order"
+	opListOrders   = "list_orders"
+	opPayOrder     = "pay_order"
+	opCancelOrder  = "cancel_order"
+	opOrderCharges = "order_charges"
+	opRefundOrder  = "refund_order"
+	opOrderRefunds = "order_refunds"
 	opRefund       = "refund" // what becomes of one, however it is made
 	opWebhook      = "webhook"
 	opSession      = "jscode2session"
@@ -32,9 +40,9 @@ const (
 
 // call is what a request asks of the API.
 type call struct {
-	op     string // "" is nothing that there is
-	id     string // of the charge or event
-	refund string // id
+	op  string // "" is nothing that there is
+	id  string // of the charge, order or event
+	sub string // id of its refund or charge
 }
 
 // response is a whole answer, made before any of it is written.
@@ -89,7 +97,23 @@ func readCall(r *http.Request) call {
 	case asked == "GET charges" && sub == "refunds" && refund == "":
 		return call{op: opListRefunds, id: id}
 	case asked == "GET charges" && sub == "refunds":
-		return call{op: opGetRefund, id: id, refund: refund}
+		return call{op: opGetRefund, id: id, sub: refund}
+	case asked == "POST orders" && id == "":
+		return call{op: opCreateOrder}
+	case asked == "GET orders" && id == "":
+		return call{op: opListOrders}
+	case asked == "GET orders" && sub == "":
+		return call{op: opGetOrder, id: id}
+	case asked == "PUT orders" && id != "" && sub == "":
+		return call{op: opCancelOrder, id: id}
+	case asked == "POST orders" && sub == "pay" && refund == "":
+		return call{op: opPayOrder, id: id}
+	case asked == "GET orders" && sub == "charges":
+		return call{op: opOrderCharges, id: id, sub: refund}
+	case asked == "POST orders" && sub == "order_refunds" && refund == "":
+		return call{op: opRefundOrder, id: id}
+	case asked == "GET orders" && sub == "order_refunds":
+		return call{op: opOrderRefunds, id: id, sub: refund}
 	case asked == "GET events" && id != "" && sub == "":
 		return call{op: opEvent, id: id}
 	}
@@ -121,9 +145,25 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	case opCreateRefund:
 		v, refusal = s.createRefund(c.id, body, live)
 	case opGetRefund:
-		v, refusal = s.getRefund(c.id, c.refund, live)
+		v, refusal = s.getRefund(c.id, c.sub, live)
 	case opListRefunds:
 		v, refusal = s.listRefunds(c.id, r.URL.Query(), live)
+	case opCreateOrder:
+		v, refusal = s.createOrder(body, live)
+	case opGetOrder:
+		v, refusal = s.getOrder(c.id, live)
+	case opListOrders:
+		v, refusal = s.listOrders(r.URL.Query(), live)
+	case opPayOrder:
+		v, refusal = s.payOrder(c.id, body, live, s.publicURL(r))
+	case opCancelOrder:
+		v, refusal = s.cancelOrder(c.id, body, live)
+	case opOrderCharges:
+		v, refusal = s.orderCharges(c.id, c.sub, r.URL.Query(), live)
+	case opRefundOrder:
+		v, refusal = s.createOrderRefunds(c.id, body, live)
+	case opOrderRefunds:
+		v, refusal = s.orderRefunds(c.id, c.sub, r.URL.Query(), live)
 	case opEvent:
 		v, refusal = s.getEvent(c.id, live)
 	}

@@ -44,6 +44,7 @@ type charge struct {
 	Description    *string       `json:"description"`
 
 	request string         // id of the API request that made it
+	order   *order         // that it belongs to, or nil
 	made    store[*refund] // all its refunds; Refunds is what shown makes of them
 }
 
@@ -79,6 +80,11 @@ func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiEr
 	if first, ok := s.orders[key]; ok {
 		return first.repeated(p, now)
 	}
+	return s.addCharge(key, p, live, now, base).shown(now), nil
+}
+
+// addCharge makes a charge and keeps it.
+func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time, base string) *charge {
 	c := s.newCharge(p, live, now, base)
 	s.orders[key] = c
 	for _, old := range s.charges.add(c.ID, c) {
@@ -88,7 +94,7 @@ func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiEr
 		}
 	}
 	s.log.Info("charge created", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo), zap.Int64("amount", c.Amount), zap.Bool("livemode", live))
-	return c.shown(now), nil
+	return c
 }
 
 func (s *Sandbox) newCharge(p *params, live bool, now time.Time, base string) *charge {
@@ -218,6 +224,7 @@ func (s *Sandbox) pay(chargeID string) error {
 	family.paidExtra(c)
 	s.log.Info("charge paid", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
 	s.emit(newEvent{kind: "charge.succeeded", object: c.shown(now), live: c.Livemode, request: &c.request, charge: c.ID})
+	s.orderPaid(c, now)
 	return nil
 }
 

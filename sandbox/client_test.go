@@ -102,4 +102,49 @@ func TestOwnClient(t *testing.T) {
 	if _, err := cl.GetRefund(ctx, paid.ID, "re_x"); code(err) != "not_found " {
 		t.Error(err)
 	}
+
+	or, err := cl.CreateOrder(ctx, &pingpp.OrderParams{MerchantOrderNo: "A2026112301", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	or, err = cl.PayOrder(ctx, or.ID, &pingpp.PayOrderParams{Channel: "wx_lite", ChargeAmount: 100, Extra: map[string]any{"open_id": "oUser"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Pay(or.ChargeID); err != nil {
+		t.Fatal(err)
+	}
+	if or, err = cl.GetOrder(ctx, or.ID); err != nil || !or.Paid || or.Status != "paid" {
+		t.Errorf("%+v, %v", or, err)
+	}
+	if orders, err := cl.ListOrders(ctx, pingpp.ListOrdersParams{PerPage: 1}); err != nil || len(orders.Data) != 1 || orders.Data[0].ID != or.ID {
+		t.Errorf("%+v, %v", orders, err)
+	}
+	if charges, err := cl.ListOrderCharges(ctx, or.ID, pingpp.ListRefundsParams{}); err != nil || len(charges.Data) != 1 || charges.Data[0].ID != or.ChargeID {
+		t.Errorf("%+v, %v", charges, err)
+	}
+	if _, err := cl.CreateRefund(ctx, or.ChargeID, &pingpp.RefundParams{Description: "d"}); code(err) != "invalid_request charge_request_invalid" {
+		t.Error(err)
+	}
+	back, err := cl.RefundOrder(ctx, or.ID, &pingpp.OrderRefundParams{Description: "d", ChargeID: or.ChargeID, ChargeAmount: 40, Metadata: map[string]any{"pay_refund_no": "R1"}})
+	if err != nil || back[0].Amount != 40 || back[0].Metadata["pay_refund_no"] != "R1" {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	if re, err := cl.GetOrderRefund(ctx, or.ID, back[0].ID); err != nil || re.ChargeID != or.ChargeID {
+		t.Errorf("%+v, %v", re, err)
+	}
+	if list, err := cl.ListOrderRefunds(ctx, or.ID, pingpp.ListRefundsParams{}); err != nil || len(list.Data) != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	re, err = cl.CreateRefund(ctx, paid.ID, &pingpp.RefundParams{Description: "d", Amount: 7, FundingSource: pingpp.UnsettledFunds})
+	if err != nil || re.Amount != 7 || re.Status != "pending" {
+		t.Errorf("%+v, %v", re, err)
+	}
+	canceled, err := cl.CreateOrder(ctx, &pingpp.OrderParams{MerchantOrderNo: "A2026112302", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
+	if err == nil {
+		canceled, err = cl.CancelOrder(ctx, canceled.ID)
+	}
+	if err != nil || canceled.Status != "canceled" {
+		t.Errorf("%+v, %v", canceled, err)
+	}
 }

@@ -225,7 +225,7 @@ func TestLoginAndNotifyFaults(t *testing.T) {
 func TestFaultsThatDoNotExist(t *testing.T) {
 	b := start(t, Config{})
 	for body, want := range map[string]string{
-		`{"on":"refunds","fault":"502"}`:                                "create_charge, create_refund, get_charge, get_event, get_refund, getticket, jscode2session, list_charges, list_refunds, notify, oauth_access_token, refund, reverse_charge, stable_token, token, webhook",
+		`{"on":"refunds","fault":"502"}`:                                "cancel_order, create_charge, create_order, create_refund, get_charge, get_event, get_order, get_refund, getticket, jscode2session, list_charges, list_orders, list_refunds, notify, oauth_access_token, order_charges, order_refunds, pay_order, refund, refund_order, reverse_charge, stable_token, token, webhook",
 		`{"on":"refund","fault":"502"}`:                                 "failed, failed_later, stuck",
 		`{"on":"create_charge","fault":"504"}`:                          "502_json",
 		`{"on":"list_charges","fault":"wrong_charge"}`:                  "200_error",

@@ -15,6 +15,7 @@ import (
 type State struct {
 	App     string         `json:"app"`
 	Charges []any          `json:"charges"` // charge objects
+	Orders  []any          `json:"orders"`  // order objects
 	Events  []EventState   `json:"events"`
 	Calls   map[string]int `json:"calls"` // per operation; webhook counts tries
 	Faults  []FaultState   `json:"faults"`
@@ -47,17 +48,23 @@ type FaultState struct {
 	Delay int64  `json:"delay_ms,omitempty"` // milliseconds
 }
 
-// State returns what the sandbox has seen and done, at most limit charges and limit events.
+// State returns what the sandbox has seen and done, at most limit charges, limit orders and limit events.
 func (s *Sandbox) State(limit int) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
-	st := State{App: s.cfg.App, Charges: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
+	st := State{App: s.cfg.App, Charges: []any{}, Orders: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
 	for c := range s.charges.newest() {
 		if len(st.Charges) >= limit {
 			break
 		}
 		st.Charges = append(st.Charges, c.shown(now))
+	}
+	for o := range s.orderObjects.newest() {
+		if len(st.Orders) >= limit {
+			break
+		}
+		st.Orders = append(st.Orders, o.shown(now))
 	}
 	for e := range s.events.newest() {
 		if len(st.Events) >= limit {

@@ -38,7 +38,7 @@ func TestState(t *testing.T) {
 	if len(st.Faults) != 1 || st.Faults[0] != (FaultState{On: "notify", Fault: "502", Times: 3}) {
 		t.Errorf("%v", st.Faults)
 	}
-	if a := b.lever("GET", "/sandbox/state?limit=0", ""); !bytes.Contains(a.body, []byte(`"charges":[],"events":[]`)) {
+	if a := b.lever("GET", "/sandbox/state?limit=0", ""); !bytes.Contains(a.body, []byte(`"charges":[],"orders":[],"events":[]`)) {
 		t.Errorf("%s", a.body)
 	}
 	if a := b.do(b.request("GET", "/sandbox/state?limit=x", "")); a.status != 400 {

@@ -48,6 +48,21 @@ func (p *paging) read(name, value, kind string, known func(id string) bool) (tak
 	return false, nil
 }
 
+// readPaging reads the parameters of a list that has no others.
+func readPaging(query url.Values, kind string, known func(id string) bool) (paging, *apiError) {
+	p := paging{limit: 10}
+	for name, values := range query {
+		taken, refusal := p.read(name, values[len(values)-1], kind, known)
+		if !taken {
+			refusal = unknownParam(name)
+		}
+		if refusal != nil {
+			return p, refusal
+		}
+	}
+	return p, nil
+}
+
 // page takes what matches and tells whether there is more of it beyond. What ends before an object is what is nearest to it.
 func page[T any](st *store[T], p paging, matches func(T) bool) (data []T, more bool) {
 	walk := st.older(p.after)

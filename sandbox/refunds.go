@@ -108,6 +108,9 @@ func (s *Sandbox) createRefund(chargeID string, body []byte, live bool) (any, *a
 	if refusal != nil {
 		return nil, refusal
 	}
+	if c.order != nil {
+		return nil, badStatus("charge_request_invalid", "请使用商品订单号进行操作。", "Use the id of the order for this.")
+	}
 	re, refusal := s.refund(c, p, "")
 	if refusal != nil {
 		return nil, refusal
@@ -133,6 +136,9 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 		re.ID = "re_" + re.OrderNo
 	}
 	c.made.add(re.ID, re)
+	if c.order != nil {
+		c.order.refunds.add(re.ID, re)
+	}
 	s.refunds[re.ID] = re
 	c.Refunded = true
 	s.log.Info("refund created", zap.String("refund", re.ID), zap.String("charge", c.ID), zap.Int64("amount", amount))
@@ -196,6 +202,7 @@ func (s *Sandbox) settleRefund(re *refund, succeed bool) {
 	re.Status, re.Succeed, re.TimeSucceed, re.TransactionNo = "succeeded", true, &unix, &number
 	c.AmountRefunded += re.Amount
 	s.emit(newEvent{kind: "refund.succeeded", object: re.shown(), live: c.Livemode, request: &re.request, charge: c.ID})
+	s.orderRefunded(re, now)
 }
 
 // settleDue settles the refunds whose time has come and tells when the next look is worth it.
@@ -239,26 +246,20 @@ func (s *Sandbox) listRefunds(chargeID string, query url.Values, live bool) (any
 	if refusal != nil {
 		return nil, refusal
 	}
-	p := paging{limit: 10}
-	known := func(id string) bool {
-		_, ok := c.made.get(id)
-		return ok
-	}
-	for name, values := range query {
-		taken, refusal := p.read(name, values[len(values)-1], "refund", known)
-		if !taken {
-			refusal = unknownParam(name)
-		}
-		if refusal != nil {
-			return nil, refusal
-		}
+	p, refusal := readPaging(query, "refund", c.made.has)
+	if refusal != nil {
+		return nil, refusal
 	}
 	return c.refundPage(p), nil
 }
 
 func (c *charge) refundPage(p paging) list[*refund] {
 	found, more := page(&c.made, p, func(*refund) bool { return true })
-	out := list[*refund]{Object: "list", URL: "/v1/charges/" + c.ID + "/refunds", HasMore: more, Data: []*refund{}}
+	return listOfRefunds("/v1/charges/"+c.ID+"/refunds", found, more)
+}
+
+func listOfRefunds(url string, found []*refund, more bool) list[*refund] {
+	out := list[*refund]{Object: "list", URL: url, HasMore: more, Data: []*refund{}}
 	for _, re := range found {
 		out.Data = append(out.Data, re.shown())
 	}

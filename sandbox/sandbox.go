@@ -11,6 +11,10 @@
 //	POST /v1/charges/{id}/refunds        refund a paid charge, whole or in parts
 //	GET  /v1/charges/{id}/refunds/{id}   one refund
 //	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
+//	POST /v1/orders                      create an order; GET /v1/orders?app=app_… lists: page, per_page, paid, refunded, created[…]
+//	GET  /v1/orders/{id}                 one order; PUT with {"status":"canceled"} cancels it
+//	POST /v1/orders/{id}/pay             make the charge that pays it; GET /v1/orders/{id}/charges[/{id}] shows them
+//	POST /v1/orders/{id}/order_refunds   refund it, a list; GET /v1/orders/{id}/order_refunds[/{id}] shows them
 //	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
 //	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
@@ -50,6 +54,11 @@
 // is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment. A
 // charge shows its newest 10 refunds.
 //
+// The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
+// refund.succeeded by order.refunded. Its charge can be refunded through the order only (400, charge_request_invalid). Where no
+// charge_order_no is given it is the merchant_order_no. There are no coupons, balances and royalties, and of an order's
+// changes only the cancellation, which closes its unpaid charges.
+//
 // # Levers
 //
 //	POST   /sandbox/charges/{id}/pay     as if the user had paid; answers the paid charge
@@ -72,8 +81,8 @@
 //
 // # Faults
 //
-// On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds and
-// get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
+// On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds,
+// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
 // 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
@@ -176,24 +185,26 @@ type Sandbox struct {
 
 	randMu sync.Mutex // guards cfg.Rand; taken last
 
-	mu       sync.Mutex // guards all below
-	webhooks []string
-	charges  store[*charge]
-	orders   map[orderKey]*charge // the first charge of a number
-	refunds  map[string]*refund   // of the charges that are kept
-	settling []*refund            // in the order in which they are settled
-	events   store[*event]
-	codes    store[*loginCode]
-	webUser  WebUser
-	tokens   store[lent] // access tokens, by their value
-	stable   lent        // the current ones
-	classic  lent
-	ticket   lent
-	faults   []*fault
-	calls    map[string]int
-	queue    deliveryQueue
-	held     []*delivery // out of order: waiting for another event
-	sending  int
+	mu           sync.Mutex // guards all below
+	webhooks     []string
+	charges      store[*charge]
+	orders       map[orderKey]*charge // the first charge of a number
+	refunds      map[string]*refund   // of the charges that are kept
+	orderObjects store[*order]
+	bought       map[boughtKey]*order // orders by the merchant's number
+	settling     []*refund            // in the order in which they are settled
+	events       store[*event]
+	codes        store[*loginCode]
+	webUser      WebUser
+	tokens       store[lent] // access tokens, by their value
+	stable       lent        // the current ones
+	classic      lent
+	ticket       lent
+	faults       []*fault
+	calls        map[string]int
+	queue        deliveryQueue
+	held         []*delivery // out of order: waiting for another event
+	sending      int
 }
 
 // New returns a sandbox whose webhook worker runs until Close.
@@ -221,6 +232,7 @@ func New(cfg Config) (*Sandbox, error) {
 		webhooks: append([]string(nil), cfg.Webhooks...),
 		orders:   map[orderKey]*charge{},
 		refunds:  map[string]*refund{},
+		bought:   map[boughtKey]*order{},
 		calls:    map[string]int{},
 		wake:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -349,7 +361,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, "/sandbox/"):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
-		http.Error(w, "the sandbox serves /v1/charges, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
+		http.Error(w, "the sandbox serves /v1/charges, /v1/orders, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
 }
 

@@ -43,6 +43,11 @@ func (st *store[T]) get(id string) (v T, ok bool) {
 	return st.kept[i-st.gone].v, true
 }
 
+func (st *store[T]) has(id string) bool {
+	_, ok := st.byID[id]
+	return ok
+}
+
 // older goes from the object before the one with the id, or from the newest if there is none such, to the oldest.
 func (st *store[T]) older(id string) iter.Seq[T] {
 	return func(yield func(T) bool) {

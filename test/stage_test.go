@@ -34,6 +34,7 @@ type stage struct {
 	outside *outside
 	backend *backend
 	token   string // X-Pay-Token
+	api     string // the merchant API's token
 	secret  string // signs what the backend receives
 	client  *http.Client
 	caddy   *process
@@ -50,7 +51,7 @@ func newStage(t testing.TB, live bool) *stage {
 	_, _ = rand.Read(key)
 	s := &stage{
 		t: t, dir: t.TempDir(), port: ports[0], plain: ports[1], admin: ports[2], live: live,
-		backend: newBackend(t), token: rand.Text() + rand.Text(), secret: "whsec_" + base64.StdEncoding.EncodeToString(key),
+		backend: newBackend(t), token: rand.Text() + rand.Text(), api: rand.Text() + rand.Text(), secret: "whsec_" + base64.StdEncoding.EncodeToString(key),
 		secrets: make(map[string]string), binary: binary,
 	}
 	s.client = s.newClient(&http.Transport{ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100})
@@ -68,7 +69,7 @@ func newStage(t testing.TB, live bool) *stage {
 	s.write("pingpp.pub.pem", box.PublicKeyPEM())
 	for value, what := range map[string]string{
 		box.TestKey(): "the test key", box.LiveKey(): "the live key", box.WxLite().Secret: "the AppSecret",
-		s.token: "the backend token", s.secret: "the events secret", base64.StdEncoding.EncodeToString(key): "the events secret",
+		s.token: "the backend token", s.api: "the merchant token", s.secret: "the events secret", base64.StdEncoding.EncodeToString(key): "the events secret",
 	} {
 		s.keepSecret(value, what)
 	}
@@ -157,6 +158,11 @@ const (
 		retry   100ms 200ms 400ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s
 	}
 `
+	merchantAPI = `
+	merchant_api {
+		token {env.PAY_MERCHANT_TOKEN}
+	}
+`
 	payBlock = "pay {" + accounts + events + "}\n"
 
 	// Caddy's access log shows the headers of requests to the site itself, so that one is taken out.
@@ -186,7 +192,7 @@ func (s *stage) env() []string {
 	if s.live {
 		key = s.box.LiveKey()
 	}
-	return []string{"PINGPP_KEY=" + key, "WX_SECRET=" + s.box.WxLite().Secret, "PAY_BACKEND_TOKEN=" + s.token, "PAY_EVENTS_SECRET=" + s.secret}
+	return []string{"PINGPP_KEY=" + key, "WX_SECRET=" + s.box.WxLite().Secret, "PAY_BACKEND_TOKEN=" + s.token, "PAY_EVENTS_SECRET=" + s.secret, "PAY_MERCHANT_TOKEN=" + s.api}
 }
 
 // start runs Caddy with these sites, and waits until it answers.

@@ -90,6 +90,16 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"created/refuses unknown numbers and second ids", testCreatedRefuses},
 		{"charges/unknown", testChargesUnknown},
 		{"charges/note client", testNoteClient},
+		{"refunds/every field comes back", testRefundFields},
+		{"refunds/a number is used once", testRefundNumber},
+		{"refunds/never more than was paid", testRefundExceeds},
+		{"refunds/one after the other", testRefundSerial},
+		{"refunds/a lease that ran out can be taken over", testRefundTakeOver},
+		{"refunds/an event that comes before the answer", testRefundToldFirst},
+		{"refunds/failures", testRefundFails},
+		{"refunds/claim", testClaimRefunds},
+		{"refunds/40 at once", func(t *testing.T, l ledger.Ledger) { testRefundConcurrent(t, l, l) }},
+		{"orders/number and lane of their events", testOrderEvents},
 		{"logins", testLogins},
 		{"watch", testWatch},
 		{"close", testClose},
@@ -111,6 +121,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b ledger.Ledger)) {
 		{"lanes", testSharedLanes},
 		{"paid twice", testSharedPaidTwice},
 		{"queries", testSharedQueries},
+		{"refunds", testRefundConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := open(t)

@@ -227,3 +227,6 @@ func isPayment(e *ledger.Event) bool { return e.Type == "charge.succeeded" }
 
 // isRefund says that the event is about money that goes back.
 func isRefund(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "refund.") }
+
+// isOrder says that the event is about a Ping++ order, which has an order number of its own.
+func isOrder(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "order.") }

@@ -116,6 +116,13 @@ func (b *books) correct(e *ledger.Event) bool {
 	if c.orderNo == "" || c.orderNo == e.OrderNo {
 		return false
 	}
+	if isOrder(e) { // it has the merchant's number by itself; only its lane is its charge's
+		moves := e.Lane != "" && e.Lane != c.orderNo
+		if moves {
+			e.Lane = c.orderNo
+		}
+		return moves
+	}
 	if e.Lane == e.OrderNo {
 		e.Lane = c.orderNo
 	}
@@ -233,6 +240,9 @@ func (b *books) late(p *ledger.Payment) string {
 
 // book writes what a recorded event says about its charge, and what follows from it.
 func (t *tx) book(b *books, e *ledger.Event) error {
+	if err := t.bookRefund(b, e); err != nil {
+		return err
+	}
 	if e.ChargeID == "" || e.Change == nil && !b.counts {
 		return nil
 	}

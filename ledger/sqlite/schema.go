@@ -152,6 +152,35 @@ CREATE TABLE answers (
 	raw    BLOB NOT NULL
 );
 
+-- What the merchant asked to give back, and what else an event reported.
+CREATE TABLE refunds (
+	seq            INTEGER PRIMARY KEY,   -- order of asking
+	scope          INTEGER NOT NULL,
+	refund_no      TEXT,                  -- NULL for one made elsewhere
+	charge_id      TEXT NOT NULL,
+	order_no       TEXT NOT NULL,
+	through        TEXT NOT NULL DEFAULT '',
+	amount         INTEGER NOT NULL,
+	whole          INTEGER NOT NULL DEFAULT 0,
+	description    TEXT NOT NULL DEFAULT '',
+	state          TEXT NOT NULL CHECK (state IN ('asked', 'pending', 'succeeded', 'failed')),
+	id             TEXT,                  -- NULL until known
+	failure_code   TEXT NOT NULL DEFAULT '',
+	failure_msg    TEXT NOT NULL DEFAULT '',
+	counted        INTEGER NOT NULL DEFAULT 0, -- 1: charges.amount_refunded has it
+	created        INTEGER NOT NULL,
+	time_succeeded INTEGER NOT NULL DEFAULT 0,
+	asked          INTEGER NOT NULL DEFAULT 0,
+	next_query     INTEGER NOT NULL DEFAULT 0, -- 0: not any more
+	owner          TEXT,                  -- of the lease; NULL without one
+	until          INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX refunds_no ON refunds (scope, refund_no) WHERE refund_no IS NOT NULL;
+CREATE UNIQUE INDEX refunds_id ON refunds (scope, id) WHERE id IS NOT NULL;
+CREATE INDEX refunds_charge ON refunds (scope, charge_id);
+CREATE INDEX refunds_order ON refunds (scope, order_no);
+CREATE INDEX refunds_query ON refunds (scope, next_query) WHERE next_query > 0;
+
 CREATE TABLE logins (
 	key      BLOB PRIMARY KEY,
 	identity BLOB NOT NULL,

@@ -23,7 +23,7 @@ const (
 var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
-		sqlCharge, sqlAttempts, sqlChargesCreated, sqlLogin,
+		sqlCharge, sqlAttempts, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlLogin,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
@@ -33,6 +33,8 @@ var (
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
+		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
+		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
 		sqlSaveLogin, sqlDropLogins,
 	}
 )

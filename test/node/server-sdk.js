@@ -89,6 +89,123 @@ async function fault(on, name, times = 1) {
   if (!resp.ok) throw new Error(`fault ${on} ${name}: HTTP ${resp.status} ${await resp.text()}`);
 }
 
+// lever pulls one of the sandbox's own.
+async function lever(path) {
+  const resp = await fetch(new URL(`/sandbox/${path}`, base), { method: 'POST' });
+  if (!resp.ok) throw new Error(`${path}: HTTP ${resp.status} ${await resp.text()}`);
+  return resp.json();
+}
+
+async function refunds(pingpp) {
+  let charge;
+  let refund;
+
+  await check('refund a charge', async () => {
+    charge = await pingpp.charges.create(params('r'));
+    await lever(`charges/${charge.id}/pay`);
+    await fault('refund', 'stuck');
+    refund = await pingpp.charges.createRefund(charge.id, { amount: 30, description: 'Wrong <size> 退', metadata: { pay_refund_no: 'R1' } });
+    expect('object', refund.object, 'refund');
+    expect('status', refund.status, 'pending');
+    expect('succeed', refund.succeed, false);
+    expect('amount', refund.amount, 30);
+    expect('charge', refund.charge, charge.id);
+    expect('charge_order_no', refund.charge_order_no, charge.order_no);
+    expect('order_no', refund.order_no, refund.id.replace('re_', ''));
+    expect('metadata.pay_refund_no', refund.metadata.pay_refund_no, 'R1');
+    if (!/^re_\w{24}$/.test(refund.id)) throw new Error(`id is ${refund.id}`);
+    return refund.id;
+  });
+
+  await check('the refund succeeds', async () => {
+    await lever(`refunds/${refund.id}/succeed`);
+    const got = await pingpp.charges.retrieveRefund(charge.id, refund.id);
+    expect('status', got.status, 'succeeded');
+    expect('succeed', got.succeed, true);
+    const list = await pingpp.charges.listRefunds(charge.id, { limit: 3 });
+    expect('the list', JSON.stringify(list.data), JSON.stringify([got]));
+    expect('amount_refunded', (await pingpp.charges.retrieve(charge.id)).amount_refunded, 30);
+    return got.transaction_no;
+  });
+
+  await check('a refund that the channel refuses is HTTP 200', async () => {
+    await fault('refund', 'failed');
+    const got = await pingpp.charges.createRefund(charge.id, { description: 'x' });
+    expect('status', got.status, 'failed');
+    expect('failure_code', got.failure_code, 'refund_refused_msg');
+    return got.failure_msg;
+  });
+
+  await check('400 refund of more than is left', () => refused('PingppInvalidRequestError',
+    () => pingpp.charges.createRefund(charge.id, { amount: 71, description: 'x' }), { param: 'amount' }));
+
+  await check('400 refund without a description', () => refused('PingppInvalidRequestError',
+    () => pingpp.charges.createRefund(charge.id, {}), { param: 'description' }));
+
+  await check('reverse', async () => {
+    const unpaid = await pingpp.charges.create(params('v'));
+    expect('reversed', (await pingpp.charges.reverse(unpaid.id)).reversed, true);
+    return refused('PingppInvalidRequestError', () => pingpp.charges.reverse(charge.id));
+  });
+}
+
+async function orders(pingpp) {
+  const orderParams = (suffix) => ({
+    app: APP, merchant_order_no: `N${run}${suffix}`, amount: 100, currency: 'cny', client_ip: '192.0.2.10', subject: 'Tea', body: 'Green tea',
+  });
+  let order;
+
+  await check('create an order', async () => {
+    order = await pingpp.orders.create(orderParams('o'));
+    expect('object', order.object, 'order');
+    expect('status', order.status, 'created');
+    expect('livemode', order.livemode, live);
+    expect('app', order.app, APP);
+    expect('amount', order.amount, 100);
+    return order.id;
+  });
+
+  await check('pay the order', async () => {
+    const paying = await pingpp.orders.pay(order.id, { channel: 'wx_lite', charge_amount: 100, extra: { open_id: 'oABCDEFGHIJKLMNOPQRSTUVWXYZ_' } });
+    expect('charge_essentials.channel', paying.charge_essentials.channel, 'wx_lite');
+    expect('typeof paySign', typeof paying.charge_essentials.credential.wx_lite.paySign, 'string');
+    await lever(`charges/${paying.charge}/pay`);
+    order = await pingpp.orders.retrieve(order.id);
+    expect('status', order.status, 'paid');
+    expect('amount_paid', order.amount_paid, 100);
+    expect('charge', order.charge, paying.charge);
+    const charges = await pingpp.orders.listCharges(order.id);
+    expect('its charges', charges.data.map((c) => c.id).join(), paying.charge);
+    expect('its charge', (await pingpp.orders.retrieveCharge(order.id, paying.charge)).paid, true);
+    return paying.charge;
+  });
+
+  await check("400 an order's charge is not refunded by itself", () => refused('PingppInvalidRequestError',
+    () => pingpp.charges.createRefund(order.charge, { description: 'x' }), { code: 'charge_request_invalid' }));
+
+  await check('refund the order', async () => {
+    await fault('refund', 'stuck');
+    const made = await pingpp.orders.createRefund(order.id, { charge: order.charge, charge_amount: 40, description: 'x' });
+    expect('object', made.object, 'list');
+    expect('amount', made.data[0].amount, 40);
+    await lever(`refunds/${made.data[0].id}/succeed`);
+    expect('status', (await pingpp.orders.retrieveRefund(order.id, made.data[0].id)).status, 'succeeded');
+    expect('the list', (await pingpp.orders.listRefunds(order.id)).data.length, 1);
+    order = await pingpp.orders.retrieve(order.id);
+    expect('amount_refunded', order.amount_refunded, 40);
+    expect('order.status', order.status, 'refunded');
+    return made.data[0].id;
+  });
+
+  await check('cancel an order', async () => {
+    const other = await pingpp.orders.create(orderParams('p'));
+    expect('status', (await pingpp.orders.cancel(other.id)).status, 'canceled');
+    const list = await pingpp.orders.list({ app: APP, per_page: 2 });
+    expect('the list', list.data.map((o) => o.id).join(), [other.id, order.id].join());
+    return other.id;
+  });
+}
+
 async function main() {
   const pingpp = client(KEY);
   let charge;
@@ -167,6 +284,9 @@ async function main() {
     await fault('get_charge', '200_error');
     return refused('PingppError', () => pingpp.charges.retrieve(charge.id));
   });
+
+  await refunds(pingpp);
+  await orders(pingpp);
 
   await check('still in order', async () => (await pingpp.charges.retrieve(charge.id)).id);
 }

@@ -1,0 +1,171 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// orderView is all that is known about an order, for the merchant.
+type orderView struct {
+	OrderNo  string          `json:"order_no"`
+	Mode     string          `json:"mode"`   // live or test
+	Status   string          `json:"status"` // created, paid, held, refunded, reversed or expired
+	Amount   int64           `json:"amount"` // fen, of the charge that the status is about
+	Currency string          `json:"currency"`
+	Charges  []orderedCharge `json:"charges"` // oldest first
+	Refunds  []refundView    `json:"refunds"` // oldest first
+	Delivery deliveryView    `json:"delivery"`
+}
+
+// orderedCharge is one attempt to pay the order.
+type orderedCharge struct {
+	Charge         *string `json:"charge"` // ch_…; null when Ping++ has not answered with one
+	Number         string  `json:"number"` // Ping++'s order_no: the merchant's on the first attempt, with a suffix later
+	Channel        string  `json:"channel"`
+	Amount         int64   `json:"amount"` // fen
+	Currency       string  `json:"currency"`
+	Status         string  `json:"status"` // as the order's, and preparing, refused or unknown
+	Paid           bool    `json:"paid"`
+	Superseded     bool    `json:"superseded"`      // a later attempt took its place
+	AmountRefunded int64   `json:"amount_refunded"` // fen
+	Created        int64   `json:"created"`         // Unix seconds
+	TimePaid       *int64  `json:"time_paid"`       // Unix seconds
+	TimeExpire     *int64  `json:"time_expire"`     // Unix seconds
+}
+
+// deliveryView says whether the shop's backend knows.
+type deliveryView struct {
+	// State is that of the event that is worst off: dead, held, pending, delivered, discarded or filtered; none without events.
+	State  string      `json:"state"`
+	Events []eventView `json:"events"` // oldest first
+}
+
+// eventView is one event and how far its delivery is.
+type eventView struct {
+	ID        string   `json:"id"`
+	Type      string   `json:"type"`
+	Charge    *string  `json:"charge"`
+	State     string   `json:"state"`
+	Reasons   []string `json:"reasons"` // why it is held or filtered
+	Attempts  int      `json:"attempts"`
+	LastError *string  `json:"last_error"` // why the last attempt did not count
+	Received  int64    `json:"received"`   // Unix seconds, as all times here
+	NextTry   *int64   `json:"next_try"`   // while it is pending
+	Settled   *int64   `json:"settled"`
+}
+
+// order serves GET /pay/orders/{order_no}: every attempt to pay it, every refund, and whether the backend knows.
+func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) error {
+	ctx := r.Context()
+	l, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	attempts, err := l.Attempts(ctx, s.Scope, orderNo)
+	if err != nil {
+		return err
+	}
+	v := orderView{OrderNo: orderNo, Mode: string(s.Scope.Mode), Charges: []orderedCharge{}, Refunds: []refundView{}}
+	if v.Delivery, err = s.delivery(ctx, l, orderNo); err != nil {
+		return err
+	}
+	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
+		return &Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+	}
+	now := s.Now()
+	v.Status = "created" // when all that is known of it is an event that names no charge
+	if len(attempts) > 0 {
+		v.Status = ""
+	}
+	for i := range attempts {
+		v.add(&attempts[i], now)
+	}
+	refunds, err := l.RefundsOf(ctx, s.Scope, orderNo)
+	if err != nil {
+		return err
+	}
+	for i := range refunds {
+		v.Refunds = append(v.Refunds, viewRefund(&refunds[i]))
+	}
+	w.Header().Set("X-Pay-Order-No", orderNo)
+	writeJSON(w, http.StatusOK, v)
+	return nil
+}
+
+// The states of a charge, the one that says most about its order first.
+var statusOrder = []string{"held", "paid", "refunded", "created", "preparing", "unknown", "expired", "reversed", "refused"}
+
+// add takes an attempt in. Of two that say as much the later counts.
+func (v *orderView) add(c *ledger.Charge, now time.Time) {
+	o := orderedCharge{
+		Charge: optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: attemptStatus(c, now),
+		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: unix(c.TimeExpire),
+	}
+	if c.Paid {
+		o.TimePaid = unix(c.TimePaid)
+	}
+	v.Charges = append(v.Charges, o)
+	if v.Status == "" || slices.Index(statusOrder, o.Status) <= slices.Index(statusOrder, v.Status) {
+		v.Status, v.Amount, v.Currency = o.Status, o.Amount, o.Currency
+	}
+	switch v.Status {
+	case "preparing", "unknown", "refused": // of an attempt; the order can still be paid
+		v.Status = "created"
+	}
+}
+
+// attemptStatus is an attempt as the merchant sees it now.
+func attemptStatus(c *ledger.Charge, now time.Time) string {
+	if !c.Paid && !c.Reversed {
+		switch c.State {
+		case ledger.Reserving:
+			return "preparing"
+		case ledger.Refused:
+			return "refused"
+		case ledger.Unknown:
+			return "unknown"
+		}
+	}
+	return view(c, now).Status
+}
+
+// The states of events, the worst first.
+var stateOrder = []ledger.State{ledger.Dead, ledger.Held, ledger.Pending, ledger.Delivered, ledger.Discarded, ledger.Filtered}
+
+func (s *Site) delivery(ctx context.Context, l ledger.Ledger, orderNo string) (deliveryView, error) {
+	d := deliveryView{State: "none", Events: []eventView{}}
+	events, err := l.Events(ctx, ledger.Filter{Scope: s.Scope, OrderNo: orderNo, Limit: 1000})
+	if err != nil {
+		return d, err
+	}
+	worst := len(stateOrder)
+	for i := range slices.Backward(events) {
+		e := &events[i]
+		v := eventView{ID: e.ID, Type: e.Type, Charge: optional(e.ChargeID), State: string(e.State), Reasons: e.Reasons, Attempts: e.Attempts,
+			Received: e.Received.Unix(), Settled: unix(e.Settled)}
+		if v.Reasons == nil {
+			v.Reasons = []string{}
+		}
+		if e.State == ledger.Pending {
+			v.NextTry = unix(e.Due)
+		}
+		if e.State == ledger.Pending || e.State == ledger.Dead {
+			tries, err := l.Deliveries(ctx, s.Scope, e.ID)
+			if err != nil {
+				return d, err
+			}
+			if n := len(tries); n > 0 {
+				v.LastError = optional(tries[n-1].Error)
+			}
+		}
+		if i := slices.Index(stateOrder, e.State); i >= 0 && i < worst {
+			worst, d.State = i, string(e.State)
+		}
+		d.Events = append(d.Events, v)
+	}
+	return d, nil
+}

@@ -1,0 +1,352 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
+)
+
+const (
+	maxRefundBody        = 16 << 10 // bytes
+	maxRefundDescription = 255      // characters; Ping++'s
+)
+
+// No dot and no slash: the number becomes part of an event's id and of a path.
+var refundNoSyntax = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// refundRequest is what the merchant asks to give back. Of OrderNo and Charge one is set.
+type refundRequest struct {
+	OrderNo     string
+	Charge      string
+	RefundNo    string
+	Amount      int64 // fen; 0: everything that is left
+	Description string
+}
+
+// refundView is what the merchant sees of a refund.
+type refundView struct {
+	RefundNo      *string `json:"refund_no"` // null: made elsewhere, in Ping++'s dashboard
+	Refund        *string `json:"refund"`    // re_…; null until Ping++ has answered
+	Charge        string  `json:"charge"`
+	OrderNo       string  `json:"order_no"` // the merchant's
+	Amount        int64   `json:"amount"`   // fen
+	Status        string  `json:"status"`   // pending, succeeded or failed
+	FailureCode   *string `json:"failure_code"`
+	FailureMsg    *string `json:"failure_msg"`
+	Created       int64   `json:"created"`        // Unix seconds
+	TimeSucceeded *int64  `json:"time_succeeded"` // Unix seconds
+}
+
+func viewRefund(re *ledger.Refund) refundView {
+	v := refundView{
+		RefundNo: optional(re.RefundNo), Refund: optional(re.ID), Charge: re.ChargeID, OrderNo: re.OrderNo, Amount: re.Amount,
+		Status: string(re.State), FailureCode: optional(re.FailureCode), FailureMsg: optional(re.FailureMsg), Created: re.Created.Unix(),
+	}
+	if re.State == ledger.RefundAsked { // it will be made, or looked for: to the merchant that is the same
+		v.Status = string(ledger.RefundPending)
+	}
+	if re.State == ledger.RefundSucceeded {
+		v.TimeSucceeded = unix(re.TimeSucceeded)
+	}
+	return v
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func unix(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	seconds := t.Unix()
+	return &seconds
+}
+
+// createRefund serves POST /pay/refunds: 201 when Ping++ has the refund, 202 when that is not known yet and we go on with it, 200 when the number
+// was used before for the same refund.
+func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
+	req, err := readRefundRequest(w, r)
+	if err != nil {
+		s.Count.refund(asProblem(err).Code)
+		return err
+	}
+	// What has begun is brought to its end even when the client goes away: its next try then finds the refund.
+	re, fresh, err := s.makeRefund(context.WithoutCancel(r.Context()), req)
+	if err != nil {
+		s.Count.refund(asProblem(err).Code)
+		return err
+	}
+	w.Header().Set("X-Pay-Order-No", re.OrderNo)
+	status, result := http.StatusOK, "repeated"
+	switch {
+	case re.State == ledger.RefundAsked:
+		status, result = http.StatusAccepted, "unknown"
+	case fresh:
+		w.Header().Set("Location", s.Prefix+"/refunds/"+re.RefundNo)
+		status, result = http.StatusCreated, "made"
+	}
+	if fresh && re.State == ledger.RefundFailed {
+		result = "failed"
+	}
+	s.Count.refund(result)
+	if re.State == ledger.RefundFailed && re.ID == "" {
+		return rejectedRefund(re)
+	}
+	writeJSON(w, status, viewRefund(re))
+	return nil
+}
+
+// rejectedRefund is the answer for a refund that Ping++ refused, however often it is asked for.
+func rejectedRefund(re *ledger.Refund) *Problem {
+	return &Problem{Code: "refund_rejected", Cause: fmt.Errorf("%s: %s", re.FailureCode, re.FailureMsg),
+		Members: map[string]any{"refund_no": re.RefundNo, "failure_code": re.FailureCode, "failure_msg": re.FailureMsg}}
+}
+
+// refund serves GET /pay/refunds/{refund_no}.
+func (s *Site) refund(w http.ResponseWriter, r *http.Request, refundNo string) error {
+	l, err := s.open(r.Context())
+	if err != nil {
+		return err
+	}
+	re, err := l.Refund(r.Context(), s.Scope, refundNo)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return &Problem{Code: "not_found", EN: "There is no refund with this refund_no.", ZH: "没有该 refund_no 对应的退款。"}
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-Pay-Order-No", re.OrderNo)
+	writeJSON(w, http.StatusOK, viewRefund(re))
+	return nil
+}
+
+// makeRefund finds the charge, reserves the refund and carries it out. fresh says that the number was not used before.
+func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.Refund, fresh bool, err error) {
+	l, err := s.open(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	res := ledger.RefundReservation{Scope: s.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, Owner: rand.Text()}
+	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		found, orderNo, err := s.refundable(ctx, l, req)
+		if err != nil {
+			return nil, false, err
+		}
+		res.ChargeID, res.OrderNo, res.Paid = found.ID, orderNo, found.Amount
+	case err != nil:
+		return nil, false, err
+	case req.Charge != "" && req.Charge != re.ChargeID || req.OrderNo != "" && req.OrderNo != re.OrderNo:
+		return nil, false, refundNoUsed()
+	default:
+		res.ChargeID, res.OrderNo = re.ChargeID, re.OrderNo
+	}
+	re, fresh, ours, err := s.reserveRefund(ctx, l, res)
+	if err != nil || !ours {
+		return re, fresh, err
+	}
+	lease := ledger.RefundLease{Scope: s.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
+	if err := s.Reconciler.MakeRefund(ctx, l, re, lease, fresh); err != nil {
+		return nil, fresh, refundProblem(err)
+	}
+	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
+	return re, fresh, err
+}
+
+// refundable returns the charge to refund as Ping++ has it, and the merchant's number of its order.
+func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundRequest) (*pingpp.Charge, string, error) {
+	chargeID, orderNo := req.Charge, req.OrderNo
+	if chargeID == "" {
+		paid, err := s.paidCharge(ctx, l, orderNo)
+		if err != nil {
+			return nil, "", err
+		}
+		chargeID = paid
+	}
+	found, err := s.Pingpp.GetCharge(ctx, chargeID)
+	if err != nil {
+		return nil, "", lookUpProblem(err)
+	}
+	if !found.Paid {
+		return nil, "", problem("charge_not_paid", nil)
+	}
+	ours, err := l.Charge(ctx, s.Scope, chargeID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		ours, err = &ledger.Charge{}, nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[metaOrderNo], found.OrderNo)
+	if found.AmountRefunded > ours.AmountRefunded {
+		if err := s.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
+			s.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
+		}
+	}
+	return found, orderNo, nil
+}
+
+// lookUpProblem is why a charge that the merchant named cannot be had from Ping++.
+func lookUpProblem(err error) *Problem {
+	perr, ok := errors.AsType[*pingpp.Error](err)
+	malformed := ok && perr.Kind == pingpp.InvalidRequest && perr.Status == 0 // what was named has not the form of an id
+	if ok && (malformed || perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
+		return &Problem{Code: "charge_not_found", Cause: err, EN: "This app has no such charge in this mode.", ZH: "该应用在当前模式下没有此支付单。"}
+	}
+	p, _ := createProblem(err)
+	return p
+}
+
+// paidCharge returns the id of the charge that paid an order. While none is known, Ping++ is asked about those that may have.
+func (s *Site) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) (string, error) {
+	for asked := false; ; asked = true {
+		attempts, err := l.Attempts(ctx, s.Scope, orderNo)
+		if err != nil {
+			return "", err
+		}
+		if len(attempts) == 0 {
+			return "", &Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+		}
+		var paid []string
+		for i := range attempts {
+			if attempts[i].Paid {
+				paid = append(paid, attempts[i].ID)
+			}
+		}
+		switch {
+		case len(paid) == 1:
+			return paid[0], nil
+		case len(paid) > 1:
+			p := invalidRefund("order_no", "The order was paid more than once: name one of its charges as charge.", "该订单被支付了多次，请用 charge 指定要退款的支付单。")
+			p.Members["charges"] = paid
+			return "", p
+		case asked:
+			return "", problem("charge_not_paid", nil)
+		}
+		for i := range attempts {
+			if attempts[i].State == ledger.Open && !attempts[i].Reversed {
+				s.ask(ctx, &attempts[i])
+			}
+		}
+	}
+}
+
+// reserveRefund takes the right to make a refund, waiting for others of the same charge. It says whether the refund is ours to carry out.
+func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.RefundReservation) (re *ledger.Refund, fresh, ours bool, err error) {
+	changed, stop := l.Watch(ledger.ChargeTopic(s.Scope, res.ChargeID))
+	defer stop()
+	deadline := time.NewTimer(reservationWait)
+	defer deadline.Stop()
+	for {
+		res.Now = s.Now()
+		res.Until = res.Now.Add(relay.RefundLease)
+		re, fresh, err = l.ReserveRefund(ctx, res)
+		switch {
+		case err == nil:
+			return re, fresh, re.State == ledger.RefundAsked, nil
+		case errors.Is(err, ledger.ErrRefundDiffers):
+			return nil, false, false, refundNoUsed()
+		case errors.Is(err, ledger.ErrRefundExceeds):
+			return nil, false, false, problem("refund_exceeds", nil)
+		case !errors.Is(err, ledger.ErrReserved):
+			return nil, false, false, err
+		}
+		select {
+		case <-changed:
+		case <-time.After(reservationPoll):
+		case <-deadline.C:
+			if re, err = l.Refund(ctx, s.Scope, res.RefundNo); err != nil {
+				return nil, false, false, retryProblem("charge_in_progress", time.Second, nil)
+			}
+			return re, false, false, nil // somebody else carries it out
+		}
+	}
+}
+
+// refundProblem gives Ping++'s refusal its code: nothing came of the refund, and its number is free again.
+func refundProblem(err error) error {
+	if errors.Is(err, relay.ErrOrderUnknown) {
+		return &Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
+	}
+	perr, ok := errors.AsType[*pingpp.Error](err)
+	if !ok {
+		return err
+	}
+	if perr.Kind == pingpp.InvalidRequest && perr.Status != 0 {
+		switch {
+		case perr.Param == "amount" || perr.Param == "charge_amount" || perr.Param == "" && perr.Code == "": // more than is left, or nothing is
+			return problem("refund_exceeds", err)
+		case perr.Param == "Refund_time":
+			return &Problem{Code: "refund_rejected", Cause: err, Members: map[string]any{"failure_code": "refund_time", "failure_msg": perr.Message}}
+		case perr.Code == "charge_unexpected_status":
+			return problem("charge_not_paid", err)
+		}
+		return &Problem{Code: "provider_rejected", Cause: err, Members: map[string]any{"failure_code": perr.Code, "failure_msg": perr.Message}}
+	}
+	p, _ := createProblem(err)
+	return p
+}
+
+func refundNoUsed() *Problem {
+	p := invalidRefund("refund_no", "This refund_no was used for another refund: charge, amount or description differ. Take a new one.", "该 refund_no 已用于另一笔退款（支付单、金额或描述不同），请使用新的 refund_no。")
+	p.HTTPStatus = http.StatusConflict
+	return p
+}
+
+func invalidRefund(field, en, zh string) *Problem {
+	return &Problem{Code: "refund_invalid", Members: map[string]any{"field": cut(field, 60)}, EN: en, ZH: zh, Cause: errors.New(en)}
+}
+
+// readRefundRequest reads and checks the body. What it does not know is refused, so that no misspelt amount becomes a whole refund.
+func readRefundRequest(w http.ResponseWriter, r *http.Request) (*refundRequest, error) {
+	fields, err := readJSON(w, r, maxRefundBody)
+	if err != nil {
+		return nil, err
+	}
+	req := &refundRequest{}
+	texts := map[string]*string{"order_no": &req.OrderNo, "charge": &req.Charge, "refund_no": &req.RefundNo, "description": &req.Description}
+	for name, raw := range fields {
+		if name == "amount" {
+			if req.Amount, err = strconv.ParseInt(string(raw), 10, 64); err != nil || req.Amount <= 0 {
+				return nil, invalidRefund(name, "amount must be a whole number of fen above 0, without quotes; leave it out to refund everything.", "amount 必须是大于 0 的整数（单位：分，不带引号）；全额退款时请省略该字段。")
+			}
+			continue
+		}
+		into, known := texts[name]
+		if !known {
+			return nil, invalidRefund(name, "There is no such field. Allowed are order_no or charge, refund_no, amount and description.", "没有该字段，允许的字段有：order_no 或 charge、refund_no、amount、description。")
+		}
+		if string(raw) == "null" || json.Unmarshal(raw, into) != nil {
+			return nil, invalidRefund(name, name+" must be a string.", name+" 必须是字符串。")
+		}
+	}
+	length := utf8.RuneCountInString(req.Description)
+	switch {
+	case (req.OrderNo == "") == (req.Charge == ""):
+		return nil, invalidRefund("order_no", "Name the payment by either order_no or charge.", "请用 order_no 或 charge 之一指定支付单。")
+	case !refundNoSyntax.MatchString(req.RefundNo):
+		return nil, invalidRefund("refund_no", "refund_no is your own number for this refund: 1 to 64 letters, digits, - and _.", "refund_no 是商户自己的退款单号：1 到 64 位字母、数字、- 或 _。")
+	case length == 0 || length > maxRefundDescription:
+		return nil, invalidRefund("description", "description must say why, in 1 to 255 characters.", "description 必须填写退款原因，1 到 255 个字符。")
+	}
+	return req, nil
+}

@@ -1,0 +1,508 @@
+package sandbox
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// orderExpire is how long an order can be paid unless it says otherwise.
+const orderExpire = 24 * time.Hour
+
+// order is Ping++'s order object; the fields stand in the order of its JSON.
+type order struct {
+	ID               string            `json:"id"`
+	Object           string            `json:"object"`
+	Created          int64             `json:"created"`
+	Livemode         bool              `json:"livemode"`
+	Paid             bool              `json:"paid"`
+	Refunded         bool              `json:"refunded"`
+	Status           string            `json:"status"` // created, paid, refunded, canceled
+	App              string            `json:"app"`
+	UID              *string           `json:"uid"`
+	AvailableBalance int64             `json:"available_balance"`
+	MerchantOrderNo  string            `json:"merchant_order_no"`
+	Amount           int64             `json:"amount"`        // fen, as all amounts here
+	ActualAmount     int64             `json:"actual_amount"` // there are no coupons here
+	AmountPaid       int64             `json:"amount_paid"`
+	AmountRefunded   int64             `json:"amount_refunded"`
+	CouponAmount     int64             `json:"coupon_amount"`
+	Currency         string            `json:"currency"`
+	Subject          string            `json:"subject"`
+	Body             string            `json:"body"`
+	ClientIP         string            `json:"client_ip"`
+	TimePaid         *int64            `json:"time_paid"`
+	TimeExpire       int64             `json:"time_expire"`
+	Coupon           *string           `json:"coupon"`
+	Charge           *string           `json:"charge"` // the latest
+	Description      *string           `json:"description"`
+	Metadata         object            `json:"metadata"`
+	ChargeEssentials object            `json:"charge_essentials"`
+	ReceiptApp       string            `json:"receipt_app"`
+	ServiceApp       string            `json:"service_app"`
+	AvailableMethods []string          `json:"available_methods"`
+	Charges          list[orderCharge] `json:"charges"`
+
+	request string
+	made    store[*charge]
+	refunds store[*refund]
+}
+
+// orderCharge is a charge as it stands in its order: without its refunds.
+type orderCharge struct {
+	*charge
+	Refunds *int `json:"refunds"` // null
+}
+
+// boughtKey is what a merchant knows an order by.
+type boughtKey struct {
+	live            bool
+	merchantOrderNo string
+}
+
+var (
+	knownOrderParams = []string{"app", "uid", "merchant_order_no", "amount", "currency", "client_ip", "subject", "body", "receipt_app", "service_app",
+		"time_expire", "metadata", "description"}
+	knownPayParams         = []string{"channel", "charge_amount", "charge_order_no", "extra", "time_expire"}
+	knownOrderRefundParams = []string{"charge", "charge_amount", "description", "metadata", "refund_mode", "funding_source"}
+
+	merchantOrderNoShape = regexp.MustCompile(`^[0-9A-Za-z]{8,20}$`)
+)
+
+func (o *order) expired(now time.Time) bool { return now.Unix() >= o.TimeExpire }
+
+// shown is the order as it is answered now, a copy. What its client needs to pay is in charge_essentials.
+func (o *order) shown(now time.Time) *order {
+	out := *o
+	out.ChargeEssentials, out.AvailableMethods = object{}, []string{}
+	out.Charges = o.chargePage(paging{limit: 10}, now)
+	if o.Charge != nil {
+		last, _ := o.made.get(*o.Charge)
+		c := last.shown(now)
+		e := &out.ChargeEssentials
+		e.set("channel", c.Channel)
+		e.set("transaction_no", c.TransactionNo)
+		e.set("credential", c.Credential)
+		e.set("extra", c.Extra)
+		e.set("failure_code", c.FailureCode)
+		e.set("failure_msg", c.FailureMsg)
+	}
+	return &out
+}
+
+func (o *order) chargePage(p paging, now time.Time) list[orderCharge] {
+	found, more := page(&o.made, p, func(*charge) bool { return true })
+	out := list[orderCharge]{Object: "list", URL: "/v1/orders/" + o.ID + "/charges", HasMore: more, Data: []orderCharge{}}
+	for _, c := range found {
+		out.Data = append(out.Data, orderCharge{charge: c.shown(now)})
+	}
+	return out
+}
+
+func (o *order) refundPage(p paging) list[*refund] {
+	found, more := page(&o.refunds, p, func(*refund) bool { return true })
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more)
+}
+
+// createOrder answers POST /v1/orders.
+func (s *Sandbox) createOrder(body []byte, live bool) (any, *apiError) {
+	now := s.cfg.Now()
+	o, refusal := s.readOrder(body, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := boughtKey{live, o.MerchantOrderNo}
+	if s.bought[key] != nil {
+		return nil, badParam("merchant_order_no", "商户订单号重复。", "The merchant_order_no was used before.")
+	}
+	o.Livemode, o.request = live, s.newRequest()
+	for o.ID == "" || s.knownOrder(o.ID) {
+		o.ID = "20" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 10)
+	}
+	s.bought[key] = o
+	for _, old := range s.orderObjects.add(o.ID, o) {
+		delete(s.bought, boughtKey{old.Livemode, old.MerchantOrderNo})
+	}
+	s.log.Info("order created", zap.String("order", o.ID), zap.String("merchant_order_no", o.MerchantOrderNo), zap.Int64("amount", o.Amount))
+	return o.shown(now), nil
+}
+
+func (s *Sandbox) knownOrder(id string) bool {
+	_, ok := s.orderObjects.get(id)
+	return ok
+}
+
+// readOrder checks the parameters of a new order. An order's app is plain text, unlike a charge's.
+func (s *Sandbox) readOrder(body []byte, now time.Time) (*order, *apiError) {
+	in, refusal := parseParams(body, knownOrderParams)
+	if refusal != nil {
+		return nil, refusal
+	}
+	app, refusal := requiredText(in, "app")
+	if refusal != nil {
+		return nil, refusal
+	}
+	if app != s.cfg.App {
+		return nil, notFound("app", app, "app")
+	}
+	no, refusal := requiredText(in, "merchant_order_no")
+	if refusal != nil {
+		return nil, refusal
+	}
+	if !merchantOrderNoShape.MatchString(no) {
+		return nil, badParam("merchant_order_no", "merchant_order_no 必须是 8 到 20 位字母或数字。", "merchant_order_no must consist of 8 to 20 letters and digits.")
+	}
+	p := &params{channel: &channel{currencies: []string{"cny"}}}
+	in.set("order_no", no) // what is left is checked as a charge's
+	for _, check := range []func(object, *params, time.Time) *apiError{readTexts, readAmount, readClientIP, readMetadata} {
+		if refusal := check(in, p, now); refusal != nil {
+			return nil, refusal
+		}
+	}
+	o := &order{Object: "order", Created: now.Unix(), Status: "created", App: app, MerchantOrderNo: no, Amount: p.amount, ActualAmount: p.amount,
+		Currency: p.currency, Subject: p.subject, Body: p.body, ClientIP: p.clientIP, TimeExpire: now.Add(orderExpire).Unix(),
+		Description: p.description, Metadata: p.metadata, ReceiptApp: app, ServiceApp: app}
+	if raw, ok := in.get("time_expire"); ok && !isNull(raw) {
+		at, ok := integer(raw)
+		if !ok || at <= now.Unix() {
+			return nil, badParam("time_expire", "time_expire 必须是将来的 Unix 时间戳。", "time_expire must be a Unix timestamp in the future.")
+		}
+		o.TimeExpire = at
+	}
+	for _, f := range []struct {
+		name string
+		into *string
+	}{{"receipt_app", &o.ReceiptApp}, {"service_app", &o.ServiceApp}} {
+		if raw, ok := in.get(f.name); ok && !isNull(raw) {
+			if *f.into, ok = text(raw); !ok || *f.into == "" {
+				return nil, notA(f.name, "字符串", "a string")
+			}
+		}
+	}
+	if raw, ok := in.get("uid"); ok && !isNull(raw) {
+		uid, ok := text(raw)
+		if !ok {
+			return nil, notA("uid", "字符串", "a string")
+		}
+		o.UID = &uid
+	}
+	return o, nil
+}
+
+// findOrder finds an order in the mode of the key that asks.
+func (s *Sandbox) findOrder(id string, live bool) (*order, *apiError) {
+	o, ok := s.orderObjects.get(id)
+	if !ok || o.Livemode != live {
+		return nil, notFound("order", id, "id")
+	}
+	return o, nil
+}
+
+// getOrder answers GET /v1/orders/{id}.
+func (s *Sandbox) getOrder(id string, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return o.shown(s.cfg.Now()), nil
+}
+
+// payOrder answers POST /v1/orders/{id}/pay: it makes the charge, which then is paid like any other.
+func (s *Sandbox) payOrder(id string, body []byte, live bool, base string) (any, *apiError) {
+	now := s.cfg.Now()
+	in, refusal := parseParams(body, knownPayParams)
+	if refusal != nil {
+		return nil, refusal
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if o.Status != "created" || o.expired(now) {
+		return nil, badStatus("charge_unexpected_status", "订单状态为 "+o.Status+" 或已过期，不能支付。", "The order is "+o.Status+" or has expired and cannot be paid.")
+	}
+	p, refusal := s.readOrderCharge(o, in, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	key := orderKey{live, p.channel.family.name, p.orderNo}
+	c, used := s.orders[key]
+	if used {
+		if _, refusal := c.repeated(p, now); refusal != nil {
+			return nil, refusal
+		}
+		if c.order != o {
+			return nil, channelRefusal(c.Channel, "商户订单号重复")
+		}
+	} else {
+		c = s.addCharge(key, p, live, now, base)
+		c.order = o
+		o.made.add(c.ID, c)
+	}
+	o.Charge = &c.ID
+	return o.shown(now), nil
+}
+
+// readOrderCharge makes a charge's parameters of the order's and of those to pay it with.
+func (s *Sandbox) readOrderCharge(o *order, in object, now time.Time) (*params, *apiError) {
+	raw, ok := in.get("charge_amount")
+	if !ok || isNull(raw) {
+		return nil, missingParam("charge_amount")
+	}
+	amount, ok := integer(raw)
+	if !ok || amount <= 0 || amount > o.ActualAmount-o.AmountPaid {
+		return nil, badParam("charge_amount", "charge_amount 必须大于 0 且不超过待支付金额。", "charge_amount must be more than 0 and at most what is left to pay.")
+	}
+	all := object{}
+	for name, v := range map[string]any{"order_no": o.MerchantOrderNo, "app": map[string]string{"id": s.cfg.App}, "amount": amount, "client_ip": o.ClientIP,
+		"currency": o.Currency, "subject": o.Subject, "body": o.Body} {
+		all.set(name, v)
+	}
+	for _, m := range in {
+		switch m.key {
+		case "charge_amount":
+		case "charge_order_no":
+			all.setRaw("order_no", m.value)
+		default:
+			all.setRaw(m.key, m.value)
+		}
+	}
+	return s.readParams(encode(all), now)
+}
+
+// cancelOrder answers PUT /v1/orders/{id}, which here knows no other change than that one.
+func (s *Sandbox) cancelOrder(id string, body []byte, live bool) (any, *apiError) {
+	in, refusal := parseParams(body, []string{"status", "user"})
+	if refusal != nil {
+		return nil, refusal
+	}
+	status, refusal := requiredText(in, "status")
+	if refusal != nil {
+		return nil, refusal
+	}
+	if status != "canceled" {
+		return nil, badParam("status", "status 只能是 canceled。", "status can only be canceled.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if o.Status != "created" || o.AmountPaid > 0 {
+		return nil, badStatus("charge_unexpected_status", "订单状态为 "+o.Status+"，不能取消。", "The order is "+o.Status+" and cannot be canceled.")
+	}
+	o.Status = "canceled"
+	for c := range o.made.newest() {
+		c.Reversed = true
+	}
+	s.log.Info("order canceled", zap.String("order", o.ID))
+	return o.shown(s.cfg.Now()), nil
+}
+
+// listOrders answers GET /v1/orders, by pages that have numbers.
+func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &filter{live: live, to: 1<<63 - 1, flags: map[string]bool{}}
+	number, size := 1, 20
+	if query.Get("app") != s.cfg.App {
+		return nil, notFound("app", query.Get("app"), "app")
+	}
+	for name, values := range query {
+		value := values[len(values)-1]
+		n, err := strconv.Atoi(value)
+		var refusal *apiError
+		switch name {
+		case "app":
+		case "page":
+			if number = n; err != nil || n < 1 {
+				refusal = notA(name, "正整数", "a positive integer")
+			}
+		case "per_page":
+			if size = n; err != nil || n < 1 || n > 100 {
+				refusal = notA(name, " 1 到 100 的整数", "an integer from 1 to 100")
+			}
+		case "paid", "refunded":
+			if value != "true" && value != "false" {
+				refusal = notA(name, " true 或 false", "true or false")
+			}
+			f.flags[name] = value == "true"
+		case "created", "created[gt]", "created[gte]", "created[lt]", "created[lte]":
+			refusal = f.readCreated(name, value)
+		default:
+			refusal = unknownParam(name)
+		}
+		if refusal != nil {
+			return nil, refusal
+		}
+	}
+	now := s.cfg.Now()
+	out := list[*order]{Object: "list", URL: "/v1/orders", Data: []*order{}}
+	skip := (number - 1) * size
+	for o := range s.orderObjects.newest() {
+		paid, byPaid := f.flags["paid"]
+		refunded, byRefunded := f.flags["refunded"]
+		if o.Livemode != live || o.Created < f.from || o.Created > f.to || byPaid && o.Paid != paid || byRefunded && o.Refunded != refunded {
+			continue
+		}
+		if skip--; skip >= 0 {
+			continue
+		}
+		if len(out.Data) == size {
+			out.HasMore = true
+			break
+		}
+		out.Data = append(out.Data, o.shown(now))
+	}
+	return out, nil
+}
+
+// orderCharges answers GET /v1/orders/{id}/charges[/{id}].
+func (s *Sandbox) orderCharges(id, chargeID string, query url.Values, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	now := s.cfg.Now()
+	if chargeID != "" {
+		c, ok := o.made.get(chargeID)
+		if !ok {
+			return nil, notFound("charge", chargeID, "id")
+		}
+		return orderCharge{charge: c.shown(now)}, nil
+	}
+	p, refusal := readPaging(query, "charge", o.made.has)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return o.chargePage(p, now), nil
+}
+
+// orderPaid books the payment of a charge on its order; order.succeeded follows charge.succeeded.
+func (s *Sandbox) orderPaid(c *charge, now time.Time) {
+	o := c.order
+	if o == nil {
+		return
+	}
+	if o.AmountPaid += c.Amount; o.AmountPaid < o.ActualAmount || o.Paid {
+		return
+	}
+	unix := now.Unix()
+	o.Paid, o.Status, o.TimePaid, o.Charge = true, "paid", &unix, &c.ID
+	s.log.Info("order paid", zap.String("order", o.ID), zap.String("merchant_order_no", o.MerchantOrderNo))
+	s.emit(newEvent{kind: "order.succeeded", object: o.shown(now), live: o.Livemode, request: &o.request, charge: c.ID})
+}
+
+// orderRefunded books a refund that has succeeded on the order of its charge; order.refunded says nothing about which refund.
+func (s *Sandbox) orderRefunded(re *refund, now time.Time) {
+	o := re.of.order
+	if o == nil {
+		return
+	}
+	o.AmountRefunded += re.Amount
+	o.Refunded, o.Status = true, "refunded"
+	s.emit(newEvent{kind: "order.refunded", object: o.shown(now), live: o.Livemode, request: &re.request, charge: re.of.ID})
+}
+
+// createOrderRefunds answers POST /v1/orders/{id}/order_refunds: a list, with one refund for each charge.
+func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *apiError) {
+	in, refusal := parseParams(body, knownOrderRefundParams)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if raw, ok := in.get("refund_mode"); ok && !isNull(raw) {
+		if mode, _ := text(raw); mode != "to_source" { // there are no balances here
+			return nil, badParam("refund_mode", "refund_mode 只能是 to_source。", "refund_mode can be to_source.")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	p, charges, refusal := o.readRefund(in)
+	if refusal != nil {
+		return nil, refusal
+	}
+	var made []*refund
+	for _, c := range charges {
+		re, refusal := s.refund(c, p, "")
+		if refusal != nil {
+			return nil, refusal
+		}
+		made = append(made, re)
+	}
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", made, false), nil
+}
+
+// readRefund reads the parameters of a refund and which charges it concerns: the one named, or all that are paid.
+func (o *order) readRefund(in object) (p refundParams, charges []*charge, refusal *apiError) {
+	rest := slices.Clone(in)
+	rest = slices.DeleteFunc(rest, func(m member) bool { return m.key == "charge" || m.key == "charge_amount" || m.key == "refund_mode" })
+	if raw, ok := in.get("charge_amount"); ok {
+		rest.setRaw("amount", raw)
+	}
+	if p, refusal = readRefundParams(encode(rest)); refusal != nil {
+		if refusal.param == "amount" {
+			refusal.param = "charge_amount"
+		}
+		return p, nil, refusal
+	}
+	raw, ok := in.get("charge")
+	if ok && !isNull(raw) {
+		id, _ := text(raw)
+		c, ok := o.made.get(id)
+		if !ok {
+			return p, nil, notFound("charge", id, "charge")
+		}
+		return p, []*charge{c}, nil
+	}
+	if p.amount != 0 {
+		return p, nil, missingParam("charge")
+	}
+	for c := range o.made.newest() {
+		if c.Paid {
+			charges = append(charges, c)
+		}
+	}
+	if len(charges) == 0 {
+		return p, nil, badStatus("charge_unexpected_status", "订单未支付，不能退款。", "The order is not paid and cannot be refunded.")
+	}
+	return p, charges, nil
+}
+
+// orderRefunds answers GET /v1/orders/{id}/order_refunds[/{id}].
+func (s *Sandbox) orderRefunds(id, refundID string, query url.Values, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refundID != "" {
+		re, ok := o.refunds.get(refundID)
+		if !ok {
+			return nil, notFound("refund", refundID, "id")
+		}
+		return re.shown(), nil
+	}
+	p, refusal := readPaging(query, "refund", o.refunds.has)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return o.refundPage(p), nil
+}
