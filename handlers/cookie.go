@@ -29,10 +29,10 @@ func (s *Site) cookieName(use string) string {
 	return string(name) + "_" + use
 }
 
-// scheme is how the client came, as far as we can tell. What an unknown proxy says counts only where plain HTTP is served too:
-// there it can but make a cookie safer.
+// scheme is how the client came, as far as we can tell. Plain HTTP is believed only where it is served too; what an unknown proxy
+// says then can but make a cookie safer.
 func (s *Site) scheme(r *http.Request) string {
-	if s.Secure(r) || s.AllowHTTP && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if !s.AllowHTTP || s.Secure(r) || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		return "https"
 	}
 	return "http"
