@@ -67,7 +67,7 @@ func (l *Ledger) prune(ctx context.Context, find, drop string, before int64, lim
 			continue
 		}
 		var gone int
-		err = l.write(ctx, func(t *tx) error {
+		err = l.writeLax(ctx, func(t *tx) error {
 			gone = 0
 			for _, id := range old {
 				rows, _, err := t.change(drop, id)

@@ -38,7 +38,7 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 	if c.Limit <= 0 {
 		return nil, nil
 	}
-	err = l.write(ctx, func(t *tx) error {
+	err = l.writeLax(ctx, func(t *tx) error {
 		cs = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
@@ -72,7 +72,7 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 
 // Queried implements [ledger.Charges].
 func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		err := t.changeOne(q.Scope, func(scope int64) (int64, int64, error) {
 			return t.change(sqlQueried, q.Reversed, millis(q.Next), scope, q.ChargeID)
 		})
@@ -85,7 +85,7 @@ func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 
 // NoteClient implements [ledger.Charges]. It is a reason to ask Ping++ now.
 func (l *Ledger) NoteClient(ctx context.Context, s ledger.Scope, id string, n ledger.ClientNote) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		at := millis(n.At)
 		err := t.changeOne(s, func(scope int64) (int64, int64, error) {
 			return t.change(sqlNoteClient, n.Result, at, max(at, 1), scope, id) // 0 would mean never

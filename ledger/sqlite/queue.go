@@ -45,7 +45,7 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 	if c.Limit <= 0 {
 		return nil, nil
 	}
-	err = l.write(ctx, func(t *tx) error {
+	err = l.writeLax(ctx, func(t *tx) error {
 		es = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
@@ -72,7 +72,7 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 
 // Renew implements [ledger.Events].
 func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) error {
-	return l.write(ctx, func(t *tx) error {
+	return l.writeLax(ctx, func(t *tx) error {
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) er
 	if d.Uncounted && d.State != ledger.Pending {
 		return fmt.Errorf("ledger: a delivery of %s that does not count cannot end in state %q; use pending", d.EventID, d.State)
 	}
-	return l.write(ctx, func(t *tx) error { return t.settle(owner, d) })
+	return l.writeLax(ctx, func(t *tx) error { return t.settle(owner, d) })
 }
 
 func (t *tx) settle(owner string, d ledger.Delivery) error {

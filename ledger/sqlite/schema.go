@@ -5,7 +5,8 @@ const schemaVersion = 1
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
 // big and read seldom (bodies) has a table of its own: rows that change often stay small, and pruning removes whole rows.
-// Every index that only pending events need holds only those. Times are Unix milliseconds, 0 for none; money is in fen.
+// Every index that only pending events need holds only those. A CHECK with a
+// list of states would cost a temporary table for each row that is written. Times are Unix milliseconds, 0 for none; money is in fen.
 const schema = `
 CREATE TABLE scopes (
 	id   INTEGER PRIMARY KEY,
@@ -32,7 +33,7 @@ CREATE TABLE events (
 	received  INTEGER NOT NULL,
 	host      TEXT NOT NULL,
 	trace     TEXT NOT NULL,
-	state     TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead', 'held', 'discarded', 'filtered')),
+	state     TEXT NOT NULL,        -- pending, delivered, dead, held, discarded or filtered
 	reasons   TEXT NOT NULL,        -- JSON array, or empty
 	late      TEXT NOT NULL,
 	attempts  INTEGER NOT NULL DEFAULT 0,
@@ -112,7 +113,7 @@ CREATE TABLE charges (
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL CHECK (state IN ('reserved', 'created', 'refused', 'unknown', 'foreign')),
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',

@@ -1,8 +1,9 @@
 // Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator.
 //
-// All writes go through one goroutine with a connection of its own, which commits everything that waits in one
-// transaction: one fsync for many (see writer.go). Reads have a pool of their own and never wait for a write. Several
-// processes may use one file, on one machine; the file must not be on a network file system.
+// All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
+// transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
+// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. Several processes may
+// use one file, on one machine; the file must not be on a network file system.
 package sqlite
 
 import (
@@ -67,8 +68,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 		return nil, err
 	}
 
-	// fdatasync leaves out the time stamps only: a commit is as durable and costs half. Where the system has none the
-	// error says so and fsync stays.
+	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
 	l := &Ledger{file: file, log: o.Logger}
@@ -132,7 +132,16 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 
 // write runs a function in the writer's next transaction and returns once that is on disk.
 func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
-	j := &job{ctx: ctx, run: f, done: make(chan error, 1)}
+	return l.do(ctx, &job{ctx: ctx, run: f, done: make(chan error, 1)})
+}
+
+// writeLax is write for what may be lost in a power failure, since it would only be done again: it returns once the transaction
+// is committed, and everything that was committed before it is on disk. A process that dies loses nothing of it.
+func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
+	return l.do(ctx, &job{ctx: ctx, run: f, lax: true, done: make(chan error, 1)})
+}
+
+func (l *Ledger) do(ctx context.Context, j *job) error {
 	if err := l.enqueue(ctx, j); err != nil {
 		return err
 	}

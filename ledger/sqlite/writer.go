@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -17,20 +16,23 @@ const (
 	queueSize = 1024 // jobs that wait; further callers wait to get in
 
 	// Two processes that write all the time share the lock. SQLite's own waiting sleeps up to 100 ms at a time, and meanwhile the
-	// other takes the lock again and again, longer than a lease lasts. So the writer asks often, and for a while after it had to
-	// wait it leaves the other a gap before each transaction.
+	// other takes the lock again and again, longer than a lease lasts. So the writer asks often, and it leaves the other a gap:
+	// now and then when it has written without a pause, and before each transaction for a while after it had to wait itself.
 	lockWait   = 5 * time.Second // for the lock, before the jobs fail
 	lockPause  = 500 * time.Microsecond
 	lockGap    = time.Millisecond
-	contention = time.Second // how long the gap is left after the last wait
+	lockStint  = 50 * time.Millisecond // without a pause
+	contention = time.Second           // how long the gap is left after the last wait
 )
 
 // job is one write. Its function may run more than once, each time in a transaction that has nothing of the run before.
 type job struct {
-	ctx   context.Context
-	run   func(t *tx) error
-	taken atomic.Bool // by the writer, or by the caller who gave up: who is first decides
-	done  chan error  // takes one result without blocking
+	ctx    context.Context
+	run    func(t *tx) error
+	lax    bool        // to lose it in a power failure harms nobody: its caller need not wait for the disk
+	taken  atomic.Bool // by the writer, or by the caller who gave up: who is first decides
+	result error
+	done   chan error // takes one result without blocking
 }
 
 // drop withdraws the job, unless the writer has taken it already.
@@ -48,19 +50,24 @@ func (j *job) take() bool {
 	return true
 }
 
-// writer owns the one connection that writes.
+// writer owns the one connection that writes. It commits when nothing more waits and the disk is free, so that a transaction
+// is put together while the one before is forced to the disk.
 type writer struct {
 	ledger  *Ledger
 	batch   int
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
 	conn    *statements   // nil after an error that may have spoilt it
-	waited  time.Time     // when the writer last had to wait for another process's lock
-	commits atomic.Int64  // for tests
+	disk    *disk
+	waited  time.Time    // when the writer last had to wait for another process's lock
+	ended   time.Time    // when the last transaction did
+	stint   time.Time    // since when there was no pause between transactions
+	commits atomic.Int64 // for tests
+	folder  *folder
 }
 
 func newWriter(l *Ledger, batch int) *writer {
-	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{})}
+	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(), folder: newFolder(l)}
 }
 
 // connect opens the connection if there is none.
@@ -72,7 +79,12 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil { // begin waits in its own way
+	_, err = conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0") // begin waits in its own way
+	if err == nil {
+		w.disk.settle()
+		err = w.disk.open(w.ledger.file)
+	}
+	if err != nil {
 		return errors.Join(err, conn.close())
 	}
 	w.conn = conn
@@ -82,28 +94,97 @@ func (w *writer) connect(ctx context.Context) error {
 // run writes until the queue is closed and empty.
 func (w *writer) run() {
 	defer close(w.done)
+	go w.disk.run()
+	go w.folder.run()
 	for first := range w.queue {
-		// Those whom the last commit woke are about to come with their next write: let them run first, and one fsync does
-		// for all of them instead of for one and then for the rest.
-		runtime.Gosched()
-		jobs := w.gather(nil, first)
-		err := w.begin()
-		if err != nil {
-			fail(jobs, err)
-			continue
+		if first.take() {
+			w.transact(first)
 		}
-		// Waiting for the lock may have taken a while: whoever came meanwhile comes along.
-		jobs = w.gather(jobs, nil)
-		w.write(jobs)
 	}
+	close(w.disk.batches)
+	<-w.disk.done
+	close(w.folder.full)
+	<-w.folder.done
 }
 
-// gather takes from the queue what is there.
-func (w *writer) gather(jobs []*job, first *job) []*job {
-	if first != nil && first.take() {
-		jobs = append(jobs, first)
+// transact runs a job, and everything that comes while it waits for the disk, in one transaction. When one fails after it
+// wrote something, each is done again in a transaction of its own, so that none suffers from another.
+func (w *writer) transact(first *job) {
+	if err := w.begin(); err != nil {
+		// Whoever waits has waited as long: they need not each find out.
+		fail(append(w.waiting(), first), err)
+		return
 	}
-	for len(jobs) < w.batch {
+	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	var jobs []*job
+	for j := first; j != nil; j = w.more(len(jobs)) {
+		jobs = append(jobs, j)
+		j.result = w.do(t, j)
+		if j.result == nil || !t.dirty {
+			continue
+		}
+		w.rollback()
+		if len(jobs) == 1 {
+			j.done <- j.result
+			return
+		}
+		for _, j := range jobs {
+			w.alone(j)
+		}
+		return
+	}
+	w.commit(t, jobs)
+}
+
+// alone runs a job in a transaction of its own.
+func (w *writer) alone(j *job) {
+	if err := w.begin(); err != nil {
+		j.done <- err
+		return
+	}
+	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	if j.result = w.do(t, j); j.result != nil && t.dirty {
+		w.rollback()
+		j.done <- j.result
+		return
+	}
+	w.commit(t, []*job{j})
+}
+
+// more returns the next job of the transaction; nil when it is to be committed.
+func (w *writer) more(n int) *job {
+	for n < w.batch {
+		select {
+		case j, open := <-w.queue:
+			if !open {
+				return nil
+			}
+			if j.take() {
+				return j
+			}
+			continue
+		default:
+		}
+		if w.disk.outstanding.Load() == 0 || time.Since(w.waited) < contention {
+			return nil
+		}
+		select {
+		case j, open := <-w.queue:
+			if !open {
+				return nil
+			}
+			if j.take() {
+				return j
+			}
+		case <-w.disk.idle:
+		}
+	}
+	return nil
+}
+
+// waiting takes all jobs that wait.
+func (w *writer) waiting() (jobs []*job) {
+	for {
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -116,45 +197,11 @@ func (w *writer) gather(jobs []*job, first *job) []*job {
 			return jobs
 		}
 	}
-	return jobs
 }
 
 func fail(jobs []*job, err error) {
 	for _, j := range jobs {
 		j.done <- err
-	}
-}
-
-// write runs the jobs in the transaction that has begun. When one fails after it wrote something, each is done again in a
-// transaction of its own, so that none suffers from another.
-func (w *writer) write(jobs []*job) {
-	results := make([]error, len(jobs))
-	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
-	for i, j := range jobs {
-		results[i] = w.do(t, j)
-		if results[i] == nil || !t.dirty {
-			continue
-		}
-		w.rollback()
-		if len(jobs) == 1 {
-			j.done <- results[i]
-			return
-		}
-		for _, j := range jobs {
-			if err := w.begin(); err != nil {
-				j.done <- err
-				continue
-			}
-			w.write([]*job{j})
-		}
-		return
-	}
-	if err := w.commit(t); err != nil {
-		fail(jobs, err)
-		return
-	}
-	for i, j := range jobs {
-		j.done <- results[i]
 	}
 }
 
@@ -179,9 +226,19 @@ func (w *writer) begin() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
+	if err := w.mend(); err != nil {
+		return err
+	}
+	if w.folder.behind.Swap(false) {
+		_, _, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
+	}
 	start := time.Now()
-	if start.Sub(w.waited) < contention {
+	if start.Sub(w.ended) > lockGap {
+		w.stint = start
+	}
+	if start.Sub(w.waited) < contention || start.Sub(w.stint) > lockStint {
 		time.Sleep(lockGap)
+		w.stint = start
 	}
 	for {
 		_, err := w.conn.exec(sqlBegin)
@@ -197,24 +254,54 @@ func (w *writer) begin() error {
 	}
 }
 
-func (w *writer) commit(t *tx) error {
+// commit ends the transaction and leaves its jobs to the disk.
+func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
 		_, err = w.conn.exec(sqlCommit)
 	}
 	if err != nil {
 		w.rollback()
-		return err
+		fail(jobs, err)
+		return
 	}
+	w.ended = time.Now()
 	w.commits.Add(1)
 	w.ledger.scopes.add(t.fresh)
-	w.ledger.Signal(t.topics...)
+	b := batch{jobs: jobs, lax: true, signal: func() { w.ledger.Signal(t.topics...) }}
+	for _, j := range jobs {
+		b.lax = b.lax && j.lax
+	}
+	w.disk.add(b)
+	w.folder.add(len(jobs))
+}
+
+// mend makes good what the disk has not taken: the -wal file may have a hole, so all that is in it is copied into the ledger's own
+// file, and forced to the disk there. Until that succeeds nothing is written.
+func (w *writer) mend() error {
+	if !w.disk.failed.Load() {
+		return nil
+	}
+	w.disk.settle()
+	frames, copied, err := w.conn.checkpoint("FULL")
+	if err == nil && copied < frames {
+		err = errors.New("others are reading it")
+	}
+	if err == nil {
+		err = w.disk.open(w.ledger.file)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
+	}
+	w.disk.failed.Store(false)
+	w.ledger.log.Info("the disk works again", zap.String("file", w.ledger.file))
 	return nil
 }
 
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
 // is replaced.
 func (w *writer) rollback() {
+	w.ended = time.Now()
 	if _, err := w.conn.exec(sqlRollback); err != nil && !noTransaction(err) {
 		w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
 		_ = w.conn.close()
@@ -224,9 +311,10 @@ func (w *writer) rollback() {
 
 // close folds the -wal file into the ledger and closes the connection.
 func (w *writer) close() error {
+	err := w.disk.close()
 	if w.conn == nil {
-		return nil
+		return err
 	}
-	_, err := w.conn.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(err, w.conn.close())
+	_, _, cerr := w.conn.checkpoint("TRUNCATE")
+	return errors.Join(err, cerr, w.conn.close())
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -99,31 +98,38 @@ type hooks struct {
 	next   atomic.Uint32
 }
 
-// event returns the body of an event and its id. The ids are spread evenly over the ledger's indexes, as Ping++'s are, and end with a
-// number that counts.
+// event returns the body of an event and its id. Ids are like Ping++'s: digits that begin with the mode, the day and the time, and
+// end without an order. A merchant's order numbers may be anything: these are spread evenly over the ledger's indexes.
 func (h *hooks) event() (id string, body []byte) {
-	n := h.next.Add(1)
+	n, now := h.next.Add(1), time.Now()
 	var spread [8]byte
 	_, _ = rand.Read(spread[:])
 	spread[0] &= 0x7f // as far as SQLite's integers reach: see prefill
-	key := hex.EncodeToString(spread[:]) + fmt.Sprintf("%08x", n)
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	body = fmt.Appendf(nil, `{"id":"evt_%[1]s","created":%[2]s,"livemode":false,"type":"charge.succeeded","data":{"object":{"id":"ch_%[1]s","object":"charge",`+
-		`"created":%[2]s,"livemode":false,"paid":true,"refunded":false,"reversed":false,"app":"%[3]s","channel":"wx_lite","order_no":"%[1]s",`+
+	order := hex.EncodeToString(spread[:]) + fmt.Sprintf("%08x", n)
+	key := now.UTC().Format("060102150405") + fmt.Sprintf("%09d", uint64(n)*mixed%numbers)
+	body = fmt.Appendf(nil, `{"id":"evt_400%[1]s","created":%[2]d,"livemode":false,"type":"charge.succeeded","data":{"object":{"id":"ch_100%[1]s","object":"charge",`+
+		`"created":%[2]d,"livemode":false,"paid":true,"refunded":false,"reversed":false,"app":"%[3]s","channel":"wx_lite","order_no":"%[4]s",`+
 		`"client_ip":"203.0.113.7","amount":1999,"amount_settle":1987,"currency":"cny","subject":"Green tea 绿茶","body":"Green tea 绿茶, 250 g",`+
-		`"extra":{"open_id":"oBench000000000000000000000"},"time_paid":%[2]s,"time_expire":%[2]s,"time_settle":null,"transaction_no":"4200001%[1]s",`+
-		`"refunds":{"object":"list","url":"/v1/charges/ch_%[1]s/refunds","has_more":false,"data":[]},"amount_refunded":0,"failure_code":null,"failure_msg":null,`+
-		`"metadata":{},"credential":{},"description":null}},"object":"event","request":"iar_%[1]s","pending_webhooks":0}`, key, now, h.app)
-	return "evt_" + key, body
+		`"extra":{"open_id":"oBench000000000000000000000"},"time_paid":%[2]d,"time_expire":%[2]d,"time_settle":null,"transaction_no":"4200001%[1]s",`+
+		`"refunds":{"object":"list","url":"/v1/charges/ch_100%[1]s/refunds","has_more":false,"data":[]},"amount_refunded":0,"failure_code":null,"failure_msg":null,`+
+		`"metadata":{},"credential":{},"description":null}},"object":"event","request":"iar_%[1]s","pending_webhooks":0}`, key, now.Unix(), h.app, order)
+	return "evt_400" + key, body
 }
 
-// hookNumber is the number at the end of an event's id.
+// An event's number is at the end of its id, mixed, and back again: the product of the two is 1 in this field.
+const (
+	numbers = 1_000_000_000
+	mixed   = 387_420_489
+	unmixed = 513_180_409
+)
+
+// hookNumber is the number of an event by its id.
 func hookNumber(id string) (uint32, bool) {
-	raw, err := hex.DecodeString(id[max(0, len(id)-8):])
-	if err != nil || len(raw) != 4 {
+	n, err := strconv.ParseUint(id[max(0, len(id)-9):], 10, 64)
+	if err != nil {
 		return 0, false
 	}
-	return binary.BigEndian.Uint32(raw), true
+	return uint32(n * unmixed % numbers), true
 }
 
 // requests makes n signed webhooks as they go over the wire to an address, with the number that each event's id ends with.

@@ -17,16 +17,17 @@ import (
 const withBody = 500_000
 
 // What of a recorded event is its own. Everything else in the ledger's rows is copied from one event that the product itself has
-// taken, so that the rows are what this version of the product writes. %[1]s is the number of the copy; the ids are spread evenly over
-// the space from which those of new events come, which then fall between them everywhere in the indexes.
+// taken, so that the rows are what this version of the product writes. %[1]s is the number of the copy; ids grow with it, as
+// Ping++'s do with the time; order numbers (%[2]s) are spread evenly over the space from which those of new events come, which then fall
+// between them everywhere in the indexes.
 var own = map[string]map[string]string{
 	"events": {
-		"seq": "%[1]s", "id": "'evt_'||%[2]s", "object_id": "'ch_'||%[2]s", "charge_id": "'ch_'||%[2]s",
+		"seq": "%[1]s", "id": "'evt_400'||%[3]s", "object_id": "'ch_100'||%[3]s", "charge_id": "'ch_100'||%[3]s",
 		"number": "%[2]s", "order_no": "%[2]s", "lane": "%[2]s",
 	},
 	"bodies":     {"event": "%[1]s"},
 	"deliveries": {"event": "%[1]s"},
-	"charges":    {"seq": "%[1]s", "id": "'ch_'||%[2]s", "number": "%[2]s", "order_no": "%[2]s"},
+	"charges":    {"seq": "%[1]s", "id": "'ch_100'||%[3]s", "number": "%[2]s", "order_no": "%[2]s"},
 }
 
 // prefill makes a ledger that holds one event hold more of its kind.
@@ -99,7 +100,7 @@ func copies(ctx context.Context, conn *sql.Conn, table string, from, to, all int
 		names = append(names, name)
 		value := "t." + name
 		if form, ok := own[table][name]; ok {
-			value = strings.NewReplacer("%[1]s", "copy", "%[2]s", spread).Replace(form)
+			value = strings.NewReplacer("%[1]s", "copy", "%[2]s", spread, "%[3]s", "printf('240101%015d', copy)").Replace(form)
 		}
 		values = append(values, value)
 	}

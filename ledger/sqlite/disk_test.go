@@ -1,0 +1,147 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// gate is a disk that takes nothing while it is shut.
+type gate struct {
+	open   chan struct{} // closed when it is not shut
+	forced atomic.Int64  // calls that went through
+	broken atomic.Bool   // calls fail
+}
+
+func openGated(t *testing.T) (*Ledger, *gate) {
+	t.Helper()
+	l := openFile(t, newFile(t))
+	g := &gate{open: make(chan struct{})}
+	must(t, l.writeLax(t.Context(), func(*tx) error { // in the writer, while the disk has nothing to do
+		l.writer.disk.sync = func(f *os.File) error {
+			<-g.open
+			if g.broken.Load() {
+				return errors.New("no disk")
+			}
+			g.forced.Add(1)
+			return datasync(f)
+		}
+		return nil
+	}))
+	return l, g
+}
+
+func (g *gate) lift() { close(g.open) }
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not in time: " + what)
+		}
+	}
+}
+
+func claim(l *Ledger) ([]ledger.Event, error) {
+	return l.Claim(context.Background(), ledger.Claim{Scope: scope, Owner: "a", Now: time.UnixMilli(9), Until: time.UnixMilli(99), Limit: 9})
+}
+
+// TestAcknowledgedIsOnDisk: nobody hears of an event before it is on disk, neither who brought it nor who would deliver it. What
+// comes meanwhile goes into the next transaction.
+func TestAcknowledgedIsOnDisk(t *testing.T) {
+	l, g := openGated(t)
+	changed, stop := l.Watch(ledger.EventsTopic(scope))
+	defer stop()
+	appended, claimed := make(chan error, 2), make(chan []ledger.Event, 1)
+	go func() { _, err := l.Append(context.Background(), newEvent("evt_1")); appended <- err }()
+	eventually(t, "evt_1 is committed", func() bool { _, err := l.Event(t.Context(), scope, "evt_1"); return err == nil })
+	commits := l.writer.commits.Load()
+	go func() { _, err := l.Append(context.Background(), newEvent("evt_2")); appended <- err }()
+	go func() { es, _ := claim(l); claimed <- es }()
+	eventually(t, "both jobs are taken", func() bool { return len(l.writer.queue) == 0 })
+	if len(appended) != 0 || len(claimed) != 0 || len(changed) != 0 {
+		t.Fatalf("before the disk had it: %d told that it is recorded, %d claims, %d signals", len(appended), len(claimed), len(changed))
+	}
+	if l.writer.commits.Load() != commits {
+		t.Error("a transaction was committed although the disk was busy")
+	}
+	g.lift()
+	must(t, <-appended)
+	must(t, <-appended)
+	<-claimed
+	if len(changed) != 1 {
+		t.Error("nobody was told of an event that is on disk")
+	}
+}
+
+// TestLax: what may be lost in a power failure does not wait for the disk, and gets there by itself.
+func TestLax(t *testing.T) {
+	l, g := openGated(t)
+	eventually(t, "the disk is free", func() bool { return l.writer.disk.outstanding.Load() == 0 })
+	before := g.forced.Load()
+	if _, err := claim(l); err != nil { // would hang
+		t.Fatal(err)
+	}
+	if g.forced.Load() != before {
+		t.Error("a claim was forced to the disk")
+	}
+	g.lift()
+	eventually(t, "the claim is on disk", func() bool { return g.forced.Load() > before })
+}
+
+// TestDiskFails: what the disk did not take is not acknowledged, and neither is what follows, until all of it is in the ledger's own file.
+func TestDiskFails(t *testing.T) {
+	l, g := openGated(t)
+	g.lift()
+	appendEvents(t, l, "evt_0")
+	g.broken.Store(true)
+	if _, err := l.Append(t.Context(), newEvent("evt_1")); !errors.Is(err, errForce) {
+		t.Fatalf("while the disk fails: %v", err)
+	}
+	hold, err := l.reads.db.BeginTx(t.Context(), nil) // a reader of what was before
+	must(t, err)
+	var n int
+	must(t, hold.QueryRow("SELECT count(*) FROM events").Scan(&n))
+	g.broken.Store(false)
+	did, err := l.Append(t.Context(), newEvent("evt_1"))
+	must(t, hold.Rollback())
+	if err != nil || did != ledger.Duplicate {
+		t.Fatalf("the same event again, when the disk works: %s, %v", did, err)
+	}
+	if l.writer.disk.failed.Load() {
+		t.Error("the disk still counts as failed")
+	}
+	appendEvents(t, l, "evt_2")
+}
+
+// TestFold: the -wal file is copied into the ledger, and begins anew, while writes follow each other without a pause.
+func TestFold(t *testing.T) {
+	l := openFile(t, newFile(t))
+	must(t, l.writeLax(t.Context(), func(*tx) error {
+		l.writer.folder.after, l.writer.folder.rest = 50, 200
+		return nil
+	}))
+	const events, callers, most = 2400, 8, 12 << 20
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range events / callers {
+				if _, err := l.Append(context.Background(), payment(make([]byte, 8000))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	info, err := os.Stat(l.file + "-wal")
+	must(t, err)
+	if info.Size() > most { // 2 pages at least for a body alone: 19 MB
+		t.Errorf("the -wal file has %d bytes after %d events", info.Size(), events)
+	}
+}

@@ -1,0 +1,72 @@
+package sqlite
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+)
+
+const (
+	foldAfter = 1000 // writes after which the -wal file is folded into the ledger: some thousand pages
+	foldRest  = 8192 // pages in the -wal file at which it should begin anew
+)
+
+// folder copies what is in the -wal file into the ledger's own file from time to time, on a connection of its own, so that nobody
+// who writes waits for it (SQLite's own way is that now and then a COMMIT does).
+//
+// The -wal file begins anew when all of it is copied at the moment that a transaction begins. While transactions follow each other the
+// folder is always a few pages behind; the writer copies those itself, when the file has become long.
+type folder struct {
+	ledger  *Ledger
+	after   int           // foldAfter
+	rest    int           // foldRest
+	written int           // writes since the last signal
+	full    chan struct{} // capacity 1: there is something to fold
+	behind  atomic.Bool   // the writer should copy the rest before its next transaction
+	done    chan struct{} // closed when run has returned
+}
+
+func newFolder(l *Ledger) *folder {
+	return &folder{ledger: l, after: foldAfter, rest: foldRest, full: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// add counts writes. Only the writer calls it.
+func (f *folder) add(n int) {
+	if f.written += n; f.written < f.after {
+		return
+	}
+	f.written = 0
+	select {
+	case f.full <- struct{}{}:
+	default:
+	}
+}
+
+// run works until the channel is closed.
+func (f *folder) run() {
+	defer close(f.done)
+	db := openWrites(f.ledger.file)
+	defer db.Close()
+	for range f.full {
+		frames, _, err := checkpoint(context.Background(), db, "PASSIVE")
+		if err != nil {
+			f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
+		}
+		if frames >= f.rest {
+			f.behind.Store(true)
+		}
+	}
+}
+
+// checkpoint copies pages from the -wal file into the ledger's. It returns how many are in the -wal file and how many of those are
+// copied by now.
+func (s *statements) checkpoint(mode string) (frames, copied int, err error) {
+	return checkpoint(context.Background(), s.conn, mode)
+}
+
+func checkpoint(ctx context.Context, on rower, mode string) (frames, copied int, err error) {
+	var busy int // another process is at it: the figures say how far
+	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &copied)
+	return frames, copied, err
+}
