@@ -40,6 +40,9 @@ func (s *Site) scheme(r *http.Request) string {
 
 // cookie returns the value of a cookie of ours. Over HTTPS only one that no other host can have set is taken.
 func (s *Site) cookie(r *http.Request, use string) string {
+	if len(r.Header["Cookie"]) == 0 {
+		return ""
+	}
 	name := s.cookieName(use)
 	if c, err := r.Cookie(hostPrefix + name); err == nil {
 		return c.Value
@@ -112,6 +115,9 @@ func foreignOrigin(r *http.Request) *Problem {
 
 // StripCookies removes this block's cookies from the request, so that the backend does not see them.
 func (s *Site) StripCookies(h http.Header) {
+	if len(h["Cookie"]) == 0 {
+		return
+	}
 	if values := s.foreignCookies(h); len(values) > 0 {
 		h["Cookie"] = values
 		return
@@ -122,6 +128,9 @@ func (s *Site) StripCookies(h http.Header) {
 // foreignCookies returns the values of Cookie without this block's own cookies. All others stay as the client wrote them.
 func (s *Site) foreignCookies(h http.Header) []string {
 	values := h["Cookie"]
+	if len(values) == 0 {
+		return nil
+	}
 	session, oauth := s.cookieName(sessionCookie), s.cookieName(oauthCookie)
 	var kept []string
 	for _, value := range values {
