@@ -283,7 +283,8 @@ type Handler struct {
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
 	site     *handlers.Site
-	passage  string // the request's variable that wechat_auth and pay_paid read
+	passage  string    // the request's variable that wechat_auth and pay_paid read
+	upstream *upstream // nil without one
 	app      *App
 	registry registration
 	logger   *zap.Logger
