@@ -60,7 +60,8 @@ func (a *WeChatAuth) Authenticate(w http.ResponseWriter, r *http.Request) (caddy
 			"appid": p.id.AppID, "unionid": p.id.UnionID, "kind": string(p.id.Kind),
 		}}, true, nil
 	}
-	p.site.Challenge(w, r, p.err)
+	asked := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request) // before the site's rewrites
+	p.site.Challenge(w, r, asked.URL.RequestURI(), p.err)
 	p.answered = a.alone
 	return caddyauth.User{}, false, nil
 }

@@ -43,7 +43,7 @@ func TestWeChatAuth(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
 	run(t, globals(dir)+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http", wxPub)+secondBlock(t, dir)+
 		"\thandle_errors {\n\t\trespond \"the site's error\" 200\n\t}\n"+
-		"\twechat_auth /members/* {\n\t\tprefix /pay\n\t}\n"+
+		"\trewrite /private/* /members{uri}\n\twechat_auth /members/* {\n\t\tprefix /pay\n\t}\n"+
 		"\trespond \"{http.auth.user.id} {http.auth.user.appid} {http.auth.user.unionid} {http.auth.user.kind}\"\n}\n")
 	mini := token(t, "/pay", handlers.Identity{OpenID: "o-mini", UnionID: "u-1"})
 	page := token(t, "/pay", handlers.Identity{Kind: handlers.WxPub, OpenID: "o-page"})
@@ -69,6 +69,7 @@ func TestWeChatAuth(t *testing.T) {
 		{"expired", "GET", "/members/1", []string{"X-Pay-Session", expired}, 401, `"session_expired"`},
 		{"of another block", "GET", "/members/1", []string{"X-Pay-Session", second}, 401, `"session_invalid"`},
 		{"a page in WeChat", "GET", "/members/1?a=b&c=/d", inWeChat, 302, "/pay/oauth/start?return=" + url.QueryEscape("/members/1?a=b&c=/d")},
+		{"a rewritten page in WeChat", "GET", "/private/1?a=b", inWeChat, 302, "/pay/oauth/start?return=" + url.QueryEscape("/private/1?a=b")},
 		{"an expired page in WeChat", "GET", "/members/", append([]string{"Cookie", "pay_session=" + expired}, inWeChat...), 302, "/pay/oauth/start?return=%2Fmembers%2F"},
 		{"a visitor's page in WeChat", "GET", "/members/", append([]string{"Cookie", "pay_session=" + visitor}, inWeChat...), 302, "/pay/oauth/start?return=%2Fmembers%2F"},
 		{"a form in WeChat", "POST", "/members/1", inWeChat, 401, `"session_missing"`},

@@ -10,14 +10,15 @@ import (
 )
 
 // Challenge answers a request outside the prefix that needs a WeChat identity and has none; err says why, nil that its session is an
-// anonymous visitor's. A page inside WeChat is sent to log in, anything else is told what is missing.
-func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, err error) {
+// anonymous visitor's. A page inside WeChat is sent to log in and comes back to uri, the path and query that the client asked for;
+// anything else is told what is missing.
+func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, uri string, err error) {
 	if err == nil {
 		err = problem("session_missing", nil)
 	}
 	p := asProblem(err)
 	if p.Status() == http.StatusUnauthorized && s.WxPub != nil && opensPageInWeChat(r) {
-		back, err := s.returnPath(r.URL.RequestURI())
+		back, err := s.returnPath(uri)
 		if err != nil {
 			back = "/"
 		}

@@ -29,10 +29,10 @@ func (s *Site) cookieName(use string) string {
 	return string(name) + "_" + use
 }
 
-// scheme is how the client came, as far as we can tell. What an unknown proxy says counts only where plain HTTP is served too:
-// there it can but make a cookie safer.
+// scheme is how the client came, as far as we can tell. Plain HTTP is believed only where it is served too; what an unknown proxy
+// says then can but make a cookie safer.
 func (s *Site) scheme(r *http.Request) string {
-	if s.Secure(r) || s.AllowHTTP && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if !s.AllowHTTP || s.Secure(r) || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		return "https"
 	}
 	return "http"
@@ -40,6 +40,9 @@ func (s *Site) scheme(r *http.Request) string {
 
 // cookie returns the value of a cookie of ours. Over HTTPS only one that no other host can have set is taken.
 func (s *Site) cookie(r *http.Request, use string) string {
+	if len(r.Header["Cookie"]) == 0 {
+		return ""
+	}
 	name := s.cookieName(use)
 	if c, err := r.Cookie(hostPrefix + name); err == nil {
 		return c.Value
@@ -112,6 +115,9 @@ func foreignOrigin(r *http.Request) *Problem {
 
 // StripCookies removes this block's cookies from the request, so that the backend does not see them.
 func (s *Site) StripCookies(h http.Header) {
+	if len(h["Cookie"]) == 0 {
+		return
+	}
 	if values := s.foreignCookies(h); len(values) > 0 {
 		h["Cookie"] = values
 		return
@@ -122,6 +128,9 @@ func (s *Site) StripCookies(h http.Header) {
 // foreignCookies returns the values of Cookie without this block's own cookies. All others stay as the client wrote them.
 func (s *Site) foreignCookies(h http.Header) []string {
 	values := h["Cookie"]
+	if len(values) == 0 {
+		return nil
+	}
 	session, oauth := s.cookieName(sessionCookie), s.cookieName(oauthCookie)
 	var kept []string
 	for _, value := range values {

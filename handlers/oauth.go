@@ -51,12 +51,16 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if code == "" {
 		return problem("code_missing", errors.New("WeChat sent the visitor back without a code"))
 	}
-	if err := s.bindRound(r.Context(), round, code); err != nil {
+	used, err := s.roundUsed(r.Context(), round, code)
+	if err != nil {
 		return err
 	}
 	id, err := s.exchange(r.Context(), WxPub, code)
 	if err != nil {
 		return oauthProblem(err)
+	}
+	if err := used(); err != nil {
+		return err
 	}
 	if _, err := s.login(w, r, id); err != nil {
 		return err
@@ -84,35 +88,37 @@ func (s *Site) round(r *http.Request) (oauthRound, error) {
 	return round, nil
 }
 
-// bindRound makes a round good for one code only. The same code again is the same request again: browsers inside WeChat do load a
-// page twice.
-func (s *Site) bindRound(ctx context.Context, round oauthRound, code string) error {
+// roundUsed makes sure that a round is used for one code only, and returns what records its use. The same code again is the same
+// request again: browsers inside WeChat do load a page twice.
+func (s *Site) roundUsed(ctx context.Context, round oauthRound, code string) (record func() error, err error) {
 	l, err := s.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rounds, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	codes, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), code)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range rounds {
-		bound, err := l.Login(ctx, rounds[i], s.Now().UnixMilli())
+		used, err := l.Login(ctx, rounds[i], s.Now().UnixMilli())
 		if errors.Is(err, ledger.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !bytes.Equal(bound, codes[i]) {
-			return problem("oauth_state_invalid", errors.New("the state was used before, with another code"))
+		if !bytes.Equal(used, codes[i]) {
+			return nil, problem("oauth_state_invalid", errors.New("the state was used before, with another code"))
 		}
-		return nil
+		return func() error { return nil }, nil
 	}
-	return l.SaveLogin(ctx, ledger.Login{Key: rounds[0], Identity: codes[0], Now: s.Now().UnixMilli(), Expires: round.Expires.UnixMilli()})
+	return func() error {
+		return l.SaveLogin(ctx, ledger.Login{Key: rounds[0], Identity: codes[0], Now: s.Now().UnixMilli(), Expires: round.Expires.UnixMilli()})
+	}, nil
 }
 
 // returnPath checks where a visitor may be sent in the end: to a path of this site, written so that no browser reads another host

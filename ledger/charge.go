@@ -23,8 +23,8 @@ type Charge struct {
 	State      AttemptState
 	ID         string // Ping++'s charge id, ch_…; empty until it answered
 	Channel    string
-	Payer      string // the openid that may pay it; empty for channels without one
-	PayerAppID string // the WeChat appid that the openid belongs to
+	Payer      string // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
+	PayerAppID string // the WeChat appid that the openid belongs to; empty for a visitor
 	Amount     int64  // fen
 	Currency   string // cny
 	Host       string // the public host it was created on
