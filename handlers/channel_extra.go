@@ -70,7 +70,8 @@ func (c channel) makeExtra(g given) (map[string]any, error) {
 		v, ok := extra[k.name].(json.RawMessage)
 		if ok && string(v) != `""` {
 			if !k.form.valid(v) {
-				return nil, problem("quote_invalid", fmt.Errorf("extra.%s must be %s, not %s", k.name, k.form.en, excerpt(v, 60)))
+				// The value stays out of the log: it may be somebody's telephone number.
+				return nil, problem("quote_invalid", fmt.Errorf("extra.%s must be %s", k.name, k.form.en))
 			}
 			continue
 		}

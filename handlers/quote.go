@@ -23,7 +23,7 @@ type Orders struct {
 	Timeout time.Duration
 
 	// How the backend's JSON is read, where it is not ours.
-	Paths    map[string]string // to what it says, by the names of QuoteFields, in gjson's syntax
+	Paths    map[string]string // to what it says, in gjson's syntax, by the names of our own members: amount, order_no, …
 	Yuan     bool              // amount is in yuan, as decimal text or a JSON number; otherwise in fen
 	Status   map[string]string // the backend's words for an order's state, as payable, paid or closed; nil: these words
 	Defaults QuoteDefaults

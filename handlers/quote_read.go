@@ -14,9 +14,6 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// QuoteFields are the names of what a quote can say, and of the options that give a path to each in a backend's own JSON.
-var QuoteFields = []string{"amount", "order_no", "currency", "subject", "body", "time_expire", "openid", "metadata", "extra", "status"}
-
 // answered is the backend's JSON about an order.
 type answered struct {
 	raw    []byte
