@@ -144,6 +144,12 @@ func TestProvisionErrors(t *testing.T) {
 		{"unset official secret", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret {env.TEST_UNSET}\n\t\t}\n", "wechat wx_pub secret", "{env.TEST_UNSET} resolves to nothing"},
 		{"authorize over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret Mark\n\t\t\tauthorize http://weixin.example\n\t\t}\n", "wechat wx_pub", "authorize http://weixin.example would send the secret in the clear"},
 
+		{"checkout in WeChat without an account", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n", "checkout channels", "wx_pub is paid with a login of wx_pub, which is not configured"},
+		{"checkout by Alipay without a way back", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels alipay_wap\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n", "checkout channels", "alipay_wap needs success_url in the pay block"},
+		{"checkout back over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url http://shop.example.com/orders\n\t\t}\n", "checkout return_url", "is not an https URL; write it like https://shop.example.com/orders"},
+		{"checkout back to a path", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url /orders\n\t\t}\n", "checkout return_url", "is not an https URL"},
+		{"checkout back to nothing", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url {env.TEST_UNSET}\n\t\t}\n", "checkout return_url", "{env.TEST_UNSET} resolves to nothing"},
+
 		{"session key not base64", "ttl 2h", "key Mark", "session key", "must be 32 bytes in base64; make one with: openssl rand -base64 32"},
 		{"session key too short", "ttl 2h", "key TWFya01hcms=", "session key", "must be 32 bytes in base64"},
 		{"second session key bad", "ttl 2h", "key " + testSessionKey + " Mark", "session key", "must be 32 bytes in base64"},
@@ -202,6 +208,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"no events path", `"path":"/internal/pay/events"`, `"path":""`, "events: is missing"},
 		{"no rate", `"orders":{`, `"limits":{"openid":"0"},"orders":{`, `limits openid: "0" is not a rate: write a number from 1 to 1000000, a slash, and s, m or h, like 60/m`},
 		{"negative waiters", `"orders":{`, `"limits":{"waiters":-1},"orders":{`, "limits waiters: -1 is not from 1 to 1000000"},
+		{"checkout without channels", `"handler":"pay"`, `"handler":"pay","checkout":{"return_url":"https://shop.example.com"}`, "checkout channels: is missing; write wx_pub_qr alipay_qr"},
+		{"checkout by a channel without a page", `"handler":"pay"`, `"handler":"pay","checkout":{"channels":["wx_lite"],"return_url":"https://shop.example.com"}`, `checkout channels: "wx_lite" is no channel that a page can lead through`},
 		{"prefix without a slash", `"handler":"pay"`, `"handler":"pay","prefix":"pay"`, `prefix: "pay" must begin with a slash`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -125,6 +125,7 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 	own := ownAttempt(attempts, id)
 	if own != nil && own.Paid {
 		v.show(own.Amount, own.Currency, "")
+		v.Choices = nil
 		switch {
 		case own.Held:
 			v.State = "held"

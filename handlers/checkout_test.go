@@ -190,3 +190,16 @@ func TestCheckoutIsOff(t *testing.T) {
 		wantProblem(t, w.do("GET", path, ""), 404, "not_found")
 	}
 }
+
+// A payment that a person has to look at is not asked for again.
+func TestCheckoutOfAHeldPayment(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub_qr")
+	id, _ := v.pay("C60001", "wx_pub_qr")
+	body, _ := w.payEvent(id)
+	if a := w.send(strings.Replace(body, `"amount":1999`, `"amount":1`, 1)); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if got, offered := data(v.checkout("C60001", desktopAgent)); got["state"] != "held" || offered != "" {
+		t.Errorf("%v", got)
+	}
+}

@@ -92,6 +92,11 @@
 	const money = (fen) => `${String(Math.floor(fen / 100)).replace(/\B(?=(\d{3})+$)/g, ',')}.${String(fen % 100).padStart(2, '0')}`;
 	const web = (url) => /^https?:\/\//.test(url);
 
+	// query writes a gateway's fields. Alipay's older gateway is given a notify_url that is encoded already.
+	const query = (fields) => Object.entries(fields).map(([name, value]) => (
+		`${name}=${name === 'notify_url' && /%[0-9A-Fa-f]{2}/.test(value) ? value : encodeURIComponent(value)}`
+	)).join('&');
+
 	// gateway is what opens a charge in a browser: an address, or a form that is sent there.
 	function gateway(c) {
 		const credential = c.credential[c.channel];
@@ -102,7 +107,7 @@
 		const to = fields.channel_url || 'https://gateway.95516.com/gateway/api/frontTransReq.do';
 		delete fields.channel_url;
 		if (!web(to)) return {};
-		if (c.channel.startsWith('alipay')) return { url: `${to}?${new URLSearchParams(fields)}` };
+		if (c.channel.startsWith('alipay')) return { url: `${to}?${query(fields)}` };
 		return { form: { to, fields } };
 	}
 
@@ -212,7 +217,7 @@
 
 	for (const button of document.querySelectorAll('[data-channel]')) button.onclick = () => pay(button);
 	$('renew').onclick = () => pay(document.querySelector('[data-channel][aria-pressed="true"]') || document.querySelector('[data-channel]'));
-	$('retry').onclick = () => location.reload();
+	$('retry').onclick = () => location.assign(`${prefix}/checkout?order_no=${encodeURIComponent(order)}`); // with another login, where one is needed
 	final();
 	setInterval(tick, 500);
 	start();

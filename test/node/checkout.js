@@ -80,6 +80,13 @@ run(async (device) => {
     await desk.click('#renew');
     await state(desk, 'waiting');
     want(await read(desk), link, 'the code of an order that may still be paid');
+    const phone = await device({ width: 390, locale: 'zh-CN', dark: true });
+    await phone.clock.install();
+    await phone.goto(address('N20013'));
+    await state(phone, 'waiting');
+    await phone.clock.fastForward('03:00:00');
+    await state(phone, 'expired');
+    await shot(phone, 'checkout-expired-390');
   });
 
   for (const [channel, order] of [['wx_wap', 'N20004'], ['alipay_wap', 'N20009'], ['upacp_wap', 'N2001000']]) {
@@ -146,6 +153,8 @@ run(async (device) => {
     await state(desk, 'refused');
     want(await desk.textContent('#code'), 'charge_rejected', 'the code');
     await shot(desk, 'checkout-refused-1280');
+    await desk.click('#retry');
+    await state(desk, 'waiting');
   });
 
   await check('the policy lets nothing else run', async () => {
