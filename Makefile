@@ -40,7 +40,7 @@ crash-proof:
 # Every fuzz target for FUZZTIME: what parses outside bytes must never panic.
 FUZZTIME ?= 30s
 fuzz:
-	@for package in pingpp wechat sandbox handlers relay; do \
+	@for package in pingpp wechat sandbox handlers relay caddymodule; do \
 		for target in $$($(GO) test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; \
 		done; \

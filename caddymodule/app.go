@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"reflect"
 	"slices"
@@ -75,7 +74,7 @@ type destination struct {
 	Types        []string
 	Upstream     string // its configuration
 
-	backend http.RoundTripper
+	backend *upstream
 }
 
 // CaddyModule returns the Caddy module information.
@@ -193,6 +192,11 @@ func (a *App) Start() error {
 	go func() {
 		<-ctx.Done()
 		a.work.Wait()
+		for _, s := range a.sites {
+			if s.destination != nil {
+				s.destination.backend.CloseIdleConnections()
+			}
+		}
 		if err := releaseStore(a.path); err != nil {
 			a.logger.Error("closing the ledger", zap.Error(err))
 		}

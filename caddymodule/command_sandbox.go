@@ -56,8 +56,8 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 }
 
 func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) error {
-	if !(s.TimeScale >= 1) { // NaN too
-		return fmt.Errorf("--time_scale takes a factor of 1 or more, not %g", s.TimeScale)
+	if !(s.TimeScale >= 1 && s.TimeScale <= 1e9) { // NaN too
+		return fmt.Errorf("--time_scale takes a factor from 1 to 1e9, not %g", s.TimeScale)
 	}
 	if a := s.WeChat["wx_lite"]; a != nil && (a.AppID == "" || a.Secret == "") {
 		return errors.New("give --wx_lite_app_id and --wx_lite_secret both, or neither")

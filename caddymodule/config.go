@@ -178,6 +178,7 @@ type Handler struct {
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
 	site     *handlers.Site
+	upstream *upstream // nil without one
 	app      *App
 	registry registration
 	logger   *zap.Logger

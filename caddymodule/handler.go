@@ -80,10 +80,19 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
+// Cleanup leaves no connection to the backend behind. It also runs when Provision failed.
+func (h *Handler) Cleanup() error {
+	if h.upstream != nil {
+		h.upstream.CloseIdleConnections()
+	}
+	return nil
+}
+
 func zapSite(name string) zap.Field { return zap.String("site", name) }
 
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 )

@@ -86,7 +86,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}
-		h.site.Backend = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.site.Backend = h.upstream
 	}
 	dest, err := h.provisionEvents(r, upstreamJSON)
 	if err != nil {
@@ -318,7 +319,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		return nil, err
 	}
 	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
-		Upstream: upstreamJSON, backend: h.site.Backend}
+		Upstream: upstreamJSON, backend: h.upstream}
 	if c.Timeout < 0 {
 		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
 	}

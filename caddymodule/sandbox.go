@@ -207,8 +207,8 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 				return err
 			}
 			var err error
-			if s.TimeScale, err = strconv.ParseFloat(text, 64); err != nil || !(s.TimeScale >= 1) { // NaN too
-				return d.Errf("time_scale takes a factor of 1 or more, not %q; write: time_scale 60", text)
+			if s.TimeScale, err = strconv.ParseFloat(text, 64); err != nil || !(s.TimeScale >= 1 && s.TimeScale <= 1e9) { // NaN too
+				return d.Errf("time_scale takes a factor from 1 to 1e9, not %q; write: time_scale 60", text)
 			}
 			return nil
 		},

@@ -63,6 +63,18 @@ func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error)
 	return rec.response(req), nil
 }
 
+// CloseIdleConnections is for the end of a configuration. Caddy does the same for a transport that the configuration names, but
+// not for its default one: connections of each old configuration would stay open for minutes.
+func (u *upstream) CloseIdleConnections() {
+	proxy, ok := u.proxy.(*reverseproxy.Handler)
+	if !ok {
+		return
+	}
+	if t, ok := proxy.Transport.(*reverseproxy.HTTPTransport); ok && t.Transport != nil {
+		t.Transport.CloseIdleConnections()
+	}
+}
+
 // statusClientClosed is what the proxy writes by itself when the request's context ends.
 const statusClientClosed = 499
 

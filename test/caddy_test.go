@@ -53,6 +53,11 @@ func (b *logBuffer) tail() string {
 
 // spawn starts the binary with its data below dir.
 func spawn(dir string, env []string, args ...string) (*process, error) {
+	return spawnOther(binary, dir, env, args...)
+}
+
+// spawnOther starts another binary in the same way.
+func spawnOther(binary, dir string, env []string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(cleanEnv(dir), env...)

@@ -33,11 +33,16 @@ type trusting struct {
 }
 
 func (c *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := c.trust(); err != nil {
-		return nil, err
+	if r.URL.Scheme == "https" {
+		if err := c.trust(); err != nil {
+			return nil, err
+		}
 	}
 	return c.tr.RoundTrip(r)
 }
+
+// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
+func (c *trusting) CloseIdleConnections() { c.tr.CloseIdleConnections() }
 
 func (c *trusting) trust() error {
 	c.mu.Lock()

@@ -2,6 +2,7 @@ package test
 
 import (
 	"maps"
+	"slices"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ func TestKill(t *testing.T) {
 			s.restart()
 		}
 		before := len(s.backend.events(""))
-		f := s.flood(hooks[round*perRound:(round+1)*perRound], perSecond, false)
+		f := s.flood(slices.Values(hooks[round*perRound:(round+1)*perRound]), perSecond, false)
 		eventually(t, shortly, func() error { // while they arrive, at another moment in each round
 			if n, _ := f.counts(); n < 40+25*round {
 				return errorf("%d acknowledged", n)

@@ -77,6 +77,12 @@ func (s *stage) traffic(loops int) *traffic {
 	return tr
 }
 
+func (tr *traffic) count() int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.visits
+}
+
 func (tr *traffic) end() (visits int, failed []string) {
 	tr.ended.Do(func() { close(tr.stop) })
 	tr.loops.Wait()
@@ -86,9 +92,8 @@ func (tr *traffic) end() (visits int, failed []string) {
 func TestReloadUnderLoad(t *testing.T) {
 	const reloads, perSecond = 20, 100
 	s := newStage(t, false).start(plainSite)
-	hooks := s.hooks("R", 20*perSecond)
 	visits := s.traffic(2)
-	f := s.flood(hooks, perSecond, true)
+	f := s.flood(s.endless("R"), perSecond, true)
 	for n := range reloads {
 		if err := s.load(s.generation(n)); err != nil {
 			t.Fatalf("reload %d: %v", n, err)
@@ -218,7 +223,7 @@ func TestExitUnderLoad(t *testing.T) {
 		if round > 0 {
 			s.restart()
 		}
-		f := s.flood(s.hooks(fmt.Sprintf("X%d", round), 200), 200, false)
+		f := s.flood(s.endless(fmt.Sprintf("X%d", round)), 200, false)
 		eventually(t, shortly, func() error {
 			if n, _ := f.counts(); n < 60 {
 				return errorf("%d acknowledged", n)

@@ -28,6 +28,8 @@ type stage struct {
 	plain   int // of plain HTTP
 	admin   int
 	live    bool
+	noTLS   bool   // url is the site over plain HTTP
+	binary  string // what start runs
 	box     *sandbox.Sandbox
 	outside *outside
 	backend *backend
@@ -50,7 +52,7 @@ func newStage(t testing.TB, live bool) *stage {
 	s := &stage{
 		t: t, dir: t.TempDir(), port: ports[0], plain: ports[1], admin: ports[2], live: live,
 		backend: newBackend(t), token: rand.Text() + rand.Text(), api: rand.Text() + rand.Text(), secret: "whsec_" + base64.StdEncoding.EncodeToString(key),
-		secrets: make(map[string]string),
+		secrets: make(map[string]string), binary: binary,
 	}
 	s.client = s.newClient(&http.Transport{ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100})
 	box, err := sandbox.New(sandbox.Config{
@@ -81,7 +83,12 @@ func (s *stage) keepSecret(value, what string) {
 	s.secrets[value] = what
 }
 
-func (s *stage) url(path string) string { return fmt.Sprintf("https://localhost:%d%s", s.port, path) }
+func (s *stage) url(path string) string {
+	if s.noTLS {
+		return fmt.Sprintf("http://localhost:%d%s", s.plain, path)
+	}
+	return fmt.Sprintf("https://localhost:%d%s", s.port, path)
+}
 
 func (s *stage) scope() ledger.Scope {
 	if s.live {
@@ -193,7 +200,7 @@ func (s *stage) start(sites string) *stage {
 // restart runs Caddy with the Caddyfile as it is.
 func (s *stage) restart() {
 	s.t.Helper()
-	p, err := spawn(s.dir, s.env(), "run", "--config", s.file("Caddyfile"))
+	p, err := spawnOther(s.binary, s.dir, s.env(), "run", "--config", s.file("Caddyfile"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

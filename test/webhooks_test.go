@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"sync"
@@ -95,7 +96,7 @@ type flood struct {
 
 // flood sends webhooks at a rate until they are all sent or halt is called. With resend, each comes on a connection of its
 // own, and what got no answer at all is sent again, up to seven times, as Ping++ does (it waits longer).
-func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
+func (s *stage) flood(hooks iter.Seq[webhook], perSecond int, resend bool) *flood {
 	f := &flood{acked: make(map[string]bool), refused: make(map[string]string), done: make(chan struct{}), stop: make(chan struct{})}
 	client := s.newClient(&http.Transport{DisableKeepAlives: resend, MaxIdleConnsPerHost: 64})
 	client.Timeout = 20 * time.Second
@@ -109,7 +110,8 @@ func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 		var under sync.WaitGroup
 		defer under.Wait()
 		start := time.Now()
-		for i, hook := range hooks {
+		i := 0
+		for hook := range hooks {
 			at := time.NewTimer(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(perSecond))))
 			select {
 			case <-at.C:
@@ -123,14 +125,15 @@ func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 				return
 			}
 			f.sent++
+			i++
 			under.Go(func() {
-				err := s.post(client, hook)
+				err := s.post(client, s.url("/pay/webhooks"), hook)
 				for try := 0; resend && try < 7 && errors.As(err, new(*url.Error)); try++ {
 					f.mu.Lock()
 					f.resent++
 					f.mu.Unlock()
 					time.Sleep(min(100*time.Millisecond<<try, time.Second))
-					err = s.post(client, hook)
+					err = s.post(client, s.url("/pay/webhooks"), hook)
 				}
 				f.note(hook, err)
 				<-room
@@ -140,8 +143,8 @@ func (s *stage) flood(hooks []webhook, perSecond int, resend bool) *flood {
 	return f
 }
 
-func (s *stage) post(client *http.Client, hook webhook) error {
-	req, err := http.NewRequest("POST", s.url("/pay/webhooks"), bytes.NewReader(hook.Body))
+func (s *stage) post(client *http.Client, url string, hook webhook) error {
+	req, err := http.NewRequest("POST", url, bytes.NewReader(hook.Body))
 	if err != nil {
 		return err
 	}
@@ -224,6 +227,14 @@ func (s *stage) delivered(acked map[string]bool, limit time.Duration) (repeats i
 		}
 	}
 	return repeats
+}
+
+// endless makes webhooks as they are asked for, each of an order of its own.
+func (s *stage) endless(prefix string) iter.Seq[webhook] {
+	return func(yield func(webhook) bool) {
+		for i := 0; yield(s.succeeded(fmt.Sprintf("%s%05d", prefix, i))); i++ {
+		}
+	}
 }
 
 // hooks makes n webhooks, each of an order of its own.
