@@ -1,0 +1,130 @@
+package sandbox
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// orderPaid books the payment of a charge on its order; order.succeeded follows charge.succeeded.
+func (s *Sandbox) orderPaid(c *charge, now time.Time) {
+	o := c.order
+	if o == nil {
+		return
+	}
+	if o.AmountPaid += c.Amount; o.AmountPaid < o.ActualAmount || o.Paid {
+		return
+	}
+	unix := now.Unix()
+	o.Paid, o.Status, o.TimePaid, o.Charge = true, "paid", &unix, &c.ID
+	s.log.Info("order paid", zap.String("order", o.ID), zap.String("merchant_order_no", o.MerchantOrderNo))
+	s.emit(newEvent{kind: "order.succeeded", object: o.shown(now), live: o.Livemode, request: &o.request, charge: c.ID})
+}
+
+// orderRefunded books a refund that has succeeded on the order of its charge; order.refunded says nothing about which refund.
+func (s *Sandbox) orderRefunded(re *refund, now time.Time) {
+	o := re.of.order
+	if o == nil {
+		return
+	}
+	o.AmountRefunded += re.Amount
+	o.Refunded, o.Status = true, "refunded"
+	s.emit(newEvent{kind: "order.refunded", object: o.shown(now), live: o.Livemode, request: &re.request, charge: re.of.ID})
+}
+
+// createOrderRefunds answers POST /v1/orders/{id}/order_refunds: a list, with one refund for each charge.
+func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *apiError) {
+	in, refusal := parseParams(body, knownOrderRefundParams)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if raw, ok := in.get("refund_mode"); ok && !isNull(raw) {
+		if mode, _ := text(raw); mode != "to_source" { // there are no balances here
+			return nil, badParam("refund_mode", "refund_mode 只能是 to_source。", "refund_mode can be to_source.")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	p, charges, refusal := o.readRefund(in)
+	if refusal != nil {
+		return nil, refusal
+	}
+	var made []*refund
+	for _, c := range charges {
+		re, refusal := s.refund(c, p, "")
+		if refusal != nil {
+			return nil, refusal
+		}
+		made = append(made, re)
+	}
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", made, false), nil
+}
+
+// readRefund reads the parameters of a refund and which charges it concerns: the one named, or all that are paid.
+func (o *order) readRefund(in object) (p refundParams, charges []*charge, refusal *apiError) {
+	rest := slices.Clone(in)
+	rest = slices.DeleteFunc(rest, func(m member) bool { return m.key == "charge" || m.key == "charge_amount" || m.key == "refund_mode" })
+	if raw, ok := in.get("charge_amount"); ok {
+		rest.setRaw("amount", raw)
+	}
+	if p, refusal = readRefundParams(encode(rest)); refusal != nil {
+		if refusal.param == "amount" {
+			refusal.param = "charge_amount"
+		}
+		return p, nil, refusal
+	}
+	raw, ok := in.get("charge")
+	if ok && !isNull(raw) {
+		id, _ := text(raw)
+		c, ok := o.made.get(id)
+		if !ok {
+			return p, nil, notFound("charge", id, "charge")
+		}
+		return p, []*charge{c}, nil
+	}
+	if p.amount != 0 {
+		return p, nil, missingParam("charge")
+	}
+	for c := range o.made.newest() {
+		if c.Paid {
+			charges = append(charges, c)
+		}
+	}
+	if len(charges) == 0 {
+		return p, nil, badStatus("charge_unexpected_status", "订单未支付，不能退款。", "The order is not paid and cannot be refunded.")
+	}
+	return p, charges, nil
+}
+
+// orderRefunds answers GET /v1/orders/{id}/order_refunds[/{id}].
+func (s *Sandbox) orderRefunds(id, refundID string, query url.Values, live bool) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, refusal := s.findOrder(id, live)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if refundID != "" {
+		re, ok := o.refunds.get(refundID)
+		if !ok {
+			return nil, notFound("refund", refundID, "id")
+		}
+		return re.shown(), nil
+	}
+	p, refusal := readPaging(query, "refund", o.refunds.has)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return o.refundPage(p), nil
+}
+
+func (o *order) refundPage(p paging) list[*refund] {
+	found, more := page(&o.refunds, p, func(*refund) bool { return true })
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more)
+}
