@@ -102,6 +102,11 @@ func (b *backend) events(id string) []heard {
 	return slices.DeleteFunc(slices.Clone(b.heard), func(h heard) bool { return id != "" && h.ID != id })
 }
 
+// ofOrder returns what was heard so far of an order, by the merchant's number.
+func (b *backend) ofOrder(orderNo string) []heard {
+	return slices.DeleteFunc(b.events(""), func(h heard) bool { return h.Header.Get("X-Pay-Order-No") != orderNo })
+}
+
 // await waits until an event was heard n times, and returns each time.
 func (b *backend) await(t testing.TB, id string, n int) []heard {
 	t.Helper()

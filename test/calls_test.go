@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,6 +152,62 @@ func (s *stage) login() (openid, session string) {
 	return got.OpenID, got.Session
 }
 
+// browser is a client that keeps its cookies.
+func (s *stage) browser() *http.Client {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := *s.client
+	c.Jar = jar
+	return &c
+}
+
+// inWeChat is what the browser inside WeChat says.
+var inWeChat = []string{"User-Agent", "Mozilla/5.0 MicroMessenger/8.0", "Accept", "text/html"}
+
+// get opens a page of the site, or an address, inside WeChat.
+func (s *stage) get(browser *http.Client, address string) *answer {
+	s.t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = s.url(address)
+	}
+	a, err := s.try(browser, "GET", address, nil, inWeChat...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+// follow goes where an answer sends the browser.
+func (s *stage) follow(browser *http.Client, a *answer) *answer {
+	s.t.Helper()
+	if a.StatusCode != http.StatusFound {
+		s.t.Fatalf("no redirect: %s", a)
+	}
+	return s.get(browser, a.Header.Get("Location"))
+}
+
+// callback opens a page that sends the browser to log in, and returns the address to which WeChat sends it back.
+func (s *stage) callback(browser *http.Client, page string) string {
+	s.t.Helper()
+	a := s.get(browser, page)
+	for range 3 {
+		if address := a.Header.Get("Location"); strings.HasPrefix(address, s.url("/pay/oauth/callback?")) {
+			u, err := url.Parse(address)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.keepSecret(u.Query().Get("code"), "a login code")
+			return address
+		}
+		a = s.follow(browser, a)
+	}
+	s.t.Fatalf("WeChat does not send the browser back: %s", a)
+	return ""
+}
+
 // charge starts the payment of an order.
 func (s *stage) charge(session, orderNo string) *answer {
 	s.t.Helper()
@@ -204,6 +264,13 @@ func (o *outside) last(call string) []byte {
 		return nil
 	}
 	return all[len(all)-1]
+}
+
+// answered reports whether a call was answered with these very bytes.
+func (o *outside) answered(call string, body []byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.answers[call], func(b []byte) bool { return bytes.Equal(b, body) })
 }
 
 // tee keeps a copy of a response's body.

@@ -44,10 +44,8 @@ func (s *stage) hears(orderNo string, types ...string) {
 	s.t.Helper()
 	eventually(s.t, shortly, func() error {
 		var got []string
-		for _, h := range s.backend.events("") {
-			if h.Header.Get("X-Pay-Order-No") == orderNo {
-				got = append(got, h.Header.Get("X-Pay-Event"))
-			}
+		for _, h := range s.backend.ofOrder(orderNo) {
+			got = append(got, h.Header.Get("X-Pay-Event"))
 		}
 		if !slices.Equal(got, types) {
 			return errorf("the backend heard %q of order %s, want %q", got, orderNo, types)
@@ -170,8 +168,8 @@ func TestRefundsOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, false).start(merchantSite)
 	ports := freePorts(t, 3)
-	second := &stage{t: t, dir: s.dir, port: ports[0], plain: ports[1], admin: ports[2], box: s.box, outside: s.outside, backend: s.backend,
-		token: s.token, secret: s.secret, api: s.api, client: s.client, secrets: s.secrets}
+	second := s.in(t)
+	second.port, second.plain, second.admin = ports[0], ports[1], ports[2]
 	second.write("Caddyfile.second", []byte(second.fill(globalOptions+merchantSite)))
 	p, err := spawn(s.dir, s.env(), "run", "--config", s.file("Caddyfile.second"))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -52,48 +51,13 @@ func TestPageInWeChat(t *testing.T) {
 	s.box.SetWebUser(sandbox.WebUser{OpenID: "oPageUser0000000000000000001", UnionID: "uPageUser0000000000000000001"})
 	s.keepSecret("oPageUser0000000000000000001", "an openid")
 
-	inWeChat := []string{"User-Agent", "Mozilla/5.0 MicroMessenger/8.0", "Accept", "text/html"}
-	browser := func() *http.Client {
-		jar, err := cookiejar.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := *s.client
-		c.Jar = jar
-		return &c
-	}
-	get := func(c *http.Client, address string) *answer {
-		t.Helper()
-		if strings.HasPrefix(address, "/") {
-			address = s.url(address)
-		}
-		a, err := s.try(c, "GET", address, nil, inWeChat...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	next := func(c *http.Client, a *answer) *answer {
-		t.Helper()
-		if a.StatusCode != http.StatusFound {
-			t.Fatalf("no redirect: %s", a)
-		}
-		return get(c, a.Header.Get("Location"))
-	}
-
 	// Page → start → WeChat → callback → page.
-	mine := browser()
-	back := next(mine, next(mine, get(mine, "/members/1?x=y"))) // WeChat's answer
-	callback := back.Header.Get("Location")
-	u, err := url.Parse(callback)
-	if err != nil || !strings.HasPrefix(callback, s.url("/pay/oauth/callback")) {
-		t.Fatalf("WeChat sends the browser to %s", callback)
-	}
-	s.keepSecret(u.Query().Get("code"), "a login code")
-	if a := get(browser(), callback); a.StatusCode != http.StatusForbidden || a.code() != "oauth_state_invalid" {
+	mine := s.browser()
+	callback := s.callback(mine, "/members/1?x=y")
+	if a := s.get(s.browser(), callback); a.StatusCode != http.StatusForbidden || a.code() != "oauth_state_invalid" {
 		t.Errorf("another browser's round: %s", a)
 	}
-	page := next(mine, get(mine, callback))
+	page := s.follow(mine, s.get(mine, callback))
 	var got seen
 	page.into(t, &got)
 	if got.URI != "/members/1?x=y" || got.Header.Get("X-Wx-Openid") != "oPageUser0000000000000000001" || got.Header.Get("X-Wx-Appid") != s.box.WxPub().AppID ||
@@ -104,12 +68,12 @@ func TestPageInWeChat(t *testing.T) {
 		s.box.WxPub().AppID, s.box.App()); told.Load() == nil || *told.Load() != want {
 		t.Errorf("the backend was not told %s", want)
 	}
-	if a := get(mine, callback); a.code() != "oauth_state_invalid" {
+	if a := s.get(mine, callback); a.code() != "oauth_state_invalid" {
 		t.Errorf("the round again: %s", a)
 	}
 
 	// What a page may ask, and what another site may not.
-	if a := get(mine, "/pay/jssdk?url="+url.QueryEscape(s.url("/members/1"))); a.StatusCode != http.StatusOK {
+	if a := s.get(mine, "/pay/jssdk?url="+url.QueryEscape(s.url("/members/1"))); a.StatusCode != http.StatusOK {
 		t.Errorf("jssdk: %s", a)
 	}
 	for path, code := range map[string]string{
@@ -118,7 +82,7 @@ func TestPageInWeChat(t *testing.T) {
 		"/internal/pay/login":     "not_found",
 		"/internal//pay/%6cogin/": "not_found",
 	} {
-		if a := get(mine, path); a.code() != code {
+		if a := s.get(mine, path); a.code() != code {
 			t.Errorf("%s: %s", path, a)
 		}
 	}

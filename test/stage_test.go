@@ -39,7 +39,7 @@ type stage struct {
 	client  *http.Client
 	caddy   *process
 
-	mu      sync.Mutex
+	mu      *sync.Mutex       // guards secrets
 	secrets map[string]string // what no log may hold, and what it is
 }
 
@@ -52,7 +52,7 @@ func newStage(t testing.TB, live bool) *stage {
 	s := &stage{
 		t: t, dir: t.TempDir(), port: ports[0], plain: ports[1], admin: ports[2], live: live,
 		backend: newBackend(t), token: rand.Text() + rand.Text(), api: rand.Text() + rand.Text(), secret: "whsec_" + base64.StdEncoding.EncodeToString(key),
-		secrets: make(map[string]string), binary: binary,
+		mu: new(sync.Mutex), secrets: make(map[string]string), binary: binary,
 	}
 	s.client = s.newClient(&http.Transport{ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 100})
 	box, err := sandbox.New(sandbox.Config{
@@ -74,6 +74,13 @@ func newStage(t testing.TB, live bool) *stage {
 		s.keepSecret(value, what)
 	}
 	return s
+}
+
+// in is the stage for a subtest: what fails there is the subtest's.
+func (s *stage) in(t testing.TB) *stage {
+	sub := *s
+	sub.t = t
+	return &sub
 }
 
 // keepSecret notes what no log may hold.
