@@ -113,12 +113,12 @@ func newAttacked(t *testing.T) *attacked {
 	key := base64.StdEncoding.EncodeToString(raw)
 	s.keepSecret(key, "the session key")
 	s.keepSecret(second.WxLite().Secret, "an AppSecret")
-	simple := strings.Replace(accounts, "timeout     5s", "timeout 5s", 1) // with the channels that need nothing
+	simple := strings.Replace(accounts, "timeout     5s", "timeout 5s", 1) // with the channels that need nothing more
 	s.startFull(strings.NewReplacer("<sessionkey>", key,
-		"<live>", strings.NewReplacer("{env.PINGPP_KEY}", s.box.LiveKey()).Replace(simple),
-		"<app2>", strings.NewReplacer("<app>", "app_somebodyelses0").Replace(simple),
+		"<live>", strings.Replace(simple, "{env.PINGPP_KEY}", s.box.LiveKey(), 1),
+		"<app2>", strings.Replace(simple, "<app>", "app_somebodyelses0", 1),
 		"<wechat2>", strings.NewReplacer("<appid>", second.WxLite().AppID, "{env.WX_SECRET}\n\t\tendpoint <outside>", second.WxLite().Secret+"\n\t\tendpoint "+elsewhere.URL).Replace(simple),
-	).Replace(strings.ReplaceAll(attackedSite, "<sessionkey>", key)))
+	).Replace(attackedSite))
 	return s
 }
 
@@ -589,7 +589,7 @@ func attackQuote(t *testing.T, s *attacked) {
 func attackJSSDK(t *testing.T, s *attacked) {
 	tickets := s.box.State(0).Calls["getticket"]
 	for _, page := range []string{"https://evil.example/", "//evil.example/", "http:" + strings.TrimPrefix(s.url("/a"), "https:"), "https://localhost/", "https://localhost:1/", s.url("") + "@evil.example/", s.url("") + ".evil.example/",
-		strings.Replace(s.url("/"), "https://", "https://me@", 1), s.url("/a b"), s.url("/\\x"), s.url("/\n"), "/a", "", "javascript:alert(1)", "https:" + "evil.example", s.url("/" + strings.Repeat("a", 5000))} {
+		strings.Replace(s.url("/"), "https://", "https://me@", 1), s.url("/a b"), s.url("/\\x"), s.url("/\n"), "/a", "", "javascript:alert(1)", "https:evil.example", s.url("/" + strings.Repeat("a", 5000))} {
 		refuses(t, fmt.Sprintf("%.80q", page), s.call("GET", "/pay/jssdk?url="+url.QueryEscape(page), nil), 403, "origin_forbidden")
 	}
 	refuses(t, "a host that is made up", s.call("GET", "/pay/jssdk?url="+url.QueryEscape("https://evil.example/"), nil, "X-Forwarded-Host", "evil.example"), 403, "origin_forbidden")
