@@ -17,7 +17,7 @@ build:
 	$(GO) run scripts/xcaddy.go caddy
 
 check-build: build
-	@for module in http.handlers.pay http.handlers.pay_sandbox pay; do \
+	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.authentication.providers.wechat http.matchers.pay_paid; do \
 		./caddy list-modules | grep -qx "$$module" || { echo "the built binary lacks the module $$module"; exit 1; }; \
 	done
 	@echo "ok  	the xcaddy build has all modules"
@@ -50,7 +50,7 @@ fuzz:
 bench:
 	$(GO) run ./test/bench
 
-# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, Chromium for
-# the pages.
+# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, PHP for the scripts
+# of docs/backend.md, Chromium for the pages, spin for the model, strace and openssl.
 deps:
 	@sh scripts/deps.sh

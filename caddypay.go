@@ -1,9 +1,11 @@
-// Package caddypay is a Caddy plugin that takes payments through Ping++ for the site behind it: it turns a WeChat mini
-// program's login code into an openid, creates charges at the price that the backend names, verifies Ping++'s webhooks, and
-// delivers every verified event to the backend at least once.
+// Package caddypay is a Caddy plugin that takes payments through Ping++ for the site behind it: it logs the users of a WeChat
+// mini program or official account in, creates charges at the price that the backend names, through any of Ping++'s channels,
+// verifies Ping++'s webhooks, delivers every verified event to the backend at least once, and gives money back when the backend
+// asks.
 //
-// Importing it registers the modules, which is what `xcaddy build --with github.com/caddypay/caddypay` does. The directive
-// is documented in the README, the modules' JSON in package caddymodule.
+// Importing it registers the modules, which is what `xcaddy build --with github.com/caddypay/caddypay` does: the directives
+// pay, wechat_auth and pay_sandbox, the matcher pay_paid, the global option pay, and the commands `caddy pay …`. Directives and
+// routes are documented in the README and in docs, the modules' JSON in package caddymodule.
 package caddypay
 
 import _ "github.com/caddypay/caddypay/caddymodule" // registers the modules

@@ -49,7 +49,8 @@ func TestReadmesAgree(t *testing.T) {
 	}
 }
 
-// TestReadmeCommands makes sure that every command exists, and that the two that matter come first.
+// TestReadmeCommands makes sure that every command exists, and that the two that matter come first. The call of the merchant API is one of
+// docs/http-api.md, all of which TestDocumentedMerchantCalls makes.
 func TestReadmeCommands(t *testing.T) {
 	var commands []string
 	for _, b := range blocks(t, "README.md") {
@@ -57,8 +58,16 @@ func TestReadmeCommands(t *testing.T) {
 			commands = append(commands, strings.TrimSpace(b[1]))
 		}
 	}
+	var calls []string
+	for _, b := range blocks(t, "docs/http-api.md") {
+		if b[0] == "sh" && strings.HasPrefix(b[1], "curl ") {
+			calls = append(calls, strings.TrimSpace(b[1]))
+		}
+	}
+	called := len(commands)
+	commands = slices.DeleteFunc(commands, func(c string) bool { return slices.Contains(calls, c) })
 	want := []string{"go run ./cmd/caddy pay demo", "make test", "xcaddy build --with github.com/caddypay/caddypay"}
-	if !slices.Equal(commands, want) {
+	if called != len(want)+1 || !slices.Equal(commands, want) {
 		t.Fatalf("README.md shows the commands %q; this test knows %q: run a new one in a test and add it here", commands, want)
 	}
 	makefile, err := os.ReadFile("Makefile")
@@ -92,6 +101,7 @@ func TestCaddyfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["Caddyfile.example"] = string(example)
+	files["Caddyfile.example, with what is off"] = otherExample(t, string(example))
 
 	dir := t.TempDir()
 	writeKeys(t, dir)
@@ -100,6 +110,8 @@ func TestCaddyfiles(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	t.Setenv("PINGPP_KEY", "sk_live_0123456789abcdef01234567")
 	t.Setenv("WECHAT_SECRET", "0123456789abcdef0123456789abcdef")
+	t.Setenv("WECHAT_PUB_SECRET", "fedcba9876543210fedcba9876543210")
+	t.Setenv("PAY_SESSION_KEY", base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	t.Setenv("PAY_BACKEND_TOKEN", strings.Repeat("0123456789abcdef", 4))
 	t.Setenv("PAY_MERCHANT_TOKEN", strings.Repeat("fedcba9876543210", 4))
 	t.Setenv("PAY_EVENTS_SECRET", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
@@ -125,6 +137,95 @@ func TestCaddyfiles(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "data", "caddy", "pay")); !os.IsNotExist(err) {
 		t.Error("validating made files of ours")
 	}
+}
+
+// otherExample is Caddyfile.example with what it shows as off turned on, in place of what excludes it.
+func otherExample(t *testing.T, text string) string {
+	t.Helper()
+	for _, block := range []string{"orders", "checkout"} {
+		on := regexp.MustCompile(`(?ms)^\t\t` + block + ` .*?^\t\t}\n`)
+		if !on.MatchString(text) {
+			t.Fatalf("Caddyfile.example has no block %s", block)
+		}
+		text = on.ReplaceAllString(text, "")
+	}
+	off := regexp.MustCompile(`(?m)^(\t+)#(\S|\t)`)
+	if n := len(off.FindAllString(text, -1)); n < 4 {
+		t.Fatalf("Caddyfile.example has only %d lines that are off", n)
+	}
+	return off.ReplaceAllString(text, "$1$2")
+}
+
+// TestExampleIsComplete makes sure that Caddyfile.example shows every option: those that the errors about unknown ones list.
+func TestExampleIsComplete(t *testing.T) {
+	example, err := os.ReadFile("Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := filepath.Glob("caddymodule/testdata/adapt/error_unknown_option_*.caddytest")
+	if err != nil || len(cases) < 8 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	for _, file := range cases {
+		if strings.Contains(file, "sandbox") {
+			continue
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`allowed are: ([a-z_, ]+), at `).FindStringSubmatch(string(raw))
+		if m == nil {
+			t.Fatalf("%s lists no options", file)
+		}
+		for _, option := range strings.Split(m[1], ", ") {
+			if !regexp.MustCompile(`(?m)^\t+#?` + option + `\b`).Match(example) {
+				t.Errorf("Caddyfile.example does not show %s, which %s lists", option, file)
+			}
+		}
+	}
+}
+
+// TestLinks makes sure that the links between the pages lead somewhere.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, page := range append(pages, "README.md", "README.zh-CN.md") {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(raw), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, heading, _ := strings.Cut(m[1], "#")
+			target := page
+			if path != "" {
+				target = filepath.Join(filepath.Dir(page), path)
+			}
+			text, err := os.ReadFile(target)
+			if info, serr := os.Stat(target); serr != nil || err != nil && !info.IsDir() {
+				t.Errorf("%s links to %s, which is not there", page, m[1])
+				continue
+			}
+			if heading != "" && !slices.Contains(headings(string(text)), heading) {
+				t.Errorf("%s links to %s, and %s has no such heading", page, m[1], target)
+			}
+		}
+	}
+}
+
+// headings are the names under which a page's headings can be linked to.
+func headings(page string) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // writeKeys makes the two PEM files that the examples name.

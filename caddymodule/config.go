@@ -275,7 +275,7 @@ type Handler struct {
 	// Sessions of users who have logged in.
 	Session *SessionConfig `json:"session,omitempty"`
 
-	// How the backend is reached: a `reverse_proxy` handler. Required with orders or events.
+	// How the backend is reached: a `reverse_proxy` handler. Required with orders, events or login.
 	UpstreamRaw json.RawMessage `json:"upstream,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
 
 	// A secret of at least 32 characters that is sent as `X-Pay-Token` on every call to the backend, for it to compare.

@@ -37,7 +37,7 @@ func snippets(t *testing.T, page string) (found [][2]string) {
 
 // Both languages show the same code, and every Caddyfile in it adapts and is as caddy fmt writes it.
 func TestDocsSnippets(t *testing.T) {
-	for _, page := range []string{"backend", "channels"} {
+	for _, page := range []string{"backend", "channels", "http-api"} {
 		en := snippets(t, page+".md")
 		if zh := snippets(t, page+".zh-CN.md"); !slices.Equal(en, zh) {
 			t.Errorf("the two languages of %s show different code", page)
@@ -46,9 +46,14 @@ func TestDocsSnippets(t *testing.T) {
 			if s[0] != "caddyfile" {
 				continue
 			}
+			const head = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t}\n"
 			whole := s[1]
-			if !strings.HasPrefix(whole, "shop.example.com") {
-				whole = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t}\n" + indent(whole) + "\t}\n}\n"
+			switch {
+			case strings.HasPrefix(whole, "shop.example.com"):
+			case strings.HasPrefix(whole, "wechat_auth"): // stands beside the pay block
+				whole = head + "\t}\n" + indent("\t", whole) + "}\n"
+			default:
+				whole = head + indent("\t\t", whole) + "\t}\n}\n"
 			}
 			if got := adapted(t, whole); !strings.HasPrefix(got, "{") {
 				t.Errorf("%s: %s", s[1], got)
@@ -60,8 +65,8 @@ func TestDocsSnippets(t *testing.T) {
 	}
 }
 
-func indent(text string) string {
-	return "\t\t" + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n\t\t") + "\n"
+func indent(by, text string) string {
+	return by + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+by) + "\n"
 }
 
 // Every answer that docs/backend.md shows becomes the charge that it says, through the orders block that stands before it.
@@ -111,7 +116,7 @@ func chargeAt(t *testing.T, orders, answer string) (got charged) {
 	pingxx := httptest.NewServer(box)
 	defer pingxx.Close()
 	dir, addr := t.TempDir(), freeAddr(t)
-	block := payBlock(t, dir, "", "allow_http", "upstream "+shop, strings.TrimSpace(indent(orders)))
+	block := payBlock(t, dir, "", "allow_http", "upstream "+shop, strings.TrimSpace(indent("\t\t", orders)))
 	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+strings.Replace(block, "app app_test1", "app app_test1\n\t\t\tendpoint "+pingxx.URL, 1)+"}\n")
 	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"20260101001","channel":"wx_lite"}`))
 	if err != nil {
