@@ -25,7 +25,6 @@ type channel struct {
 
 // family is channels of one payment service: they share their order numbers.
 type family struct {
-	name          string
 	orderNoBad    string // the channel's own words for a number it does not take
 	emoji         bool   // takes characters outside the BMP
 	paidExtra     func(c *charge)
@@ -35,15 +34,15 @@ type family struct {
 const minExpire = time.Minute // of every channel
 
 var (
-	wechatFamily = &family{"wx", "invalid out_trade_no", false, wechatPaidExtra, (*Sandbox).wechatTransactionNo}
-	alipayFamily = &family{"alipay", "INVALID_PARAMETER", true, alipayPaidExtra, (*Sandbox).alipayTransactionNo}
-	unionFamily  = &family{"upacp", "Format error[orderId]", true, nothingPaid, (*Sandbox).datedTransactionNo}
-	isvFamily    = &family{"isv", "订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
+	wechatFamily = &family{"invalid out_trade_no", false, wechatPaidExtra, (*Sandbox).wechatTransactionNo}
+	alipayFamily = &family{"INVALID_PARAMETER", true, alipayPaidExtra, (*Sandbox).alipayTransactionNo}
+	unionFamily  = &family{"Format error[orderId]", true, nothingPaid, (*Sandbox).datedTransactionNo}
+	isvFamily    = &family{"订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
 )
 
 // other is a service with a single channel, or few.
-func other(name string) *family {
-	return &family{name, "订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
+func other() *family {
+	return &family{"订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
 }
 
 func nothingPaid(*charge) {}
@@ -93,7 +92,6 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "wx_wap", extra: rules(limits[1:], opt("result_url", webURL)), reversible: true, credential: wechatPage},
 	)
 	crossBorder := *wechatFamily // its order numbers are its own
-	crossBorder.name = "cb_wx"
 	add(&crossBorder, no1to32, 7*day, 2*time.Hour,
 		channel{name: "cb_wx", currencies: abroad, extra: rules(limits[:1], req("goods_list", array)), credential: wechatAppCredential},
 		channel{name: "cb_wx_pub", currencies: abroad, extra: rules(limits[:1], openID, req("goods_list", array)), credential: wechatCredential},
@@ -127,7 +125,7 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "isv_wap", extra: []extraRule{req("terminal_id", shortAlnum), req("pay_channel", oneOf("alipay", "wx", "bfb")), req("result_url", webURL), opt("goods_list", array)}, reversible: true, credential: webPage},
 		channel{name: "isv_lite", currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", shortAlnum), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
 	)
-	bfb, jdpay, ccb := other("bfb"), other("jdpay"), other("ccb")
+	bfb, jdpay, ccb := other(), other(), other()
 	for _, row := range []struct {
 		family *family
 		no     *regexp.Regexp
@@ -137,19 +135,19 @@ func tableOfChannels() map[string]*channel {
 		{bfb, no1to20, channel{name: "bfb_wap", extra: []extraRule{req("result_url", webURL), req("bfb_login", boolean)}, credential: formWithURL}},
 		{jdpay, no1to30, channel{name: "jdpay_wap", extra: []extraRule{req("success_url", webURL), req("fail_url", webURL), opt("token", anyText), opt("order_type", oneOf("0", "1")),
 			opt("is_mobile", boolean), opt("user_type", anyText), opt("user_id", anyText)}, credential: formWithURL}},
-		{other("yeepay"), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
+		{other(), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
 			req("terminal_type", number), req("terminal_id", anyText), req("user_ua", anyText), req("result_url", webURL)}, credential: yeepay}},
-		{other("qpay"), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
-		{other("cmb_wallet"), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
+		{other(), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
+		{other(), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
 			req("m_uid", digitsUpTo(20)), req("mobile", digitsUpTo(11))}, credential: formWithURL}},
 		{ccb, no1to30, channel{name: "ccb_pay", credential: orderInfo}},
 		{ccb, no1to30, channel{name: "ccb_qr", credential: webPage}},
-		{other("cmpay"), no1to50, channel{name: "cmpay", credential: orderInfo}},
-		{other("balance"), no1to64, channel{name: "balance", extra: []extraRule{req("user", anyText)}, credential: noCredential}},
-		{other("fqlpay"), no1to64, channel{name: "fqlpay_wap", extra: []extraRule{req("c_merch_id", anyText), opt("return_url", webURL)}, credential: formWithURL}},
-		{other("qgbc"), no1to64, channel{name: "qgbc_wap", extra: []extraRule{req("phone", anyText), opt("return_url", webURL), opt("term", number), opt("activate_url", webURL), opt("has_header", boolean)}, credential: formWithURL}},
-		{other("mmdpay"), no1to64, channel{name: "mmdpay_wap", extra: []extraRule{req("phone", anyText), req("id_no", anyText), req("name", anyText)}, credential: formWithURL}},
-		{other("paypal"), no1to32, channel{name: "paypal", currencies: abroad, credential: webPage}},
+		{other(), no1to50, channel{name: "cmpay", credential: orderInfo}},
+		{other(), no1to64, channel{name: "balance", extra: []extraRule{req("user", anyText)}, credential: noCredential}},
+		{other(), no1to64, channel{name: "fqlpay_wap", extra: []extraRule{req("c_merch_id", anyText), opt("return_url", webURL)}, credential: formWithURL}},
+		{other(), no1to64, channel{name: "qgbc_wap", extra: []extraRule{req("phone", anyText), opt("return_url", webURL), opt("term", number), opt("activate_url", webURL), opt("has_header", boolean)}, credential: formWithURL}},
+		{other(), no1to64, channel{name: "mmdpay_wap", extra: []extraRule{req("phone", anyText), req("id_no", anyText), req("name", anyText)}, credential: formWithURL}},
+		{other(), no1to32, channel{name: "paypal", currencies: abroad, credential: webPage}},
 	} {
 		add(row.family, row.no, 15*day, day, row.channel)
 	}

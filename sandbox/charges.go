@@ -50,8 +50,9 @@ type charge struct {
 
 // orderKey is what a channel knows an order by.
 type orderKey struct {
-	live            bool
-	family, orderNo string
+	live    bool
+	family  *family
+	orderNo string
 }
 
 func (c *charge) expired(now time.Time) bool { return now.Unix() >= c.TimeExpire }
@@ -74,21 +75,22 @@ func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiEr
 	if refusal != nil {
 		return nil, refusal
 	}
+	p.base = base
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := orderKey{live, p.channel.family.name, p.orderNo}
+	key := orderKey{live, p.channel.family, p.orderNo}
 	if first, ok := s.orders[key]; ok {
 		return first.repeated(p, now)
 	}
-	return s.addCharge(key, p, live, now, base).shown(now), nil
+	return s.addCharge(key, p, live, now).shown(now), nil
 }
 
 // addCharge makes a charge and keeps it.
-func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time, base string) *charge {
-	c := s.newCharge(p, live, now, base)
+func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time) *charge {
+	c := s.newCharge(p, live, now)
 	s.orders[key] = c
 	for _, old := range s.charges.add(c.ID, c) {
-		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family.name, old.OrderNo})
+		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family, old.OrderNo})
 		for re := range old.made.newest() {
 			delete(s.refunds, re.ID)
 		}
@@ -97,7 +99,7 @@ func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time, b
 	return c
 }
 
-func (s *Sandbox) newCharge(p *params, live bool, now time.Time, base string) *charge {
+func (s *Sandbox) newCharge(p *params, live bool, now time.Time) *charge {
 	c := &charge{
 		Object: "charge", Created: now.Unix(), Livemode: live,
 		App: s.cfg.App, Channel: p.channel.name, OrderNo: p.orderNo, ClientIP: p.clientIP,
@@ -110,7 +112,7 @@ func (s *Sandbox) newCharge(p *params, live bool, now time.Time, base string) *c
 		c.ID = "ch_10" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 15)
 	}
 	c.Credential.set("object", "credential")
-	if credential := p.channel.credential(s, c, base); credential != nil {
+	if credential := p.channel.credential(s, c, p.base); credential != nil {
 		c.Credential.set(c.Channel, credential)
 	}
 	return c

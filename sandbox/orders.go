@@ -229,7 +229,8 @@ func (s *Sandbox) payOrder(id string, body []byte, live bool, base string) (any,
 	if refusal != nil {
 		return nil, refusal
 	}
-	key := orderKey{live, p.channel.family.name, p.orderNo}
+	p.base = base
+	key := orderKey{live, p.channel.family, p.orderNo}
 	c, used := s.orders[key]
 	if used {
 		if _, refusal := c.repeated(p, now); refusal != nil {
@@ -239,7 +240,7 @@ func (s *Sandbox) payOrder(id string, body []byte, live bool, base string) (any,
 			return nil, channelRefusal(c.Channel, "商户订单号重复")
 		}
 	} else {
-		c = s.addCharge(key, p, live, now, base)
+		c = s.addCharge(key, p, live, now)
 		c.order = o
 		o.made.add(c.ID, c)
 	}

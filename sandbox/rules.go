@@ -31,6 +31,7 @@ type params struct {
 	timeExpire  int64 // Unix seconds
 	metadata    object
 	description *string
+	base        string // where the mock page is
 }
 
 var knownParams = []string{"order_no", "app", "channel", "amount", "client_ip", "currency", "subject", "body", "extra", "time_expire", "metadata", "description"}

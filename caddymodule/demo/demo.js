@@ -70,7 +70,7 @@
 	}
 
 	function showLog(log) {
-		const lines = log.map((l) => {
+		const lines = log.slice(0, 6).map((l) => {
 			const li = element('li', l.text);
 			li.prepend(element('time', l.at), element('b', l.call));
 			return li;

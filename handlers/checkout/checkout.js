@@ -16,6 +16,7 @@
 	function show(state, way) {
 		page.dataset.state = state;
 		if (way) page.dataset.way = way;
+		tick();
 	}
 
 	function refuse(problem) {

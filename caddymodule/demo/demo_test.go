@@ -1,0 +1,132 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/caddypay/caddypay/examples/legacyshop"
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/sqlite"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newPage(t *testing.T) (*Page, *httptest.Server) {
+	t.Helper()
+	box, err := sandbox.New(sandbox.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := sqlite.Open(context.Background(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(box, legacyshop.New("a token", "test"), ledger.Scope{App: box.App(), Mode: ledger.Test}, func(context.Context) (ledger.Ledger, error) { return l, nil })
+	srv := httptest.NewServer(p)
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		srv.Close()
+		box.Close()
+		l.Close()
+	})
+	return p, srv
+}
+
+// Both languages have every text, and every step is described in both.
+func TestTexts(t *testing.T) {
+	for key := range texts["zh"] {
+		if texts["en"][key] == "" {
+			t.Errorf("no English text %s", key)
+		}
+	}
+	if len(texts["en"]) != len(texts["zh"]) {
+		t.Errorf("%d texts and %d", len(texts["en"]), len(texts["zh"]))
+	}
+	for lang := range texts {
+		for _, s := range describe(lang) {
+			if s.Text == "" || s.Note == "" || texts[lang]["who_"+s.Who] == "" {
+				t.Errorf("%s: %+v", lang, s)
+			}
+		}
+	}
+}
+
+// The page is whole in the visitor's language, and nothing but its own files may run.
+func TestIndex(t *testing.T) {
+	_, srv := newPage(t)
+	for accept, want := range map[string]string{"": "茶铺", "zh-CN,en;q=0.8": "茶铺", "en-GB,zh;q=0.5": "Tea shop"} {
+		r, err := http.NewRequest("GET", srv.URL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Language", accept)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body strings.Builder
+		_, err = bufio.NewReader(resp.Body).WriteTo(&body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(body.String(), want) || !strings.Contains(body.String(), "19.99") || !strings.HasSuffix(body.String(), "</html>\n") {
+			t.Errorf("%q: %v %s", accept, err, body.String())
+		}
+		if !strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "default-src 'none'; script-src 'self';") {
+			t.Errorf("%v", resp.Header)
+		}
+	}
+}
+
+// What the shop is asked is told at once to whoever looks.
+func TestStepsAreToldAsTheyHappen(t *testing.T) {
+	p, srv := newPage(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+"/demo/steps?order_no=N1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%v", resp.Header)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	next := func() (s seen) {
+		t.Helper()
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				if err := json.Unmarshal([]byte(data), &s); err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+		}
+		t.Fatal(lines.Err())
+		return s
+	}
+	if s := next(); len(s.Steps) != 0 || len(s.Log) != 0 {
+		t.Errorf("%+v", s)
+	}
+	p.Note("order_quote", "N1 costs 1999 fen")
+	if s := next(); s.Steps["order_quote"] != "N1 costs 1999 fen" || len(s.Log) != 1 || s.Log[0].Call != "GET /internal/pay/orders/{order_no}" {
+		t.Errorf("%+v", s)
+	}
+	for range 2 * maxLines {
+		p.Note("event_delivered", "charge.succeeded for N2")
+	}
+	if s := p.look(t.Context(), "N2"); len(s.Log) != maxLines || len(s.Steps) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
