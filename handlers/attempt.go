@@ -167,6 +167,9 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if attempts, err = a.find(ctx, l, held); err != nil {
 		return nil, nil, err
 	}
+	if attempts, err = a.settle(ctx, l, held, attempts); err != nil {
+		return nil, nil, err
+	}
 	c, err := a.choose(attempts, q)
 	return c, q, err
 }
@@ -265,7 +268,8 @@ func lastQuote(q *quote, err error, now time.Time) *ledger.Quote {
 }
 
 // createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees
-// the number, and what may exist at Ping++ is kept as unknown. Nobody holds an unknown attempt's credential, so nobody can pay it.
+// the number, and what may exist at Ping++ is kept as unknown. Nobody holds an unknown attempt's credential, so nobody can pay it; for
+// those that take the money without one, see find.
 func createProblem(err error) (*Problem, ledger.AttemptState) {
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	if !ok {

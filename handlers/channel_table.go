@@ -42,7 +42,7 @@ var channels = map[string]channel{
 	"wx_pub":  weChat.paidBy("wx_pub").is("WeChat official account", "微信公众号支付", openID, limitPay, goodsTag),
 	"wx_pub_qr": weChat.is("WeChat, QR code on a screen", "微信扫码支付",
 		productID, limitPay, goodsTag),
-	"wx_pub_scan": weChat.numbers(1, 32).is("WeChat, the payer's code read by the shop", "微信付款码支付",
+	"wx_pub_scan": weChat.numbers(1, 32).takesAtOnce().is("WeChat, the payer's code read by the shop", "微信付款码支付",
 		scanCode, may("terminal_id", fromQuote, anyText), limitPay, goodsTag),
 	"wx": weChat.is("WeChat from an app", "微信 App 支付", limitPay, goodsTag),
 	"wx_wap": weChat.is("WeChat from a phone's browser", "微信 H5 支付",
@@ -57,7 +57,7 @@ var channels = map[string]channel{
 		may("qr_pay_mode", fromClient, whole(0, 4)), may("qrcode_width", fromClient, whole(1, 2000))),
 	"alipay_qr": alipay.is("Alipay, QR code on a screen", "支付宝扫码支付",
 		may("hb_fq_num", fromQuote, anyWhole), may("hb_fq_seller_percent", fromQuote, whole(0, 100)), provider),
-	"alipay_scan": alipay.is("Alipay, the payer's code read by the shop", "支付宝付款码支付",
+	"alipay_scan": alipay.takesAtOnce().is("Alipay, the payer's code read by the shop", "支付宝付款码支付",
 		scanCode, need("terminal_id", fromQuote, anyText), maybeGoods, may("operator_id", fromQuote, anyText),
 		may("store_id", fromQuote, anyText), provider),
 
@@ -83,7 +83,7 @@ var channels = map[string]channel{
 		resultURL, need("p_no", fromQuote, digits(1, 30)), need("seq", fromQuote, digits(1, 20)),
 		need("m_uid", fromQuote, digits(1, 20)), need("mobile", fromQuote, digits(11, 11))),
 
-	"isv_scan": aggregated.is("any wallet, the payer's code read by the shop", "聚合付款码支付",
+	"isv_scan": aggregated.takesAtOnce().is("any wallet, the payer's code read by the shop", "聚合付款码支付",
 		need("scan_code", fromClient, alnum(1, 32)), isvTerminal, maybeGoods),
 	"isv_qr":  aggregated.is("any wallet, QR code on a screen", "聚合扫码支付", isvWallet, isvTerminal, maybeGoods),
 	"isv_wap": aggregated.is("any wallet, from a phone's browser", "聚合手机网页支付", resultURL, isvWallet, isvTerminal, maybeGoods),
@@ -93,10 +93,10 @@ var channels = map[string]channel{
 	"cb_wx":        weChatCross.is("WeChat across borders, from an app", "跨境微信 App 支付", goods, limitPay),
 	"cb_wx_pub":    weChatCross.paidBy("wx_pub").is("WeChat across borders, official account", "跨境微信公众号支付", openID, goods, limitPay),
 	"cb_wx_pub_qr": weChatCross.is("WeChat across borders, QR code on a screen", "跨境微信扫码支付", productID, goods, limitPay),
-	"cb_wx_pub_scan": weChatCross.is("WeChat across borders, the payer's code read by the shop", "跨境微信付款码支付",
+	"cb_wx_pub_scan": weChatCross.takesAtOnce().is("WeChat across borders, the payer's code read by the shop", "跨境微信付款码支付",
 		scanCode, goods, may("terminal_id", fromQuote, anyText), limitPay),
 
-	"balance":    general.is("the user's balance at Ping++", "余额支付", need("user", fromQuote, anyText)),
+	"balance":    general.takesAtOnce().is("the user's balance at Ping++", "余额支付", need("user", fromQuote, anyText)),
 	"fqlpay_wap": general.is("Fenqile, by instalments", "分期乐支付", need("c_merch_id", fromQuote, anyText), returnURL),
 	"qgbc_wap": general.is("QuantGroup, by instalments", "量化派支付",
 		need("phone", fromQuote, anyText), returnURL, may("term", fromQuote, whole(0, 4)),
@@ -116,6 +116,7 @@ func (c channel) expires(most, unsaid time.Duration) channel {
 }
 
 func (c channel) withoutEmoji() channel           { c.noEmoji = true; return c }
+func (c channel) takesAtOnce() channel            { c.atOnce = true; return c }
 func (c channel) anyCurrency() channel            { c.currency = ""; return c }
 func (c channel) subjectBytes(most int) channel   { c.subject = limit{most, true}; return c }
 func (c channel) bodyCharacters(most int) channel { c.body = limit{most: most}; return c }

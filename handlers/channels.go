@@ -22,6 +22,7 @@ type channel struct {
 	expireDefault        time.Duration // what Ping++ takes when none is sent
 	noEmoji              bool          // refuses characters outside the Basic Multilingual Plane
 	payer                string        // whose session pays: wx_lite, wx_pub, or empty for anybody's, also without a login
+	atOnce               bool          // the charge takes the money by itself, as from a code that the shop has read: nobody needs a credential
 	extra                []extraKey
 }
 

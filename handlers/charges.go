@@ -139,7 +139,7 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 		if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 			return Identity{}, err
 		}
-		return s.exchange(r.Context(), WxLite, code)
+		return s.exchange(r.Context(), WxLite, code, "")
 	case err == nil && id.Kind == Anonymous:
 		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:

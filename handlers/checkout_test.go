@@ -184,6 +184,23 @@ func TestCheckoutInWeChat(t *testing.T) {
 }
 
 // Without the option there is no page.
+// Each page asks the backend: nobody goes through its orders without a limit.
+func TestCheckoutIsLimited(t *testing.T) {
+	w, v := withCheckout(t, "alipay_qr")
+	limits := DefaultLimits
+	limits.Address = Rate{2, time.Minute}
+	w.site.Budgets = NewBudgets(limits)
+	for i, want := range []int{200, 200, 429} {
+		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)
+		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") {
+			t.Errorf("page %d: %d %s", i, a.status, a.body)
+		}
+	}
+	if n := len(w.backend.exchanges("/internal/pay/orders/")); n != 2 {
+		t.Errorf("the backend was asked %d times", n)
+	}
+}
+
 func TestCheckoutIsOff(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/pay/checkout?order_no=1001", "/pay/checkout.js", "/pay/checkout.css"} {

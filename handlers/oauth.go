@@ -58,7 +58,7 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
-	id, err := s.exchange(r.Context(), WxPub, code)
+	id, err := s.exchange(r.Context(), WxPub, code, round.State)
 	if err != nil {
 		return oauthProblem(err)
 	}

@@ -151,6 +151,22 @@ func TestOAuthStateIsBound(t *testing.T) {
 	wantProblem(t, other.get(theirs), 403, "oauth_state_invalid")
 }
 
+// A code stands in an address, which others may come to see. Once it is used it logs nobody in that did not begin its round.
+func TestOAuthCodeOfAnotherRound(t *testing.T) {
+	w := newOpenWorld(t)
+	victim := w.browser()
+	mine, _ := url.Parse(victim.begin("/"))
+	if a := victim.get(mine.String()); a.status != 302 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	thief := w.browser()
+	u, _ := url.Parse(thief.begin("/"))
+	a := thief.get("/pay/oauth/callback?state=" + u.Query().Get("state") + "&code=" + mine.Query().Get("code"))
+	if wantProblem(t, a, 502, "oauth_rejected"); strings.Contains(strings.Join(a.header.Values("Set-Cookie"), ""), "pay_session") {
+		t.Error("somebody else's code logs in")
+	}
+}
+
 func noFollow(w *world, address string, cookies ...*http.Cookie) answer {
 	b := w.browser()
 	u, _ := url.Parse(w.server.URL)

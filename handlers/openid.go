@@ -41,7 +41,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
-	id, err := s.exchange(r.Context(), WxLite, code)
+	id, err := s.exchange(r.Context(), WxLite, code, "")
 	if err != nil {
 		return err
 	}
@@ -82,9 +82,13 @@ func loginCode(w http.ResponseWriter, r *http.Request) (string, error) {
 
 // exchange turns a login code into an identity. WeChat takes a code once, but clients save codes and try again: within the
 // session's time the same code gives the same identity again, also to another process on the same ledger, and calls at the same
-// moment exchange it once.
-func (s *Site) exchange(ctx context.Context, kind Kind, code string) (Identity, error) {
-	names, err := s.Sessions.codeKeys(ctx, s.appID(kind), code)
+// moment exchange it once. The code of a page stands in an address, which others may see: it is good again only in its own round.
+func (s *Site) exchange(ctx context.Context, kind Kind, code, round string) (Identity, error) {
+	name := code
+	if round != "" {
+		name = "round " + round + " " + code
+	}
+	names, err := s.Sessions.codeKeys(ctx, s.appID(kind), name)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,12 +14,16 @@ import (
 // findTime is how long a request looks at Ping++ for what became of earlier ones.
 const findTime = 3 * time.Second
 
+// settleTime is how long a charge that takes the money at once may be under way: to Ping++, or until the payer has typed a password.
+const settleTime = time.Minute
+
 // find looks at Ping++ for the charges of earlier attempts that got no answer, and returns the attempts as they stand then. Where
 // Ping++ cannot say in time, a new attempt is made all the same: nobody can pay an unknown one. The reconciler goes on looking.
+// Only one that takes the money at once needs nobody to pay it, and there is none beside it until it surely does not exist.
 func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserved) ([]ledger.Charge, error) {
 	var unknown []ledger.Charge
 	for _, c := range held.Attempts {
-		if c.State == ledger.Unknown && c.ID == "" && !c.Superseded && !c.NextQuery.IsZero() {
+		if sought(&c) {
 			unknown = append(unknown, c)
 		}
 	}
@@ -27,14 +32,75 @@ func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 	}
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	found, err := a.site.Reconciler.Find(within, l, unknown)
-	if err != nil {
+	found, missed := a.site.Reconciler.Find(within, l, unknown)
+	if missed != nil {
 		a.log.Warn("what became of an earlier attempt is not known, and Ping++ cannot say now; it is looked for again later",
-			zap.Int("attempts", len(unknown)-found), zap.Error(err))
+			zap.Int("attempts", len(unknown)-found), zap.Error(missed))
 	}
-	if found == 0 {
-		return held.Attempts, nil
+	attempts := held.Attempts
+	if found > 0 {
+		var err error
+		if attempts, err = a.earlier(ctx, l, held); err != nil {
+			return nil, err
+		}
 	}
+	for i := range attempts {
+		if c := &attempts[i]; sought(c) && channels[c.Channel].atOnce && (missed != nil || a.settling(c) > 0) {
+			return nil, a.mayTake(c)
+		}
+	}
+	return attempts, nil
+}
+
+// sought reports whether an attempt is unknown and still looked for.
+func sought(c *ledger.Charge) bool {
+	return c.State == ledger.Unknown && c.ID == "" && !c.Superseded && !c.NextQuery.IsZero()
+}
+
+// settle asks Ping++ about earlier charges that take the money at once and of whose payment nothing has been heard, and returns the
+// attempts as they stand then. While one of them may yet take it there is no other: it would take the money again.
+func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Reserved, attempts []ledger.Charge) ([]ledger.Charge, error) {
+	open := func(c *ledger.Charge) bool {
+		return channels[c.Channel].atOnce && c.State == ledger.Open && !c.Paid && !c.Reversed && !c.Superseded && !c.NextQuery.IsZero()
+	}
+	asked := false
+	for i := range attempts {
+		c := &attempts[i]
+		if !open(c) {
+			continue
+		}
+		asked = true
+		within, cancel := context.WithTimeout(ctx, findTime)
+		err := a.site.Reconciler.Recover(within, c.ID)
+		cancel()
+		if err != nil {
+			a.log.Warn("whether an earlier charge has taken the money is not known, and Ping++ cannot say now", zap.String("charge", c.ID), zap.Error(err))
+			return nil, a.mayTake(c)
+		}
+	}
+	if !asked {
+		return attempts, nil
+	}
+	attempts, err := a.earlier(ctx, l, held)
+	for i := range attempts {
+		if c := &attempts[i]; open(c) && a.settling(c) > 0 {
+			return nil, a.mayTake(c)
+		}
+	}
+	return attempts, err
+}
+
+// earlier returns the order's attempts before this one, as they stand now.
+func (a *attempt) earlier(ctx context.Context, l ledger.Ledger, held *ledger.Reserved) ([]ledger.Charge, error) {
 	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
 	return slices.DeleteFunc(attempts, func(c ledger.Charge) bool { return c.Number == held.Number }), err
+}
+
+// settling is how much longer an attempt may be under way.
+func (a *attempt) settling(c *ledger.Charge) time.Duration {
+	return c.Created.Add(settleTime).Sub(a.site.Now())
+}
+
+func (a *attempt) mayTake(c *ledger.Charge) *Problem {
+	return retryProblem("charge_in_progress", max(a.settling(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
 }

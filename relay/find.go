@@ -23,6 +23,8 @@ import (
 //
 // A client gets a credential only after the charge is on record. So nobody holds the credential of an unknown attempt and nobody
 // can pay it; looking for it is tidiness, not a condition of safety, and where Ping++ cannot say, a new attempt may be made.
+// Not so for channels that take the money without a credential, as from a code that the shop has read: there whoever makes attempts
+// waits until it is known.
 // What is found is recorded like any other charge. If it still fits the order it is handed out, and the order keeps its one
 // charge; if not, the attempt after it supersedes it, and it is reversed where the channel allows and watched where it does not.
 const (
