@@ -60,6 +60,7 @@ func TestProvisionCharges(t *testing.T) {
 		{"client amount, odd prefix", "", strings.Replace(clientAmount, "max", "prefix D-\nmax", 1), "", `the prefix "D-" must be at most 6 letters and digits`},
 		{"client amount, emoji", "", strings.Replace(clientAmount, "Donation", "🍵", 1), "", "allow_client_amount: through the channel "},
 		{"client amount, channel that needs a backend", "channels wx_lite isv_qr", clientAmount, "", "the channel isv_qr wants what only a backend can give; leave it out of channels, or write orders instead"},
+		{"client amount, channel that a till scans", "channels wx_lite wx_pub_scan", clientAmount, "", "the channel wx_pub_scan takes the money without the payer's doing; leave it out of channels, or write orders instead"},
 		{"client amount, channel of any currency", "channels cb_alipay", clientAmount, "", "the channel cb_alipay wants what only a backend can give"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

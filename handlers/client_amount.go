@@ -43,6 +43,9 @@ func (c *ClientAmount) Check(offered []string) error {
 		if ch.needsQuote() {
 			return fmt.Errorf("the channel %s wants what only a backend can give; leave it out of channels, or write orders instead", name)
 		}
+		if ch.atOnce { // each request is an order of its own, so one that is repeated after a lost answer would be paid twice
+			return fmt.Errorf("the channel %s takes the money without the payer's doing; leave it out of channels, or write orders instead", name)
+		}
 		q := &quote{Subject: c.Subject}
 		if err := q.checkText(ch); err != nil {
 			return fmt.Errorf("through the channel %s: %w", name, err)
