@@ -106,7 +106,7 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 			return s.refusedPage(w, r, v, problem("session_missing", nil), "")
 		}
 		here := s.Prefix + "/checkout?" + url.Values{"order_no": {orderNo}, "login": {"1"}}.Encode()
-		http.Redirect(w, r, s.Prefix+"/oauth/start?"+url.Values{"return": {here}}.Encode(), http.StatusFound)
+		redirect(w, s.Prefix+"/oauth/start?"+url.Values{"return": {here}}.Encode())
 		return nil
 	}
 	return s.checkoutOrder(w, r, v, id)
@@ -196,6 +196,7 @@ func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutVi
 	case "order_already_paid":
 		v.State, status = "already", http.StatusOK
 	}
+	p.setRetryAfter(w.Header())
 	return s.page(w, r, status, v)
 }
 

@@ -192,7 +192,7 @@ func TestCheckoutIsLimited(t *testing.T) {
 	w.site.Budgets = NewBudgets(limits)
 	for i, want := range []int{200, 200, 429} {
 		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)
-		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") {
+		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") || (want == 429) != (a.header.Get("Retry-After") == "30") {
 			t.Errorf("page %d: %d %s", i, a.status, a.body)
 		}
 	}

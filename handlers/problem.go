@@ -70,14 +70,18 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if p.Allow != "" {
 		h.Set("Allow", p.Allow)
 	}
-	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
-	}
+	p.setRetryAfter(h)
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="pay"`)
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (p *Problem) setRetryAfter(h http.Header) {
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((p.RetryAfter+time.Second-1)/time.Second), 10))
+	}
 }
 
 // writeJSON answers with a small object of ours.
