@@ -114,7 +114,7 @@ func (s *Site) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.C
 
 // recordReversal records it on our own charge, which is returned; of one that is not ours Ping++'s word is.
 func (s *Site) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
-	err := l.Queried(ctx, ledger.Queried{Scope: s.Scope, ChargeID: found.ID, Reversed: true})
+	err := l.Queried(ctx, ledger.Queried{Scope: s.Scope, ChargeID: found.ID, Reversed: true, At: s.Now()})
 	if err == nil {
 		return l.Charge(ctx, s.Scope, found.ID)
 	}

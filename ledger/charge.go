@@ -106,7 +106,8 @@ type Queried struct {
 	ChargeID string
 	Number   string    // in place of ChargeID for an unknown attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
-	Reversed bool      // the charge was found or made reversed
+	Reversed bool      // the charge was found or made reversed; the event of its payment, if that is held, becomes Discarded: the money went back
+	At       time.Time // with Reversed: now
 }
 
 // Reserved is a reservation that was granted.

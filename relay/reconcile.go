@@ -261,7 +261,7 @@ func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.
 		r.cfg.Logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
 		return "paid", nil // recording the payment ended the look-ups
 	case found.Reversed:
-		done.Next, done.Reversed = time.Time{}, true
+		done.Next, done.Reversed, done.At = time.Time{}, true, r.cfg.Now()
 		return "reversed", l.Queried(ctx, done)
 	}
 	return "unpaid", l.Queried(ctx, done)

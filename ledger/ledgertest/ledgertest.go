@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"money/a foreign charge that is ours", testMoneyForeignIsOurs},
 		{"money/late", testMoneyLate},
 		{"money/refunds of a held payment", testRefundOfHeld},
+		{"money/reversal of a held payment", testReversalOfHeld},
 		{"money/paid after a held payment was refunded whole", testPaidAfterRefundedWhole},
 		{"money/a refund that came before its payment was held", testRefundBeforeHeld},
 		{"lanes/in order", testLaneOrder},

@@ -264,6 +264,20 @@ func testRefundOfHeld(t *testing.T, l ledger.Ledger) {
 	}
 }
 
+func testReversalOfHeld(t *testing.T, l ledger.Ledger) {
+	hold(t, l)
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_first", Reversed: true, At: noon}))
+	wantEvent(t, l, "evt_first", ledger.Pending) // nobody decides about this one
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_held", Reversed: true, At: noon}))
+	wantEvent(t, l, "evt_held", ledger.Discarded, ledger.ReasonPaidTwice)
+	equal(t, "settled", getEvent(t, l, live, "evt_held").Settled, noon)
+	if c := getCharge(t, l, "ch_held"); c.Held || !c.Reversed {
+		t.Fatalf("reversed: %s", show(c))
+	}
+	d := ledger.Decision{Scope: live, EventID: "evt_held", Action: ledger.ActionRelease, Now: noon}
+	wantErr(t, l.Decide(t.Context(), d), ledger.ErrState)
+}
+
 // A payment of which the backend never heard, and whose money went back, does not stand in the way of the real one.
 func testPaidAfterRefundedWhole(t *testing.T, l ledger.Ledger) {
 	charge(t, l, "1", "ch_1")

@@ -272,7 +272,7 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 		back := c.refunded + change.Refund
 		if c.hold == awaits && c.paidAmount > 0 && change.Refund > 0 && back >= c.paidAmount {
 			b.hold = refundedAll
-			if err := t.discardHeld(b.scope, c.payment, e); err != nil {
+			if err := t.discardHeld(b.scope, c.payment, e.Received); err != nil {
 				return err
 			}
 		}
@@ -289,9 +289,9 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 	return nil
 }
 
-// discardHeld discards the held payment of a charge that the event has refunded whole.
-func (t *tx) discardHeld(scope, payment int64, e *ledger.Event) error {
-	rows, _, err := t.change(sqlDiscardHeld, millis(e.Received), payment)
+// discardHeld discards the held payment of a charge whose money went back whole.
+func (t *tx) discardHeld(scope, payment int64, at time.Time) error {
+	rows, _, err := t.change(sqlDiscardHeld, millis(at), payment)
 	if rows > 0 {
 		t.count(scope, ledger.Held, ledger.Discarded)
 	}

@@ -24,7 +24,8 @@ const (
 		WHERE scope = ?3 AND id = ?4`
 	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
 		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'unknown' AND id IS NULL`
-	sqlNoteClient = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
+	sqlHeldPayment = `SELECT payment FROM charges WHERE scope = ? AND id = ? AND hold = 1`
+	sqlNoteClient  = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END
 		WHERE scope = ?4 AND id = ?5`
 
@@ -101,7 +102,11 @@ func (t *tx) forsake(scope int64, now time.Time) error {
 
 // Queried implements [ledger.Charges].
 func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
-	return l.writeLax(ctx, func(t *tx) error {
+	write := l.writeLax
+	if q.Reversed {
+		write = l.write
+	}
+	return write(ctx, func(t *tx) error {
 		if q.ChargeID == "" && q.Number != "" {
 			scope, err := t.scope(q.Scope)
 			if err == nil {
@@ -113,10 +118,28 @@ func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 			return t.change(sqlQueried, q.Reversed, millis(q.Next), scope, q.ChargeID)
 		})
 		if err == nil && q.Reversed {
-			t.touch(ledger.ChargeTopic(q.Scope, q.ChargeID))
+			err = t.reversed(q)
 		}
 		return err
 	})
+}
+
+// reversed discards the payment of a charge that is reversed, if a person was to decide about it.
+func (t *tx) reversed(q ledger.Queried) error {
+	t.touch(ledger.ChargeTopic(q.Scope, q.ChargeID))
+	scope, err := t.scope(q.Scope)
+	if err != nil {
+		return err
+	}
+	payment, err := optional(t.row(sqlHeldPayment, scope, q.ChargeID))
+	if err != nil || payment == 0 {
+		return err
+	}
+	if err := t.discardHeld(scope, payment, q.At); err != nil {
+		return err
+	}
+	_, _, err = t.change(sqlHold, refundedAll, scope, q.ChargeID)
+	return err
 }
 
 // NoteClient implements [ledger.Charges]. It is a reason to ask Ping++ now.
