@@ -82,19 +82,21 @@ func TestParallelCreationsInTwoProcesses(t *testing.T) {
 func TestKilledBeforeTheChargeIsRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, false)
-	var kill atomic.Bool
+	var victim atomic.Pointer[process]
 	outside := s.outside.Config.Handler
 	s.outside.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" && kill.CompareAndSwap(true, false) {
-			outside.ServeHTTP(discard{}, r)
-			s.caddy.kill()
-			return
+		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" {
+			if caddy := victim.Swap(nil); caddy != nil {
+				outside.ServeHTTP(discard{}, r)
+				caddy.kill()
+				return
+			}
 		}
 		outside.ServeHTTP(w, r)
 	})
 	s.start(plainSite)
 	_, session := s.login()
-	kill.Store(true)
+	victim.Store(s.caddy)
 	if a, err := s.try(s.client, "POST", s.url("/pay/charges"), map[string]string{"order_no": "K10001", "channel": "wx_lite"}, "X-Pay-Session", session); err == nil {
 		t.Fatalf("a process that was killed answered %s", a)
 	}
