@@ -130,8 +130,8 @@ func (s *Site) returnPath(text string) (string, error) {
 	if text == "" {
 		return "/", nil
 	}
-	if len(text) > maxReturn {
-		return "", fmt.Errorf("the return path has more than %d bytes", maxReturn)
+	if len(plain(text)) > maxReturn {
+		return "", fmt.Errorf("the return path has more than %d bytes when it is encoded", maxReturn)
 	}
 	if text[0] != '/' || strings.HasPrefix(text, "//") || strings.Contains(text, `\`) {
 		return "", errors.New("the return path does not begin with one slash, or holds a backslash")
@@ -139,6 +139,7 @@ func (s *Site) returnPath(text string) (string, error) {
 	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return "", errors.New("the return path holds a control character")
 	}
+	text = plain(text)
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "", errors.New("the return path is no path")
@@ -147,7 +148,20 @@ func (s *Site) returnPath(text string) (string, error) {
 	if own := s.Prefix + "/oauth"; strings.HasPrefix(strings.ToLower(clean)+"/", strings.ToLower(own)+"/") {
 		return "", fmt.Errorf("the return path leads to %s again", own)
 	}
-	return u.String(), nil
+	return text, nil // and not what url makes of it: that can decode /%2f to //
+}
+
+// plain encodes what an address cannot hold as it is.
+func plain(address string) string {
+	var b strings.Builder
+	for _, c := range []byte(address) {
+		if c > ' ' && c <= '~' {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
 }
 
 // redirect sends a browser on. The address is complete and checked; nothing of it is changed, as http.Redirect would.

@@ -243,7 +243,7 @@ func TestReturnPath(t *testing.T) {
 
 // FuzzReturnPath looks for a path that a browser would read another host from.
 func FuzzReturnPath(f *testing.F) {
-	for _, s := range []string{"/", "/a?b#c", "//x", `/\x`, "/x/..//y", "/%2f/x", "/%5cx", "/;/x", "/a:b@c"} {
+	for _, s := range []string{"/", "/a?b#c", "//x", `/\x`, "/x/..//y", "/%2f/x", "/%5cx", "/;/x", "/a:b@c", "/? ", "/%2fevil.example/ x", "/茶?名=绿茶#茶"} {
 		f.Add(s)
 	}
 	s := &Site{Prefix: "/pay"}
