@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,7 +20,8 @@ const laxDelay = 100 * time.Millisecond
 // through a descriptor of ours: what counts is the file, not who has written to it. (SQLite has no locks on the -wal file, so
 // closing ours drops none.)
 type disk struct {
-	log         *os.File // the -wal file
+	using       sync.Mutex // held while log is used or replaced: what is left to the system may be forced at any moment
+	log         *os.File   // the -wal file
 	sync        func(*os.File) error
 	batches     chan batch
 	outstanding atomic.Int64  // batches whose callers have not been told yet
@@ -44,11 +46,15 @@ func (d *disk) open(file string) (err error) {
 	if err := d.close(); err != nil {
 		return err
 	}
+	d.using.Lock()
+	defer d.using.Unlock()
 	d.log, err = os.OpenFile(file+"-wal", os.O_RDWR, 0)
 	return err
 }
 
 func (d *disk) close() error {
+	d.using.Lock()
+	defer d.using.Unlock()
 	if d.log == nil {
 		return nil
 	}
@@ -132,6 +138,8 @@ func (d *disk) force() error {
 	if err := d.broken(); err != nil {
 		return err
 	}
+	d.using.Lock()
+	defer d.using.Unlock()
 	if err := d.sync(d.log); err != nil {
 		d.failed.Store(true)
 		return fmt.Errorf("%w: %w", errForce, err)
