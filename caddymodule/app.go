@@ -195,11 +195,6 @@ func (a *App) Start() error {
 	go func() {
 		<-ctx.Done()
 		a.work.Wait()
-		for _, s := range a.sites {
-			if s.destination != nil {
-				s.destination.backend.CloseIdleConnections()
-			}
-		}
 		if err := releaseStore(a.path); err != nil {
 			a.logger.Error("closing the ledger", zap.Error(err))
 		}

@@ -82,7 +82,7 @@ func clientIP(r *http.Request) string {
 // Cleanup leaves no connection to the backend behind. It also runs when Provision failed.
 func (h *Handler) Cleanup() error {
 	if h.upstream != nil {
-		h.upstream.CloseIdleConnections()
+		h.upstream.end()
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -23,6 +24,7 @@ const maxAnswer = 128 << 10 // bytes
 // health checks apply. It is an http.RoundTripper for requests of our own making.
 type upstream struct {
 	proxy caddyhttp.MiddlewareHandler
+	ended atomic.Bool
 }
 
 var errAborted = errors.New("the backend closed the connection in the middle of its answer")
@@ -33,6 +35,11 @@ func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error)
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	rec := &answer{header: make(http.Header), full: func() { cancel(errAnswerTooLong) }}
+	defer func() {
+		if u.ended.Load() {
+			u.closeIdle()
+		}
+	}()
 	defer func() {
 		switch p := recover(); {
 		case p == nil:
@@ -63,9 +70,14 @@ func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error)
 	return rec.response(req), nil
 }
 
-// CloseIdleConnections is for the end of a configuration. Caddy does the same for a transport that the configuration names, but
-// not for its default one: connections of each old configuration would stay open for minutes.
-func (u *upstream) CloseIdleConnections() {
+// end closes the connections that are idle, and leaves none of the requests still to come: those under way outlive their
+// configuration, and each old one would keep connections for minutes.
+func (u *upstream) end() {
+	u.ended.Store(true)
+	u.closeIdle()
+}
+
+func (u *upstream) closeIdle() {
 	proxy, ok := u.proxy.(*reverseproxy.Handler)
 	if !ok {
 		return

@@ -251,7 +251,14 @@ func TestRecoveryIsNoStampede(t *testing.T) {
 	cfg := config(t, l, o)
 	cfg.Now, cfg.Concurrency = c.Now, concurrency
 	start(t, cfg)
-	waitFor(t, "the first attempts", func() bool { return o.tries.Load() >= concurrency && o.under.Load() == 0 })
+	waitFor(t, "the outcomes of the first attempts", func() bool {
+		n := int64(0)
+		for i := range events {
+			_, ds := load(t, l, fmt.Sprintf("evt_%d", i))
+			n += int64(len(ds))
+		}
+		return n >= concurrency && n == o.tries.Load()
+	})
 	o.away.Store(nil)
 	c.Set(c.Now().Add(time.Minute))
 	for i := range events {
