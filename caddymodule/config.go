@@ -324,7 +324,6 @@ type Handler struct {
 
 	site     *handlers.Site
 	upstream *upstream // nil without one
-	passage  string    // the request's variable that wechat_auth and pay_paid read
 	app      *App
 	registry registration
 	logger   *zap.Logger

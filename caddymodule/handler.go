@@ -10,12 +10,6 @@ import (
 	"github.com/caddypay/caddypay/handlers"
 )
 
-// The request's variables that two pay blocks on one site share.
-const (
-	varSession  = "pay.session"  // the token that the request carried in X-Pay-Session; set once the headers are stripped
-	varIdentity = "pay.identity" // set once a block has told the backend who the user is
-)
-
 // CaddyModule returns the Caddy module information.
 func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.pay", New: func() caddy.Module { return new(Handler) }}
@@ -24,9 +18,9 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // ServeHTTP answers what lies under the prefix, closes the backend's own paths, and passes everything else on with the
 // user's identity.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if caddyhttp.GetVar(r.Context(), varSession) == nil {
-		caddyhttp.SetVar(r.Context(), varSession, handlers.StripTrusted(r.Header))
-		setPlaceholders(r, handlers.Identity{}) // empty rather than unknown, which header_up would send as it is spelled
+	v := visitOf(r)
+	if v == nil {
+		v = newVisit(r)
 	}
 	switch {
 	case h.site.Owns(r.URL.Path):
@@ -36,13 +30,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.NotFound(w, r)
 		return nil
 	}
-	p := &passage{site: h.site}
+	p := &passage{site: h.site, outer: v.inner}
 	p.id, p.err = h.site.Identify(r)
-	caddyhttp.SetVar(r.Context(), h.passage, p)
-	if p.err == nil && p.id.OpenID != "" && caddyhttp.GetVar(r.Context(), varIdentity) == nil {
-		caddyhttp.SetVar(r.Context(), varIdentity, true)
+	v.inner = p
+	if p.err == nil && p.id.OpenID != "" && v.told == nil {
+		v.told = &p.id
 		handlers.SetIdentity(r.Header, p.id)
-		setPlaceholders(r, p.id)
 	}
 	h.site.StripCookies(r.Header)
 	err := next.ServeHTTP(w, r)
@@ -52,16 +45,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return err
 }
 
-func setPlaceholders(r *http.Request, id handlers.Identity) {
-	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	repl.Set("http.pay.openid", id.OpenID)
-	repl.Set("http.pay.appid", id.AppID)
-}
-
-// sessionOf returns the token that ServeHTTP took from the headers.
+// sessionOf returns the token that the request carried in X-Pay-Session.
 func sessionOf(r *http.Request) string {
-	token, _ := caddyhttp.GetVar(r.Context(), varSession).(string)
-	return token
+	if v := visitOf(r); v != nil {
+		return v.session
+	}
+	return ""
 }
 
 // secure reports whether the client surely came by HTTPS, to Caddy or to a trusted proxy in front of it.

@@ -12,20 +12,64 @@ import (
 	"github.com/caddypay/caddypay/handlers"
 )
 
+// visit is what the pay blocks of a site know of a request.
+type visit struct {
+	session string             // the token that it carried in X-Pay-Session
+	told    *handlers.Identity // who the backend is told that the user is; nil: nobody
+	inner   *passage           // through the block that it passed last; nil: none yet
+}
+
 // passage is a request that a pay block has passed on to the site: what wechat_auth and pay_paid know of it.
 type passage struct {
 	site     *handlers.Site
+	outer    *passage // through the block before
 	id       handlers.Identity
 	err      error // why there is no identity
 	answered bool  // wechat_auth has written the whole answer; the error that authentication then returns means nothing
 }
 
-// passageVar is the request's variable of the passage through the block with a prefix.
-func passageVar(prefix string) string { return "pay.passage " + prefix }
+// varVisit is the request's variable of its visit.
+const varVisit = "pay.visit"
+
+// newVisit takes from a request the headers that nobody may send from outside, and gives it the placeholders of the user.
+func newVisit(r *http.Request) *visit {
+	v := &visit{session: handlers.StripTrusted(r.Header)}
+	caddyhttp.SetVar(r.Context(), varVisit, v)
+	r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(v.placeholder)
+	return v
+}
+
+// visitOf returns nil where no pay block has seen the request.
+func visitOf(r *http.Request) *visit {
+	v, _ := caddyhttp.GetVar(r.Context(), varVisit).(*visit)
+	return v
+}
+
+// placeholder is empty rather than unknown without a user: header_up would send an unknown one as it is spelled.
+func (v *visit) placeholder(key string) (any, bool) {
+	var told handlers.Identity
+	if v.told != nil {
+		told = *v.told
+	}
+	switch key {
+	case "http.pay.openid":
+		return told.OpenID, true
+	case "http.pay.appid":
+		return told.AppID, true
+	}
+	return nil, false
+}
 
 // passageOf returns how a request came through the block with a prefix; nil when it did not.
 func passageOf(r *http.Request, prefix string) *passage {
-	p, _ := caddyhttp.GetVar(r.Context(), passageVar(prefix)).(*passage)
+	v := visitOf(r)
+	if v == nil {
+		return nil
+	}
+	p := v.inner
+	for p != nil && p.site.Prefix != prefix {
+		p = p.outer
+	}
 	return p
 }
 

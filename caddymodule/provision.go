@@ -94,7 +94,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.provisionTicket(ctx)
-	h.passage = passageVar(h.site.Prefix)
 	dest, err := h.provisionEvents(r, upstreamJSON)
 	if err != nil {
 		return err

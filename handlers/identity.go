@@ -83,6 +83,8 @@ func (s *Site) introduce(h http.Header, r *http.Request, id Identity) {
 	}
 }
 
+var sessionMissing = problem("session_missing", nil) // one for all: most of a site's requests are without a session
+
 // Identify returns who sent a request: by the session that StripTrusted took from the headers, else by Authorization: Bearer, else by
 // the cookie. A cookie comes along by itself, so where the request may change something it counts only on a page of this very
 // site. The error is a Problem.
@@ -93,7 +95,7 @@ func (s *Site) Identify(r *http.Request) (Identity, error) {
 	}
 	if token == "" {
 		if token = s.cookie(r, sessionCookie); token == "" {
-			return Identity{}, problem("session_missing", nil)
+			return Identity{}, sessionMissing
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.sameOrigin(r) {
 			return Identity{}, foreignOrigin(r)
