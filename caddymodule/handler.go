@@ -68,10 +68,13 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
-// Cleanup leaves no connection to the backend behind. It also runs when Provision failed.
+// Cleanup leaves no connection behind. It also runs when Provision failed.
 func (h *Handler) Cleanup() error {
 	if h.upstream != nil {
 		h.upstream.end()
+	}
+	if h.site != nil && h.site.Pingpp != nil {
+		h.site.Pingpp.Close()
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ func (c *Client) ask(ctx context.Context, r request, ids ...string) ([]byte, *Er
 func (c *Client) do(ctx context.Context, r request) ([]byte, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	defer c.rest()
 	for try := 0; ; try++ {
 		body, err := c.once(ctx, r)
 		if err == nil {

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,6 +71,7 @@ type Client struct {
 	base      string // scheme and host, no trailing slash
 	transport http.RoundTripper
 	own       *http.Transport // transport, when the client made it
+	closed    atomic.Bool
 	timeout   time.Duration
 	now       func() time.Time
 	rand      func() float64
@@ -131,9 +133,16 @@ func (c *Client) App() string { return c.app }
 // Live says whether the key moves real money.
 func (c *Client) Live() bool { return c.live }
 
-// Close closes idle connections if the client made its transport itself. Running calls go on, and later ones still work.
+// Close leaves no connection open, if the client made its transport itself. Calls under way go on, later ones still work, and each
+// takes its connection with it.
 func (c *Client) Close() {
-	if c.own != nil {
+	c.closed.Store(true)
+	c.rest()
+}
+
+// rest closes what a call has left open after the client was closed.
+func (c *Client) rest() {
+	if c.own != nil && c.closed.Load() {
 		c.own.CloseIdleConnections()
 	}
 }
@@ -190,7 +199,8 @@ func newTransport() *http.Transport {
 	if d, ok := http.DefaultTransport.(*http.Transport); ok { // somebody may have put another one there
 		t = d.Clone()
 	}
-	t.MaxIdleConnsPerHost = 32 // all calls go to one host, and the default of 2 would redial under load
+	t.IdleConnTimeout = 45 * time.Second // before the other side's, usually a minute: a charge that meets a closing connection has an unknown outcome
+	t.MaxIdleConnsPerHost = 32           // all calls go to one host, and the default of 2 would redial under load
 	t.MaxResponseHeaderBytes = 64 << 10
 	return t
 }

@@ -3,9 +3,11 @@ package pingpp
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -236,5 +238,41 @@ func TestConcurrentTLS(t *testing.T) {
 		_, err := cl.GetCharge(t.Context(), "ch_lost") // over a connection that is in use already
 		wantKind(t, err, Lost, true)
 		srv.Close()
+	}
+}
+
+// Calls share a connection; once the client is closed they leave none behind.
+func TestConnections(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(charge(nil)) }))
+	var made, ended atomic.Int32
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			made.Add(1)
+		case http.StateClosed:
+			ended.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	cl := client(t, srv.URL)
+	call := func(want int32) {
+		t.Helper()
+		for range 3 {
+			if _, err := cl.CreateCharge(t.Context(), params()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := made.Load(); n != want {
+			t.Errorf("%d connections, want %d", n, want)
+		}
+	}
+	call(1)
+	cl.Close()
+	call(4)
+	for end := time.Now().Add(10 * time.Second); ended.Load() != 4; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of 4 connections were closed", ended.Load())
+		}
 	}
 }

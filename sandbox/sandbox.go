@@ -344,8 +344,9 @@ func Serves(path string) bool {
 
 // ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// Node's SDK never writes its request to a reused connection, so no answer keeps one open.
-	w.Header().Set("Connection", "close")
+	if strings.Contains(r.UserAgent(), "NodeBindings") { // this SDK never writes its request to a connection that it reuses
+		w.Header().Set("Connection", "close")
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/v1/"):
