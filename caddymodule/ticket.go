@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -28,7 +29,9 @@ type storedTicket struct {
 	now     func() time.Time
 	logger  *zap.Logger
 
-	mu     sync.Mutex
+	serves atomic.Pointer[lentTicket] // for those who need not wait while a new one is asked for; nil: none yet
+
+	mu     sync.Mutex // held while WeChat is asked
 	lent   lentTicket
 	failed error // of the last time that WeChat was asked
 	pause  time.Time
@@ -44,7 +47,12 @@ type lentTicket struct {
 
 // ticket returns the ticket of now.
 func (s *storedTicket) ticket(ctx context.Context) (string, error) {
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		if old := s.serves.Load(); old != nil && old.TicketExpires.After(s.now()) {
+			return old.Ticket, nil
+		}
+		s.mu.Lock()
+	}
 	defer s.mu.Unlock()
 	now := s.now()
 	if s.lent.TicketExpires.Sub(now) > ticketEarly {
@@ -58,6 +66,8 @@ func (s *storedTicket) ticket(ctx context.Context) (string, error) {
 		defer cancel()
 		err = s.refresh(ctx)
 		s.failed, s.pause = err, now.Add(ticketPause)
+		lent := s.lent
+		s.serves.Store(&lent)
 	}
 	if err != nil && serves {
 		s.logger.Warn("WeChat's jsapi ticket could not be renewed; the old one still serves", zap.String("appid", s.account.AppID()), zap.Error(err))

@@ -104,6 +104,14 @@ func TestTicketIsShared(t *testing.T) {
 		t.Error("the ticket is not renewed before its end")
 	}
 	s.wantCalls(1, 2) // the access token still serves
+
+	s.at.Add(int64((2*time.Hour - 4*time.Minute).Seconds()))
+	a.mu.Lock() // as while WeChat takes its time over the next one
+	old := s.get(a)
+	a.mu.Unlock()
+	if renewed := s.get(a); old == got[0] || renewed == old {
+		t.Errorf("while another ticket is asked for there is %q, then %q", old, renewed)
+	}
 }
 
 // A failure is told, remembered for a moment, and does not matter while the old ticket serves.

@@ -155,7 +155,7 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		}
 	}
 	q, err := a.quote(ctx, r)
-	if p, ok := errors.AsType[*Problem](err); ok && p.Code == "order_already_paid" {
+	if codeOf(err) == "order_already_paid" {
 		return nil, nil, a.alreadyPaid(attempts)
 	}
 	if err != nil {
@@ -258,7 +258,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 
 // lastQuote is what the ledger keeps of the backend's answer: a payment is compared with it later.
 func lastQuote(q *quote, err error, now time.Time) *ledger.Quote {
-	if p, ok := errors.AsType[*Problem](err); ok && p.Code == "order_closed" {
+	if codeOf(err) == "order_closed" {
 		return &ledger.Quote{Closed: true, At: now}
 	}
 	if q == nil || err != nil {

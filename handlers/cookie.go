@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -93,13 +92,22 @@ func (s *Site) newVisitor(w http.ResponseWriter, r *http.Request) (Identity, err
 	return id, s.setSession(w, r, id)
 }
 
-// without reports whether a request is one without a session: none was sent, or only a cookie that is good for nothing any more.
+// without reports whether a request is one without a session: none was sent, or only a cookie that is good for nothing any more,
+// beside the shop's own login perhaps.
 func (s *Site) without(r *http.Request, err error) bool {
-	p, ok := errors.AsType[*Problem](err)
-	if !ok || s.Session(r) != "" || bearerSession(r.Header) != "" {
+	if s.Session(r) != "" {
 		return false
 	}
-	return p.Code == "session_missing" || p.Code == "session_expired" || p.Code == "session_invalid"
+	if token := bearerSession(r.Header); token != "" {
+		if _, err := s.identity(r, token); codeOf(err) != "session_invalid" {
+			return false
+		}
+	}
+	switch codeOf(err) {
+	case "session_missing", "session_expired", "session_invalid":
+		return true
+	}
+	return false
 }
 
 // sameOrigin reports whether a page of this very site sent a request, as the browser says.

@@ -172,6 +172,10 @@ func TestCookieNeedsTheSitesOrigin(t *testing.T) {
 	if n := len(w.outside.exchanges("/v1/")) + len(w.backend.exchanges("/")); n != 0 {
 		t.Errorf("%d calls came of it", n)
 	}
+	beside := w.do("POST", "/pay/charges", orderOf("1002", openChannel), "Authorization", "Bearer a.b.c.d.e", "Origin", w.origin())
+	if beside.status != 201 || beside.header.Get("Set-Cookie") == "" {
+		t.Errorf("beside a shop's own JWE: %d %s", beside.status, beside.body)
+	}
 	// Headers do not come by themselves: no origin is asked for.
 	_, token, _ := strings.Cut(user, "=")
 	if a := w.do("POST", "/pay/charges", orderOf("1001", openChannel), "X-Pay-Session", token); a.status != 201 || a.header.Get("Set-Cookie") != "" {

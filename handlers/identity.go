@@ -89,18 +89,27 @@ var sessionMissing = problem("session_missing", nil) // one for all: most of a s
 // the cookie. A cookie comes along by itself, so where the request may change something it counts only on a page of this very
 // site. The error is a Problem.
 func (s *Site) Identify(r *http.Request) (Identity, error) {
-	token := s.Session(r)
-	if token == "" {
-		token = bearerSession(r.Header)
+	if token := s.Session(r); token != "" {
+		return s.identity(r, token)
 	}
-	if token == "" {
-		if token = s.cookie(r, sessionCookie); token == "" {
-			return Identity{}, sessionMissing
-		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.sameOrigin(r) {
-			return Identity{}, foreignOrigin(r)
+	cookie := s.cookie(r, sessionCookie)
+	if token := bearerSession(r.Header); token != "" {
+		id, err := s.identity(r, token)
+		if cookie == "" || codeOf(err) != "session_invalid" { // else it is the shop's own login
+			return id, err
 		}
 	}
+	if cookie == "" {
+		return Identity{}, sessionMissing
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.sameOrigin(r) {
+		return Identity{}, foreignOrigin(r)
+	}
+	return s.identity(r, cookie)
+}
+
+// identity returns whose session a token is, on this site.
+func (s *Site) identity(r *http.Request, token string) (Identity, error) {
 	id, err := s.Sessions.Open(r.Context(), useSession, token)
 	switch {
 	case errors.Is(err, errSessionExpired):

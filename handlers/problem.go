@@ -42,6 +42,14 @@ func (p *Problem) Unwrap() error { return p.Cause }
 // Status is the HTTP status of the problem.
 func (p *Problem) Status() int { return cmp.Or(p.HTTPStatus, codes[p.Code].status) }
 
+// codeOf returns a Problem's code, and "" of any other error.
+func codeOf(err error) string {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p.Code
+	}
+	return ""
+}
+
 func problem(code string, cause error) *Problem { return &Problem{Code: code, Cause: cause} }
 
 func retryProblem(code string, after time.Duration, cause error) *Problem {

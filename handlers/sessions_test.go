@@ -142,6 +142,10 @@ func TestSessionKeysRotate(t *testing.T) {
 func TestWhereASessionMayStand(t *testing.T) {
 	w := newWorld(t)
 	token := w.session(payer)
+	cookie := "__Host-pay_session=" + token
+	expired := w.sealer()
+	expired.claims.Expiry = jwt.NewNumericDate(w.clock.Now())
+	old := expired.seal(t)
 	for name, c := range map[string]struct {
 		header []string
 		status int
@@ -151,6 +155,8 @@ func TestWhereASessionMayStand(t *testing.T) {
 		"bearer":                       {[]string{"Authorization", "bearer  " + token + " "}, 404},
 		"beside a shop's own":          {[]string{"Authorization", "Bearer shops.own.jwt", "X-Pay-Session", token}, 404},
 		"beside a shop's own JWE":      {[]string{"Authorization", "Bearer a.b.c.d.e", "X-Pay-Session", token}, 404},
+		"cookie beside a shop's JWE":   {[]string{"Authorization", "Bearer a.b.c.d.e", "Cookie", cookie}, 404},
+		"cookie beside an expired one": {[]string{"Authorization", "Bearer " + old, "Cookie", cookie}, 401},
 		"Basic":                        {[]string{"Authorization", "Basic " + token}, 401},
 		"only the shop's own":          {[]string{"Authorization", "Bearer shops.own.jwt"}, 401},
 		"X_Pay_Session":                {[]string{"X_Pay_Session", token}, 401},
