@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bufio"
 	"bytes"
 	"crypto"
 	"crypto/rsa"
@@ -79,6 +80,7 @@ func start(t testing.TB, cfg Config) *bench {
 	b.Sandbox = s
 	b.server = httptest.NewTLSServer(s)
 	b.client = b.server.Client()
+	b.client.Transport.(*http.Transport).DisableKeepAlives = true // on a connection that served before, net/http asks again by itself
 	t.Cleanup(func() {
 		b.client.CloseIdleConnections()
 		s.Close()
@@ -292,17 +294,27 @@ func TestServes(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerClosesItsConnection(t *testing.T) {
+// The Node SDK gets a connection for each call, everybody else keeps theirs.
+func TestConnections(t *testing.T) {
 	b := start(t, Config{})
-	conn, err := tls.Dial("tcp", b.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/charges/ch_1? HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", b.TestKey())
-	got, err := io.ReadAll(conn) // ends because the server closes
-	if err != nil || !bytes.Contains(got, []byte("Connection: close")) {
-		t.Errorf("%v: %s", err, got)
+	for agent, times := range map[string]int{"Pingpp/v1 NodeBindings/2.1.6": 1, "caddypay/devel": 3} {
+		conn, err := tls.Dial("tcp", b.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		in := bufio.NewReader(conn)
+		for i := range times {
+			fmt.Fprintf(conn, "GET /v1/charges/ch_1? HTTP/1.1\r\nHost: x\r\nUser-Agent: %s\r\nAuthorization: Bearer %s\r\n\r\n", agent, b.TestKey())
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatalf("%s, call %d: %v", agent, i+1, err)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.Close != (times == 1) {
+				t.Errorf("%s, call %d: %v, closed %t", agent, i+1, err, resp.Close)
+			}
+		}
 	}
 }
 
