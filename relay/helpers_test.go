@@ -171,10 +171,10 @@ func load(t *testing.T, l ledger.Ledger, id string) (*ledger.Event, []ledger.Del
 	return e, ds
 }
 
-// waitFor waits for a condition; ten seconds mean that it will not come.
+// waitFor waits for a condition; a minute means that it will not come.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}

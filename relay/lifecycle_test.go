@@ -314,7 +314,7 @@ func TestNeverHoldsMuch(t *testing.T) {
 	cfg.Concurrency = concurrency
 	backlog(t, l, events, false)
 	start(t, cfg)
-	waitFor(t, "all to be delivered", func() bool { return h.settled.Load() == events })
+	waitFor(t, "all to be delivered", func() bool { return h.settled.Load() >= events }) // more on a machine so slow that leases run out
 	if n := h.most.Load(); n > 4*concurrency {
 		t.Errorf("%d events in hand, want at most %d", n, 4*concurrency)
 	}
