@@ -136,7 +136,8 @@ func explain(file string, err error) error {
 // applicationID marks a caddypay ledger in the file's header: "cpay".
 const applicationID = 0x63706179
 
-// setUp makes sure that the file is a ledger of the version that this program knows, and makes it one when it is empty.
+// setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
+// empty file one.
 func setUp(ctx context.Context, file string) error {
 	db := openWrites(file)
 	defer db.Close()
@@ -163,8 +164,17 @@ func setUp(ctx context.Context, file string) error {
 	if version, err = identify(ctx, tx, file); err != nil || version == schemaVersion {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return explain(file, err)
+	steps := []string{schema}
+	if version > 0 {
+		steps = nil
+		for ; version < schemaVersion; version++ {
+			steps = append(steps, upgrades[version])
+		}
+	}
+	for _, step := range steps {
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return explain(file, err)
+		}
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)); err != nil {
 		return explain(file, err)

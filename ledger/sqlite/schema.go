@@ -1,7 +1,12 @@
 package sqlite
 
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
-const schemaVersion = 1
+const schemaVersion = 2
+
+// upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
+var upgrades = map[int]string{
+	1: ``,
+}
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
 // big and read seldom (bodies) has a table of its own: rows that change often stay small, and pruning removes whole rows.

@@ -1,0 +1,179 @@
+CREATE TABLE scopes (
+	id   INTEGER PRIMARY KEY,
+	app  TEXT NOT NULL,
+	mode TEXT NOT NULL CHECK (mode IN ('live', 'test')),
+	UNIQUE (app, mode)
+);
+
+CREATE TABLE events (
+	seq       INTEGER PRIMARY KEY,  -- order of arrival
+	scope     INTEGER NOT NULL,
+	id        TEXT NOT NULL,
+	type      TEXT NOT NULL,
+	object_id TEXT NOT NULL,
+	effect    INTEGER NOT NULL,     -- 1: it has the effect (object_id, type); 0: another has, or its effect is its id, or see charges.payment
+	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order to it
+	charge_id TEXT NOT NULL,
+	number    TEXT NOT NULL,
+	order_no  TEXT NOT NULL,
+	lane      TEXT NOT NULL,
+	rank      INTEGER NOT NULL,
+	source    TEXT NOT NULL,
+	created   INTEGER NOT NULL,
+	received  INTEGER NOT NULL,
+	host      TEXT NOT NULL,
+	trace     TEXT NOT NULL,
+	state     TEXT NOT NULL,        -- pending, delivered, dead, held, discarded or filtered
+	reasons   TEXT NOT NULL,        -- JSON array, or empty
+	late      TEXT NOT NULL,
+	attempts  INTEGER NOT NULL DEFAULT 0,
+	tries     INTEGER NOT NULL DEFAULT 0,
+	replay    INTEGER NOT NULL DEFAULT 0,
+	due       INTEGER NOT NULL,
+	settled   INTEGER NOT NULL DEFAULT 0,
+	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
+	owner     TEXT,                 -- of the lease; NULL without one
+	until     INTEGER NOT NULL DEFAULT 0,
+	UNIQUE (scope, id)
+);
+CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
+CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
+CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
+CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
+-- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
+CREATE INDEX events_state ON events (scope, state);
+CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;
+CREATE INDEX events_type  ON events (scope, type) WHERE type <> 'charge.succeeded';
+
+-- What Ping++ sent; the row goes when retention prunes it, and the event stays.
+CREATE TABLE bodies (
+	event     INTEGER PRIMARY KEY,
+	signature TEXT NOT NULL,
+	body      BLOB NOT NULL
+);
+
+CREATE TABLE deliveries (
+	event   INTEGER NOT NULL,
+	n       INTEGER NOT NULL,     -- order of recording
+	attempt INTEGER NOT NULL,
+	at      INTEGER NOT NULL,
+	took    INTEGER NOT NULL,     -- microseconds
+	status  INTEGER NOT NULL,
+	error   TEXT NOT NULL,
+	snippet TEXT NOT NULL,
+	state   TEXT NOT NULL,
+	due     INTEGER NOT NULL,
+	uncounted INTEGER NOT NULL,
+	PRIMARY KEY (event, n)
+) WITHOUT ROWID;
+
+-- What persons decided, for ever.
+CREATE TABLE audit (
+	seq    INTEGER PRIMARY KEY,
+	event  INTEGER NOT NULL,
+	at     INTEGER NOT NULL,
+	action TEXT NOT NULL,
+	state  TEXT NOT NULL,           -- the event's, before
+	by     TEXT NOT NULL,
+	reason TEXT NOT NULL
+);
+
+-- How many events are in a state; counting a million pending ones each time would be slow. Written once per transaction.
+CREATE TABLE counts (
+	scope INTEGER NOT NULL,
+	state TEXT NOT NULL,
+	n     INTEGER NOT NULL,
+	PRIMARY KEY (scope, state)
+) WITHOUT ROWID;
+
+-- What the backend last said about an order. When it said closed, amount and currency are what it said before.
+CREATE TABLE quotes (
+	scope    INTEGER NOT NULL,
+	order_no TEXT NOT NULL,
+	amount   INTEGER NOT NULL,
+	currency TEXT NOT NULL,
+	closed   INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
+	PRIMARY KEY (scope, order_no)
+) WITHOUT ROWID;
+
+CREATE TABLE charges (
+	seq             INTEGER PRIMARY KEY,  -- order of the attempts
+	scope           INTEGER NOT NULL,
+	order_no        TEXT NOT NULL,
+	number          TEXT NOT NULL,
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
+	reserved_until  INTEGER NOT NULL,
+	id              TEXT,                 -- NULL until known
+	channel         TEXT NOT NULL DEFAULT '',
+	payer           TEXT NOT NULL DEFAULT '',
+	payer_app       TEXT NOT NULL DEFAULT '',
+	amount          INTEGER NOT NULL DEFAULT 0,
+	currency        TEXT NOT NULL DEFAULT '',
+	host            TEXT NOT NULL DEFAULT '',
+	created         INTEGER NOT NULL,
+	time_expire     INTEGER NOT NULL DEFAULT 0,
+	superseded      INTEGER NOT NULL DEFAULT 0,
+	paid            INTEGER NOT NULL DEFAULT 0,
+	time_paid       INTEGER NOT NULL DEFAULT 0,
+	amount_paid     INTEGER NOT NULL DEFAULT 0,
+	payment         INTEGER NOT NULL DEFAULT 0, -- the event that has the effect of the charge's success; 0: none yet
+	hold            INTEGER NOT NULL DEFAULT 0, -- why its payment is not delivered: see hold in money.go
+	amount_refunded INTEGER NOT NULL DEFAULT 0,
+	reversed        INTEGER NOT NULL DEFAULT 0,
+	client_result   TEXT NOT NULL DEFAULT '',
+	client_at       INTEGER NOT NULL DEFAULT 0,
+	queries         INTEGER NOT NULL DEFAULT 0,
+	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
+	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
+);
+-- A foreign charge's number says nothing about ours.
+CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
+CREATE UNIQUE INDEX charges_id ON charges (scope, id) WHERE id IS NOT NULL;
+CREATE INDEX charges_order ON charges (scope, order_no);
+CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
+CREATE INDEX charges_query ON charges (scope, next_query) WHERE next_query > 0;
+CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
+
+-- What Ping++ answered; pruned like bodies.
+CREATE TABLE answers (
+	charge INTEGER PRIMARY KEY,
+	raw    BLOB NOT NULL
+);
+
+-- What the merchant asked to give back, and what else an event reported.
+CREATE TABLE refunds (
+	seq            INTEGER PRIMARY KEY,   -- order of asking
+	scope          INTEGER NOT NULL,
+	refund_no      TEXT,                  -- NULL for one made elsewhere
+	charge_id      TEXT NOT NULL,
+	order_no       TEXT NOT NULL,
+	through        TEXT NOT NULL DEFAULT '',
+	amount         INTEGER NOT NULL,
+	whole          INTEGER NOT NULL DEFAULT 0,
+	description    TEXT NOT NULL DEFAULT '',
+	state          TEXT NOT NULL CHECK (state IN ('asked', 'pending', 'succeeded', 'failed')),
+	id             TEXT,                  -- NULL until known
+	failure_code   TEXT NOT NULL DEFAULT '',
+	failure_msg    TEXT NOT NULL DEFAULT '',
+	counted        INTEGER NOT NULL DEFAULT 0, -- 1: charges.amount_refunded has it
+	created        INTEGER NOT NULL,
+	time_succeeded INTEGER NOT NULL DEFAULT 0,
+	asked          INTEGER NOT NULL DEFAULT 0,
+	next_query     INTEGER NOT NULL DEFAULT 0, -- 0: not any more
+	owner          TEXT,                  -- of the lease; NULL without one
+	until          INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX refunds_no ON refunds (scope, refund_no) WHERE refund_no IS NOT NULL;
+CREATE UNIQUE INDEX refunds_id ON refunds (scope, id) WHERE id IS NOT NULL;
+CREATE INDEX refunds_charge ON refunds (scope, charge_id);
+CREATE INDEX refunds_order ON refunds (scope, order_no);
+CREATE INDEX refunds_query ON refunds (scope, next_query) WHERE next_query > 0;
+
+CREATE TABLE logins (
+	key      BLOB PRIMARY KEY,
+	identity BLOB NOT NULL,
+	expires  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX logins_expires ON logins (expires);

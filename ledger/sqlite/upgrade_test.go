@@ -1,0 +1,54 @@
+package sqlite
+
+import (
+	_ "embed"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+//go:embed testdata/schema1.sql
+var schema1 string
+
+// A ledger of an older version gets the schema that a new one has, and keeps what is in it.
+func TestUpgrade(t *testing.T) {
+	old := filepath.Join(t.TempDir(), "ledger.db")
+	must(t, prepareFile(old, zap.NewNop()))
+	db := openWrites(old)
+	_, err := db.Exec(schema1 + fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID) + `
+		INSERT INTO scopes (id, app, mode) VALUES (1, '` + scope.App + `', '` + string(scope.Mode) + `');
+		INSERT INTO charges (scope, order_no, number, state, reserved_until, id, channel, payer, amount, currency, created)
+			VALUES (1, 'o1', 'o1', 'created', 0, 'ch_1', 'wx_lite', 'openid', 100, 'cny', 1)`)
+	must(t, err)
+	must(t, db.Close())
+	l := openFile(t, old)
+	if got, want := shape(t, l), shape(t, openFile(t, filepath.Join(t.TempDir(), "ledger.db"))); !slices.Equal(got, want) {
+		t.Errorf("the upgraded schema differs:\n%q\nwant\n%q", got, want)
+	}
+	c, err := l.Charge(t.Context(), scope, "ch_1")
+	must(t, err)
+	if c.Amount != 100 || c.State != ledger.Open {
+		t.Errorf("the upgrade made %+v of a charge", c)
+	}
+}
+
+// shape is every column and index of a ledger, in an order that does not depend on its age.
+func shape(t *testing.T, l *Ledger) (shape []string) {
+	rows, err := l.reads.db.Query(`SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c."notnull" || ' ' || coalesce(c.dflt_value, '') || ' ' || c.pk
+		FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'
+		UNION ALL SELECT name || ' ' || coalesce(sql, '') FROM sqlite_schema WHERE type = 'index' ORDER BY 1`)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		must(t, rows.Scan(&line))
+		shape = append(shape, line)
+	}
+	must(t, rows.Err())
+	return shape
+}
