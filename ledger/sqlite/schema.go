@@ -5,7 +5,7 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -118,7 +118,7 @@ CREATE TABLE charges (
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown, taken or foreign
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',
@@ -141,7 +141,8 @@ CREATE TABLE charges (
 	client_at       INTEGER NOT NULL DEFAULT 0,
 	queries         INTEGER NOT NULL DEFAULT 0,
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
-	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
+	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
+	fingerprint     TEXT NOT NULL DEFAULT ''    -- of what was asked for; empty: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
