@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // extraKey is a member of a charge's extra.
@@ -83,15 +81,6 @@ func (c channel) makeExtra(g given) (map[string]any, error) {
 		}
 	}
 	return extra, nil
-}
-
-// sameChoice reports whether a charge was made with what the client chooses now: with another wallet, or another code that was
-// read, it cannot be handed out again.
-func (c channel) sameChoice(charge json.RawMessage, extra map[string]any) bool {
-	return !slices.ContainsFunc(c.extra, func(k extraKey) bool {
-		now, ok := extra[k.name].(json.RawMessage)
-		return k.from == fromClient && ok && gjson.GetBytes(charge, "extra."+k.name).Raw != string(now)
-	})
 }
 
 // otherwise is the value of a member that the quote does not give; nil when nobody does.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 // channel is what a payment channel demands (Ping++'s channel rules). docs/channels.md is made from it.
@@ -20,6 +18,7 @@ type channel struct {
 	subject, body        limit
 	expireMin, expireMax time.Duration // how far ahead time_expire may lie
 	expireDefault        time.Duration // what Ping++ takes when none is sent
+	credentialLife       time.Duration // how long the channel takes the credential, counted from the charge's creation, whatever time_expire says; 0: as long as the charge
 	noEmoji              bool          // refuses characters outside the Basic Multilingual Plane
 	payer                string        // whose session pays: wx_lite, wx_pub, or empty for anybody's, also without a login
 	atOnce               bool          // the charge takes the money by itself, as from a code that the shop has read: nobody needs a credential
@@ -133,11 +132,4 @@ func randomText(random io.Reader, n int) string {
 		text[i] = suffixAlphabet[b&31]
 	}
 	return string(text)
-}
-
-// reusable reports whether an unpaid attempt can be handed out again.
-func reusable(a *ledger.Charge, id Identity, channel string, q *quote, now time.Time) bool {
-	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.TimeExpire.After(now) &&
-		a.Channel == channel && id.owns(a) &&
-		a.Amount == q.Amount && a.Currency == q.Currency
 }
