@@ -70,7 +70,7 @@ func (r *Reconciler) recordTaken(ctx context.Context, l ledger.Ledger, c *ledger
 	var extra struct {
 		OpenID string `json:"open_id"`
 	}
-	if json.Unmarshal(listed.Extra, &extra) != nil || extra.OpenID != c.Payer {
+	if listed.Channel != c.Channel || json.Unmarshal(listed.Extra, &extra) != nil || extra.OpenID != c.Payer {
 		known.Payer, known.PayerAppID = "", ""
 	}
 	r.cfg.Logger.Warn("the order was paid outside of this ledger; the payment is recorded and delivered", zap.String("order_no", c.OrderNo),
