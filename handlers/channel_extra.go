@@ -89,9 +89,9 @@ func (g given) otherwise(k extraKey) any {
 	case k.from == fromSession && g.openID != "":
 		return g.openID
 	case k.from == fromOrderNo:
-		return g.orderNo
+		return cut(g.orderNo, maxProductID)
 	case k.from == fromConfig && g.urls[k.name] != "":
-		return strings.ReplaceAll(g.urls[k.name], "{order_no}", g.orderNo)
+		return strings.ReplaceAll(g.urls[k.name], "{order_no}", escapeOrderNo(g.orderNo))
 	case k.from == fromClient && ok && string(v) != "null":
 		return v
 	}

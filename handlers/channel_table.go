@@ -19,10 +19,12 @@ var (
 	weChatCross = weChat.numbers(1, 32).anyCurrency()
 )
 
+const maxProductID = 32 // characters
+
 // Members of extra that several channels have.
 var (
 	openID      = need("open_id", fromSession, anyText)
-	productID   = need("product_id", fromOrderNo, text(1, 32))
+	productID   = need("product_id", fromOrderNo, text(1, maxProductID))
 	scanCode    = need("scan_code", fromClient, alnum(1, 64))
 	goods       = need("goods_list", fromQuote, goodsList)
 	maybeGoods  = may("goods_list", fromQuote, goodsList)
