@@ -238,3 +238,32 @@ func TestAnotherWallet(t *testing.T) {
 		t.Errorf("another wallet: %d %s", other.status, other.body)
 	}
 }
+
+// Nobody is shown a code that the channel takes no more.
+func TestDeadCodeIsNotShown(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub_qr", "alipay_qr", "wx_wap")
+	w.setQuote(w.answerQuote(map[string]any{"time_expire": w.clock.Now().Add(20 * time.Hour).Unix()}))
+	id, _ := v.pay("1001", "wx_pub_qr")
+	picture := func() int {
+		return v.do("GET", "/pay/charges/"+id+"/qr.svg", "").status
+	}
+	w.clock.Add(time.Hour)
+	v.pay("1009", "alipay_qr") // the visitor stays known
+	w.clock.Add(time.Hour - time.Second)
+	if status := picture(); status != 200 {
+		t.Errorf("a second before its end: %d", status)
+	}
+	w.clock.Add(time.Second)
+	if status := picture(); status != 409 {
+		t.Errorf("a dead code: %d", status)
+	}
+	// The page counts down to the code's end, not to the charge's.
+	for agent, want := range map[string]string{desktopAgent: `data-channel="wx_pub_qr" data-way="scan" data-life="7200"`, phoneAgents: `data-channel="wx_wap" data-way="open" data-life="300"`} {
+		if a := v.checkout("1002", agent); !strings.Contains(string(a.body), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if a := v.checkout("1002", desktopAgent); !strings.Contains(string(a.body), `data-channel="alipay_qr" data-way="scan">`) {
+		t.Error("the page gives Alipay's code a life of its own")
+	}
+}
