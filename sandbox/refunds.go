@@ -131,6 +131,14 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 		Description: p.description, Metadata: p.metadata, Charge: c.ID, ChargeOrderNo: c.OrderNo, FundingSource: p.fundingSource,
 		of: c, request: s.newRequest(), due: time.Now().Add(s.scaled(refundWait)),
 	}
+	if f, lost := s.takeFault(opRefund, refundLosses); lost {
+		if f.name != "no_description" {
+			re.Metadata = nil
+		}
+		if f.name != "no_metadata" {
+			re.Description = ""
+		}
+	}
 	for re.ID == "" || s.refunds[re.ID] != nil {
 		re.OrderNo = s.random(alnum, 24)
 		re.ID = "re_" + re.OrderNo
@@ -145,7 +153,7 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 
 	fate := status
 	if fate == "" {
-		f, _ := s.takeFault(opRefund, nil)
+		f, _ := s.takeFault(opRefund, refundFates)
 		fate = f.name
 	}
 	switch fate {

@@ -82,7 +82,7 @@
 // # Faults
 //
 // On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds,
-// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
+// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 400 (without code and param), 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
 // 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
@@ -94,7 +94,8 @@
 //
 // On refund, per refund however it is made, unless a lever says its status: failed (refused at once:
 // status failed and refund_refused_msg with HTTP 200), failed_later (pending, then failed), stuck (pending
-// until a lever settles it).
+// until a lever settles it). And, besides one of these, what the refund forgets, in answers, lists and
+// events alike: no_metadata, no_description, no_texts (both).
 //
 // On webhook, per event: duplicate (sent once more after it was received), late (first try after
 // delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next
