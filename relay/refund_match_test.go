@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -345,5 +346,41 @@ func TestRefundAnswerOfAnother(t *testing.T) {
 	p.follow(r, 30*time.Second, 10)
 	if got := p.refund(l, "R2"); got.State != ledger.RefundPending || got.ID == first.ID || len(p.atPingpp(id)) != 2 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Ping++ cannot say which order a charge belongs to: so nobody has asked for the refund, and its number is free.
+func TestRefundWhoseOrderIsNotKnown(t *testing.T) {
+	p, l := newProvider(t), newLedger(t)
+	r, waiting, _ := patient(p, l)
+	id, _ := p.paidThroughOrder(r, "A2026112301")
+	now := p.clock.Now()
+	ask := func() error {
+		re, fresh, err := l.ReserveRefund(t.Context(), ledger.RefundReservation{Scope: p.scope, RefundNo: "R1", ChargeID: id, OrderNo: "A2026112301", Amount: 300,
+			Description: "d", Paid: 1000, Owner: "o", Now: now, Until: now.Add(RefundLease)})
+		if err != nil {
+			return err
+		}
+		return r.MakeRefund(t.Context(), l, re, ledger.RefundLease{Scope: p.scope, RefundNo: "R1", Owner: "o"}, fresh)
+	}
+	p.fault("list_orders", "500", 3)
+	err := ask()
+	if refused, ok := errors.AsType[*pingpp.Error](err); !ok || !refused.Unknown() {
+		t.Errorf("%v", err)
+	}
+	if _, err := l.Refund(t.Context(), p.scope, "R1"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("a refund that was never asked for is on record: %v", err)
+	}
+	// The same of one that may have been asked for already: no time is counted.
+	p.fault("create_refund", "500", 1)
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	p.fault("list_orders", "500", 3*10)
+	p.follow(r, 5*time.Minute, 10)
+	p.ClearFaults()
+	p.follow(r, time.Hour, 2)
+	if re := p.refund(l, "R1"); re.State == ledger.RefundAsked || re.Asks != 2 || len(*waiting) != 0 || len(p.atPingpp(id)) != 1 {
+		t.Errorf("%+v, waiting %q", re, *waiting)
 	}
 }
