@@ -10,6 +10,7 @@ ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
 ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
 UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
+UPDATE charges SET amount = amount_paid WHERE amount = 0;
 `,
 }
 
