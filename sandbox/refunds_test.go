@@ -191,6 +191,18 @@ func TestRefundRules(t *testing.T) {
 			t.Errorf("%s: %d %s", c.body, a.status, a.body)
 		}
 	}
+	for channel, most := range shortDescriptions {
+		id := b.create("N"+b.random(digits, 12), "channel", channel, "extra", extraOf(channel)).id()
+		if err := b.Pay(id); err != nil {
+			t.Fatal(err)
+		}
+		for length, status := range map[int]int{most: 200, most + 1: 400} {
+			a := b.api("POST", "/v1/charges/"+id+"/refunds", string(encode(m{"description": strings.Repeat("x", length), "amount": 1})))
+			if a.status != status || status == 400 && a.field("error.param") != "description" {
+				t.Errorf("%s, a description of %d bytes: %d %s", channel, length, a.status, a.body)
+			}
+		}
+	}
 	old := b.paid("A1003")
 	b.clock.Add(366 * 24 * time.Hour)
 	if a := b.api("POST", "/v1/charges/"+old+"/refunds", `{"description":"x"}`); a.status != 400 || a.field("error.param") != "Refund_time" {

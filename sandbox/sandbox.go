@@ -51,7 +51,8 @@
 // refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
 // refunds in a charge's amount_refunded is not documented: here only what has succeeded counts, while
 // refunded is true from the first refund on, whatever became of it, and pending refunds take from what
-// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment. A
+// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment; and the shorter descriptions of some
+// channels. A
 // charge shows its newest 10 refunds.
 //
 // The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
