@@ -133,7 +133,9 @@ func TestRefundsThatForget(t *testing.T) {
 		a := b.refunded(id, `{"description":"订错了","amount":30,"metadata":{"pay_refund_no":"R1"}}`)
 		b.lever("POST", "/sandbox/refunds/"+a.id()+"/succeed", "")
 		until(t, "both webhooks", func() bool { return len(h.seen()) == 2 })
-		var event struct{ Data struct{ Object json.RawMessage } }
+		var event struct {
+			Data struct{ Object json.RawMessage }
+		}
 		if err := json.Unmarshal(h.seen()[1].body, &event); err != nil {
 			t.Fatal(err)
 		}
