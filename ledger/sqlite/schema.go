@@ -5,7 +5,14 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
+`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -192,4 +199,12 @@ CREATE TABLE logins (
 	expires  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX logins_expires ON logins (expires);
+
+-- How far charges have been compared with Ping++'s list.
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
 `

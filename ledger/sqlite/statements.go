@@ -35,7 +35,7 @@ var (
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlSought, sqlHeldPayment, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
 		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
-		sqlSaveLogin, sqlDropLogins,
+		sqlSaveLogin, sqlDropLogins, sqlSweep, sqlFirstCharge, sqlLeaseSweep, sqlSwept,
 	}
 )
 
