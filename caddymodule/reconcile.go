@@ -83,7 +83,7 @@ func printSweeps(w io.Writer, views []SweepView) {
 	for _, v := range views {
 		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", v.App, v.Mode, v.Date, v.AtPingpp, v.InLedger, v.Recovered)
 		if v.Cut {
-			fmt.Fprintln(w, "  not compared whole: the day has more charges than can be compared, or Ping++ broke its list off")
+			fmt.Fprintln(w, "  not compared whole: the day has more charges than can be compared")
 		}
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, part := range []struct {

@@ -31,7 +31,7 @@ type Sweep struct {
 	OnlyThere []Item `json:"only_there"` // charges that the ledger does not know: made elsewhere, or lost with an answer
 	OnlyHere  []Item `json:"only_here"`  // charges that Ping++ does not list
 	Differ    []Item `json:"differ"`     // charges whose amount, or money refunded, is not the same
-	Cut       bool   `json:"cut"`        // the day has more charges than can be compared, or Ping++ broke its list off: the rest was not compared
+	Cut       bool   `json:"cut"`        // the day has more charges than can be compared, and the rest was not
 }
 
 // Item is a charge that one side lacks or knows otherwise.
@@ -61,7 +61,7 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 		return nil, err
 	}
 	s.InLedger = len(ours)
-	after, last, listed := "", to, from // the newest charges come first: the list is compared down to listed
+	after, last, listed := "", from, from // the newest charges come first: the list is compared down to listed
 	for {
 		if err := r.limit.Wait(ctx); err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 		if !page.HasMore {
 			break
 		}
-		if len(page.Data) == 0 || s.AtPingpp >= r.sweepMost {
+		if s.AtPingpp >= r.sweepMost {
 			s.Cut, listed = true, last.Add(time.Second)
 			break
 		}

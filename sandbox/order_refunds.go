@@ -117,14 +117,10 @@ func (s *Sandbox) orderRefunds(id, refundID string, query url.Values, live bool)
 		}
 		return re.shown(), nil
 	}
-	p, refusal := readPaging(query, "refund", o.refunds.has)
+	n, refusal := readNumbered(query)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return o.refundPage(p), nil
-}
-
-func (o *order) refundPage(p paging) list[*refund] {
-	found, more := page(&o.refunds, p, func(*refund) bool { return true })
-	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more)
+	found, more := numberedPage(&o.refunds, n)
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more), nil
 }

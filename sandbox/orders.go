@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/url"
 	"regexp"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -78,7 +77,7 @@ func (o *order) expired(now time.Time) bool { return now.Unix() >= o.TimeExpire 
 func (o *order) shown(now time.Time) *order {
 	out := *o
 	out.ChargeEssentials, out.AvailableMethods = object{}, []string{}
-	out.Charges = o.chargePage(paging{limit: 10}, now)
+	out.Charges = o.chargePage(numbered{1, 10}, now)
 	if o.Charge != nil {
 		last, _ := o.made.get(*o.Charge)
 		c := last.shown(now)
@@ -93,9 +92,10 @@ func (o *order) shown(now time.Time) *order {
 	return &out
 }
 
-func (o *order) chargePage(p paging, now time.Time) list[orderCharge] {
-	found, more := page(&o.made, p, func(*charge) bool { return true })
-	out := list[orderCharge]{Object: "list", URL: "/v1/orders/" + o.ID + "/charges", HasMore: more, Data: []orderCharge{}}
+// chargePage is a page of the order's charges, under the address that they have within the order.
+func (o *order) chargePage(n numbered, now time.Time) list[orderCharge] {
+	found, more := numberedPage(&o.made, n)
+	out := list[orderCharge]{Object: "list", URL: "/v1/charges", HasMore: more, Data: []orderCharge{}}
 	for _, c := range found {
 		out.Data = append(out.Data, orderCharge{charge: c.shown(now)})
 	}
@@ -310,24 +310,17 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &filter{live: live, to: 1<<63 - 1, flags: map[string]bool{}}
-	number, size := 1, 20
+	n := firstPage
 	if query.Get("app") != s.cfg.App {
 		return nil, notFound("app", query.Get("app"), "app")
 	}
 	for name, values := range query {
 		value := values[len(values)-1]
-		n, err := strconv.Atoi(value)
 		var refusal *apiError
 		switch name {
 		case "app":
-		case "page":
-			if number = n; err != nil || n < 1 {
-				refusal = notA(name, "正整数", "a positive integer")
-			}
-		case "per_page":
-			if size = n; err != nil || n < 1 || n > 100 {
-				refusal = notA(name, " 1 到 100 的整数", "an integer from 1 to 100")
-			}
+		case "page", "per_page":
+			refusal = n.read(name, value)
 		case "paid", "refunded":
 			if value != "true" && value != "false" {
 				refusal = notA(name, " true 或 false", "true or false")
@@ -344,7 +337,7 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 	}
 	now := s.cfg.Now()
 	out := list[*order]{Object: "list", URL: "/v1/orders", Data: []*order{}}
-	skip := (number - 1) * size
+	skip := n.skip()
 	for o := range s.orderObjects.newest() {
 		paid, byPaid := f.flags["paid"]
 		refunded, byRefunded := f.flags["refunded"]
@@ -354,7 +347,7 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 		if skip--; skip >= 0 {
 			continue
 		}
-		if len(out.Data) == size {
+		if len(out.Data) == n.size {
 			out.HasMore = true
 			break
 		}
@@ -379,9 +372,11 @@ func (s *Sandbox) orderCharges(id, chargeID string, query url.Values, live bool)
 		}
 		return orderCharge{charge: c.shown(now)}, nil
 	}
-	p, refusal := readPaging(query, "charge", o.made.has)
+	n, refusal := readNumbered(query)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return o.chargePage(p, now), nil
+	out := o.chargePage(n, now)
+	out.URL = "/v1/orders/" + o.ID + "/charges"
+	return out, nil
 }
