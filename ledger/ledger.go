@@ -46,6 +46,7 @@ type Ledger interface {
 	Charges
 	Refunds
 	Logins
+	Sweeps
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
 	// watch. Signals are merged: one that nobody has taken yet stands for all later ones. What another process commits is

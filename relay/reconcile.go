@@ -75,6 +75,8 @@ type Reconciler struct {
 	limit  *rate.Limiter
 	flight singleflight.Group // one look-up of a charge at a time
 
+	sweepMost int // see the constant; less in tests
+
 	mu    sync.Mutex
 	asked map[string]time.Time // when somebody's question about a charge was last passed on
 }
@@ -99,7 +101,7 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Limit == nil {
 		cfg.Limit = NewLimit()
 	}
-	return &Reconciler{cfg: cfg, limit: cfg.Limit, asked: make(map[string]time.Time)}
+	return &Reconciler{cfg: cfg, limit: cfg.Limit, sweepMost: sweepMost, asked: make(map[string]time.Time)}
 }
 
 // Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
@@ -107,7 +109,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	poll := time.NewTicker(queryPoll)
 	defer poll.Stop()
 	var beside sync.WaitGroup
-	beside.Go(func() { r.sweepDaily(ctx) }) // a day with many charges takes minutes
+	beside.Go(func() { (&nightly{Reconciler: r}).run(ctx) }) // a day with many charges takes minutes
 	beside.Go(func() { r.followRefunds(ctx) })
 	defer beside.Wait()
 	for ctx.Err() == nil {
@@ -278,10 +280,10 @@ func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.
 func (r *Reconciler) next(c *ledger.Charge) time.Time {
 	now := r.cfg.Now()
 	next := now.Add(r.gap(now.Sub(c.Created)))
-	if expired := c.TimeExpire.Add(5 * time.Second); next.After(expired) && now.Before(c.TimeExpire) {
+	if expired := c.Lapses().Add(5 * time.Second); next.After(expired) && now.Before(c.Lapses()) {
 		next = expired
 	}
-	if end := c.TimeExpire.Add(r.cfg.Until); next.After(end) {
+	if end := c.Lapses().Add(r.cfg.Until); next.After(end) {
 		if now.Before(end) {
 			return end
 		}
@@ -293,7 +295,7 @@ func (r *Reconciler) next(c *ledger.Charge) time.Time {
 // nextAfterError says when to ask again where there was no answer: what would have been the last look-up is not, for a while.
 func (r *Reconciler) nextAfterError(c *ledger.Charge, next time.Time) time.Time {
 	now := r.cfg.Now()
-	if next.IsZero() && now.Before(c.TimeExpire.Add(r.cfg.Until+errorsUntil)) {
+	if next.IsZero() && now.Before(c.Lapses().Add(r.cfg.Until+errorsUntil)) {
 		return now.Add(r.gap(now.Sub(c.Created)))
 	}
 	return next
@@ -312,7 +314,7 @@ func (r *Reconciler) gap(age time.Duration) time.Duration {
 
 func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
 	now := r.cfg.Now()
-	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.TimeExpire)
+	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.Lapses())
 }
 
 // reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the

@@ -60,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"queries/a client's note", testNoteAsksNow},
 		{"queries/unknown attempts", testUnknownQueries},
 		{"charges/created in a time", testChargesCreated},
+		{"sweeps/progress", testSweepProgress},
+		{"sweeps/lease", testSweepLease},
 		{"scopes/never meet", testScopes},
 		{"claim/oldest due first, up to the limit", testClaimOrder},
 		{"claim/only what is pending, due and free", testClaimOnly},

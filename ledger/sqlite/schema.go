@@ -11,6 +11,12 @@ ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
 UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
 UPDATE charges SET amount = amount_paid WHERE amount = 0;
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
 `,
 }
 
@@ -201,4 +207,12 @@ CREATE TABLE logins (
 	expires  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX logins_expires ON logins (expires);
+
+-- How far charges have been compared with Ping++'s list.
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
 `
