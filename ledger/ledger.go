@@ -97,6 +97,8 @@ type Events interface {
 	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
 	// that is not recorded.
 	Settle(ctx context.Context, owner string, d Delivery) error
+	// Resume says that the backend is back: every pending event whose last delivery has a Back is due then, unless it is sooner.
+	Resume(ctx context.Context, scope Scope) error
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
 	// nothing is pending.
 	NextDue(ctx context.Context, scope Scope) (due Due, err error)

@@ -165,15 +165,16 @@ func (r *Relay) startReady(ctx context.Context, now time.Time) {
 }
 
 // sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how long the
-// event stands still because the backend is unreachable; 0 means that the attempt counts.
-func (r *Relay) sent(ctx context.Context, a answer, probe bool, start, now time.Time) (standstill time.Duration) {
+// event stands still because the backend is unreachable, 0 when the attempt counts; and whether the backend turned out to be there, so that
+// nothing need wait for it.
+func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, start, now time.Time) (standstill time.Duration, back bool) {
 	r.mu.Lock()
 	r.sending--
 	if now.Sub(start) < quick {
 		r.quick++
 	}
 	since := r.breaker.since
-	standstill, did := r.breaker.end(a.reach, probe, now)
+	standstill, did := r.breaker.end(event, a.reach, probe, now)
 	r.startReady(ctx, now)
 	r.mu.Unlock()
 	signal(r.freed)
@@ -184,8 +185,11 @@ func (r *Relay) sent(ctx context.Context, a answer, probe bool, start, now time.
 	case closed:
 		r.cfg.Logger.Info("the backend is back, events flow again",
 			zap.String("scope", r.cfg.Scope.Key()), zap.Duration("unreachable_for", now.Sub(since)))
+	case narrowed:
+		r.cfg.Logger.Warn("only one event does not reach the backend: it is tried by its schedule, and others flow",
+			zap.String("scope", r.cfg.Scope.Key()), zap.String("event", event), zap.String("why", a.why))
 	}
-	return standstill
+	return standstill, did == closed || did == first
 }
 
 func (r *Relay) release(h hold) {

@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"settle/again", testSettleRetry},
 		{"settle/dead", testSettleDead},
 		{"settle/uncounted", testUncounted},
+		{"settle/the backend is back", testResume},
 		{"settle/counts only for the owner", testSettleOwner},
 		{"settle/delivered counts whoever says so", testSettleDeliveredByOther},
 		{"settle/refuses other states and unknown events", testSettleRefuses},

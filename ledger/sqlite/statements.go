@@ -29,7 +29,7 @@ var (
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlWithhold, sqlHold,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
-		sqlClaim, sqlRenew, sqlSettle, sqlLease, sqlSettleOther, sqlAddDelivery,
+		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlSought, sqlHeldPayment, sqlNoteClient,
