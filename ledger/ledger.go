@@ -38,6 +38,10 @@ var (
 	ErrClosed   = errors.New("ledger: closed")
 )
 
+// LongestLease is the longest that a lease or a reservation may be asked for. One that ends much further ahead was given by a clock that
+// has been put back since: it is over, like one that ran out. A step of the clock itself ends no lease while its owner lives.
+const LongestLease = time.Minute
+
 // Ledger keeps events, charges and logins. A method that writes returns only once its write is on disk (fsync), or with an
 // error. Times are stored in milliseconds; the current time always comes in as an argument. All methods may be called at
 // the same time, by several processes on one ledger too.
@@ -99,6 +103,9 @@ type Events interface {
 	Settle(ctx context.Context, owner string, d Delivery) error
 	// Resume says that the backend is back: every pending event whose last delivery has a Back is due then, unless it is sooner.
 	Resume(ctx context.Context, scope Scope) error
+	// Overdue makes due what a clock that has been put back since has left further ahead than it can be: events that wait for their delivery, and
+	// charges and refunds that wait to be looked up. It says how many there were.
+	Overdue(ctx context.Context, scope Scope, now time.Time) (int, error)
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
 	// nothing is pending.
 	NextDue(ctx context.Context, scope Scope) (due Due, err error)

@@ -14,10 +14,10 @@ import (
 
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ?)
+			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ? OR until > ?)
 			ORDER BY due, seq LIMIT ?+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventColumns
-	sqlRenew = `UPDATE events SET until = max(until, ?) WHERE scope = ? AND owner = ?`
+	sqlRenew = `UPDATE events SET until = CASE WHEN until > ?2 THEN ?1 ELSE max(until, ?1) END WHERE scope = ?3 AND owner = ?4`
 
 	// The last column says whether another event of the lane can go now.
 	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0
@@ -47,14 +47,14 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		es = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		now := millis(c.Now)
-		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, now, now, c.Limit)
+		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), leases.now, leases.far, c.Limit)
 		return each(rows, err, func(rows *sql.Rows) error {
 			e, err := scanEvent(rows, c.Scope)
 			if err == nil {
@@ -79,7 +79,7 @@ func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) error 
 		if err != nil {
 			return err
 		}
-		_, _, err = t.change(sqlRenew, millis(c.Until), scope, owner)
+		_, _, err = t.change(sqlRenew, millis(c.Until), millis(c.Until.Add(tooFar)), scope, owner)
 		return err
 	})
 }

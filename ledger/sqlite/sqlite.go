@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -38,6 +39,7 @@ type Ledger struct {
 	file   string
 	log    *zap.Logger
 	scopes scopes
+	steps  *steps
 	reads  *statements
 	writer *writer
 
@@ -71,7 +73,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger}
+	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now())}
 	if err := setUp(ctx, file); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlCharge, sqlAttempts, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlLogin,
+		sqlEventsAhead, sqlQueriesAhead, sqlRefundsAhead,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
@@ -35,7 +36,7 @@ var (
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlSought, sqlHeldPayment, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
 		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
-		sqlSaveLogin, sqlDropLogins,
+		sqlSaveLogin, sqlDropLogins, sqlEventNow, sqlQueryNow, sqlRefundNow,
 	}
 )
 
