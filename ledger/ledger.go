@@ -97,9 +97,9 @@ type Events interface {
 	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
 	// oldest due first, then in order of arrival.
 	Claim(ctx context.Context, c Claim) ([]Event, error)
-	// Renew prolongs until c.Until every lease in c.Scope that owner still holds; the rest of c is not looked at. A lease that
-	// ran out is held until somebody takes it over. None is ever shortened.
-	Renew(ctx context.Context, owner string, c Claim) error
+	// Renew prolongs until c.Until every lease in c.Scope that owner still holds, and returns the ids of the events; the rest of c is not looked
+	// at. A lease that ran out is held until somebody takes it over. None is shortened, unless it ends further ahead than any may.
+	Renew(ctx context.Context, owner string, c Claim) (held []string, err error)
 	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
 	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
 	// that is not recorded.

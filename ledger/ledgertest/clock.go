@@ -23,7 +23,7 @@ func testClockLeases(t *testing.T, l ledger.Ledger) {
 			add(t, l, event(live, id(e)), ledger.Recorded)
 			equal(t, e, claim(t, l, id(e), wrong, until, 1), []string{id(e)})
 		}
-		must(t, l.Renew(t.Context(), id("evt_lives"), ledger.Claim{Scope: live, Owner: id("evt_lives"), Now: right, Until: right.Add(2 * time.Second)}))
+		equal(t, "held", renew(t, l, id("evt_lives"), live, right.Add(2*time.Second)), []string{id("evt_lives")})
 		equal(t, "leases", claim(t, l, "b", right.Add(time.Second), right.Add(20*time.Second), 9), []string{id("evt_dead")})
 		equal(t, "which are leased now", claim(t, l, "c", right.Add(time.Second), right.Add(20*time.Second), 9), nil)
 		for _, e := range []string{"evt_dead", "evt_lives"} {

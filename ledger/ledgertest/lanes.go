@@ -77,7 +77,7 @@ func testLaneEarlierLater(t *testing.T, l ledger.Ledger) {
 	equal(t, "the earlier one", claim(t, l, "a", noon, at(3), 9), []string{"evt_1"})
 	add(t, l, inLane("evt_0", "1", 0, 0), ledger.Recorded)
 	equal(t, "one earlier still", claim(t, l, "b", noon, at(9), 9), []string{"evt_0"})
-	must(t, l.Renew(t.Context(), "a", ledger.Claim{Scope: live, Until: at(4)}))
+	renew(t, l, "a", live, at(4))
 	equal(t, "when the lease of the other ran out", claim(t, l, "c", at(6), at(9), 9), nil)
 	due, err := l.NextDue(t.Context(), live)
 	must(t, err)

@@ -14,10 +14,10 @@ import (
 
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ? OR until > ?)
+			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND seq < ? AND (owner IS NULL OR until <= ? OR until > ?)
 			ORDER BY due, seq LIMIT ?+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventColumns
-	sqlRenew = `UPDATE events SET until = CASE WHEN until > ?2 THEN ?1 ELSE max(until, ?1) END WHERE scope = ?3 AND owner = ?4`
+	sqlRenew = `UPDATE events SET until = CASE WHEN until > ?2 THEN ?1 ELSE max(until, ?1) END WHERE scope = ?3 AND owner = ?4 RETURNING id`
 
 	// The last column says whether another event of the lane can go now.
 	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0
@@ -54,7 +54,7 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 		if err != nil {
 			return err
 		}
-		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), leases.now, leases.far, c.Limit)
+		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), t.unforced, leases.now, leases.far, c.Limit)
 		return each(rows, err, func(rows *sql.Rows) error {
 			e, err := scanEvent(rows, c.Scope)
 			if err == nil {
@@ -73,15 +73,25 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 }
 
 // Renew implements [ledger.Events].
-func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) error {
-	return l.writeLax(ctx, func(t *tx) error {
+func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) (held []string, err error) {
+	err = l.writeLax(ctx, func(t *tx) error {
+		held = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		_, _, err = t.change(sqlRenew, millis(c.Until), millis(c.Until.Add(tooFar)), scope, owner)
-		return err
+		rows, err := t.returning(sqlRenew, millis(c.Until), millis(c.Until.Add(tooFar)), scope, owner)
+		return each(rows, err, func(rows *sql.Rows) error {
+			var id string
+			err := rows.Scan(&id)
+			held = append(held, id)
+			return err
+		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
 // Settle implements [ledger.Events].

@@ -158,8 +158,8 @@ func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, done: make(chan error, 1)})
 }
 
-// writeLax is write for what may be lost in a power failure, since it would only be done again: it returns once the transaction
-// is committed, and everything that was committed before it is on disk. A process that dies loses nothing of it.
+// writeLax is write for what may be lost in a power failure, since it would only be done again (leases, outcomes of deliveries and look-ups):
+// it returns once the transaction is committed, and waits for no fsync, neither its own nor that of others. A process that dies loses nothing of it.
 func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, lax: true, done: make(chan error, 1)})
 }

@@ -133,7 +133,13 @@ type tx struct {
 	fresh  map[ledger.Scope]int64 // scopes added or looked up in this transaction
 	counts map[stateOf]int64      // changes to the number of events in a state
 	dirty  bool
-	topics []ledger.Topic // to signal after the commit
+	topics []ledger.Topic // to signal when it is on disk
+	loose  []ledger.Topic // to signal after the commit
+
+	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
+	// has it already.
+	event    int64 // the first that this transaction recorded; 0: none yet
+	unforced int64 // the first that may not be on disk, this transaction's included
 }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.

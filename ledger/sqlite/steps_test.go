@@ -66,7 +66,8 @@ func TestStepTakesNoLease(t *testing.T) {
 				t.Fatal("the step took a lease that is in use")
 			}
 			now := wall.Add(passed)
-			must(t, l.Renew(t.Context(), "a", ledger.Claim{Scope: scope, Owner: "a", Now: now, Until: now.Add(lease)}))
+			_, err := l.Renew(t.Context(), "a", ledger.Claim{Scope: scope, Owner: "a", Now: now, Until: now.Add(lease)})
+			must(t, err)
 			passed = 2 * time.Second
 			if claim("b") != 0 {
 				t.Fatal("the lease was taken although its owner had prolonged it")
