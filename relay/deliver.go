@@ -61,7 +61,7 @@ func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
 	}
 	r.log(ev, d, a.why)
 	r.observe(ev, d, a.reach, end)
-	r.settle(ctx, t.owner, d)
+	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
 	if back {
 		r.resume(ctx)
@@ -189,7 +189,7 @@ func (r *Relay) diagnose(ctx context.Context, err error) verdict {
 
 // settle records an outcome. As long as the relay runs it tries until the ledger takes it: the backend may have the event
 // already, and would get it a second time. After that it tries a few times more.
-func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
+func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 	detached := context.WithoutCancel(ctx)
 	for failures, last := 0, 0; ; {
 		timeout := settleTimeout
@@ -198,7 +198,7 @@ func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
 			last++
 		}
 		sctx, cancel := context.WithTimeout(detached, timeout)
-		err := r.cfg.Ledger.Settle(sctx, owner, d)
+		err := r.cfg.Ledger.Settle(sctx, r.owner(h), d)
 		cancel()
 		if err == nil {
 			return

@@ -2,7 +2,7 @@ package relay
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,9 +17,12 @@ import (
 const (
 	leaseTime  = 1800 * time.Millisecond // a dead relay's events are free within 2 s
 	renewEvery = leaseTime / 4
-	quick      = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
-	lookAhead  = time.Minute            // between two looks for what a clock that was put back has left ahead
-	minPause   = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
+
+	claimTimeout = 5 * time.Second // a disk that is slow is no reason to deliver nothing
+
+	quick     = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
+	lookAhead = time.Minute            // between two looks for what a clock that was put back has left ahead
+	minPause  = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
 
 // Run delivers until ctx ends. Then it claims nothing more, lets the attempts under way come to their own end, which
@@ -136,22 +139,25 @@ func (r *Relay) overdue(ctx context.Context, now time.Time) {
 func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int, err error) {
 	now := r.cfg.Now()
 	until := now.Add(leaseTime)
-	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
+	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
 	defer cancel()
 	events, err := r.cfg.Ledger.Claim(cctx, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until, Limit: limit})
 	if err != nil {
 		return 0, err
 	}
-	if len(events) > 0 && !r.cfg.Now().Before(until) {
-		return 0, errors.New("the claim took longer than the lease lasts; is the disk overloaded?")
+	if took := r.cfg.Now().Sub(now); len(events) > 0 && took > leaseTime/2 {
+		if events, now, until, err = r.prolong(cctx, owner, events, took); err != nil {
+			return 0, err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ahead, r.quick = min(r.quick, r.cfg.Concurrency), 0
 	for i := range events {
-		t := task{hold{events[i].ID, events[i].Attempts + 1}, owner, &events[i]}
-		if _, ok := r.held[t.hold]; ok {
-			continue // our own lease ran out while the attempt goes on
+		t := task{hold{events[i].ID, events[i].Attempts + 1}, &events[i]}
+		if _, ok := r.held[t.hold]; ok { // our own lease ran out while the attempt goes on: it has this name now
+			r.held[t.hold] = lease{owner, now, until}
+			continue
 		}
 		claimed++
 		r.held[t.hold] = lease{owner, now, until}
@@ -159,6 +165,19 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int
 	}
 	r.startReady(ctx, now)
 	return claimed, nil
+}
+
+// prolong makes good that a claim came late, since the disk is slow: it returns those of the events that nobody else has taken over
+// meanwhile, and from when until when they are leased now. Such a lease is longer, or the disk would take longer than it lasts again.
+func (r *Relay) prolong(ctx context.Context, owner string, events []ledger.Event, took time.Duration) (_ []ledger.Event, now, until time.Time, err error) {
+	now = r.cfg.Now()
+	until = now.Add(min(leaseTime+2*took, ledger.LongestLease))
+	held, err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until})
+	if err == nil && !r.cfg.Now().Before(until) {
+		err = fmt.Errorf("the disk took more than %s; is it overloaded?", until.Sub(now))
+	}
+	events = slices.DeleteFunc(events, func(e ledger.Event) bool { return !slices.Contains(held, e.ID) })
+	return events, now, until, err
 }
 
 // startReady starts what is ready and has a slot. Once the breaker has opened, what is left is given back: nobody prolongs its
@@ -210,6 +229,13 @@ func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, st
 	return standstill, did == closed || did == first
 }
 
+// owner returns the name under which an event is leased. It is not always that of its claim: see claim.
+func (r *Relay) owner(h hold) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[h].owner
+}
+
 func (r *Relay) release(h hold) {
 	r.mu.Lock()
 	delete(r.held, h)
@@ -252,7 +278,8 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	now := r.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: now.Add(leaseTime)})
+	until := now.Add(leaseTime)
+	ids, err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until})
 	if err != nil {
 		r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
 			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
@@ -261,8 +288,8 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for h, l := range r.held {
-		if l.owner == owner {
-			l.until = now.Add(leaseTime)
+		if l.owner == owner && l.until.Before(until) && slices.Contains(ids, h.id) {
+			l.until = until
 			r.held[h] = l
 		}
 	}
