@@ -17,6 +17,8 @@ CREATE TABLE sweeps (
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
+ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 `,
 }
 
@@ -61,10 +63,12 @@ CREATE TABLE events (
 	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
+	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back; 0: it does not wait for that
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
