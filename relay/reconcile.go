@@ -144,7 +144,9 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 	for i := range due {
 		all.Go(func() {
 			ask := r.lookUp
-			if due[i].ID == "" {
+			if due[i].State == ledger.Taken {
+				ask = r.seekPaid
+			} else if due[i].ID == "" {
 				ask = r.seek
 			} else if err := r.limit.Wait(ctx); err != nil {
 				return // the lease runs out, and somebody else asks
