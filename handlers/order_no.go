@@ -17,7 +17,7 @@ func checkOrderNo(orderNo string) error {
 	for _, read := range []string{orderNo, decode(orderNo)} {
 		segment, _, _ := strings.Cut(read, ";") // where Java sees a parameter
 		if !orderNoForm.MatchString(read) || segment == "." || segment == ".." {
-			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is not . or ..")
+			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is neither . nor .. alone")
 		}
 	}
 	return nil
