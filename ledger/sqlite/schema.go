@@ -5,7 +5,10 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `
+		UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'created' AND next_query > 0 AND NOT paid AND NOT reversed;
+		UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
+			AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
