@@ -88,7 +88,7 @@ func (in *Intake) paymentFirst(ctx context.Context, l ledger.Ledger, a Arrival) 
 		case asked:
 			return a.Charge, nil
 		}
-		if err := in.Ask(ctx, a.Event.ChargeID); err != nil {
+		if err := in.Ask(withArriving(ctx, a.Event.Refund), a.Event.ChargeID); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +174,7 @@ func rank(eventType string) int {
 func change(ev *pingpp.Event) *ledger.ChargeChange {
 	switch {
 	case isPayment(ev):
-		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev)}
+		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev), Reversed: ev.Charge.Reversed}
 	case ev.Type == "refund.succeeded" && ev.Refund != nil && (ev.Refund.Succeed || ev.Refund.Status == "succeeded"):
 		return &ledger.ChargeChange{Refund: ev.Refund.Amount}
 	}
