@@ -75,6 +75,8 @@ type Event struct {
 	Payment *Payment
 	// Refund is what a refund's event says about it; written with it. Nil for all others. Not read back.
 	Refund *RefundChange
+	// Returned says of a payment that its charge was reversed on purpose: the money is back, so that it is Discarded instead of Held. Not read back.
+	Returned bool
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
 

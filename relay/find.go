@@ -118,7 +118,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	if !listed.Paid {
 		return nil
 	}
-	return r.learn(ctx, l, &known, listed)
+	return r.learn(ctx, l, &known, listed, false)
 }
 
 // seek looks for an unknown attempt that is due, and decides when it is looked for again.

@@ -10,9 +10,9 @@ import (
 )
 
 // learn records what Ping++ says of a charge that is paid: its payment, and then what went back since, so that the backend hears of both in that
-// order. ours is the charge as the ledger has it; nil when it has not.
-func (r *Reconciler) learn(ctx context.Context, l ledger.Ledger, ours *ledger.Charge, found *pingpp.Charge) error {
-	a := Arrival{Event: paidEvent(found, r.cfg.Now()), Charge: ours, Source: ledger.Query}
+// order. ours is the charge as the ledger has it; nil when it has not. returned says that it was reversed on purpose.
+func (r *Reconciler) learn(ctx context.Context, l ledger.Ledger, ours *ledger.Charge, found *pingpp.Charge, returned bool) error {
+	a := Arrival{Event: paidEvent(found, r.cfg.Now()), Charge: ours, Source: ledger.Query, Returned: returned}
 	back := arriving(ctx).amount(found.ID)
 	if ours != nil {
 		a.OrderNo, a.Host = ours.OrderNo, ours.Host
@@ -22,7 +22,7 @@ func (r *Reconciler) learn(ctx context.Context, l ledger.Ledger, ours *ledger.Ch
 	if err != nil {
 		return err
 	}
-	if found.Reversed && did != ledger.Recorded && ours != nil && !ours.Reversed { // the payment was known; the reversal was not
+	if found.Reversed && did != ledger.Recorded && ours != nil && (returned || !ours.Reversed) { // the payment was known; the reversal, or why, was not
 		if err := l.Queried(ctx, ledger.Queried{Scope: r.cfg.Scope, ChargeID: ours.ID, Reversed: true, At: r.cfg.Now()}); err != nil {
 			return err
 		}

@@ -198,7 +198,7 @@ func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
 	if !found.Paid {
 		return nil
 	}
-	return r.learn(ctx, l, ours, found)
+	return r.learn(ctx, l, ours, found, false)
 }
 
 func (r *Reconciler) mayAsk(chargeID string) bool {

@@ -87,7 +87,6 @@ func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge
 	if err != nil {
 		return false, err
 	}
-	made := false
 	if !found.Paid && !found.Reversed {
 		switch {
 		case r.lapsed(c):
@@ -99,17 +98,15 @@ func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge
 		if found, refusal, err = r.reverse(ctx, c); err != nil || !found.Paid && !found.Reversed {
 			return false, errors.Join(refusal, err)
 		}
-		made = found.Reversed
 	}
-	return true, r.recordEnd(ctx, l, c, found, made)
+	return true, r.recordEnd(ctx, l, c, found, found.Reversed)
 }
 
-// recordEnd records that a charge is paid or reversed; made says that we have reversed it, so that it is known where the money of a payment is.
+// recordEnd records that a charge is paid or reversed; made says that it was reversed on purpose, so that it is known where the money of a
+// payment is.
 func (r *Reconciler) recordEnd(ctx context.Context, l ledger.Ledger, c *ledger.Charge, found *pingpp.Charge, made bool) error {
 	if found.Paid {
-		if err := r.learn(ctx, l, c, found); err != nil || !made {
-			return err
-		}
+		return r.learn(ctx, l, c, found, made)
 	}
 	return l.Queried(ctx, ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Reversed: true, At: r.cfg.Now()})
 }

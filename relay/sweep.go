@@ -134,7 +134,7 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		s.OnlyThere = append(s.OnlyThere, item)
 		return nil
 	case found.Paid && !ours.Paid:
-		if err := r.learn(ctx, l, ours, found); err != nil {
+		if err := r.learn(ctx, l, ours, found, false); err != nil {
 			return err
 		}
 		s.Recovered++

@@ -49,6 +49,14 @@ func testPaidAndReversed(t *testing.T, l ledger.Ledger) {
 	if c := getCharge(t, l, "ch_5"); !c.Reversed || c.State != ledger.Foreign {
 		t.Fatalf("a foreign one: %s", show(c))
 	}
+	known := reversedPayment("evt_7", "ch_7", "5") // by somebody who knows where its money is
+	known.Returned = true
+	charge(t, l, "5", "ch_8")
+	add(t, l, known, ledger.Recorded)
+	wantEvent(t, l, "evt_7", ledger.Discarded, ledger.ReasonReversed)
+	if c := getCharge(t, l, "ch_7"); c.Pays() || c.Held || getCharge(t, l, "ch_8").Superseded {
+		t.Fatalf("reversed on purpose: %s", show(c))
+	}
 	deliver := reversedPayment("evt_6", "ch_6", "4")
 	deliver.Deliver = true
 	add(t, l, deliver, ledger.Recorded)
@@ -174,7 +182,7 @@ func testPaymentSupersedes(t *testing.T, l ledger.Ledger) {
 	<-paid
 	<-other
 	for _, c := range attempts(t, l, "1") {
-		if c.ID != "ch_1" && !c.Superseded { // the unknown one and the one that is being decided about too
+		if c.ID != "ch_1" && c.State != ledger.Reserving && !c.Superseded { // the unknown one too
 			t.Errorf("not superseded: %s", show(c))
 		}
 		if c.ID == "ch_2" && c.NextQuery.After(c.Created) {

@@ -26,10 +26,11 @@ const (
 		superseded = CASE WHEN paid OR ?11 THEN superseded ELSE max(superseded, ?14) END,
 		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?15 END WHERE seq = ?16`
 	sqlAnswer = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
-	// An attempt that becomes superseded is due at once: whoever looks it up reverses it as soon as the channel lets it.
+	// An attempt that becomes superseded is due at once: whoever looks it up reverses it as soon as the channel lets it. Of one that a request is
+	// deciding about nothing is said: Created does that.
 	sqlSupersede = `UPDATE charges SET superseded = 1, next_query = CASE WHEN state <> 'created' OR reversed THEN next_query
 			WHEN next_query = 0 THEN max(created, 1) ELSE min(next_query, max(created, 1)) END
-		WHERE scope = ? AND order_no = ? AND seq < ? AND seq <> ? AND NOT paid AND NOT superseded RETURNING coalesce(id, '')`
+		WHERE scope = ? AND order_no = ? AND seq < ? AND seq <> ? AND state <> 'reserved' AND NOT paid AND NOT superseded RETURNING coalesce(id, '')`
 	sqlOrderPaid = `SELECT EXISTS (SELECT 1 FROM charges WHERE scope = ? AND order_no = ? AND seq <> ? AND paid AND NOT ` + undone + `)`
 
 	// Of two quotes the later counts, except that what became of a charge is the last word until the next one.

@@ -194,6 +194,10 @@ func (b *books) judgePayment(e *ledger.Event) {
 		e.Late = b.late(e.Payment)
 		return
 	}
+	if e.Returned {
+		e.State, e.Reasons, e.Settled, b.hold = ledger.Discarded, reasons, e.Received, refundedAll
+		return
+	}
 	if e.Deliver {
 		e.Reasons = slices.Concat(e.Reasons, reasons)
 		return
@@ -304,7 +308,8 @@ func (t *tx) paysOrder(b *books, e *ledger.Event, seq int64) error {
 	}
 	t.touch(ledger.OrderTopic(e.Scope, e.OrderNo))
 	open := func(a account) bool { return !a.paid && !a.superseded }
-	if b.hold == refundedAll || !slices.ContainsFunc(b.others, open) {
+	back := b.hold == refundedAll || slices.Contains(e.Reasons, ledger.ReasonReversed) // then the order may well be paid again
+	if back || !slices.ContainsFunc(b.others, open) {
 		return nil
 	}
 	return t.supersede(e.Scope, b.scope, e.OrderNo, math.MaxInt64, seq)
