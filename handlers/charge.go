@@ -36,7 +36,7 @@ type chargeView struct {
 	Paid           bool   `json:"paid"`
 	AmountRefunded int64  `json:"amount_refunded"` // fen
 	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
-	TimeExpire     int64  `json:"time_expire"`     // Unix seconds
+	TimeExpire     *int64 `json:"time_expire"`     // Unix seconds; null where Ping++ names none
 }
 
 // charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
@@ -144,7 +144,7 @@ func paying(attempts []ledger.Charge) *ledger.Charge {
 
 // over says that there is nothing to wait for any more.
 func over(c *ledger.Charge, orderPaid bool, now time.Time) bool {
-	return orderPaid || c.Paid || c.Reversed || !now.Before(c.TimeExpire)
+	return orderPaid || c.Paid || c.Reversed || !now.Before(c.Lapses())
 }
 
 // await returns the charge once it or its order is paid, or as it stands when the time is up, it expires or is reversed, the client has gone,
@@ -199,7 +199,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 func view(c *ledger.Charge, now time.Time) chargeView {
 	v := chargeView{
 		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
-		Status: "created", OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: c.TimeExpire.Unix(),
+		Status: "created", OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: unix(c.TimeExpire),
 	}
 	if c.Paid {
 		paid := c.TimePaid.Unix()
@@ -208,13 +208,13 @@ func view(c *ledger.Charge, now time.Time) chargeView {
 	switch {
 	case c.Reversed && !(c.Held && c.Pays()): // else a person is still to decide where its money is
 		v.Status = "reversed"
-	case c.Paid && c.AmountRefunded >= c.Amount:
+	case c.Paid && c.Amount > 0 && c.AmountRefunded >= c.Amount:
 		v.Status = "refunded"
 	case c.Held:
 		v.Status = "held"
 	case c.Paid:
 		v.Status = "paid"
-	case !now.Before(c.TimeExpire):
+	case !now.Before(c.Lapses()):
 		v.Status = "expired"
 	}
 	return v

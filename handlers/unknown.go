@@ -64,7 +64,7 @@ func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Rese
 	asked := false
 	for i := range attempts {
 		c := &attempts[i]
-		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.site.Now().Before(c.TimeExpire) {
+		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.site.Now().Before(c.Lapses()) {
 			continue
 		}
 		asked = true

@@ -25,12 +25,12 @@ type Charge struct {
 	Channel    string
 	Payer      string // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
 	PayerAppID string // the WeChat appid that the openid belongs to; empty for a visitor
-	Amount     int64  // fen
-	Currency   string // cny
+	Amount     int64  // fen; of an attempt whose charge is not known: what its payment's event says, 0 before
+	Currency   string // cny, likewise
 	Host       string // the public host it was created on
 	Created    time.Time
-	TimeExpire time.Time
-	Raw        []byte // Ping++'s answer, byte for byte; nil once pruned
+	TimeExpire time.Time // zero: Ping++ named none, see [Charge.Lapses]
+	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
 
 	Superseded     bool // a later attempt took its place, or another one has paid the order: it is reversed where the channel can
 	Paid           bool
@@ -46,6 +46,17 @@ type Charge struct {
 
 // Pays reports whether the charge has paid its order, also if a person is still to decide about the payment: nobody is to pay the order again.
 func (c *Charge) Pays() bool { return c.Paid && !c.Undone }
+
+// longestDefault is how long a charge can be paid at most where nobody said how long.
+const longestDefault = 24 * time.Hour
+
+// Lapses is when the charge can no longer be paid: its expiry or, where Ping++ names none, a day after its creation.
+func (c *Charge) Lapses() time.Time {
+	if c.TimeExpire.IsZero() {
+		return c.Created.Add(longestDefault)
+	}
+	return c.TimeExpire
+}
 
 // ChargeChange is what an event says about a charge.
 type ChargeChange struct {

@@ -26,7 +26,7 @@ func (r *Reconciler) unripe(c *ledger.Charge) time.Duration {
 
 // lapsed says that nobody can pay a charge any more.
 func (r *Reconciler) lapsed(c *ledger.Charge) bool {
-	return !c.TimeExpire.IsZero() && !r.cfg.Now().Before(c.TimeExpire)
+	return !r.cfg.Now().Before(c.Lapses())
 }
 
 // mayReverse says whether a superseded attempt can be taken out of the user's hands now. Where its channel cannot do that it is watched.
