@@ -20,6 +20,9 @@ CREATE TABLE sweeps (
 ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'created' AND next_query > 0 AND NOT paid AND NOT reversed;
+UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
+	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
 `,
 }
 
