@@ -45,7 +45,7 @@ func (a *attempt) reusable(c *ledger.Charge, q *quote) bool {
 
 // lapses is when a charge lapses, also where Ping++ has not said so.
 func (c channel) lapses(charge *ledger.Charge) time.Time {
-	if charge.TimeExpire.Unix() <= 0 {
+	if charge.TimeExpire.IsZero() {
 		return charge.Created.Add(c.expireDefault)
 	}
 	return charge.TimeExpire
