@@ -150,7 +150,7 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, held *ledger.Reserved) (*ledger.Charge, *quote, error) {
 	attempts := held.Attempts
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.Owner() {
+		if attempts[i].Taken() && attempts[i].Payer == a.id.Owner() {
 			return nil, nil, a.alreadyPaid(attempts)
 		}
 	}
@@ -177,7 +177,7 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 // choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
 func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
 	for i := range attempts {
-		if attempts[i].Paid {
+		if attempts[i].Taken() {
 			return nil, a.alreadyPaid(attempts)
 		}
 	}
@@ -206,7 +206,7 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 func (a *attempt) alreadyPaid(attempts []ledger.Charge) *Problem {
 	p := problem("order_already_paid", nil)
 	for i := range attempts {
-		if attempts[i].Paid && a.id.owns(&attempts[i]) {
+		if attempts[i].Taken() && a.id.owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
 		}
 	}

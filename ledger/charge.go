@@ -38,10 +38,13 @@ type Charge struct {
 	AmountRefunded int64 // fen
 	Reversed       bool
 	Client         ClientNote
-	Held           bool      // its payment's event is held, or was discarded by a person
+	Held           bool      // its payment's event is held, cannot be read, or was discarded by a person
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
 }
+
+// Taken says that the order's money has come, or may have: nobody is charged again before that is clear.
+func (c *Charge) Taken() bool { return c.Paid || c.Held }
 
 // ChargeChange is what an event says about a charge.
 type ChargeChange struct {

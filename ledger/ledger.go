@@ -71,6 +71,10 @@ type Events interface {
 	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
+	// An event with ReasonUnreadable has no effect. It is the caller's to hold, with Change, Payment and Refund empty; its charge, where we know it,
+	// is held with it. Once the effect comes in an event that can be read, whichever of them was first, the one that could not be is Filtered with
+	// ReasonEffectSeen. Releasing a payment that could not be read makes it the charge's payment.
+	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
 	// Event returns one event by its id, or ErrNotFound.

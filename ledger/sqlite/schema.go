@@ -5,7 +5,9 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `
+CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
+`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -56,6 +58,7 @@ CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND bl
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
+CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
 -- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
 CREATE INDEX events_state ON events (scope, state);
 CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;

@@ -28,6 +28,7 @@ var (
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlWithhold, sqlHold,
+		sqlEffectSeen, sqlUnread, sqlOvertake, sqlVouch, sqlDismiss,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
 		sqlClaim, sqlRenew, sqlSettle, sqlLease, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
