@@ -37,10 +37,10 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if err != nil {
 		return err
 	}
-	if c.Paid {
+	if c.MayBePaid() {
 		return &Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}}
 	}
-	if c.Superseded || c.Reversed || c.Raw == nil || !s.Now().Before(c.TimeExpire) {
+	if c.Superseded || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
 		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)
