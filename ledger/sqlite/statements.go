@@ -29,6 +29,7 @@ var (
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlDiscardUnsent, sqlReturned, sqlWithhold, sqlHold,
+		sqlEffectSeen, sqlUnread, sqlOvertake, sqlVouch, sqlDismiss,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
 		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
