@@ -58,6 +58,7 @@ type writer struct {
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
 	conn    *statements   // nil after an error that may have spoilt it
+	ending  bool          // COMMIT is running: nothing else may make anything permanent
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
@@ -80,6 +81,9 @@ func (w *writer) connect(ctx context.Context) error {
 		return err
 	}
 	_, err = conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0") // begin waits in its own way
+	if err == nil {
+		err = conn.onCommit(func() (allowed bool) { return w.ending })
+	}
 	if err == nil {
 		w.disk.settle()
 		err = w.disk.open(w.ledger.file)
@@ -107,8 +111,8 @@ func (w *writer) run() {
 	<-w.folder.done
 }
 
-// transact runs a job, and everything that comes while it waits for the disk, in one transaction. When one fails after it
-// wrote something, each is done again in a transaction of its own, so that none suffers from another.
+// transact runs a job, and everything that comes while it waits for the disk, in one transaction. When one spoils it, each is done
+// again in a transaction of its own, so that none suffers from another.
 func (w *writer) transact(first *job) {
 	if err := w.begin(); err != nil {
 		// Whoever waits has waited as long: they need not each find out.
@@ -119,8 +123,7 @@ func (w *writer) transact(first *job) {
 	var jobs []*job
 	for j := first; j != nil; j = w.more(len(jobs)) {
 		jobs = append(jobs, j)
-		j.result = w.do(t, j)
-		if j.result == nil || !t.dirty {
+		if j.result = w.do(t, j); !t.spoilt(j.result) {
 			continue
 		}
 		w.rollback()
@@ -143,7 +146,7 @@ func (w *writer) alone(j *job) {
 		return
 	}
 	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
-	if j.result = w.do(t, j); j.result != nil && t.dirty {
+	if j.result = w.do(t, j); t.spoilt(j.result) {
 		w.rollback()
 		j.done <- j.result
 		return
@@ -258,7 +261,9 @@ func (w *writer) begin() error {
 func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
+		w.ending = true
 		_, err = w.conn.exec(sqlCommit)
+		w.ending = false
 	}
 	if err != nil {
 		w.rollback()
