@@ -63,6 +63,13 @@ func (d *disk) close() error {
 	return err
 }
 
+// use runs a function on the -wal file.
+func (d *disk) use(f func(log *os.File) error) error {
+	d.using.Lock()
+	defer d.using.Unlock()
+	return f(d.log)
+}
+
 // add takes over a batch that is committed, and tells its callers when it is on disk; if none of them needs that, when everything
 // before it is.
 func (d *disk) add(b batch) {
@@ -138,9 +145,7 @@ func (d *disk) force() error {
 	if err := d.broken(); err != nil {
 		return err
 	}
-	d.using.Lock()
-	defer d.using.Unlock()
-	if err := d.sync(d.log); err != nil {
+	if err := d.use(d.sync); err != nil {
 		d.failed.Store(true)
 		return fmt.Errorf("%w: %w", errForce, err)
 	}

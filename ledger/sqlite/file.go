@@ -71,12 +71,12 @@ func checkOrphan(file string) error {
 }
 
 // openDB opens a database that exists; the driver connects on first use.
-func openDB(file string, connections int, pragmas url.Values) *sql.DB {
+func openDB(file string, connections int, mode string, pragmas url.Values) *sql.DB {
 	path := filepath.ToSlash(file)
 	if !strings.HasPrefix(path, "/") { // C:/…
 		path = "/" + path
 	}
-	pragmas.Set("mode", "rw")
+	pragmas.Set("mode", mode)
 	pragmas.Set("_busy_timeout", "5000") // another process writes: its transactions take milliseconds
 	pragmas.Set("_dqs", "0")
 	pragmas.Set("_error_rc", "1")
@@ -91,13 +91,13 @@ func openDB(file string, connections int, pragmas url.Values) *sql.DB {
 }
 
 func openReads(file string) *sql.DB {
-	return openDB(file, 4, url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-4096)"}})
+	return openDB(file, 4, "rw", url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-4096)"}})
 }
 
 // openWrites opens the writer's connection. Foreign keys stay unchecked: rows are only ever inserted together with what
 // they refer to, and each check would cost a look-up.
 func openWrites(file string) *sql.DB {
-	return openDB(file, 1, url.Values{
+	return openDB(file, 1, "rw", url.Values{
 		"_txlock":      {"immediate"},
 		"_synchronous": {"NORMAL"},                                                                     // COMMIT does not wait for the disk: see disk
 		"_pragma":      {"cache_size(-8192)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)"}, // see folder
@@ -144,6 +144,9 @@ func setUp(ctx context.Context, file string) error {
 	version, err := identify(ctx, db, file)
 	if err != nil {
 		return err
+	}
+	if err := makeLogWhole(ctx, db, file); err != nil {
+		return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
 	}
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {

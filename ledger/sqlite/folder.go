@@ -48,25 +48,35 @@ func (f *folder) run() {
 	defer close(f.done)
 	db := openWrites(f.ledger.file)
 	defer db.Close()
+	disk := f.ledger.writer.disk
 	for range f.full {
-		frames, _, err := checkpoint(context.Background(), db, "PASSIVE")
+		if disk.failed.Load() {
+			continue // the writer copies what there is
+		}
+		done, err := checkpoint(context.Background(), db, "PASSIVE")
 		if err != nil {
+			disk.failed.Store(true)
 			f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
 		}
-		if frames >= f.rest {
+		if done.frames >= f.rest {
 			f.behind.Store(true)
 		}
 	}
 }
 
-// checkpoint copies pages from the -wal file into the ledger's. It returns how many are in the -wal file and how many of those are
-// copied by now.
-func (s *statements) checkpoint(mode string) (frames, copied int, err error) {
+// checkpoint copies pages from the -wal file into the ledger's.
+func (s *statements) checkpoint(mode string) (copied, error) {
 	return checkpoint(context.Background(), s.conn, mode)
 }
 
-func checkpoint(ctx context.Context, on rower, mode string) (frames, copied int, err error) {
-	var busy int // another process is at it: the figures say how far
-	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &copied)
-	return frames, copied, err
+// copied is what came of it.
+type copied struct {
+	busy   bool // others were in the way: less was done than asked for
+	frames int  // pages in the -wal file
+	pages  int  // of those, how many are in the ledger's own by now
+}
+
+func checkpoint(ctx context.Context, on rower, mode string) (c copied, err error) {
+	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&c.busy, &c.frames, &c.pages)
+	return c, err
 }

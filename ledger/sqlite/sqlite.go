@@ -41,6 +41,7 @@ type Ledger struct {
 	reads  *statements
 	writer *writer
 
+	reading sync.RWMutex // held for reading while something is read, so that the writer can ask for a pause
 	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
 	closed  bool
 	closing sync.Once
@@ -123,6 +124,8 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	l.reading.RLock()
+	defer l.reading.RUnlock()
 	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // the driver reports an interrupt

@@ -233,8 +233,12 @@ func (w *writer) begin() error {
 		return err
 	}
 	if w.folder.behind.Swap(false) {
-		_, _, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
+		_, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
 	}
+	return w.lock()
+}
+
+func (w *writer) lock() error {
 	start := time.Now()
 	if start.Sub(w.ended) > lockGap {
 		w.stint = start
@@ -281,28 +285,6 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.folder.add(len(jobs))
 }
 
-// mend makes good what the disk has not taken: the -wal file may have a hole, so all that is in it is copied into the ledger's own
-// file, and forced to the disk there. Until that succeeds nothing is written.
-func (w *writer) mend() error {
-	if !w.disk.failed.Load() {
-		return nil
-	}
-	w.disk.settle()
-	frames, copied, err := w.conn.checkpoint("FULL")
-	if err == nil && copied < frames {
-		err = errors.New("others are reading it")
-	}
-	if err == nil {
-		err = w.disk.open(w.ledger.file)
-	}
-	if err != nil {
-		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
-	}
-	w.disk.failed.Store(false)
-	w.ledger.log.Info("the disk works again", zap.String("file", w.ledger.file))
-	return nil
-}
-
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
 // is replaced.
 func (w *writer) rollback() {
@@ -314,12 +296,14 @@ func (w *writer) rollback() {
 	}
 }
 
-// close folds the -wal file into the ledger and closes the connection.
+// close folds the -wal file into the ledger and closes the connection. What the disk has not taken stays where it is.
 func (w *writer) close() error {
-	err := w.disk.close()
 	if w.conn == nil {
-		return err
+		return w.disk.close()
 	}
-	_, _, cerr := w.conn.checkpoint("TRUNCATE")
-	return errors.Join(err, cerr, w.conn.close())
+	if err := w.mend(); err != nil {
+		return errors.Join(err, w.disk.close(), leaveLog(w.ledger.file, w.conn.close))
+	}
+	_, err := w.conn.checkpoint("TRUNCATE")
+	return errors.Join(w.disk.close(), err, w.conn.close())
 }
