@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,14 +43,21 @@ func newDisk() *disk {
 }
 
 // open begins to use the -wal file of a ledger to which a connection is open.
-func (d *disk) open(file string) (err error) {
+func (d *disk) open(file string) error {
 	if err := d.close(); err != nil {
 		return err
 	}
 	d.using.Lock()
 	defer d.using.Unlock()
-	d.log, err = os.OpenFile(file+"-wal", os.O_RDWR, 0)
-	return err
+	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := syncFolder(filepath.Dir(file)); err != nil { // SQLite has made the -wal file
+		return errors.Join(err, log.Close())
+	}
+	d.log = log
+	return nil
 }
 
 func (d *disk) close() error {

@@ -40,25 +40,34 @@ func createFile(file string) error {
 	if err := checkOrphan(file); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	folder := filepath.Dir(file)
+	changed := []string{folder} // in which something is new: up to the first that exists
+	for !exists(folder) && filepath.Dir(folder) != folder {
+		folder = filepath.Dir(folder)
+		changed = append(changed, folder)
+	}
+	if err := os.MkdirAll(changed[0], 0o700); err != nil {
 		return fmt.Errorf("ledger %s: cannot create its folder: %w", file, err)
 	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) { // another process was faster
-		return nil
+	if err == nil {
+		err = f.Close()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
 		return fmt.Errorf("ledger: cannot create its file: %w", err)
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	// The name must survive a power loss as well as what is written under it. Where a folder cannot be synced, it need not be.
-	if dir, err := os.Open(filepath.Dir(file)); err == nil {
-		_ = dir.Sync()
-		_ = dir.Close()
+	// The names must survive a power loss as well as what is written under them.
+	for _, folder := range changed {
+		if err := syncFolder(folder); err != nil {
+			return fmt.Errorf("ledger %s: its folder: %w", file, err)
+		}
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // checkOrphan refuses an empty or missing ledger whose -wal file holds something: SQLite would delete that as stale, and

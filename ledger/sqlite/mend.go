@@ -41,14 +41,14 @@ func (w *writer) mend() error {
 
 // makeWhole writes the -wal file again.
 func (w *writer) makeWhole() error {
-	done, err := w.conn.checkpoint("NOOP")
-	if err != nil {
-		return err
-	}
 	if err := w.lock(); err != nil {
 		return err
 	}
 	defer w.rollback()
+	done, err := checkpoint(context.Background(), w.ledger.reads.db, "NOOP") // which counts only, and not in a transaction
+	if err != nil {
+		return err
+	}
 	return w.disk.use(func(log *os.File) error { return rewrite(log, done.frames, w.disk.sync) })
 }
 
@@ -76,15 +76,17 @@ func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
 	if err != nil || info.Size() == 0 {
 		return nil // there is none: nothing to mend
 	}
-	done, err := checkpoint(ctx, db, "NOOP")
-	if err != nil {
-		return err
-	}
 	lock, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer lock.Rollback()
+	other := openReads(file)
+	defer other.Close()
+	done, err := checkpoint(ctx, other, "NOOP")
+	if err != nil {
+		return err
+	}
 	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ func TestRewrite(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_0", "evt_1", "evt_2")
 	want, _ := logOf(t, l.file)
-	done, err := l.writer.conn.checkpoint("NOOP")
+	done, err := checkpoint(t.Context(), l.reads.db, "NOOP")
 	must(t, err)
 	const size = frameHeader + 4096
 	if done.frames == 0 || len(want) != logHeader+done.frames*size {
