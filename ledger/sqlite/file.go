@@ -119,6 +119,12 @@ func isBusy(err error) bool {
 	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_BUSY
 }
 
+// isForce says whether an error means that something could not be forced to the disk.
+func isForce(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && (se.Code() == lib.SQLITE_IOERR_FSYNC || se.Code() == lib.SQLITE_IOERR_DIR_FSYNC)
+}
+
 // explain turns what SQLite says about a file into what an operator can do about it.
 func explain(file string, err error) error {
 	var se *sqlite.Error

@@ -55,7 +55,9 @@ func (f *folder) run() {
 		}
 		done, err := checkpoint(context.Background(), db, "PASSIVE")
 		if err != nil {
-			disk.failed.Store(true)
+			if isForce(err) {
+				disk.failed.Store(true)
+			}
 			f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
 		}
 		if done.frames >= f.rest {

@@ -233,7 +233,10 @@ func (w *writer) begin() error {
 		return err
 	}
 	if w.folder.behind.Swap(false) {
-		_, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
+		if _, err := w.conn.checkpoint("PASSIVE"); isForce(err) { // else the folder comes again, and logs what is wrong
+			w.disk.failed.Store(true)
+			return w.begin()
+		}
 	}
 	return w.lock()
 }
