@@ -38,7 +38,7 @@ func paid(id string, size int) *ledger.Event {
 const wanted = 240 // events that a child with faults records
 
 // childFaults records paid events, several at once, each again and again until it is acknowledged, as Ping++ would send it, and writes the
-// ids of those to a file. Then it waits to be killed.
+// ids of those to a file. Then it waits to be killed, or it kills itself when the disk fails.
 func childFaults() int {
 	file, round := os.Getenv("LEDGER_FILE"), os.Getenv("LEDGER_ROUND")
 	acks, err := os.OpenFile(file+".acks", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
@@ -75,8 +75,11 @@ func childFaults() int {
 					if err == nil {
 						break
 					}
+					if os.Getenv("LEDGER_DIE") != "" && errors.Is(err, errForce) && left.Load() < wanted/2 {
+						_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // before it is made good
+					}
 					fmt.Println(id, err)
-					time.Sleep(time.Millisecond)
+					time.Sleep(5 * time.Millisecond)
 				}
 				_, _ = acks.WriteString(id + "\n") // one write(2)
 			}
