@@ -28,6 +28,7 @@ type disk struct {
 	outstanding atomic.Int64  // batches whose callers have not been told yet
 	idle        chan struct{} // capacity 1: outstanding has become 0
 	failed      atomic.Bool   // a call has failed: what was committed since the one before may never get to the disk
+	torn        atomic.Bool   // the call for the ledger's own file has: so may what was copied there
 	done        chan struct{} // closed when run has returned
 }
 
@@ -147,6 +148,16 @@ func (d *disk) broken() error {
 		return errForce
 	}
 	return nil
+}
+
+// noteForce notes an error of a checkpoint if that could not force something to the disk.
+func (d *disk) noteForce(err error) (noted bool) {
+	if !isForce(err) {
+		return false
+	}
+	d.torn.Store(true)
+	d.failed.Store(true)
+	return true
 }
 
 func (d *disk) force() error {

@@ -27,13 +27,19 @@ func (w *writer) mend() error {
 		return nil
 	}
 	w.disk.settle()
+	w.folder.mu.Lock() // it is not at work meanwhile
+	defer w.folder.mu.Unlock()
 	err := w.makeWhole()
+	if err == nil && w.disk.torn.Load() {
+		err = w.startOver()
+	}
 	if err == nil {
 		err = w.beginAnew()
 	}
 	if err != nil {
 		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
 	}
+	w.disk.torn.Store(false)
 	w.disk.failed.Store(false)
 	w.ledger.log.Info("the disk works again", zap.String("file", w.ledger.file))
 	return nil
@@ -45,11 +51,41 @@ func (w *writer) makeWhole() error {
 		return err
 	}
 	defer w.rollback()
-	done, err := checkpoint(context.Background(), w.ledger.reads.db, "NOOP") // which counts only, and not in a transaction
+	frames, err := countFrames(context.Background(), w.ledger.file)
 	if err != nil {
 		return err
 	}
-	return w.disk.use(func(log *os.File) error { return rewrite(log, done.frames, w.disk.sync) })
+	return w.disk.use(func(log *os.File) error { return rewrite(log, frames, w.disk.sync) })
+}
+
+// startOver has all of the -wal file copied once more. SQLite remembers how much it has copied, but not whether all of that was forced to the
+// disk when the ledger's own file could not be. It forgets when nobody has the ledger open.
+func (w *writer) startOver() error {
+	done, err := w.conn.checkpoint("NOOP")
+	if err != nil || done.pages == 0 {
+		return err
+	}
+	l := w.ledger
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	err = leaveLog(l.file, func() error {
+		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
+		w.conn = nil
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.connect(context.Background()); err != nil {
+		return err
+	}
+	if l.reads, err = prepareReads(context.Background(), l.file); err != nil {
+		return err
+	}
+	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
+		err = errors.New("another program has the ledger open; end it")
+	}
+	return err
 }
 
 // beginAnew empties the -wal file once all of it is in the ledger's own. Those of this process who read wait meanwhile.
@@ -59,6 +95,7 @@ func (w *writer) beginAnew() error {
 	for start := time.Now(); ; time.Sleep(lockPause) {
 		done, err := w.conn.checkpoint("TRUNCATE")
 		if err != nil {
+			w.disk.noteForce(err)
 			return err
 		}
 		if !done.busy {
@@ -81,9 +118,7 @@ func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
 		return err
 	}
 	defer lock.Rollback()
-	other := openReads(file)
-	defer other.Close()
-	done, err := checkpoint(ctx, other, "NOOP")
+	frames, err := countFrames(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -92,15 +127,26 @@ func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
 		return err
 	}
 	defer log.Close()
-	return rewrite(log, done.frames, datasync)
+	return rewrite(log, frames, datasync)
 }
 
-// leaveLog runs a function that closes connections so that the last one does not copy the -wal file into the ledger.
+// countFrames returns how many frames the -wal file has, on a connection of its own: in a transaction that cannot be asked.
+func countFrames(ctx context.Context, file string) (int, error) {
+	db := openReads(file)
+	defer db.Close()
+	done, err := checkpoint(ctx, db, "NOOP")
+	return done.frames, err
+}
+
+// leaveLog closes connections with a function so that the last one does not copy the -wal file into the ledger. When that cannot be
+// prevented they stay open.
 func leaveLog(file string, closeAll func() error) error {
 	// SQLite leaves it as long as another connection is open. One that may not write cannot do it either.
 	db := openDB(file, 1, "ro", url.Values{})
 	defer db.Close()
 	var version int
-	err := db.QueryRow("PRAGMA user_version").Scan(&version)
-	return errors.Join(err, closeAll())
+	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	return closeAll()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -177,4 +178,33 @@ func TestCloseWithHole(t *testing.T) {
 	has(t, l, "evt_0")
 	appendEvents(t, l, "evt_1")
 	sound(t, l)
+}
+
+// TestStartOver: when the ledger's own file could not be forced to the disk, all of the -wal file is copied into it once more, also what
+// SQLite takes for copied; as long as another program has the ledger open that cannot be, and nothing is acknowledged.
+func TestStartOver(t *testing.T) {
+	l := openFile(t, newFile(t))
+	other, err := Open(t.Context(), Options{File: l.file})
+	must(t, err)
+	appendEvents(t, l, "evt_0")
+	l.writer.disk.torn.Store(true) // as noteForce does
+	l.writer.disk.failed.Store(true)
+	before, err := os.ReadFile(l.file)
+	must(t, err)
+	if done, err := checkpoint(t.Context(), other.reads.db, "PASSIVE"); err != nil || done.pages == 0 {
+		t.Fatalf("nothing is taken for copied: %+v, %v", done, err)
+	}
+	if _, err := l.Append(t.Context(), newEvent("evt_1")); err == nil || !strings.Contains(err.Error(), "another program has the ledger open") {
+		t.Errorf("beside another program: %v", err)
+	}
+	has(t, l, "evt_0")                      // reads go on
+	must(t, leaveLog(l.file, func() error { // as a program that is killed
+		return errors.Join(other.reads.close(), other.writer.conn.close())
+	}))
+	must(t, os.WriteFile(l.file, before, 0o600)) // what was copied is lost
+	appendEvents(t, l, "evt_2")
+	has(t, l, "evt_0", "evt_2")
+	sound(t, l)
+	other.writer.conn = nil
+	must(t, other.Close())
 }

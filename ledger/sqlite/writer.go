@@ -233,8 +233,7 @@ func (w *writer) begin() error {
 		return err
 	}
 	if w.folder.behind.Swap(false) {
-		if _, err := w.conn.checkpoint("PASSIVE"); isForce(err) { // else the folder comes again, and logs what is wrong
-			w.disk.failed.Store(true)
+		if _, err := w.conn.checkpoint("PASSIVE"); w.disk.noteForce(err) { // else the folder comes again, and logs what is wrong
 			return w.begin()
 		}
 	}
@@ -273,6 +272,7 @@ func (w *writer) commit(t *tx, jobs []*job) {
 		w.ending = false
 	}
 	if err != nil {
+		w.disk.noteForce(err) // a -wal file that begins anew is forced there at once
 		w.rollback()
 		fail(jobs, err)
 		return
@@ -304,9 +304,16 @@ func (w *writer) close() error {
 	if w.conn == nil {
 		return w.disk.close()
 	}
-	if err := w.mend(); err != nil {
-		return errors.Join(err, w.disk.close(), leaveLog(w.ledger.file, w.conn.close))
+	err := w.mend()
+	if err == nil {
+		_, err = w.conn.checkpoint("TRUNCATE")
 	}
-	_, err := w.conn.checkpoint("TRUNCATE")
-	return errors.Join(w.disk.close(), err, w.conn.close())
+	switch {
+	case w.conn == nil: // mend has closed it
+	case err != nil:
+		err = errors.Join(err, leaveLog(w.ledger.file, w.conn.close))
+	default:
+		err = w.conn.close()
+	}
+	return errors.Join(w.disk.close(), err)
 }
