@@ -42,11 +42,11 @@ func TestNewFoldersOnDisk(t *testing.T) {
 	must(t, err)
 	last := filepath.Join(root, "a", "b")
 	for _, folder := range []string{root, filepath.Join(root, "a"), last} {
-		if !strings.Contains(trace, "<"+folder+">)") {
+		if !strings.Contains(trace, "<"+folder+">") {
 			t.Errorf("%s is not forced to the disk:\n%s", folder, trace)
 		}
 	}
-	if strings.Count(trace, "<"+last+">)") < 2 {
+	if strings.Count(trace, "<"+last+">") < 2 {
 		t.Errorf("the folder is not forced to the disk after the -wal file was made:\n%s", trace)
 	}
 	if _, err := run(filepath.Join(root, "c", "ledger.db"), "-P", root, "-e", "inject=fsync:error=EIO"); err == nil {

@@ -62,7 +62,7 @@ func (w *writer) makeWhole() error {
 // disk when the ledger's own file could not be. It forgets when nobody has the ledger open.
 func (w *writer) startOver() error {
 	done, err := w.conn.checkpoint("NOOP")
-	if err != nil || done.pages == 0 {
+	if err != nil || done.pages == 0 && !w.shut {
 		return err
 	}
 	l := w.ledger
@@ -70,7 +70,7 @@ func (w *writer) startOver() error {
 	defer l.reading.Unlock()
 	err = leaveLog(l.file, func() error {
 		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
-		w.conn = nil
+		w.conn, w.shut = nil, true
 		return err
 	})
 	if err != nil {
@@ -79,9 +79,11 @@ func (w *writer) startOver() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	if l.reads, err = prepareReads(context.Background(), l.file); err != nil {
+	reads, err := prepareReads(context.Background(), l.file)
+	if err != nil {
 		return err
 	}
+	l.reads, w.shut = reads, false
 	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
 		err = errors.New("another program has the ledger open; end it")
 	}

@@ -96,8 +96,7 @@ func (l *Ledger) Close() error {
 		l.mu.Unlock()
 
 		<-l.writer.done
-		// The writer's connection is the last: whoever closes last folds the -wal file in and removes it.
-		l.result = l.wrap(errors.Join(l.reads.close(), l.writer.close()))
+		l.result = l.wrap(l.writer.close())
 	})
 	return l.result
 }

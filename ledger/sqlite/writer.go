@@ -58,6 +58,7 @@ type writer struct {
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
 	conn    *statements   // nil after an error that may have spoilt it
+	shut    bool          // the pool for reading is closed, and could not be opened again
 	ending  bool          // COMMIT is running: nothing else may make anything permanent
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
@@ -299,21 +300,26 @@ func (w *writer) rollback() {
 	}
 }
 
-// close folds the -wal file into the ledger and closes the connection. What the disk has not taken stays where it is.
-func (w *writer) close() error {
-	if w.conn == nil {
-		return w.disk.close()
+// close folds the -wal file into the ledger and closes its connections, the writer's last: whoever closes last folds the -wal file in and
+// removes it. What the disk has not taken stays where it is.
+func (w *writer) close() (err error) {
+	closeAll := func() error {
+		err := w.ledger.reads.close()
+		if w.conn != nil {
+			err = errors.Join(err, w.conn.close())
+		}
+		return err
 	}
-	err := w.mend()
-	if err == nil {
+	if w.conn != nil {
+		err = w.mend()
+	}
+	if err == nil && w.conn != nil {
 		_, err = w.conn.checkpoint("TRUNCATE")
 	}
-	switch {
-	case w.conn == nil: // mend has closed it
-	case err != nil:
-		err = errors.Join(err, leaveLog(w.ledger.file, w.conn.close))
-	default:
-		err = w.conn.close()
+	if err != nil {
+		err = errors.Join(err, leaveLog(w.ledger.file, closeAll))
+	} else {
+		err = closeAll()
 	}
 	return errors.Join(w.disk.close(), err)
 }
