@@ -100,6 +100,14 @@ app_1, test mode, 2026-11-22: 0 charges at Ping++, 0 in the ledger, 0 payments r
 	if err := differences(views[1:]); err != nil {
 		t.Error(err)
 	}
+	out.Reset()
+	printSweeps(&out, []SweepView{{App: "app_2", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", Cut: true}}})
+	if !strings.Contains(out.String(), "not compared whole") {
+		t.Errorf("a comparison that was cut:\n%s", out.String())
+	}
+	if err := differences([]SweepView{{Sweep: &relay.Sweep{Cut: true}}}); err == nil || !strings.Contains(err.Error(), "the day was not compared whole") {
+		t.Error(err)
+	}
 }
 
 func TestEventCommands(t *testing.T) {
@@ -235,7 +243,8 @@ func TestEventCommandHelp(t *testing.T) {
 		"events list --help":    {"--state", "--order_no", "--type", "--since", "--app", "--mode", "--limit", "--before"},
 		"events release --help": {"--reason", "audit log"},
 		"reconcile --help":      {"--date", "yesterday", "Exits 1"},
-		"--help":                {"caddy pay events", "caddy pay reconcile"},
+		"ledger verify --help":  {"Exits 1", "once a week", "--json"},
+		"--help":                {"caddy pay events", "caddy pay reconcile", "caddy pay ledger"},
 	} {
 		var out bytes.Buffer
 		err := payCommand(t, &out, strings.Fields(line)...).ExecuteContext(t.Context())

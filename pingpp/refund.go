@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 )
 
 // Where the money of a refund comes from. Only WeChat's and QQ's older ways of settling know the difference.
@@ -22,7 +23,8 @@ type RefundParams struct {
 	Amount int64
 
 	// Metadata comes back in the refund and in its events: at most 10 flat pairs, 1000 characters in all. There is no
-	// idempotency key at Ping++: a number of the merchant's own in here is how a refund whose answer was lost is found again.
+	// idempotency key at Ping++: a number of the merchant's own in here is how a refund whose answer was lost is found again, as a
+	// rule: an answer without it is the refund all the same.
 	Metadata map[string]any
 
 	FundingSource string // UnsettledFunds or RechargeFunds; empty: not sent
@@ -38,6 +40,7 @@ type Refund struct {
 	Succeed       bool
 	Created       int64 // Unix seconds, as TimeSucceeded
 	TimeSucceeded int64 // 0 until then
+	Description   string
 	FailureCode   string
 	FailureMsg    string
 	Metadata      map[string]string // values that are no strings as their JSON text
@@ -68,7 +71,7 @@ func readRefund(o object, raw []byte) (*Refund, error) {
 	re := &Refund{
 		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
 		Amount: r.mustMoney("amount"), Succeed: r.mustFlag("succeed"),
-		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"),
+		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"), Description: r.note("description"),
 		FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"), Metadata: r.pairs("metadata"), Raw: raw,
 	}
 	if kind := r.text("object"); kind != "refund" {
@@ -105,14 +108,16 @@ func (p *RefundParams) check() error {
 	return nil
 }
 
-// matches refuses a refund other than the one asked for.
+// matches refuses a refund other than the one asked for. Metadata that says something else is another's; what is not there at all was
+// lost, and the refund is the one asked for all the same.
 func (p *RefundParams) matches(re *Refund) error {
 	if p.Amount != 0 && re.Amount != p.Amount {
 		return mismatch("amount", re.Amount, p.Amount)
 	}
 	for key, want := range p.Metadata {
-		if text, ok := want.(string); ok && re.Metadata[key] != text {
-			return mismatch("metadata."+clean(key, maxWord), re.Metadata[key], text)
+		got, there := re.Metadata[key]
+		if text, ok := want.(string); ok && there && got != text {
+			return mismatch("metadata."+clean(key, maxWord), got, text)
 		}
 	}
 	return nil
@@ -174,19 +179,20 @@ type ListRefundsParams struct {
 // RefundList is one page of a charge's refunds, newest first.
 type RefundList struct {
 	Data    []*Refund
-	HasMore bool // ask again with StartingAfter = the last refund's id
+	HasMore bool // ask again with StartingAfter = the last refund's id; of an order's refunds with the next Page
 	Raw     json.RawMessage
 }
 
 // ListRefunds lists the refunds of a charge, whatever became of them. Any error is an *[Error]; a page with one refund that
 // cannot be read, or that is another charge's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListRefunds(ctx context.Context, chargeID string, p ListRefundsParams) (*RefundList, error) {
-	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, p, parseRefundOf(chargeID))
+	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
+	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, q, err, parseRefundOf(chargeID))
 }
 
-func (c *Client) listRefunds(ctx context.Context, op, path, id string, p ListRefundsParams, item func([]byte) (*Refund, error)) (*RefundList, error) {
+// listRefunds asks for a page of refunds; err says why the query cannot be sent.
+func (c *Client) listRefunds(ctx context.Context, op, path, id string, q url.Values, err error, item func([]byte) (*Refund, error)) (*RefundList, error) {
 	r := request{op: op, method: http.MethodGet, target: path, secrets: c.secrets(nil)}
-	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
 	if err != nil {
 		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
 	}

@@ -65,7 +65,7 @@ func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
 			return idOf(list, err)
 		},
 		"list order charges": func(ctx context.Context) (string, error) {
-			list, err := cl.ListOrderCharges(ctx, orderID, ListRefundsParams{})
+			list, err := cl.ListOrderCharges(ctx, orderID, OrderPage{})
 			return idOf(list, err)
 		},
 		"refund order": func(ctx context.Context) (string, error) {
@@ -80,7 +80,7 @@ func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
 			return idOf(re, err)
 		},
 		"list order refunds": func(ctx context.Context) (string, error) {
-			list, err := cl.ListOrderRefunds(ctx, orderID, ListRefundsParams{})
+			list, err := cl.ListOrderRefunds(ctx, orderID, OrderPage{})
 			return idOf(list, err)
 		},
 	}
@@ -182,7 +182,7 @@ func TestParseRefund(t *testing.T) {
 	re, err := ParseRefund([]byte(refund))
 	want := &Refund{
 		ID: "re_1", ChargeID: "ch_1", OrderNo: "T20261123001", Status: "succeeded", Amount: 300, Succeed: true,
-		Created: 1795420900, TimeSucceeded: 1795420950, Metadata: map[string]string{"pay_refund_no": "R1"}, Raw: []byte(refund),
+		Created: 1795420900, TimeSucceeded: 1795420950, Description: "d", Metadata: map[string]string{"pay_refund_no": "R1"}, Raw: []byte(refund),
 	}
 	if err != nil || !reflect.DeepEqual(re, want) {
 		t.Errorf("got %+v, %v, want %+v", re, err, want)

@@ -57,9 +57,13 @@ type ReconcilerConfig struct {
 	// Observe is told of every look-up: paid, unpaid, reversed, found, absent, refund_succeeded, refund_failed, refund_pending, error.
 	// May be nil.
 	Observe func(result string)
-	Now     func() time.Time // default time.Now
-	Rand    func() float64   // in [0, 1), for jitter; default math/rand/v2
-	Logger  *zap.Logger
+
+	// Unclear is told of every refund that begins to wait for a person, and why: ambiguous or unanswered. May be nil.
+	Unclear func(why string)
+
+	Now    func() time.Time // default time.Now
+	Rand   func() float64   // in [0, 1), for jitter; default math/rand/v2
+	Logger *zap.Logger
 }
 
 // NewLimit is how often Ping++ may be asked about one app: five times a second, ten at once.
@@ -70,6 +74,8 @@ type Reconciler struct {
 	cfg    ReconcilerConfig
 	limit  *rate.Limiter
 	flight singleflight.Group // one look-up of a charge at a time
+
+	sweepMost int // see the constant; less in tests
 
 	mu    sync.Mutex
 	asked map[string]time.Time // when somebody's question about a charge was last passed on
@@ -89,10 +95,13 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string) {}
 	}
+	if cfg.Unclear == nil {
+		cfg.Unclear = func(string) {}
+	}
 	if cfg.Limit == nil {
 		cfg.Limit = NewLimit()
 	}
-	return &Reconciler{cfg: cfg, limit: cfg.Limit, asked: make(map[string]time.Time)}
+	return &Reconciler{cfg: cfg, limit: cfg.Limit, sweepMost: sweepMost, asked: make(map[string]time.Time)}
 }
 
 // Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
@@ -100,7 +109,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	poll := time.NewTicker(queryPoll)
 	defer poll.Stop()
 	var beside sync.WaitGroup
-	beside.Go(func() { r.sweepDaily(ctx) }) // a day with many charges takes minutes
+	beside.Go(func() { (&nightly{Reconciler: r}).run(ctx) }) // a day with many charges takes minutes
 	beside.Go(func() { r.followRefunds(ctx) })
 	defer beside.Wait()
 	for ctx.Err() == nil {
@@ -135,7 +144,9 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 	for i := range due {
 		all.Go(func() {
 			ask := r.lookUp
-			if due[i].ID == "" {
+			if due[i].State == ledger.Taken {
+				ask = r.seekPaid
+			} else if due[i].ID == "" {
 				ask = r.seek
 			} else if err := r.limit.Wait(ctx); err != nil {
 				return // the lease runs out, and somebody else asks
@@ -271,10 +282,10 @@ func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.
 func (r *Reconciler) next(c *ledger.Charge) time.Time {
 	now := r.cfg.Now()
 	next := now.Add(r.gap(now.Sub(c.Created)))
-	if expired := c.TimeExpire.Add(5 * time.Second); next.After(expired) && now.Before(c.TimeExpire) {
+	if expired := c.Lapses().Add(5 * time.Second); next.After(expired) && now.Before(c.Lapses()) {
 		next = expired
 	}
-	if end := c.TimeExpire.Add(r.cfg.Until); next.After(end) {
+	if end := c.Lapses().Add(r.cfg.Until); next.After(end) {
 		if now.Before(end) {
 			return end
 		}
@@ -286,7 +297,7 @@ func (r *Reconciler) next(c *ledger.Charge) time.Time {
 // nextAfterError says when to ask again where there was no answer: what would have been the last look-up is not, for a while.
 func (r *Reconciler) nextAfterError(c *ledger.Charge, next time.Time) time.Time {
 	now := r.cfg.Now()
-	if next.IsZero() && now.Before(c.TimeExpire.Add(r.cfg.Until+errorsUntil)) {
+	if next.IsZero() && now.Before(c.Lapses().Add(r.cfg.Until+errorsUntil)) {
 		return now.Add(r.gap(now.Sub(c.Created)))
 	}
 	return next
@@ -305,7 +316,7 @@ func (r *Reconciler) gap(age time.Duration) time.Duration {
 
 func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
 	now := r.cfg.Now()
-	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.TimeExpire)
+	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.Lapses())
 }
 
 // reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the

@@ -54,6 +54,15 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
+// parsePairs reads a parameter that is an object; PHP writes one that is empty as [].
+func parsePairs(raw []byte) (object, error) {
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) == nil && items != nil && len(items) == 0 {
+		return object{}, nil
+	}
+	return parseObject(raw)
+}
+
 func (o object) get(key string) (json.RawMessage, bool) {
 	i := slices.IndexFunc(o, func(m member) bool { return m.key == key })
 	if i < 0 {
@@ -68,6 +77,10 @@ func (o *object) setRaw(key string, value json.RawMessage) {
 		return
 	}
 	*o = append(*o, member{key, value})
+}
+
+func (o *object) remove(key string) {
+	*o = slices.DeleteFunc(*o, func(m member) bool { return m.key == key })
 }
 
 // set replaces a member in its place or adds it at the end.
@@ -105,16 +118,3 @@ func integer(raw json.RawMessage) (int64, bool) {
 }
 
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
-
-// equal compares members and their values, in any order.
-func (o object) equal(other object) bool {
-	if len(o) != len(other) {
-		return false
-	}
-	for _, m := range o {
-		if v, ok := other.get(m.key); !ok || !bytes.Equal(v, m.value) {
-			return false
-		}
-	}
-	return true
-}

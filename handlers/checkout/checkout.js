@@ -156,7 +156,8 @@
 		const changed = $('amount').textContent !== amount;
 		$('amount').textContent = amount;
 		$('subject').textContent = c.subject;
-		current = { id: c.id, expire: c.time_expire };
+		const life = Number(button.dataset.life); // of what is scanned or opened; the charge may last longer
+		current = { id: c.id, expire: life ? Math.min(c.time_expire, c.created + life) : c.time_expire };
 		watch(c.id);
 		const link = way === 'scan' && !c.livemode ? gateway(c).url : '';
 		$('mock').parentElement.classList.toggle('now', Boolean(link));
@@ -192,7 +193,7 @@
 	}
 
 	function tick() {
-		if (!current || page.dataset.state !== 'waiting') return;
+		if (!current?.expire || page.dataset.state !== 'waiting') return;
 		const left = Math.max(0, Math.round(current.expire - Date.now() / 1000 - skew));
 		const pad = (n) => String(n).padStart(2, '0');
 		const hours = Math.floor(left / 3600);

@@ -26,6 +26,9 @@ func (w *writer) mend() error {
 	if !w.disk.failed.Load() {
 		return nil
 	}
+	if err := w.ledger.presence.look(); err != nil {
+		return err
+	}
 	w.disk.settle()
 	w.folder.mu.Lock() // it is not at work meanwhile
 	defer w.folder.mu.Unlock()
@@ -66,8 +69,7 @@ func (w *writer) startOver() error {
 		return err
 	}
 	l := w.ledger
-	l.reading.Lock()
-	defer l.reading.Unlock()
+	defer l.pauses.pause()()
 	err = leaveLog(l.file, func() error {
 		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
 		w.conn, w.shut = nil, true
@@ -90,10 +92,9 @@ func (w *writer) startOver() error {
 	return err
 }
 
-// beginAnew empties the -wal file once all of it is in the ledger's own. Those of this process who read wait meanwhile.
+// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile.
 func (w *writer) beginAnew() error {
-	w.ledger.reading.Lock()
-	defer w.ledger.reading.Unlock()
+	defer w.ledger.pauses.pause()()
 	for start := time.Now(); ; time.Sleep(lockPause) {
 		done, err := w.conn.checkpoint("TRUNCATE")
 		if err != nil {

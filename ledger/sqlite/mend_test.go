@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -148,6 +149,30 @@ func TestHolesBesideReaders(t *testing.T) {
 	close(stop)
 	<-stopped
 	<-stopped
+}
+
+// TestLongReadersYield: what reads for long is ended, so that the -wal file can begin anew.
+func TestLongReadersYield(t *testing.T) {
+	l, g := openGated(t)
+	g.lift()
+	h := makeHole(t, l, g, "evt_1")
+	ctx, done := l.pauses.takeLong(t.Context())
+	ended := make(chan error)
+	go func() {
+		<-ctx.Done()
+		done()
+		ended <- context.Cause(ctx)
+	}()
+	appendEvents(t, l, "evt_2")
+	if err := <-ended; !errors.Is(err, errYield) {
+		t.Errorf("ended by %v", err)
+	}
+	if _, salt := logOf(t, l.file); salt == h.salt {
+		t.Error("the -wal file still has its hole")
+	}
+	if faults, err := l.Verify(t.Context()); err != nil || len(faults) > 0 {
+		t.Errorf("afterwards: %v, %v", faults, err)
+	}
 }
 
 // TestCloseWithHole: a ledger that is closed while its disk fails copies nothing that is not whole; the next one goes on from there.

@@ -38,6 +38,7 @@ const (
 	setChange = ` paid = max(paid, ?), time_paid = CASE WHEN time_paid = 0 THEN ? ELSE time_paid END, reversed = max(reversed, ?)`
 
 	sqlChangeCharge = `UPDATE charges SET id = coalesce(id, ?), amount_refunded = amount_refunded + ?, amount_paid = max(amount_paid, ?),
+		amount = CASE WHEN amount = 0 THEN ? ELSE amount END, currency = CASE WHEN currency = '' THEN ? ELSE currency END,
 		payment = CASE WHEN payment = 0 THEN ? ELSE payment END, hold = ?, next_query = CASE WHEN ? THEN 0 ELSE next_query END,` + setChange + ` WHERE seq = ?`
 	sqlAddForeign = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, host, created, paid, time_paid,
 		amount_paid, payment, hold) VALUES (?, ?, ?, 'foreign', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -69,6 +70,12 @@ type account struct {
 // its money went back.
 func (a *account) gone() bool {
 	return a.hold == refundedAll || a.hold == discarded && a.paidAmount > 0 && a.refunded >= a.paidAmount
+}
+
+// fits says that an event which names the attempt's number may be about it: it names no other order. Whoever charges through the same app
+// without this ledger may have used the number for an order of its own.
+func (a *account) fits(e *ledger.Event) bool {
+	return e.OrderNo == "" || e.OrderNo == a.orderNo || e.OrderNo == e.Number
 }
 
 // books are what is known about an event's charge and its order.
@@ -151,7 +158,7 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 	})
 	b.charge, b.others = nil, nil
 	for i, a := range accounts {
-		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil {
+		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil && a.fits(e) {
 			b.charge = &accounts[i]
 		}
 	}
@@ -276,7 +283,7 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 				return err
 			}
 		}
-		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, payment, b.hold, change.Paid || change.Reversed,
+		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, paid.Amount, paid.Currency, payment, b.hold, change.Paid || change.Reversed,
 			change.Paid, millis(change.TimePaid), change.Reversed, c.seq)
 		if err != nil {
 			return err

@@ -11,10 +11,11 @@ import (
 
 const (
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
-			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
+		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
+			AND (state = 'created' OR state IN ('unknown', 'taken') AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
-	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved' AND reserved_until <= ?`
+	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved'
+		AND (reserved_until <= ? OR reserved_until > ?)`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseQuery = `UPDATE charges SET query_until = ?1, next_query = ?1 WHERE seq = ?2`
 	// A query that was moved forward during the lease stays: the client saw something that the answer may not know yet.
@@ -23,7 +24,7 @@ const (
 			WHEN next_query > 0 AND next_query < query_until THEN next_query ELSE ?2 END
 		WHERE scope = ?3 AND id = ?4`
 	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
-		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'unknown' AND id IS NULL`
+		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state IN ('unknown', 'taken') AND id IS NULL`
 	sqlHeldPayment = `SELECT payment FROM charges WHERE scope = ? AND id = ? AND hold = 1`
 	sqlNoteClient  = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END
@@ -43,18 +44,18 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		cs = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		if err := t.forsake(scope, c.Now); err != nil {
+		if err := t.forsake(scope, c.Now, leases); err != nil {
 			return err
 		}
 		var seqs []int64
-		now := millis(c.Now)
-		rows, err := t.query(sqlDueQueries, scope, now, now, c.Limit)
+		rows, err := t.query(sqlDueQueries, scope, millis(c.Now), leases.now, leases.far, c.Limit)
 		err = each(rows, err, func(rows *sql.Rows) error {
 			var seq int64
 			c, err := scanCharge(rows, c.Scope, &seq)
@@ -82,9 +83,9 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 const forsakenAfter = time.Minute
 
 // forsake makes the attempts of dead holders unknown.
-func (t *tx) forsake(scope int64, now time.Time) error {
+func (t *tx) forsake(scope int64, now time.Time, leases span) error {
 	var seqs []int64
-	rows, err := t.query(sqlForsaken, scope, millis(now.Add(-forsakenAfter)))
+	rows, err := t.query(sqlForsaken, scope, leases.now-forsakenAfter.Milliseconds(), leases.far)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)

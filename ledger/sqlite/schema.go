@@ -5,7 +5,22 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `
+ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
+ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
+UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
+UPDATE charges SET amount = amount_paid WHERE amount = 0;
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
+ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
+ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -49,10 +64,12 @@ CREATE TABLE events (
 	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
+	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back; 0: it does not wait for that
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
@@ -118,7 +135,7 @@ CREATE TABLE charges (
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown, taken or foreign
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',
@@ -141,7 +158,8 @@ CREATE TABLE charges (
 	client_at       INTEGER NOT NULL DEFAULT 0,
 	queries         INTEGER NOT NULL DEFAULT 0,
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
-	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
+	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
+	fingerprint     TEXT NOT NULL DEFAULT ''    -- of what was asked for; empty: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
@@ -168,6 +186,7 @@ CREATE TABLE refunds (
 	amount         INTEGER NOT NULL,
 	whole          INTEGER NOT NULL DEFAULT 0,
 	description    TEXT NOT NULL DEFAULT '',
+	funding_source TEXT NOT NULL DEFAULT '',
 	state          TEXT NOT NULL CHECK (state IN ('asked', 'pending', 'succeeded', 'failed')),
 	id             TEXT,                  -- NULL until known
 	failure_code   TEXT NOT NULL DEFAULT '',
@@ -176,6 +195,8 @@ CREATE TABLE refunds (
 	created        INTEGER NOT NULL,
 	time_succeeded INTEGER NOT NULL DEFAULT 0,
 	asked          INTEGER NOT NULL DEFAULT 0,
+	asks           INTEGER NOT NULL DEFAULT 0, -- how often it was asked for, and may have been made
+	unclear        TEXT NOT NULL DEFAULT '',   -- why it waits for a person, while it is asked; else empty
 	next_query     INTEGER NOT NULL DEFAULT 0, -- 0: not any more
 	owner          TEXT,                  -- of the lease; NULL without one
 	until          INTEGER NOT NULL DEFAULT 0
@@ -192,4 +213,12 @@ CREATE TABLE logins (
 	expires  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX logins_expires ON logins (expires);
+
+-- How far charges have been compared with Ping++'s list.
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
 `

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -27,9 +28,15 @@ type Options struct {
 	// without them is not a backup.
 	File string
 
+	// Known says that this file was in use before: when it is missing or empty that is ErrMissing, instead of a new ledger.
+	Known bool
+
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 }
+
+// ErrMissing says that a known ledger is not there.
+var ErrMissing = errors.New("there is no ledger where one was used before")
 
 // Ledger is a [ledger.Ledger] in an SQLite file.
 type Ledger struct {
@@ -38,10 +45,14 @@ type Ledger struct {
 	file   string
 	log    *zap.Logger
 	scopes scopes
+	steps  *steps
 	reads  *statements
 	writer *writer
 
-	reading sync.RWMutex // held for reading while something is read, so that the writer can ask for a pause
+	presence *presence
+	guard    guard
+	pauses   pauses
+
 	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
 	closed  bool
 	closing sync.Once
@@ -65,25 +76,33 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	if err := prepareFile(file, o.Logger); err != nil {
+	if err := prepareFile(file, o.Known, o.Logger); err != nil {
 		return nil, err
 	}
 
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger}
+	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now()), presence: &presence{file: file, log: o.Logger}}
+	l.guard.ledger = l
+	if err := l.presence.begin(); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", file, err)
+	}
 	if err := setUp(ctx, file); err != nil {
 		return nil, err
 	}
 	if l.reads, err = prepareReads(ctx, file); err != nil {
 		return nil, explain(file, err)
 	}
+	if err := checkQuickly(ctx, l.reads); err != nil {
+		return nil, explain(file, errors.Join(err, l.reads.close()))
+	}
 	l.writer = newWriter(l, batch)
 	if err := l.writer.connect(ctx); err != nil {
 		return nil, explain(file, errors.Join(err, l.reads.close()))
 	}
 	go l.writer.run()
+	l.guard.start(verifyAfter)
 	return l, nil
 }
 
@@ -95,6 +114,7 @@ func (l *Ledger) Close() error {
 		close(l.writer.queue)
 		l.mu.Unlock()
 
+		l.guard.stop()
 		<-l.writer.done
 		l.result = l.wrap(l.writer.close())
 	})
@@ -123,8 +143,11 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l.reading.RLock()
-	defer l.reading.RUnlock()
+	if err := l.presence.err(); err != nil {
+		return l.wrap(err)
+	}
+	l.pauses.reading.RLock()
+	defer l.pauses.reading.RUnlock()
 	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // the driver reports an interrupt
@@ -137,8 +160,8 @@ func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, done: make(chan error, 1)})
 }
 
-// writeLax is write for what may be lost in a power failure, since it would only be done again: it returns once the transaction
-// is committed, and everything that was committed before it is on disk. A process that dies loses nothing of it.
+// writeLax is write for what may be lost in a power failure, since it would only be done again (leases, outcomes of deliveries and look-ups):
+// it returns once the transaction is committed, and waits for no fsync, neither its own nor that of others. A process that dies loses nothing of it.
 func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, lax: true, done: make(chan error, 1)})
 }
@@ -166,6 +189,9 @@ func (l *Ledger) enqueue(ctx context.Context, j *job) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := l.presence.err(); err != nil {
+		return l.wrap(err)
 	}
 	select {
 	case l.writer.queue <- j:

@@ -64,18 +64,22 @@ type writer struct {
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
 	stint   time.Time    // since when there was no pause between transactions
+	timer   *time.Timer  // of more
 	commits atomic.Int64 // for tests
 	folder  *folder
 }
 
 func newWriter(l *Ledger, batch int) *writer {
-	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(), folder: newFolder(l)}
+	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(l), folder: newFolder(l), timer: time.NewTimer(time.Hour)}
 }
 
 // connect opens the connection if there is none.
 func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
+	}
+	if err := w.ledger.presence.look(); err != nil { // else it would be another file
+		return err
 	}
 	conn, err := prepareWrites(ctx, w.ledger.file)
 	if err != nil {
@@ -106,24 +110,28 @@ func (w *writer) run() {
 			w.transact(first)
 		}
 	}
-	close(w.disk.batches)
+	close(w.disk.wake)
 	<-w.disk.done
 	close(w.folder.full)
 	<-w.folder.done
 }
 
-// transact runs a job, and everything that comes while it waits for the disk, in one transaction. When one spoils it, each is done
-// again in a transaction of its own, so that none suffers from another.
+// transact runs a job, and everything that comes while it waits for the disk, in one transaction; a job that needs no disk does not wait
+// long. When one spoils it, each is done again in a transaction of its own, so that none suffers from another.
 func (w *writer) transact(first *job) {
 	if err := w.begin(); err != nil {
 		// Whoever waits has waited as long: they need not each find out.
 		fail(append(w.waiting(), first), err)
 		return
 	}
-	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	t := w.tx()
 	var jobs []*job
-	for j := first; j != nil; j = w.more(len(jobs)) {
+	var lax time.Time // since when a job that needs no disk is among them
+	for j := first; j != nil; j = w.more(len(jobs), lax) {
 		jobs = append(jobs, j)
+		if j.lax && lax.IsZero() {
+			lax = time.Now()
+		}
 		if j.result = w.do(t, j); !t.spoilt(j.result) {
 			continue
 		}
@@ -140,13 +148,18 @@ func (w *writer) transact(first *job) {
 	w.commit(t, jobs)
 }
 
+// tx is what the jobs of the transaction that has begun work with.
+func (w *writer) tx() *tx {
+	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced()}
+}
+
 // alone runs a job in a transaction of its own.
 func (w *writer) alone(j *job) {
 	if err := w.begin(); err != nil {
 		j.done <- err
 		return
 	}
-	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	t := w.tx()
 	if j.result = w.do(t, j); t.spoilt(j.result) {
 		w.rollback()
 		j.done <- j.result
@@ -156,7 +169,7 @@ func (w *writer) alone(j *job) {
 }
 
 // more returns the next job of the transaction; nil when it is to be committed.
-func (w *writer) more(n int) *job {
+func (w *writer) more(n int, lax time.Time) *job {
 	for n < w.batch {
 		select {
 		case j, open := <-w.queue:
@@ -172,6 +185,11 @@ func (w *writer) more(n int) *job {
 		if w.disk.outstanding.Load() == 0 || time.Since(w.waited) < contention {
 			return nil
 		}
+		var enough <-chan time.Time
+		if !lax.IsZero() {
+			w.timer.Reset(laxWait - time.Since(lax))
+			enough = w.timer.C
+		}
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -181,6 +199,8 @@ func (w *writer) more(n int) *job {
 				return j
 			}
 		case <-w.disk.idle:
+		case <-enough:
+			return nil
 		}
 	}
 	return nil
@@ -219,6 +239,9 @@ func (w *writer) do(t *tx, j *job) (err error) {
 			err = fmt.Errorf("panic while writing: %v", p)
 		}
 		if err != nil {
+			t.topics = t.topics[:topics]
+		} else if j.lax {
+			t.loose = append(t.loose, t.topics[topics:]...)
 			t.topics = t.topics[:topics]
 		}
 	}()
@@ -264,7 +287,7 @@ func (w *writer) lock() error {
 	}
 }
 
-// commit ends the transaction and leaves its jobs to the disk.
+// commit ends the transaction, and leaves to the disk those of its jobs that need it.
 func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
@@ -281,12 +304,25 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.ended = time.Now()
 	w.commits.Add(1)
 	w.ledger.scopes.add(t.fresh)
-	b := batch{jobs: jobs, lax: true, signal: func() { w.ledger.Signal(t.topics...) }}
+	w.folder.add(len(jobs))
+	b := batch{topics: t.topics, event: t.event}
+	broken := w.disk.broken()
+	w.ledger.Signal(t.loose...)
 	for _, j := range jobs {
-		b.lax = b.lax && j.lax
+		switch {
+		case !j.lax:
+			b.jobs = append(b.jobs, j)
+		case broken != nil:
+			j.done <- broken
+		default:
+			j.done <- j.result
+		}
+	}
+	if len(b.jobs) == 0 {
+		w.disk.leave()
+		return
 	}
 	w.disk.add(b)
-	w.folder.add(len(jobs))
 }
 
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
