@@ -41,14 +41,15 @@ type Charge struct {
 	AmountRefunded int64 // fen
 	Reversed       bool
 	Client         ClientNote
-	Held           bool      // its payment's event is held, or was discarded by a person
+	Held           bool      // its payment's event is held, cannot be read, or was discarded by a person
 	Undone         bool      // reversed, or its payment was discarded and went back whole: if it was paid, that does not count, unless a person is still to decide
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
 }
 
-// Pays reports whether the charge has paid its order, also if a person is still to decide about the payment: nobody is to pay the order again.
-func (c *Charge) Pays() bool { return c.Paid && !c.Undone }
+// Pays reports whether the charge has paid its order, or may have, also if a person is still to decide about the payment: nobody is to pay the
+// order again before that is clear.
+func (c *Charge) Pays() bool { return (c.Paid || c.Held) && !c.Undone }
 
 // longestDefault is how long a charge can be paid at most where nobody said how long.
 const longestDefault = 24 * time.Hour

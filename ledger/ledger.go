@@ -83,6 +83,10 @@ type Events interface {
 	//
 	// A payment of an order makes all its other unpaid attempts superseded, as Created does.
 	//
+	// An event with ReasonUnreadable has no effect. It is the caller's to hold, with Change, Payment and Refund empty; its charge, where we know it,
+	// is held with it. Once the effect comes in an event that can be read, whichever of them was first, the one that could not be is Filtered with
+	// ReasonEffectSeen. Releasing a payment that could not be read makes it the charge's payment.
+	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
 	// Event returns one event by its id, or ErrNotFound.

@@ -180,6 +180,6 @@ func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope, before 
 		return nil, err
 	}
 	c.Created, c.TimeExpire, c.TimePaid, c.Client.At = moment(created), moment(timeExpire), moment(timePaid), moment(clientAt)
-	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded
+	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded || held == unread
 	return c, nil
 }

@@ -20,11 +20,12 @@ const (
 	discarded        // a person decided against it
 	refundedAll      // it went back whole, or was reversed, before the backend could hear of it
 	unheard          // its event is dead, and was never delivered
+	unread           // its event cannot be read: a person decides, or the payment is heard of in another way
 )
 
 const (
 	// A charge's payment, if there is one, does not count against another one of the order: its money went back, and no person is still to decide.
-	undone = `(hold = 3 OR reversed AND hold <> 1 OR hold = 2 AND amount_paid > 0 AND amount_refunded >= amount_paid)`
+	undone = `(hold = 3 OR reversed AND hold NOT IN (1, 5) OR hold = 2 AND amount_paid > 0 AND amount_refunded >= amount_paid)`
 
 	// What is known about an event's charge and its order: one row for each charge, at least one in any case. Parameters are
 	// scope, order number, charge id, Ping++ order number, lane; NULL where the event has none.
@@ -94,7 +95,7 @@ type books struct {
 // lookUp reads what the checks and the lane need. Where our own record of the charge knows better than the event, the event
 // takes order number, lane and host from it.
 func (t *tx) lookUp(scope int64, e *ledger.Event) (*books, error) {
-	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID}
+	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID && saysPaid(e)}
 	for {
 		var lane string
 		if e.State == ledger.Pending {
@@ -175,6 +176,18 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 
 // seen says that another event has had the effect of this payment.
 func (b *books) seen() bool { return b.counts && b.charge != nil && b.charge.payment != 0 }
+
+// overtakes says that the event may have the effect of one that could not be read, whose hold on the charge is over then.
+func (b *books) overtakes(e *ledger.Event) bool {
+	if !b.counts {
+		return e.Effect() != e.ID
+	}
+	over := b.hold == unread
+	if over {
+		b.hold = notHeld
+	}
+	return over
+}
 
 // keys returns how the event will be found. The effect of a payment is in its charge's record, which is written anyway, and
 // so is the way to it from its order: two indexes less to write into for most events.
