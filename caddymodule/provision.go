@@ -342,6 +342,7 @@ func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) erro
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
 		Until: time.Duration(c.Until), Owner: h.app.owner, Limit: questions, Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
+		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
 	h.site.Intake.Ask = h.site.Reconciler.Recover
 	return nil

@@ -69,6 +69,7 @@ type choice struct {
 	Mark    string
 	Label   string
 	Hint    string // under the QR code
+	Life    int    // seconds for which the channel takes a charge's credential; 0: as long as the charge
 }
 
 // page answers with the checkout page. Its policy lets nothing run or load but our own files.
@@ -119,6 +120,7 @@ func checkoutAsset(contentType string, content []byte) func(http.ResponseWriter,
 // name fills in what people call the channel.
 func (c *choice) name(t map[string]string, lang string) {
 	known := channels[c.Channel]
+	c.Life = int(known.credentialLife.Seconds())
 	switch {
 	case strings.Contains(c.Channel, "alipay"):
 		c.Brand, c.Mark, c.Label = "alipay", "支", t["alipay"]
@@ -157,7 +159,7 @@ var checkoutTexts = map[string]map[string]string{
 		"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联支付", "scan": "请使用%s扫一扫", "qr": "付款二维码",
 		"opened": "请在打开的页面中完成支付，完成后本页会自动更新", "again": "重新打开支付页面", "payWeChat": "立即支付",
 		"expired": "支付已过期", "expiredMore": "该付款码已失效，请重新获取。", "renew": "重新获取",
-		"paid": "支付成功", "returning": "正在返回商家…", "already": "订单已支付", "alreadyMore": "无需再次付款。",
+		"paid": "支付成功", "returning": "正在返回商家…", "already": "订单已支付", "alreadyMore": "无需再次付款。", "otherMore": "该订单已通过另一笔支付完成，请勿再次付款。",
 		"held": "已收到付款", "heldMore": "商家正在核对这笔付款，请勿重复支付。",
 		"notfound": "订单不存在", "notfoundMore": "请检查链接，或登录下单时使用的账号后重试。",
 		"refused": "暂时无法支付", "retry": "重试", "back": "返回商家", "offline": "网络异常，请检查网络后重试。",
@@ -169,7 +171,7 @@ var checkoutTexts = map[string]map[string]string{
 		"wechat": "WeChat Pay", "alipay": "Alipay", "unionpay": "UnionPay", "scan": "Scan with %s", "qr": "QR code to pay",
 		"opened": "Pay on the page that has opened. This page follows by itself.", "again": "Open the payment page again", "payWeChat": "Pay now",
 		"expired": "This payment has expired", "expiredMore": "The code is no longer good. Get a new one to go on.", "renew": "Get a new one",
-		"paid": "Paid", "returning": "Going back to the shop…", "already": "This order is paid", "alreadyMore": "There is nothing left to pay.",
+		"paid": "Paid", "returning": "Going back to the shop…", "already": "This order is paid", "alreadyMore": "There is nothing left to pay.", "otherMore": "Another payment of this order succeeded. Please do not pay again.",
 		"held": "Your payment has arrived", "heldMore": "The shop is looking at it. Please do not pay again.",
 		"notfound": "No such order", "notfoundMore": "Check the link, or log in to the shop as the one who ordered.",
 		"refused": "This cannot be paid right now", "retry": "Try again", "back": "Back to the shop", "offline": "The network failed. Check it and try again.",

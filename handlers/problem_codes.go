@@ -34,12 +34,13 @@ var codes = map[string]struct {
 	"wechat_rejected":      {http.StatusBadGateway, "WeChat refused the login.", "微信拒绝了登录请求。"},
 	"wechat_unavailable":   {http.StatusBadGateway, "WeChat cannot be reached. Try again shortly.", "暂时无法连接微信，请稍后重试。"},
 
-	"order_invalid":      {http.StatusBadRequest, "The order number has the wrong form for this channel.", "订单号格式不符合该支付渠道的要求。"},
+	"order_invalid":      {http.StatusBadRequest, "An order number has 1 to 64 printable characters, without spaces, slashes and backslashes.", "订单号须为 1 到 64 个可见字符，不能包含空格、斜杠和反斜杠。"},
 	"order_not_found":    {http.StatusNotFound, "There is no such order for this user.", "订单不存在。"},
 	"order_already_paid": {http.StatusConflict, "The order is paid already.", "订单已支付。"},
 	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
+	"charge_superseded":  {http.StatusConflict, "Another payment of this order has taken the place of this one. Pay that one.", "该订单已发起新的支付，此支付单已被取代。"},
 	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
 	"charge_in_progress": {http.StatusConflict, "Another request is at work on this payment right now. Try again shortly.", "该笔支付正在处理另一个请求，请稍后重试。"},
 
@@ -64,7 +65,7 @@ var codes = map[string]struct {
 	"source_forbidden": {http.StatusForbidden, "The merchant API does not answer this address. See allow in merchant_api.", "该来源地址无权访问商户接口，请检查 merchant_api 的 allow 配置。"},
 	"refund_invalid":   {http.StatusBadRequest, "The refund's request cannot be used; see the member field.", "退款请求参数有误，见 field。"},
 	"refund_exceeds":   {http.StatusConflict, "More than what is left of the payment cannot be refunded.", "退款金额超过剩余可退金额。"},
-	"refund_rejected":  {http.StatusPaymentRequired, "The payment channel refused the refund; see failure_code and failure_msg.", "支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
+	"refund_rejected":  {http.StatusPaymentRequired, "Ping++ or the payment channel refused the refund; see failure_code and failure_msg.", "Ping++ 或支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
 	"charge_not_paid":  {http.StatusConflict, "The payment has not been made, so there is nothing to refund.", "该笔支付尚未完成，无法退款。"},
 
 	"ledger_unavailable": {http.StatusServiceUnavailable, "This cannot be recorded right now. Try again shortly.", "暂时无法记录，请稍后重试。"},

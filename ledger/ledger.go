@@ -38,6 +38,10 @@ var (
 	ErrClosed   = errors.New("ledger: closed")
 )
 
+// LongestLease is the longest that a lease or a reservation may be asked for. One that ends much further ahead was given by a clock that
+// has been put back since: it is over, like one that ran out. A step of the clock itself ends no lease while its owner lives.
+const LongestLease = time.Minute
+
 // Ledger keeps events, charges and logins. A method that writes returns only once its write is on disk (fsync), or with an
 // error. Times are stored in milliseconds; the current time always comes in as an argument. All methods may be called at
 // the same time, by several processes on one ledger too.
@@ -66,14 +70,18 @@ type Events interface {
 	// later calls return Duplicate and change nothing. When another event already had the same effect (see Event.Effect),
 	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned; its Change is dropped.
 	// Every other event has its effect, whatever its state: a held or filtered one has changed its charge too. The charge is
-	// found by ChargeID, or by Number while no answer from Ping++ has told us its id. State is Pending, Held or Filtered.
+	// found by ChargeID, or by Number while no answer from Ping++ has told us its id and unless the event names an order other than the
+	// number's: two ledgers may use one number. State is Pending, Held or Filtered.
 	//
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
-	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
-	// never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when it was paid after its
-	// TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held or discarded is Filtered with
-	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
+	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order; the charge is
+	// reversed. A charge that we never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when
+	// it was paid after its TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held, discarded, or dead
+	// without ever having been delivered, is Filtered with ReasonUnpaid; when the charge of a payment that is held, or pending and was never sent, is
+	// refunded whole or reversed, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
+	//
+	// A payment of an order makes all its other unpaid attempts superseded, as Created does.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
@@ -84,8 +92,8 @@ type Events interface {
 
 	// Events lists events without their bodies, newest first.
 	Events(ctx context.Context, f Filter) ([]Event, error)
-	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing a payment also makes the
-	// refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
+	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing or replaying a payment also
+	// makes the refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
 	Decide(ctx context.Context, d Decision) error
 	// Prune deletes the bodies and answers of what has been settled (delivered, discarded, filtered; charges closed) since before the given time, at
 	// most limit of them in short transactions, and says how many rows went. Ids, effects and numbers stay for ever.
@@ -94,13 +102,18 @@ type Events interface {
 	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
 	// oldest due first, then in order of arrival.
 	Claim(ctx context.Context, c Claim) ([]Event, error)
-	// Renew prolongs until c.Until every lease in c.Scope that owner still holds; the rest of c is not looked at. A lease that
-	// ran out is held until somebody takes it over. None is ever shortened.
-	Renew(ctx context.Context, owner string, c Claim) error
+	// Renew prolongs until c.Until every lease in c.Scope that owner still holds, and returns the ids of the events; the rest of c is not looked
+	// at. A lease that ran out is held until somebody takes it over. None is shortened, unless it ends further ahead than any may.
+	Renew(ctx context.Context, owner string, c Claim) (held []string, err error)
 	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
-	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
-	// that is not recorded.
+	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. The pending refunds of a payment
+	// that dies without ever having been delivered become Filtered with ReasonUnpaid. ErrNotFound for an event that is not recorded.
 	Settle(ctx context.Context, owner string, d Delivery) error
+	// Resume says that the backend is back: every pending event whose last delivery has a Back is due then, unless it is sooner.
+	Resume(ctx context.Context, scope Scope) error
+	// Overdue makes due what a clock that has been put back since has left further ahead than it can be: events that wait for their delivery, and
+	// charges and refunds that wait to be looked up. It says how many there were.
+	Overdue(ctx context.Context, scope Scope, now time.Time) (int, error)
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
 	// nothing is pending.
 	NextDue(ctx context.Context, scope Scope) (due Due, err error)
@@ -117,18 +130,19 @@ type Charges interface {
 	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state, and an unknown one is due to be looked for.
+	// Refused, Unknown or Taken the attempt is kept in that state, and an unknown or taken one is due to be looked for. One that is taken
+	// becomes Refused when it is released once more, since the charge that took its number turned out to be another order's.
 	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
-	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
-	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
-	// one comes superseded, which is filled in. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
+	// order's earlier unpaid attempts as superseded: they are due to be looked up at once, and whoever does that reverses them. It never
+	// takes back a payment that an event has reported first. It works after somebody took the reservation over too, since the charge is
+	// real: if the order has a later charge by then, or another attempt has paid it, this one comes superseded, which is filled in. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown attempts, which have
+	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown and Taken attempts, which have
 	// no id, whose NextQuery has come, oldest first. An attempt whose reservation ran out a minute ago becomes Unknown first.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.
@@ -165,5 +179,5 @@ func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 // its refunds does.
 func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.Key() + " " + id) }
 
-// OrderTopic changes when the order's reservation ends by Release or Created.
+// OrderTopic changes when the order's reservation ends by Release or Created, and when the order is paid.
 func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.Key() + " " + orderNo) }

@@ -49,6 +49,7 @@ type Arrival struct {
 	Host        string // the public host that the event came in by; a known charge's own host goes before
 	Signature   string // X-Pingplusplus-Signature as received; empty when queried
 	TraceParent string // W3C traceparent as received; dropped if it is not of that form
+	Returned    bool   // of a payment: its charge was reversed on purpose
 }
 
 // Accept records an event and queues its delivery, in one write. When it returns without an error, the event is on disk.
@@ -88,7 +89,7 @@ func (in *Intake) paymentFirst(ctx context.Context, l ledger.Ledger, a Arrival) 
 		case asked:
 			return a.Charge, nil
 		}
-		if err := in.Ask(ctx, a.Event.ChargeID); err != nil {
+		if err := in.Ask(withArriving(ctx, a.Event.Refund), a.Event.ChargeID); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +100,11 @@ func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 	result := string(did)
 	if failed := mismatch(e.Reasons); did == ledger.Recorded && failed != "" && in.Logger != nil {
 		level, advice := zapcore.ErrorLevel, "compare the order with the charge at Ping++, then release or discard the event"
-		if e.State != ledger.Held {
+		switch e.State {
+		case ledger.Held:
+		case ledger.Discarded:
+			level, advice = zapcore.InfoLevel, "nothing is to be done: its money went back, and the backend is not told of it"
+		default:
 			level, advice = zapcore.WarnLevel, "it is delivered with X-Pay-Mismatch, as events { mismatch deliver } says"
 		}
 		fields := []zap.Field{zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
@@ -107,7 +112,7 @@ func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 		if e.Payment != nil {
 			fields = append(fields, zap.Int64("amount", e.Payment.Amount), zap.String("currency", e.Payment.Currency))
 		}
-		in.Logger.Log(level, "money at risk", fields...)
+		in.Logger.Log(level, map[bool]string{false: "money at risk", true: "payment whose money went back"}[e.State == ledger.Discarded], fields...)
 	}
 	if in.Observe == nil {
 		return
@@ -125,7 +130,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver,
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {
@@ -174,7 +179,7 @@ func rank(eventType string) int {
 func change(ev *pingpp.Event) *ledger.ChargeChange {
 	switch {
 	case isPayment(ev):
-		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev)}
+		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev), Reversed: ev.Charge.Reversed}
 	case ev.Type == "refund.succeeded" && ev.Refund != nil && (ev.Refund.Succeed || ev.Refund.Status == "succeeded"):
 		return &ledger.ChargeChange{Refund: ev.Refund.Amount}
 	}

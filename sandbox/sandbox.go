@@ -33,11 +33,14 @@
 // them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
 // test mode those that are a URL lead to the mock page, as at Ping++.
 //
-// A used order number: while the first charge is unpaid and for at most 2 hours, the same number with
-// the same parameters (app, channel, amount, currency, subject, body, extra) is answered with that
-// same charge, unchanged, as Ping++ does for WeChat's channels. Anything else is WeChat's refusal of a
-// repeated number (商户订单号重复), or, once it is paid, of a paid order (该订单已支付). Unlike Ping++, which
-// documents only app, channel, number, amount, subject and body, another openid counts as different.
+// A used order number: the same six elements (app, channel, number, amount, subject, body) are answered with the first charge,
+// unchanged, whatever else differs, another openid too: WeChat's channels for 2 hours, wx_wap for 5 minutes, all others and those
+// of a scanned code for 1 minute. After that, or with another element, WeChat refuses a repeated number (商户订单号重复); the
+// others make a new charge of the same elements and refuse other ones. A number that is paid or closed is refused by all, and of several
+// charges with one number only one can be paid. The numbers of channels of one service are one.
+//
+// WeChat's credentials die before their charge does: after 2 hours, that of wx_wap after 5 minutes. Ping++ goes on showing them, and the
+// payment is refused.
 //
 // A paid charge sends charge.succeeded to every URL of Config.Webhooks, and to those of its own mode: at most 8 tries, 2 min, 10 min,
 // 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
@@ -51,7 +54,8 @@
 // refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
 // refunds in a charge's amount_refunded is not documented: here only what has succeeded counts, while
 // refunded is true from the first refund on, whatever became of it, and pending refunds take from what
-// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment. A
+// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment; and the shorter descriptions of some
+// channels. A
 // charge shows its newest 10 refunds.
 //
 // The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
@@ -86,7 +90,7 @@
 // # Faults
 //
 // On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds,
-// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
+// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 400 (without code and param), 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
 // 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
@@ -98,7 +102,8 @@
 //
 // On refund, per refund however it is made, unless a lever says its status: failed (refused at once:
 // status failed and refund_refused_msg with HTTP 200), failed_later (pending, then failed), stuck (pending
-// until a lever settles it).
+// until a lever settles it). And, besides one of these, what the refund forgets, in answers, lists and
+// events alike: no_metadata, no_description, no_texts (both).
 //
 // On webhook, per event: duplicate (sent once more after it was received), late (first try after
 // delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next
@@ -195,7 +200,7 @@ type Sandbox struct {
 	mu           sync.Mutex // guards all below
 	webhooks     webhooks
 	charges      store[*charge]
-	orders       map[orderKey]*charge // the first charge of a number
+	orders       map[orderKey]*charge // see orderKey
 	refunds      map[string]*refund   // of the charges that are kept
 	orderObjects store[*order]
 	bought       map[boughtKey]*order // orders by the merchant's number

@@ -31,7 +31,7 @@ func testClaimQueries(t *testing.T, l ledger.Ledger) {
 		asked(t, l, fmt.Sprint("o", i), fmt.Sprint("ch_", i), at(next))
 	}
 	asked(t, l, "never", "ch_never", time.Time{})
-	reserve(t, l, "reserved", noon, at(999))
+	reserved := reserve(t, l, "reserved", noon, at(60))
 	equal(t, "next query", getCharge(t, l, "ch_1").NextQuery, at(10))
 	equal(t, "before any is due", queries(t, l, "a", at(9), at(19), 9), nil)
 	equal(t, "none wanted", queries(t, l, "a", at(30), at(40), 0), nil)
@@ -46,6 +46,7 @@ func testClaimQueries(t *testing.T, l ledger.Ledger) {
 		t.Fatalf("after the first query: %s", show(c))
 	}
 	equal(t, "never again", getCharge(t, l, "ch_0").NextQuery, time.Time{})
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: reserved.Number, As: ledger.Unsent}))
 	equal(t, "the lease that ran out", queries(t, l, "b", at(40), at(50), 9), []string{"ch_2"})
 	equal(t, "later", queries(t, l, "b", at(999), at(1009), 9), []string{"ch_2", "ch_1", "ch_3"})
 	wantErr(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_none"}), ledger.ErrNotFound)

@@ -14,21 +14,24 @@ import (
 
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ?)
+			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND seq < ? AND (owner IS NULL OR until <= ? OR until > ?)
 			ORDER BY due, seq LIMIT ?+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventColumns
-	sqlRenew = `UPDATE events SET until = max(until, ?) WHERE scope = ? AND owner = ?`
+	sqlRenew = `UPDATE events SET until = CASE WHEN until > ?2 THEN ?1 ELSE max(until, ?1) END WHERE scope = ?3 AND owner = ?4 RETURNING id`
 
 	// The last column says whether another event of the lane can go now.
-	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, settled = ?4, owner = NULL, until = 0
+	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0
 		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
 		RETURNING seq, lane, blocked = 0 AND EXISTS (SELECT 1 FROM events AS o
 			WHERE o.scope = events.scope AND o.lane = events.lane AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq)`
 	sqlLease       = `SELECT seq, state, charge_id,` + hasEffect + `, lane FROM events WHERE scope = ? AND id = ?`
+	sqlHeard       = `SELECT EXISTS (SELECT 1 FROM deliveries WHERE event = ? AND state = 'delivered')`
 	sqlSettleOther = `UPDATE events SET state = 'delivered', attempts = attempts + 1, tries = tries + 1, due = 0,
 		settled = CASE WHEN state = 'delivered' THEN settled ELSE ? END, owner = NULL, until = 0 WHERE seq = ?`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+
+	sqlResume = `UPDATE events INDEXED BY events_back SET due = min(due, back), back = 0 WHERE scope = ? AND state = 'pending' AND back > 0`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
@@ -45,14 +48,14 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		es = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		now := millis(c.Now)
-		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, now, now, c.Limit)
+		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), t.unforced, leases.now, leases.far, c.Limit)
 		return each(rows, err, func(rows *sql.Rows) error {
 			e, err := scanEvent(rows, c.Scope)
 			if err == nil {
@@ -71,15 +74,25 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 }
 
 // Renew implements [ledger.Events].
-func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) error {
-	return l.writeLax(ctx, func(t *tx) error {
+func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) (held []string, err error) {
+	err = l.writeLax(ctx, func(t *tx) error {
+		held = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		_, _, err = t.change(sqlRenew, millis(c.Until), scope, owner)
-		return err
+		rows, err := t.returning(sqlRenew, millis(c.Until), millis(c.Until.Add(tooFar)), scope, owner)
+		return each(rows, err, func(rows *sql.Rows) error {
+			var id string
+			err := rows.Scan(&id)
+			held = append(held, id)
+			return err
+		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
 // Settle implements [ledger.Events].
@@ -104,9 +117,9 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	if d.Uncounted {
 		counted = 0
 	}
-	var due, settled int64
+	var due, back, settled int64
 	if d.State == ledger.Pending {
-		due = millis(d.Due)
+		due, back = millis(d.Due), millis(d.Back)
 	} else {
 		settled = millis(d.At.Add(d.Took))
 	}
@@ -114,7 +127,7 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	var lane string
 	var next bool
 	t.dirty = true
-	err = t.row(sqlSettle, string(d.State), counted, due, settled, scope, d.EventID, owner).Scan(&seq, &lane, &next)
+	err = t.row(sqlSettle, string(d.State), counted, due, settled, scope, d.EventID, owner, back).Scan(&seq, &lane, &next)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		t.dirty = false
@@ -128,6 +141,11 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 		t.touch(ledger.EventsTopic(d.Scope))
 	default:
 		t.count(scope, ledger.Pending, d.State)
+		if d.State == ledger.Dead {
+			if err := t.died(scope, d); err != nil {
+				return err
+			}
+		}
 		if next {
 			if err := t.promote(d.Scope, scope, lane); err != nil {
 				return err
@@ -137,6 +155,23 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	_, _, err = t.change(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet,
 		string(d.State), due, d.Uncounted)
 	return err
+}
+
+// died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back. A payment
+// that was delivered once is known to the backend, whatever became of its replay.
+func (t *tx) died(scope int64, d ledger.Delivery) error {
+	e := decided{scope: scope}
+	var heard bool
+	if err := t.row(sqlLease, scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane); err != nil || !e.payment {
+		return err
+	}
+	if err := t.row(sqlHeard, e.seq).Scan(&heard); err != nil || heard {
+		return err
+	}
+	if err := t.setHold(d.Scope, e, unheard); err != nil {
+		return err
+	}
+	return t.withhold(d.Scope, scope, e.lane, e.chargeID, millis(d.At.Add(d.Took)))
 }
 
 // settleOther records an outcome that does not come from the owner of the lease; only an acknowledgement counts then. It
@@ -156,10 +191,25 @@ func (t *tx) settleOther(scope, settled int64, d ledger.Delivery) (seq int64, er
 	switch e.state {
 	case ledger.Pending:
 		err = t.promote(d.Scope, scope, e.lane)
-	case ledger.Discarded: // while it was under way; now the backend knows of it, and has to hear of its refunds too
+	case ledger.Discarded, ledger.Dead: // while it was under way; now the backend knows of it, and has to hear of its refunds too
 		err = t.lift(d.Scope, e, settled)
 	}
 	return e.seq, err
+}
+
+// Resume implements [ledger.Events].
+func (l *Ledger) Resume(ctx context.Context, s ledger.Scope) error {
+	return l.writeLax(ctx, func(t *tx) error {
+		scope, err := t.scope(s)
+		if err != nil {
+			return err
+		}
+		rows, _, err := t.change(sqlResume, scope)
+		if rows > 0 {
+			t.touch(ledger.EventsTopic(s))
+		}
+		return err
+	})
 }
 
 // NextDue implements [ledger.Events].

@@ -14,11 +14,12 @@ const (
 	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0, next_query = CASE WHEN id IS NULL THEN ? ELSE 0 END WHERE seq = ?`
 	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created, channel, payer, payer_app, host)
 		VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
-	sqlExtend = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'reserved'`
+	sqlExtend = `UPDATE charges SET reserved_until = CASE WHEN reserved_until > ?2 THEN ?1 ELSE max(reserved_until, ?1) END
+		WHERE scope = ?3 AND number = ?4 AND state <> 'foreign' AND state = 'reserved'`
 	sqlNumber = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
 	sqlDelete = `DELETE FROM charges WHERE seq = ?`
-	// An unknown attempt is due at once: whoever looks for it decides when.
-	sqlRelease = `UPDATE charges SET state = ?1, reserved_until = 0, next_query = CASE WHEN ?1 = 'unknown' AND id IS NULL THEN created ELSE 0 END
+	// An unknown or taken attempt is due at once: whoever looks for it decides when.
+	sqlRelease = `UPDATE charges SET state = ?1, reserved_until = 0, next_query = CASE WHEN ?1 IN ('unknown', 'taken') AND id IS NULL THEN created ELSE 0 END
 		WHERE seq = ?2`
 )
 
@@ -33,8 +34,9 @@ func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger
 	if r.OrderNo == "" {
 		return nil, errors.New("ledger: a reservation needs an order number")
 	}
+	leases := l.steps.leases(r.Now, r.Until.Sub(r.Now))
 	err = l.write(ctx, func(t *tx) error {
-		got, err = t.reserve(r)
+		got, err = t.reserve(r, leases)
 		return err
 	})
 	if err != nil {
@@ -43,7 +45,7 @@ func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger
 	return got, nil
 }
 
-func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
+func (t *tx) reserve(r ledger.Reservation, leases span) (*ledger.Reserved, error) {
 	scope, err := t.addScope(r.Scope)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
 		return nil, err
-	case until > millis(r.Now):
+	case until > leases.now && until <= leases.far:
 		return nil, ledger.ErrReserved
 	default:
 		if _, _, err := t.change(sqlForsake, millis(r.Now), seq); err != nil {
@@ -88,7 +90,7 @@ func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string
 		if err != nil {
 			return err
 		}
-		rows, _, err := t.change(sqlExtend, millis(r.Until), scope, number)
+		rows, _, err := t.change(sqlExtend, millis(r.Until), millis(r.Until.Add(tooFar)), scope, number)
 		if err == nil && rows == 0 {
 			return ledger.ErrNotFound
 		}
@@ -99,9 +101,9 @@ func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string
 // Release implements [ledger.Charges].
 func (l *Ledger) Release(ctx context.Context, r ledger.Release) error {
 	switch r.As {
-	case ledger.Unsent, ledger.Refused, ledger.Unknown:
+	case ledger.Unsent, ledger.Refused, ledger.Unknown, ledger.Taken:
 	default:
-		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused or unknown", r.Number, r.As)
+		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused, unknown or taken", r.Number, r.As)
 	}
 	if r.Quote != nil && r.Quote.At.IsZero() {
 		return fmt.Errorf("ledger: number %s is released with a quote without a time", r.Number)
@@ -115,7 +117,7 @@ func (t *tx) release(r ledger.Release) error {
 	if err != nil {
 		return err
 	}
-	if n.state != ledger.Unknown && n.state != ledger.Reserving {
+	if n.state != ledger.Unknown && n.state != ledger.Taken && n.state != ledger.Reserving {
 		return ledger.ErrNotFound
 	}
 	if r.Quote != nil {
@@ -124,8 +126,12 @@ func (t *tx) release(r ledger.Release) error {
 		}
 	}
 	switch {
+	case n.state == ledger.Taken:
+		if as == ledger.Refused && n.id == "" {
+			_, _, err = t.change(sqlRelease, string(as), n.seq)
+		}
 	case n.state == ledger.Unknown: // it ran out, and whoever took over was told that this number stays used
-		if as == ledger.Refused {
+		if as == ledger.Refused || as == ledger.Taken {
 			_, _, err = t.change(sqlRelease, string(as), n.seq)
 		}
 		return err

@@ -6,12 +6,23 @@ const schemaVersion = 2
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
 	1: `
+ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
+ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
+UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
+UPDATE charges SET amount = amount_paid WHERE amount = 0;
 CREATE TABLE sweeps (
 	scope    INTEGER PRIMARY KEY,
 	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
+ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
+ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'created' AND next_query > 0 AND NOT paid AND NOT reversed;
+UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
+	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
 `,
 }
 
@@ -56,10 +67,12 @@ CREATE TABLE events (
 	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
+	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back; 0: it does not wait for that
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
@@ -125,7 +138,7 @@ CREATE TABLE charges (
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown, taken or foreign
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',
@@ -148,7 +161,8 @@ CREATE TABLE charges (
 	client_at       INTEGER NOT NULL DEFAULT 0,
 	queries         INTEGER NOT NULL DEFAULT 0,
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
-	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
+	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
+	fingerprint     TEXT NOT NULL DEFAULT ''    -- of what was asked for; empty: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
@@ -175,6 +189,7 @@ CREATE TABLE refunds (
 	amount         INTEGER NOT NULL,
 	whole          INTEGER NOT NULL DEFAULT 0,
 	description    TEXT NOT NULL DEFAULT '',
+	funding_source TEXT NOT NULL DEFAULT '',
 	state          TEXT NOT NULL CHECK (state IN ('asked', 'pending', 'succeeded', 'failed')),
 	id             TEXT,                  -- NULL until known
 	failure_code   TEXT NOT NULL DEFAULT '',
@@ -183,6 +198,8 @@ CREATE TABLE refunds (
 	created        INTEGER NOT NULL,
 	time_succeeded INTEGER NOT NULL DEFAULT 0,
 	asked          INTEGER NOT NULL DEFAULT 0,
+	asks           INTEGER NOT NULL DEFAULT 0, -- how often it was asked for, and may have been made
+	unclear        TEXT NOT NULL DEFAULT '',   -- why it waits for a person, while it is asked; else empty
 	next_query     INTEGER NOT NULL DEFAULT 0, -- 0: not any more
 	owner          TEXT,                  -- of the lease; NULL without one
 	until          INTEGER NOT NULL DEFAULT 0
