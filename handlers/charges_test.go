@@ -132,6 +132,7 @@ func TestChargeRefusesTheRequest(t *testing.T) {
 		{"space", order("10 01"), nil, 400, "order_invalid", ""},
 		{"dot", order("."), nil, 400, "order_invalid", ""},
 		{"dots", order(".."), nil, 400, "order_invalid", ""},
+		{"dots and a parameter", order("..;x"), nil, 400, "order_invalid", ""},
 		{"dots, encoded", order("%2e%2E"), nil, 400, "order_invalid", ""},
 		{"slash, encoded twice", order("10%252f01"), nil, 400, "order_invalid", ""},
 		{"line end", `{"order_no":"1001\n","channel":"wx_lite"}`, nil, 400, "order_invalid", ""},

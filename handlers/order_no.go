@@ -15,8 +15,9 @@ var orderNoForm = regexp.MustCompile(`^[!-.0-\[\]-~]{1,64}$`)
 // becomes part of the path that the backend is asked at.
 func checkOrderNo(orderNo string) error {
 	for _, read := range []string{orderNo, decode(orderNo)} {
-		if !orderNoForm.MatchString(read) || read == "." || read == ".." {
-			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is not . or ..")
+		segment, _, _ := strings.Cut(read, ";") // where Java sees a parameter
+		if !orderNoForm.MatchString(read) || segment == "." || segment == ".." {
+			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is neither . nor .. alone")
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func TestReusable(t *testing.T) {
 			t.Errorf("%s: one whose credential lives for 59 seconds: reused %v", channel, life > 0)
 		}
 		unsaid := good
-		unsaid.TimeExpire = time.Unix(0, 0)
+		unsaid.TimeExpire = time.Time{}
 		if !a.reusable(&unsaid, q) {
 			t.Errorf("%s: one whose expiry Ping++ did not say is not reused", channel)
 		}
