@@ -47,7 +47,7 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if c.Superseded {
 		return problem("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
 	}
-	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(c.Lapses()) {
+	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
 		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)

@@ -11,6 +11,7 @@ const (
 	Open      AttemptState = "created"  // Ping++ has answered with a charge
 	Refused   AttemptState = "refused"  // the channel refused it; the number counts as used
 	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential. While NextQuery is set, it is looked for
+	Taken     AttemptState = "taken"    // the channel says that its number is paid, by a charge that we do not know. While NextQuery is set, that is looked for
 	Unsent    AttemptState = "unsent"   // only for Release: nothing reached a channel, the number is free again
 	Foreign   AttemptState = "foreign"  // a charge that we did not create, known by its payment's event
 )
@@ -31,6 +32,8 @@ type Charge struct {
 	Created    time.Time
 	TimeExpire time.Time // zero: Ping++ named none, see [Charge.Lapses]
 	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
+	// Fingerprint of what was asked for, as pingpp.ChargeParams has it: what would make the same purchase has the same. Empty: not known.
+	Fingerprint string
 
 	Superseded     bool // a later attempt took its place, or another one has paid the order: it is reversed where the channel can
 	Paid           bool
@@ -38,14 +41,15 @@ type Charge struct {
 	AmountRefunded int64 // fen
 	Reversed       bool
 	Client         ClientNote
-	Held           bool      // its payment's event is held, or was discarded by a person
+	Held           bool      // its payment's event is held, cannot be read, or was discarded by a person
 	Undone         bool      // reversed, or its payment was discarded and went back whole: if it was paid, that does not count, unless a person is still to decide
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
 }
 
-// Pays reports whether the charge has paid its order, also if a person is still to decide about the payment: nobody is to pay the order again.
-func (c *Charge) Pays() bool { return c.Paid && !c.Undone }
+// Pays reports whether the charge has paid its order, or may have, also if a person is still to decide about the payment: nobody is to pay the
+// order again before that is clear.
+func (c *Charge) Pays() bool { return (c.Paid || c.Held) && !c.Undone }
 
 // longestDefault is how long a charge can be paid at most where nobody said how long.
 const longestDefault = 24 * time.Hour
@@ -94,7 +98,7 @@ type Reservation struct {
 type Release struct {
 	Scope  Scope
 	Number string
-	As     AttemptState // Unsent, Refused or Unknown
+	As     AttemptState // Unsent, Refused, Unknown or Taken
 	Quote  *Quote       // what the backend said, if it was asked; recorded as the order's last quote
 }
 
@@ -119,7 +123,7 @@ type QueryClaim struct {
 type Queried struct {
 	Scope    Scope
 	ChargeID string
-	Number   string    // in place of ChargeID for an unknown attempt; when its charge is known by now, nothing happens
+	Number   string    // in place of ChargeID for an unknown or taken attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
 	// Superseded is what whoever asked took the attempt for. If it has become superseded since, it stays due: it is to be reversed.
 	Superseded bool

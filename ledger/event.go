@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is where an event's delivery stands.
 type State string
@@ -10,9 +13,9 @@ const (
 	Pending   State = "pending"   // to be delivered
 	Delivered State = "delivered" // the backend has acknowledged it
 	Dead      State = "dead"      // the last attempt failed; waits for a person
-	Held      State = "held"      // a money check failed; waits for a person
+	Held      State = "held"      // a money check failed, or it cannot be read; waits for a person
 	Discarded State = "discarded" // a person decided against it, or its money went back before the backend could hear of it
-	Filtered  State = "filtered"  // recorded only: its type is not wanted, or its effect came in another event
+	Filtered  State = "filtered"  // recorded only: its type is not wanted, it names no app, or its effect came in another event
 )
 
 // Source says how we learned of an event.
@@ -40,11 +43,13 @@ const (
 	ReasonCurrency   = "currency"     // held: another currency than our charge's
 	ReasonSuperseded = "superseded"   // held: a superseded attempt was paid, at another price than the last quote
 	ReasonPaidTwice  = "paid_twice"   // held: another charge had paid the order before
+	ReasonUnreadable = "unreadable"   // held: an event about money that cannot be read; it has no effect until a person releases it
 	ReasonReversed   = "reversed"     // held: Ping++ says paid and reversed. Discarded: reversed before the backend could hear of it
 	ReasonRefunded   = "refunded"     // discarded: refunded whole before the backend could hear of it
 	ReasonUnpaid     = "payment_held" // filtered: a refund of a payment that is held, discarded or dead, so that the backend never heard of it
 	ReasonEffectSeen = "effect_seen"  // another event had the same effect first
 	ReasonType       = "type"         // events { types } leaves it out
+	ReasonNoApp      = "no_app"       // it names no app, so that nobody can tell whose it is
 )
 
 // Event is one event as recorded.
@@ -88,8 +93,12 @@ type Event struct {
 	Settled  time.Time // when it left Pending
 }
 
-// Effect is the key under which an event counts once: (object, type) for what moves money, the event id for the rest.
+// Effect is the key under which an event counts once: (object, type) for what moves money, the event id for the rest, and for what
+// cannot be read.
 func (e *Event) Effect() string {
+	if e.ObjectID == "" || slices.Contains(e.Reasons, ReasonUnreadable) {
+		return e.ID
+	}
 	switch e.Type {
 	case "charge.succeeded", "order.succeeded", "refund.succeeded", "refund.failed":
 		return e.ObjectID + " " + e.Type

@@ -70,7 +70,8 @@ type Events interface {
 	// later calls return Duplicate and change nothing. When another event already had the same effect (see Event.Effect),
 	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned; its Change is dropped.
 	// Every other event has its effect, whatever its state: a held or filtered one has changed its charge too. The charge is
-	// found by ChargeID, or by Number while no answer from Ping++ has told us its id. State is Pending, Held or Filtered.
+	// found by ChargeID, or by Number while no answer from Ping++ has told us its id and unless the event names an order other than the
+	// number's: two ledgers may use one number. State is Pending, Held or Filtered.
 	//
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
 	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order; the charge is
@@ -81,6 +82,10 @@ type Events interface {
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
 	// A payment of an order makes all its other unpaid attempts superseded, as Created does.
+	//
+	// An event with ReasonUnreadable has no effect. It is the caller's to hold, with Change, Payment and Refund empty; its charge, where we know it,
+	// is held with it. Once the effect comes in an event that can be read, whichever of them was first, the one that could not be is Filtered with
+	// ReasonEffectSeen. Releasing a payment that could not be read makes it the charge's payment.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
@@ -129,7 +134,8 @@ type Charges interface {
 	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state, and an unknown one is due to be looked for.
+	// Refused, Unknown or Taken the attempt is kept in that state, and an unknown or taken one is due to be looked for. One that is taken
+	// becomes Refused when it is released once more, since the charge that took its number turned out to be another order's.
 	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded: they are due to be looked up at once, and whoever does that reverses them. It never
@@ -140,7 +146,7 @@ type Charges interface {
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown attempts, which have
+	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown and Taken attempts, which have
 	// no id, whose NextQuery has come, oldest first. An attempt whose reservation ran out a minute ago becomes Unknown first.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.

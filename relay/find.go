@@ -107,6 +107,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	known.State, known.ID, known.Channel, known.Amount, known.Currency = ledger.Open, listed.ID, listed.Channel, listed.Amount, strings.ToLower(listed.Currency)
 	known.Created, known.TimeExpire, known.Reversed = time.Unix(listed.Created, 0), listed.Expires(), listed.Reversed
 	known.NextQuery = r.cfg.Now()
+	known.Fingerprint = listed.Fingerprint()
 	if listed.HasCredential() {
 		known.Raw = listed.Raw
 	}

@@ -141,7 +141,9 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 	for i := range due {
 		all.Go(func() {
 			ask := r.lookUp
-			if due[i].ID == "" {
+			if due[i].State == ledger.Taken {
+				ask = r.seekPaid
+			} else if due[i].ID == "" {
 				ask = r.seek
 			} else if later, err := r.postpone(ctx, l, &due[i]); later || err != nil {
 				return // or the lease runs out

@@ -11,7 +11,7 @@ import (
 
 const (
 	chargeColumns = `order_no, number, state, coalesce(id, ''), channel, payer, payer_app, amount, currency, host, created,
-		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, ` + undone + `, queries, next_query,
+		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, ` + undone + `, queries, next_query, fingerprint,
 		(SELECT raw FROM answers WHERE charge = seq)`
 	sqlCharge   = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND id = ?`
 	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
@@ -24,7 +24,7 @@ const (
 		amount = ?5, currency = ?6, host = ?7, created = ?8, time_expire = ?9, amount_refunded = max(amount_refunded, ?10),
 		paid = max(paid, ?11), time_paid = CASE WHEN time_paid = 0 THEN ?12 ELSE time_paid END, reversed = max(reversed, ?13),
 		superseded = CASE WHEN paid OR ?11 THEN superseded ELSE max(superseded, ?14) END,
-		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?15 END WHERE seq = ?16`
+		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?15 END, fingerprint = ?16 WHERE seq = ?17`
 	sqlAnswer = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 	// An attempt that becomes superseded is due at once: whoever looks it up reverses it as soon as the channel lets it. Of one that a request is
 	// deciding about nothing is said: Created does that.
@@ -74,7 +74,7 @@ func (t *tx) created(c *ledger.Charge) error {
 		next = c.Created
 	}
 	_, _, err = t.change(sqlCreated, c.ID, c.Channel, c.Payer, c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created),
-		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, superseded, millis(next), n.seq)
+		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, superseded, millis(next), c.Fingerprint, n.seq)
 	if err != nil {
 		return err
 	}
@@ -175,11 +175,11 @@ func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope, before 
 	var held hold
 	err := row.Scan(append(before, &c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency,
 		&c.Host, &created, &timeExpire, &c.Superseded, &c.Paid, &timePaid, &c.AmountRefunded, &c.Reversed, &c.Client.Result, &clientAt,
-		&held, &c.Undone, &c.Queries, &nextQuery, &c.Raw)...)
+		&held, &c.Undone, &c.Queries, &nextQuery, &c.Fingerprint, &c.Raw)...)
 	if err != nil {
 		return nil, err
 	}
 	c.Created, c.TimeExpire, c.TimePaid, c.Client.At = moment(created), moment(timeExpire), moment(timePaid), moment(clientAt)
-	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded
+	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded || held == unread
 	return c, nil
 }

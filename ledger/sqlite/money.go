@@ -20,11 +20,12 @@ const (
 	discarded        // a person decided against it
 	refundedAll      // it went back whole, or was reversed, before the backend could hear of it
 	unheard          // its event is dead, and was never delivered
+	unread           // its event cannot be read: a person decides, or the payment is heard of in another way
 )
 
 const (
 	// A charge's payment, if there is one, does not count against another one of the order: its money went back, and no person is still to decide.
-	undone = `(hold = 3 OR reversed AND hold <> 1 OR hold = 2 AND amount_paid > 0 AND amount_refunded >= amount_paid)`
+	undone = `(hold = 3 OR reversed AND hold NOT IN (1, 5) OR hold = 2 AND amount_paid > 0 AND amount_refunded >= amount_paid)`
 
 	// What is known about an event's charge and its order: one row for each charge, at least one in any case. Parameters are
 	// scope, order number, charge id, Ping++ order number, lane; NULL where the event has none.
@@ -72,6 +73,12 @@ type account struct {
 	hold                         hold
 }
 
+// fits says that an event which names the attempt's number may be about it: it names no other order. Whoever charges through the same app
+// without this ledger may have used the number for an order of its own.
+func (a *account) fits(e *ledger.Event) bool {
+	return e.OrderNo == "" || e.OrderNo == a.orderNo || e.OrderNo == e.Number
+}
+
 // books are what is known about an event's charge and its order.
 type books struct {
 	scope  int64
@@ -88,7 +95,7 @@ type books struct {
 // lookUp reads what the checks and the lane need. Where our own record of the charge knows better than the event, the event
 // takes order number, lane and host from it.
 func (t *tx) lookUp(scope int64, e *ledger.Event) (*books, error) {
-	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID}
+	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID && saysPaid(e)}
 	for {
 		var lane string
 		if e.State == ledger.Pending {
@@ -152,7 +159,7 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 	})
 	b.charge, b.others = nil, nil
 	for i, a := range accounts {
-		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil {
+		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil && a.fits(e) {
 			b.charge = &accounts[i]
 		}
 	}
@@ -169,6 +176,18 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 
 // seen says that another event has had the effect of this payment.
 func (b *books) seen() bool { return b.counts && b.charge != nil && b.charge.payment != 0 }
+
+// overtakes says that the event may have the effect of one that could not be read, whose hold on the charge is over then.
+func (b *books) overtakes(e *ledger.Event) bool {
+	if !b.counts {
+		return e.Effect() != e.ID
+	}
+	over := b.hold == unread
+	if over {
+		b.hold = notHeld
+	}
+	return over
+}
 
 // keys returns how the event will be found. The effect of a payment is in its charge's record, which is written anyway, and
 // so is the way to it from its order: two indexes less to write into for most events.

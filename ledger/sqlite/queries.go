@@ -12,7 +12,7 @@ import (
 const (
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
 		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
-			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
+			AND (state = 'created' OR state IN ('unknown', 'taken') AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
 	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved'
 		AND (reserved_until <= ? OR reserved_until > ?)`
@@ -24,7 +24,7 @@ const (
 			WHEN next_query > 0 AND (next_query < query_until OR superseded AND NOT ?3 AND next_query <= created) THEN next_query ELSE ?2 END
 		WHERE scope = ?4 AND id = ?5`
 	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
-		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'unknown' AND id IS NULL`
+		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state IN ('unknown', 'taken') AND id IS NULL`
 	sqlNoteClient = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END
 		WHERE scope = ?4 AND id = ?5`
