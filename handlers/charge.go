@@ -155,7 +155,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 		return nil, false, err
 	}
 	defer leave()
-	c, orderPaid, err := s.ownCharge(ctx, l, chargeID, id)
+	c, _, err := s.ownCharge(ctx, l, chargeID, id)
 	if err != nil {
 		return nil, false, err
 	}
@@ -173,17 +173,16 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for ended := false; ; {
-		c, orderPaid, err = s.ownCharge(ctx, l, chargeID, id)
+		c, orderPaid, err := s.ownCharge(ctx, l, chargeID, id)
 		if err != nil || ended || over(c, orderPaid, s.Now()) {
 			return c, orderPaid, err
 		}
-		asked := c
 		select {
 		case <-changed:
 		case <-orderChanged:
 		case <-poll.C:
 			if s.Now().Sub(c.Created) >= askAfter {
-				asking.Go(func() { s.ask(ctx, asked) })
+				asking.Go(func() { s.ask(ctx, c) })
 			}
 		case <-timeout.C:
 			ended = true
