@@ -24,9 +24,6 @@ const (
 	DefaultUntil = 24 * time.Hour
 )
 
-// ReverseAfter is how old a charge has to be before it is reversed: WeChat wants it left alone for a while.
-const ReverseAfter = time.Minute
-
 const (
 	queryLease  = time.Minute // longer than one look-up takes: three calls to Ping++, retries included
 	queryPoll   = time.Second // how often the ledger is asked for charges that are due
@@ -148,6 +145,8 @@ func (r *Reconciler) round(ctx context.Context) (int, error) {
 				ask = r.seekPaid
 			} else if due[i].ID == "" {
 				ask = r.seek
+			} else if later, err := r.postpone(ctx, l, &due[i]); later || err != nil {
+				return // or the lease runs out
 			} else if err := r.limit.Wait(ctx); err != nil {
 				return // the lease runs out, and somebody else asks
 			}
@@ -189,8 +188,8 @@ func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
 	return r.lookUp(ctx, l, c)
 }
 
-// Recover looks a charge up, whether we know it or not, and accepts its payment if it is paid: a refund has come, and the backend
-// should hear of the payment first.
+// Recover looks a charge up, whether we know it or not, and accepts its payment if it is paid, and what went back since: a refund has come, and
+// the backend should hear of the payment first.
 func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
 	if !r.limit.Allow() {
 		return ErrAskedTooMuch
@@ -210,12 +209,7 @@ func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
 	if !found.Paid {
 		return nil
 	}
-	a := Arrival{Event: paidEvent(found, r.cfg.Now()), Charge: ours, Source: ledger.Query}
-	if ours != nil {
-		a.Host = ours.Host
-	}
-	_, err = r.cfg.Intake.Accept(ctx, a)
-	return err
+	return r.learn(ctx, l, ours, found, false)
 }
 
 func (r *Reconciler) mayAsk(chargeID string) bool {
@@ -252,20 +246,20 @@ func (r *Reconciler) lookUp(ctx context.Context, l ledger.Ledger, c *ledger.Char
 }
 
 func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (result string, err error) {
-	done := ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.next(c)}
+	done := ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.next(c), Superseded: c.Superseded}
 	found, err := r.cfg.Pingpp.GetCharge(ctx, c.ID)
-	if err == nil && !found.Paid && !found.Reversed && c.Superseded && r.mayReverse(c) {
-		found, err = r.reverse(ctx, c)
+	tried := err == nil && !found.Paid && !found.Reversed && r.mayReverse(c)
+	refusal := err
+	if tried {
+		found, refusal, err = r.reverse(ctx, c)
 	}
+	done.Next = r.nextReversal(c, done.Next, refusal)
 	switch {
 	case err != nil:
 		done.Next = r.nextAfterError(c, done.Next)
 		return "error", errors.Join(err, l.Queried(ctx, done))
 	case found.Paid:
-		_, err := r.cfg.Intake.Accept(ctx, Arrival{
-			Event: paidEvent(found, r.cfg.Now()), Charge: c, OrderNo: c.OrderNo, Source: ledger.Query, Host: c.Host,
-		})
-		if err != nil {
+		if err := r.recordEnd(ctx, l, c, found, tried && found.Reversed); err != nil {
 			done.Next = r.nextAfterError(c, done.Next)
 			return "error", errors.Join(err, l.Queried(ctx, done))
 		}
@@ -312,23 +306,6 @@ func (r *Reconciler) gap(age time.Duration) time.Duration {
 		}
 	}
 	return time.Duration(float64(gap) * (0.9 + 0.2*r.cfg.Rand()))
-}
-
-func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
-	now := r.cfg.Now()
-	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.Lapses())
-}
-
-// reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the
-// charge is read again.
-func (r *Reconciler) reverse(ctx context.Context, c *ledger.Charge) (*pingpp.Charge, error) {
-	found, err := r.cfg.Pingpp.ReverseCharge(ctx, c.ID)
-	if err == nil {
-		r.cfg.Logger.Info("superseded charge reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
-		return found, nil
-	}
-	r.cfg.Logger.Info("a superseded charge could not be reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.Error(err))
-	return r.cfg.Pingpp.GetCharge(ctx, c.ID)
 }
 
 // paidEvent is the event that Ping++ would have sent, made of what it answered.
