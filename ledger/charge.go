@@ -91,11 +91,22 @@ type Quote struct {
 	At       time.Time
 }
 
-// QueryClaim asks for attempts that should be looked up at Ping++.
+// QueryKind is why an attempt is to be looked up. Each kind is claimed by itself, so that a flood of one cannot hold up another.
+type QueryKind int
+
+// The kinds of look-ups, the more urgent first.
+const (
+	QueryTold  QueryKind = iota // of a charge whose client reported what it saw since the last one: its payer may be waiting
+	QueryFirst                  // of a charge that was never looked up
+	QueryLater                  // every other: later ones, and those of unknown attempts
+)
+
+// QueryClaim asks for attempts, or refunds, that should be looked up at Ping++.
 type QueryClaim struct {
 	Scope Scope
+	Kind  QueryKind // of attempts; refunds have no kinds
 	Owner string    // who asks; unique among all processes
-	Now   time.Time // attempts whose NextQuery has come
+	Now   time.Time // those whose NextQuery has come
 	Until time.Time // when the lease ends
 	Limit int
 }

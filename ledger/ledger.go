@@ -124,8 +124,9 @@ type Charges interface {
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown attempts, which have
-	// no id, whose NextQuery has come, oldest first. An attempt whose reservation ran out a minute ago becomes Unknown first.
+	// ClaimQueries leases attempts of one kind whose NextQuery has come: charges that Ping++ has answered with and that are neither paid nor
+	// reversed, and Unknown attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
+	// that are being paid; all others oldest first. Before it claims later ones, an attempt whose reservation ran out a minute ago becomes Unknown.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.
 	Queried(ctx context.Context, q Queried) error

@@ -21,7 +21,7 @@ const (
 	sweepHour  = 1 // of the day after, in China
 	sweepAgain = time.Hour
 	sweepPage  = 100                    // charges; the most that Ping++ lists at once
-	sweepPause = 400 * time.Millisecond // between pages: half of the questions that we may ask are left for payers who wait
+	sweepPause = 400 * time.Millisecond // between pages: half of what can wait is left for others
 	// A day's charges are compared in memory; a merchant with more of them should know.
 	sweepMost = 500_000
 )
@@ -67,7 +67,7 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 	s.InLedger = len(ours)
 	after := ""
 	for {
-		if err := r.limit.Wait(ctx); err != nil {
+		if err := r.cfg.Questions.later.Wait(ctx); err != nil {
 			return nil, err
 		}
 		page, err := r.cfg.Pingpp.ListCharges(ctx, pingpp.ListParams{

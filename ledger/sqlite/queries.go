@@ -10,10 +10,16 @@ import (
 )
 
 const (
+	// queryKind is the [ledger.QueryKind] of an attempt's next look-up.
+	queryKind = `(CASE WHEN next_query <= client_at THEN 0 WHEN queries = 0 AND state = 'created' THEN 1 ELSE 2 END)`
+
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
 			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
+	sqlDueFirst = `SELECT seq, ` + chargeColumns + ` FROM charges
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
+		ORDER BY next_query DESC, seq DESC LIMIT ?`
 	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved' AND reserved_until <= ?`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseQuery = `UPDATE charges SET query_until = ?1, next_query = ?1 WHERE seq = ?2`
@@ -49,12 +55,18 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 		if err != nil {
 			return err
 		}
-		if err := t.forsake(scope, c.Now); err != nil {
-			return err
+		due := sqlDueQueries
+		switch c.Kind {
+		case ledger.QueryFirst:
+			due = sqlDueFirst
+		case ledger.QueryLater:
+			if err := t.forsake(scope, c.Now); err != nil {
+				return err
+			}
 		}
 		var seqs []int64
 		now := millis(c.Now)
-		rows, err := t.query(sqlDueQueries, scope, now, now, c.Limit)
+		rows, err := t.query(due, scope, int(c.Kind), now, now, c.Limit)
 		err = each(rows, err, func(rows *sql.Rows) error {
 			var seq int64
 			c, err := scanCharge(rows, c.Scope, &seq)

@@ -5,7 +5,10 @@ const schemaVersion = 2
 
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
-	1: ``,
+	1: `
+		DROP INDEX charges_query;
+		CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
+	`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -148,7 +151,8 @@ CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'fo
 CREATE UNIQUE INDEX charges_id ON charges (scope, id) WHERE id IS NOT NULL;
 CREATE INDEX charges_order ON charges (scope, order_no);
 CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
-CREATE INDEX charges_query ON charges (scope, next_query) WHERE next_query > 0;
+-- The second column is the kind of the look-up: see ledger.QueryKind.
+CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
 CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
 
 -- What Ping++ answered; pruned like bodies.
