@@ -31,7 +31,7 @@
 
 	// final takes the button to try again away where another try would end in the same way.
 	function final() {
-		$('retry').hidden = ['order_closed', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
+		$('retry').hidden = ['order_closed', 'nothing_to_pay', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
 	}
 
 	function finish(state) {
