@@ -227,6 +227,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if !q.TimeExpire.IsZero() {
 		params.TimeExpire = q.TimeExpire.Unix()
 	}
+	quoted := s.Now()
 	made, err := s.Pingpp.CreateCharge(ctx, params)
 	if err != nil {
 		p, as := createProblem(err)
@@ -241,7 +242,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: a.host,
 		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
-		NextQuery: s.Now().Add(s.QueryAfter),
+		Quoted: quoted, NextQuery: s.Now().Add(s.QueryAfter),
 	}
 	if err := l.Created(ctx, c); err != nil {
 		// Nobody gets the credential. The attempt becomes unknown, and is found again.

@@ -23,14 +23,15 @@ type Charge struct {
 	State      AttemptState
 	ID         string // Ping++'s charge id, ch_…; empty until it answered
 	Channel    string
-	Payer      string // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
-	PayerAppID string // the WeChat appid that the openid belongs to; empty for a visitor
-	Amount     int64  // fen
-	Currency   string // cny
-	Host       string // the public host it was created on
-	Created    time.Time
+	Payer      string    // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
+	PayerAppID string    // the WeChat appid that the openid belongs to; empty for a visitor
+	Amount     int64     // fen
+	Currency   string    // cny
+	Host       string    // the public host it was created on
+	Created    time.Time // by Ping++'s clock once it answered
 	TimeExpire time.Time
-	Raw        []byte // Ping++'s answer, byte for byte; nil once pruned
+	Quoted     time.Time // only for Created: when its price was named, by our clock; zero: at its creation
+	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
 
 	Superseded     bool // a later attempt took its place
 	Paid           bool
@@ -87,8 +88,8 @@ type Release struct {
 type Quote struct {
 	Amount   int64 // fen
 	Currency string
-	Closed   bool // the order cannot be paid any more; amount and currency are then not known
-	At       time.Time
+	Closed   bool      // the order cannot be paid any more; amount and currency are then not known
+	At       time.Time // by our clock, never Ping++'s
 }
 
 // QueryKind is why an attempt is to be looked up. Each kind is claimed by itself, so that a flood of one cannot hold up another.

@@ -29,6 +29,9 @@ type Scope struct {
 // Key is the scope in one string. It is not called String, since the records that embed a Scope would then print as nothing else.
 func (s Scope) Key() string { return s.App + "/" + string(s.Mode) }
 
+// LateDoubt is how much earlier Ping++'s clock may show a payment that was made after the order was quoted closed.
+const LateDoubt = time.Minute
+
 // Errors that callers tell apart. Everything else means that the ledger could not do its work: answer 503 and let the
 // other side come again.
 var (
@@ -67,7 +70,8 @@ type Events interface {
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
 	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
 	// never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when it was paid after its
-	// TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held or discarded is Filtered with
+	// TimeExpire, "closed" when the last quote said closed before it was paid: the event was received after that, and Ping++'s time of the payment
+	// is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held or discarded is Filtered with
 	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
@@ -118,7 +122,7 @@ type Charges interface {
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
 	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
-	// one comes superseded, which is filled in. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
+	// one comes superseded, which is filled in. Its price is then the order's last quote, unless a later one came in between. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
