@@ -85,8 +85,12 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 			return err
 		}
 	}
+	v := view(c, s.Now())
+	if v.Status == "created" { // whoever asks may still pay it
+		s.prolong(w, r, id)
+	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
-	writeJSON(w, http.StatusOK, view(c, s.Now()))
+	writeJSON(w, http.StatusOK, v)
 	return nil
 }
 
