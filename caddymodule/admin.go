@@ -26,6 +26,7 @@ func init() { caddy.RegisterModule(new(Admin)) }
 //	GET  /pay/events/{id}                one event with its body and deliveries
 //	POST /pay/events/{id}/{action}       {"by", "reason"}: replay, release or discard
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
+//	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -39,6 +40,7 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/pay/events", Handler: caddy.AdminHandlerFunc(a.list)},
 		{Pattern: "/pay/events/", Handler: caddy.AdminHandlerFunc(a.event)},
 		{Pattern: "/pay/reconcile", Handler: caddy.AdminHandlerFunc(a.reconcile)},
+		{Pattern: "/pay/ledger/verify", Handler: caddy.AdminHandlerFunc(a.verifyLedger)},
 	}
 }
 

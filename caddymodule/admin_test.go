@@ -240,6 +240,7 @@ func TestAdminMistakes(t *testing.T) {
 		{"DELETE", "/pay/events/evt_a", "", 405, "takes GET, not DELETE"},
 		{"GET", "/pay/events/evt_a/replay", "", 405, "takes POST, not GET"},
 		{"GET", "/pay/reconcile?date=2026-11-22", "", 405, "takes POST, not GET"},
+		{"GET", "/pay/ledger/verify", "", 405, "takes POST, not GET"},
 		{"GET", "/pay/events?state=lost", "", 400, `state \"lost\" is not one of [pending delivered dead held discarded filtered]`},
 		{"GET", "/pay/events?state=held,lost", "", 400, `state \"lost\"`},
 		{"GET", "/pay/events?limit=0", "", 400, "limit must be 1 to 1000"},
@@ -275,7 +276,7 @@ func TestAdminWithoutSites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			a := runAdmin(t, globals(dir, strings.Replace(global, "LEDGER", ledgerIn(dir), 1))+"http://"+freeAddr(t)+" {\n\trespond ok\n}\n")
-			for _, path := range []string{"GET /pay/events", "GET /pay/events/evt_a", "POST /pay/events/evt_a/replay", "POST /pay/reconcile?date=2026-11-22"} {
+			for _, path := range []string{"GET /pay/events", "GET /pay/events/evt_a", "POST /pay/events/evt_a/replay", "POST /pay/reconcile?date=2026-11-22", "POST /pay/ledger/verify"} {
 				method, path, _ := strings.Cut(path, " ")
 				if status, body := a.do(method, path, "{}", nil); status != http.StatusNotFound || !strings.Contains(body, "the running configuration has no pay directive") {
 					t.Errorf("%s: %d %s", path, status, body)

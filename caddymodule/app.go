@@ -113,7 +113,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.path = path
 	a.closing = make(chan struct{})
-	a.store, a.held = acquireStore(path), true
+	a.store, a.held = acquireStore(path, ctx.Storage()), true
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (a *App) Start() error {
 	}
 	a.work.Go(func() { a.prune(ctx, l) })
 	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
-	acquireStore(a.path)
+	acquireStore(a.path, nil) // it has one
 	go func() {
 		<-ctx.Done()
 		a.work.Wait()

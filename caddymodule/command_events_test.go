@@ -235,7 +235,8 @@ func TestEventCommandHelp(t *testing.T) {
 		"events list --help":    {"--state", "--order_no", "--type", "--since", "--app", "--mode", "--limit", "--before"},
 		"events release --help": {"--reason", "audit log"},
 		"reconcile --help":      {"--date", "yesterday", "Exits 1"},
-		"--help":                {"caddy pay events", "caddy pay reconcile"},
+		"ledger verify --help":  {"Exits 1", "once a week", "--json"},
+		"--help":                {"caddy pay events", "caddy pay reconcile", "caddy pay ledger"},
 	} {
 		var out bytes.Buffer
 		err := payCommand(t, &out, strings.Fields(line)...).ExecuteContext(t.Context())

@@ -21,6 +21,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/certmagic"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
@@ -145,7 +146,7 @@ func (d *demo) openLedger() error {
 	if err != nil {
 		return err
 	}
-	d.ledger = acquireStore(path).open
+	d.ledger = acquireStore(path, &certmagic.FileStorage{Path: filepath.Join(d.dir, "storage")}).open
 	d.closers = append(d.closers, func() { _ = releaseStore(path) })
 	return nil
 }

@@ -149,7 +149,7 @@ func TestRejectedReload(t *testing.T) {
 	defer taken.Close()
 	damaged := write(t, dir, "damaged.db", strings.Repeat("this is not a database ", 100))
 	path, _ := ledgerPath(ledger)
-	before := acquireStore(path)
+	before := acquireStore(path, fileStorage(t))
 	defer func() { _ = releaseStore(path) }()
 	held++
 

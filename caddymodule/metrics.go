@@ -9,8 +9,8 @@ import (
 // The metrics of this process. They are made once and registered with each configuration, so that they go on counting over
 // reloads. No label has a value that comes from outside.
 var metrics = struct {
-	charges, refunds, webhooks, deliveries, reconciled *prometheus.CounterVec
-	delivery                                           prometheus.Histogram
+	charges, refunds, unclear, webhooks, deliveries, reconciled *prometheus.CounterVec
+	delivery                                                    prometheus.Histogram
 }{
 	charges: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "charges_total",
@@ -20,6 +20,10 @@ var metrics = struct {
 		Namespace: "caddy", Subsystem: "pay", Name: "refunds_total",
 		Help: "Requests for a refund, by result: made, failed, unknown (it is being looked for), repeated, or the code of the refusal.",
 	}, []string{"result"}),
+	unclear: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "pay", Name: "refunds_unclear_total",
+		Help: "Refunds that began to wait for a person, since nobody knows whether Ping++ made them, by reason: ambiguous (refunds there may be it, or not), unanswered (asked for twice, and not there).",
+	}, []string{"reason"}),
 	webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "webhooks_total",
 		Help: "Webhooks by result: recorded, duplicate, same_effect, held, or why they were refused (missing, empty, not_base64, wrong_key, malformed, mode, app, rate_limited, unavailable).",
@@ -44,7 +48,7 @@ func registerMetrics(r *prometheus.Registry) error {
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{metrics.charges, metrics.refunds, metrics.webhooks, metrics.deliveries, metrics.reconciled, metrics.delivery} {
+	for _, c := range []prometheus.Collector{metrics.charges, metrics.refunds, metrics.unclear, metrics.webhooks, metrics.deliveries, metrics.reconciled, metrics.delivery} {
 		if err := r.Register(c); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return err
 		}

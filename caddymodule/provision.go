@@ -340,6 +340,7 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
 		After: time.Duration(c.After), Until: time.Duration(c.Until), Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
+		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
 	h.site.Intake.Ask = h.site.Reconciler.Recover
 	return nil

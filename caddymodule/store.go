@@ -2,12 +2,14 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -21,16 +23,18 @@ var stores = caddy.NewUsagePool()
 // store is a ledger that is opened when it is first needed: provisioning, and so `caddy validate`, touches no file. It
 // belongs to no configuration and keeps nothing of one.
 type store struct {
-	path string
+	path    string
+	storage certmagic.Storage // Caddy's: remembers that the ledger was in use
 
 	mu     sync.Mutex
 	ledger ledger.Ledger // nil until opened
 	closed bool
 }
 
-// acquireStore takes a reference on the store of a path; each is given back with one releaseStore.
-func acquireStore(path string) *store {
-	s, _ := stores.LoadOrStore(path, &store{path: path})
+// acquireStore takes a reference on the store of a path; each is given back with one releaseStore. The storage is that of whoever comes
+// first.
+func acquireStore(path string, storage certmagic.Storage) *store {
+	s, _ := stores.LoadOrStore(path, &store{path: path, storage: storage})
 	return s.(*store)
 }
 
@@ -49,12 +53,31 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	case s.ledger != nil:
 		return s.ledger, nil
 	}
-	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Logger: caddy.Log().Named("pay.ledger").With(zap.String("file", s.path))})
+	used, err := newMarker(s.storage, s.path)
 	if err != nil {
 		return nil, err
 	}
+	known, err := used.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Known: known, Logger: ledgerLog(s.path)})
+	if errors.Is(err, sqlite.ErrMissing) {
+		return nil, fmt.Errorf("%w; put it back, or restore it from a backup together with its -wal file; to begin anew on purpose, delete %s from Caddy's storage (%s)",
+			err, used.key, s.storage)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		used.set(ctx)
+	}
 	s.ledger = l
 	return l, nil
+}
+
+func ledgerLog(path string) *zap.Logger {
+	return caddy.Log().Named("pay.ledger").With(zap.String("file", path))
 }
 
 // Destruct closes the ledger when its last user is gone. A request that is still running then gets ledger.ErrClosed, and with it

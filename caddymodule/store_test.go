@@ -4,9 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/caddyserver/certmagic"
+
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/sqlite"
 )
 
 // Every spelling of one file is one store.
@@ -64,7 +68,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := acquireStore(path), acquireStore(path)
+	a, b := acquireStore(path, fileStorage(t)), acquireStore(path, fileStorage(t))
 	if a != b {
 		t.Fatal("one path, two stores")
 	}
@@ -98,7 +102,7 @@ func TestStore(t *testing.T) {
 	}
 
 	// Whoever comes next gets a store of its own, on the same file.
-	c := acquireStore(path)
+	c := acquireStore(path, fileStorage(t))
 	if _, err := c.open(t.Context()); c == a || err != nil {
 		t.Error("the next user:", err)
 	}
@@ -111,7 +115,7 @@ func TestStore(t *testing.T) {
 func TestStoreTriesAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "ledger.db", "this is not a database, and longer than the header of one: it goes on, and on, and on, and on, and on")
-	s := acquireStore(path)
+	s := acquireStore(path, fileStorage(t))
 	defer func() { _ = releaseStore(path) }()
 	if _, err := s.open(t.Context()); err == nil {
 		t.Fatal("opened a text file")
@@ -122,4 +126,78 @@ func TestStoreTriesAgain(t *testing.T) {
 	if _, err := s.open(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// A ledger that was in use and has vanished is not begun anew in silence.
+func TestStoreKnowsItsLedger(t *testing.T) {
+	path, err := ledgerPath(filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	storage := fileStorage(t)
+	open := func() error {
+		s := acquireStore(path, storage)
+		defer func() { _ = releaseStore(path) }()
+		_, err := s.open(t.Context())
+		return err
+	}
+	for range 2 {
+		if err := open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	err = open()
+	m, merr := newMarker(storage, path)
+	if merr != nil {
+		t.Fatal(merr)
+	}
+	if !errors.Is(err, sqlite.ErrMissing) || !strings.Contains(err.Error(), m.key) {
+		t.Fatalf("without its file: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a new one was begun all the same:", err)
+	}
+	if err := os.Rename(path+".moved", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Error("put back:", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.Delete(t.Context(), m.key); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Error("begun anew on purpose:", err)
+	}
+	// Another machine that shares the storage has a ledger of its own under the same path.
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Error("on another machine:", err)
+	}
+}
+
+// A storage that cannot be read does not make a vanished ledger a new one.
+func TestStoreWithoutStorage(t *testing.T) {
+	path, err := ledgerPath(filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := acquireStore(path, &certmagic.FileStorage{Path: write(t, t.TempDir(), "file", "no folder")})
+	defer func() { _ = releaseStore(path) }()
+	if _, err := s.open(t.Context()); err == nil || !strings.Contains(err.Error(), "whether it was used before") {
+		t.Errorf("opened: %v", err)
+	}
+}
+
+func fileStorage(t *testing.T) *certmagic.FileStorage {
+	return &certmagic.FileStorage{Path: t.TempDir()}
 }

@@ -176,7 +176,7 @@ func view(c *ledger.Charge, now time.Time) chargeView {
 	switch {
 	case c.Reversed:
 		v.Status = "reversed"
-	case c.Paid && c.AmountRefunded >= c.Amount:
+	case c.Paid && c.Amount > 0 && c.AmountRefunded >= c.Amount:
 		v.Status = "refunded"
 	case c.Held:
 		v.Status = "held"

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -14,7 +15,7 @@ type orderView struct {
 	OrderNo  string          `json:"order_no"`
 	Mode     string          `json:"mode"`   // live or test
 	Status   string          `json:"status"` // created, paid, held, refunded, reversed or expired
-	Amount   int64           `json:"amount"` // fen, of the charge that the status is about
+	Amount   int64           `json:"amount"` // fen, of the charge that the status is about; 0 while there is none
 	Currency string          `json:"currency"`
 	Charges  []orderedCharge `json:"charges"` // oldest first
 	Refunds  []refundView    `json:"refunds"` // oldest first
@@ -77,13 +78,10 @@ func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) err
 		return &Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
 	}
 	now := s.Now()
-	v.Status = "created" // when all that is known of it is an event that names no charge
-	if len(attempts) > 0 {
-		v.Status = ""
-	}
 	for i := range attempts {
 		v.add(&attempts[i], now)
 	}
+	v.close()
 	refunds, err := l.RefundsOf(ctx, s.Scope, orderNo)
 	if err != nil {
 		return err
@@ -96,8 +94,9 @@ func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) err
 	return nil
 }
 
-// The states of a charge, the one that says most about its order first.
-var statusOrder = []string{"held", "paid", "refunded", "created", "preparing", "unknown", "expired", "reversed", "refused"}
+// The states of a charge at Ping++, the one that says most about its order first. An attempt that Ping++ has no charge of, as far as we
+// know, says nothing about it.
+var statusOrder = []string{"held", "paid", "refunded", "created", "expired", "reversed"}
 
 // add takes an attempt in. Of two that say as much the later counts.
 func (v *orderView) add(c *ledger.Charge, now time.Time) {
@@ -109,14 +108,14 @@ func (v *orderView) add(c *ledger.Charge, now time.Time) {
 		o.TimePaid = unix(c.TimePaid)
 	}
 	v.Charges = append(v.Charges, o)
-	if v.Status == "" || slices.Index(statusOrder, o.Status) <= slices.Index(statusOrder, v.Status) {
+	says := slices.Index(statusOrder, o.Status)
+	if says >= 0 && (v.Status == "" || says <= slices.Index(statusOrder, v.Status)) {
 		v.Status, v.Amount, v.Currency = o.Status, o.Amount, o.Currency
 	}
-	switch v.Status {
-	case "preparing", "unknown", "refused": // of an attempt; the order can still be paid
-		v.Status = "created"
-	}
 }
+
+// close says what an order is of which Ping++ has no charge: it can be paid. So it is when all that is known is an event that names none.
+func (v *orderView) close() { v.Status = cmp.Or(v.Status, "created") }
 
 // attemptStatus is an attempt as the merchant sees it now.
 func attemptStatus(c *ledger.Charge, now time.Time) string {

@@ -93,3 +93,137 @@ func TestAttemptStatus(t *testing.T) {
 		}
 	}
 }
+
+// An order's status and amount are those of the attempts that Ping++ has, whatever else was tried: every combination of three.
+func TestOrderStatus(t *testing.T) {
+	now := time.Unix(1000, 0)
+	soon := now.Add(time.Minute)
+	kinds := []struct {
+		name   string
+		order  string // the status of an order with this attempt alone
+		charge ledger.Charge
+	}{
+		{"preparing", "created", ledger.Charge{State: ledger.Reserving}},
+		{"refused", "created", ledger.Charge{State: ledger.Refused}},
+		{"unknown", "created", ledger.Charge{State: ledger.Unknown}},
+		{"created", "created", ledger.Charge{State: ledger.Open, TimeExpire: soon}},
+		{"expired", "expired", ledger.Charge{State: ledger.Open, TimeExpire: now}},
+		{"reversed", "reversed", ledger.Charge{State: ledger.Open, TimeExpire: soon, Reversed: true}},
+		{"refunded", "refunded", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true}},
+		{"paid", "paid", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true}},
+		{"paid", "paid", ledger.Charge{State: ledger.Unknown, Paid: true}},
+		{"paid", "paid", ledger.Charge{State: ledger.Foreign, Paid: true}},
+		{"held", "held", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true, Held: true}},
+	}
+	best := map[string]int{"held": 6, "paid": 5, "refunded": 4, "created": 3, "expired": 2, "reversed": 1} // of what Ping++ has
+	seen := 0
+	check := func(combination ...int) {
+		var v orderView
+		want := orderView{Status: "created"}
+		rank := 0
+		for place, k := range combination {
+			c := kinds[k].charge
+			if kinds[k].name != "preparing" && kinds[k].name != "refused" && kinds[k].name != "unknown" {
+				c.ID, c.Amount, c.Currency = "ch_1", int64(100+place), "cny"
+				if kinds[k].name == "refunded" {
+					c.AmountRefunded = c.Amount
+				}
+				if n := best[kinds[k].name]; n >= rank { // of two that say as much the later
+					rank, want.Status, want.Amount, want.Currency = n, kinds[k].order, c.Amount, c.Currency
+				}
+			}
+			v.add(&c, now)
+			if got := v.Charges[place].Status; got != kinds[k].name {
+				t.Errorf("the attempt is %s, want %s", got, kinds[k].name)
+			}
+		}
+		v.close()
+		if seen++; v.Status != want.Status || v.Amount != want.Amount || v.Currency != want.Currency {
+			var names []string
+			for _, k := range combination {
+				names = append(names, kinds[k].name)
+			}
+			t.Errorf("%v: %s %d %q, want %s %d %q", names, v.Status, v.Amount, v.Currency, want.Status, want.Amount, want.Currency)
+		}
+	}
+	check()
+	for i := range kinds {
+		check(i)
+		for j := range kinds {
+			check(i, j)
+			for k := range kinds {
+				check(i, j, k)
+			}
+		}
+	}
+	if n := len(kinds); seen != 1+n+n*n+n*n*n {
+		t.Errorf("%d combinations", seen)
+	}
+}
+
+// One attempt was refused, or got no answer, before or after another one: the order is what Ping++ has of it.
+func TestOrderWithAttemptsThatCameToNothing(t *testing.T) {
+	w := newWorld(t)
+	session := w.session(payer)
+	status := func(when, status string, amount int64, attempts ...string) {
+		t.Helper()
+		v := w.orderOf("1001")
+		if v.Status != status || v.Amount != amount || (v.Currency == "cny") != (amount > 0) || len(v.Charges) != len(attempts) {
+			t.Errorf("%s: %+v", when, v)
+			return
+		}
+		for i, want := range attempts {
+			if got := v.Charges[i].Status; got != want {
+				t.Errorf("%s: attempt %d is %s, want %s", when, i, got, want)
+			}
+		}
+	}
+	try := func(want int) answer {
+		t.Helper()
+		a := w.pay(session, "1001")
+		if a.status != want {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return a
+	}
+	w.fault("create_charge", "402", 1)
+	try(402)
+	status("refused", "created", 0, "refused")
+	id := try(201).text("id")
+	status("refused, created", "created", 1999, "refused", "created")
+	w.setQuote(w.answerQuote(map[string]any{"amount": 2500}))
+	w.fault("create_charge", "402", 1)
+	try(402)
+	status("refused, created, refused", "created", 1999, "refused", "created", "refused")
+	w.fault("create_charge", "500", 1)
+	try(503)
+	status("and one without an answer", "created", 1999, "refused", "created", "refused", "unknown")
+	w.webhook(w.payEvent(id))
+	status("the first that Ping++ has is paid", "paid", 1999, "refused", "paid", "refused", "unknown")
+	if a := w.refunding("1001", "R1", 0); a.status != 201 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+}
+
+// A payment that is heard of before Ping++'s answer is recorded has an amount, and is not refunded since 0 is not below 0.
+func TestOrderPaidBeforeItsAnswer(t *testing.T) {
+	w := newWorld(t)
+	id, _ := w.created(w.session(payer), "1002")
+	now := w.clock.Now()
+	held, err := w.ledger.Reserve(t.Context(), ledger.Reservation{Scope: w.site.Scope, OrderNo: "1001", Now: now, Until: now.Add(time.Minute),
+		Number: func(int, int) string { return "1001" }})
+	if err == nil {
+		_, err = w.ledger.Append(t.Context(), &ledger.Event{Scope: w.site.Scope, ID: "evt_1", Type: "charge.succeeded", ObjectID: "ch_1", ChargeID: "ch_1", OrderNo: "1001",
+			Number: held.Number, Lane: "1001", Source: ledger.Webhook, Created: now, Received: now, Due: now, Body: []byte("{}"), State: ledger.Pending,
+			Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: 700, Currency: "cny", Time: now}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := w.orderOf("1001"); v.Status != "paid" || v.Amount != 700 || v.Currency != "cny" || v.Charges[0].Amount != 700 {
+		t.Errorf("%+v", v)
+	}
+	if v := w.orderOf("1002"); v.Status != "created" || *v.Charges[0].Charge != id {
+		t.Errorf("%+v", v)
+	}
+}

@@ -65,7 +65,7 @@ var codes = map[string]struct {
 	"source_forbidden": {http.StatusForbidden, "The merchant API does not answer this address. See allow in merchant_api.", "该来源地址无权访问商户接口，请检查 merchant_api 的 allow 配置。"},
 	"refund_invalid":   {http.StatusBadRequest, "The refund's request cannot be used; see the member field.", "退款请求参数有误，见 field。"},
 	"refund_exceeds":   {http.StatusConflict, "More than what is left of the payment cannot be refunded.", "退款金额超过剩余可退金额。"},
-	"refund_rejected":  {http.StatusPaymentRequired, "The payment channel refused the refund; see failure_code and failure_msg.", "支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
+	"refund_rejected":  {http.StatusPaymentRequired, "Ping++ or the payment channel refused the refund; see failure_code and failure_msg.", "Ping++ 或支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
 	"charge_not_paid":  {http.StatusConflict, "The payment has not been made, so there is nothing to refund.", "该笔支付尚未完成，无法退款。"},
 
 	"ledger_unavailable": {http.StatusServiceUnavailable, "This cannot be recorded right now. Try again shortly.", "暂时无法记录，请稍后重试。"},

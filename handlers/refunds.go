@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -35,6 +34,8 @@ type refundRequest struct {
 	RefundNo    string
 	Amount      int64 // fen; 0: everything that is left
 	Description string
+
+	FundingSource string // Ping++'s word; empty: its default
 }
 
 // refundView is what the merchant sees of a refund.
@@ -114,12 +115,6 @@ func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// rejectedRefund is the answer for a refund that Ping++ refused, however often it is asked for.
-func rejectedRefund(re *ledger.Refund) *Problem {
-	return &Problem{Code: "refund_rejected", Cause: fmt.Errorf("%s: %s", re.FailureCode, re.FailureMsg),
-		Members: map[string]any{"refund_no": re.RefundNo, "failure_code": re.FailureCode, "failure_msg": re.FailureMsg}}
-}
-
 // refund serves GET /pay/refunds/{refund_no}.
 func (s *Site) refund(w http.ResponseWriter, r *http.Request, refundNo string) error {
 	l, err := s.open(r.Context())
@@ -144,7 +139,7 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 	if err != nil {
 		return nil, false, err
 	}
-	res := ledger.RefundReservation{Scope: s.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, Owner: rand.Text()}
+	res := ledger.RefundReservation{Scope: s.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, FundingSource: req.FundingSource, Owner: rand.Text()}
 	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -166,7 +161,7 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 	}
 	lease := ledger.RefundLease{Scope: s.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
 	if err := s.Reconciler.MakeRefund(ctx, l, re, lease, fresh); err != nil {
-		return nil, fresh, refundProblem(err)
+		return nil, fresh, refundProblem(req.RefundNo, err)
 	}
 	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
 	return re, fresh, err
@@ -282,32 +277,8 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 	}
 }
 
-// refundProblem gives Ping++'s refusal its code: nothing came of the refund, and its number is free again.
-func refundProblem(err error) error {
-	if errors.Is(err, relay.ErrOrderUnknown) {
-		return &Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
-	}
-	perr, ok := errors.AsType[*pingpp.Error](err)
-	if !ok {
-		return err
-	}
-	if perr.Kind == pingpp.InvalidRequest && perr.Status != 0 {
-		switch {
-		case perr.Param == "amount" || perr.Param == "charge_amount" || perr.Param == "" && perr.Code == "": // more than is left, or nothing is
-			return problem("refund_exceeds", err)
-		case perr.Param == "Refund_time":
-			return &Problem{Code: "refund_rejected", Cause: err, Members: map[string]any{"failure_code": "refund_time", "failure_msg": perr.Message}}
-		case perr.Code == "charge_unexpected_status":
-			return problem("charge_not_paid", err)
-		}
-		return &Problem{Code: "provider_rejected", Cause: err, Members: map[string]any{"failure_code": perr.Code, "failure_msg": perr.Message}}
-	}
-	p, _ := createProblem(err)
-	return p
-}
-
 func refundNoUsed() *Problem {
-	p := invalidRefund("refund_no", "This refund_no was used for another refund: charge, amount or description differ. Take a new one.", "该 refund_no 已用于另一笔退款（支付单、金额或描述不同），请使用新的 refund_no。")
+	p := invalidRefund("refund_no", "This refund_no was used for another refund: charge, amount, description or funding_source differ. Take a new one.", "该 refund_no 已用于另一笔退款（支付单、金额、描述或 funding_source 不同），请使用新的 refund_no。")
 	p.HTTPStatus = http.StatusConflict
 	return p
 }
@@ -323,7 +294,8 @@ func readRefundRequest(w http.ResponseWriter, r *http.Request) (*refundRequest, 
 		return nil, err
 	}
 	req := &refundRequest{}
-	texts := map[string]*string{"order_no": &req.OrderNo, "charge": &req.Charge, "refund_no": &req.RefundNo, "description": &req.Description}
+	texts := map[string]*string{"order_no": &req.OrderNo, "charge": &req.Charge, "refund_no": &req.RefundNo, "description": &req.Description,
+		"funding_source": &req.FundingSource}
 	for name, raw := range fields {
 		if name == "amount" {
 			if req.Amount, err = strconv.ParseInt(string(raw), 10, 64); err != nil || req.Amount <= 0 {
@@ -333,10 +305,13 @@ func readRefundRequest(w http.ResponseWriter, r *http.Request) (*refundRequest, 
 		}
 		into, known := texts[name]
 		if !known {
-			return nil, invalidRefund(name, "There is no such field. Allowed are order_no or charge, refund_no, amount and description.", "没有该字段，允许的字段有：order_no 或 charge、refund_no、amount、description。")
+			return nil, invalidRefund(name, "There is no such field. Allowed are order_no or charge, refund_no, amount, description and funding_source.", "没有该字段，允许的字段有：order_no 或 charge、refund_no、amount、description、funding_source。")
 		}
 		if string(raw) == "null" || json.Unmarshal(raw, into) != nil {
 			return nil, invalidRefund(name, name+" must be a string.", name+" 必须是字符串。")
+		}
+		if name == "funding_source" && req.FundingSource != pingpp.UnsettledFunds && req.FundingSource != pingpp.RechargeFunds {
+			return nil, invalidRefund(name, "funding_source must be unsettled_funds or recharge_funds; leave it out for Ping++'s default.", "funding_source 只能是 unsettled_funds 或 recharge_funds；使用 Ping++ 默认值时请省略该字段。")
 		}
 	}
 	length := utf8.RuneCountInString(req.Description)

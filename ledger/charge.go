@@ -25,8 +25,8 @@ type Charge struct {
 	Channel    string
 	Payer      string    // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
 	PayerAppID string    // the WeChat appid that the openid belongs to; empty for a visitor
-	Amount     int64     // fen
-	Currency   string    // cny
+	Amount     int64     // fen; of an attempt whose charge is not known: what its payment's event says, 0 before
+	Currency   string    // cny, likewise
 	Host       string    // the public host it was created on
 	Created    time.Time // by Ping++'s clock once it answered
 	TimeExpire time.Time

@@ -55,6 +55,9 @@ type Ledger interface {
 	// not signalled, so a watcher also looks by itself now and then.
 	Watch(topic Topic) (changed <-chan struct{}, stop func())
 
+	// Verify reads the whole ledger and says in what way it is damaged, a hundred faults at most; none when it is sound. It may take minutes.
+	Verify(ctx context.Context) (faults []string, err error)
+
 	// Close waits for what is being written, then closes. Later calls return ErrClosed. Closing twice is harmless.
 	Close() error
 }

@@ -21,6 +21,7 @@ const (
 var (
 	ErrRefundDiffers = errors.New("ledger: this refund number was used with other parameters")
 	ErrRefundExceeds = errors.New("ledger: more than what is left of the charge")
+	ErrRefundTaken   = errors.New("ledger: what Ping++ calls by this id is another refund of ours") // of RefundMade
 )
 
 // Refund is money that goes back, or is to go back, from a charge.
@@ -33,6 +34,7 @@ type Refund struct {
 	Amount        int64  // fen
 	Whole         bool   // no amount was asked for: it is what was left
 	Description   string
+	FundingSource string // which of the merchant's funds it comes from, in Ping++'s word; empty: Ping++'s default
 	State         RefundState
 	ID            string // Ping++'s, re_…; empty until it answered
 	FailureCode   string
@@ -40,6 +42,8 @@ type Refund struct {
 	Created       time.Time // when it was first asked for
 	TimeSucceeded time.Time
 	Asked         time.Time // when Ping++ was last asked to make it
+	Asks          int       // how often Ping++ was asked, and may have made it; 0 for one made elsewhere
+	Unclear       string    // why a person has to look at it, in a word, while its outcome is not known; else empty
 	NextQuery     time.Time // when it will be looked up next; zero: not any more
 }
 
@@ -55,6 +59,8 @@ type RefundReservation struct {
 	Amount      int64  // fen; 0: everything that is left
 	Description string
 
+	FundingSource string
+
 	Paid  int64     // fen that the charge was paid, as Ping++ says
 	Owner string    // who asks; unique among all processes and requests
 	Now   time.Time // and when the lease ends:
@@ -66,6 +72,21 @@ type RefundLease struct {
 	Scope    Scope
 	RefundNo string
 	Owner    string
+}
+
+// RefundAsk says that Ping++ is about to be asked for a refund.
+type RefundAsk struct {
+	Through string // the Ping++ order to ask through, if any
+	Asks    int    // how often Ping++ may have made the refund, with this time
+	Now     time.Time
+	Until   time.Time // when the lease ends
+}
+
+// RefundPause says how a refund whose outcome is not known goes on.
+type RefundPause struct {
+	Next    time.Time // when it is looked up; zero: nothing came of it, the record goes, its number and amount are free again
+	Asks    int       // how often Ping++ may have made it
+	Unclear string    // see Refund
 }
 
 // RefundChange is what an event says about a refund.
@@ -86,25 +107,27 @@ type Refunds interface {
 	// amount reserved, leased to the owner, and comes back with fresh true: Ping++ has not been asked. ErrRefundExceeds when the
 	// amount, or anything at all, is more than what is left of the charge.
 	//
-	// A number that is recorded comes back as it stands, with fresh false, however little is left; ErrRefundDiffers when charge, amount or
-	// description are not the recorded ones. While its outcome is not known the owner is leased it: Ping++ may have been asked.
+	// A number that is recorded comes back as it stands, with fresh false, however little is left; ErrRefundDiffers when charge, amount,
+	// description or funding source are not the recorded ones. While its outcome is not known the owner is leased it: Ping++ may have been asked.
 	//
 	// ErrReserved while somebody else holds this refund, or another one of the charge whose outcome is not known: a charge's
 	// refunds are made one after the other.
 	ReserveRefund(ctx context.Context, r RefundReservation) (re *Refund, fresh bool, err error)
-	// AskRefund records, for the holder of the lease, that Ping++ is about to be asked again, and through which of its orders; it prolongs
-	// the lease. ErrNotFound when the lease is no longer held.
-	AskRefund(ctx context.Context, l RefundLease, through string, now, until time.Time) error
+	// AskRefund records, for the holder of the lease, that Ping++ is about to be asked again; it prolongs the lease. ErrNotFound when the
+	// lease is no longer held.
+	AskRefund(ctx context.Context, l RefundLease, a RefundAsk) error
 	// RefundMade records Ping++'s id of a refund, and when to look it up, and ends the lease. It works after the lease was lost, since the
-	// refund is real. What an event has said first stays. An error when the refund has another id already.
+	// refund is real. What an event has said first stays, also when it was taken for a refund made elsewhere: there is one record of an id.
+	// ErrRefundTaken, and nothing changes, when the id is that of another refund of ours; another error when the refund has another id already.
 	RefundMade(ctx context.Context, l RefundLease, id string, next time.Time) error
-	// ReleaseRefund ends the lease. A zero next says that nothing came of it: the record goes, its number and amount are free
-	// again. Otherwise the outcome is not known, and the refund is looked up at next. ErrNotFound when the lease is no longer held.
-	ReleaseRefund(ctx context.Context, l RefundLease, next time.Time) error
+	// ReleaseRefund ends the lease of a refund that was not made, as far as is known. ErrNotFound when the lease is no longer held.
+	ReleaseRefund(ctx context.Context, l RefundLease, p RefundPause) error
 	// Refund returns a refund by the merchant's number, or ErrNotFound.
 	Refund(ctx context.Context, scope Scope, refundNo string) (*Refund, error)
 	// RefundsOf returns all refunds of an order by the merchant's number, oldest first, those made elsewhere too; none is no error.
 	RefundsOf(ctx context.Context, scope Scope, orderNo string) ([]Refund, error)
+	// RefundsOfCharge returns all refunds of a charge in the order in which they were recorded, those made elsewhere too; none is no error.
+	RefundsOfCharge(ctx context.Context, scope Scope, chargeID string) ([]Refund, error)
 	// ClaimRefunds leases refunds that are not final and whose NextQuery has come, oldest first.
 	ClaimRefunds(ctx context.Context, c QueryClaim) ([]Refund, error)
 	// RefundQueried ends the lease of a look-up that brought nothing new, and says when the next is due; zero: never.

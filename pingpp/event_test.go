@@ -35,7 +35,7 @@ func TestParseEvent(t *testing.T) {
 	}
 	want := &Refund{
 		ID: "re_1", ChargeID: "ch_1", OrderNo: "T20261123001", Status: "succeeded", Amount: 300, Succeed: true,
-		Created: 1795420900, TimeSucceeded: 1795420950, Metadata: map[string]string{"pay_refund_no": "R1"},
+		Created: 1795420900, TimeSucceeded: 1795420950, Description: "d", Metadata: map[string]string{"pay_refund_no": "R1"},
 		Raw: []byte(refund),
 	}
 	if !reflect.DeepEqual(e.Refund, want) || e.App != "" || e.ObjectID != "re_1" || e.ChargeID != "ch_1" || e.OrderNo != "T20261123001" {

@@ -190,6 +190,13 @@ func TestCreateRefund(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	for _, lost := range []string{`{}`, `[]`, `null`, `{"other":"1"}`} { // it names our charge and our amount: that is the answer
+		re, err := serve(t, answer(200, strings.Replace(refund, `{"pay_refund_no":"R1"}`, lost, 1))).
+			CreateRefund(t.Context(), "ch_1", &RefundParams{Amount: 300, Description: "x", Metadata: map[string]any{"pay_refund_no": "R1"}})
+		if err != nil || re.ID != "re_1" {
+			t.Errorf("metadata %s: %+v, %v", lost, re, err)
+		}
+	}
 	_, err = serve(t, answer(200, strings.Replace(refund, "ch_1", "ch_2", 1))).CreateRefund(t.Context(), "ch_1", &RefundParams{Description: "d"})
 	wantKind(t, err, Malformed, true)
 	_, err = serve(t, answer(400, `{"error":{"type":"invalid_request_error","message":"请使用商品订单号进行操作。","code":"charge_request_invalid"}}`)).

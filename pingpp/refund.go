@@ -22,7 +22,8 @@ type RefundParams struct {
 	Amount int64
 
 	// Metadata comes back in the refund and in its events: at most 10 flat pairs, 1000 characters in all. There is no
-	// idempotency key at Ping++: a number of the merchant's own in here is how a refund whose answer was lost is found again.
+	// idempotency key at Ping++: a number of the merchant's own in here is how a refund whose answer was lost is found again, as a
+	// rule: an answer without it is the refund all the same.
 	Metadata map[string]any
 
 	FundingSource string // UnsettledFunds or RechargeFunds; empty: not sent
@@ -38,6 +39,7 @@ type Refund struct {
 	Succeed       bool
 	Created       int64 // Unix seconds, as TimeSucceeded
 	TimeSucceeded int64 // 0 until then
+	Description   string
 	FailureCode   string
 	FailureMsg    string
 	Metadata      map[string]string // values that are no strings as their JSON text
@@ -68,7 +70,7 @@ func readRefund(o object, raw []byte) (*Refund, error) {
 	re := &Refund{
 		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
 		Amount: r.mustMoney("amount"), Succeed: r.mustFlag("succeed"),
-		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"),
+		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"), Description: r.note("description"),
 		FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"), Metadata: r.pairs("metadata"), Raw: raw,
 	}
 	if kind := r.text("object"); kind != "refund" {
@@ -105,14 +107,16 @@ func (p *RefundParams) check() error {
 	return nil
 }
 
-// matches refuses a refund other than the one asked for.
+// matches refuses a refund other than the one asked for. Metadata that says something else is another's; what is not there at all was
+// lost, and the refund is the one asked for all the same.
 func (p *RefundParams) matches(re *Refund) error {
 	if p.Amount != 0 && re.Amount != p.Amount {
 		return mismatch("amount", re.Amount, p.Amount)
 	}
 	for key, want := range p.Metadata {
-		if text, ok := want.(string); ok && re.Metadata[key] != text {
-			return mismatch("metadata."+clean(key, maxWord), re.Metadata[key], text)
+		got, there := re.Metadata[key]
+		if text, ok := want.(string); ok && there && got != text {
+			return mismatch("metadata."+clean(key, maxWord), got, text)
 		}
 	}
 	return nil

@@ -182,7 +182,7 @@ func TestParseRefund(t *testing.T) {
 	re, err := ParseRefund([]byte(refund))
 	want := &Refund{
 		ID: "re_1", ChargeID: "ch_1", OrderNo: "T20261123001", Status: "succeeded", Amount: 300, Succeed: true,
-		Created: 1795420900, TimeSucceeded: 1795420950, Metadata: map[string]string{"pay_refund_no": "R1"}, Raw: []byte(refund),
+		Created: 1795420900, TimeSucceeded: 1795420950, Description: "d", Metadata: map[string]string{"pay_refund_no": "R1"}, Raw: []byte(refund),
 	}
 	if err != nil || !reflect.DeepEqual(re, want) {
 		t.Errorf("got %+v, %v, want %+v", re, err, want)

@@ -46,9 +46,13 @@ type ReconcilerConfig struct {
 	// Observe is told of every look-up: paid, unpaid, reversed, found, absent, refund_succeeded, refund_failed, refund_pending, error.
 	// May be nil.
 	Observe func(result string)
-	Now     func() time.Time // default time.Now
-	Rand    func() float64   // in [0, 1), for jitter; default math/rand/v2
-	Logger  *zap.Logger
+
+	// Unclear is told of every refund that begins to wait for a person, and why: ambiguous or unanswered. May be nil.
+	Unclear func(why string)
+
+	Now    func() time.Time // default time.Now
+	Rand   func() float64   // in [0, 1), for jitter; default math/rand/v2
+	Logger *zap.Logger
 }
 
 // Reconciler finds payments whose webhook does not come, by asking Ping++. It knows our own charges only.
@@ -76,6 +80,9 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string) {}
+	}
+	if cfg.Unclear == nil {
+		cfg.Unclear = func(string) {}
 	}
 	if cfg.Questions == nil {
 		cfg.Questions = NewQuestions()

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -27,7 +26,8 @@ const (
 	refundAfter   = 30 * time.Second // a pending refund is looked up first; as a rule its webhook is faster
 	refundLost    = 10 * time.Second // until a refund whose answer was lost is looked for
 	refundQuiet   = time.Minute      // how long one that was not found may still be on its way: it is not asked for again before
-	refundGiveUp  = 24 * time.Hour   // one that could not be made for so long will not be
+	refundGiveUp  = 24 * time.Hour   // one that is not at Ping++ after so long will not be made
+	refundAsks    = 2                // how often Ping++ is asked for one, as long as it may have heard of it each time
 	refundsUntil  = 60 * 24 * time.Hour
 	refundPages   = 10 // of 100; WeChat has at most 50 refunds of a charge
 	orderPages    = 20 // of 100, when the Ping++ order of a charge is looked for
@@ -38,26 +38,27 @@ const (
 var ErrOrderUnknown = errors.New("relay: the charge belongs to a Ping++ order that could not be found")
 
 // MakeRefund carries out a refund that the lease's owner has reserved. One that is not fresh may exist at Ping++: it is looked for
-// there first, and asked for again only when it is not found and long enough has passed for it to have arrived.
+// there first, and asked for again only when nothing there can be it, long enough has passed for it to have arrived, and that was not done
+// before. Otherwise a person has to look, while we go on looking too.
 //
 // Without an error the ledger knows more than before: the refund is pending, or has failed, or its outcome is not known yet, and the
 // reconciler goes on with it. An [*pingpp.Error] or ErrOrderUnknown says that nothing came of it and that a fresh refund's record is gone; any other error that the ledger
 // could not be written, and the reconciler goes on with what it has.
 func (r *Reconciler) MakeRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool) error {
 	if !fresh {
-		found, err := r.findRefund(ctx, re)
+		if settled, err := r.settleUnknown(ctx, l, re, lease); settled || err != nil {
+			return err
+		}
 		now := r.cfg.Now()
 		switch {
-		case err != nil:
-			r.logRefund(re, "a refund whose outcome is not known could not be looked for", err)
-			return l.ReleaseRefund(ctx, lease, now.Add(r.gap(now.Sub(re.Created))))
-		case found != nil:
-			return r.recordRefund(ctx, l, re, lease, found)
 		case now.Sub(re.Asked) < refundQuiet:
-			return l.ReleaseRefund(ctx, lease, re.Asked.Add(refundQuiet))
+			return r.pauseRefund(ctx, l, re, lease, re.Asked.Add(refundQuiet))
 		case now.Sub(re.Created) >= refundGiveUp:
-			return r.refuseRefund(ctx, l, re, "not_made", "Ping++ could not be asked for this refund within a day.")
+			return r.refuseRefund(ctx, l, re, "not_made", "Ping++ did not make this refund within a day.")
+		case re.Asks >= refundAsks:
+			return r.awaitPerson(ctx, l, re, lease, refundUnanswered)
 		}
+		re.Asks, re.Unclear = re.Asks+1, ""
 	}
 	made, err := r.askRefund(ctx, l, re, lease, fresh)
 	if err == nil {
@@ -69,7 +70,7 @@ func (r *Reconciler) MakeRefund(ctx context.Context, l ledger.Ledger, re *ledger
 // askRefund asks Ping++ for a refund, of the charge or through the order that it belongs to.
 func (r *Reconciler) askRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool) (*pingpp.Refund, error) {
 	if now := r.cfg.Now(); !fresh || now.Sub(re.Asked) >= refundCall { // a process that stood still may have lost its lease
-		if err := l.AskRefund(ctx, lease, re.Through, now, now.Add(RefundLease)); err != nil {
+		if err := l.AskRefund(ctx, lease, ledger.RefundAsk{Through: re.Through, Asks: re.Asks, Now: now, Until: now.Add(RefundLease)}); err != nil {
 			return nil, err
 		}
 	}
@@ -79,11 +80,11 @@ func (r *Reconciler) askRefund(ctx context.Context, l ledger.Ledger, re *ledger.
 	}
 	order, err := r.orderOf(ctx, l, re)
 	if err != nil {
-		return nil, err
+		return nil, notAskedError{err}
 	}
 	re.Through = order
 	now := r.cfg.Now()
-	if err := l.AskRefund(ctx, lease, order, now, now.Add(RefundLease)); err != nil {
+	if err := l.AskRefund(ctx, lease, ledger.RefundAsk{Through: order, Asks: re.Asks, Now: now, Until: now.Add(RefundLease)}); err != nil {
 		return nil, err
 	}
 	return r.sendRefund(ctx, re)
@@ -94,10 +95,12 @@ func (r *Reconciler) sendRefund(ctx context.Context, re *ledger.Refund) (*pingpp
 	defer cancel()
 	metadata := map[string]any{metaRefundNo: re.RefundNo}
 	if re.Through == "" {
-		return r.cfg.Pingpp.CreateRefund(ctx, re.ChargeID, &pingpp.RefundParams{Amount: re.Amount, Description: re.Description, Metadata: metadata})
+		return r.cfg.Pingpp.CreateRefund(ctx, re.ChargeID, &pingpp.RefundParams{
+			Amount: re.Amount, Description: re.Description, Metadata: metadata, FundingSource: re.FundingSource,
+		})
 	}
 	made, err := r.cfg.Pingpp.RefundOrder(ctx, re.Through, &pingpp.OrderRefundParams{
-		ChargeID: re.ChargeID, ChargeAmount: re.Amount, Description: re.Description, Metadata: metadata,
+		ChargeID: re.ChargeID, ChargeAmount: re.Amount, Description: re.Description, Metadata: metadata, FundingSource: re.FundingSource,
 	})
 	if err != nil {
 		return nil, err
@@ -105,25 +108,9 @@ func (r *Reconciler) sendRefund(ctx context.Context, re *ledger.Refund) (*pingpp
 	return made[0], nil
 }
 
-// notMade records why Ping++ did not answer with a refund. What was promised before is not taken back for a failure that may pass.
-func (r *Reconciler) notMade(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool, err error) error {
-	perr, ok := errors.AsType[*pingpp.Error](err)
-	now := r.cfg.Now()
-	switch {
-	case ok && perr.Unknown():
-		r.logRefund(re, "the outcome of a refund is not known; it is looked for at Ping++ before it is asked for again", err)
-		return l.ReleaseRefund(ctx, lease, now.Add(refundLost))
-	case ok && perr.Kind == pingpp.Channel:
-		r.logRefund(re, "the payment channel refused a refund", err)
-		return r.refuseRefund(ctx, l, re, perr.Code, perr.Message)
-	case fresh:
-		return errors.Join(err, l.ReleaseRefund(ctx, lease, time.Time{}))
-	case ok && (perr.Kind == pingpp.InvalidRequest || perr.Kind == pingpp.NotFound):
-		r.logRefund(re, "Ping++ refused a refund", err)
-		return r.refuseRefund(ctx, l, re, perr.Code, perr.Message)
-	}
-	r.logRefund(re, "a refund could not be asked for", err)
-	return l.ReleaseRefund(ctx, lease, now.Add(r.gap(now.Sub(re.Created))))
+// pauseRefund lets go of a refund whose outcome is not known, until it is looked up next.
+func (r *Reconciler) pauseRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, next time.Time) error {
+	return l.ReleaseRefund(ctx, lease, ledger.RefundPause{Next: next, Asks: re.Asks, Unclear: re.Unclear})
 }
 
 func (r *Reconciler) logRefund(re *ledger.Refund, message string, err error) {
@@ -138,7 +125,12 @@ func (r *Reconciler) recordRefund(ctx context.Context, l ledger.Ledger, re *ledg
 		r.cfg.Logger.Error("a refund at Ping++ has another amount than we know", zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID),
 			zap.Int64("there", found.Amount), zap.Int64("here", re.Amount))
 	}
-	if err := l.RefundMade(ctx, lease, found.ID, r.cfg.Now().Add(refundAfter)); err != nil {
+	err := l.RefundMade(ctx, lease, found.ID, r.cfg.Now().Add(refundAfter))
+	if errors.Is(err, ledger.ErrRefundTaken) { // an answer that was meant for another, or somebody else took it just now
+		r.logRefund(re, "Ping++ calls two refunds by one id; this one's outcome is not known", err)
+		return r.pauseRefund(ctx, l, re, lease, r.cfg.Now().Add(refundLost))
+	}
+	if err != nil {
 		return fmt.Errorf("refund %s was made but could not be recorded: %w", found.ID, err)
 	}
 	r.cfg.Logger.Info("refund made", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID), zap.String("refund_no", re.RefundNo),
@@ -150,14 +142,6 @@ func (r *Reconciler) recordRefund(ctx context.Context, l ledger.Ledger, re *ledg
 }
 
 func (r *Reconciler) live() bool { return r.cfg.Scope.Mode == ledger.Live }
-
-// refuseRefund records that a refund will not be made.
-func (r *Reconciler) refuseRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, code, message string) error {
-	if code == "" {
-		code = "refund_refused"
-	}
-	return r.acceptRefund(ctx, l, re, refusedEvent(re, code, message, r.live(), r.cfg.Now()))
-}
 
 // acceptRefund records a refund's outcome as an event: its record ends with it in the same write.
 func (r *Reconciler) acceptRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, e *pingpp.Event) error {
@@ -185,13 +169,6 @@ func (r *Reconciler) LearnRefunds(ctx context.Context, l ledger.Ledger, chargeID
 		return failed != nil
 	})
 	return errors.Join(failed, err)
-}
-
-// findRefund looks for a refund at Ping++ by the merchant's number; nil when it is not there.
-func (r *Reconciler) findRefund(ctx context.Context, re *ledger.Refund) (*pingpp.Refund, error) {
-	return r.searchRefunds(ctx, re, func(found *pingpp.Refund) bool {
-		return found.Metadata[metaRefundNo] == re.RefundNo && found.ChargeID == re.ChargeID
-	})
 }
 
 // searchRefunds goes through the refunds of a charge, or of its Ping++ order, until one matches.
@@ -347,21 +324,6 @@ func refundEvent(re *pingpp.Refund, live bool, now time.Time) *pingpp.Event {
 		}
 	}
 	return queriedEvent("evt_q_"+re.ID+"_refund_"+outcome, "refund."+outcome, re.ID, re, live, created)
-}
-
-// refusedEvent is the event of a refund that Ping++ never made.
-func refusedEvent(re *ledger.Refund, code, message string, live bool, now time.Time) *pingpp.Event {
-	raw, err := json.Marshal(map[string]any{
-		"id": nil, "object": "refund", "amount": re.Amount, "created": re.Created.Unix(), "succeed": false, "status": "failed", "time_succeed": nil,
-		"description": re.Description, "failure_code": code, "failure_msg": message, "metadata": map[string]string{metaRefundNo: re.RefundNo},
-		"charge": re.ChargeID,
-	})
-	if err != nil { // texts and numbers always encode
-		panic(err)
-	}
-	refused := &pingpp.Refund{ChargeID: re.ChargeID, Status: "failed", Amount: re.Amount, Created: re.Created.Unix(), FailureCode: code,
-		FailureMsg: message, Metadata: map[string]string{metaRefundNo: re.RefundNo}, Raw: raw}
-	return queriedEvent("evt_q_"+re.ChargeID+"_"+re.RefundNo+"_refund_failed", "refund.failed", re.RefundNo, refused, live, now.Unix())
 }
 
 func queriedEvent(id, typ, objectID string, re *pingpp.Refund, live bool, created int64) *pingpp.Event {

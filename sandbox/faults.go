@@ -28,8 +28,10 @@ type fault struct {
 }
 
 var (
-	apiFaults     = []string{"502", "502_json", "500", "200_error", "200_null", "200_html", "empty", "402", "403", "429", "401", "slow", "drop", "truncate", "endless"}
+	apiFaults     = []string{"400", "502", "502_json", "500", "200_error", "200_null", "200_html", "empty", "402", "403", "429", "401", "slow", "drop", "truncate", "endless"}
 	eventFaults   = []string{"duplicate", "late", "missing", "disorder"}
+	refundFates   = []string{"failed", "failed_later", "stuck"}
+	refundLosses  = []string{"no_metadata", "no_description", "no_texts"}
 	attemptFaults = []string{"bad_signature", "empty_signature", "no_signature", "altered_body"}
 	wechatFaults  = []string{"502", "500", "200_null", "200_html", "empty", "slow", "drop", "truncate", "endless"} // and every errcode
 	errcode       = regexp.MustCompile(`^(-1|[1-9][0-9]{4,6})$`)
@@ -53,7 +55,7 @@ var faultNames = map[string][]string{
 	opRefundOrder:  apiFaults,
 	opOrderRefunds: apiFaults,
 	opEvent:        append([]string{"wrong_event"}, apiFaults...),
-	opRefund:       {"failed", "failed_later", "stuck"},
+	opRefund:       append(append([]string{}, refundFates...), refundLosses...),
 	opNotify:       {"502", "500", "200_html", "empty", "slow", "drop"},
 	opSession:      wechatFaults,
 	opOAuth:        wechatFaults,
@@ -191,6 +193,8 @@ func (s *Sandbox) instead(r *http.Request, f fault) (response, bool) {
 		return asError(down, http.StatusBadGateway)
 	case "200_error":
 		return asError(down, http.StatusOK)
+	case "400":
+		return asError(&apiError{kind: invalidRequest, zh: "请求无法处理。", en: "The request cannot be processed."}, http.StatusBadRequest)
 	case "401":
 		return asError(&apiError{kind: invalidRequest, zh: "提供了无效的 API KEY: sk_test_************************。", en: "Invalid API key provided: sk_test_************************"}, http.StatusUnauthorized)
 	case "402":

@@ -55,6 +55,7 @@ func TestAPIFaults(t *testing.T) {
 			content string
 			kind    any
 		}{
+			"400":       {400, apiJSON, "invalid_request_error"},
 			"502":       {502, "text/html", nil},
 			"502_json":  {502, apiJSON, "api_error"},
 			"500":       {500, apiJSON, "api_error"},
@@ -226,7 +227,7 @@ func TestFaultsThatDoNotExist(t *testing.T) {
 	b := start(t, Config{})
 	for body, want := range map[string]string{
 		`{"on":"refunds","fault":"502"}`:                                "cancel_order, create_charge, create_order, create_refund, get_charge, get_event, get_order, get_refund, getticket, jscode2session, list_charges, list_orders, list_refunds, notify, oauth_access_token, order_charges, order_refunds, pay_order, refund, refund_order, reverse_charge, stable_token, token, webhook",
-		`{"on":"refund","fault":"502"}`:                                 "failed, failed_later, stuck",
+		`{"on":"refund","fault":"502"}`:                                 "failed, failed_later, stuck, no_metadata, no_description, no_texts",
 		`{"on":"create_charge","fault":"504"}`:                          "502_json",
 		`{"on":"list_charges","fault":"wrong_charge"}`:                  "200_error",
 		`{"on":"jscode2session","fault":"1"}`:                           "errcode",

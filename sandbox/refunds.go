@@ -96,6 +96,9 @@ func readRefundParams(body []byte) (p refundParams, refusal *apiError) {
 	return p, nil
 }
 
+// Some channels take a shorter description than Ping++ does, in bytes.
+var shortDescriptions = map[string]int{"cmb_wallet": 99, "jdpay_wap": 128, "paypal": 30}
+
 // createRefund answers POST /v1/charges/{id}/refunds.
 func (s *Sandbox) createRefund(chargeID string, body []byte, live bool) (any, *apiError) {
 	s.mu.Lock()
@@ -121,6 +124,9 @@ func (s *Sandbox) createRefund(chargeID string, body []byte, live bool) (any, *a
 // refund makes a refund of a charge, with a status to have at once or, if that is empty, as its fault would have it:
 // pending, and then succeeded.
 func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *apiError) {
+	if most, short := shortDescriptions[c.Channel]; short && len(p.description) > most {
+		return nil, tooLong("description", most)
+	}
 	now := s.cfg.Now()
 	amount, refusal := c.refundable(p.amount, now)
 	if refusal != nil {
@@ -130,6 +136,14 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 		Object: "refund", Amount: amount, Currency: c.Currency, Created: now.Unix(), Status: "pending",
 		Description: p.description, Metadata: p.metadata, Charge: c.ID, ChargeOrderNo: c.OrderNo, FundingSource: p.fundingSource,
 		of: c, request: s.newRequest(), due: time.Now().Add(s.scaled(refundWait)),
+	}
+	if f, lost := s.takeFault(opRefund, refundLosses); lost {
+		if f.name != "no_description" {
+			re.Metadata = nil
+		}
+		if f.name != "no_metadata" {
+			re.Description = ""
+		}
 	}
 	for re.ID == "" || s.refunds[re.ID] != nil {
 		re.OrderNo = s.random(alnum, 24)
@@ -145,7 +159,7 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 
 	fate := status
 	if fate == "" {
-		f, _ := s.takeFault(opRefund, nil)
+		f, _ := s.takeFault(opRefund, refundFates)
 		fate = f.name
 	}
 	switch fate {

@@ -117,6 +117,40 @@ func TestRefundsThatFail(t *testing.T) {
 	}
 }
 
+// Ping++ forgets what was sent with a refund, for good; what becomes of the refund is another switch.
+func TestRefundsThatForget(t *testing.T) {
+	for fault, want := range map[string][2]any{
+		"no_metadata": {nil, "订错了"}, "no_description": {"R1", ""}, "no_texts": {nil, ""},
+	} {
+		h := newHook(t)
+		b := hooked(t, h, 1000)
+		id := b.paid("A1001")
+		for _, f := range []string{fault, "stuck"} {
+			if err := b.SetFault("refund", f, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := b.refunded(id, `{"description":"订错了","amount":30,"metadata":{"pay_refund_no":"R1"}}`)
+		b.lever("POST", "/sandbox/refunds/"+a.id()+"/succeed", "")
+		until(t, "both webhooks", func() bool { return len(h.seen()) == 2 })
+		var event struct {
+			Data struct{ Object json.RawMessage }
+		}
+		if err := json.Unmarshal(h.seen()[1].body, &event); err != nil {
+			t.Fatal(err)
+		}
+		for what, raw := range map[string][]byte{"answer": a.body, "got": b.api("GET", "/v1/charges/"+id+"/refunds/"+a.id(), "").body, "event": event.Data.Object} {
+			got := answer{body: raw}
+			if got.field("metadata.pay_refund_no") != want[0] || got.field("description") != want[1] || got.field("amount") != 30.0 || got.field("charge") != id {
+				t.Errorf("%s, %s: %s", fault, what, raw)
+			}
+		}
+		if a := b.refunded(id, `{"description":"x","metadata":{"pay_refund_no":"R2"}}`); a.field("metadata.pay_refund_no") != "R2" || a.field("description") != "x" {
+			t.Errorf("after one time %s: %s", fault, a.body)
+		}
+	}
+}
+
 func TestRefundRules(t *testing.T) {
 	b := start(t, Config{})
 	if err := b.SetFault("refund", "stuck", maxTimes); err != nil {
@@ -157,6 +191,18 @@ func TestRefundRules(t *testing.T) {
 		code, _ := a.field("error.code").(string)
 		if a.status != c.status || param != c.param || code != c.code || a.status != 200 && a.field("error.type") != "invalid_request_error" {
 			t.Errorf("%s: %d %s", c.body, a.status, a.body)
+		}
+	}
+	for channel, most := range shortDescriptions {
+		id := b.create("N"+b.random(digits, 12), "channel", channel, "extra", extraOf(channel)).id()
+		if err := b.Pay(id); err != nil {
+			t.Fatal(err)
+		}
+		for length, status := range map[int]int{most: 200, most + 1: 400} {
+			a := b.api("POST", "/v1/charges/"+id+"/refunds", string(encode(m{"description": strings.Repeat("x", length), "amount": 1})))
+			if a.status != status || status == 400 && a.field("error.param") != "description" {
+				t.Errorf("%s, a description of %d bytes: %d %s", channel, length, a.status, a.body)
+			}
 		}
 	}
 	old := b.paid("A1003")

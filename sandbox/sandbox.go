@@ -51,7 +51,8 @@
 // refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
 // refunds in a charge's amount_refunded is not documented: here only what has succeeded counts, while
 // refunded is true from the first refund on, whatever became of it, and pending refunds take from what
-// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment. A
+// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment; and the shorter descriptions of some
+// channels. A
 // charge shows its newest 10 refunds.
 //
 // The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
@@ -82,7 +83,7 @@
 // # Faults
 //
 // On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds,
-// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
+// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 400 (without code and param), 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
 // 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
 // endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
 // get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
@@ -94,7 +95,8 @@
 //
 // On refund, per refund however it is made, unless a lever says its status: failed (refused at once:
 // status failed and refund_refused_msg with HTTP 200), failed_later (pending, then failed), stuck (pending
-// until a lever settles it).
+// until a lever settles it). And, besides one of these, what the refund forgets, in answers, lists and
+// events alike: no_metadata, no_description, no_texts (both).
 //
 // On webhook, per event: duplicate (sent once more after it was received), late (first try after
 // delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next

@@ -130,7 +130,7 @@ func testChangeByNumber(t *testing.T, l ledger.Ledger) {
 	r := reserve(t, l, "1", noon, at(30))
 	add(t, l, paid(live, "evt_1", "ch_1", r.Number), ledger.Recorded)
 	c := getCharge(t, l, "ch_1")
-	if !c.Paid || c.Number != r.Number || c.State != ledger.Reserving {
+	if !c.Paid || c.Number != r.Number || c.State != ledger.Reserving || c.Amount != 100 || c.Currency != "cny" {
 		t.Fatalf("after the payment: %s", show(c))
 	}
 	charge(t, l, "2", "ch_2")

@@ -73,15 +73,24 @@ func refundFailed(id, refund, no string, amount int64) *ledger.Event {
 func testRefundFields(t *testing.T, l ledger.Ledger) {
 	charge(t, l, "1", "ch_1")
 	r := asking("R1", 30, 0)
+	r.FundingSource = "recharge_funds"
 	re := reserveRefund(t, l, r, true)
 	want := &ledger.Refund{Scope: live, RefundNo: "R1", ChargeID: "ch_1", OrderNo: "1", Amount: 30, Description: "d", State: ledger.RefundAsked,
-		Created: noon, Asked: noon, NextQuery: at(60)}
+		FundingSource: "recharge_funds", Created: noon, Asked: noon, Asks: 1, NextQuery: at(60)}
 	equal(t, "reserved", re, want)
 	equal(t, "recorded", getRefund(t, l, "R1"), want)
-	must(t, l.AskRefund(t.Context(), lease(r), "2001", at(1), at(61)))
-	want.Through, want.Asked, want.NextQuery = "2001", at(1), at(61)
+	must(t, l.AskRefund(t.Context(), lease(r), ledger.RefundAsk{Through: "2001", Asks: 2, Now: at(1), Until: at(61)}))
+	want.Through, want.Asked, want.Asks, want.NextQuery = "2001", at(1), 2, at(61)
 	equal(t, "asked again", getRefund(t, l, "R1"), want)
-	must(t, l.RefundMade(t.Context(), lease(r), "re_1", at(30)))
+	must(t, l.ReleaseRefund(t.Context(), lease(r), ledger.RefundPause{Next: at(70), Asks: 1, Unclear: "ambiguous"}))
+	want.Asks, want.Unclear, want.NextQuery = 1, "ambiguous", at(70)
+	equal(t, "waiting for a person", getRefund(t, l, "R1"), want)
+	again := r
+	again.Owner, again.Now, again.Until = "again", at(71), at(131)
+	reserveRefund(t, l, again, false)
+	must(t, l.AskRefund(t.Context(), lease(again), ledger.RefundAsk{Through: "2001", Asks: 2, Now: at(72), Until: at(132)}))
+	want.Asks, want.Unclear, want.Asked = 2, "", at(72)
+	must(t, l.RefundMade(t.Context(), lease(again), "re_1", at(30)))
 	want.State, want.ID, want.NextQuery = ledger.RefundPending, "re_1", at(30)
 	equal(t, "made", getRefund(t, l, "R1"), want)
 	add(t, l, refunded("evt_1", "re_1", "R1", 30), ledger.Recorded)
@@ -90,11 +99,17 @@ func testRefundFields(t *testing.T, l ledger.Ledger) {
 	all, err := l.RefundsOf(t.Context(), live, "1")
 	must(t, err)
 	equal(t, "of the order", all, []ledger.Refund{*want})
+	all, err = l.RefundsOfCharge(t.Context(), live, "ch_1")
+	must(t, err)
+	equal(t, "of the charge", all, []ledger.Refund{*want})
 	_, err = l.Refund(t.Context(), test, "R1")
 	wantErr(t, err, ledger.ErrNotFound)
 	none, err := l.RefundsOf(t.Context(), live, "2")
 	must(t, err)
 	equal(t, "of another order", len(none), 0)
+	none, err = l.RefundsOfCharge(t.Context(), live, "ch_2")
+	must(t, err)
+	equal(t, "of another charge", len(none), 0)
 	for _, bad := range []ledger.RefundReservation{{Scope: live, ChargeID: "ch_1", Owner: "a"}, {Scope: live, RefundNo: "R", Owner: "a"},
 		{Scope: live, RefundNo: "R", ChargeID: "ch_1"}, {Scope: live, RefundNo: "R", ChargeID: "ch_1", Owner: "a", Amount: -1}} {
 		if _, _, err := l.ReserveRefund(t.Context(), bad); err == nil {
@@ -112,6 +127,7 @@ func testRefundNumber(t *testing.T, l ledger.Ledger) {
 		"whole":       func(r *ledger.RefundReservation) { r.Amount = 0 },
 		"charge":      func(r *ledger.RefundReservation) { r.ChargeID = "ch_2" },
 		"description": func(r *ledger.RefundReservation) { r.Description = "e" },
+		"funding":     func(r *ledger.RefundReservation) { r.FundingSource = "recharge_funds" },
 	} {
 		t.Run(what, func(t *testing.T) {
 			r := asking("R1", 30, 9)
@@ -162,15 +178,15 @@ func testRefundSerial(t *testing.T, l ledger.Ledger) {
 	other := asking("R3", 30, 1)
 	other.ChargeID = "ch_2"
 	reserveRefund(t, l, other, true)
-	must(t, l.ReleaseRefund(t.Context(), lease(first), at(90)))
+	must(t, l.ReleaseRefund(t.Context(), lease(first), ledger.RefundPause{Next: at(90), Asks: 1}))
 	// Its outcome is not known: it still takes its amount, and whoever asks for it again is told that it is not fresh.
 	wantNoRefund(t, l, asking("R2", 71, 2), ledger.ErrRefundExceeds)
 	second := asking("R1", 30, 3)
 	reserveRefund(t, l, second, false)
 	wantNoRefund(t, l, asking("R2", 30, 4), ledger.ErrReserved)
-	wantErr(t, l.AskRefund(t.Context(), lease(first), "", at(4), at(64)), ledger.ErrNotFound)
-	wantErr(t, l.ReleaseRefund(t.Context(), lease(first), time.Time{}), ledger.ErrNotFound)
-	must(t, l.ReleaseRefund(t.Context(), lease(second), time.Time{}))
+	wantErr(t, l.AskRefund(t.Context(), lease(first), ledger.RefundAsk{Asks: 2, Now: at(4), Until: at(64)}), ledger.ErrNotFound)
+	wantErr(t, l.ReleaseRefund(t.Context(), lease(first), ledger.RefundPause{}), ledger.ErrNotFound)
+	must(t, l.ReleaseRefund(t.Context(), lease(second), ledger.RefundPause{}))
 	_, err := l.Refund(t.Context(), live, "R1")
 	wantErr(t, err, ledger.ErrNotFound)
 	reserveRefund(t, l, asking("R2", 100, 5), true)
@@ -180,7 +196,7 @@ func testRefundTakeOver(t *testing.T, l ledger.Ledger) {
 	dead := asking("R1", 30, 0)
 	reserveRefund(t, l, dead, true)
 	reserveRefund(t, l, asking("R1", 30, 61), false)
-	wantErr(t, l.AskRefund(t.Context(), lease(dead), "", at(62), at(122)), ledger.ErrNotFound)
+	wantErr(t, l.AskRefund(t.Context(), lease(dead), ledger.RefundAsk{Asks: 2, Now: at(62), Until: at(122)}), ledger.ErrNotFound)
 	// It was not dead but slow, and the refund is real.
 	must(t, l.RefundMade(t.Context(), lease(dead), "re_1", at(90)))
 	must(t, l.RefundMade(t.Context(), lease(dead), "re_1", at(90)))
@@ -188,6 +204,11 @@ func testRefundTakeOver(t *testing.T, l ledger.Ledger) {
 		t.Fatal("one refund has two ids")
 	}
 	equal(t, "id", getRefund(t, l, "R1").ID, "re_1")
+	// What Ping++ calls by one id is one refund.
+	other := asking("R2", 30, 70)
+	reserveRefund(t, l, other, true)
+	wantErr(t, l.RefundMade(t.Context(), lease(other), "re_1", at(90)), ledger.ErrRefundTaken)
+	equal(t, "still asked", getRefund(t, l, "R2").State, ledger.RefundAsked)
 	wantErr(t, l.RefundMade(t.Context(), ledger.RefundLease{Scope: live, RefundNo: "R9"}, "re_9", at(9)), ledger.ErrNotFound)
 }
 
@@ -248,7 +269,7 @@ func testClaimRefunds(t *testing.T, l ledger.Ledger) {
 	makeRefund(t, l, "R1", 30, "re_1")
 	lost := asking("R2", 30, 0)
 	reserveRefund(t, l, lost, true)
-	must(t, l.ReleaseRefund(t.Context(), lease(lost), at(20)))
+	must(t, l.ReleaseRefund(t.Context(), lease(lost), ledger.RefundPause{Next: at(20), Asks: 1}))
 	equal(t, "before their time", claim("a", 19), nil)
 	equal(t, "the outcome that is not known", claim("a", 20), []string{"R2"})
 	equal(t, "leased", claim("b", 30), []string{"R1"})

@@ -106,11 +106,16 @@ func testClose(t *testing.T, l ledger.Ledger) {
 		"Attempts":       func() error { _, err := l.Attempts(ctx, live, "1"); return err },
 		"NoteClient":     func() error { return l.NoteClient(ctx, live, "ch_1", ledger.ClientNote{}) },
 		"ReserveRefund":  func() error { _, _, err := l.ReserveRefund(ctx, asking("R1", 1, 0)); return err },
-		"AskRefund":      func() error { return l.AskRefund(ctx, lease(asking("R1", 1, 0)), "", noon, at(1)) },
-		"RefundMade":     func() error { return l.RefundMade(ctx, lease(asking("R1", 1, 0)), "re_1", at(1)) },
-		"ReleaseRefund":  func() error { return l.ReleaseRefund(ctx, lease(asking("R1", 1, 0)), at(1)) },
-		"Refund":         func() error { _, err := l.Refund(ctx, live, "R1"); return err },
-		"RefundsOf":      func() error { _, err := l.RefundsOf(ctx, live, "1"); return err },
+		"AskRefund": func() error {
+			return l.AskRefund(ctx, lease(asking("R1", 1, 0)), ledger.RefundAsk{Asks: 2, Now: noon, Until: at(1)})
+		},
+		"RefundMade": func() error { return l.RefundMade(ctx, lease(asking("R1", 1, 0)), "re_1", at(1)) },
+		"ReleaseRefund": func() error {
+			return l.ReleaseRefund(ctx, lease(asking("R1", 1, 0)), ledger.RefundPause{Next: at(1), Asks: 1})
+		},
+		"Refund":          func() error { _, err := l.Refund(ctx, live, "R1"); return err },
+		"RefundsOfCharge": func() error { _, err := l.RefundsOfCharge(ctx, live, "ch_1"); return err },
+		"RefundsOf":       func() error { _, err := l.RefundsOf(ctx, live, "1"); return err },
 		"ClaimRefunds": func() error {
 			_, err := l.ClaimRefunds(ctx, ledger.QueryClaim{Scope: live, Owner: "a", Limit: 1})
 			return err

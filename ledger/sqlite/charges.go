@@ -103,7 +103,7 @@ func (t *tx) adopt(n numbered, id string) error {
 		return nil
 	}
 	if err == nil {
-		_, _, err = t.change(sqlChangeCharge, id, refunded, amountPaid, payment, held, paid || reversed, paid, timePaid, reversed, n.seq)
+		_, _, err = t.change(sqlChangeCharge, id, refunded, amountPaid, 0, "", payment, held, paid || reversed, paid, timePaid, reversed, n.seq)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ const laxDelay = 100 * time.Millisecond
 // through a descriptor of ours: what counts is the file, not who has written to it. (SQLite has no locks on the -wal file, so
 // closing ours drops none.)
 type disk struct {
+	presence    *presence
 	using       sync.Mutex // held while log is used or replaced: what is left to the system may be forced at any moment
 	log         *os.File   // the -wal file
 	sync        func(*os.File) error
@@ -37,8 +38,8 @@ type batch struct {
 	lax    bool   // none of its jobs needs the disk
 }
 
-func newDisk() *disk {
-	return &disk{sync: datasync, batches: make(chan batch, 64), idle: make(chan struct{}, 1), done: make(chan struct{})}
+func newDisk(p *presence) *disk {
+	return &disk{presence: p, sync: datasync, batches: make(chan batch, 64), idle: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // open begins to use the -wal file of a ledger to which a connection is open.
@@ -48,8 +49,10 @@ func (d *disk) open(file string) (err error) {
 	}
 	d.using.Lock()
 	defer d.using.Unlock()
-	d.log, err = os.OpenFile(file+"-wal", os.O_RDWR, 0)
-	return err
+	if d.log, err = os.OpenFile(file+"-wal", os.O_RDWR, 0); err != nil {
+		return err
+	}
+	return d.presence.connected(d.log)
 }
 
 func (d *disk) close() error {
@@ -144,7 +147,7 @@ func (d *disk) force() error {
 		d.failed.Store(true)
 		return fmt.Errorf("%w: %w", errForce, err)
 	}
-	return nil
+	return d.presence.look()
 }
 
 // finish tells everybody how it went.

@@ -18,9 +18,11 @@ import (
 
 // prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
 // with others. It opens no file that exists: closing it would drop the locks that this process holds on it (POSIX).
-func prepareFile(file string, log *zap.Logger) error {
+func prepareFile(file string, known bool, log *zap.Logger) error {
 	info, err := os.Stat(file)
 	switch {
+	case known && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0):
+		return fmt.Errorf("ledger %s: %w", file, ErrMissing)
 	case errors.Is(err, fs.ErrNotExist):
 		return createFile(file)
 	case err != nil:

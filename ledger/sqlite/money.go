@@ -38,6 +38,7 @@ const (
 	setChange = ` paid = max(paid, ?), time_paid = CASE WHEN time_paid = 0 THEN ? ELSE time_paid END, reversed = max(reversed, ?)`
 
 	sqlChangeCharge = `UPDATE charges SET id = coalesce(id, ?), amount_refunded = amount_refunded + ?, amount_paid = max(amount_paid, ?),
+		amount = CASE WHEN amount = 0 THEN ? ELSE amount END, currency = CASE WHEN currency = '' THEN ? ELSE currency END,
 		payment = CASE WHEN payment = 0 THEN ? ELSE payment END, hold = ?, next_query = CASE WHEN ? THEN 0 ELSE next_query END,` + setChange + ` WHERE seq = ?`
 	sqlAddForeign = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, host, created, paid, time_paid,
 		amount_paid, payment, hold) VALUES (?, ?, ?, 'foreign', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -277,7 +278,7 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 				return err
 			}
 		}
-		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, payment, b.hold, change.Paid || change.Reversed,
+		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, paid.Amount, paid.Currency, payment, b.hold, change.Paid || change.Reversed,
 			change.Paid, millis(change.TimePaid), change.Reversed, c.seq)
 		if err != nil {
 			return err

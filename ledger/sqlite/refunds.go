@@ -12,9 +12,11 @@ import (
 
 const (
 	refundColumns = `coalesce(refund_no, ''), charge_id, order_no, through, amount, whole, description, state, coalesce(id, ''),
-		failure_code, failure_msg, created, time_succeeded, asked, next_query`
+		failure_code, failure_msg, created, time_succeeded, asked, next_query, funding_source, asks, unclear`
 	sqlRefund    = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND refund_no = ?`
 	sqlRefundsOf = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
+
+	sqlRefundsOfCharge = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND charge_id = ? ORDER BY seq`
 
 	sqlRefundLeased = `SELECT owner IS NOT NULL AND owner <> ?1 AND until > ?2 FROM refunds WHERE scope = ?3 AND refund_no = ?4`
 	// Another refund of the charge is being asked for right now.
@@ -22,18 +24,18 @@ const (
 	// What went back as events say, and what is on its way or asked for: a refund is in the one sum or in the other.
 	sqlRefundTaken = `SELECT coalesce((SELECT amount_refunded FROM charges WHERE scope = ?1 AND id = ?2), 0)
 		+ (SELECT coalesce(sum(amount), 0) FROM refunds WHERE scope = ?1 AND charge_id = ?2 AND state <> 'failed' AND NOT counted)`
-	sqlAddRefund = `INSERT INTO refunds (scope, refund_no, charge_id, order_no, amount, whole, description, state, created, asked,
-		next_query, owner, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'asked', ?8, ?8, ?10, ?9, ?10)`
+	sqlAddRefund = `INSERT INTO refunds (scope, refund_no, charge_id, order_no, amount, whole, description, funding_source, state, created, asked,
+		asks, next_query, owner, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?11, 'asked', ?8, ?8, 1, ?10, ?9, ?10)`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseRefund = `UPDATE refunds SET owner = ?1, until = ?2, next_query = ?2 WHERE scope = ?3 AND refund_no = ?4`
 
-	sqlAskRefund = `UPDATE refunds SET asked = ?1, through = ?2, until = ?3, next_query = ?3
+	sqlAskRefund = `UPDATE refunds SET asked = ?1, through = ?2, until = ?3, next_query = ?3, asks = ?7, unclear = ''
 		WHERE scope = ?4 AND refund_no = ?5 AND owner = ?6 AND state = 'asked'`
 	sqlDropRefund    = `DELETE FROM refunds WHERE scope = ? AND refund_no = ? AND owner = ? AND state = 'asked' AND id IS NULL RETURNING charge_id`
-	sqlReleaseRefund = `UPDATE refunds SET owner = NULL, until = 0, next_query = ? WHERE scope = ? AND refund_no = ? AND owner = ?
+	sqlReleaseRefund = `UPDATE refunds SET owner = NULL, until = 0, next_query = ?, asks = ?, unclear = ? WHERE scope = ? AND refund_no = ? AND owner = ?
 		AND state = 'asked' RETURNING charge_id`
 	sqlRefundMade = `UPDATE refunds SET id = ?1, state = CASE WHEN state = 'asked' THEN 'pending' ELSE state END, owner = NULL, until = 0,
-		next_query = CASE WHEN state IN ('succeeded', 'failed') THEN 0 ELSE ?2 END
+		next_query = CASE WHEN state IN ('succeeded', 'failed') THEN 0 ELSE ?2 END, unclear = ''
 		WHERE scope = ?3 AND refund_no = ?4 AND coalesce(id, ?1) = ?1 RETURNING charge_id`
 	sqlRefundQueried = `UPDATE refunds SET owner = NULL, until = 0, next_query = CASE WHEN state IN ('succeeded', 'failed') THEN 0 ELSE ? END
 		WHERE scope = ? AND refund_no = ? AND owner = ?`
@@ -45,7 +47,7 @@ const (
 	sqlRefundOfEvent = `SELECT seq FROM refunds WHERE scope = ?1 AND id = ?2 UNION ALL
 		SELECT seq FROM refunds WHERE scope = ?1 AND refund_no = ?3 AND id IS NULL AND charge_id = ?4 AND amount = ?5 LIMIT 1`
 	// What has succeeded stays so. What has failed may turn out to have succeeded.
-	sqlRefundTold = `UPDATE refunds SET id = coalesce(id, ?1), counted = max(counted, ?2), next_query = 0, owner = NULL, until = 0,
+	sqlRefundTold = `UPDATE refunds SET id = coalesce(id, ?1), counted = max(counted, ?2), next_query = 0, owner = NULL, until = 0, unclear = '',
 		failure_code = CASE WHEN state = 'succeeded' THEN failure_code ELSE ?3 END, failure_msg = CASE WHEN state = 'succeeded' THEN failure_msg ELSE ?4 END,
 		time_succeeded = CASE WHEN state = 'succeeded' THEN time_succeeded ELSE ?5 END, state = CASE WHEN state = 'succeeded' THEN state ELSE ?6 END
 		WHERE seq = ?7`
@@ -54,7 +56,8 @@ const (
 	// An event reported the refund before Ping++'s answer did, and without the merchant's number, so that it was taken for another's.
 	sqlAdoptRefund = `DELETE FROM refunds WHERE scope = ? AND id = ? AND refund_no IS NULL
 		RETURNING counted, failure_code, failure_msg, time_succeeded, state`
-	sqlRefundSeq = `SELECT seq FROM refunds WHERE scope = ? AND refund_no = ?`
+	sqlRefundSeq   = `SELECT seq FROM refunds WHERE scope = ? AND refund_no = ?`
+	sqlRefundTaker = `SELECT EXISTS (SELECT 1 FROM refunds WHERE scope = ? AND id = ? AND refund_no <> ?)`
 )
 
 // ReserveRefund implements [ledger.Refunds].
@@ -109,7 +112,7 @@ func (t *tx) reserveRefund(r ledger.RefundReservation) (*ledger.Refund, bool, er
 // sameRefund says whether a request that names a recorded refund means that one.
 func sameRefund(re *ledger.Refund, r ledger.RefundReservation) bool {
 	amount := re.Amount == r.Amount || r.Amount == 0 && re.Whole
-	return amount && re.ChargeID == r.ChargeID && re.Description == r.Description
+	return amount && re.ChargeID == r.ChargeID && re.Description == r.Description && re.FundingSource == r.FundingSource
 }
 
 // refundBusy says whether somebody else works on this refund or on another one of its charge.
@@ -131,7 +134,7 @@ func (t *tx) addRefund(scope int64, r ledger.RefundReservation) (*ledger.Refund,
 	left := r.Paid - taken
 	re := &ledger.Refund{
 		Scope: r.Scope, RefundNo: r.RefundNo, ChargeID: r.ChargeID, OrderNo: r.OrderNo, Amount: r.Amount, Description: r.Description,
-		State: ledger.RefundAsked, Created: moment(millis(r.Now)), Asked: moment(millis(r.Now)), NextQuery: moment(millis(r.Until)),
+		FundingSource: r.FundingSource, State: ledger.RefundAsked, Created: moment(millis(r.Now)), Asked: moment(millis(r.Now)), Asks: 1, NextQuery: moment(millis(r.Until)),
 	}
 	if re.Amount == 0 {
 		re.Amount, re.Whole = left, true
@@ -140,16 +143,16 @@ func (t *tx) addRefund(scope int64, r ledger.RefundReservation) (*ledger.Refund,
 		return nil, ledger.ErrRefundExceeds
 	}
 	_, _, err := t.change(sqlAddRefund, scope, r.RefundNo, r.ChargeID, r.OrderNo, re.Amount, re.Whole, r.Description, millis(r.Now),
-		r.Owner, millis(r.Until))
+		r.Owner, millis(r.Until), r.FundingSource)
 	t.touch(ledger.ChargeTopic(r.Scope, r.ChargeID))
 	return re, err
 }
 
 // AskRefund implements [ledger.Refunds].
-func (l *Ledger) AskRefund(ctx context.Context, r ledger.RefundLease, through string, now, until time.Time) error {
+func (l *Ledger) AskRefund(ctx context.Context, r ledger.RefundLease, a ledger.RefundAsk) error {
 	return l.write(ctx, func(t *tx) error {
 		return t.changeOne(r.Scope, func(scope int64) (int64, int64, error) {
-			return t.change(sqlAskRefund, millis(now), through, millis(until), scope, r.RefundNo, r.Owner)
+			return t.change(sqlAskRefund, millis(a.Now), a.Through, millis(a.Until), scope, r.RefundNo, r.Owner, a.Asks)
 		})
 	})
 }
@@ -170,6 +173,13 @@ func (t *tx) refundMade(r ledger.RefundLease, id string, next time.Time) error {
 	var seq int64
 	if err := t.row(sqlRefundSeq, scope, r.RefundNo).Scan(&seq); err != nil {
 		return err
+	}
+	var taken bool
+	if err := t.row(sqlRefundTaker, scope, id, r.RefundNo).Scan(&taken); err != nil {
+		return err
+	}
+	if taken {
+		return fmt.Errorf("refund %s, %s: %w", r.RefundNo, id, ledger.ErrRefundTaken)
 	}
 	var told []any // counted, failure_code, failure_msg, time_succeeded, state
 	rows, err := t.returning(sqlAdoptRefund, scope, id)
@@ -204,15 +214,15 @@ func (t *tx) touchCharge(s ledger.Scope, text string, args ...any) (found bool, 
 }
 
 // ReleaseRefund implements [ledger.Refunds].
-func (l *Ledger) ReleaseRefund(ctx context.Context, r ledger.RefundLease, next time.Time) error {
+func (l *Ledger) ReleaseRefund(ctx context.Context, r ledger.RefundLease, p ledger.RefundPause) error {
 	return l.write(ctx, func(t *tx) error {
 		scope, err := t.scope(r.Scope)
 		if err != nil {
 			return err
 		}
-		text, args := sqlReleaseRefund, []any{millis(next), scope, r.RefundNo, r.Owner}
-		if next.IsZero() {
-			text, args = sqlDropRefund, args[1:]
+		text, args := sqlReleaseRefund, []any{millis(p.Next), p.Asks, p.Unclear, scope, r.RefundNo, r.Owner}
+		if p.Next.IsZero() {
+			text, args = sqlDropRefund, args[3:]
 		}
 		found, err := t.touchCharge(r.Scope, text, args...)
 		if err == nil && !found {
@@ -237,13 +247,22 @@ func (l *Ledger) Refund(ctx context.Context, scope ledger.Scope, refundNo string
 }
 
 // RefundsOf implements [ledger.Refunds].
-func (l *Ledger) RefundsOf(ctx context.Context, scope ledger.Scope, orderNo string) (res []ledger.Refund, err error) {
+func (l *Ledger) RefundsOf(ctx context.Context, scope ledger.Scope, orderNo string) ([]ledger.Refund, error) {
+	return l.refunds(ctx, scope, sqlRefundsOf, orderNo)
+}
+
+// RefundsOfCharge implements [ledger.Refunds].
+func (l *Ledger) RefundsOfCharge(ctx context.Context, scope ledger.Scope, chargeID string) ([]ledger.Refund, error) {
+	return l.refunds(ctx, scope, sqlRefundsOfCharge, chargeID)
+}
+
+func (l *Ledger) refunds(ctx context.Context, scope ledger.Scope, text, of string) (res []ledger.Refund, err error) {
 	err = l.read(ctx, func(r *reader) error {
 		s, err := r.scope(scope)
 		if err != nil {
 			return err
 		}
-		rows, err := r.query(sqlRefundsOf, s, orderNo)
+		rows, err := r.query(text, s, of)
 		res, err = scanRefunds(rows, err, scope)
 		return err
 	})
@@ -338,7 +357,7 @@ func scanRefund(row interface{ Scan(...any) error }, scope ledger.Scope) (*ledge
 	re := &ledger.Refund{Scope: scope}
 	var created, succeeded, asked, next int64
 	err := row.Scan(&re.RefundNo, &re.ChargeID, &re.OrderNo, &re.Through, &re.Amount, &re.Whole, &re.Description, &re.State, &re.ID,
-		&re.FailureCode, &re.FailureMsg, &created, &succeeded, &asked, &next)
+		&re.FailureCode, &re.FailureMsg, &created, &succeeded, &asked, &next, &re.FundingSource, &re.Asks, &re.Unclear)
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,14 @@ const schemaVersion = 2
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
 	1: `
-		DROP INDEX charges_query;
-		CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
-	`,
+DROP INDEX charges_query;
+CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
+ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
+ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
+UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
+UPDATE charges SET amount = amount_paid WHERE amount = 0;
+`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -172,6 +177,7 @@ CREATE TABLE refunds (
 	amount         INTEGER NOT NULL,
 	whole          INTEGER NOT NULL DEFAULT 0,
 	description    TEXT NOT NULL DEFAULT '',
+	funding_source TEXT NOT NULL DEFAULT '',
 	state          TEXT NOT NULL CHECK (state IN ('asked', 'pending', 'succeeded', 'failed')),
 	id             TEXT,                  -- NULL until known
 	failure_code   TEXT NOT NULL DEFAULT '',
@@ -180,6 +186,8 @@ CREATE TABLE refunds (
 	created        INTEGER NOT NULL,
 	time_succeeded INTEGER NOT NULL DEFAULT 0,
 	asked          INTEGER NOT NULL DEFAULT 0,
+	asks           INTEGER NOT NULL DEFAULT 0, -- how often it was asked for, and may have been made
+	unclear        TEXT NOT NULL DEFAULT '',   -- why it waits for a person, while it is asked; else empty
 	next_query     INTEGER NOT NULL DEFAULT 0, -- 0: not any more
 	owner          TEXT,                  -- of the lease; NULL without one
 	until          INTEGER NOT NULL DEFAULT 0

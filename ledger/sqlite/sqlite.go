@@ -27,9 +27,15 @@ type Options struct {
 	// without them is not a backup.
 	File string
 
+	// Known says that this file was in use before: when it is missing or empty that is ErrMissing, instead of a new ledger.
+	Known bool
+
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 }
+
+// ErrMissing says that a known ledger is not there.
+var ErrMissing = errors.New("there is no ledger where one was used before")
 
 // Ledger is a [ledger.Ledger] in an SQLite file.
 type Ledger struct {
@@ -40,6 +46,9 @@ type Ledger struct {
 	scopes scopes
 	reads  *statements
 	writer *writer
+
+	presence *presence
+	guard    guard
 
 	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
 	closed  bool
@@ -64,25 +73,33 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	if err := prepareFile(file, o.Logger); err != nil {
+	if err := prepareFile(file, o.Known, o.Logger); err != nil {
 		return nil, err
 	}
 
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger}
+	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
+	l.guard.ledger = l
+	if err := l.presence.begin(); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", file, err)
+	}
 	if err := setUp(ctx, file); err != nil {
 		return nil, err
 	}
 	if l.reads, err = prepareReads(ctx, file); err != nil {
 		return nil, explain(file, err)
 	}
+	if err := checkQuickly(ctx, l.reads); err != nil {
+		return nil, explain(file, errors.Join(err, l.reads.close()))
+	}
 	l.writer = newWriter(l, batch)
 	if err := l.writer.connect(ctx); err != nil {
 		return nil, explain(file, errors.Join(err, l.reads.close()))
 	}
 	go l.writer.run()
+	l.guard.start(verifyAfter)
 	return l, nil
 }
 
@@ -94,6 +111,7 @@ func (l *Ledger) Close() error {
 		close(l.writer.queue)
 		l.mu.Unlock()
 
+		l.guard.stop()
 		<-l.writer.done
 		// The writer's connection is the last: whoever closes last folds the -wal file in and removes it.
 		l.result = l.wrap(errors.Join(l.reads.close(), l.writer.close()))
@@ -122,6 +140,9 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := l.presence.err(); err != nil {
+		return l.wrap(err)
 	}
 	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
 	if err != nil && ctx.Err() != nil {
@@ -164,6 +185,9 @@ func (l *Ledger) enqueue(ctx context.Context, j *job) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := l.presence.err(); err != nil {
+		return l.wrap(err)
 	}
 	select {
 	case l.writer.queue <- j:

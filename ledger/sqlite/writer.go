@@ -67,13 +67,16 @@ type writer struct {
 }
 
 func newWriter(l *Ledger, batch int) *writer {
-	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(), folder: newFolder(l)}
+	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(l.presence), folder: newFolder(l)}
 }
 
 // connect opens the connection if there is none.
 func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
+	}
+	if err := w.ledger.presence.look(); err != nil { // else it would be another file
+		return err
 	}
 	conn, err := prepareWrites(ctx, w.ledger.file)
 	if err != nil {

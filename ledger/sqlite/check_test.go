@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// damage overwrites the page of the file in which a text stands.
+func damage(t *testing.T, file, text string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	must(t, err)
+	i := bytes.Index(b, []byte(text))
+	if i < 0 {
+		t.Fatalf("%q is not in %s", text, file)
+	}
+	page := i / 4096 * 4096
+	for j := range 200 {
+		b[page+j] = 0xff
+	}
+	must(t, os.WriteFile(file, b, 0o600))
+}
+
+// What is damaged where delivery needs it keeps Caddy from starting; the rest is found by the check of the whole.
+func TestDamagedPages(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		where string
+		start bool
+	}{
+		{"pending events", "trace of evt_pending500", false},
+		{"their bodies", "body of evt_pending500", false},
+		{"what was delivered", "trace of evt_old500", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := newFile(t)
+			l := openFile(t, file)
+			for _, kind := range []string{"evt_old", "evt_pending"} {
+				appendMany(t, l, kind, 1000)
+				must(t, l.write(t.Context(), func(t *tx) error {
+					_, err := t.conn.ExecContext(context.Background(), "UPDATE events SET state = 'delivered' WHERE id LIKE 'evt_old%'")
+					return err
+				}))
+			}
+			must(t, l.Close())
+			if faults := verifyFile(t, file); len(faults) > 0 {
+				t.Fatalf("before: %q", faults)
+			}
+			damage(t, file, c.where)
+			l, err := Open(t.Context(), Options{File: file})
+			if !c.start {
+				if err == nil {
+					l.Close()
+					t.Fatal("opened")
+				}
+				if !strings.Contains(err.Error(), "damaged; restore it") {
+					t.Error(err)
+				}
+				return
+			}
+			must(t, err)
+			defer l.Close()
+			if faults, err := l.Verify(t.Context()); err != nil || len(faults) == 0 {
+				t.Errorf("nothing found: %v", err)
+			}
+		})
+	}
+}
+
+// appendMany records events at the same time, whose ids end in 000 and so on.
+func appendMany(t *testing.T, l *Ledger, prefix string, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			e := newEvent(fmt.Sprintf("%s%03d", prefix, i))
+			e.TraceParent = "trace of " + e.ID
+			if _, err := l.Append(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func verifyFile(t *testing.T, file string) []string {
+	t.Helper()
+	l, err := Open(t.Context(), Options{File: file})
+	must(t, err)
+	defer l.Close()
+	faults, err := l.Verify(t.Context())
+	must(t, err)
+	return faults
+}
+
+// The whole is checked by itself while the ledger is open, and what is found is logged.
+func TestVerifyInTheBackground(t *testing.T) {
+	for _, sound := range []bool{true, false} {
+		t.Run(fmt.Sprint(sound), func(t *testing.T) {
+			file := newFile(t)
+			l := openFile(t, file)
+			appendMany(t, l, "evt_", 100)
+			must(t, l.write(t.Context(), func(t *tx) error {
+				_, err := t.conn.ExecContext(context.Background(), "UPDATE events SET state = 'delivered'")
+				return err
+			}))
+			must(t, l.Close())
+			want := "the ledger is sound"
+			if !sound {
+				damage(t, file, "evt_050")
+				want = "the ledger is damaged"
+			}
+			core, logs := observer.New(zap.InfoLevel)
+			l, err := Open(t.Context(), Options{File: file, Logger: zap.New(core)})
+			must(t, err)
+			defer l.Close()
+			again := guard{ledger: l}
+			again.start(time.Millisecond)
+			defer again.stop()
+			eventually(t, want, func() bool {
+				for _, line := range logs.All() {
+					if strings.HasPrefix(line.Message, want) {
+						return true
+					}
+				}
+				return false
+			})
+		})
+	}
+}

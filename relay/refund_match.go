@@ -1,0 +1,143 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+)
+
+// Why a refund whose outcome is not known waits for a person.
+const (
+	refundAmbiguous  = "ambiguous"  // Ping++ has refunds of its amount, and which of them it is, if any, nobody can tell
+	refundUnanswered = "unanswered" // it was asked for as often as it may be, and is not at Ping++
+)
+
+// clockSkew is how far apart Ping++'s clock and ours can be: it refuses requests that are signed further off.
+const clockSkew = 15 * time.Minute
+
+var errAmbiguous = errors.New("relay: refunds at Ping++ that may be the one looked for, or not")
+
+// settleUnknown looks for a refund at Ping++ and records it if it is there. It says whether there is nothing to do for now; otherwise
+// nothing at Ping++ can be this refund.
+func (r *Reconciler) settleUnknown(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease) (settled bool, err error) {
+	found, err := r.findRefund(ctx, l, re)
+	switch {
+	case errors.Is(err, errAmbiguous):
+		return true, r.awaitPerson(ctx, l, re, lease, refundAmbiguous)
+	case err != nil:
+		r.logRefund(re, "a refund whose outcome is not known could not be looked for", err)
+		now := r.cfg.Now()
+		return true, r.pauseRefund(ctx, l, re, lease, now.Add(r.gap(now.Sub(re.Created))))
+	case found == nil:
+		if re.Unclear == refundAmbiguous {
+			re.Unclear = ""
+		}
+		return false, nil
+	}
+	return true, r.recordRefund(ctx, l, re, lease, found)
+}
+
+// awaitPerson lets go of a refund that we must not ask for again. Its amount stays set aside, and it is looked for at growing gaps: a person who
+// makes it at Ping++ need not tell us.
+func (r *Reconciler) awaitPerson(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, why string) error {
+	if re.Unclear != why {
+		r.cfg.Unclear(why)
+		advice := "look for it among the charge's refunds at Ping++; if it is missing, refund the amount there, and it is taken for this one; if it is still missing a day after it was asked for, it ends as failed"
+		if why == refundAmbiguous {
+			advice = "look at the charge's refunds of this amount at Ping++; no more is refunded for this number"
+		}
+		r.cfg.Logger.Error("a refund waits for a person", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID),
+			zap.String("refund_no", re.RefundNo), zap.Int64("amount", re.Amount), zap.String("why", why), zap.Int("asked", re.Asks), zap.String("advice", advice))
+	}
+	re.Unclear = why
+	next := r.nextRefund(re)
+	if next.IsZero() {
+		return l.RefundQueried(ctx, lease, next)
+	}
+	return r.pauseRefund(ctx, l, re, lease, next)
+}
+
+// findRefund looks for a refund at Ping++: by the merchant's number in its metadata; else, since Ping++ may have lost that, among what nothing
+// explains. Nil when nothing there can be it, errAmbiguous when nobody can tell.
+func (r *Reconciler) findRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund) (*pingpp.Refund, error) {
+	recorded, err := l.RefundsOfCharge(ctx, r.cfg.Scope, re.ChargeID)
+	if err != nil {
+		return nil, err
+	}
+	m := newRefundMatch(re, recorded)
+	found, err := r.searchRefunds(ctx, re, m.take)
+	if err != nil || found != nil {
+		return found, err
+	}
+	if found, err = m.guess(); found != nil {
+		r.cfg.Logger.Warn("a refund at Ping++ that lacks our number is taken for ours", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID),
+			zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
+	}
+	return found, err
+}
+
+// refundMatch finds one of our refunds among those of its charge at Ping++.
+type refundMatch struct {
+	re        *ledger.Refund
+	explained map[string]bool // ids of refunds that are surely another's
+	lost      int             // our refunds of this charge and amount whose outcome is not known, this one too
+	like      []*pingpp.Refund
+}
+
+// newRefundMatch takes the charge's records, in the order in which they were made.
+func newRefundMatch(re *ledger.Refund, recorded []ledger.Refund) *refundMatch {
+	m := &refundMatch{re: re, explained: make(map[string]bool)}
+	before := true
+	for i := range recorded {
+		other := &recorded[i]
+		switch {
+		case other.RefundNo == re.RefundNo:
+			before = false
+			m.lost++
+		// Of one made elsewhere an event may have told us, and it is ours. What was told before we asked is not.
+		case other.ID != "" && (other.RefundNo != "" || before):
+			m.explained[other.ID] = true
+		case other.State == ledger.RefundAsked && other.Amount == re.Amount:
+			m.lost++
+		}
+	}
+	return m
+}
+
+// take says whether a refund is the one; those that may be are kept.
+func (m *refundMatch) take(found *pingpp.Refund) bool {
+	if found.ChargeID != m.re.ChargeID || m.explained[found.ID] { // a Ping++ order has several charges
+		return false
+	}
+	no := found.Metadata[metaRefundNo]
+	if no == m.re.RefundNo {
+		return true
+	}
+	asked := m.re.Created.Add(-clockSkew).Unix()
+	if no == "" && found.Amount == m.re.Amount && (found.Created == 0 || found.Created >= asked) {
+		m.like = append(m.like, found)
+	}
+	return false
+}
+
+// guess says which refund is the one although no number says so: the oldest, of those with its description if there are any, as long as there are
+// no more of them than we may have made. Whoever saw that it was missing may have made it, in the dashboard and in words of his own.
+func (m *refundMatch) guess() (*pingpp.Refund, error) {
+	like := m.like
+	if same := slices.DeleteFunc(slices.Clone(like), func(f *pingpp.Refund) bool { return f.Description != m.re.Description }); len(same) > 0 {
+		like = same
+	}
+	switch {
+	case len(like) == 0:
+		return nil, nil
+	case len(like) > m.lost:
+		return nil, errAmbiguous
+	}
+	return like[len(like)-1], nil // Ping++ lists the newest first
+}
