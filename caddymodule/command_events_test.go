@@ -100,6 +100,14 @@ app_1, test mode, 2026-11-22: 0 charges at Ping++, 0 in the ledger, 0 payments r
 	if err := differences(views[1:]); err != nil {
 		t.Error(err)
 	}
+	out.Reset()
+	printSweeps(&out, []SweepView{{App: "app_2", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", Cut: true}}})
+	if !strings.Contains(out.String(), "not compared whole") {
+		t.Errorf("a comparison that was cut:\n%s", out.String())
+	}
+	if err := differences([]SweepView{{Sweep: &relay.Sweep{Cut: true}}}); err == nil || !strings.Contains(err.Error(), "the day was not compared whole") {
+		t.Error(err)
+	}
 }
 
 func TestEventCommands(t *testing.T) {

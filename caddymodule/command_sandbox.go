@@ -49,7 +49,9 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 	f.StringVar(&s.SigningKey, "signing_key", "", "The private key that signs webhooks, a PEM file (default: made)")
 	f.StringVar(&account.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
 	f.StringVar(&account.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
-	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks are sent; may be given several times")
+	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks of both modes are sent; may be given several times")
+	f.StringSliceVar(&s.LiveWebhooks, "webhook_live", nil, "Where webhooks of live mode are sent as well")
+	f.StringSliceVar(&s.TestWebhooks, "webhook_test", nil, "Where webhooks of test mode are sent as well")
 	f.StringVar(&s.PublicURL, "public_url", "", "Where a browser finds the sandbox, for QR codes of test charges (default: as the client that created the charge did)")
 	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of the webhook schedule")
 	f.BoolVar(&asJSON, "json", false, "Print what was made as one line of JSON")
@@ -85,7 +87,9 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) erro
 		WxPubAppID   string   `json:"wx_pub_app_id"`
 		WxPubSecret  string   `json:"wx_pub_secret"`
 		Webhooks     []string `json:"webhook"`
-	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...)}
+		LiveWebhooks []string `json:"webhook_live"`
+		TestWebhooks []string `json:"webhook_test"`
+	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...), append([]string{}, s.LiveWebhooks...), append([]string{}, s.TestWebhooks...)}
 	out := cmd.OutOrStdout()
 	if asJSON {
 		if err := json.NewEncoder(out).Encode(made); err != nil {
@@ -122,7 +126,7 @@ In the Caddyfile:
     }
 
 `, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret, made.WxPubAppID, made.WxPubSecret)
-		if len(s.Webhooks) == 0 {
+		if len(s.Webhooks)+len(s.LiveWebhooks)+len(s.TestWebhooks) == 0 {
 			fmt.Fprintln(out, "No webhooks are sent: name where with --webhook https://localhost/pay/webhooks")
 		}
 	}

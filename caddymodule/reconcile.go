@@ -53,9 +53,10 @@ func reconcileCommand() *cobra.Command {
 		Short: "Compares a day with Ping++'s list of charges",
 		Long: `
 Compares the charges created on a day, in UTC+8, with Ping++'s list, and reports what either side lacks. A payment that only Ping++
-knows of is recorded and delivered like any other. The same comparison runs by itself every night for the day before.
+knows of is recorded and delivered like any other. The same comparison runs by itself every night for the day before, and for the days
+before that in which no process could.
 
-Exits 1 when the two sides differ.`,
+Exits 1 when the two sides differ, or when the day has more charges than can be compared.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
@@ -81,6 +82,9 @@ Exits 1 when the two sides differ.`,
 func printSweeps(w io.Writer, views []SweepView) {
 	for _, v := range views {
 		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", v.App, v.Mode, v.Date, v.AtPingpp, v.InLedger, v.Recovered)
+		if v.Cut {
+			fmt.Fprintln(w, "  not compared whole: the day has more charges than can be compared")
+		}
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, part := range []struct {
 			name  string
@@ -99,11 +103,15 @@ func printSweeps(w io.Writer, views []SweepView) {
 }
 
 func differences(views []SweepView) error {
-	n := 0
+	n, cut := 0, false
 	for _, v := range views {
+		cut = cut || v.Cut
 		n += len(v.OnlyThere) + len(v.OnlyHere) + len(v.Differ)
 	}
-	if n > 0 {
+	switch {
+	case cut:
+		return fmt.Errorf("the day was not compared whole; as far as it was, the two sides differ in %d charges", n)
+	case n > 0:
 		return fmt.Errorf("the two sides differ in %d charges", n)
 	}
 	return nil

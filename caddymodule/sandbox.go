@@ -44,8 +44,14 @@ type Sandbox struct {
 	// The WeChat accounts, by kind: `wx_lite` and `wx_pub`, each with `app_id` and `secret`. Default: made, and shown in the log.
 	WeChat map[string]*WeChatConfig `json:"wechat,omitempty"`
 
-	// Where webhooks are sent. A certificate of a loopback host is not checked.
+	// Where webhooks are sent, in test and live mode. A certificate of a loopback host is not checked.
 	Webhooks []string `json:"webhook,omitempty"`
+
+	// Where those of live mode are sent as well.
+	LiveWebhooks []string `json:"webhook_live,omitempty"`
+
+	// Where those of test mode are sent as well.
+	TestWebhooks []string `json:"webhook_test,omitempty"`
 
 	// Where a browser finds the sandbox, like `https://sandbox.example.com`: QR codes and addresses of test charges lead to its
 	// mock pay page. Default: as the request that created the charge did.
@@ -98,8 +104,18 @@ func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) 
 		}
 	}
 	var err error
-	if cfg.Webhooks, err = r.values("pay_sandbox webhook", s.Webhooks); err != nil {
-		return nil, err
+	for _, w := range []struct {
+		name string
+		from []string
+		to   *[]string
+	}{
+		{"pay_sandbox webhook", s.Webhooks, &cfg.Webhooks},
+		{"pay_sandbox webhook live", s.LiveWebhooks, &cfg.LiveWebhooks},
+		{"pay_sandbox webhook test", s.TestWebhooks, &cfg.TestWebhooks},
+	} {
+		if *w.to, err = r.values(w.name, w.from); err != nil {
+			return nil, err
+		}
 	}
 	if s.MerchantKey != "" {
 		text, err := r.pem("pay_sandbox merchant_key", s.MerchantKey)
@@ -192,7 +208,7 @@ func webhookClient() *http.Client {
 //	    merchant_key <file or PEM>
 //	    signing_key  <file or PEM>
 //	    wechat wx_lite|wx_pub { app_id …  secret … }
-//	    webhook      <url>...
+//	    webhook      [live|test] <url>...
 //	    public_url   <url>
 //	    time_scale   <factor>
 //	}
@@ -209,7 +225,7 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		"merchant_key": func(d *caddyfile.Dispenser) error { return one(d, &s.MerchantKey, "merchant.pub.pem") },
 		"signing_key":  func(d *caddyfile.Dispenser) error { return one(d, &s.SigningKey, "pingpp.pem") },
 		"public_url":   func(d *caddyfile.Dispenser) error { return one(d, &s.PublicURL, "https://sandbox.example.com") },
-		"webhook":      func(d *caddyfile.Dispenser) error { return several(d, &s.Webhooks, "https://localhost/pay/webhooks") },
+		"webhook":      s.parseWebhook,
 		"wechat":       func(d *caddyfile.Dispenser) error { return parseWeChat(d, &s.WeChat, false) },
 		"time_scale": func(d *caddyfile.Dispenser) error {
 			var text string
@@ -222,7 +238,25 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 			}
 			return nil
 		},
-	}.parse(h.Dispenser, "pay_sandbox", "wechat")
+	}.parse(h.Dispenser, "pay_sandbox", "wechat", "webhook")
+}
+
+// parseWebhook reads the URLs of both modes or, after its name, of one; each stands once.
+func (s *Sandbox) parseWebhook(d *caddyfile.Dispenser) error {
+	urls, to, name := d.RemainingArgs(), &s.Webhooks, "webhook"
+	if len(urls) > 0 {
+		if mode, ok := map[string]*[]string{"live": &s.LiveWebhooks, "test": &s.TestWebhooks}[urls[0]]; ok {
+			to, name, urls = mode, "webhook "+urls[0], urls[1:]
+		}
+	}
+	if len(urls) == 0 {
+		return d.Errf("%s takes one value or more; write: %s https://localhost/pay/webhooks", name, name)
+	}
+	if *to != nil {
+		return d.Errf("%s stands twice; write all its URLs behind the first", name)
+	}
+	*to = urls
+	return noBlock(d, name)
 }
 
 // Interface guards

@@ -241,8 +241,11 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		Scope: s.Scope, OrderNo: a.req.OrderNo, Number: number, State: ledger.Open, ID: made.ID,
 		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: a.host,
-		Created: time.Unix(made.Created, 0), TimeExpire: time.Unix(made.TimeExpire, 0), Raw: made.Raw,
+		Created: time.Unix(made.Created, 0), TimeExpire: made.Expires(), Raw: made.Raw,
 		Quoted: quoted, NextQuery: s.Now().Add(s.QueryAfter),
+	}
+	if c.TimeExpire.IsZero() {
+		c.TimeExpire = q.TimeExpire // as it was sent
 	}
 	if err := l.Created(ctx, c); err != nil {
 		// Nobody gets the credential. The attempt becomes unknown, and is found again.

@@ -137,7 +137,7 @@ func randomText(random io.Reader, n int) string {
 
 // reusable reports whether an unpaid attempt can be handed out again.
 func reusable(a *ledger.Charge, id Identity, channel string, q *quote, now time.Time) bool {
-	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.TimeExpire.After(now) &&
+	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.Lapses().After(now) &&
 		a.Channel == channel && id.owns(a) &&
 		a.Amount == q.Amount && a.Currency == q.Currency
 }

@@ -35,7 +35,7 @@ type chargeView struct {
 	Paid           bool   `json:"paid"`
 	AmountRefunded int64  `json:"amount_refunded"` // fen
 	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
-	TimeExpire     int64  `json:"time_expire"`     // Unix seconds
+	TimeExpire     *int64 `json:"time_expire"`     // Unix seconds; null where Ping++ names none
 }
 
 // charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
@@ -80,7 +80,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 			return err
 		}
 	}
-	if wait > 0 && !c.Paid && s.Now().Before(c.TimeExpire) {
+	if wait > 0 && !c.Paid && s.Now().Before(c.Lapses()) {
 		if c, err = s.await(r.Context(), l, chargeID, id, wait); err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 	defer cancel()
 	for over := false; ; {
 		c, err := s.ownCharge(ctx, l, chargeID, id)
-		if err != nil || over || c.Paid || !s.Now().Before(c.TimeExpire) {
+		if err != nil || over || c.Paid || !s.Now().Before(c.Lapses()) {
 			return c, err
 		}
 		select {
@@ -167,7 +167,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 func view(c *ledger.Charge, now time.Time) chargeView {
 	v := chargeView{
 		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
-		Status: "created", Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: c.TimeExpire.Unix(),
+		Status: "created", Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: unix(c.TimeExpire),
 	}
 	if c.Paid {
 		paid := c.TimePaid.Unix()
@@ -182,7 +182,7 @@ func view(c *ledger.Charge, now time.Time) chargeView {
 		v.Status = "held"
 	case c.Paid:
 		v.Status = "paid"
-	case !now.Before(c.TimeExpire):
+	case !now.Before(c.Lapses()):
 		v.Status = "expired"
 	}
 	return v

@@ -35,7 +35,7 @@ type orderedCharge struct {
 	AmountRefunded int64   `json:"amount_refunded"` // fen
 	Created        int64   `json:"created"`         // Unix seconds
 	TimePaid       *int64  `json:"time_paid"`       // Unix seconds
-	TimeExpire     *int64  `json:"time_expire"`     // Unix seconds
+	TimeExpire     *int64  `json:"time_expire"`     // Unix seconds; null where Ping++ names none
 }
 
 // deliveryView says whether the shop's backend knows.

@@ -124,6 +124,6 @@ func (s *Site) recordReversal(ctx context.Context, l ledger.Ledger, found *pingp
 	return &ledger.Charge{
 		Scope: s.Scope, ID: found.ID, OrderNo: found.OrderNo, Channel: found.Channel, Amount: found.Amount, Currency: found.Currency,
 		Paid: found.Paid, TimePaid: time.Unix(found.TimePaid, 0), AmountRefunded: found.AmountRefunded, Reversed: true,
-		TimeExpire: time.Unix(found.TimeExpire, 0),
+		TimeExpire: found.Expires(),
 	}, nil
 }

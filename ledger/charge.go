@@ -29,7 +29,7 @@ type Charge struct {
 	Currency   string    // cny, likewise
 	Host       string    // the public host it was created on
 	Created    time.Time // by Ping++'s clock once it answered
-	TimeExpire time.Time
+	TimeExpire time.Time // zero: Ping++ named none, see [Charge.Lapses]
 	Quoted     time.Time // only for Created: when its price was named, by our clock; zero: at its creation
 	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
 
@@ -42,6 +42,17 @@ type Charge struct {
 	Held           bool      // its payment's event is held, or was discarded by a person
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
+}
+
+// longestDefault is how long a charge can be paid at most where nobody said how long.
+const longestDefault = 24 * time.Hour
+
+// Lapses is when the charge can no longer be paid: its expiry or, where Ping++ names none, a day after its creation.
+func (c *Charge) Lapses() time.Time {
+	if c.TimeExpire.IsZero() {
+		return c.Created.Add(longestDefault)
+	}
+	return c.TimeExpire
 }
 
 // ChargeChange is what an event says about a charge.

@@ -163,4 +163,5 @@ type Delivery struct {
 
 	State State     // what the event becomes: Delivered, Dead, or Pending for another attempt
 	Due   time.Time // with Pending: when
+	Back  time.Time // when instead, if the backend is back by then (see Resume); zero: the event does not wait for the backend. Not read back
 }

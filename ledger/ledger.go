@@ -41,6 +41,10 @@ var (
 	ErrClosed   = errors.New("ledger: closed")
 )
 
+// LongestLease is the longest that a lease or a reservation may be asked for. One that ends much further ahead was given by a clock that
+// has been put back since: it is over, like one that ran out. A step of the clock itself ends no lease while its owner lives.
+const LongestLease = time.Minute
+
 // Ledger keeps events, charges and logins. A method that writes returns only once its write is on disk (fsync), or with an
 // error. Times are stored in milliseconds; the current time always comes in as an argument. All methods may be called at
 // the same time, by several processes on one ledger too.
@@ -49,6 +53,7 @@ type Ledger interface {
 	Charges
 	Refunds
 	Logins
+	Sweeps
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
 	// watch. Signals are merged: one that nobody has taken yet stands for all later ones. What another process commits is
@@ -97,13 +102,18 @@ type Events interface {
 	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
 	// oldest due first, then in order of arrival.
 	Claim(ctx context.Context, c Claim) ([]Event, error)
-	// Renew prolongs until c.Until every lease in c.Scope that owner still holds; the rest of c is not looked at. A lease that
-	// ran out is held until somebody takes it over. None is ever shortened.
-	Renew(ctx context.Context, owner string, c Claim) error
+	// Renew prolongs until c.Until every lease in c.Scope that owner still holds, and returns the ids of the events; the rest of c is not looked
+	// at. A lease that ran out is held until somebody takes it over. None is shortened, unless it ends further ahead than any may.
+	Renew(ctx context.Context, owner string, c Claim) (held []string, err error)
 	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
 	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
 	// that is not recorded.
 	Settle(ctx context.Context, owner string, d Delivery) error
+	// Resume says that the backend is back: every pending event whose last delivery has a Back is due then, unless it is sooner.
+	Resume(ctx context.Context, scope Scope) error
+	// Overdue makes due what a clock that has been put back since has left further ahead than it can be: events that wait for their delivery, and
+	// charges and refunds that wait to be looked up. It says how many there were.
+	Overdue(ctx context.Context, scope Scope, now time.Time) (int, error)
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
 	// nothing is pending.
 	NextDue(ctx context.Context, scope Scope) (due Due, err error)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // ChargeParams is what a charge is made of. All fields up to Body are required.
@@ -101,6 +102,14 @@ func readCharge(o object, raw []byte) (*Charge, error) {
 		return nil, r.err
 	}
 	return ch, nil
+}
+
+// Expires is TimeExpire as a time; zero where Ping++ names none.
+func (ch *Charge) Expires() time.Time {
+	if ch.TimeExpire == 0 {
+		return time.Time{}
+	}
+	return time.Unix(ch.TimeExpire, 0)
 }
 
 // chargeBody is the request's JSON. The order of the fields is the one that Ping++'s own examples have.

@@ -28,7 +28,7 @@ type ListParams struct {
 // ChargeList is one page of charges, newest first.
 type ChargeList struct {
 	Data    []*Charge
-	HasMore bool // ask again with StartingAfter = the last charge's id
+	HasMore bool // ask again with StartingAfter = the last charge's id; of an order's charges with the next Page
 	Raw     json.RawMessage
 }
 

@@ -280,11 +280,12 @@ type OrderList struct {
 // app's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListOrders(ctx context.Context, p ListOrdersParams) (*OrderList, error) {
 	r := request{op: "list orders", method: http.MethodGet, secrets: c.secrets(nil)}
-	if p.Page < 0 || p.PerPage < 0 || p.PerPage > 100 {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: errors.New("give a page from 1, and 1 to 100 orders a page, or 0 for Ping++'s default")}
+	q, err := OrderPage{p.Page, p.PerPage}.query()
+	if err != nil {
+		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
 	}
-	q := url.Values{"app": {c.app}}
-	for name, n := range map[string]int64{"page": int64(p.Page), "per_page": int64(p.PerPage), "created[gte]": p.CreatedGTE, "created[lte]": p.CreatedLTE} {
+	q.Set("app", c.app)
+	for name, n := range map[string]int64{"created[gte]": p.CreatedGTE, "created[lte]": p.CreatedLTE} {
 		if n != 0 {
 			q.Set(name, strconv.FormatInt(n, 10))
 		}
@@ -310,10 +311,29 @@ func (c *Client) ListOrders(ctx context.Context, p ListOrdersParams) (*OrderList
 	return &OrderList{Data: data, HasMore: more, Raw: raw}, nil
 }
 
-// ListOrderCharges lists the charges of an order, paid or not. Any error is an *[Error].
-func (c *Client) ListOrderCharges(ctx context.Context, id string, p ListRefundsParams) (*ChargeList, error) {
+// OrderPage picks a page of an order's charges or refunds, which have numbers. What is left at its zero value is not sent.
+type OrderPage struct {
+	Page    int // from 1
+	PerPage int // 1 to 100; 0: Ping++'s default
+}
+
+func (p OrderPage) query() (url.Values, error) {
+	if p.Page < 0 || p.PerPage < 0 || p.PerPage > 100 {
+		return nil, fmt.Errorf("the page is %d, with %d items: give a page from 1, and 1 to 100 items a page, or 0 for Ping++'s default", p.Page, p.PerPage)
+	}
+	q := url.Values{}
+	for name, n := range map[string]int{"page": p.Page, "per_page": p.PerPage} {
+		if n > 0 {
+			q.Set(name, strconv.Itoa(n))
+		}
+	}
+	return q, nil
+}
+
+// ListOrderCharges lists the charges of an order, paid or not, newest first. Any error is an *[Error].
+func (c *Client) ListOrderCharges(ctx context.Context, id string, p OrderPage) (*ChargeList, error) {
 	r := request{op: "list order charges", method: http.MethodGet, target: "/v1/orders/" + id + "/charges", secrets: c.secrets(nil)}
-	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
+	q, err := p.query()
 	if err != nil {
 		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
 	}

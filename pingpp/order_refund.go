@@ -110,9 +110,10 @@ func (c *Client) GetOrderRefund(ctx context.Context, orderID, refundID string) (
 	return re, nil
 }
 
-// ListOrderRefunds lists the refunds of an order, whatever became of them. Any error is an *[Error].
-func (c *Client) ListOrderRefunds(ctx context.Context, orderID string, p ListRefundsParams) (*RefundList, error) {
-	return c.listRefunds(ctx, "list order refunds", orderRefundsPath(orderID), orderID, p, parseRefund)
+// ListOrderRefunds lists the refunds of an order, whatever became of them, newest first. Any error is an *[Error].
+func (c *Client) ListOrderRefunds(ctx context.Context, orderID string, p OrderPage) (*RefundList, error) {
+	q, err := p.query()
+	return c.listRefunds(ctx, "list order refunds", orderRefundsPath(orderID), orderID, q, err, parseRefund)
 }
 
 func orderRefundsPath(orderID string) string { return "/v1/orders/" + orderID + "/order_refunds" }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 )
 
 // Where the money of a refund comes from. Only WeChat's and QQ's older ways of settling know the difference.
@@ -178,19 +179,20 @@ type ListRefundsParams struct {
 // RefundList is one page of a charge's refunds, newest first.
 type RefundList struct {
 	Data    []*Refund
-	HasMore bool // ask again with StartingAfter = the last refund's id
+	HasMore bool // ask again with StartingAfter = the last refund's id; of an order's refunds with the next Page
 	Raw     json.RawMessage
 }
 
 // ListRefunds lists the refunds of a charge, whatever became of them. Any error is an *[Error]; a page with one refund that
 // cannot be read, or that is another charge's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListRefunds(ctx context.Context, chargeID string, p ListRefundsParams) (*RefundList, error) {
-	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, p, parseRefundOf(chargeID))
+	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
+	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, q, err, parseRefundOf(chargeID))
 }
 
-func (c *Client) listRefunds(ctx context.Context, op, path, id string, p ListRefundsParams, item func([]byte) (*Refund, error)) (*RefundList, error) {
+// listRefunds asks for a page of refunds; err says why the query cannot be sent.
+func (c *Client) listRefunds(ctx context.Context, op, path, id string, q url.Values, err error, item func([]byte) (*Refund, error)) (*RefundList, error) {
 	r := request{op: op, method: http.MethodGet, target: path, secrets: c.secrets(nil)}
-	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
 	if err != nil {
 		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
 	}

@@ -65,7 +65,7 @@ func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
 			return idOf(list, err)
 		},
 		"list order charges": func(ctx context.Context) (string, error) {
-			list, err := cl.ListOrderCharges(ctx, orderID, ListRefundsParams{})
+			list, err := cl.ListOrderCharges(ctx, orderID, OrderPage{})
 			return idOf(list, err)
 		},
 		"refund order": func(ctx context.Context) (string, error) {
@@ -80,7 +80,7 @@ func otherCalls(cl *Client) map[string]func(context.Context) (string, error) {
 			return idOf(re, err)
 		},
 		"list order refunds": func(ctx context.Context) (string, error) {
-			list, err := cl.ListOrderRefunds(ctx, orderID, ListRefundsParams{})
+			list, err := cl.ListOrderRefunds(ctx, orderID, OrderPage{})
 			return idOf(list, err)
 		},
 	}

@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"cmp"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ const half = 0.5 // no jitter
 type trip struct {
 	after time.Duration // the time that passes before
 	do    string        // wait, start, probe (start and be one), ok, answered, gone, unsent; with "the probe's " before it where the probe ends
+	of    string        // the event; empty: one of its own
 
 	still time.Duration // the event stands still
 	did   turn
@@ -24,6 +27,30 @@ func TestBreaker(t *testing.T) {
 	tests := map[string][]trip{
 		"two are patience": {
 			{do: "gone", room: 8}, {do: "gone", room: 8}, {do: "ok", room: 8}, {do: "gone", room: 8}, {do: "gone", room: 8},
+		},
+		"three in a row of one event are its own matter": {
+			{of: "a", do: "gone", room: 8}, {of: "a", do: "gone", room: 8}, {of: "a", do: "gone", room: 8}, {of: "a", do: "gone", room: 8},
+			{of: "b", do: "gone", still: s, did: opened, wait: s}, // another's, in the same row
+		},
+		"among others that get through they never open it": {
+			{of: "a", do: "gone", room: 8}, {of: "b", do: "gone", room: 8}, {do: "ok", room: 8}, {of: "a", do: "gone", room: 8}, {of: "b", do: "gone", room: 8}, {do: "ok", room: 8},
+		},
+		"when only one event is left in the row it closes": {
+			{do: "gone", room: 8}, {do: "gone", room: 8}, {of: "a", do: "gone", still: s, did: opened, wait: s},
+			{after: s, do: "probe"}, {of: "a", do: "the probe's gone", still: 2 * s, wait: 2 * s},
+			{after: 2 * s, do: "probe"}, {of: "a", do: "the probe's gone", did: narrowed, room: 1},
+			{of: "a", do: "gone", room: 1}, {of: "b", do: "gone", still: s, did: opened, wait: s},
+		},
+		"but not after a connection that did not come about": {
+			{of: "a", do: "unsent", still: s, did: opened, wait: s},
+			{after: s, do: "probe"}, {of: "a", do: "the probe's unsent", still: 2 * s, wait: 2 * s},
+			{after: 2 * s, do: "probe"}, {of: "a", do: "the probe's unsent", still: 4 * s, wait: 4 * s},
+			{after: 4 * s, do: "probe"}, {of: "a", do: "the probe's gone", still: 8 * s, wait: 8 * s},
+			{after: 8 * s, do: "probe"}, {of: "a", do: "the probe's gone", still: 16 * s, wait: 16 * s},
+			{after: 16 * s, do: "probe"}, {of: "a", do: "the probe's gone", did: narrowed, room: 1}, // it is there, and does not like this event
+		},
+		"a clock that was put back does not keep the probe": {
+			{do: "unsent", still: s, did: opened, wait: s}, {after: -8 * time.Hour, do: "wait", room: 1},
 		},
 		"three in a row open it": {
 			{do: "gone", room: 8}, {do: "gone", room: 8}, {do: "gone", still: s, did: opened, wait: s},
@@ -85,6 +112,7 @@ func TestBreaker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := newClock().Now()
 			b := newBreaker(8, func() float64 { return half })
+			b.reached = true
 			ends := map[string]reach{"ok": succeeded, "answered": answered, "gone": unreachable, "unsent": unsent}
 			for i, step := range trips {
 				now = now.Add(step.after)
@@ -95,7 +123,7 @@ func TestBreaker(t *testing.T) {
 					do, probe = do[len("the probe's "):], true
 				}
 				if how, ok := ends[do]; ok {
-					still, did = b.end(how, probe, now)
+					still, did = b.end(cmp.Or(step.of, fmt.Sprint(i)), how, probe, now)
 				}
 				if do == "start" || do == "probe" {
 					if got := b.start(); got != (do == "probe") {
@@ -144,7 +172,7 @@ func TestBreakerInvariants(t *testing.T) {
 			}
 			i := random.IntN(len(under))
 			how := reach(random.IntN(4))
-			still, did := b.end(how, under[i], now)
+			still, did := b.end(fmt.Sprint(random.IntN(3)), how, under[i], now)
 			if under[i] {
 				probes--
 			}
@@ -152,7 +180,7 @@ func TestBreakerInvariants(t *testing.T) {
 			if (still > 0) != (b.open && (how == unreachable || how == unsent)) {
 				t.Fatalf("seed %d: stands still %s, open %t, came %d", seed, still, b.open, how)
 			}
-			if how == succeeded && b.open || did == opened && !b.open || did == closed && b.open {
+			if how == succeeded && b.open || did == opened && !b.open || (did == closed || did == narrowed) && b.open {
 				t.Fatalf("seed %d: open %t after %d", seed, b.open, how)
 			}
 		}

@@ -38,7 +38,7 @@ func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
 	ev, start := t.event, r.cfg.Now()
 	a := r.attempt(context.WithoutCancel(ctx), ev, t.attempt, start)
 	end := r.cfg.Now()
-	standstill := r.sent(ctx, a, probe, start, end)
+	standstill, back := r.sent(ctx, ev.ID, a, probe, start, end)
 
 	d := ledger.Delivery{
 		Scope: ev.Scope, EventID: ev.ID, Attempt: t.attempt, At: start, Took: end.Sub(start),
@@ -48,17 +48,24 @@ func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
 		d.Error += "; " + a.detail
 	}
 	if standstill > 0 {
-		d.State, d.Due, d.Uncounted = ledger.Pending, end.Add(max(standstill, a.retryAfter)), true
+		// Whatever Retry-After says: a probe harms nobody, and when the backend is back there is nothing to wait for.
+		d.State, d.Due, d.Back, d.Uncounted = ledger.Pending, end.Add(standstill), end, true
 	} else if !a.ok() {
 		d.State = ledger.Dead
-		if gap, again := r.next(ev.Tries+1, a.retryAfter); again {
-			d.State, d.Due = ledger.Pending, end.Add(gap)
+		if gap, again := r.next(ev.Tries + 1); again {
+			d.State, d.Due = ledger.Pending, end.Add(max(gap, a.retryAfter))
+			if a.reach == unreachable {
+				d.Back = end.Add(gap)
+			}
 		}
 	}
 	r.log(ev, d, a.why)
 	r.observe(ev, d, a.reach, end)
-	r.settle(ctx, t.owner, d)
+	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
+	if back {
+		r.resume(ctx)
+	}
 	if d.State == ledger.Pending {
 		signal(r.retimed)
 	}
@@ -182,7 +189,7 @@ func (r *Relay) diagnose(ctx context.Context, err error) verdict {
 
 // settle records an outcome. As long as the relay runs it tries until the ledger takes it: the backend may have the event
 // already, and would get it a second time. After that it tries a few times more.
-func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
+func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 	detached := context.WithoutCancel(ctx)
 	for failures, last := 0, 0; ; {
 		timeout := settleTimeout
@@ -191,7 +198,7 @@ func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
 			last++
 		}
 		sctx, cancel := context.WithTimeout(detached, timeout)
-		err := r.cfg.Ledger.Settle(sctx, owner, d)
+		err := r.cfg.Ledger.Settle(sctx, r.owner(h), d)
 		cancel()
 		if err == nil {
 			return
@@ -209,6 +216,16 @@ func (r *Relay) settle(ctx context.Context, owner string, d ledger.Delivery) {
 			continue
 		}
 		sleep(ctx, r.backoff(failures))
+	}
+}
+
+// resume makes due what waits for the backend, this relay's events and those that others left. Where that fails they are due by
+// themselves: within half a minute, or when Retry-After ends.
+func (r *Relay) resume(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := r.cfg.Ledger.Resume(ctx, r.cfg.Scope); err != nil {
+		r.cfg.Logger.Warn("events that wait for the backend could not be made due; each comes at its own time", zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
 	}
 }
 

@@ -111,7 +111,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	known := *c
 	known.State, known.ID, known.Channel, known.Amount, known.Currency = ledger.Open, listed.ID, listed.Channel, listed.Amount, strings.ToLower(listed.Currency)
 	known.Quoted = c.Created // until it is found, that is when it was reserved
-	known.Created, known.TimeExpire, known.Reversed = time.Unix(listed.Created, 0), time.Unix(listed.TimeExpire, 0), listed.Reversed
+	known.Created, known.TimeExpire, known.Reversed = time.Unix(listed.Created, 0), listed.Expires(), listed.Reversed
 	known.NextQuery = r.cfg.Now()
 	if listed.HasCredential() {
 		known.Raw = listed.Raw

@@ -15,9 +15,7 @@ const (
 	beforeExpiry = 3 // look-ups between the first and the expiry
 	afterExpiry  = 5 * time.Second
 	leastGap     = 30 * time.Second
-
-	// A charge of which Ping++ does not say when it expires is taken to do so after the longest of its defaults.
-	longestExpiry = 24 * time.Hour
+	farthestGap  = 7 * 24 * time.Hour // after its expiry, where reconcile { until } is longer; the ledger takes more for the work of a wrong clock
 
 	errorsUntil = 7 * 24 * time.Hour // after its end a charge whose last look-ups brought no answer is given up
 )
@@ -28,12 +26,16 @@ var retryGaps = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 1
 
 // next says when to ask for an unpaid charge again; the zero time: never.
 func (r *Reconciler) next(c *ledger.Charge) time.Time {
-	now, expires := r.cfg.Now(), expiry(c)
+	now, expires := r.cfg.Now(), c.Lapses()
 	if !now.Before(expires) {
-		if end := expires.Add(r.cfg.Until); now.Before(end) {
-			return end
+		end := expires.Add(r.cfg.Until)
+		switch {
+		case !now.Before(end):
+			return time.Time{}
+		case end.Sub(now) > farthestGap:
+			return now.Add(farthestGap)
 		}
-		return time.Time{}
+		return end
 	}
 	age := now.Sub(c.Created)
 	if c.Superseded { // it is to be reversed
@@ -65,7 +67,7 @@ func (r *Reconciler) nextAfterError(c *ledger.Charge) time.Time {
 	switch {
 	case !next.IsZero() && next.Before(again):
 		return next
-	case next.IsZero() && !now.Before(expiry(c).Add(r.cfg.Until+errorsUntil)):
+	case next.IsZero() && !now.Before(c.Lapses().Add(r.cfg.Until+errorsUntil)):
 		return time.Time{}
 	}
 	return again
@@ -80,12 +82,4 @@ func (r *Reconciler) gap(age time.Duration) time.Duration {
 		}
 	}
 	return time.Duration(float64(gap) * (0.9 + 0.2*r.cfg.Rand()))
-}
-
-// expiry is when a charge cannot be paid any more.
-func expiry(c *ledger.Charge) time.Time {
-	if c.TimeExpire.Unix() <= 0 {
-		return c.Created.Add(longestExpiry)
-	}
-	return c.TimeExpire
 }

@@ -173,9 +173,9 @@ func (f *faulty) NextDue(ctx context.Context, s ledger.Scope) (ledger.Due, error
 	return f.Ledger.NextDue(ctx, s)
 }
 
-func (f *faulty) Renew(ctx context.Context, owner string, c ledger.Claim) error {
+func (f *faulty) Renew(ctx context.Context, owner string, c ledger.Claim) ([]string, error) {
 	if f.renews.Add(-1) >= 0 {
-		return errDisk
+		return nil, errDisk
 	}
 	return f.Ledger.Renew(ctx, owner, c)
 }
@@ -300,7 +300,7 @@ type renewCounter struct {
 	renews atomic.Int64
 }
 
-func (c *renewCounter) Renew(ctx context.Context, owner string, cl ledger.Claim) error {
+func (c *renewCounter) Renew(ctx context.Context, owner string, cl ledger.Claim) ([]string, error) {
 	c.renews.Add(1)
 	return c.Ledger.Renew(ctx, owner, cl)
 }

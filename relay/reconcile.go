@@ -60,6 +60,8 @@ type Reconciler struct {
 	cfg    ReconcilerConfig
 	flight singleflight.Group // one look-up of a charge at a time
 
+	sweepMost int // see the constant; less in tests
+
 	mu    sync.Mutex
 	asked map[string]time.Time // when somebody's question about a charge was last passed on
 }
@@ -87,7 +89,7 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Questions == nil {
 		cfg.Questions = NewQuestions()
 	}
-	return &Reconciler{cfg: cfg, asked: make(map[string]time.Time)}
+	return &Reconciler{cfg: cfg, sweepMost: sweepMost, asked: make(map[string]time.Time)}
 }
 
 // Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
@@ -97,7 +99,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		all.Go(func() { r.follow(ctx, kind) })
 	}
 	all.Go(func() { r.followRefunds(ctx) })
-	all.Go(func() { r.sweepDaily(ctx) })
+	all.Go(func() { (&nightly{Reconciler: r}).run(ctx) })
 	all.Wait()
 }
 
@@ -235,7 +237,7 @@ func (r *Reconciler) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Ch
 
 func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
 	now := r.cfg.Now()
-	return now.Sub(c.Created) >= ReverseAfter && now.Before(expiry(c))
+	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.Lapses())
 }
 
 // reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the

@@ -194,7 +194,7 @@ func TestGaps(t *testing.T) {
 			if n := p.asked() - scheduled; n > 6 || n != len(got) {
 				t.Errorf("asked %d times, after %q", n, got)
 			}
-			ends := cmp.Or(tt.lasts, longestExpiry) + DefaultUntil
+			ends := cmp.Or(tt.lasts, 24*time.Hour) + DefaultUntil
 			if last := got[len(got)-1]; last != ends.String() {
 				t.Errorf("for the last time after %s, want %s", last, ends)
 			}
@@ -206,6 +206,27 @@ func TestGaps(t *testing.T) {
 				t.Errorf("asked again after the end: %d", n)
 			}
 		})
+	}
+}
+
+// However long a charge is to be looked up after its expiry, no look-up lies further ahead than the ledger takes for right.
+func TestGapsOfALongUntil(t *testing.T) {
+	p, l := newProvider(t), newLedger(t)
+	r := p.reconciler(l, zap.NewNop())
+	r.cfg.Until = 30 * 24 * time.Hour
+	begin := p.clock.Now()
+	id := p.charge(l, "order1", 100).ID
+	var last time.Time
+	for c := p.known(l, id); !c.NextQuery.IsZero(); c = p.known(l, id) {
+		last = c.NextQuery
+		if n, err := l.Overdue(t.Context(), p.scope, p.clock.Now()); n != 0 || err != nil {
+			t.Fatalf("%d look-ups are taken for too far ahead, %v: %s after %s", n, err, last.Sub(begin), p.clock.Now().Sub(begin))
+		}
+		p.clock.Set(last)
+		rounds(t, r)
+	}
+	if want := 2*time.Hour + r.cfg.Until; last.Sub(begin) != want {
+		t.Errorf("looked up last after %s, want %s", last.Sub(begin), want)
 	}
 }
 

@@ -176,13 +176,13 @@ func (r *Reconciler) searchRefunds(ctx context.Context, re *ledger.Refund, match
 	ctx, cancel := context.WithTimeout(ctx, refundCall)
 	defer cancel()
 	p := pingpp.ListRefundsParams{Limit: refundPerPage}
-	for range refundPages {
+	for page := 1; page <= refundPages; page++ {
 		var list *pingpp.RefundList
 		var err error
 		if re.Through == "" {
 			list, err = r.cfg.Pingpp.ListRefunds(ctx, re.ChargeID, p)
 		} else {
-			list, err = r.cfg.Pingpp.ListOrderRefunds(ctx, re.Through, p)
+			list, err = r.cfg.Pingpp.ListOrderRefunds(ctx, re.Through, pingpp.OrderPage{Page: page, PerPage: refundPerPage})
 		}
 		if err != nil {
 			return nil, err

@@ -94,7 +94,6 @@ type lease struct {
 // task is an event to deliver.
 type task struct {
 	hold
-	owner string // of its lease
 	event *ledger.Event
 }
 

@@ -2,7 +2,7 @@ package relay
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,8 +17,12 @@ import (
 const (
 	leaseTime  = 1800 * time.Millisecond // a dead relay's events are free within 2 s
 	renewEvery = leaseTime / 4
-	quick      = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
-	minPause   = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
+
+	claimTimeout = 5 * time.Second // a disk that is slow is no reason to deliver nothing
+
+	quick     = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
+	lookAhead = time.Minute            // between two looks for what a clock that was put back has left ahead
+	minPause  = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
 
 // Run delivers until ctx ends. Then it claims nothing more, lets the attempts under way come to their own end, which
@@ -44,6 +48,7 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		next     time.Time // when the ledger has something again; the past: ask it
 		failures int
 		claims   int
+		looked   time.Time // for what a clock that was put back has left ahead
 	)
 	timer := time.NewTimer(r.cfg.Poll)
 	defer timer.Stop()
@@ -57,6 +62,10 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			case <-timer.C:
 			}
 			continue
+		}
+		if now := r.cfg.Now(); now.Sub(looked) >= lookAhead || now.Before(looked) {
+			looked = now
+			r.overdue(ctx, now)
 		}
 		// Each claim has an owner of its own. One that fails may have been committed all the same: nobody renews its
 		// leases then, and they end by themselves.
@@ -110,6 +119,18 @@ func (r *Relay) room() (n int, wait time.Duration) {
 	return n, wait
 }
 
+// overdue makes due what a clock that has been put back since has left too far ahead.
+func (r *Relay) overdue(ctx context.Context, now time.Time) {
+	n, err := r.cfg.Ledger.Overdue(ctx, r.cfg.Scope, now)
+	switch {
+	case n > 0:
+		r.cfg.Logger.Warn("the clock was put back: what it had left too far ahead is due now", zap.String("scope", r.cfg.Scope.Key()), zap.Int("records", n))
+	case err != nil && ctx.Err() == nil:
+		r.cfg.Logger.Warn("cannot look in the ledger for what is due too late because the clock was put back, trying again in a minute",
+			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
+	}
+}
+
 // claim leases up to limit events and starts their delivery. It is not cut off by the end of ctx: what was leased is
 // delivered, instead of waiting for the end of its lease.
 //
@@ -118,22 +139,25 @@ func (r *Relay) room() (n int, wait time.Duration) {
 func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int, err error) {
 	now := r.cfg.Now()
 	until := now.Add(leaseTime)
-	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
+	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTimeout)
 	defer cancel()
 	events, err := r.cfg.Ledger.Claim(cctx, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until, Limit: limit})
 	if err != nil {
 		return 0, err
 	}
-	if len(events) > 0 && !r.cfg.Now().Before(until) {
-		return 0, errors.New("the claim took longer than the lease lasts; is the disk overloaded?")
+	if took := r.cfg.Now().Sub(now); len(events) > 0 && took > leaseTime/2 {
+		if events, now, until, err = r.prolong(cctx, owner, events, took); err != nil {
+			return 0, err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ahead, r.quick = min(r.quick, r.cfg.Concurrency), 0
 	for i := range events {
-		t := task{hold{events[i].ID, events[i].Attempts + 1}, owner, &events[i]}
-		if _, ok := r.held[t.hold]; ok {
-			continue // our own lease ran out while the attempt goes on
+		t := task{hold{events[i].ID, events[i].Attempts + 1}, &events[i]}
+		if _, ok := r.held[t.hold]; ok { // our own lease ran out while the attempt goes on: it has this name now
+			r.held[t.hold] = lease{owner, now, until}
+			continue
 		}
 		claimed++
 		r.held[t.hold] = lease{owner, now, until}
@@ -141,6 +165,19 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int
 	}
 	r.startReady(ctx, now)
 	return claimed, nil
+}
+
+// prolong makes good that a claim came late, since the disk is slow: it returns those of the events that nobody else has taken over
+// meanwhile, and from when until when they are leased now. Such a lease is longer, or the disk would take longer than it lasts again.
+func (r *Relay) prolong(ctx context.Context, owner string, events []ledger.Event, took time.Duration) (_ []ledger.Event, now, until time.Time, err error) {
+	now = r.cfg.Now()
+	until = now.Add(min(leaseTime+2*took, ledger.LongestLease))
+	held, err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until})
+	if err == nil && !r.cfg.Now().Before(until) {
+		err = fmt.Errorf("the disk took more than %s; is it overloaded?", until.Sub(now))
+	}
+	events = slices.DeleteFunc(events, func(e ledger.Event) bool { return !slices.Contains(held, e.ID) })
+	return events, now, until, err
 }
 
 // startReady starts what is ready and has a slot. Once the breaker has opened, what is left is given back: nobody prolongs its
@@ -165,15 +202,16 @@ func (r *Relay) startReady(ctx context.Context, now time.Time) {
 }
 
 // sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how long the
-// event stands still because the backend is unreachable; 0 means that the attempt counts.
-func (r *Relay) sent(ctx context.Context, a answer, probe bool, start, now time.Time) (standstill time.Duration) {
+// event stands still because the backend is unreachable, 0 when the attempt counts; and whether the backend turned out to be there, so that
+// nothing need wait for it.
+func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, start, now time.Time) (standstill time.Duration, back bool) {
 	r.mu.Lock()
 	r.sending--
 	if now.Sub(start) < quick {
 		r.quick++
 	}
 	since := r.breaker.since
-	standstill, did := r.breaker.end(a.reach, probe, now)
+	standstill, did := r.breaker.end(event, a.reach, probe, now)
 	r.startReady(ctx, now)
 	r.mu.Unlock()
 	signal(r.freed)
@@ -184,8 +222,18 @@ func (r *Relay) sent(ctx context.Context, a answer, probe bool, start, now time.
 	case closed:
 		r.cfg.Logger.Info("the backend is back, events flow again",
 			zap.String("scope", r.cfg.Scope.Key()), zap.Duration("unreachable_for", now.Sub(since)))
+	case narrowed:
+		r.cfg.Logger.Warn("only one event does not reach the backend: it is tried by its schedule, and others flow",
+			zap.String("scope", r.cfg.Scope.Key()), zap.String("event", event), zap.String("why", a.why))
 	}
-	return standstill
+	return standstill, did == closed || did == first
+}
+
+// owner returns the name under which an event is leased. It is not always that of its claim: see claim.
+func (r *Relay) owner(h hold) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[h].owner
 }
 
 func (r *Relay) release(h hold) {
@@ -230,7 +278,8 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	now := r.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
-	err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: now.Add(leaseTime)})
+	until := now.Add(leaseTime)
+	ids, err := r.cfg.Ledger.Renew(ctx, owner, ledger.Claim{Scope: r.cfg.Scope, Owner: owner, Now: now, Until: until})
 	if err != nil {
 		r.cfg.Logger.Warn("cannot prolong the lease on events under delivery; another process may deliver them a second time",
 			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
@@ -239,8 +288,8 @@ func (r *Relay) renewOne(ctx context.Context, owner string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for h, l := range r.held {
-		if l.owner == owner {
-			l.until = now.Add(leaseTime)
+		if l.owner == owner && l.until.Before(until) && slices.Contains(ids, h.id) {
+			l.until = until
 			r.held[h] = l
 		}
 	}

@@ -14,18 +14,17 @@ var DefaultRetry = []time.Duration{
 }
 
 const (
-	jitter        = 0.2            // gaps vary by this part to either side, so that what failed together does not come back together
-	maxRetryAfter = 24 * time.Hour // a backend may ask for patience, not for oblivion
+	jitter        = 0.2       // gaps vary by this part to either side, so that what failed together does not come back together
+	maxRetryAfter = time.Hour // a backend may ask for patience, not for oblivion
 )
 
 // next returns how long to wait after the given failed attempt (1 is the first), or false when it was the last one.
-func (r *Relay) next(attempt int, retryAfter time.Duration) (time.Duration, bool) {
+func (r *Relay) next(attempt int) (time.Duration, bool) {
 	if attempt > len(r.cfg.Retry) {
 		return 0, false
 	}
 	gap := r.cfg.Retry[max(attempt-1, 0)]
-	gap = time.Duration(float64(gap) * (1 - jitter + 2*jitter*r.cfg.Rand()))
-	return max(gap, retryAfter), true
+	return time.Duration(float64(gap) * (1 - jitter + 2*jitter*r.cfg.Rand())), true
 }
 
 // retryAfter reads a Retry-After header: seconds or a date. 0 when it says nothing or nothing that can be read.

@@ -2,13 +2,11 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -18,11 +16,9 @@ import (
 var China = time.FixedZone("UTC+8", 8*60*60)
 
 const (
-	sweepHour  = 1 // of the day after, in China
-	sweepAgain = time.Hour
 	sweepPage  = 100                    // charges; the most that Ping++ lists at once
 	sweepPause = 400 * time.Millisecond // between pages: half of what can wait is left for others
-	// A day's charges are compared in memory; a merchant with more of them should know.
+	// A day's charges are compared in memory. A comparison of more of them is cut, and says so.
 	sweepMost = 500_000
 )
 
@@ -35,6 +31,7 @@ type Sweep struct {
 	OnlyThere []Item `json:"only_there"` // charges that the ledger does not know: made elsewhere, or lost with an answer
 	OnlyHere  []Item `json:"only_here"`  // charges that Ping++ does not list
 	Differ    []Item `json:"differ"`     // charges whose amount, or money refunded, is not the same
+	Cut       bool   `json:"cut"`        // the day has more charges than can be compared, and the rest was not
 }
 
 // Item is a charge that one side lacks or knows otherwise.
@@ -46,26 +43,25 @@ type Item struct {
 	What    string `json:"what,omitempty"`
 }
 
-// Clean reports whether both sides agree.
-func (s *Sweep) Clean() bool { return len(s.OnlyThere)+len(s.OnlyHere)+len(s.Differ) == 0 }
+// Clean reports whether both sides agree about the whole day.
+func (s *Sweep) Clean() bool { return !s.Cut && len(s.OnlyThere)+len(s.OnlyHere)+len(s.Differ) == 0 }
 
 // Sweep compares the charges created on a day, in UTC+8, with Ping++'s list. A payment that the ledger has missed is recorded and
 // delivered like any other.
 func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
-	y, m, d := day.In(China).Date()
-	from := time.Date(y, m, d, 0, 0, 0, 0, China)
+	from := dayOf(day)
 	to := from.AddDate(0, 0, 1)
 	s := &Sweep{Date: from.Format(time.DateOnly), OnlyThere: []Item{}, OnlyHere: []Item{}, Differ: []Item{}}
 	l, err := r.cfg.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := r.ours(ctx, l, from, to)
+	ours, err := r.ours(ctx, l, s, from, to)
 	if err != nil {
 		return nil, err
 	}
 	s.InLedger = len(ours)
-	after := ""
+	after, last, listed := "", from, from // the newest charges come first: the list is compared down to listed
 	for {
 		if err := r.cfg.Questions.later.Wait(ctx); err != nil {
 			return nil, err
@@ -78,32 +74,42 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 		}
 		for _, found := range page.Data {
 			s.AtPingpp++
-			if err := r.compare(ctx, s, ours[found.ID], found); err != nil {
+			c := ours[found.ID]
+			if c == nil && s.Cut { // it may be one of those that were too many
+				if c, err = l.Charge(ctx, r.cfg.Scope, found.ID); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+					return nil, err
+				}
+			}
+			if err := r.compare(ctx, s, c, found); err != nil {
 				return nil, err
 			}
 			delete(ours, found.ID)
-			after = found.ID
+			after, last = found.ID, time.Unix(found.Created, 0)
 		}
-		if !page.HasMore || len(page.Data) == 0 {
+		if !page.HasMore {
 			break
 		}
-		if s.AtPingpp > sweepMost {
-			return nil, fmt.Errorf("more than %d charges are listed at Ping++ for %s", sweepMost, s.Date)
+		if s.AtPingpp >= r.sweepMost {
+			s.Cut, listed = true, last.Add(time.Second)
+			break
 		}
 		sleep(ctx, sweepPause)
 	}
 	for _, id := range slices.Sorted(maps.Keys(ours)) {
 		c := ours[id]
+		if c.Created.Before(listed) {
+			continue // Ping++ may have it
+		}
 		s.OnlyHere = append(s.OnlyHere, Item{Charge: c.ID, OrderNo: c.OrderNo, Amount: c.Amount, Paid: c.Paid})
 	}
 	return s, nil
 }
 
-// ours returns the ledger's charges of a day by their id.
-func (r *Reconciler) ours(ctx context.Context, l ledger.Ledger, from, to time.Time) (map[string]*ledger.Charge, error) {
+// ours returns the ledger's charges of a day by their id; s is told when they are too many.
+func (r *Reconciler) ours(ctx context.Context, l ledger.Ledger, s *Sweep, from, to time.Time) (map[string]*ledger.Charge, error) {
 	all := make(map[string]*ledger.Charge)
 	for after := ""; ; {
-		page, err := l.ChargesCreated(ctx, r.cfg.Scope, from, to, after, 1000)
+		page, err := l.ChargesCreated(ctx, r.cfg.Scope, from, to, after, min(1000, r.sweepMost+1))
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +118,11 @@ func (r *Reconciler) ours(ctx context.Context, l ledger.Ledger, from, to time.Ti
 			all[page[i].ID] = &page[i]
 			after = page[i].ID
 		}
-		if len(page) == 0 || len(all) > sweepMost {
+		if len(page) == 0 {
+			return all, nil
+		}
+		if len(all) > r.sweepMost {
+			s.Cut = true
 			return all, nil
 		}
 	}
@@ -148,53 +158,4 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		s.Differ = append(s.Differ, item)
 	}
 	return nil
-}
-
-// sweepDaily compares each day with Ping++'s list once it is over, until ctx ends.
-func (r *Reconciler) sweepDaily(ctx context.Context) {
-	timer := time.NewTimer(r.untilSweep())
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		wait := sweepAgain
-		if r.sweepYesterday(ctx) {
-			wait = r.untilSweep()
-		}
-		timer.Reset(wait)
-	}
-}
-
-// untilSweep is the time to the next daily comparison. Not all merchants ask at once, and the same one always at the same time of
-// the day: a reload shortly before it must not put it off to the next day.
-func (r *Reconciler) untilSweep() time.Duration {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(r.cfg.Scope.Key()))
-	now := r.cfg.Now().In(China)
-	next := time.Date(now.Year(), now.Month(), now.Day(), sweepHour, 0, int(h.Sum32()%1800), 0, China)
-	if !next.After(now) {
-		next = next.AddDate(0, 0, 1)
-	}
-	return next.Sub(now)
-}
-
-// sweepYesterday compares the day that has ended, logs what differs, and says whether it could.
-func (r *Reconciler) sweepYesterday(ctx context.Context) bool {
-	day := r.cfg.Now().Add(-24 * time.Hour)
-	s, err := r.Sweep(ctx, day)
-	if err != nil {
-		r.cfg.Logger.Error("the day could not be compared with Ping++, trying again in an hour; if Caddy is stopped before that, run caddy pay reconcile --date",
-			zap.String("date", day.In(China).Format(time.DateOnly)), zap.Error(err))
-		return false
-	}
-	log := r.cfg.Logger.Info
-	if !s.Clean() {
-		log = r.cfg.Logger.Warn
-	}
-	log("day compared with Ping++", zap.String("date", s.Date), zap.Int("at_pingpp", s.AtPingpp), zap.Int("in_ledger", s.InLedger),
-		zap.Int("recovered", s.Recovered), zap.Int("only_there", len(s.OnlyThere)), zap.Int("only_here", len(s.OnlyHere)), zap.Int("differ", len(s.Differ)))
-	return true
 }

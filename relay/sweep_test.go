@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -162,91 +161,34 @@ func TestSweepOtherDifferences(t *testing.T) {
 	}
 }
 
-func TestUntilSweep(t *testing.T) {
-	p, l := newProvider(t), newLedger(t)
-	at := func(now time.Time) time.Time {
-		p.clock.Set(now)
-		return now.Add(p.reconciler(l, zap.NewNop()).untilSweep()) // another process each time
-	}
-	midnight := time.Date(2026, 11, 23, 0, 0, 0, 0, China)
-	today := at(midnight)
-	if since := today.Sub(midnight); since < time.Hour || since >= 90*time.Minute {
-		t.Fatalf("%s after midnight", since)
-	}
-	tomorrow := today.AddDate(0, 0, 1)
-	for _, tt := range []struct{ now, want time.Time }{
-		{midnight.Add(-time.Nanosecond), today},
-		{midnight.Add(-22 * time.Hour), today},
-		{today.Add(-time.Second), today}, // a reload shortly before does not put it off
-		{today, tomorrow},
-		{today.Add(time.Second).UTC(), tomorrow},
-		{midnight.Add(23*time.Hour + 59*time.Minute), tomorrow},
-		{midnight.AddDate(0, 1, 8), today.AddDate(0, 1, 8)}, // 31 December
-	} {
-		if got := at(tt.now); !got.Equal(tt.want) {
-			t.Errorf("at %s: %s, want %s", tt.now, got, tt.want)
-		}
-	}
-	p.scope.App = "app_another"
-	if at(midnight).Equal(today) {
-		t.Error("all merchants ask at the same time")
-	}
-}
-
-// Yesterday is the day that has just ended in China. What differs is a warning, and a day that could not be compared is tried again.
-func TestSweepYesterday(t *testing.T) {
-	p, l := newProvider(t), newLedger(t)
-	var out logs
-	r := p.reconciler(l, out.logger())
-	p.clock.Set(time.Date(2026, 11, 22, 23, 0, 0, 0, China))
-	p.charge(l, "order1", 100)
-	p.clock.Set(time.Date(2026, 11, 23, 1, 10, 0, 0, China))
-	p.fault("list_charges", "500", 3)
-	if r.sweepYesterday(context.Background()) || !strings.Contains(out.String(), `"level":"error"`) || !strings.Contains(out.String(), `"date":"2026-11-22"`) {
-		t.Error(out.String())
-	}
-	out.lines.Reset()
-	if !r.sweepYesterday(context.Background()) || !strings.Contains(out.String(), `"level":"info"`) || !strings.Contains(out.String(), `"at_pingpp":1,"in_ledger":1`) {
-		t.Error(out.String())
-	}
-	p.clock.Set(time.Date(2026, 11, 22, 23, 0, 0, 0, China))
-	p.made(p.client, "other", "other", 100)
-	p.clock.Set(time.Date(2026, 11, 23, 1, 10, 0, 0, China))
-	out.lines.Reset()
-	if !r.sweepYesterday(context.Background()) || !strings.Contains(out.String(), `"level":"warn"`) || !strings.Contains(out.String(), `"only_there":1`) {
-		t.Error(out.String())
-	}
-}
-
-// The nightly comparison runs by itself, once, and Run ends while it is under way.
-func TestSweepDaily(t *testing.T) {
+// A comparison that is cut says so; what it has seen is right, and what it has not seen is no difference.
+func TestSweepCut(t *testing.T) {
 	p, l := newProvider(t), newLedger(t)
 	r := p.reconciler(l, zap.NewNop())
-	p.clock.Set(time.Date(2026, 11, 22, 12, 0, 0, 0, China))
-	for i := range 101 {
-		p.made(p.client, fmt.Sprintf("order%d", i), "", 100)
+	day := time.Date(2026, 11, 22, 12, 0, 0, 0, China)
+	for i := range 105 {
+		p.clock.Set(day.Add(time.Duration(i) * time.Second))
+		p.pay(p.charge(l, fmt.Sprintf("order%d", i), 100).ID)
 	}
-	p.after(r.untilSweep() - 20*time.Millisecond)
-	ctx, cancel := context.WithCancel(context.Background())
-	onList := func(req *http.Request) {
-		if strings.HasPrefix(req.URL.RawQuery, "app") {
-			p.after(20 * time.Millisecond)
-			cancel() // between the pages
-		}
+	now := p.clock.Now()
+	if _, err := l.Reserve(t.Context(), ledger.Reservation{Scope: p.scope, OrderNo: "invented", Now: now, Until: now.Add(time.Minute),
+		Number: func(int, int) string { return "invented" }}); err != nil {
+		t.Fatal(err)
 	}
-	p.before.Store(&onList)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Run(ctx)
-	}()
-	waitFor(t, "the comparison", func() bool { return p.State(0).Calls["list_charges"] > 0 })
-	begin := time.Now()
-	<-done
-	if took := time.Since(begin); took > sweepPause {
-		t.Errorf("Run ended after %s", took)
+	p.keep(l, "invented", 100, &pingpp.Charge{ID: "ch_0invented", OrderNo: "invented", Created: now.Unix(), TimeExpire: now.Add(time.Hour).Unix(), Raw: []byte("{}")})
+
+	r.sweepMost = 100
+	s := p.sweep(r, day)
+	if !s.Cut || s.Clean() || s.InLedger != 101 || s.AtPingpp != 100 || s.Recovered != 100 || len(s.OnlyThere)+len(s.Differ) != 0 ||
+		!slices.Equal(items(s.OnlyHere), []string{"invented 100 false "}) {
+		t.Errorf("%+v", s)
 	}
-	if n := p.State(0).Calls["list_charges"]; n != 1 {
-		t.Errorf("%d pages", n)
+	r.sweepMost = 105 // the ledger has one more
+	if s = p.sweep(r, day); !s.Cut || s.InLedger != 106 || s.AtPingpp != 105 || s.Recovered != 5 || len(s.OnlyThere)+len(s.Differ) != 0 || len(s.OnlyHere) != 1 {
+		t.Errorf("%+v", s)
+	}
+	r.sweepMost = 106
+	if s = p.sweep(r, day); s.Cut || s.AtPingpp != 105 || s.Recovered != 0 || len(s.OnlyThere)+len(s.Differ) != 0 || len(s.OnlyHere) != 1 {
+		t.Errorf("%+v", s)
 	}
 }

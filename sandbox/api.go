@@ -132,6 +132,10 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	if refusal := s.checkSignature(r, body); refusal != nil {
 		return refuse(r, refusal)
 	}
+	names, query, body, refusal := takeExpand(r, body)
+	if refusal != nil {
+		return refuse(r, refusal)
+	}
 	var v any
 	switch c.op {
 	case opCreate:
@@ -139,7 +143,7 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	case opGet:
 		v, refusal = s.getCharge(c.id, live)
 	case opList:
-		v, refusal = s.listCharges(r.URL.Query(), live)
+		v, refusal = s.listCharges(query, live)
 	case opReverse:
 		v, refusal = s.reverseCharge(c.id, live)
 	case opCreateRefund:
@@ -147,37 +151,43 @@ func (s *Sandbox) answerAPI(r *http.Request, c call) response {
 	case opGetRefund:
 		v, refusal = s.getRefund(c.id, c.sub, live)
 	case opListRefunds:
-		v, refusal = s.listRefunds(c.id, r.URL.Query(), live)
+		v, refusal = s.listRefunds(c.id, query, live)
 	case opCreateOrder:
 		v, refusal = s.createOrder(body, live)
 	case opGetOrder:
 		v, refusal = s.getOrder(c.id, live)
 	case opListOrders:
-		v, refusal = s.listOrders(r.URL.Query(), live)
+		v, refusal = s.listOrders(query, live)
 	case opPayOrder:
 		v, refusal = s.payOrder(c.id, body, live, s.publicURL(r))
 	case opCancelOrder:
-		v, refusal = s.cancelOrder(c.id, body, live)
+		v, refusal = s.putOrder(c.id, body, live)
 	case opOrderCharges:
-		v, refusal = s.orderCharges(c.id, c.sub, r.URL.Query(), live)
+		v, refusal = s.orderCharges(c.id, c.sub, query, live)
 	case opRefundOrder:
 		v, refusal = s.createOrderRefunds(c.id, body, live)
 	case opOrderRefunds:
-		v, refusal = s.orderRefunds(c.id, c.sub, r.URL.Query(), live)
+		v, refusal = s.orderRefunds(c.id, c.sub, query, live)
 	case opEvent:
 		v, refusal = s.getEvent(c.id, live)
+	}
+	out := response{status: http.StatusOK, contentType: apiJSON, signed: true}
+	if refusal == nil {
+		out.body, refusal = s.answer(v, names, live)
 	}
 	if refusal != nil {
 		s.log.Debug("request refused", zap.String("operation", c.op), zap.Int("status", refusal.status), zap.String("param", refusal.param), zap.String("code", refusal.code))
 		return refuse(r, refusal)
 	}
-	out := response{status: http.StatusOK, contentType: apiJSON, signed: true}
-	if raw, ok := v.(verbatim); ok {
-		out.body = raw
-		return out
-	}
-	out.body = encode(v)
 	return out
+}
+
+// answer writes what was found, with the objects that the request wants to see whole.
+func (s *Sandbox) answer(v any, expanded []string, live bool) ([]byte, *apiError) {
+	if raw, ok := v.(verbatim); ok {
+		return raw, nil
+	}
+	return s.expand(encode(v), expanded, live)
 }
 
 func unreadable(err error) *apiError {

@@ -80,7 +80,7 @@ func tableOfChannels() map[string]*channel {
 	}
 	limits := []extraRule{opt("limit_pay", oneOf("no_credit")), opt("goods_tag", upTo(32))}
 	openID, productID, scanCode := req("open_id", anyText), req("product_id", upTo(32)), req("scan_code", upTo(32))
-	terminal := upTo(8)
+	terminal, isvTerminal, count := orNumber(upTo(8)), orNumber(shortAlnum), orNumber(anyText)
 	abroad := []string{"cny", "hkd", "usd"}
 
 	add(wechatFamily, wechatNo, 7*day, 2*time.Hour,
@@ -101,11 +101,11 @@ func tableOfChannels() map[string]*channel {
 	add(alipayFamily, no1to64, 15*day, day,
 		channel{name: "alipay", extra: []extraRule{opt("extern_token", upTo(32)), opt("rn_check", oneOf("T", "F"))}, reversible: true, credential: alipayOrderInfo},
 		channel{name: "alipay_wap", extra: []extraRule{req("success_url", webURL), opt("cancel_url", webURL), opt("new_version", boolean), opt("app_pay", boolean)}, credential: alipayForm("alipay.trade.wap.pay")},
-		channel{name: "alipay_pc_direct", extra: []extraRule{req("success_url", webURL), opt("enable_anti_phishing_key", boolean), opt("exter_invoke_ip", anyText), opt("qr_pay_mode", anyText), opt("qrcode_width", anyText)}, credential: alipayForm("alipay.trade.page.pay")},
-		channel{name: "alipay_qr", extra: []extraRule{opt("hb_fq_num", anyText), opt("hb_fq_seller_percent", anyText), opt("sys_service_provider_id", anyText)}, reversible: true, credential: alipayQRCode},
-		channel{name: "alipay_scan", extra: []extraRule{scanCode, req("terminal_id", upTo(32)), opt("goods_list", array), opt("operator_id", anyText), opt("store_id", anyText), opt("sys_service_provider_id", anyText)}, reversible: true, credential: noCredential},
+		channel{name: "alipay_pc_direct", extra: []extraRule{req("success_url", webURL), opt("enable_anti_phishing_key", boolean), opt("exter_invoke_ip", anyText), opt("qr_pay_mode", count), opt("qrcode_width", count)}, credential: alipayForm("alipay.trade.page.pay")},
+		channel{name: "alipay_qr", extra: []extraRule{opt("hb_fq_num", count), opt("hb_fq_seller_percent", count), opt("sys_service_provider_id", anyText)}, reversible: true, credential: alipayQRCode},
+		channel{name: "alipay_scan", extra: []extraRule{scanCode, req("terminal_id", orNumber(upTo(32))), opt("goods_list", array), opt("operator_id", anyText), opt("store_id", anyText), opt("sys_service_provider_id", anyText)}, reversible: true, credential: noCredential},
 		channel{name: "alipay_lite", extra: []extraRule{opt("buyer_user_id", anyText)}, reversible: true, credential: alipayTradeNo},
-		channel{name: "cb_alipay", currencies: abroad, extra: []extraRule{opt("payment_type", anyText), opt("split_fund_info", array)}, credential: alipayOrderInfo},
+		channel{name: "cb_alipay", currencies: abroad, extra: []extraRule{opt("payment_type", count), opt("split_fund_info", array)}, credential: alipayOrderInfo},
 	)
 	add(unionFamily, no8to40, time.Hour, time.Hour,
 		channel{name: "upacp", subjectBytes: 32, reversible: true, credential: unionNumber},
@@ -120,10 +120,10 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "upacp_qr", subjectBytes: 32, credential: webPage},
 		channel{name: "upacp_scan", subjectBytes: 32, extra: []extraRule{scanCode, opt("terminal_id", terminal)}, reversible: true, credential: noCredential})
 	add(isvFamily, no8to32, day, day,
-		channel{name: "isv_scan", extra: []extraRule{req("terminal_id", shortAlnum), scanCode, opt("goods_list", array)}, reversible: true, credential: noCredential},
-		channel{name: "isv_qr", extra: []extraRule{req("terminal_id", shortAlnum), req("pay_channel", oneOf("alipay", "wx", "bfb")), opt("goods_list", array)}, reversible: true, credential: webPage},
-		channel{name: "isv_wap", extra: []extraRule{req("terminal_id", shortAlnum), req("pay_channel", oneOf("alipay", "wx", "bfb")), req("result_url", webURL), opt("goods_list", array)}, reversible: true, credential: webPage},
-		channel{name: "isv_lite", currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", shortAlnum), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
+		channel{name: "isv_scan", extra: []extraRule{req("terminal_id", isvTerminal), scanCode, opt("goods_list", array)}, reversible: true, credential: noCredential},
+		channel{name: "isv_qr", extra: []extraRule{req("terminal_id", isvTerminal), req("pay_channel", oneOf("alipay", "wx", "bfb")), opt("goods_list", array)}, reversible: true, credential: webPage},
+		channel{name: "isv_wap", extra: []extraRule{req("terminal_id", isvTerminal), req("pay_channel", oneOf("alipay", "wx", "bfb")), req("result_url", webURL), opt("goods_list", array)}, reversible: true, credential: webPage},
+		channel{name: "isv_lite", currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", isvTerminal), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
 	)
 	bfb, jdpay, ccb := other(), other(), other()
 	for _, row := range []struct {
@@ -133,10 +133,10 @@ func tableOfChannels() map[string]*channel {
 	}{
 		{bfb, no1to20, channel{name: "bfb", credential: orderInfo}},
 		{bfb, no1to20, channel{name: "bfb_wap", extra: []extraRule{req("result_url", webURL), req("bfb_login", boolean)}, credential: formWithURL}},
-		{jdpay, no1to30, channel{name: "jdpay_wap", extra: []extraRule{req("success_url", webURL), req("fail_url", webURL), opt("token", anyText), opt("order_type", oneOf("0", "1")),
+		{jdpay, no1to30, channel{name: "jdpay_wap", extra: []extraRule{req("success_url", webURL), req("fail_url", webURL), opt("token", anyText), opt("order_type", orNumber(oneOf("0", "1"))),
 			opt("is_mobile", boolean), opt("user_type", anyText), opt("user_id", anyText)}, credential: formWithURL}},
 		{other(), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
-			req("terminal_type", number), req("terminal_id", anyText), req("user_ua", anyText), req("result_url", webURL)}, credential: yeepay}},
+			req("terminal_type", number), req("terminal_id", count), req("user_ua", anyText), req("result_url", webURL)}, credential: yeepay}},
 		{other(), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
 		{other(), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
 			req("m_uid", digitsUpTo(20)), req("mobile", digitsUpTo(11))}, credential: formWithURL}},

@@ -120,7 +120,7 @@ func TestOwnClient(t *testing.T) {
 	if orders, err := cl.ListOrders(ctx, pingpp.ListOrdersParams{PerPage: 1}); err != nil || len(orders.Data) != 1 || orders.Data[0].ID != or.ID {
 		t.Errorf("%+v, %v", orders, err)
 	}
-	if charges, err := cl.ListOrderCharges(ctx, or.ID, pingpp.ListRefundsParams{}); err != nil || len(charges.Data) != 1 || charges.Data[0].ID != or.ChargeID {
+	if charges, err := cl.ListOrderCharges(ctx, or.ID, pingpp.OrderPage{}); err != nil || len(charges.Data) != 1 || charges.Data[0].ID != or.ChargeID {
 		t.Errorf("%+v, %v", charges, err)
 	}
 	if _, err := cl.CreateRefund(ctx, or.ChargeID, &pingpp.RefundParams{Description: "d"}); code(err) != "invalid_request charge_request_invalid" {
@@ -133,7 +133,7 @@ func TestOwnClient(t *testing.T) {
 	if re, err := cl.GetOrderRefund(ctx, or.ID, back[0].ID); err != nil || re.ChargeID != or.ChargeID {
 		t.Errorf("%+v, %v", re, err)
 	}
-	if list, err := cl.ListOrderRefunds(ctx, or.ID, pingpp.ListRefundsParams{}); err != nil || len(list.Data) != 1 {
+	if list, err := cl.ListOrderRefunds(ctx, or.ID, pingpp.OrderPage{}); err != nil || len(list.Data) != 1 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	re, err = cl.CreateRefund(ctx, paid.ID, &pingpp.RefundParams{Description: "d", Amount: 7, FundingSource: pingpp.UnsettledFunds})

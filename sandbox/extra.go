@@ -47,6 +47,16 @@ var (
 	}, "http(s) 地址，且不能是 localhost", "an http or https URL, and not localhost"}
 )
 
+// orNumber takes an integer too, for its digits: official examples send both.
+func orNumber(v value) value {
+	return value{func(raw json.RawMessage) bool {
+		if n, ok := integer(raw); ok {
+			return v.ok(encode(strconv.FormatInt(n, 10)))
+		}
+		return v.ok(raw)
+	}, v.zh, v.en}
+}
+
 func upTo(n int) value {
 	return value{func(raw json.RawMessage) bool {
 		v, ok := text(raw)

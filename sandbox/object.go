@@ -54,6 +54,15 @@ func parseObject(raw []byte) (object, error) {
 	return o, nil
 }
 
+// parsePairs reads a parameter that is an object; PHP writes one that is empty as [].
+func parsePairs(raw []byte) (object, error) {
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) == nil && items != nil && len(items) == 0 {
+		return object{}, nil
+	}
+	return parseObject(raw)
+}
+
 func (o object) get(key string) (json.RawMessage, bool) {
 	i := slices.IndexFunc(o, func(m member) bool { return m.key == key })
 	if i < 0 {
@@ -68,6 +77,10 @@ func (o *object) setRaw(key string, value json.RawMessage) {
 		return
 	}
 	*o = append(*o, member{key, value})
+}
+
+func (o *object) remove(key string) {
+	*o = slices.DeleteFunc(*o, func(m member) bool { return m.key == key })
 }
 
 // set replaces a member in its place or adds it at the end.

@@ -66,6 +66,8 @@ var stateShape = regexp.MustCompile(`^[A-Za-z0-9]{1,128}$`)
 func (s *Sandbox) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	redirect, err := url.Parse(q.Get("redirect_uri"))
+	// Some SDKs encode the fragment of the address into the state; it is none of it.
+	state := strings.TrimSuffix(q.Get("state"), "#wechat_redirect")
 	refused := func(errcode int, text string) {
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		fmt.Fprintf(w, "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>微信</title></head><body><p>%s</p><p>errcode: %d</p></body></html>\n", html.EscapeString(text), errcode)
@@ -87,14 +89,14 @@ func (s *Sandbox) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		refused(10012, "appid 参数缺失")
 	case q.Get("appid") != s.cfg.WxPub.AppID:
 		refused(40013, "invalid appid")
-	case !stateShape.MatchString(q.Get("state")):
+	case !stateShape.MatchString(state):
 		refused(10013, "state 参数缺失")
 	case q.Get("response_type") != "code":
 		refused(10005, "response_type 参数错误")
 	default:
 		back := redirect.Query()
 		back.Set("code", s.NewOAuthCode(""))
-		back.Set("state", q.Get("state"))
+		back.Set("state", state)
 		redirect.RawQuery = back.Encode()
 		http.Redirect(w, r, redirect.String(), http.StatusFound)
 	}

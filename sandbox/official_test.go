@@ -102,6 +102,10 @@ func TestAuthorizePageRefuses(t *testing.T) {
 			t.Errorf("%v: %d %s", changes, a.status, a.body)
 		}
 	}
+	a := b.authorize("state", "abc#wechat_redirect") // as some SDKs send it
+	if u, _ := url.Parse(a.header.Get("Location")); a.status != http.StatusFound || u.Query().Get("state") != "abc" {
+		t.Errorf("%d %s", a.status, a.header.Get("Location"))
+	}
 	if a := b.do(b.request("GET", "/connect/oauth2/authorize?appid=x", "")); !strings.Contains(string(a.body), "请在微信客户端打开链接") {
 		t.Errorf("outside WeChat: %s", a.body)
 	}

@@ -45,6 +45,9 @@ func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *a
 			return nil, badParam("refund_mode", "refund_mode 只能是 to_source。", "refund_mode can be to_source.")
 		}
 	}
+	if _, _, refusal := readRoyalties(in, "amount_refunded"); refusal != nil {
+		return nil, refusal
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, refusal := s.findOrder(id, live)
@@ -66,10 +69,13 @@ func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *a
 	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", made, false), nil
 }
 
+// ofOrderRefunds are the parameters that a charge's refund has not.
+var ofOrderRefunds = []string{"charge", "charge_amount", "refund_mode", "royalty_users"}
+
 // readRefund reads the parameters of a refund and which charges it concerns: the one named, or all that are paid.
 func (o *order) readRefund(in object) (p refundParams, charges []*charge, refusal *apiError) {
 	rest := slices.Clone(in)
-	rest = slices.DeleteFunc(rest, func(m member) bool { return m.key == "charge" || m.key == "charge_amount" || m.key == "refund_mode" })
+	rest = slices.DeleteFunc(rest, func(m member) bool { return slices.Contains(ofOrderRefunds, m.key) })
 	if raw, ok := in.get("charge_amount"); ok {
 		rest.setRaw("amount", raw)
 	}
@@ -117,14 +123,10 @@ func (s *Sandbox) orderRefunds(id, refundID string, query url.Values, live bool)
 		}
 		return re.shown(), nil
 	}
-	p, refusal := readPaging(query, "refund", o.refunds.has)
+	n, refusal := readNumbered(query)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return o.refundPage(p), nil
-}
-
-func (o *order) refundPage(p paging) list[*refund] {
-	found, more := page(&o.refunds, p, func(*refund) bool { return true })
-	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more)
+	found, more := numberedPage(&o.refunds, n)
+	return listOfRefunds("/v1/orders/"+o.ID+"/order_refunds", found, more), nil
 }

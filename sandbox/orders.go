@@ -3,7 +3,6 @@ package sandbox
 import (
 	"net/url"
 	"regexp"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,9 +45,10 @@ type order struct {
 	AvailableMethods []string          `json:"available_methods"`
 	Charges          list[orderCharge] `json:"charges"`
 
-	request string
-	made    store[*charge]
-	refunds store[*refund]
+	request   string
+	royalties int64 // fen, the sum of royalty_users
+	made      store[*charge]
+	refunds   store[*refund]
 }
 
 // orderCharge is a charge as it stands in its order: without its refunds.
@@ -65,9 +65,9 @@ type boughtKey struct {
 
 var (
 	knownOrderParams = []string{"app", "uid", "merchant_order_no", "amount", "currency", "client_ip", "subject", "body", "receipt_app", "service_app",
-		"time_expire", "metadata", "description"}
+		"time_expire", "metadata", "description", "royalty_users"}
 	knownPayParams         = []string{"channel", "charge_amount", "charge_order_no", "extra", "time_expire"}
-	knownOrderRefundParams = []string{"charge", "charge_amount", "description", "metadata", "refund_mode", "funding_source"}
+	knownOrderRefundParams = []string{"charge", "charge_amount", "description", "metadata", "refund_mode", "funding_source", "royalty_users"}
 
 	merchantOrderNoShape = regexp.MustCompile(`^[0-9A-Za-z]{8,20}$`)
 )
@@ -78,7 +78,7 @@ func (o *order) expired(now time.Time) bool { return now.Unix() >= o.TimeExpire 
 func (o *order) shown(now time.Time) *order {
 	out := *o
 	out.ChargeEssentials, out.AvailableMethods = object{}, []string{}
-	out.Charges = o.chargePage(paging{limit: 10}, now)
+	out.Charges = o.chargePage(numbered{1, 10}, now)
 	if o.Charge != nil {
 		last, _ := o.made.get(*o.Charge)
 		c := last.shown(now)
@@ -93,9 +93,10 @@ func (o *order) shown(now time.Time) *order {
 	return &out
 }
 
-func (o *order) chargePage(p paging, now time.Time) list[orderCharge] {
-	found, more := page(&o.made, p, func(*charge) bool { return true })
-	out := list[orderCharge]{Object: "list", URL: "/v1/orders/" + o.ID + "/charges", HasMore: more, Data: []orderCharge{}}
+// chargePage is a page of the order's charges, under the address that they have within the order.
+func (o *order) chargePage(n numbered, now time.Time) list[orderCharge] {
+	found, more := numberedPage(&o.made, n)
+	out := list[orderCharge]{Object: "list", URL: "/v1/charges", HasMore: more, Data: []orderCharge{}}
 	for _, c := range found {
 		out.Data = append(out.Data, orderCharge{charge: c.shown(now)})
 	}
@@ -152,22 +153,10 @@ func (s *Sandbox) readOrder(body []byte, now time.Time) (*order, *apiError) {
 	if !merchantOrderNoShape.MatchString(no) {
 		return nil, badParam("merchant_order_no", "merchant_order_no 必须是 8 到 20 位字母或数字。", "merchant_order_no must consist of 8 to 20 letters and digits.")
 	}
-	p := &params{channel: &channel{currencies: []string{"cny"}}}
-	in.set("order_no", no) // what is left is checked as a charge's
-	for _, check := range []func(object, *params, time.Time) *apiError{readTexts, readAmount, readClientIP, readMetadata} {
-		if refusal := check(in, p, now); refusal != nil {
-			return nil, refusal
-		}
-	}
-	o := &order{Object: "order", Created: now.Unix(), Status: "created", App: app, MerchantOrderNo: no, Amount: p.amount, ActualAmount: p.amount,
-		Currency: p.currency, Subject: p.subject, Body: p.body, ClientIP: p.clientIP, TimeExpire: now.Add(orderExpire).Unix(),
-		Description: p.description, Metadata: p.metadata, ReceiptApp: app, ServiceApp: app}
-	if raw, ok := in.get("time_expire"); ok && !isNull(raw) {
-		at, ok := integer(raw)
-		if !ok || at <= now.Unix() {
-			return nil, badParam("time_expire", "time_expire 必须是将来的 Unix 时间戳。", "time_expire must be a Unix timestamp in the future.")
-		}
-		o.TimeExpire = at
+	o := &order{Object: "order", Created: now.Unix(), Status: "created", App: app, MerchantOrderNo: no, TimeExpire: now.Add(orderExpire).Unix(),
+		ReceiptApp: app, ServiceApp: app}
+	if refusal := o.readTerms(in, now); refusal != nil {
+		return nil, refusal
 	}
 	for _, f := range []struct {
 		name string
@@ -187,6 +176,37 @@ func (s *Sandbox) readOrder(body []byte, now time.Time) (*order, *apiError) {
 		o.UID = &uid
 	}
 	return o, nil
+}
+
+// readTerms checks what an order says and what may be changed of it until it is paid: as a charge's, where a charge has the same.
+func (o *order) readTerms(in object, now time.Time) *apiError {
+	p := &params{channel: &channel{currencies: []string{"cny"}}}
+	in.set("order_no", o.MerchantOrderNo)
+	for _, check := range []func(object, *params, time.Time) *apiError{readTexts, readAmount, readClientIP, readMetadata} {
+		if refusal := check(in, p, now); refusal != nil {
+			return refusal
+		}
+	}
+	o.Amount, o.ActualAmount, o.Currency, o.Subject, o.Body, o.ClientIP = p.amount, p.amount, p.currency, p.subject, p.body, p.clientIP
+	o.Description, o.Metadata = p.description, p.metadata
+	if raw, ok := in.get("time_expire"); ok && !isNull(raw) {
+		at, ok := integer(raw)
+		if !ok || at <= now.Unix() {
+			return badParam("time_expire", "time_expire 必须是将来的 Unix 时间戳。", "time_expire must be a Unix timestamp in the future.")
+		}
+		o.TimeExpire = at
+	}
+	sum, given, refusal := readRoyalties(in, "amount")
+	if refusal != nil {
+		return refusal
+	}
+	if given {
+		o.royalties = sum
+	}
+	if o.royalties > o.Amount {
+		return badParam("royalty_users", "分润总金额不能超过订单金额。", "The royalties are more than the order's amount.")
+	}
+	return nil
 }
 
 // findOrder finds an order in the mode of the key that asks.
@@ -275,7 +295,7 @@ func (s *Sandbox) readOrderCharge(o *order, in object, now time.Time) (*params, 
 	return s.readParams(encode(all), now)
 }
 
-// cancelOrder answers PUT /v1/orders/{id}, which here knows no other change than that one.
+// cancelOrder answers PUT /v1/orders/{id} with a status. A user that is named must be the order's.
 func (s *Sandbox) cancelOrder(id string, body []byte, live bool) (any, *apiError) {
 	in, refusal := parseParams(body, []string{"status", "user"})
 	if refusal != nil {
@@ -294,6 +314,11 @@ func (s *Sandbox) cancelOrder(id string, body []byte, live bool) (any, *apiError
 	if refusal != nil {
 		return nil, refusal
 	}
+	if raw, ok := in.get("user"); ok && !isNull(raw) {
+		if user, ok := text(raw); !ok || o.UID == nil || *o.UID != user {
+			return nil, badParam("user", "user 与订单的 uid 不一致。", "The user is not the uid of the order.")
+		}
+	}
 	if o.Status != "created" || o.AmountPaid > 0 {
 		return nil, badStatus("charge_unexpected_status", "订单状态为 "+o.Status+"，不能取消。", "The order is "+o.Status+" and cannot be canceled.")
 	}
@@ -310,24 +335,17 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := &filter{live: live, to: 1<<63 - 1, flags: map[string]bool{}}
-	number, size := 1, 20
+	n := firstPage
 	if query.Get("app") != s.cfg.App {
 		return nil, notFound("app", query.Get("app"), "app")
 	}
 	for name, values := range query {
 		value := values[len(values)-1]
-		n, err := strconv.Atoi(value)
 		var refusal *apiError
 		switch name {
 		case "app":
-		case "page":
-			if number = n; err != nil || n < 1 {
-				refusal = notA(name, "正整数", "a positive integer")
-			}
-		case "per_page":
-			if size = n; err != nil || n < 1 || n > 100 {
-				refusal = notA(name, " 1 到 100 的整数", "an integer from 1 to 100")
-			}
+		case "page", "per_page":
+			refusal = n.read(name, value)
 		case "paid", "refunded":
 			if value != "true" && value != "false" {
 				refusal = notA(name, " true 或 false", "true or false")
@@ -344,7 +362,7 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 	}
 	now := s.cfg.Now()
 	out := list[*order]{Object: "list", URL: "/v1/orders", Data: []*order{}}
-	skip := (number - 1) * size
+	skip := n.skip()
 	for o := range s.orderObjects.newest() {
 		paid, byPaid := f.flags["paid"]
 		refunded, byRefunded := f.flags["refunded"]
@@ -354,7 +372,7 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 		if skip--; skip >= 0 {
 			continue
 		}
-		if len(out.Data) == size {
+		if len(out.Data) == n.size {
 			out.HasMore = true
 			break
 		}
@@ -379,9 +397,11 @@ func (s *Sandbox) orderCharges(id, chargeID string, query url.Values, live bool)
 		}
 		return orderCharge{charge: c.shown(now)}, nil
 	}
-	p, refusal := readPaging(query, "charge", o.made.has)
+	n, refusal := readNumbered(query)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return o.chargePage(p, now), nil
+	out := o.chargePage(n, now)
+	out.URL = "/v1/orders/" + o.ID + "/charges"
+	return out, nil
 }

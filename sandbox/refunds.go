@@ -85,7 +85,7 @@ func readRefundParams(body []byte) (p refundParams, refusal *apiError) {
 		}
 	}
 	if raw, ok := in.get("extra"); ok && !isNull(raw) {
-		extra, err := parseObject(raw)
+		extra, err := parsePairs(raw)
 		if err != nil {
 			return p, badParam("extra", "extra 必须是键值对。", "extra must consist of key/value pairs.")
 		}

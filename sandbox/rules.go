@@ -183,7 +183,7 @@ func readClientIP(in object, p *params, _ time.Time) *apiError {
 func readExtra(in object, p *params, _ time.Time) *apiError {
 	p.extra = object{}
 	if raw, ok := in.get("extra"); ok && !isNull(raw) {
-		extra, err := parseObject(raw)
+		extra, err := parsePairs(raw)
 		if err != nil {
 			return badParam("extra", "extra 必须是键值对。", "extra must consist of key/value pairs.")
 		}
@@ -222,7 +222,7 @@ func metadataOf(in object) (object, *apiError) {
 	if !ok || isNull(raw) {
 		return object{}, nil
 	}
-	metadata, err := parseObject(raw)
+	metadata, err := parsePairs(raw)
 	if err != nil {
 		return nil, badParam("metadata", "metadata 必须是键值对。", "metadata must consist of key/value pairs.")
 	}

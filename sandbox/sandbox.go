@@ -12,9 +12,9 @@
 //	GET  /v1/charges/{id}/refunds/{id}   one refund
 //	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
 //	POST /v1/orders                      create an order; GET /v1/orders?app=app_… lists: page, per_page, paid, refunded, created[…]
-//	GET  /v1/orders/{id}                 one order; PUT with {"status":"canceled"} cancels it
-//	POST /v1/orders/{id}/pay             make the charge that pays it; GET /v1/orders/{id}/charges[/{id}] shows them
-//	POST /v1/orders/{id}/order_refunds   refund it, a list; GET /v1/orders/{id}/order_refunds[/{id}] shows them
+//	GET  /v1/orders/{id}                 one order; PUT changes it, or with {"status":"canceled"} cancels it
+//	POST /v1/orders/{id}/pay             make the charge that pays it; GET /v1/orders/{id}/charges[/{id}] shows them: page, per_page
+//	POST /v1/orders/{id}/order_refunds   refund it, a list; GET /v1/orders/{id}/order_refunds[/{id}] shows them: page, per_page
 //	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
 //	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
 //	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
@@ -28,8 +28,8 @@
 //
 // The key alone (Basic user name or Bearer) picks the mode; test and live objects never meet. Request
 // signatures are checked over the raw request target, when Config.MerchantKey is set; a timestamp
-// more than 15 minutes off is refused. Every API answer is signed and says Connection: close. Error
-// messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
+// more than 15 minutes off is refused. Every API answer is signed; those to Ping++'s Node SDK, and all that are
+// not the API's, say Connection: close. Error messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
 // them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
 // test mode those that are a URL lead to the mock page, as at Ping++.
 //
@@ -39,7 +39,7 @@
 // repeated number (商户订单号重复), or, once it is paid, of a paid order (该订单已支付). Unlike Ping++, which
 // documents only app, channel, number, amount, subject and body, another openid counts as different.
 //
-// A paid charge sends charge.succeeded to every URL of Config.Webhooks: at most 8 tries, 2 min, 10 min,
+// A paid charge sends charge.succeeded to every URL of Config.Webhooks, and to those of its own mode: at most 8 tries, 2 min, 10 min,
 // 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
 // are not followed.
 //
@@ -57,8 +57,12 @@
 //
 // The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
 // refund.succeeded by order.refunded. Its charge can be refunded through the order only (400, charge_request_invalid). Where no
-// charge_order_no is given it is the merchant_order_no. There are no coupons, balances and royalties, and of an order's
-// changes only the cancellation, which closes its unpaid charges.
+// charge_order_no is given it is the merchant_order_no. There are no coupons and balances; royalty_users are checked, and nothing
+// becomes of them. Until it is paid an order can be changed (amount, subject, body and the like), and canceled, which closes its unpaid
+// charges; a user that the cancellation names must be the order's uid.
+//
+// Where official examples send numbers for texts (terminal_id, order_type, hb_fq_num, …) both are taken, and PHP's [] for an empty
+// extra or metadata. With expand[]=app, or "expand" in the body, an answer holds the app whole; with charge those that name a charge.
 //
 // # Levers
 //
@@ -149,7 +153,9 @@ type Config struct {
 	WxLite WeChatApp // the mini program
 	WxPub  WeChatApp // the official account
 
-	Webhooks []string // where events go, in test and live mode; see SetWebhooks
+	Webhooks     []string // where events go, in test and live mode; see SetWebhooks
+	LiveWebhooks []string // where those of live mode go as well
+	TestWebhooks []string // where those of test mode go as well
 	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
 	// transport that is given here are the caller's to close.
 	WebhookClient *http.Client
@@ -177,6 +183,7 @@ type Sandbox struct {
 	cfg      Config
 	mchKey   string // the WeChat merchant key that credentials are signed with
 	pubPEM   []byte
+	born     time.Time
 	log      *zap.Logger
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -188,7 +195,7 @@ type Sandbox struct {
 	randMu sync.Mutex // guards cfg.Rand; taken last
 
 	mu           sync.Mutex // guards all below
-	webhooks     []string
+	webhooks     webhooks
 	charges      store[*charge]
 	orders       map[orderKey]*charge // the first charge of a number
 	refunds      map[string]*refund   // of the charges that are kept
@@ -230,16 +237,18 @@ func New(cfg Config) (*Sandbox, error) {
 		cfg.Logger = zap.NewNop()
 	}
 	s := &Sandbox{
-		log:      cfg.Logger,
-		webhooks: append([]string(nil), cfg.Webhooks...),
-		orders:   map[orderKey]*charge{},
-		refunds:  map[string]*refund{},
-		bought:   map[boughtKey]*order{},
-		calls:    map[string]int{},
-		wake:     make(chan struct{}, 1),
-		done:     make(chan struct{}),
+		log:     cfg.Logger,
+		orders:  map[orderKey]*charge{},
+		refunds: map[string]*refund{},
+		bought:  map[boughtKey]*order{},
+		calls:   map[string]int{},
+		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
 	}
-	s.cfg = cfg
+	s.cfg, s.born = cfg, cfg.Now()
+	s.SetWebhooks(cfg.Webhooks...)
+	s.SetLiveWebhooks(cfg.LiveWebhooks...)
+	s.SetTestWebhooks(cfg.TestWebhooks...)
 	if err := s.fillIdentity(); err != nil {
 		return nil, err
 	}
@@ -326,13 +335,6 @@ func (s *Sandbox) WxPub() WeChatApp { return s.cfg.WxPub }
 // PublicKeyPEM is the public half of Ping++'s key, as the dashboard shows it (PEM, SPKI).
 func (s *Sandbox) PublicKeyPEM() []byte { return append([]byte(nil), s.pubPEM...) }
 
-// SetWebhooks changes where later events go; deliveries under way keep their URL.
-func (s *Sandbox) SetWebhooks(urls ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.webhooks = append([]string(nil), urls...)
-}
-
 // Serves reports whether a path is Ping++'s, WeChat's or a lever's. A server that has other things to
 // serve asks before it hands a request over; ServeHTTP answers 404 to the rest.
 func Serves(path string) bool {
@@ -346,7 +348,8 @@ func Serves(path string) bool {
 
 // ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.UserAgent(), "NodeBindings") { // this SDK never writes its request to a connection that it reuses
+	// Ping++'s Node SDK never writes its request to a connection that is used again, whoever in its process used it before.
+	if strings.Contains(r.UserAgent(), "NodeBindings") || !strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Connection", "close")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -294,10 +294,18 @@ func TestServes(t *testing.T) {
 	}
 }
 
-// The Node SDK gets a connection for each call, everybody else keeps theirs.
+// The Node SDK gets a connection for each call, and nobody in its process leaves it one that served before; everybody else keeps theirs.
 func TestConnections(t *testing.T) {
 	b := start(t, Config{})
-	for agent, times := range map[string]int{"Pingpp/v1 NodeBindings/2.1.6": 1, "caddypay/devel": 3} {
+	const charge = "/v1/charges/ch_1?"
+	for _, c := range []struct {
+		path, agent string
+		times       int
+	}{
+		{charge, "Pingpp/v1 NodeBindings/2.1.6", 1}, {charge, "caddypay/devel", 3},
+		{"/sandbox/state", "node", 1}, {"/notify/charges/ch_1?livemode=false", "node", 1}, {mockPath, "node", 1}, {"/sns/jscode2session", "node", 1},
+	} {
+		path, agent, times := c.path, c.agent, c.times
 		conn, err := tls.Dial("tcp", b.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
@@ -306,13 +314,13 @@ func TestConnections(t *testing.T) {
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 		in := bufio.NewReader(conn)
 		for i := range times {
-			fmt.Fprintf(conn, "GET /v1/charges/ch_1? HTTP/1.1\r\nHost: x\r\nUser-Agent: %s\r\nAuthorization: Bearer %s\r\n\r\n", agent, b.TestKey())
+			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nUser-Agent: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, agent, b.TestKey())
 			resp, err := http.ReadResponse(in, nil)
 			if err != nil {
-				t.Fatalf("%s, call %d: %v", agent, i+1, err)
+				t.Fatalf("%s %s, call %d: %v", path, agent, i+1, err)
 			}
 			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.Close != (times == 1) {
-				t.Errorf("%s, call %d: %v, closed %t", agent, i+1, err, resp.Close)
+				t.Errorf("%s %s, call %d: %v, closed %t", path, agent, i+1, err, resp.Close)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func (s *Sandbox) enqueue(e *event) {
 	now := time.Now()
 	released := s.held
 	s.held = nil
-	for _, u := range s.webhooks {
+	for _, u := range s.webhooks.of(e.live) {
 		d := &delivery{event: e, url: u, status: "pending", due: now, index: -1}
 		e.deliveries = append(e.deliveries, d)
 		for _, h := range released {

@@ -81,6 +81,19 @@ func TestServerSDK(t *testing.T) {
 	}
 }
 
+// The examples that ship with Ping++'s official server SDK run against the sandbox.
+func TestServerSDKExamples(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false)
+	lite := s.box.WxLite()
+	for mode, key := range map[string]string{"test": s.box.TestKey(), "live": s.box.LiveKey()} {
+		t.Run(mode, func(t *testing.T) {
+			checks(t, []string{"BASE=" + s.outside.URL, "KEY=" + key, "APP=" + s.box.App(), "PRIVATE_KEY_PATH=" + s.file("merchant.pem"),
+				"PINGPP_KEY_PATH=" + s.file("pingpp.pub.pem"), "WX_LITE=" + lite.AppID + ":" + lite.Secret}, "examples.js")
+		})
+	}
+}
+
 // The sandbox's webhook verifies as Ping++'s server SDK shows it.
 func TestWebhookVerifiesInNode(t *testing.T) {
 	t.Parallel()

@@ -272,7 +272,7 @@ end:
 		Claim(e)
 	   }
 		if
-		:: atomic { !trust[w] -> forget() } /* the claim took longer than the lease lasts */
+		:: atomic { !trust[w] && ev[e].owner != w -> forget() } /* the claim came late, and somebody else has the event by now */
 		:: atomic { crashes > 0 -> crashes--; forget() }
 		:: atomic { true -> /* perhaps late: the lease may have run out since it looked */
 			if

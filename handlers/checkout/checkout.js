@@ -202,7 +202,7 @@
 	}
 
 	function tick() {
-		if (!current || page.dataset.state !== 'waiting') return;
+		if (!current?.expire || page.dataset.state !== 'waiting') return;
 		const left = Math.max(0, Math.round(current.expire - Date.now() / 1000 - skew));
 		const pad = (n) => String(n).padStart(2, '0');
 		const hours = Math.floor(left / 3600);

@@ -77,7 +77,7 @@ func testLaneEarlierLater(t *testing.T, l ledger.Ledger) {
 	equal(t, "the earlier one", claim(t, l, "a", noon, at(3), 9), []string{"evt_1"})
 	add(t, l, inLane("evt_0", "1", 0, 0), ledger.Recorded)
 	equal(t, "one earlier still", claim(t, l, "b", noon, at(9), 9), []string{"evt_0"})
-	must(t, l.Renew(t.Context(), "a", ledger.Claim{Scope: live, Until: at(4)}))
+	renew(t, l, "a", live, at(4))
 	equal(t, "when the lease of the other ran out", claim(t, l, "c", at(6), at(9), 9), nil)
 	due, err := l.NextDue(t.Context(), live)
 	must(t, err)
@@ -120,6 +120,37 @@ func testUncounted(t *testing.T, l ledger.Ledger) {
 			t.Errorf("uncounted and %s", state)
 		}
 	}
+}
+
+// testResume: what waits for the backend is due when it is back, and everything else at its own time.
+func testResume(t *testing.T, l ledger.Ledger) {
+	for i := range 4 {
+		add(t, l, event(live, fmt.Sprint("evt_", i)), ledger.Recorded)
+	}
+	add(t, l, event(test, "evt_test"), ledger.Recorded)
+	must(t, l.Resume(t.Context(), live)) // nothing waits
+	must(t, l.Resume(t.Context(), other))
+	claim(t, l, "a", noon, at(9), 9)
+	for i, d := range []ledger.Delivery{
+		{Due: at(3600), Back: at(1), Uncounted: true},
+		{Due: at(3600), Back: at(30)},
+		{Due: at(3600)},
+		{Due: at(20), Back: at(30)},
+	} {
+		d.Scope, d.EventID, d.Attempt, d.At, d.State = live, fmt.Sprint("evt_", i), 1, at(1), ledger.Pending
+		must(t, l.Settle(t.Context(), "a", d))
+	}
+	equal(t, "while it is away", claim(t, l, "a", at(10), at(12), 9), nil)
+	must(t, l.Resume(t.Context(), test))
+	equal(t, "when another scope's is back", claim(t, l, "a", at(10), at(12), 9), nil)
+	must(t, l.Resume(t.Context(), live))
+	equal(t, "when it is back", claim(t, l, "a", at(10), at(12), 9), []string{"evt_0"})
+	equal(t, "in half a minute", claim(t, l, "a", at(30), at(40), 9), []string{"evt_0", "evt_3", "evt_1"})
+	for _, id := range []string{"evt_0", "evt_1"} { // the next outcome says anew
+		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: live, EventID: id, Attempt: 2, At: at(30), State: ledger.Pending, Due: at(90)}))
+	}
+	must(t, l.Resume(t.Context(), live))
+	equal(t, "of what has had an answer since", claim(t, l, "b", at(80), at(81), 9), []string{"evt_3"})
 }
 
 // testSharedLanes lets two handles fill and empty lanes at once: every lane is delivered one at a time and in order.

@@ -31,7 +31,7 @@ func testClaimQueries(t *testing.T, l ledger.Ledger) {
 		asked(t, l, fmt.Sprint("o", i), fmt.Sprint("ch_", i), at(next))
 	}
 	asked(t, l, "never", "ch_never", time.Time{})
-	reserve(t, l, "reserved", noon, at(999))
+	reserved := reserve(t, l, "reserved", noon, at(60))
 	first := func(owner string, now, until, limit int) []string {
 		return queries(t, l, ledger.QueryFirst, owner, at(now), at(until), limit)
 	}
@@ -57,6 +57,7 @@ func testClaimQueries(t *testing.T, l ledger.Ledger) {
 	}
 	equal(t, "later ones, oldest first", later(60, 1), []string{"ch_2"})
 	equal(t, "the next", later(60, 9), []string{"ch_1"})
+	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: reserved.Number, As: ledger.Unsent}))
 	equal(t, "never asked for", first("b", 999, 1009, 9), []string{"ch_3"})
 	equal(t, "leases that ran out", later(999, 9), []string{"ch_1", "ch_2"})
 	wantErr(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_none"}), ledger.ErrNotFound)

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -48,9 +49,11 @@ func testClaimTakeOver(t *testing.T, l ledger.Ledger) {
 }
 
 func testRenew(t *testing.T, l ledger.Ledger) {
-	renew := func(owner string, s ledger.Scope, until time.Time) {
+	renew := func(owner string, s ledger.Scope, until time.Time, want ...string) {
 		t.Helper()
-		must(t, l.Renew(t.Context(), owner, ledger.Claim{Scope: s, Now: at(1), Until: until}))
+		held := renew(t, l, owner, s, until)
+		slices.Sort(held)
+		equal(t, "held", held, want)
 	}
 	renew("a", live, at(9)) // nothing to renew is no error
 	for _, id := range []string{"evt_1", "evt_2", "evt_3"} {
@@ -58,14 +61,21 @@ func testRenew(t *testing.T, l ledger.Ledger) {
 	}
 	claim(t, l, "a", noon, at(2), 2)
 	claim(t, l, "b", noon, at(2), 1)
-	renew("a", live, at(4))
-	renew("a", live, at(3)) // never shortens
-	renew("b", test, at(4)) // another scope
+	renew("a", live, at(4), "evt_1", "evt_2")
+	renew("a", live, at(3), "evt_1", "evt_2") // never shortens
+	renew("b", test, at(4))                   // another scope
 	equal(t, "after b's lease", claim(t, l, "c", at(3), at(10), 9), []string{"evt_3"})
 	renew("b", live, at(30)) // no longer b's
 	equal(t, "after a's", claim(t, l, "c", at(4), at(10), 9), []string{"evt_1", "evt_2"})
 	renew("a", live, at(30))
 	equal(t, "after c's", claim(t, l, "d", at(10), at(20), 9), []string{"evt_1", "evt_2", "evt_3"})
+}
+
+func renew(t *testing.T, l ledger.Ledger, owner string, s ledger.Scope, until time.Time) []string {
+	t.Helper()
+	held, err := l.Renew(t.Context(), owner, ledger.Claim{Scope: s, Until: until})
+	must(t, err)
+	return held
 }
 
 // testClaimConcurrent lets many owners claim and settle until nothing is left: no event is given to two of them.
@@ -262,7 +272,7 @@ func testNextDue(t *testing.T, l ledger.Ledger) {
 	want(ledger.Due{At: at(10), Pending: 2})
 	claim(t, l, "a", at(10), at(15), 9)
 	want(ledger.Due{At: at(15), Pending: 2}) // the end of a's lease
-	must(t, l.Renew(t.Context(), "a", ledger.Claim{Scope: live, Until: at(25)}))
+	renew(t, l, "a", live, at(25))
 	want(ledger.Due{At: at(20), Pending: 2})
 	must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: live, EventID: "evt_1", At: at(12), State: ledger.Pending, Due: at(13)}))
 	want(ledger.Due{At: at(13), Pending: 2})

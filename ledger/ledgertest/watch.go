@@ -82,7 +82,7 @@ func testClose(t *testing.T, l ledger.Ledger) {
 			_, err := l.Claim(ctx, ledger.Claim{Scope: live, Owner: "a", Limit: 1})
 			return err
 		},
-		"Renew": func() error { return l.Renew(ctx, "a", ledger.Claim{Scope: live}) },
+		"Renew": func() error { _, err := l.Renew(ctx, "a", ledger.Claim{Scope: live}); return err },
 		"Settle": func() error {
 			return l.Settle(ctx, "a", ledger.Delivery{Scope: live, EventID: "evt_1", State: ledger.Dead})
 		},

@@ -13,11 +13,13 @@ import (
 const (
 	hasEffect = ` EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.id = events.charge_id AND c.payment = events.seq)`
 
-	sqlDecideOn = `SELECT seq, state, charge_id,` + hasEffect + `, lane, reasons, owner IS NOT NULL AND until > ?,
+	sqlDecideOn = `SELECT seq, state, charge_id,` + hasEffect + `, lane, reasons, owner IS NOT NULL AND until > ? AND until <= ?,
 		EXISTS (SELECT 1 FROM bodies WHERE event = seq) FROM events WHERE scope = ? AND id = ?`
 	sqlPending = `UPDATE events SET state = 'pending', reasons = ?, tries = 0, replay = max(replay, ?), due = ?, settled = 0, blocked = 0,
 		owner = NULL, until = 0 WHERE seq = ?`
-	sqlAtOnce  = `UPDATE events SET due = min(due, ?) WHERE seq = ?`
+	// A lease that is over because it ends too far ahead goes too.
+	sqlAtOnce = `UPDATE events SET due = min(due, ?1), owner = CASE WHEN until > ?2 THEN NULL ELSE owner END,
+		until = CASE WHEN until > ?2 THEN 0 ELSE until END WHERE seq = ?3`
 	sqlDiscard = `UPDATE events SET state = 'discarded', due = 0, settled = ?, owner = NULL, until = 0 WHERE seq = ?`
 	// Revived refunds begin blocked; their lane is put in order after that.
 	sqlRevive = `UPDATE events SET state = 'pending', reasons = '', tries = 0, due = ?, settled = 0, blocked = lane <> ''
@@ -43,16 +45,17 @@ func (l *Ledger) Decide(ctx context.Context, d ledger.Decision) error {
 	default:
 		return fmt.Errorf("ledger: %q is nothing to decide about event %s; use replay, release or discard", d.Action, d.EventID)
 	}
-	return l.write(ctx, func(t *tx) error { return t.decide(d) })
+	leases := l.steps.leases(d.Now, ledger.LongestLease)
+	return l.write(ctx, func(t *tx) error { return t.decide(d, leases) })
 }
 
-func (t *tx) decide(d ledger.Decision) error {
+func (t *tx) decide(d ledger.Decision, leases span) error {
 	scope, err := t.scope(d.Scope)
 	if err != nil {
 		return err
 	}
 	e := decided{scope: scope}
-	err = t.row(sqlDecideOn, millis(d.Now), scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane, &e.reasons,
+	err = t.row(sqlDecideOn, leases.now, leases.far, scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane, &e.reasons,
 		&e.leased, &e.body)
 	if err != nil {
 		return err
@@ -67,7 +70,7 @@ func (t *tx) decide(d ledger.Decision) error {
 	case d.Action == ledger.ActionDiscard:
 		return t.discard(d, e)
 	case e.state == ledger.Pending:
-		_, _, err := t.change(sqlAtOnce, millis(d.Now), e.seq)
+		_, _, err := t.change(sqlAtOnce, millis(d.Now), leases.far, e.seq)
 		t.touch(ledger.EventsTopic(d.Scope))
 		return err
 	}

@@ -3,14 +3,20 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
-// laxDelay is how long a commit that nobody needs on disk is left to the system before it is forced there.
-const laxDelay = 100 * time.Millisecond
+const (
+	laxDelay = 100 * time.Millisecond // how long a commit that nobody needs on disk is left to the system before it is forced there
+	laxWait  = 20 * time.Millisecond  // how long a job that needs no disk may be held back by a busy one, together with others
+)
 
 // disk forces what the writer has committed to the disk, in a goroutine of its own: the writer puts the next transaction
 // together meanwhile, and one call does for every transaction that was committed before it began.
@@ -24,22 +30,26 @@ type disk struct {
 	using       sync.Mutex // held while log is used or replaced: what is left to the system may be forced at any moment
 	log         *os.File   // the -wal file
 	sync        func(*os.File) error
-	batches     chan batch
-	outstanding atomic.Int64  // batches whose callers have not been told yet
+	mu          sync.Mutex
+	waiting     []batch       // those whose callers have not been told yet
+	loose       time.Time     // since when something committed is left to the system; zero: nothing is
+	wake        chan struct{} // capacity 1: one of the two has changed; closed: there will be nothing more
+	outstanding atomic.Int64  // how many are waiting
 	idle        chan struct{} // capacity 1: outstanding has become 0
+	signal      func(...ledger.Topic)
 	failed      atomic.Bool   // a call has failed: what was committed since the one before may never get to the disk
 	done        chan struct{} // closed when run has returned
 }
 
-// batch is what one transaction has done.
+// batch is what one transaction has done that has to be on disk before anybody hears of it.
 type batch struct {
 	jobs   []*job
-	signal func() // tells those who watch
-	lax    bool   // none of its jobs needs the disk
+	topics []ledger.Topic // to signal
+	event  int64          // the first that it recorded; 0: none
 }
 
-func newDisk(p *presence) *disk {
-	return &disk{presence: p, sync: datasync, batches: make(chan batch, 64), idle: make(chan struct{}, 1), done: make(chan struct{})}
+func newDisk(l *Ledger) *disk {
+	return &disk{presence: l.presence, signal: l.Signal, sync: datasync, wake: make(chan struct{}, 1), idle: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // open begins to use the -wal file of a ledger to which a connection is open.
@@ -66,11 +76,43 @@ func (d *disk) close() error {
 	return err
 }
 
-// add takes over a batch that is committed, and tells its callers when it is on disk; if none of them needs that, when everything
-// before it is.
+// add takes over a batch that is committed, and tells its callers when it is on disk. It never blocks, however long the disk takes:
+// there are no more batches than callers who wait.
 func (d *disk) add(b batch) {
 	d.outstanding.Add(1)
-	d.batches <- b
+	d.mu.Lock()
+	d.waiting = append(d.waiting, b)
+	d.mu.Unlock()
+	d.rouse()
+}
+
+// leave sees to it that what was committed gets to the disk some time.
+func (d *disk) leave() {
+	d.mu.Lock()
+	if d.loose.IsZero() {
+		d.loose = time.Now()
+	}
+	d.mu.Unlock()
+	d.rouse()
+}
+
+func (d *disk) rouse() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// unforced is the first recorded event that may not be on disk; none of ours before it is missing there.
+func (d *disk) unforced() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.waiting {
+		if b.event != 0 {
+			return b.event
+		}
+	}
+	return math.MaxInt64
 }
 
 // settle waits until everybody has been told.
@@ -80,51 +122,36 @@ func (d *disk) settle() {
 	}
 }
 
-// run works until the channel is closed and empty.
+// run works until wake is closed and nothing waits.
 func (d *disk) run() {
 	defer close(d.done)
-	var loose time.Time // since when something committed is left to the system; zero: nothing is
 	timer := time.NewTimer(laxDelay)
 	defer timer.Stop()
-	for {
-		var all []batch
+	for open := true; open; {
 		select {
-		case first, open := <-d.batches:
-			if !open {
-				return
-			}
-			all = d.gather(first)
+		case _, open = <-d.wake:
 		case <-timer.C:
 		}
-		for len(all) > 0 && all[0].lax {
-			d.finish(all[:1], d.broken())
-			all = all[1:]
-			if loose.IsZero() {
-				loose = time.Now()
-				timer.Reset(laxDelay)
-			}
-		}
-		if len(all) > 0 || !loose.IsZero() && time.Since(loose) >= laxDelay {
+		all, due, rest := d.take()
+		if due {
 			d.finish(all, d.force())
-			loose = time.Time{}
 		}
+		timer.Reset(rest)
 	}
 }
 
-// gather takes what was committed meanwhile.
-func (d *disk) gather(first batch) []batch {
-	all := []batch{first}
-	for {
-		select {
-		case b, open := <-d.batches:
-			if !open {
-				return all
-			}
-			all = append(all, b)
-		default:
-			return all
-		}
+// take returns what waits, whether it is to be forced now, and when to come again for what is left to the system.
+func (d *disk) take() (all []batch, due bool, rest time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rest = time.Hour
+	if !d.loose.IsZero() {
+		rest = laxDelay - time.Since(d.loose)
 	}
+	if due = len(d.waiting) > 0 || rest <= 0; due {
+		d.loose, rest = time.Time{}, time.Hour
+	}
+	return slices.Clone(d.waiting), due, rest
 }
 
 var errForce = errors.New("the disk did not take what was written (full, failing or gone)")
@@ -152,9 +179,12 @@ func (d *disk) force() error {
 
 // finish tells everybody how it went.
 func (d *disk) finish(all []batch, err error) {
+	d.mu.Lock()
+	d.waiting = d.waiting[len(all):]
+	d.mu.Unlock()
 	for _, b := range all {
 		if err == nil {
-			b.signal()
+			d.signal(b.topics...)
 		}
 		for _, j := range b.jobs {
 			if err != nil {

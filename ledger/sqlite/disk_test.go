@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -58,25 +59,77 @@ func TestAcknowledgedIsOnDisk(t *testing.T) {
 	l, g := openGated(t)
 	changed, stop := l.Watch(ledger.EventsTopic(scope))
 	defer stop()
-	appended, claimed := make(chan error, 2), make(chan []ledger.Event, 1)
+	appended := make(chan error, 2)
 	go func() { _, err := l.Append(context.Background(), newEvent("evt_1")); appended <- err }()
 	eventually(t, "evt_1 is committed", func() bool { _, err := l.Event(t.Context(), scope, "evt_1"); return err == nil })
 	commits := l.writer.commits.Load()
 	go func() { _, err := l.Append(context.Background(), newEvent("evt_2")); appended <- err }()
-	go func() { es, _ := claim(l); claimed <- es }()
-	eventually(t, "both jobs are taken", func() bool { return len(l.writer.queue) == 0 })
-	if len(appended) != 0 || len(claimed) != 0 || len(changed) != 0 {
-		t.Fatalf("before the disk had it: %d told that it is recorded, %d claims, %d signals", len(appended), len(claimed), len(changed))
+	eventually(t, "the job is taken", func() bool { return len(l.writer.queue) == 0 })
+	if len(appended) != 0 || len(changed) != 0 {
+		t.Fatalf("before the disk had it: %d told that it is recorded, %d signals", len(appended), len(changed))
 	}
 	if l.writer.commits.Load() != commits {
 		t.Error("a transaction was committed although the disk was busy")
 	}
+	for range 2 { // evt_2 in the same transaction, and in one before
+		if es, err := claim(l); err != nil || len(es) != 0 {
+			t.Fatalf("before the disk had it: claimed %v, %v", es, err)
+		}
+	}
 	g.lift()
 	must(t, <-appended)
 	must(t, <-appended)
-	<-claimed
 	if len(changed) != 1 {
 		t.Error("nobody was told of an event that is on disk")
+	}
+	if es, err := claim(l); err != nil || len(es) != 2 {
+		t.Errorf("on disk: claimed %v, %v", es, err)
+	}
+}
+
+// TestSlowDisk: what needs no disk does not wait for it, however many others do: claims, renewals, outcomes, and the next event of a lane.
+func TestSlowDisk(t *testing.T) {
+	l, g := openGated(t)
+	appended := make(chan error, 400)
+	add := func(id, lane string) {
+		e := newEvent(id)
+		e.Lane = lane
+		_, err := l.Append(context.Background(), e)
+		appended <- err
+	}
+	g.lift()
+	add("evt_1", "a")
+	add("evt_2", "a")
+	g.open = make(chan struct{}) // shut, while the disk has nothing to do
+	changed, stop := l.Watch(ledger.EventsTopic(scope))
+	defer stop()
+	go add("evt_0", "b")
+	eventually(t, "the disk is busy", func() bool { return l.writer.disk.outstanding.Load() == 1 })
+	for i, want := range []string{"evt_1", "evt_2"} {
+		for n := range 100 {
+			go add(fmt.Sprint("evt_", i, "_", n), "")
+		}
+		began := time.Now()
+		es, err := claim(l)
+		if err != nil || len(es) != 1 || es[0].ID != want {
+			t.Fatalf("claimed %v, %v; want %s", es, err, want)
+		}
+		_, err = l.Renew(t.Context(), "a", ledger.Claim{Scope: scope, Until: time.UnixMilli(199)})
+		must(t, err)
+		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: scope, EventID: want, Attempt: 1, State: ledger.Delivered}))
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if i == 0 {
+			<-changed // the next of the lane
+		}
+	}
+	if len(appended) != 2 {
+		t.Fatalf("%d told of what is not on disk", len(appended)-2)
+	}
+	g.lift()
+	for range 203 {
+		must(t, <-appended)
 	}
 }
 

@@ -137,6 +137,9 @@ func (t *tx) addEvent(scope int64, e *ledger.Event, k keys) (added bool, err err
 		return false, err
 	}
 	e.Seq = seq
+	if t.event == 0 {
+		t.event, t.unforced = seq, min(t.unforced, seq)
+	}
 	t.count(scope, "", e.State)
 	if e.Body != nil {
 		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)

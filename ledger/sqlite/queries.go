@@ -14,13 +14,14 @@ const (
 	queryKind = `(CASE WHEN next_query <= client_at THEN 0 WHEN queries = 0 AND state = 'created' THEN 1 ELSE 2 END)`
 
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
 			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
 	sqlDueFirst = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND query_until <= ? AND NOT paid AND NOT reversed
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
 		ORDER BY next_query DESC, seq DESC LIMIT ?`
-	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved' AND reserved_until <= ?`
+	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved'
+		AND (reserved_until <= ? OR reserved_until > ?)`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseQuery = `UPDATE charges SET query_until = ?1, next_query = ?1 WHERE seq = ?2`
 	// A query that was moved forward during the lease stays: the client saw something that the answer may not know yet.
@@ -49,6 +50,7 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		cs = nil
 		scope, err := t.scope(c.Scope)
@@ -60,13 +62,12 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 		case ledger.QueryFirst:
 			due = sqlDueFirst
 		case ledger.QueryLater:
-			if err := t.forsake(scope, c.Now); err != nil {
+			if err := t.forsake(scope, c.Now, leases); err != nil {
 				return err
 			}
 		}
 		var seqs []int64
-		now := millis(c.Now)
-		rows, err := t.query(due, scope, int(c.Kind), now, now, c.Limit)
+		rows, err := t.query(due, scope, int(c.Kind), millis(c.Now), leases.now, leases.far, c.Limit)
 		err = each(rows, err, func(rows *sql.Rows) error {
 			var seq int64
 			c, err := scanCharge(rows, c.Scope, &seq)
@@ -94,9 +95,9 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 const forsakenAfter = time.Minute
 
 // forsake makes the attempts of dead holders unknown.
-func (t *tx) forsake(scope int64, now time.Time) error {
+func (t *tx) forsake(scope int64, now time.Time, leases span) error {
 	var seqs []int64
-	rows, err := t.query(sqlForsaken, scope, millis(now.Add(-forsakenAfter)))
+	rows, err := t.query(sqlForsaken, scope, leases.now-forsakenAfter.Milliseconds(), leases.far)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)

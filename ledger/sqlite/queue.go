@@ -14,13 +14,13 @@ import (
 
 const (
 	sqlClaim = `UPDATE events SET owner = ?, until = ? WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND (owner IS NULL OR until <= ?)
+			SELECT seq FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due <= ? AND seq < ? AND (owner IS NULL OR until <= ? OR until > ?)
 			ORDER BY due, seq LIMIT ?+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventColumns
-	sqlRenew = `UPDATE events SET until = max(until, ?) WHERE scope = ? AND owner = ?`
+	sqlRenew = `UPDATE events SET until = CASE WHEN until > ?2 THEN ?1 ELSE max(until, ?1) END WHERE scope = ?3 AND owner = ?4 RETURNING id`
 
 	// The last column says whether another event of the lane can go now.
-	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, settled = ?4, owner = NULL, until = 0
+	sqlSettle = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0
 		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
 		RETURNING seq, lane, blocked = 0 AND EXISTS (SELECT 1 FROM events AS o
 			WHERE o.scope = events.scope AND o.lane = events.lane AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq)`
@@ -29,6 +29,8 @@ const (
 		settled = CASE WHEN state = 'delivered' THEN settled ELSE ? END, owner = NULL, until = 0 WHERE seq = ?`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+
+	sqlResume = `UPDATE events INDEXED BY events_back SET due = min(due, back), back = 0 WHERE scope = ? AND state = 'pending' AND back > 0`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
@@ -45,14 +47,14 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		es = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		now := millis(c.Now)
-		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, now, now, c.Limit)
+		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), t.unforced, leases.now, leases.far, c.Limit)
 		return each(rows, err, func(rows *sql.Rows) error {
 			e, err := scanEvent(rows, c.Scope)
 			if err == nil {
@@ -71,15 +73,25 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 }
 
 // Renew implements [ledger.Events].
-func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) error {
-	return l.writeLax(ctx, func(t *tx) error {
+func (l *Ledger) Renew(ctx context.Context, owner string, c ledger.Claim) (held []string, err error) {
+	err = l.writeLax(ctx, func(t *tx) error {
+		held = nil
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		_, _, err = t.change(sqlRenew, millis(c.Until), scope, owner)
-		return err
+		rows, err := t.returning(sqlRenew, millis(c.Until), millis(c.Until.Add(tooFar)), scope, owner)
+		return each(rows, err, func(rows *sql.Rows) error {
+			var id string
+			err := rows.Scan(&id)
+			held = append(held, id)
+			return err
+		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
 }
 
 // Settle implements [ledger.Events].
@@ -104,9 +116,9 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	if d.Uncounted {
 		counted = 0
 	}
-	var due, settled int64
+	var due, back, settled int64
 	if d.State == ledger.Pending {
-		due = millis(d.Due)
+		due, back = millis(d.Due), millis(d.Back)
 	} else {
 		settled = millis(d.At.Add(d.Took))
 	}
@@ -114,7 +126,7 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	var lane string
 	var next bool
 	t.dirty = true
-	err = t.row(sqlSettle, string(d.State), counted, due, settled, scope, d.EventID, owner).Scan(&seq, &lane, &next)
+	err = t.row(sqlSettle, string(d.State), counted, due, settled, scope, d.EventID, owner, back).Scan(&seq, &lane, &next)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		t.dirty = false
@@ -160,6 +172,21 @@ func (t *tx) settleOther(scope, settled int64, d ledger.Delivery) (seq int64, er
 		err = t.lift(d.Scope, e, settled)
 	}
 	return e.seq, err
+}
+
+// Resume implements [ledger.Events].
+func (l *Ledger) Resume(ctx context.Context, s ledger.Scope) error {
+	return l.writeLax(ctx, func(t *tx) error {
+		scope, err := t.scope(s)
+		if err != nil {
+			return err
+		}
+		rows, _, err := t.change(sqlResume, scope)
+		if rows > 0 {
+			t.touch(ledger.EventsTopic(s))
+		}
+		return err
+	})
 }
 
 // NextDue implements [ledger.Events].

@@ -18,9 +18,9 @@ const (
 
 	sqlRefundsOfCharge = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND charge_id = ? ORDER BY seq`
 
-	sqlRefundLeased = `SELECT owner IS NOT NULL AND owner <> ?1 AND until > ?2 FROM refunds WHERE scope = ?3 AND refund_no = ?4`
+	sqlRefundLeased = `SELECT owner IS NOT NULL AND owner <> ?1 AND until > ?2 AND until <= ?3 FROM refunds WHERE scope = ?4 AND refund_no = ?5`
 	// Another refund of the charge is being asked for right now.
-	sqlRefundBusy = `SELECT EXISTS (SELECT 1 FROM refunds WHERE scope = ? AND charge_id = ? AND refund_no IS NOT ? AND state = 'asked' AND until > ?)`
+	sqlRefundBusy = `SELECT EXISTS (SELECT 1 FROM refunds WHERE scope = ? AND charge_id = ? AND refund_no IS NOT ? AND state = 'asked' AND until > ? AND until <= ?)`
 	// What went back as events say, and what is on its way or asked for: a refund is in the one sum or in the other.
 	sqlRefundTaken = `SELECT coalesce((SELECT amount_refunded FROM charges WHERE scope = ?1 AND id = ?2), 0)
 		+ (SELECT coalesce(sum(amount), 0) FROM refunds WHERE scope = ?1 AND charge_id = ?2 AND state <> 'failed' AND NOT counted)`
@@ -40,8 +40,8 @@ const (
 	sqlRefundQueried = `UPDATE refunds SET owner = NULL, until = 0, next_query = CASE WHEN state IN ('succeeded', 'failed') THEN 0 ELSE ? END
 		WHERE scope = ? AND refund_no = ? AND owner = ?`
 
-	sqlDueRefunds = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ?1 AND next_query > 0 AND next_query <= ?2 AND until <= ?2
-		AND state IN ('asked', 'pending') AND refund_no IS NOT NULL ORDER BY next_query, seq LIMIT ?3`
+	sqlDueRefunds = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ?1 AND next_query > 0 AND next_query <= ?2 AND (until <= ?3 OR until > ?4)
+		AND state IN ('asked', 'pending') AND refund_no IS NOT NULL ORDER BY next_query, seq LIMIT ?5`
 
 	// An event knows a refund by its id, or by the merchant's number while nobody has told us the id.
 	sqlRefundOfEvent = `SELECT seq FROM refunds WHERE scope = ?1 AND id = ?2 UNION ALL
@@ -68,8 +68,9 @@ func (l *Ledger) ReserveRefund(ctx context.Context, r ledger.RefundReservation) 
 	if r.RefundNo == "" || r.ChargeID == "" || r.Owner == "" || r.Amount < 0 {
 		return nil, false, errors.New("ledger: a refund needs a number, a charge, an owner, and no negative amount")
 	}
+	leases := l.steps.leases(r.Now, r.Until.Sub(r.Now))
 	err = l.write(ctx, func(t *tx) error {
-		re, fresh, err = t.reserveRefund(r)
+		re, fresh, err = t.reserveRefund(r, leases)
 		return err
 	})
 	if err != nil {
@@ -78,7 +79,7 @@ func (l *Ledger) ReserveRefund(ctx context.Context, r ledger.RefundReservation) 
 	return re, fresh, nil
 }
 
-func (t *tx) reserveRefund(r ledger.RefundReservation) (*ledger.Refund, bool, error) {
+func (t *tx) reserveRefund(r ledger.RefundReservation, leases span) (*ledger.Refund, bool, error) {
 	scope, err := t.addScope(r.Scope)
 	if err != nil {
 		return nil, false, err
@@ -94,7 +95,7 @@ func (t *tx) reserveRefund(r ledger.RefundReservation) (*ledger.Refund, bool, er
 	case re.State != ledger.RefundAsked:
 		return re, false, nil
 	}
-	busy, err := t.refundBusy(scope, re != nil, r)
+	busy, err := t.refundBusy(scope, re != nil, r, leases)
 	if err != nil {
 		return nil, false, err
 	}
@@ -116,12 +117,12 @@ func sameRefund(re *ledger.Refund, r ledger.RefundReservation) bool {
 }
 
 // refundBusy says whether somebody else works on this refund or on another one of its charge.
-func (t *tx) refundBusy(scope int64, recorded bool, r ledger.RefundReservation) (busy bool, err error) {
+func (t *tx) refundBusy(scope int64, recorded bool, r ledger.RefundReservation, leases span) (busy bool, err error) {
 	if recorded {
-		err = t.row(sqlRefundLeased, r.Owner, millis(r.Now), scope, r.RefundNo).Scan(&busy)
+		err = t.row(sqlRefundLeased, r.Owner, leases.now, leases.far, scope, r.RefundNo).Scan(&busy)
 	}
 	if err == nil && !busy {
-		err = t.row(sqlRefundBusy, scope, r.ChargeID, r.RefundNo, millis(r.Now)).Scan(&busy)
+		err = t.row(sqlRefundBusy, scope, r.ChargeID, r.RefundNo, leases.now, leases.far).Scan(&busy)
 	}
 	return busy, err
 }
@@ -277,12 +278,13 @@ func (l *Ledger) ClaimRefunds(ctx context.Context, c ledger.QueryClaim) (res []l
 	if c.Limit <= 0 {
 		return nil, nil
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.writeLax(ctx, func(t *tx) error {
 		scope, err := t.scope(c.Scope)
 		if err != nil {
 			return err
 		}
-		rows, err := t.query(sqlDueRefunds, scope, millis(c.Now), c.Limit)
+		rows, err := t.query(sqlDueRefunds, scope, millis(c.Now), leases.now, leases.far, c.Limit)
 		due, err := scanRefunds(rows, err, c.Scope)
 		res = nil
 		for _, re := range due {
@@ -291,7 +293,7 @@ func (l *Ledger) ClaimRefunds(ctx context.Context, c ledger.QueryClaim) (res []l
 			}
 			var busy bool
 			if re.State == ledger.RefundAsked {
-				if err = t.row(sqlRefundBusy, scope, re.ChargeID, re.RefundNo, millis(c.Now)).Scan(&busy); err != nil || busy {
+				if err = t.row(sqlRefundBusy, scope, re.ChargeID, re.RefundNo, leases.now, leases.far).Scan(&busy); err != nil || busy {
 					continue
 				}
 			}

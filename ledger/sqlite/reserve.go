@@ -14,7 +14,8 @@ const (
 	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0, next_query = CASE WHEN id IS NULL THEN ? ELSE 0 END WHERE seq = ?`
 	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created, channel, payer, payer_app, host)
 		VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
-	sqlExtend = `UPDATE charges SET reserved_until = max(reserved_until, ?) WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'reserved'`
+	sqlExtend = `UPDATE charges SET reserved_until = CASE WHEN reserved_until > ?2 THEN ?1 ELSE max(reserved_until, ?1) END
+		WHERE scope = ?3 AND number = ?4 AND state <> 'foreign' AND state = 'reserved'`
 	sqlNumber = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
 	sqlDelete = `DELETE FROM charges WHERE seq = ?`
 	// An unknown attempt is due at once: whoever looks for it decides when.
@@ -33,8 +34,9 @@ func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger
 	if r.OrderNo == "" {
 		return nil, errors.New("ledger: a reservation needs an order number")
 	}
+	leases := l.steps.leases(r.Now, r.Until.Sub(r.Now))
 	err = l.write(ctx, func(t *tx) error {
-		got, err = t.reserve(r)
+		got, err = t.reserve(r, leases)
 		return err
 	})
 	if err != nil {
@@ -43,7 +45,7 @@ func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger
 	return got, nil
 }
 
-func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
+func (t *tx) reserve(r ledger.Reservation, leases span) (*ledger.Reserved, error) {
 	scope, err := t.addScope(r.Scope)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func (t *tx) reserve(r ledger.Reservation) (*ledger.Reserved, error) {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
 		return nil, err
-	case until > millis(r.Now):
+	case until > leases.now && until <= leases.far:
 		return nil, ledger.ErrReserved
 	default:
 		if _, _, err := t.change(sqlForsake, millis(r.Now), seq); err != nil {
@@ -88,7 +90,7 @@ func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string
 		if err != nil {
 			return err
 		}
-		rows, _, err := t.change(sqlExtend, millis(r.Until), scope, number)
+		rows, _, err := t.change(sqlExtend, millis(r.Until), millis(r.Until.Add(tooFar)), scope, number)
 		if err == nil && rows == 0 {
 			return ledger.ErrNotFound
 		}

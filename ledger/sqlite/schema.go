@@ -13,6 +13,14 @@ ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
 UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
 UPDATE charges SET amount = amount_paid WHERE amount = 0;
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
+ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 `,
 }
 
@@ -57,10 +65,12 @@ CREATE TABLE events (
 	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
+	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back; 0: it does not wait for that
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
+CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
@@ -204,4 +214,12 @@ CREATE TABLE logins (
 	expires  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX logins_expires ON logins (expires);
+
+-- How far charges have been compared with Ping++'s list.
+CREATE TABLE sweeps (
+	scope    INTEGER PRIMARY KEY,
+	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
+	owner    TEXT NOT NULL,         -- of the lease; empty without one
+	until    INTEGER NOT NULL
+);
 `

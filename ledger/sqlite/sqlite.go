@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -44,6 +45,7 @@ type Ledger struct {
 	file   string
 	log    *zap.Logger
 	scopes scopes
+	steps  *steps
 	reads  *statements
 	writer *writer
 
@@ -80,7 +82,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
+	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now()), presence: &presence{file: file, log: o.Logger}}
 	l.guard.ledger = l
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
@@ -156,8 +158,8 @@ func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, done: make(chan error, 1)})
 }
 
-// writeLax is write for what may be lost in a power failure, since it would only be done again: it returns once the transaction
-// is committed, and everything that was committed before it is on disk. A process that dies loses nothing of it.
+// writeLax is write for what may be lost in a power failure, since it would only be done again (leases, outcomes of deliveries and look-ups):
+// it returns once the transaction is committed, and waits for no fsync, neither its own nor that of others. A process that dies loses nothing of it.
 func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
 	return l.do(ctx, &job{ctx: ctx, run: f, lax: true, done: make(chan error, 1)})
 }

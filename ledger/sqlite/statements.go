@@ -23,19 +23,20 @@ const (
 var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
-		sqlCharge, sqlAttempts, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin,
+		sqlCharge, sqlAttempts, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlQueriesAhead,
+		sqlRefundsAhead,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlWithhold, sqlHold,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
-		sqlClaim, sqlRenew, sqlSettle, sqlLease, sqlSettleOther, sqlAddDelivery,
+		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlHeldPayment, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
-		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq, sqlRefundTaker,
-		sqlSaveLogin, sqlDropLogins,
+		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
+		sqlRefundTaker, sqlSaveLogin, sqlDropLogins, sqlSweep, sqlFirstCharge, sqlLeaseSweep, sqlSwept, sqlEventNow, sqlQueryNow, sqlRefundNow,
 	}
 )
 
@@ -132,7 +133,13 @@ type tx struct {
 	fresh  map[ledger.Scope]int64 // scopes added or looked up in this transaction
 	counts map[stateOf]int64      // changes to the number of events in a state
 	dirty  bool
-	topics []ledger.Topic // to signal after the commit
+	topics []ledger.Topic // to signal when it is on disk
+	loose  []ledger.Topic // to signal after the commit
+
+	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
+	// has it already.
+	event    int64 // the first that this transaction recorded; 0: none yet
+	unforced int64 // the first that may not be on disk, this transaction's included
 }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.

@@ -62,12 +62,13 @@ type writer struct {
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
 	stint   time.Time    // since when there was no pause between transactions
+	timer   *time.Timer  // of more
 	commits atomic.Int64 // for tests
 	folder  *folder
 }
 
 func newWriter(l *Ledger, batch int) *writer {
-	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(l.presence), folder: newFolder(l)}
+	return &writer{ledger: l, batch: batch, queue: make(chan *job, queueSize), done: make(chan struct{}), disk: newDisk(l), folder: newFolder(l), timer: time.NewTimer(time.Hour)}
 }
 
 // connect opens the connection if there is none.
@@ -104,13 +105,13 @@ func (w *writer) run() {
 			w.transact(first)
 		}
 	}
-	close(w.disk.batches)
+	close(w.disk.wake)
 	<-w.disk.done
 	close(w.folder.full)
 	<-w.folder.done
 }
 
-// transact runs a job, and everything that comes while it waits for the disk, in one transaction. When one fails after it
+// transact runs a job, and everything that comes while it waits for the disk, in one transaction; a job that needs no disk does not wait long. When one fails after it
 // wrote something, each is done again in a transaction of its own, so that none suffers from another.
 func (w *writer) transact(first *job) {
 	if err := w.begin(); err != nil {
@@ -118,10 +119,14 @@ func (w *writer) transact(first *job) {
 		fail(append(w.waiting(), first), err)
 		return
 	}
-	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	t := w.tx()
 	var jobs []*job
-	for j := first; j != nil; j = w.more(len(jobs)) {
+	var lax time.Time // since when a job that needs no disk is among them
+	for j := first; j != nil; j = w.more(len(jobs), lax) {
 		jobs = append(jobs, j)
+		if j.lax && lax.IsZero() {
+			lax = time.Now()
+		}
 		j.result = w.do(t, j)
 		if j.result == nil || !t.dirty {
 			continue
@@ -139,13 +144,18 @@ func (w *writer) transact(first *job) {
 	w.commit(t, jobs)
 }
 
+// tx is what the jobs of the transaction that has begun work with.
+func (w *writer) tx() *tx {
+	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced()}
+}
+
 // alone runs a job in a transaction of its own.
 func (w *writer) alone(j *job) {
 	if err := w.begin(); err != nil {
 		j.done <- err
 		return
 	}
-	t := &tx{statements: w.conn, scopes: &w.ledger.scopes}
+	t := w.tx()
 	if j.result = w.do(t, j); j.result != nil && t.dirty {
 		w.rollback()
 		j.done <- j.result
@@ -155,7 +165,7 @@ func (w *writer) alone(j *job) {
 }
 
 // more returns the next job of the transaction; nil when it is to be committed.
-func (w *writer) more(n int) *job {
+func (w *writer) more(n int, lax time.Time) *job {
 	for n < w.batch {
 		select {
 		case j, open := <-w.queue:
@@ -171,6 +181,11 @@ func (w *writer) more(n int) *job {
 		if w.disk.outstanding.Load() == 0 || time.Since(w.waited) < contention {
 			return nil
 		}
+		var enough <-chan time.Time
+		if !lax.IsZero() {
+			w.timer.Reset(laxWait - time.Since(lax))
+			enough = w.timer.C
+		}
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -180,6 +195,8 @@ func (w *writer) more(n int) *job {
 				return j
 			}
 		case <-w.disk.idle:
+		case <-enough:
+			return nil
 		}
 	}
 	return nil
@@ -219,6 +236,9 @@ func (w *writer) do(t *tx, j *job) (err error) {
 		}
 		if err != nil {
 			t.topics = t.topics[:topics]
+		} else if j.lax {
+			t.loose = append(t.loose, t.topics[topics:]...)
+			t.topics = t.topics[:topics]
 		}
 	}()
 	return j.run(t)
@@ -257,7 +277,7 @@ func (w *writer) begin() error {
 	}
 }
 
-// commit ends the transaction and leaves its jobs to the disk.
+// commit ends the transaction, and leaves to the disk those of its jobs that need it.
 func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
@@ -271,12 +291,25 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.ended = time.Now()
 	w.commits.Add(1)
 	w.ledger.scopes.add(t.fresh)
-	b := batch{jobs: jobs, lax: true, signal: func() { w.ledger.Signal(t.topics...) }}
+	w.folder.add(len(jobs))
+	b := batch{topics: t.topics, event: t.event}
+	broken := w.disk.broken()
+	w.ledger.Signal(t.loose...)
 	for _, j := range jobs {
-		b.lax = b.lax && j.lax
+		switch {
+		case !j.lax:
+			b.jobs = append(b.jobs, j)
+		case broken != nil:
+			j.done <- broken
+		default:
+			j.done <- j.result
+		}
+	}
+	if len(b.jobs) == 0 {
+		w.disk.leave()
+		return
 	}
 	w.disk.add(b)
-	w.folder.add(len(jobs))
 }
 
 // mend makes good what the disk has not taken: the -wal file may have a hole, so all that is in it is copied into the ledger's own

@@ -252,11 +252,12 @@ func TestBrokenConnectionIsReplaced(t *testing.T) {
 func TestQueryPlans(t *testing.T) {
 	l := openFile(t, newFile(t))
 	allowed := map[string]string{ // steps that would be slow elsewhere
-		sqlLookUp:         "SCAN one",                                       // a table of one row
-		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                   // of the attempts of a day
-		sqlByState:        "events_state (scope=? AND state=?",              // what it lists
-		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",    // of the requests of this moment
-		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)", // ends at the first without a lease
+		sqlLookUp:         "SCAN one",                                        // a table of one row
+		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                    // of the attempts of a day
+		sqlByState:        "events_state (scope=? AND state=?",               // what it lists
+		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",     // of the requests of this moment
+		sqlResume:         "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
+		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
 	}
 	for _, text := range slices.Concat(reads, writes) {
 		if text == sqlBegin || text == sqlCommit || text == sqlRollback {

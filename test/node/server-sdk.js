@@ -174,7 +174,7 @@ async function orders(pingpp) {
     expect('status', order.status, 'paid');
     expect('amount_paid', order.amount_paid, 100);
     expect('charge', order.charge, paying.charge);
-    const charges = await pingpp.orders.listCharges(order.id);
+    const charges = await pingpp.orders.listCharges(order.id, { page: 1, per_page: 3 });
     expect('its charges', charges.data.map((c) => c.id).join(), paying.charge);
     expect('its charge', (await pingpp.orders.retrieveCharge(order.id, paying.charge)).paid, true);
     return paying.charge;
@@ -190,7 +190,7 @@ async function orders(pingpp) {
     expect('amount', made.data[0].amount, 40);
     await lever(`refunds/${made.data[0].id}/succeed`);
     expect('status', (await pingpp.orders.retrieveRefund(order.id, made.data[0].id)).status, 'succeeded');
-    expect('the list', (await pingpp.orders.listRefunds(order.id)).data.length, 1);
+    expect('the list', (await pingpp.orders.listRefunds(order.id, { page: 1, per_page: 3 })).data.length, 1);
     order = await pingpp.orders.retrieve(order.id);
     expect('amount_refunded', order.amount_refunded, 40);
     expect('order.status', order.status, 'refunded');
@@ -257,7 +257,7 @@ async function main() {
     () => pingpp.charges.create(params('c', { amount: -1 })), { param: 'amount' }));
 
   await check('400 extra is a list', () => refused('PingppInvalidRequestError',
-    () => pingpp.charges.create(params('d', { extra: [] })), { param: 'extra' }));
+    () => pingpp.charges.create(params('d', { extra: ['x'] })), { param: 'extra' }));
 
   await check('400 not signed', () => refused('PingppInvalidRequestError',
     () => client(KEY, false).charges.retrieve(charge.id)));

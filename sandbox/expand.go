@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+)
+
+// The name of an object stands in place of the object, unless a request asks to see it: expand[]=app.
+var expandParam = regexp.MustCompile(`^expand(\[[0-9]*\])?$`)
+
+// takeExpand takes what is to be expanded out of the query or, where the parameters are in the body, out of that.
+func takeExpand(r *http.Request, body []byte) (names []string, query url.Values, rest []byte, refusal *apiError) {
+	query = r.URL.Query()
+	for name, values := range query {
+		if expandParam.MatchString(name) {
+			names = append(names, values...)
+			delete(query, name)
+		}
+	}
+	in, _ := parseObject(body) // whoever reads it says what is wrong with it
+	raw, ok := in.get("expand")
+	if !ok {
+		return unique(names), query, body, nil
+	}
+	var more []string
+	if one, ok := text(raw); ok {
+		more = []string{one}
+	} else if json.Unmarshal(raw, &more) != nil {
+		return nil, nil, nil, notA("expand", "字符串数组", "a list of strings")
+	}
+	in.remove("expand")
+	return unique(append(names, more...)), query, encode(in), nil
+}
+
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// expand puts objects in the place of their names, in an answer or in each element of a list.
+func (s *Sandbox) expand(answer []byte, names []string, live bool) ([]byte, *apiError) {
+	if len(names) == 0 {
+		return answer, nil
+	}
+	o, err := parseObject(answer)
+	if err != nil {
+		return answer, nil
+	}
+	if kind, _ := o.get("object"); string(kind) == `"list"` {
+		var items []json.RawMessage
+		raw, _ := o.get("data")
+		if json.Unmarshal(raw, &items) != nil {
+			return answer, nil
+		}
+		for i := range items {
+			whole, refusal := s.expand(items[i], names, live)
+			if refusal != nil {
+				return nil, refusal
+			}
+			items[i] = whole
+		}
+		o.set("data", items)
+		return encode(o), nil
+	}
+	for _, name := range names {
+		raw, ok := o.get(name)
+		id, named := text(raw)
+		switch {
+		case ok && isNull(raw):
+		case ok && named && name == "app":
+			o.set(name, s.appObject(id))
+		case ok && named && name == "charge":
+			c, refusal := s.getCharge(id, live)
+			if refusal != nil {
+				return nil, refusal
+			}
+			o.set(name, c)
+		default:
+			return nil, badParam("expand", "不支持展开 "+name+"。", "There is no "+name+" to expand.")
+		}
+	}
+	return encode(o), nil
+}
+
+// appObject is the app as Ping++ shows it whole.
+func (s *Sandbox) appObject(id string) any {
+	return struct {
+		ID          string  `json:"id"`
+		Object      string  `json:"object"`
+		Created     int64   `json:"created"`
+		DisplayName string  `json:"display_name"`
+		Description *string `json:"description"`
+		Metadata    object  `json:"metadata"`
+	}{ID: id, Object: "app", Created: s.born.Unix(), DisplayName: "sandbox", Metadata: object{}}
+}
