@@ -10,8 +10,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -347,4 +349,25 @@ func TestUpstreamConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// An order number of any form reaches the backend as it is, in the path and in the query.
+func TestUpstreamEscapes(t *testing.T) {
+	var got atomic.Pointer[url.URL]
+	addr := backend(t, func(w http.ResponseWriter, r *http.Request) { got.Store(r.URL) })
+	u := newUpstream(t, addr)
+	const no = `a;b?c#d&e=f+g%h{i}'"`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/orders/"+url.QueryEscape(no)+"/price?no="+url.QueryEscape(no)+"&x=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "shop.example.com"
+	resp, err := u.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if r := got.Load(); r.Path != "/orders/"+no+"/price" || len(r.Query()) != 2 || r.Query().Get("no") != no {
+		t.Errorf("the backend was asked for %s", r)
+	}
 }

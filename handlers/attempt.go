@@ -31,18 +31,32 @@ type attempt struct {
 	req     *chargeRequest
 	id      Identity
 	log     *zap.Logger
-	host    string // that the client called
-	extra   map[string]any
+	host    string       // that the client called
 	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
+
+	purchased *pingpp.ChargeParams // what would be bought now
 }
 
-// run decides about the order inside its reservation, and says whether the charge is new.
+// numberTries is how many order numbers one request tries, where the channel or Ping++ has seen those before.
+const numberTries = 4
+
+// run decides about the order, and says whether the charge is new. Where a number was used before, outside of this ledger, it takes the next.
 func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Charge, created bool, err error) {
-	s := a.site
-	l, err := s.open(ctx)
+	l, err := a.site.open(ctx)
 	if err != nil {
 		return nil, false, err
 	}
+	for range numberTries {
+		if charge, created, err = a.once(ctx, l, r); !errors.Is(err, errNumberUsed) {
+			break
+		}
+	}
+	return charge, created, err
+}
+
+// once decides about the order inside its reservation.
+func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (charge *ledger.Charge, created bool, err error) {
+	s := a.site
 	held, err := a.reserve(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -177,17 +191,16 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 // choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
 func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
 	for i := range attempts {
-		if attempts[i].Paid {
+		if attempts[i].Paid || attempts[i].State == ledger.Taken {
 			return nil, a.alreadyPaid(attempts)
 		}
 	}
 	var err error
-	if a.extra, err = a.makeExtra(q); err != nil {
+	if a.purchased, err = a.purchase(q); err != nil {
 		return nil, err
 	}
-	now := a.site.Now()
 	for i := range slices.Backward(attempts) {
-		if reusable(&attempts[i], a.id, a.req.Channel, q, now) && a.channel.sameChoice(attempts[i].Raw, a.extra) {
+		if a.reusable(&attempts[i], q) {
 			return &attempts[i], nil
 		}
 	}
@@ -213,34 +226,23 @@ func (a *attempt) alreadyPaid(attempts []ledger.Charge) *Problem {
 	return p
 }
 
-// create makes the charge at Ping++ and records it.
+// create makes the charge at Ping++ and records it. The error is errNumberUsed where another number may do.
 func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, number string, q *quote) (*ledger.Charge, error) {
 	s := a.site
-	params := &pingpp.ChargeParams{
-		OrderNo: number, Channel: a.req.Channel, Amount: q.Amount, Currency: q.Currency,
-		ClientIP: clientIP(s.ClientIP(r)), Subject: q.Subject, Body: q.Body,
-		Extra: a.extra, Metadata: map[string]any{metaOrderNo: a.req.OrderNo},
-	}
-	for k, v := range q.Metadata {
-		params.Metadata[k] = v
-	}
-	if !q.TimeExpire.IsZero() {
-		params.TimeExpire = q.TimeExpire.Unix()
-	}
+	params := *a.purchased
+	params.OrderNo, params.ClientIP = number, clientIP(s.ClientIP(r))
 	quoted := s.Now()
-	made, err := s.Pingpp.CreateCharge(ctx, params)
+	made, err := s.Pingpp.CreateCharge(ctx, &params)
+	if err == nil {
+		err = a.earlierCharge(made, &params)
+	}
 	if err != nil {
-		p, as := createProblem(err)
-		rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: number, As: as, Quote: lastQuote(q, nil, s.Now())})
-		if rerr != nil {
-			a.log.Warn("the refused attempt could not be recorded", zap.Error(rerr))
-		}
-		return nil, p
+		return nil, a.refused(ctx, l, number, q, err)
 	}
 	c := &ledger.Charge{
 		Scope: s.Scope, OrderNo: a.req.OrderNo, Number: number, State: ledger.Open, ID: made.ID,
 		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
-		Amount: q.Amount, Currency: q.Currency, Host: a.host,
+		Amount: q.Amount, Currency: q.Currency, Host: a.host, Fingerprint: params.Fingerprint(),
 		Created: time.Unix(made.Created, 0), TimeExpire: made.Expires(), Raw: made.Raw,
 		Quoted: quoted, NextQuery: s.Now().Add(s.QueryAfter),
 	}
@@ -269,28 +271,4 @@ func lastQuote(q *quote, err error, now time.Time) *ledger.Quote {
 		return nil
 	}
 	return &ledger.Quote{Amount: q.Amount, Currency: q.Currency, At: now}
-}
-
-// createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees
-// the number, and what may exist at Ping++ is kept as unknown. Nobody holds an unknown attempt's credential, so nobody can pay it; for
-// those that take the money without one, see find.
-func createProblem(err error) (*Problem, ledger.AttemptState) {
-	perr, ok := errors.AsType[*pingpp.Error](err)
-	if !ok {
-		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
-	}
-	switch perr.Kind {
-	case pingpp.Channel:
-		return problem("charge_rejected", err), ledger.Refused
-	case pingpp.InvalidRequest, pingpp.Authentication, pingpp.NotFound:
-		return problem("provider_rejected", err), ledger.Unsent
-	case pingpp.RateLimit:
-		return retryProblem("provider_unavailable", 5*time.Second, err), ledger.Unsent
-	case pingpp.Timeout:
-		return problem("provider_timeout", err), ledger.Unknown
-	}
-	if perr.Unknown() {
-		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
-	}
-	return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unsent
 }

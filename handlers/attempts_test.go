@@ -372,29 +372,6 @@ func TestClientThatGoesAwayLeavesAWholeAttempt(t *testing.T) {
 	}
 }
 
-func TestReusable(t *testing.T) {
-	now := time.Unix(1_790_000_000, 0)
-	id := Identity{OpenID: "o", AppID: "wx"}
-	q := &quote{Amount: 5, Currency: "cny"}
-	good := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), TimeExpire: now.Add(time.Second), Channel: "wx_lite", Payer: "o", PayerAppID: "wx", Amount: 5, Currency: "cny"}
-	if !reusable(&good, id, "wx_lite", q, now) {
-		t.Error("a good attempt is not reused")
-	}
-	for name, spoil := range map[string]func(c *ledger.Charge){
-		"pruned":  func(c *ledger.Charge) { c.Raw = nil },
-		"refused": func(c *ledger.Charge) { c.State = ledger.Refused }, "unknown": func(c *ledger.Charge) { c.State = ledger.Unknown },
-		"superseded": func(c *ledger.Charge) { c.Superseded = true }, "paid": func(c *ledger.Charge) { c.Paid = true }, "reversed": func(c *ledger.Charge) { c.Reversed = true },
-		"expired": func(c *ledger.Charge) { c.TimeExpire = now }, "channel": func(c *ledger.Charge) { c.Channel = "wx_pub" }, "payer": func(c *ledger.Charge) { c.Payer = "p" },
-		"appid": func(c *ledger.Charge) { c.PayerAppID = "wy" }, "amount": func(c *ledger.Charge) { c.Amount = 6 }, "currency": func(c *ledger.Charge) { c.Currency = "usd" },
-	} {
-		c := good
-		spoil(&c)
-		if reusable(&c, id, "wx_lite", q, now) {
-			t.Errorf("%s: reused", name)
-		}
-	}
-}
-
 // elsewhere records an attempt of an order through another channel, as its payer made it in another place.
 func (w *world) elsewhere(orderNo string) *ledger.Charge {
 	w.t.Helper()

@@ -41,7 +41,7 @@ func opensPageInWeChat(r *http.Request) bool {
 // Paid reports whether somebody has paid an order and the money is still there. In doubt, as when the payment is held or the ledger
 // cannot say, it is not paid.
 func (s *Site) Paid(ctx context.Context, id Identity, orderNo string) bool {
-	if !orderNoSyntax.MatchString(orderNo) || len(orderNo) > maxOrderNo {
+	if checkOrderNo(orderNo) != nil {
 		return false
 	}
 	l, err := s.open(ctx)
@@ -62,5 +62,3 @@ func (s *Site) Paid(ctx context.Context, id Identity, orderNo string) bool {
 	}
 	return false
 }
-
-const maxOrderNo = 64 // characters; the longest of any channel

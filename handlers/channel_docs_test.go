@@ -20,6 +20,7 @@ type words struct {
 	rules, extra                string // the heads of the two tables
 	characters, bytes, noEmoji  string
 	comma, any, nobody, yes, no string
+	charge, none                string // how long a credential lives: as its charge; there is none
 	source                      [fromSession + 1]string
 	units                       [3]string // day, hour, minute
 	name                        func(channel) string
@@ -28,18 +29,18 @@ type words struct {
 
 var pages = []words{{
 	page:       "../docs/channels.md",
-	rules:      "| channel | | `order_no` | subject | body | `time_expire` ahead, default | currency | login |\n|---|---|---|---|---|---|---|---|\n",
+	rules:      "| channel | | `order_no` | subject | body | `time_expire` ahead, default | credential lives | currency | login |\n|---|---|---|---|---|---|---|---|---|\n",
 	extra:      "| channel | member of `extra` | value | required | who gives it |\n|---|---|---|---|---|\n",
-	characters: "characters", bytes: "bytes", noEmoji: ", no emoji", comma: ", ", any: "any; the quote names it", nobody: "none", yes: "yes", no: "",
+	characters: "characters", bytes: "bytes", noEmoji: ", no emoji", comma: ", ", any: "any; the quote names it", nobody: "none", yes: "yes", no: "", charge: "as the charge", none: "none",
 	source: [...]string{"the quote", "the quote, else the option `%s`", "the quote, else the client", "the quote, else the order number", "the session"},
 	units:  [...]string{"d", "h", "min"},
 	name:   func(c channel) string { return c.en },
 	form:   func(f form) string { return f.en },
 }, {
 	page:       "../docs/channels.zh-CN.md",
-	rules:      "| 渠道 | | `order_no` | subject | body | `time_expire` 范围，默认 | 货币 | 登录 |\n|---|---|---|---|---|---|---|---|\n",
+	rules:      "| 渠道 | | `order_no` | subject | body | `time_expire` 范围，默认 | 凭据有效期 | 货币 | 登录 |\n|---|---|---|---|---|---|---|---|---|\n",
 	extra:      "| 渠道 | `extra` 字段 | 取值 | 必填 | 由谁提供 |\n|---|---|---|---|---|\n",
-	characters: "个字符", bytes: "字节", noEmoji: "，不含 emoji", comma: "，", any: "不限，由报价给出", nobody: "不需要", yes: "是", no: "",
+	characters: "个字符", bytes: "字节", noEmoji: "，不含 emoji", comma: "，", any: "不限，由报价给出", nobody: "不需要", yes: "是", no: "", charge: "同支付单", none: "无",
 	source: [...]string{"报价", "报价，否则配置项 `%s`", "报价，否则客户端", "报价，否则订单号", "会话"},
 	units:  [...]string{" 天", " 小时", " 分钟"},
 	name:   func(c channel) string { return c.zh },
@@ -80,8 +81,14 @@ func (w *words) tables() string {
 		if c.payer != "" {
 			payer = "`" + c.payer + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s |\n", name, w.name(c), c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
-			w.duration(c.expireMin), w.duration(c.expireMax), w.comma, w.duration(c.expireDefault), currency, payer)
+		life := w.charge
+		if c.atOnce {
+			life = w.none
+		} else if c.credentialLife > 0 {
+			life = w.duration(c.credentialLife)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s | %s |\n", name, w.name(c), c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
+			w.duration(c.expireMin), w.duration(c.expireMax), w.comma, w.duration(c.expireDefault), life, currency, payer)
 	}
 	b.WriteString("\n" + w.extra)
 	for _, name := range names {

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // extraKey is a member of a charge's extra.
@@ -85,24 +83,15 @@ func (c channel) makeExtra(g given) (map[string]any, error) {
 	return extra, nil
 }
 
-// sameChoice reports whether a charge was made with what the client chooses now: with another wallet, or another code that was
-// read, it cannot be handed out again.
-func (c channel) sameChoice(charge json.RawMessage, extra map[string]any) bool {
-	return !slices.ContainsFunc(c.extra, func(k extraKey) bool {
-		now, ok := extra[k.name].(json.RawMessage)
-		return k.from == fromClient && ok && gjson.GetBytes(charge, "extra."+k.name).Raw != string(now)
-	})
-}
-
 // otherwise is the value of a member that the quote does not give; nil when nobody does.
 func (g given) otherwise(k extraKey) any {
 	switch v, ok := g.client[k.name]; {
 	case k.from == fromSession && g.openID != "":
 		return g.openID
 	case k.from == fromOrderNo:
-		return g.orderNo
+		return cut(g.orderNo, maxProductID)
 	case k.from == fromConfig && g.urls[k.name] != "":
-		return strings.ReplaceAll(g.urls[k.name], "{order_no}", g.orderNo)
+		return strings.ReplaceAll(g.urls[k.name], "{order_no}", escapeOrderNo(g.orderNo))
 	case k.from == fromClient && ok && string(v) != "null":
 		return v
 	}

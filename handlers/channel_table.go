@@ -11,7 +11,7 @@ var (
 		currency: "cny", subject: limit{most: 32}, body: limit{most: 128},
 		expireMin: time.Minute, expireMax: 15 * day, expireDefault: day,
 	}
-	weChat      = general.numbers(2, 32).expires(7*day, 2*time.Hour).withoutEmoji()
+	weChat      = general.numbers(2, 32).expires(7*day, 2*time.Hour).lives(2 * time.Hour).withoutEmoji()
 	alipay      = general.numbers(1, 64)
 	unionPay    = general.numbers(8, 40).expires(time.Hour, time.Hour).subjectBytes(32) // and ChinaPay
 	baidu       = general.numbers(1, 20)
@@ -19,10 +19,12 @@ var (
 	weChatCross = weChat.numbers(1, 32).anyCurrency()
 )
 
+const maxProductID = 32 // characters
+
 // Members of extra that several channels have.
 var (
 	openID      = need("open_id", fromSession, anyText)
-	productID   = need("product_id", fromOrderNo, text(1, 32))
+	productID   = need("product_id", fromOrderNo, text(1, maxProductID))
 	scanCode    = need("scan_code", fromClient, alnum(1, 64))
 	goods       = need("goods_list", fromQuote, goodsList)
 	maybeGoods  = may("goods_list", fromQuote, goodsList)
@@ -45,7 +47,7 @@ var channels = map[string]channel{
 	"wx_pub_scan": weChat.numbers(1, 32).takesAtOnce().is("WeChat, the payer's code read by the shop", "微信付款码支付",
 		scanCode, may("terminal_id", fromQuote, anyText), limitPay, goodsTag),
 	"wx": weChat.is("WeChat from an app", "微信 App 支付", limitPay, goodsTag),
-	"wx_wap": weChat.is("WeChat from a phone's browser", "微信 H5 支付",
+	"wx_wap": weChat.lives(5*time.Minute).is("WeChat from a phone's browser", "微信 H5 支付",
 		may("result_url", fromConfig, address), goodsTag),
 
 	"alipay": alipay.is("Alipay from an app", "支付宝 App 支付",
@@ -115,8 +117,11 @@ func (c channel) expires(most, unsaid time.Duration) channel {
 	return c
 }
 
-func (c channel) withoutEmoji() channel           { c.noEmoji = true; return c }
-func (c channel) takesAtOnce() channel            { c.atOnce = true; return c }
+func (c channel) withoutEmoji() channel            { c.noEmoji = true; return c }
+func (c channel) lives(life time.Duration) channel { c.credentialLife = life; return c }
+
+// takesAtOnce is for channels without a credential.
+func (c channel) takesAtOnce() channel            { c.atOnce, c.credentialLife = true, 0; return c }
 func (c channel) anyCurrency() channel            { c.currency = ""; return c }
 func (c channel) subjectBytes(most int) channel   { c.subject = limit{most, true}; return c }
 func (c channel) bodyCharacters(most int) channel { c.body = limit{most: most}; return c }

@@ -2,14 +2,11 @@ package handlers
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 // channel is what a payment channel demands (Ping++'s channel rules). docs/channels.md is made from it.
@@ -20,6 +17,7 @@ type channel struct {
 	subject, body        limit
 	expireMin, expireMax time.Duration // how far ahead time_expire may lie
 	expireDefault        time.Duration // what Ping++ takes when none is sent
+	credentialLife       time.Duration // how long the channel takes the credential, counted from the charge's creation, whatever time_expire says; 0: as long as the charge
 	noEmoji              bool          // refuses characters outside the Basic Multilingual Plane
 	payer                string        // whose session pays: wx_lite, wx_pub, or empty for anybody's, also without a login
 	atOnce               bool          // the charge takes the money by itself, as from a code that the shop has read: nobody needs a credential
@@ -83,15 +81,7 @@ func (c channel) needsQuote() bool {
 	return c.currency == "" || slices.ContainsFunc(c.extra, func(k extraKey) bool { return k.required && k.from == fromQuote })
 }
 
-var (
-	orderNoSyntax  = regexp.MustCompile(`^[A-Za-z0-9]+$`)
-	currencySyntax = regexp.MustCompile(`^[a-z]{3}$`)
-)
-
-// accepts reports whether an order number has the form that the channel takes.
-func (c channel) accepts(orderNo string) bool {
-	return len(orderNo) >= c.numberMin && len(orderNo) <= c.numberMax && orderNoSyntax.MatchString(orderNo)
-}
+var currencySyntax = regexp.MustCompile(`^[a-z]{3}$`)
 
 // acceptsCurrency says what is wrong with a currency.
 func (c channel) acceptsCurrency(currency string) error {
@@ -104,40 +94,4 @@ func (c channel) acceptsCurrency(currency string) error {
 		return fmt.Errorf("currency must be three small letters like usd, not %.20q", currency)
 	}
 	return nil
-}
-
-const suffixLength = 6
-
-// 32 letters and digits that nobody mixes up, so that five bits make one.
-const suffixAlphabet = "23456789abcdefghjkmnpqrstuvwxyz1"
-
-// number proposes the Ping++ order number of an order's next attempt. WeChat refuses a number that it has seen with other
-// parameters, so every attempt has its own: the first is the merchant's, later ones add a random suffix, and where there
-// is no room for it the number is cut to make some.
-func (c channel) number(orderNo string, random io.Reader) func(attempts, try int) string {
-	return func(attempts, try int) string {
-		if attempts == 0 && try == 0 {
-			return orderNo
-		}
-		return orderNo[:min(len(orderNo), c.numberMax-suffixLength)] + randomText(random, suffixLength)
-	}
-}
-
-// randomText is n characters of the suffix alphabet.
-func randomText(random io.Reader, n int) string {
-	text := make([]byte, n)
-	if _, err := io.ReadFull(random, text); err != nil {
-		panic(err) // crypto/rand never fails
-	}
-	for i, b := range text {
-		text[i] = suffixAlphabet[b&31]
-	}
-	return string(text)
-}
-
-// reusable reports whether an unpaid attempt can be handed out again.
-func reusable(a *ledger.Charge, id Identity, channel string, q *quote, now time.Time) bool {
-	return a.State == ledger.Open && a.Raw != nil && !a.Superseded && !a.Paid && !a.Reversed && a.Lapses().After(now) &&
-		a.Channel == channel && id.owns(a) &&
-		a.Amount == q.Amount && a.Currency == q.Currency
 }

@@ -299,28 +299,6 @@ func TestClientsMay(t *testing.T) {
 	}
 }
 
-// A charge with another wallet, or for another code, is not handed out again.
-func TestSameChoice(t *testing.T) {
-	charge := json.RawMessage(`{"id":"ch_1","extra":{"pay_channel":"wx","terminal_id":"1","is_mobile":true}}`)
-	for _, c := range []struct {
-		channel string
-		extra   map[string]any
-		want    bool
-	}{
-		{"isv_qr", map[string]any{"pay_channel": json.RawMessage(`"wx"`), "terminal_id": json.RawMessage(`"1"`)}, true},
-		{"isv_qr", map[string]any{"pay_channel": json.RawMessage(`"alipay"`), "terminal_id": json.RawMessage(`"1"`)}, false},
-		{"isv_qr", map[string]any{"pay_channel": json.RawMessage(`"wx"`), "terminal_id": json.RawMessage(`"2"`)}, true}, // the backend's matter
-		{"jdpay_wap", map[string]any{}, true},
-		{"jdpay_wap", map[string]any{"is_mobile": json.RawMessage(`false`)}, false},
-		{"isv_scan", map[string]any{"scan_code": json.RawMessage(`"28000000"`)}, false},
-		{"wx_lite", map[string]any{"open_id": "o1"}, true},
-	} {
-		if got := channels[c.channel].sameChoice(charge, c.extra); got != c.want {
-			t.Errorf("%s with %s: %v", c.channel, c.extra, got)
-		}
-	}
-}
-
 func TestForms(t *testing.T) {
 	for _, c := range []struct {
 		form    form

@@ -41,8 +41,8 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !c.accepts(req.OrderNo) {
-		return problem("order_invalid", fmt.Errorf("order_no %.60q: %s takes %d to %d letters and digits", req.OrderNo, req.Channel, c.numberMin, c.numberMax))
+	if err := checkOrderNo(req.OrderNo); err != nil {
+		return problem("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
 	}
 	if err := s.budget(r, id); err != nil {
 		s.Count.charge(req.Channel, asProblem(err).Code)

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -84,7 +83,7 @@ func (c *Checkout) offered(at place) (fitting []choice) {
 func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	orderNo := r.URL.Query().Get("order_no")
 	v := &checkoutView{State: "notfound", OrderNo: orderNo}
-	if !orderNoSyntax.MatchString(orderNo) {
+	if checkOrderNo(orderNo) != nil {
 		v.OrderNo = ""
 		return s.page(w, r, http.StatusNotFound, v)
 	}
@@ -92,10 +91,6 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	at := placeOf(r.UserAgent())
 	if v.Choices = s.Checkout.offered(at); len(v.Choices) == 0 {
 		return s.refusedPage(w, r, v, problem("channel_unsupported", errors.New("no channel of checkout fits "+string(at))), map[bool]string{true: "browser", false: "nochannel"}[at == inWeChat])
-	}
-	v.Choices = slices.DeleteFunc(v.Choices, func(c choice) bool { return !channels[c.Channel].accepts(orderNo) })
-	if len(v.Choices) == 0 {
-		return s.refusedPage(w, r, v, problem("order_invalid", fmt.Errorf("order_no %.60q fits no channel of checkout", orderNo)), "")
 	}
 	id, err := s.Identify(r)
 	if p, ok := errors.AsType[*Problem](err); ok && p.Status() != http.StatusUnauthorized {

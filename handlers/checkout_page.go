@@ -69,6 +69,7 @@ type choice struct {
 	Mark    string
 	Label   string
 	Hint    string // under the QR code
+	Life    int    // seconds for which the channel takes a charge's credential; 0: as long as the charge
 }
 
 // page answers with the checkout page. Its policy lets nothing run or load but our own files.
@@ -119,6 +120,7 @@ func checkoutAsset(contentType string, content []byte) func(http.ResponseWriter,
 // name fills in what people call the channel.
 func (c *choice) name(t map[string]string, lang string) {
 	known := channels[c.Channel]
+	c.Life = int(known.credentialLife.Seconds())
 	switch {
 	case strings.Contains(c.Channel, "alipay"):
 		c.Brand, c.Mark, c.Label = "alipay", "支", t["alipay"]

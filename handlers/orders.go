@@ -125,7 +125,7 @@ func attemptStatus(c *ledger.Charge, now time.Time) string {
 			return "preparing"
 		case ledger.Refused:
 			return "refused"
-		case ledger.Unknown:
+		case ledger.Unknown, ledger.Taken:
 			return "unknown"
 		}
 	}

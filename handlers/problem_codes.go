@@ -34,7 +34,7 @@ var codes = map[string]struct {
 	"wechat_rejected":      {http.StatusBadGateway, "WeChat refused the login.", "微信拒绝了登录请求。"},
 	"wechat_unavailable":   {http.StatusBadGateway, "WeChat cannot be reached. Try again shortly.", "暂时无法连接微信，请稍后重试。"},
 
-	"order_invalid":      {http.StatusBadRequest, "The order number has the wrong form for this channel.", "订单号格式不符合该支付渠道的要求。"},
+	"order_invalid":      {http.StatusBadRequest, "An order number has 1 to 64 printable characters, without spaces, slashes and backslashes.", "订单号须为 1 到 64 个可见字符，不能包含空格、斜杠和反斜杠。"},
 	"order_not_found":    {http.StatusNotFound, "There is no such order for this user.", "订单不存在。"},
 	"order_already_paid": {http.StatusConflict, "The order is paid already.", "订单已支付。"},
 	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},

@@ -40,7 +40,7 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if c.Paid {
 		return &Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}}
 	}
-	if c.Superseded || c.Reversed || c.Raw == nil || !s.Now().Before(c.Lapses()) {
+	if c.Superseded || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
 		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)

@@ -66,7 +66,7 @@ type quote struct {
 func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
-	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", orderNo) // order_no is letters and digits
+	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
 	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target, nil)
 	if err != nil {
 		return nil, problem("backend_unavailable", err)

@@ -11,6 +11,7 @@ const (
 	Open      AttemptState = "created"  // Ping++ has answered with a charge
 	Refused   AttemptState = "refused"  // the channel refused it; the number counts as used
 	Unknown   AttemptState = "unknown"  // Ping++ may or may not have it; nobody holds its credential. While NextQuery is set, it is looked for
+	Taken     AttemptState = "taken"    // the channel says that its number is paid, by a charge that we do not know. While NextQuery is set, that is looked for
 	Unsent    AttemptState = "unsent"   // only for Release: nothing reached a channel, the number is free again
 	Foreign   AttemptState = "foreign"  // a charge that we did not create, known by its payment's event
 )
@@ -32,6 +33,8 @@ type Charge struct {
 	TimeExpire time.Time // zero: Ping++ named none, see [Charge.Lapses]
 	Quoted     time.Time // only for Created: when its price was named, by our clock; zero: at its creation
 	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
+	// Fingerprint of what was asked for, as pingpp.ChargeParams has it: what would make the same purchase has the same. Empty: not known.
+	Fingerprint string
 
 	Superseded     bool // a later attempt took its place
 	Paid           bool
@@ -91,7 +94,7 @@ type Reservation struct {
 type Release struct {
 	Scope  Scope
 	Number string
-	As     AttemptState // Unsent, Refused or Unknown
+	As     AttemptState // Unsent, Refused, Unknown or Taken
 	Quote  *Quote       // what the backend said, if it was asked; recorded as the order's last quote
 }
 
@@ -127,7 +130,7 @@ type QueryClaim struct {
 type Queried struct {
 	Scope    Scope
 	ChargeID string
-	Number   string    // in place of ChargeID for an unknown attempt; when its charge is known by now, nothing happens
+	Number   string    // in place of ChargeID for an unknown or taken attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
 	Reversed bool      // the charge was found or made reversed; the event of its payment, if that is held, becomes Discarded: the money went back
 	At       time.Time // with Reversed: now

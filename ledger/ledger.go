@@ -73,7 +73,8 @@ type Events interface {
 	// later calls return Duplicate and change nothing. When another event already had the same effect (see Event.Effect),
 	// the event is recorded as Filtered with the reason ReasonEffectSeen, and SameEffect is returned; its Change is dropped.
 	// Every other event has its effect, whatever its state: a held or filtered one has changed its charge too. The charge is
-	// found by ChargeID, or by Number while no answer from Ping++ has told us its id. State is Pending, Held or Filtered.
+	// found by ChargeID, or by Number while no answer from Ping++ has told us its id and unless the event names an order other than the
+	// number's: two ledgers may use one number. State is Pending, Held or Filtered.
 	//
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
 	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
@@ -130,7 +131,8 @@ type Charges interface {
 	// ran out is held until somebody takes it over. It is never shortened.
 	Extend(ctx context.Context, r Reservation, number string) error
 	// Release gives the reservation back. With Unsent the number never reached a payment channel and is free again; with
-	// Refused or Unknown the attempt is kept in that state, and an unknown one is due to be looked for.
+	// Refused, Unknown or Taken the attempt is kept in that state, and an unknown or taken one is due to be looked for. One that is taken
+	// becomes Refused when it is released once more, since the charge that took its number turned out to be another order's.
 	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
@@ -142,7 +144,7 @@ type Charges interface {
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
 	// ClaimQueries leases attempts of one kind whose NextQuery has come: charges that Ping++ has answered with and that are neither paid nor
-	// reversed, and Unknown attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
+	// reversed, and Unknown and Taken attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
 	// that are being paid; all others oldest first. Before it claims later ones, an attempt whose reservation ran out a minute ago becomes Unknown.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.

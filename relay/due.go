@@ -65,7 +65,10 @@ func (r *Reconciler) round(ctx context.Context, kind ledger.QueryKind) (int, err
 	calls.SetLimit(queryBatch)
 	for i := range left {
 		c, ask := &left[i], r.lookUp
-		if c.ID == "" {
+		switch {
+		case c.State == ledger.Taken:
+			ask = r.seekPaid
+		case c.ID == "":
 			ask = r.seek
 		}
 		calls.Go(func() error {
@@ -84,7 +87,7 @@ func (r *Reconciler) round(ctx context.Context, kind ledger.QueryKind) (int, err
 func (r *Reconciler) list(ctx context.Context, l ledger.Ledger, budget *rate.Limiter, due []ledger.Charge) (left []ledger.Charge) {
 	missing := make(map[string]*ledger.Charge, len(due))
 	for i := range due {
-		if c := &due[i]; c.ID == "" || c.Superseded { // the one is sought, the other reversed
+		if c := &due[i]; c.ID == "" || c.Superseded { // those are sought or reversed
 			left = append(left, *c)
 		} else {
 			missing[c.ID] = c

@@ -113,6 +113,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	known.Quoted = c.Created // until it is found, that is when it was reserved
 	known.Created, known.TimeExpire, known.Reversed = time.Unix(listed.Created, 0), listed.Expires(), listed.Reversed
 	known.NextQuery = r.cfg.Now()
+	known.Fingerprint = listed.Fingerprint()
 	if listed.HasCredential() {
 		known.Raw = listed.Raw
 	}

@@ -122,6 +122,7 @@ func (m *refundMatch) take(found *pingpp.Refund) bool {
 	asked := m.re.Created.Add(-clockSkew).Unix()
 	if no == "" && found.Amount == m.re.Amount && (found.Created == 0 || found.Created >= asked) {
 		m.like = append(m.like, found)
+		m.explained[found.ID] = true // an order's next page can begin with what moved down meanwhile
 	}
 	return false
 }

@@ -246,6 +246,7 @@ func TestRefundMatch(t *testing.T) {
 		"ours and by hand":     {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_2", "by hand", nil), at("re_1", "d", nil)}, "re_1"},
 		"two in our words":     {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_2", "d", nil), at("re_1", "d", nil)}, "ambiguous"},
 		"two by hand":          {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_2", "", nil), at("re_1", "x", nil)}, "ambiguous"},
+		"listed twice":         {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_1", "d", nil), at("re_1", "d", nil)}, "re_1"},
 		"another amount":       {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_1", "d", func(re *pingpp.Refund) { re.Amount = 301 })}, ""},
 		"another charge":       {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_1", "d", func(re *pingpp.Refund) { re.ChargeID = "ch_2" })}, ""},
 		"made long before":     {[]ledger.Refund{ours}, []*pingpp.Refund{at("re_1", "d", func(re *pingpp.Refund) { re.Created -= 901 })}, ""},

@@ -19,6 +19,9 @@ type channel struct {
 
 	maxExpire, defaultExpire time.Duration
 
+	life    time.Duration // of its credential; 0: as long as the charge
+	repeats time.Duration // how long a repeated creation is answered with the first charge; default: its family's
+
 	reversible bool // while it is unpaid
 	credential func(s *Sandbox, c *charge, base string) any
 }
@@ -26,7 +29,12 @@ type channel struct {
 // family is channels of one payment service: they share their order numbers.
 type family struct {
 	orderNoBad    string // the channel's own words for a number it does not take
-	emoji         bool   // takes characters outside the BMP
+	usedBad       string // for one that it has seen with other parameters,
+	paidBad       string // that is paid,
+	closedBad     string // that is closed
+	repeats       time.Duration
+	renews        bool // makes a new charge of a number it has seen with the same parameters, once repeats is over
+	emoji         bool // takes characters outside the BMP
 	paidExtra     func(c *charge)
 	transactionNo func(s *Sandbox, live bool, now time.Time) string
 }
@@ -34,18 +42,23 @@ type family struct {
 const minExpire = time.Minute // of every channel
 
 var (
-	wechatFamily = &family{"invalid out_trade_no", false, wechatPaidExtra, (*Sandbox).wechatTransactionNo}
-	alipayFamily = &family{"INVALID_PARAMETER", true, alipayPaidExtra, (*Sandbox).alipayTransactionNo}
-	unionFamily  = &family{"Format error[orderId]", true, nothingPaid, (*Sandbox).datedTransactionNo}
-	isvFamily    = &family{"订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
+	wechatFamily = &family{orderNoBad: "invalid out_trade_no", usedBad: "商户订单号重复", paidBad: "该订单已支付", closedBad: "该订单已关闭",
+		repeats: 2 * time.Hour, paidExtra: wechatPaidExtra, transactionNo: (*Sandbox).wechatTransactionNo}
+	alipayFamily = &family{orderNoBad: "INVALID_PARAMETER", usedBad: "ACQ.CONTEXT_INCONSISTENT", paidBad: "ACQ.TRADE_HAS_SUCCESS", closedBad: "ACQ.TRADE_HAS_CLOSE",
+		repeats: time.Minute, renews: true, emoji: true, paidExtra: alipayPaidExtra, transactionNo: (*Sandbox).alipayTransactionNo}
+	unionFamily = other("Format error[orderId]")
+	isvFamily   = other(noBad)
 )
 
-// other is a service with a single channel, or few.
-func other() *family {
-	return &family{"订单号格式错误", true, nothingPaid, (*Sandbox).datedTransactionNo}
+// other is a service of which no more is known than what it says of a number that it does not take.
+func other(orderNoBad string) *family {
+	return &family{orderNoBad: orderNoBad, usedBad: "商户订单号重复", paidBad: "该订单已支付", closedBad: "该订单已关闭",
+		repeats: time.Minute, renews: true, emoji: true, paidExtra: nothingPaid, transactionNo: (*Sandbox).datedTransactionNo}
 }
 
 func nothingPaid(*charge) {}
+
+const noBad = "订单号格式错误"
 
 const day = 24 * time.Hour
 
@@ -69,6 +82,9 @@ func tableOfChannels() map[string]*channel {
 	add := func(f *family, no *regexp.Regexp, max, normal time.Duration, rows ...channel) {
 		for _, row := range rows {
 			row.family, row.maxExpire, row.defaultExpire = f, max, normal
+			if row.repeats == 0 {
+				row.repeats = f.repeats
+			}
 			if row.orderNo == nil {
 				row.orderNo = no
 			}
@@ -84,19 +100,19 @@ func tableOfChannels() map[string]*channel {
 	abroad := []string{"cny", "hkd", "usd"}
 
 	add(wechatFamily, wechatNo, 7*day, 2*time.Hour,
-		channel{name: "wx_lite", extra: rules(limits, openID), reversible: true, credential: wechatCredential},
-		channel{name: "wx_pub", extra: rules(limits, openID), reversible: true, credential: wechatCredential},
-		channel{name: "wx_pub_qr", extra: rules(limits, productID), reversible: true, credential: wechatQRCode},
-		channel{name: "wx_pub_scan", orderNo: no1to32, extra: rules(limits, scanCode, opt("terminal_id", terminal)), reversible: true, credential: noCredential},
-		channel{name: "wx", extra: limits, reversible: true, credential: wechatAppCredential},
-		channel{name: "wx_wap", extra: rules(limits[1:], opt("result_url", webURL)), reversible: true, credential: wechatPage},
+		channel{name: "wx_lite", life: 2 * time.Hour, extra: rules(limits, openID), reversible: true, credential: wechatCredential},
+		channel{name: "wx_pub", life: 2 * time.Hour, extra: rules(limits, openID), reversible: true, credential: wechatCredential},
+		channel{name: "wx_pub_qr", life: 2 * time.Hour, extra: rules(limits, productID), reversible: true, credential: wechatQRCode},
+		channel{name: "wx_pub_scan", repeats: time.Minute, orderNo: no1to32, extra: rules(limits, scanCode, opt("terminal_id", terminal)), reversible: true, credential: noCredential},
+		channel{name: "wx", life: 2 * time.Hour, extra: limits, reversible: true, credential: wechatAppCredential},
+		channel{name: "wx_wap", life: 5 * time.Minute, repeats: 5 * time.Minute, extra: rules(limits[1:], opt("result_url", webURL)), reversible: true, credential: wechatPage},
 	)
 	crossBorder := *wechatFamily // its order numbers are its own
 	add(&crossBorder, no1to32, 7*day, 2*time.Hour,
-		channel{name: "cb_wx", currencies: abroad, extra: rules(limits[:1], req("goods_list", array)), credential: wechatAppCredential},
-		channel{name: "cb_wx_pub", currencies: abroad, extra: rules(limits[:1], openID, req("goods_list", array)), credential: wechatCredential},
-		channel{name: "cb_wx_pub_qr", currencies: abroad, extra: rules(limits[:1], productID, req("goods_list", array)), credential: wechatQRCode},
-		channel{name: "cb_wx_pub_scan", currencies: abroad, extra: rules(limits[:1], scanCode, opt("terminal_id", terminal), req("goods_list", array)), reversible: true, credential: noCredential},
+		channel{name: "cb_wx", life: 2 * time.Hour, currencies: abroad, extra: rules(limits[:1], req("goods_list", array)), credential: wechatAppCredential},
+		channel{name: "cb_wx_pub", life: 2 * time.Hour, currencies: abroad, extra: rules(limits[:1], openID, req("goods_list", array)), credential: wechatCredential},
+		channel{name: "cb_wx_pub_qr", life: 2 * time.Hour, currencies: abroad, extra: rules(limits[:1], productID, req("goods_list", array)), credential: wechatQRCode},
+		channel{name: "cb_wx_pub_scan", repeats: time.Minute, currencies: abroad, extra: rules(limits[:1], scanCode, opt("terminal_id", terminal), req("goods_list", array)), reversible: true, credential: noCredential},
 	)
 	add(alipayFamily, no1to64, 15*day, day,
 		channel{name: "alipay", extra: []extraRule{opt("extern_token", upTo(32)), opt("rn_check", oneOf("T", "F"))}, reversible: true, credential: alipayOrderInfo},
@@ -125,7 +141,7 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "isv_wap", extra: []extraRule{req("terminal_id", isvTerminal), req("pay_channel", oneOf("alipay", "wx", "bfb")), req("result_url", webURL), opt("goods_list", array)}, reversible: true, credential: webPage},
 		channel{name: "isv_lite", currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", isvTerminal), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
 	)
-	bfb, jdpay, ccb := other(), other(), other()
+	bfb, jdpay, ccb := other(noBad), other(noBad), other(noBad)
 	for _, row := range []struct {
 		family *family
 		no     *regexp.Regexp
@@ -135,19 +151,19 @@ func tableOfChannels() map[string]*channel {
 		{bfb, no1to20, channel{name: "bfb_wap", extra: []extraRule{req("result_url", webURL), req("bfb_login", boolean)}, credential: formWithURL}},
 		{jdpay, no1to30, channel{name: "jdpay_wap", extra: []extraRule{req("success_url", webURL), req("fail_url", webURL), opt("token", anyText), opt("order_type", orNumber(oneOf("0", "1"))),
 			opt("is_mobile", boolean), opt("user_type", anyText), opt("user_id", anyText)}, credential: formWithURL}},
-		{other(), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
+		{other(noBad), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
 			req("terminal_type", number), req("terminal_id", count), req("user_ua", anyText), req("result_url", webURL)}, credential: yeepay}},
-		{other(), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
-		{other(), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
+		{other(noBad), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
+		{other(noBad), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
 			req("m_uid", digitsUpTo(20)), req("mobile", digitsUpTo(11))}, credential: formWithURL}},
 		{ccb, no1to30, channel{name: "ccb_pay", credential: orderInfo}},
 		{ccb, no1to30, channel{name: "ccb_qr", credential: webPage}},
-		{other(), no1to50, channel{name: "cmpay", credential: orderInfo}},
-		{other(), no1to64, channel{name: "balance", extra: []extraRule{req("user", anyText)}, credential: noCredential}},
-		{other(), no1to64, channel{name: "fqlpay_wap", extra: []extraRule{req("c_merch_id", anyText), opt("return_url", webURL)}, credential: formWithURL}},
-		{other(), no1to64, channel{name: "qgbc_wap", extra: []extraRule{req("phone", anyText), opt("return_url", webURL), opt("term", number), opt("activate_url", webURL), opt("has_header", boolean)}, credential: formWithURL}},
-		{other(), no1to64, channel{name: "mmdpay_wap", extra: []extraRule{req("phone", anyText), req("id_no", anyText), req("name", anyText)}, credential: formWithURL}},
-		{other(), no1to32, channel{name: "paypal", currencies: abroad, credential: webPage}},
+		{other(noBad), no1to50, channel{name: "cmpay", credential: orderInfo}},
+		{other(noBad), no1to64, channel{name: "balance", extra: []extraRule{req("user", anyText)}, credential: noCredential}},
+		{other(noBad), no1to64, channel{name: "fqlpay_wap", extra: []extraRule{req("c_merch_id", anyText), opt("return_url", webURL)}, credential: formWithURL}},
+		{other(noBad), no1to64, channel{name: "qgbc_wap", extra: []extraRule{req("phone", anyText), opt("return_url", webURL), opt("term", number), opt("activate_url", webURL), opt("has_header", boolean)}, credential: formWithURL}},
+		{other(noBad), no1to64, channel{name: "mmdpay_wap", extra: []extraRule{req("phone", anyText), req("id_no", anyText), req("name", anyText)}, credential: formWithURL}},
+		{other(noBad), no1to32, channel{name: "paypal", currencies: abroad, credential: webPage}},
 	} {
 		add(row.family, row.no, 15*day, day, row.channel)
 	}

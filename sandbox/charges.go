@@ -9,9 +9,6 @@ import (
 	"go.uber.org/zap"
 )
 
-// repeatWindow is how long Ping++ answers a repeated creation with the charge it made first.
-const repeatWindow = 2 * time.Hour
-
 // charge is Ping++'s charge object; the fields stand in the order of its JSON.
 type charge struct {
 	ID             string        `json:"id"`
@@ -48,14 +45,22 @@ type charge struct {
 	made    store[*refund] // all its refunds; Refunds is what shown makes of them
 }
 
-// orderKey is what a channel knows an order by.
+// orderKey is what a channel knows an order by. Of several charges with one number it is the paid one, else the newest.
 type orderKey struct {
 	live    bool
 	family  *family
 	orderNo string
 }
 
+func (c *charge) key() orderKey { return orderKey{c.Livemode, channels[c.Channel].family, c.OrderNo} }
+
 func (c *charge) expired(now time.Time) bool { return now.Unix() >= c.TimeExpire }
+
+// dead says that the channel takes the charge's credential no more, whatever time_expire says. Ping++ does not know.
+func (c *charge) dead(now time.Time) bool {
+	life := channels[c.Channel].life
+	return life > 0 && now.Sub(time.Unix(c.Created, 0)) >= life
+}
 
 // shown is the charge as it is answered now, a copy: what is paid, expired or reversed has no credential.
 func (c *charge) shown(now time.Time) *charge {
@@ -79,10 +84,14 @@ func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiEr
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := orderKey{live, p.channel.family, p.orderNo}
-	if first, ok := s.orders[key]; ok {
-		return first.repeated(p, now)
+	c, refusal := s.repeated(key, p, now)
+	if refusal != nil {
+		return nil, refusal
 	}
-	return s.addCharge(key, p, live, now).shown(now), nil
+	if c == nil {
+		c = s.addCharge(key, p, live, now)
+	}
+	return c.shown(now), nil
 }
 
 // addCharge makes a charge and keeps it.
@@ -90,7 +99,9 @@ func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time) *
 	c := s.newCharge(p, live, now)
 	s.orders[key] = c
 	for _, old := range s.charges.add(c.ID, c) {
-		delete(s.orders, orderKey{old.Livemode, channels[old.Channel].family, old.OrderNo})
+		if key := old.key(); s.orders[key] == old {
+			delete(s.orders, key)
+		}
 		for re := range old.made.newest() {
 			delete(s.refunds, re.ID)
 		}
@@ -130,20 +141,26 @@ func modeDigit(live bool) string {
 	return "0"
 }
 
-// repeated answers a creation with a number that was used before; the package comment says the rule.
-func (c *charge) repeated(p *params, now time.Time) (any, *apiError) {
+// repeated says what a creation with a number that was used before leads to: the charge that is answered once more, a refusal, or
+// neither, where a new one is made. The package comment says the rule.
+func (s *Sandbox) repeated(key orderKey, p *params, now time.Time) (*charge, *apiError) {
+	c, used := s.orders[key]
+	if !used {
+		return nil, nil
+	}
+	same := c.Channel == p.channel.name && c.Amount == p.amount && c.Subject == p.subject && c.Body == p.body
+	lately := now.Sub(time.Unix(c.Created, 0)) < p.channel.repeats
 	switch {
 	case c.Paid:
-		return nil, channelRefusal(c.Channel, "该订单已支付")
+		return nil, channelRefusal(p.channel.name, key.family.paidBad)
 	case c.Reversed:
-		return nil, channelRefusal(c.Channel, "该订单已关闭")
+		return nil, channelRefusal(p.channel.name, key.family.closedBad)
+	case same && lately && !c.expired(now):
+		return c, nil
+	case same && key.family.renews:
+		return nil, nil
 	}
-	same := c.Channel == p.channel.name && c.Amount == p.amount && c.Currency == p.currency &&
-		c.Subject == p.subject && c.Body == p.body && c.Extra.equal(p.extra)
-	if !same || c.expired(now) || now.Sub(time.Unix(c.Created, 0)) >= repeatWindow {
-		return nil, channelRefusal(c.Channel, "商户订单号重复")
-	}
-	return c.shown(now), nil
+	return nil, channelRefusal(p.channel.name, key.family.usedBad)
 }
 
 // newRequest is the id of an API request.
@@ -196,11 +213,12 @@ var (
 	ErrChargePaid     = errors.New("the charge is already paid")
 	ErrChargeExpired  = errors.New("the charge has expired")
 	ErrChargeReversed = errors.New("the charge is reversed")
+	ErrCredentialDead = errors.New("the charge's credential is dead: the channel gives it a shorter life than the charge has")
 )
 
 // Pay makes a charge paid, as if its user had paid it in WeChat: charge.succeeded goes out to the
-// webhooks. It returns ErrUnknownCharge, ErrChargePaid, ErrChargeReversed or ErrChargeExpired
-// when it cannot.
+// webhooks. It returns ErrUnknownCharge, ErrChargePaid (also for another charge of its number), ErrChargeReversed, ErrChargeExpired
+// or ErrCredentialDead when it cannot.
 func (s *Sandbox) Pay(chargeID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,7 +237,13 @@ func (s *Sandbox) pay(chargeID string) error {
 		return ErrChargeReversed
 	case c.expired(now):
 		return ErrChargeExpired
+	case c.dead(now):
+		return ErrCredentialDead
 	}
+	if known := s.orders[c.key()]; known != nil && known.Paid {
+		return ErrChargePaid // the channel takes the money for a number once
+	}
+	s.orders[c.key()] = c
 	family := channels[c.Channel].family
 	unix, number := now.Unix(), family.transactionNo(s, c.Livemode, now)
 	c.Paid, c.TimePaid, c.TransactionNo = true, &unix, &number

@@ -144,8 +144,10 @@ func TestRepeatedOrderNumbers(t *testing.T) {
 		}
 	}
 	refused("another amount", "商户订单号重复", "amount", 101)
-	refused("another openid", "商户订单号重复", "extra", map[string]any{"open_id": "oOther"})
 	refused("another subject", "商户订单号重复", "subject", "Coffee")
+	if a := b.create("A1001", "extra", map[string]any{"open_id": "oOther"}); !bytes.Equal(a.body, first.body) {
+		t.Errorf("another openid, which Ping++ does not compare: %s", a.body)
+	}
 	// What is no part of the order may differ, as a retry a second later does.
 	if a := b.create("A1001", "time_expire", b.clock.Now().Unix()+600, "client_ip", "192.0.2.99"); a.id() != first.id() {
 		t.Errorf("another time_expire: %s", a.body)
@@ -160,6 +162,97 @@ func TestRepeatedOrderNumbers(t *testing.T) {
 	a := b.api("POST", "/v1/charges", b.order("A1002"))
 	if a.status != 402 || !strings.Contains(string(a.body), "该订单已支付") {
 		t.Errorf("a paid number: %d %s", a.status, a.body)
+	}
+}
+
+// How long a repeated creation is answered with the first charge, and what comes after, is each channel's own.
+func TestRepeatsOfChannels(t *testing.T) {
+	scan := map[string]any{"scan_code": "134567890123456789", "terminal_id": "T1"}
+	for _, c := range []struct {
+		channel string
+		extra   map[string]any
+		window  time.Duration
+		renews  bool
+	}{
+		{"wx_wap", map[string]any{}, 5 * time.Minute, false},
+		{"wx_pub_qr", map[string]any{"product_id": "p"}, 2 * time.Hour, false},
+		{"wx_pub_scan", scan, time.Minute, false},
+		{"alipay_qr", map[string]any{}, time.Minute, true},
+		{"alipay_scan", scan, time.Minute, true},
+	} {
+		b := start(t, Config{})
+		create := func(changes ...any) answer {
+			return b.api("POST", "/v1/charges", b.order("A1001001", append([]any{"channel", c.channel, "extra", c.extra, "time_expire", b.clock.Now().Add(20 * time.Hour).Unix()}, changes...)...))
+		}
+		first := create()
+		b.clock.Add(c.window - time.Second)
+		if again := create(); first.status != 200 || again.id() != first.id() {
+			t.Errorf("%s: within %s: %d %s", c.channel, c.window, again.status, again.body)
+		}
+		b.clock.Add(time.Second)
+		later := create()
+		if c.renews != (later.status == 200 && later.id() != first.id()) || !c.renews && !strings.Contains(string(later.body), "商户订单号重复") {
+			t.Errorf("%s: after %s: %d %s", c.channel, c.window, later.status, later.body)
+		}
+		if a := create("amount", 101); a.status != 402 {
+			t.Errorf("%s: another amount: %d %s", c.channel, a.status, a.body)
+		}
+		if !c.renews {
+			continue
+		}
+		if err := b.Pay(first.id()); err != nil {
+			t.Error(err)
+		}
+		if err := b.Pay(later.id()); !errors.Is(err, ErrChargePaid) {
+			t.Errorf("%s: a number was paid twice: %v", c.channel, err)
+		}
+		if a := create(); a.status != 402 || !strings.Contains(string(a.body), "ACQ.TRADE_HAS_SUCCESS") {
+			t.Errorf("%s: of a paid number: %d %s", c.channel, a.status, a.body)
+		}
+	}
+}
+
+// WeChat's credentials die before their charge does, and Ping++ does not say so.
+func TestCredentialsDie(t *testing.T) {
+	for channel, c := range map[string]struct {
+		extra map[string]any
+		life  time.Duration
+	}{
+		"wx_wap":    {map[string]any{}, 5 * time.Minute},
+		"wx_pub_qr": {map[string]any{"product_id": "p"}, 2 * time.Hour},
+		"wx_lite":   {map[string]any{"open_id": "oABC"}, 2 * time.Hour},
+		"alipay_qr": {map[string]any{}, 0},
+	} {
+		b := start(t, Config{})
+		create := func(no string) string {
+			return b.create(no, "channel", channel, "extra", c.extra, "time_expire", b.clock.Now().Add(20*time.Hour).Unix()).id()
+		}
+		life := c.life
+		if life == 0 {
+			life = 19 * time.Hour
+		}
+		alive, dying := create("A1001001"), create("A1001002")
+		b.clock.Add(life - time.Second)
+		if err := b.Pay(alive); err != nil {
+			t.Errorf("%s: after %s: %v", channel, life, err)
+		}
+		b.clock.Add(time.Second)
+		err := b.Pay(dying)
+		if dead := errors.Is(err, ErrCredentialDead); dead != (c.life > 0) || !dead && err != nil {
+			t.Errorf("%s: after %s: %v", channel, life, err)
+		}
+		if c.life == 0 {
+			continue
+		}
+		if a := b.do(b.request("POST", "/sandbox/charges/"+dying+"/pay", "")); a.status != 409 || !strings.Contains(string(a.body), "credential is dead") {
+			t.Errorf("%s: the lever: %d %s", channel, a.status, a.body)
+		}
+		if a := b.page("/mock.php?ch_id="+dying, "en"); !strings.Contains(string(a.body), "has expired") {
+			t.Errorf("%s: the mock page: %s", channel, a.body)
+		}
+		if a := b.api("GET", "/v1/charges/"+dying, ""); strings.Contains(string(a.body), `"credential":{}`) || a.field("paid") != false {
+			t.Errorf("%s: Ping++ knows: %s", channel, a.body)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 //go:embed mockpage.html
@@ -59,7 +60,7 @@ func (s *Sandbox) serveMock(w http.ResponseWriter, r *http.Request) {
 	if c != nil {
 		status = http.StatusOK
 		view.Amount, view.Service = yuan(c.Amount), serviceName(c.Channel, view.English)
-		view.State, view.Back = mockState(c, s.cfg.Now().Unix()), backURL(c, c.Paid)
+		view.State, view.Back = mockState(c, s.cfg.Now()), backURL(c, c.Paid)
 		if view.State == "unpaid" && r.URL.Query().Get("result") == "cancel" {
 			view.State = "canceled"
 		}
@@ -106,13 +107,13 @@ func (s *Sandbox) mockCharge(id string) *charge {
 	return c
 }
 
-func mockState(c *charge, now int64) string {
+func mockState(c *charge, now time.Time) string {
 	switch {
 	case c.Paid:
 		return "paid"
 	case c.Reversed:
 		return "reversed"
-	case now >= c.TimeExpire:
+	case c.expired(now), c.dead(now):
 		return "expired"
 	}
 	return "unpaid"

@@ -118,16 +118,3 @@ func integer(raw json.RawMessage) (int64, bool) {
 }
 
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
-
-// equal compares members and their values, in any order.
-func (o object) equal(other object) bool {
-	if len(o) != len(other) {
-		return false
-	}
-	for _, m := range o {
-		if v, ok := other.get(m.key); !ok || !bytes.Equal(v, m.value) {
-			return false
-		}
-	}
-	return true
-}

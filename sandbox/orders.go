@@ -251,15 +251,13 @@ func (s *Sandbox) payOrder(id string, body []byte, live bool, base string) (any,
 	}
 	p.base = base
 	key := orderKey{live, p.channel.family, p.orderNo}
-	c, used := s.orders[key]
-	if used {
-		if _, refusal := c.repeated(p, now); refusal != nil {
-			return nil, refusal
-		}
-		if c.order != o {
-			return nil, channelRefusal(c.Channel, "商户订单号重复")
-		}
-	} else {
+	c, refusal := s.repeated(key, p, now)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case c != nil && c.order != o:
+		return nil, channelRefusal(c.Channel, key.family.usedBad)
+	case c == nil:
 		c = s.addCharge(key, p, live, now)
 		c.order = o
 		o.made.add(c.ID, c)

@@ -33,11 +33,14 @@
 // them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
 // test mode those that are a URL lead to the mock page, as at Ping++.
 //
-// A used order number: while the first charge is unpaid and for at most 2 hours, the same number with
-// the same parameters (app, channel, amount, currency, subject, body, extra) is answered with that
-// same charge, unchanged, as Ping++ does for WeChat's channels. Anything else is WeChat's refusal of a
-// repeated number (商户订单号重复), or, once it is paid, of a paid order (该订单已支付). Unlike Ping++, which
-// documents only app, channel, number, amount, subject and body, another openid counts as different.
+// A used order number: the same six elements (app, channel, number, amount, subject, body) are answered with the first charge,
+// unchanged, whatever else differs, another openid too: WeChat's channels for 2 hours, wx_wap for 5 minutes, all others and those
+// of a scanned code for 1 minute. After that, or with another element, WeChat refuses a repeated number (商户订单号重复); the
+// others make a new charge of the same elements and refuse other ones. A number that is paid or closed is refused by all, and of several
+// charges with one number only one can be paid. The numbers of channels of one service are one.
+//
+// WeChat's credentials die before their charge does: after 2 hours, that of wx_wap after 5 minutes. Ping++ goes on showing them, and the
+// payment is refused.
 //
 // A paid charge sends charge.succeeded to every URL of Config.Webhooks, and to those of its own mode: at most 8 tries, 2 min, 10 min,
 // 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
@@ -197,7 +200,7 @@ type Sandbox struct {
 	mu           sync.Mutex // guards all below
 	webhooks     webhooks
 	charges      store[*charge]
-	orders       map[orderKey]*charge // the first charge of a number
+	orders       map[orderKey]*charge // see orderKey
 	refunds      map[string]*refund   // of the charges that are kept
 	orderObjects store[*order]
 	bought       map[boughtKey]*order // orders by the merchant's number

@@ -166,7 +166,8 @@
 		const changed = $('amount').textContent !== amount;
 		$('amount').textContent = amount;
 		$('subject').textContent = c.subject;
-		current = { id: c.id, expire: c.time_expire };
+		const life = Number(button.dataset.life); // of what is scanned or opened; the charge may last longer
+		current = { id: c.id, expire: life ? Math.min(c.time_expire, c.created + life) : c.time_expire };
 		watch(c.id);
 		const link = way === 'scan' && !c.livemode ? gateway(c).url : '';
 		$('mock').parentElement.classList.toggle('now', Boolean(link));

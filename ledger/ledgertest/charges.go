@@ -12,7 +12,7 @@ func testCreatedFields(t *testing.T, l ledger.Ledger) {
 	r := reserve(t, l, "1", noon, at(30))
 	want := ledger.Charge{Scope: live, OrderNo: "1", Number: r.Number, State: ledger.Open, ID: "ch_1", Channel: "wx_lite", Payer: "oPayer",
 		PayerAppID: "wx1", Amount: 1 << 40, Currency: "cny", Host: "shop.example.com", Created: at(1), TimeExpire: at(7200),
-		Raw: []byte("{ \"id\":\"ch_1\"}\n\x00")}
+		Raw: []byte("{ \"id\":\"ch_1\"}\n\x00"), Fingerprint: "what was asked for"}
 	must(t, l.Created(t.Context(), &want))
 	equal(t, "charge", *getCharge(t, l, "ch_1"), want)
 	equal(t, "attempts", attempts(t, l, "1"), []ledger.Charge{want})

@@ -60,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"queries/end with payment or reversal", testQueriesEnd},
 		{"queries/a client's note", testNoteAsksNow},
 		{"queries/unknown attempts", testUnknownQueries},
+		{"queries/taken numbers", testTaken},
+		{"orders/a number that another order has elsewhere", testNumberOfAnotherOrder},
 		{"charges/created in a time", testChargesCreated},
 		{"sweeps/progress", testSweepProgress},
 		{"sweeps/lease", testSweepLease},

@@ -96,6 +96,7 @@ func testReleaseLate(t *testing.T, l ledger.Ledger) {
 	for _, c := range []struct{ as, want ledger.AttemptState }{
 		{ledger.Unsent, ledger.Unknown}, // whoever took over was told that the number stays used
 		{ledger.Unknown, ledger.Unknown},
+		{ledger.Taken, ledger.Taken},
 		{ledger.Refused, ledger.Refused},
 	} {
 		must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: first.Number, As: c.as}))

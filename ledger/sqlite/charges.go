@@ -11,7 +11,7 @@ import (
 
 const (
 	chargeColumns = `order_no, number, state, coalesce(id, ''), channel, payer, payer_app, amount, currency, host, created,
-		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, queries, next_query,
+		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, queries, next_query, fingerprint,
 		(SELECT raw FROM answers WHERE charge = seq)`
 	sqlCharge   = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND id = ?`
 	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
@@ -23,7 +23,7 @@ const (
 	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?1, channel = ?2, payer = ?3, payer_app = ?4,
 		amount = ?5, currency = ?6, host = ?7, created = ?8, time_expire = ?9, amount_refunded = max(amount_refunded, ?10),
 		paid = max(paid, ?11), time_paid = CASE WHEN time_paid = 0 THEN ?12 ELSE time_paid END, reversed = max(reversed, ?13),
-		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END WHERE seq = ?15`
+		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END, fingerprint = ?15 WHERE seq = ?16`
 	sqlAnswer    = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 	sqlSupersede = `UPDATE charges SET superseded = 1 WHERE scope = ? AND order_no = ? AND seq < ? AND NOT paid AND NOT superseded
 		RETURNING coalesce(id, '')`
@@ -60,7 +60,7 @@ func (t *tx) created(c *ledger.Charge) error {
 		}
 	}
 	_, _, err = t.change(sqlCreated, c.ID, c.Channel, c.Payer, c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created),
-		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, millis(c.NextQuery), n.seq)
+		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, millis(c.NextQuery), c.Fingerprint, n.seq)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope, before 
 	var held hold
 	err := row.Scan(append(before, &c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency,
 		&c.Host, &created, &timeExpire, &c.Superseded, &c.Paid, &timePaid, &c.AmountRefunded, &c.Reversed, &c.Client.Result, &clientAt,
-		&held, &c.Queries, &nextQuery, &c.Raw)...)
+		&held, &c.Queries, &nextQuery, &c.Fingerprint, &c.Raw)...)
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,12 @@ func (a *account) gone() bool {
 	return a.hold == refundedAll || a.hold == discarded && a.paidAmount > 0 && a.refunded >= a.paidAmount
 }
 
+// fits says that an event which names the attempt's number may be about it: it names no other order. Whoever charges through the same app
+// without this ledger may have used the number for an order of its own.
+func (a *account) fits(e *ledger.Event) bool {
+	return e.OrderNo == "" || e.OrderNo == a.orderNo || e.OrderNo == e.Number
+}
+
 // books are what is known about an event's charge and its order.
 type books struct {
 	scope  int64
@@ -152,7 +158,7 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 	})
 	b.charge, b.others = nil, nil
 	for i, a := range accounts {
-		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil {
+		if a.id == e.ChargeID || a.id == "" && a.numbered && b.charge == nil && a.fits(e) {
 			b.charge = &accounts[i]
 		}
 	}

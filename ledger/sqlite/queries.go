@@ -15,7 +15,7 @@ const (
 
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
 		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
-			AND (state = 'created' OR state = 'unknown' AND id IS NULL)
+			AND (state = 'created' OR state IN ('unknown', 'taken') AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
 	sqlDueFirst = `SELECT seq, ` + chargeColumns + ` FROM charges
 		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
@@ -30,7 +30,7 @@ const (
 			WHEN next_query > 0 AND next_query < query_until THEN next_query ELSE ?2 END
 		WHERE scope = ?3 AND id = ?4`
 	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
-		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state = 'unknown' AND id IS NULL`
+		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state IN ('unknown', 'taken') AND id IS NULL`
 	sqlHeldPayment = `SELECT payment FROM charges WHERE scope = ? AND id = ? AND hold = 1`
 	sqlNoteClient  = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END

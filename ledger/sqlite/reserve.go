@@ -18,8 +18,8 @@ const (
 		WHERE scope = ?3 AND number = ?4 AND state <> 'foreign' AND state = 'reserved'`
 	sqlNumber = `SELECT seq, order_no, state, coalesce(id, ''), superseded FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
 	sqlDelete = `DELETE FROM charges WHERE seq = ?`
-	// An unknown attempt is due at once: whoever looks for it decides when.
-	sqlRelease = `UPDATE charges SET state = ?1, reserved_until = 0, next_query = CASE WHEN ?1 = 'unknown' AND id IS NULL THEN created ELSE 0 END
+	// An unknown or taken attempt is due at once: whoever looks for it decides when.
+	sqlRelease = `UPDATE charges SET state = ?1, reserved_until = 0, next_query = CASE WHEN ?1 IN ('unknown', 'taken') AND id IS NULL THEN created ELSE 0 END
 		WHERE seq = ?2`
 )
 
@@ -101,9 +101,9 @@ func (l *Ledger) Extend(ctx context.Context, r ledger.Reservation, number string
 // Release implements [ledger.Charges].
 func (l *Ledger) Release(ctx context.Context, r ledger.Release) error {
 	switch r.As {
-	case ledger.Unsent, ledger.Refused, ledger.Unknown:
+	case ledger.Unsent, ledger.Refused, ledger.Unknown, ledger.Taken:
 	default:
-		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused or unknown", r.Number, r.As)
+		return fmt.Errorf("ledger: number %s cannot be released as %q; use unsent, refused, unknown or taken", r.Number, r.As)
 	}
 	if r.Quote != nil && r.Quote.At.IsZero() {
 		return fmt.Errorf("ledger: number %s is released with a quote without a time", r.Number)
@@ -117,7 +117,7 @@ func (t *tx) release(r ledger.Release) error {
 	if err != nil {
 		return err
 	}
-	if n.state != ledger.Unknown && n.state != ledger.Reserving {
+	if n.state != ledger.Unknown && n.state != ledger.Taken && n.state != ledger.Reserving {
 		return ledger.ErrNotFound
 	}
 	if r.Quote != nil {
@@ -126,8 +126,12 @@ func (t *tx) release(r ledger.Release) error {
 		}
 	}
 	switch {
+	case n.state == ledger.Taken:
+		if as == ledger.Refused && n.id == "" {
+			_, _, err = t.change(sqlRelease, string(as), n.seq)
+		}
 	case n.state == ledger.Unknown: // it ran out, and whoever took over was told that this number stays used
-		if as == ledger.Refused {
+		if as == ledger.Refused || as == ledger.Taken {
 			_, _, err = t.change(sqlRelease, string(as), n.seq)
 		}
 		return err

@@ -21,6 +21,7 @@ CREATE TABLE sweeps (
 );
 ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
+ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
 `,
 }
 
@@ -136,7 +137,7 @@ CREATE TABLE charges (
 	scope           INTEGER NOT NULL,
 	order_no        TEXT NOT NULL,
 	number          TEXT NOT NULL,
-	state           TEXT NOT NULL,        -- reserved, created, refused, unknown or foreign
+	state           TEXT NOT NULL,        -- reserved, created, refused, unknown, taken or foreign
 	reserved_until  INTEGER NOT NULL,
 	id              TEXT,                 -- NULL until known
 	channel         TEXT NOT NULL DEFAULT '',
@@ -159,7 +160,8 @@ CREATE TABLE charges (
 	client_at       INTEGER NOT NULL DEFAULT 0,
 	queries         INTEGER NOT NULL DEFAULT 0,
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
-	query_until     INTEGER NOT NULL DEFAULT 0  -- the end of the lease of whoever is asking
+	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
+	fingerprint     TEXT NOT NULL DEFAULT ''    -- of what was asked for; empty: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';

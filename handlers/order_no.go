@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// orderNoForm is what a shop may call its orders: characters of ASCII that can be seen, since the number travels in headers and paths too.
+var orderNoForm = regexp.MustCompile(`^[!-.0-\[\]-~]{1,64}$`)
+
+// checkOrderNo says what is wrong with a shop's order number. Read as a path, however often it is decoded, it has to be one segment: the number
+// becomes part of the path that the backend is asked at.
+func checkOrderNo(orderNo string) error {
+	for _, read := range []string{orderNo, decode(orderNo)} {
+		segment, _, _ := strings.Cut(read, ";") // where Java sees a parameter
+		if !orderNoForm.MatchString(read) || segment == "." || segment == ".." {
+			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is neither . nor .. alone")
+		}
+	}
+	return nil
+}
+
+// escapeOrderNo writes an order number as part of a URL's path or query. Whatever might mean something there is encoded.
+func escapeOrderNo(orderNo string) string { return url.QueryEscape(orderNo) } // no space in it, the one character for which path and query differ
+
+// accepts reports whether a channel takes a number: letters and digits, as many as its rule says.
+func (c channel) accepts(number string) bool {
+	return len(number) >= c.numberMin && len(number) <= c.numberMax && lettersAndDigits(number) == number
+}
+
+func lettersAndDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+const suffixLength = 6
+
+// 32 letters and digits that nobody mixes up, so that five bits make one.
+const suffixAlphabet = "23456789abcdefghjkmnpqrstuvwxyz1"
+
+// number proposes the Ping++ order number of an order's next attempt. WeChat refuses a number that it has seen with other
+// parameters, so every attempt has its own: the first is the merchant's, if the channel takes it. All others are its letters and digits with a
+// random suffix, cut where there is no room for it, and with a longer one where they are too few.
+func (c channel) number(orderNo string, random io.Reader) func(attempts, try int) string {
+	return func(attempts, try int) string {
+		if attempts == 0 && try == 0 && c.accepts(orderNo) {
+			return orderNo
+		}
+		plain := lettersAndDigits(orderNo)
+		plain = plain[:min(len(plain), c.numberMax-suffixLength)]
+		return plain + randomText(random, max(suffixLength, c.numberMin-len(plain)))
+	}
+}
+
+// randomText is n characters of the suffix alphabet.
+func randomText(random io.Reader, n int) string {
+	text := make([]byte, n)
+	if _, err := io.ReadFull(random, text); err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	for i, b := range text {
+		text[i] = suffixAlphabet[b&31]
+	}
+	return string(text)
+}

@@ -1,0 +1,112 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
+)
+
+// errNumberUsed is part of every refusal after which another order number may do.
+var errNumberUsed = errors.New("the order number was used before, outside of this ledger")
+
+// earlierCharge is Ping++'s answer with a charge that was made before, by whoever used the number then.
+type earlierCharge struct {
+	id   string
+	paid bool
+}
+
+func (e *earlierCharge) Error() string {
+	return "Ping++ answered with the charge " + e.id + ", which was made before, for somebody or something else, or is paid"
+}
+
+// earlierCharge says what is wrong with what Ping++ has made. A number that it has seen a short while ago it answers with the charge of that time, and
+// compares neither metadata nor openid: that charge may be another system's, or another payer's.
+func (a *attempt) earlierCharge(made *pingpp.Charge, p *pingpp.ChargeParams) error {
+	if answers(made, p) && (!made.Paid || a.channel.atOnce) {
+		return nil
+	}
+	return &earlierCharge{made.ID, made.Paid}
+}
+
+// refused records what became of an attempt that brought no charge, and returns the problem.
+func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q *quote, err error) error {
+	s := a.site
+	p, as := createProblem(err)
+	rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: number, As: as, Quote: lastQuote(q, nil, s.Now())})
+	if rerr != nil {
+		a.log.Warn("the refused attempt could not be recorded", zap.Error(rerr))
+		return p
+	}
+	if as == ledger.Taken && a.whose(ctx, l, number) == relay.HolderOther {
+		p.Cause = fmt.Errorf("%w: another order has been paid by it: %w", errNumberUsed, err)
+	}
+	if errors.Is(p, errNumberUsed) {
+		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err))
+	}
+	return p
+}
+
+// whose looks at Ping++ for the charge that has paid a number, and records its payment if it is the order's. What cannot be found out now is looked
+// for later; until then nobody is charged for the order.
+func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) relay.Holder {
+	ctx, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	for i := range attempts {
+		if c := &attempts[i]; err == nil && c.Number == number && c.State == ledger.Taken {
+			var holder relay.Holder
+			if holder, err = a.site.Reconciler.FindPaid(ctx, l, c); holder != relay.HolderUnknown {
+				return holder
+			}
+		}
+	}
+	a.log.Warn("the channel says that the order is paid, and by what is not known now; it is looked for again later",
+		zap.String("number", number), zap.Error(err))
+	return relay.HolderUnknown
+}
+
+// createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees
+// the number, and what may exist at Ping++ is kept as unknown. Nobody holds an unknown attempt's credential, so nobody can pay it; for
+// those that take the money without one, see find.
+func createProblem(err error) (*Problem, ledger.AttemptState) {
+	if earlier, ok := errors.AsType[*earlierCharge](err); ok {
+		if earlier.paid {
+			return problem("order_already_paid", err), ledger.Taken
+		}
+		return problem("charge_rejected", fmt.Errorf("%w: %w", errNumberUsed, err)), ledger.Refused
+	}
+	perr, ok := errors.AsType[*pingpp.Error](err)
+	if !ok {
+		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
+	}
+	if perr.OrderPaid() {
+		return problem("order_already_paid", err), ledger.Taken
+	}
+	if perr.NumberUsed() {
+		err = fmt.Errorf("%w: %w", errNumberUsed, err)
+		if perr.Kind == pingpp.InvalidRequest {
+			return problem("provider_rejected", err), ledger.Refused
+		}
+	}
+	switch perr.Kind {
+	case pingpp.Channel:
+		return problem("charge_rejected", err), ledger.Refused
+	case pingpp.InvalidRequest, pingpp.Authentication, pingpp.NotFound:
+		return problem("provider_rejected", err), ledger.Unsent
+	case pingpp.RateLimit:
+		return retryProblem("provider_unavailable", 5*time.Second, err), ledger.Unsent
+	case pingpp.Timeout:
+		return problem("provider_timeout", err), ledger.Unknown
+	}
+	if perr.Unknown() {
+		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
+	}
+	return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unsent
+}

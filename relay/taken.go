@@ -1,0 +1,110 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+)
+
+// A shop may have charged through the same app before this ledger was there. A channel that says of a number "already paid" then knows
+// of a payment that we do not: the attempt is taken, and until it is clear whose charge that was, nobody is charged for the order again.
+const (
+	takenSince = 90 * 24 * time.Hour // how long before our attempt the charge may have been created
+	takenUntil = 24 * time.Hour      // how long it is looked for
+)
+
+// Holder is whose charge has the number of an attempt that is taken.
+type Holder string
+
+// What FindPaid finds.
+const (
+	HolderUnknown Holder = ""      // Ping++ lists no paid charge that tells: the order stays as it is
+	HolderOrder   Holder = "order" // the attempt's own order: its payment is recorded
+	HolderOther   Holder = "other" // another order: the number is no good to this one, and it may be charged by another
+)
+
+// FindPaid looks through Ping++'s list for the paid charge that has the number of a taken attempt, because a payer waits, and records what follows
+// from it. It ends with ctx, or with the first error.
+func (r *Reconciler) FindPaid(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (Holder, error) {
+	return r.findPaid(ctx, l, r.cfg.Questions.payers, c)
+}
+
+func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate.Limiter, c *ledger.Charge) (Holder, error) {
+	after, paid := "", true
+	for range findPages {
+		if err := budget.Wait(ctx); err != nil {
+			return HolderUnknown, fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
+		}
+		page, err := r.cfg.Pingpp.ListCharges(ctx, pingpp.ListParams{
+			Limit: sweepPage, StartingAfter: after, CreatedGTE: c.Created.Add(-takenSince).Unix(), Paid: &paid,
+		})
+		if err != nil {
+			return HolderUnknown, err
+		}
+		for _, listed := range page.Data {
+			after = listed.ID
+			if !listed.Paid || listed.OrderNo != c.Number {
+				continue
+			}
+			switch named := listed.Metadata[metaOrderNo]; {
+			case named == c.OrderNo, named == "" && c.Number == c.OrderNo:
+				return HolderOrder, r.recordTaken(ctx, l, c, listed)
+			case named != "":
+				return HolderOther, l.Release(ctx, ledger.Release{Scope: r.cfg.Scope, Number: c.Number, As: ledger.Refused})
+			}
+		}
+		if !page.HasMore {
+			return HolderUnknown, nil
+		}
+	}
+	return HolderUnknown, fmt.Errorf("more than %d charges were paid since %s", findPages*sweepPage, c.Created.Add(-takenSince).Format(time.DateOnly))
+}
+
+// recordTaken records the charge that has paid an order, and its payment. To whom it belongs only its openid can say: whoever asked for our attempt may be
+// somebody else.
+func (r *Reconciler) recordTaken(ctx context.Context, l ledger.Ledger, c *ledger.Charge, listed *pingpp.Charge) error {
+	known := *c
+	var extra struct {
+		OpenID string `json:"open_id"`
+	}
+	if listed.Channel != c.Channel || json.Unmarshal(listed.Extra, &extra) != nil || extra.OpenID != c.Payer {
+		known.Payer, known.PayerAppID = "", ""
+	}
+	r.cfg.Logger.Warn("the order was paid outside of this ledger; the payment is recorded and delivered", zap.String("order_no", c.OrderNo),
+		zap.String("charge", listed.ID), zap.Int64("amount", listed.Amount))
+	return r.adopt(ctx, l, &known, listed)
+}
+
+// seekPaid looks for the charge of a taken attempt that is due, and decides when it is looked for again.
+func (r *Reconciler) seekPaid(ctx context.Context, l ledger.Ledger, c *ledger.Charge) error {
+	ctx, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	now := r.cfg.Now()
+	age := now.Sub(c.Created)
+	next := ledger.Queried{Scope: r.cfg.Scope, Number: c.Number, Next: now.Add(r.gap(age))}
+	holder, err := r.findPaid(ctx, l, r.cfg.Questions.later, c)
+	switch {
+	case err != nil:
+		r.cfg.Observe("error")
+	case holder != HolderUnknown:
+		r.cfg.Observe("found")
+		return nil // its record says what comes next
+	default:
+		r.cfg.Observe("absent")
+	}
+	if age >= takenUntil {
+		next.Next = time.Time{}
+		r.cfg.Logger.Error("the channel says that an order is paid, and Ping++ lists no paid charge of its number; nobody is charged for it again",
+			zap.String("order_no", c.OrderNo), zap.String("number", c.Number),
+			zap.String("advice", "look for the number at Ping++ and at the channel; if the order is to be paid through this site all the same, give it another number"))
+	}
+	return errors.Join(err, l.Queried(context.WithoutCancel(ctx), next))
+}
