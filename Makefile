@@ -28,10 +28,11 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Kills, reloads, full disks and the like while events arrive, N kills long; SEED=… replays a plan.
+# Kills, reloads, full disks and the like while events arrive, N kills long; SEED=… replays a plan. Then as many disks that fail.
 N ?= 200
 crash:
 	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))
+	[ "$$(uname)" != Linux ] || CRASH_FAULTS=$(N) $(GO) test -count=1 -timeout 60m -run 'TestFaults|TestPowerFails' ./ledger/sqlite
 
 # That crash would notice: each deliberate bug, planted in a build of its own, makes it fail.
 crash-proof:

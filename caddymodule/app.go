@@ -70,7 +70,7 @@ type destination struct {
 	Method, Path string
 	Secrets      []relay.Secret
 	Token        string
-	Expect       string
+	Expect       relay.Expect
 	Timeout      time.Duration
 	Retry        []time.Duration
 	Types        []string

@@ -16,8 +16,9 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("pay", parseGlobal)
 	httpcaddyfile.RegisterDirective("pay", parsePay)
-	// Before every directive that could rewrite, log in or answer: a webhook must never get another handler's 200.
-	httpcaddyfile.RegisterDirectiveOrder("pay", httpcaddyfile.Before, "method")
+	// Before every directive that could refuse, rewrite, log in or answer: a webhook must never get another handler's 200, nor that of
+	// a site's handle_errors.
+	httpcaddyfile.RegisterDirectiveOrder("pay", httpcaddyfile.Before, "request_body")
 }
 
 // options parses the options of a block, one function each. Its errors say what is allowed.

@@ -32,7 +32,7 @@ func parseUpstream(h httpcaddyfile.Helper, d *caddyfile.Dispenser) (json.RawMess
 //	events <method> <path> {
 //	    secret  <whsec_…>...
 //	    types   <type>...
-//	    expect  body <text>
+//	    expect  body <text>|json <path> <value>...
 //	    mismatch hold|deliver
 //	    timeout <duration>
 //	    retry   <duration>...
@@ -45,11 +45,10 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 		"secret": func(d *caddyfile.Dispenser) error { return several(d, &c.Secrets, "{env.PAY_EVENTS_SECRET}") },
 		"types":  func(d *caddyfile.Dispenser) error { return several(d, &c.Types, "charge.succeeded") },
 		"expect": func(d *caddyfile.Dispenser) error {
-			args := d.RemainingArgs()
-			if len(args) != 2 || args[0] != "body" || strings.TrimSpace(args[1]) == "" {
-				return d.Err("expect takes what the answer's body must be; write: expect body success")
+			var err error
+			if c.Expect, err = parseExpect(d); err != nil {
+				return err
 			}
-			c.Expect = &ExpectConfig{Body: args[1]}
 			return noBlock(d, "expect")
 		},
 		"mismatch": func(d *caddyfile.Dispenser) error {
@@ -77,6 +76,21 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 			return nil
 		},
 	}.parse(d, "events")
+}
+
+// parseExpect reads what the answer to an event must be.
+func parseExpect(d *caddyfile.Dispenser) (*ExpectConfig, error) {
+	args := d.RemainingArgs()
+	blank := slices.ContainsFunc(args, func(arg string) bool { return strings.TrimSpace(arg) == "" })
+	switch {
+	case len(args) == 2 && args[0] == "body" && !blank:
+		return &ExpectConfig{Body: args[1]}, nil
+	case len(args) > 2 && args[0] == "json" && !blank:
+		return &ExpectConfig{JSON: &ExpectJSONConfig{Path: args[1], Values: args[2:]}}, nil
+	case len(args) > 0 && args[0] == "json":
+		return nil, d.Err("expect json takes a path into the answer and the values that acknowledge an event; write: expect json code 0 200")
+	}
+	return nil, d.Err("expect takes what the answer's body must be, or a member of its JSON; write: expect body success, or expect json code 0 200")
 }
 
 func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string, allowed ...string) error {

@@ -251,8 +251,21 @@ type MerchantAPIConfig struct {
 
 // ExpectConfig is an answer that acknowledges an event.
 type ExpectConfig struct {
-	// The body, compared after trimming and without regard to case, within the first 4 KiB.
+	// The body, compared after trimming and without regard to case, within the first 4 KiB. The same word as a JSON string will do, and so
+	// will XML that says nothing else, or says it in `return_code`.
 	Body string `json:"body,omitempty"`
+
+	// A member of the answer's JSON, for backends that answer 200 to everything. Not together with `body`.
+	JSON *ExpectJSONConfig `json:"json,omitempty"`
+}
+
+// ExpectJSONConfig is the member of an answer that says whether the backend took an event.
+type ExpectJSONConfig struct {
+	// Where it stands, in the path syntax of `orders`, within the first 64 KiB of the answer. Required.
+	Path string `json:"path,omitempty"`
+
+	// What it may be, compared without regard to case; a number as it is written. Required.
+	Values []string `json:"values,omitempty"`
 }
 
 // Handler is the `pay` directive: it takes payments through Ping++ for the site that it stands in, hands each verified event to the

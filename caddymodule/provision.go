@@ -293,8 +293,8 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
 	}
 	if c.Expect != nil {
-		if d.Expect = c.Expect.Body; strings.TrimSpace(d.Expect) == "" {
-			return nil, r.errorf("events expect", "names no body; write expect body success")
+		if d.Expect, err = expectOf(r, c.Expect); err != nil {
+			return nil, err
 		}
 	}
 	for _, gap := range c.Retry {
@@ -370,4 +370,20 @@ func (r *resolver) method(option, method string, allowed ...string) error {
 		return nil
 	}
 	return r.errorf(option, "the method %q is not one of %s", method, strings.Join(allowed, ", "))
+}
+
+// expectOf reads what the answer to an event must be.
+func expectOf(r *resolver, c *ExpectConfig) (e relay.Expect, err error) {
+	blank := func(s string) bool { return strings.TrimSpace(s) == "" }
+	switch {
+	case c.JSON == nil && blank(c.Body):
+		return e, r.errorf("events expect", "names no body; write expect body success")
+	case c.JSON != nil && c.Body != "":
+		return e, r.errorf("events expect", "names a body and json, and an answer cannot be both; keep one")
+	case c.JSON == nil:
+		return relay.Expect{Body: c.Body}, nil
+	case blank(c.JSON.Path), len(c.JSON.Values) == 0, slices.ContainsFunc(c.JSON.Values, blank):
+		return e, r.errorf("events expect", "json takes a path and the values that acknowledge an event; write expect json code 0 200")
+	}
+	return relay.Expect{Path: c.JSON.Path, Values: c.JSON.Values}, nil
 }

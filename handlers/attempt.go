@@ -164,13 +164,13 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, held *ledger.Reserved) (*ledger.Charge, *quote, error) {
 	attempts := held.Attempts
 	for i := range attempts {
-		if attempts[i].Paid && attempts[i].Payer == a.id.Owner() {
-			return nil, nil, a.alreadyPaid(attempts)
+		if attempts[i].Pays() && attempts[i].Payer == a.id.Owner() {
+			return nil, nil, alreadyPaid(attempts, a.id)
 		}
 	}
 	q, err := a.quote(ctx, r)
 	if codeOf(err) == "order_already_paid" {
-		return nil, nil, a.alreadyPaid(attempts)
+		return nil, nil, alreadyPaid(attempts, a.id)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -190,10 +190,8 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 
 // choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
 func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
-	for i := range attempts {
-		if attempts[i].Paid || attempts[i].State == ledger.Taken {
-			return nil, a.alreadyPaid(attempts)
-		}
+	if paying(attempts) != nil || slices.ContainsFunc(attempts, func(c ledger.Charge) bool { return c.State == ledger.Taken }) {
+		return nil, alreadyPaid(attempts, a.id)
 	}
 	var err error
 	if a.purchased, err = a.purchase(q); err != nil {
@@ -216,10 +214,10 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
-func (a *attempt) alreadyPaid(attempts []ledger.Charge) *Problem {
+func alreadyPaid(attempts []ledger.Charge, id Identity) *Problem {
 	p := problem("order_already_paid", nil)
 	for i := range attempts {
-		if attempts[i].Paid && a.id.owns(&attempts[i]) {
+		if attempts[i].Pays() && id.owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
 		}
 	}
@@ -254,6 +252,9 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, fmt.Errorf("charge %s was created but could not be recorded: %w", made.ID, err)
 	}
 	if c.Superseded {
+		if attempts, err := l.Attempts(ctx, s.Scope, a.req.OrderNo); err == nil && paying(attempts) != nil {
+			return nil, alreadyPaid(attempts, a.id) // while Ping++ made the charge; it is reversed
+		}
 		// We stood still for longer than the lease, and another request has made the order's charge meanwhile.
 		return nil, retryProblem("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}

@@ -31,7 +31,8 @@ type chargeView struct {
 	Channel        string `json:"channel"`
 	Amount         int64  `json:"amount"` // fen
 	Currency       string `json:"currency"`
-	Status         string `json:"status"` // created, paid, held, refunded, reversed or expired
+	Status         string `json:"status"`     // created, paid, held, refunded, reversed or expired
+	OrderPaid      bool   `json:"order_paid"` // by whatever attempt, also if its payment is held
 	Paid           bool   `json:"paid"`
 	AmountRefunded int64  `json:"amount_refunded"` // fen
 	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
@@ -64,7 +65,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	if err != nil {
 		return err
 	}
-	c, err := s.ownCharge(r.Context(), l, chargeID, id)
+	c, orderPaid, err := s.ownCharge(r.Context(), l, chargeID, id)
 	if err != nil {
 		return err
 	}
@@ -76,12 +77,12 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	}
 	if !c.Paid && !c.Reversed && s.Now().Sub(c.Created) >= askAfter {
 		s.ask(r.Context(), c)
-		if c, err = s.ownCharge(r.Context(), l, chargeID, id); err != nil {
+		if c, orderPaid, err = s.ownCharge(r.Context(), l, chargeID, id); err != nil {
 			return err
 		}
 	}
-	if wait > 0 && !c.Paid && s.Now().Before(c.Lapses()) {
-		if c, err = s.await(r.Context(), l, chargeID, id, wait); err != nil {
+	if wait > 0 && !over(c, orderPaid, s.Now()) {
+		if c, orderPaid, err = s.await(r.Context(), l, chargeID, id, wait); err != nil {
 			return err
 		}
 	}
@@ -90,6 +91,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 		s.prolong(w, r, id)
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
+	v.OrderPaid = orderPaid
 	writeJSON(w, http.StatusOK, v)
 	return nil
 }
@@ -105,34 +107,65 @@ func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
 	}
 }
 
-// ownCharge returns a charge of this payer; anybody else's does not exist for them.
-func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id Identity) (*ledger.Charge, error) {
+// ownCharge returns a charge of this payer, and whether its order is paid by whatever attempt; anybody else's charge does not exist for them.
+func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id Identity) (*ledger.Charge, bool, error) {
 	c, err := l.Charge(ctx, s.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, problem("charge_not_found", nil)
+		return nil, false, problem("charge_not_found", nil)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !id.owns(c) {
-		return nil, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
+		return nil, false, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
 	if c.State != ledger.Open {
-		return nil, problem("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
+		return nil, false, problem("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
 	}
-	return c, nil
+	orderPaid, err := s.orderPaid(ctx, l, c)
+	return c, orderPaid, err
 }
 
-// await returns the charge once it is paid, or as it stands when the time is up, it expires, the client has gone, or this configuration is
-// replaced.
-func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id Identity, wait time.Duration) (*ledger.Charge, error) {
+// orderPaid says whether the order of a charge is paid, by it or by another attempt.
+func (s *Site) orderPaid(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (bool, error) {
+	if c.Pays() {
+		return true, nil
+	}
+	attempts, err := l.Attempts(ctx, s.Scope, c.OrderNo)
+	return paying(attempts) != nil, err
+}
+
+// paying is the attempt that has paid its order; nil when none has.
+func paying(attempts []ledger.Charge) *ledger.Charge {
+	for i := range attempts {
+		if attempts[i].Pays() {
+			return &attempts[i]
+		}
+	}
+	return nil
+}
+
+// over says that there is nothing to wait for any more.
+func over(c *ledger.Charge, orderPaid bool, now time.Time) bool {
+	return orderPaid || c.Paid || c.Reversed || !now.Before(c.Lapses())
+}
+
+// await returns the charge once it or its order is paid, or as it stands when the time is up, it expires or is reversed, the client has gone,
+// or this configuration is replaced.
+func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id Identity, wait time.Duration) (*ledger.Charge, bool, error) {
 	leave, err := s.Budgets.wait()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer leave()
+	c, orderPaid, err := s.ownCharge(ctx, l, chargeID, id)
+	if err != nil {
+		return nil, false, err
+	}
 	changed, stop := l.Watch(ledger.ChargeTopic(s.Scope, chargeID))
 	defer stop()
+	orderChanged, stopOrder := l.Watch(ledger.OrderTopic(s.Scope, c.OrderNo))
+	defer stopOrder()
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	poll := time.NewTicker(waitPoll)
@@ -142,39 +175,41 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 	defer asking.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for over := false; ; {
-		c, err := s.ownCharge(ctx, l, chargeID, id)
-		if err != nil || over || c.Paid || !s.Now().Before(c.Lapses()) {
-			return c, err
+	for ended := false; ; {
+		c, orderPaid, err = s.ownCharge(ctx, l, chargeID, id)
+		if err != nil || ended || over(c, orderPaid, s.Now()) {
+			return c, orderPaid, err
 		}
+		asked := c
 		select {
 		case <-changed:
+		case <-orderChanged:
 		case <-poll.C:
 			if s.Now().Sub(c.Created) >= askAfter {
-				asking.Go(func() { s.ask(ctx, c) })
+				asking.Go(func() { s.ask(ctx, asked) })
 			}
 		case <-timeout.C:
-			over = true
+			ended = true
 		case <-s.Closing:
-			over = true
+			ended = true
 		case <-ctx.Done():
-			return c, nil
+			return c, orderPaid, nil
 		}
 	}
 }
 
-// view is a charge as its payer sees it now.
+// view is a charge as its payer sees it now; of its order's other attempts it knows nothing.
 func view(c *ledger.Charge, now time.Time) chargeView {
 	v := chargeView{
 		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
-		Status: "created", Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: unix(c.TimeExpire),
+		Status: "created", OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: unix(c.TimeExpire),
 	}
 	if c.Paid {
 		paid := c.TimePaid.Unix()
 		v.TimePaid = &paid
 	}
 	switch {
-	case c.Reversed:
+	case c.Reversed && !(c.Held && c.Pays()): // else a person is still to decide where its money is
 		v.Status = "reversed"
 	case c.Paid && c.Amount > 0 && c.AmountRefunded >= c.Amount:
 		v.Status = "refunded"

@@ -52,7 +52,7 @@ func TestGetCharge(t *testing.T) {
 	if err := json.Unmarshal(a.body, &got); err != nil || a.status != 200 || a.header.Get("X-Pay-Order-No") != "1001" {
 		t.Fatalf("answered %d %s", a.status, a.body)
 	}
-	want := map[string]any{"id": id, "order_no": "1001", "channel": "wx_lite", "amount": 1999.0, "currency": "cny", "status": "created", "paid": false,
+	want := map[string]any{"id": id, "order_no": "1001", "channel": "wx_lite", "amount": 1999.0, "currency": "cny", "status": "created", "order_paid": false, "paid": false,
 		"amount_refunded": 0.0, "time_paid": nil, "time_expire": float64(w.clock.Now().Add(2 * time.Hour).Unix())}
 	for name, v := range want {
 		if have, ok := got[name]; !ok || have != v {

@@ -118,7 +118,7 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 		return s.refusedPage(w, r, v, asProblem(err), "")
 	}
 	own := ownAttempt(attempts, id)
-	if own != nil && own.Paid {
+	if own != nil && own.Pays() {
 		v.show(own.Amount, own.Currency, "")
 		v.Choices = nil
 		switch {
@@ -166,7 +166,7 @@ func ownAttempt(attempts []ledger.Charge, id Identity) (own *ledger.Charge) {
 		if a.ID == "" || !id.owns(a) {
 			continue
 		}
-		if own = a; a.Paid {
+		if own = a; a.Pays() {
 			return own
 		}
 	}

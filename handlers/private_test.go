@@ -74,10 +74,16 @@ func TestOwns(t *testing.T) {
 				t.Errorf("%s: %v", prefix+rest, !want)
 			}
 		}
-		for _, p := range []string{"", "/", "/x", "/PAY/openid", "/x" + prefix} {
+		for _, p := range []string{"", "/", "/x", "*", "/x" + prefix, "/payment/..", "/shoppay", `\` + prefix} {
 			if s.Owns(p) {
 				t.Errorf("%s is owned by %s", p, prefix)
 			}
+		}
+	}
+	// What Caddy's own path matcher takes for the prefix must not reach the site.
+	for _, p := range []string{"/PAY/openid", "/Pay", "//pay", "/./pay/x", "/x/../pay/webhooks", "/pay//webhooks", "/pay/./webhooks", "/\u212apay/../pay", "/p\u0061y/"} {
+		if !(&Site{Prefix: "/pay"}).Owns(p) {
+			t.Errorf("%s is the site's", p)
 		}
 	}
 	w := newWorld(t)

@@ -41,6 +41,7 @@ var codes = map[string]struct {
 	"nothing_to_pay":     {http.StatusConflict, "This order costs nothing, so there is nothing to pay.", "订单金额为 0，无需支付。"},
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
+	"charge_superseded":  {http.StatusConflict, "Another payment of this order has taken the place of this one. Pay that one.", "该订单已发起新的支付，此支付单已被取代。"},
 	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
 	"charge_in_progress": {http.StatusConflict, "Another request is at work on this payment right now. Try again shortly.", "该笔支付正在处理另一个请求，请稍后重试。"},
 

@@ -33,14 +33,21 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if err != nil {
 		return err
 	}
-	c, err := s.ownCharge(r.Context(), l, chargeID, id)
+	c, orderPaid, err := s.ownCharge(r.Context(), l, chargeID, id)
 	if err != nil {
 		return err
 	}
-	if c.Paid {
-		return &Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}}
+	if orderPaid { // by whatever attempt: nobody is to scan another
+		attempts, err := l.Attempts(r.Context(), s.Scope, c.OrderNo)
+		if err != nil {
+			return err
+		}
+		return alreadyPaid(attempts, id)
 	}
-	if c.Superseded || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
+	if c.Superseded {
+		return problem("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
+	}
+	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
 		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)

@@ -104,7 +104,7 @@ func TestQRCodeRefused(t *testing.T) {
 
 	superseded := id
 	v.pay("Q20001", "alipay_qr")
-	wantProblem(t, qrOf(superseded), 409, "charge_expired")
+	wantProblem(t, qrOf(superseded), 409, "charge_superseded")
 
 	session := w.session(payer)
 	mini, _ := w.created(session, "Q20003")

@@ -5,25 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
 )
-
-// reversible are the channels whose unpaid charges can be reversed (Ping++'s channel rules).
-var reversible = []string{
-	"alipay", "alipay_lite", "alipay_qr", "alipay_scan", "cb_alipay_scan", "cb_wx_pub_scan", "isv_lite", "isv_qr", "isv_scan", "isv_wap",
-	"upacp", "upacp_pc", "upacp_scan", "upacp_wap", "wx", "wx_lite", "wx_pub", "wx_pub_qr", "wx_pub_scan", "wx_wap",
-}
-
-// china is where the channels' days begin and end.
-var china = time.FixedZone("UTC+8", 8*60*60)
 
 // reverse serves POST /pay/charges/{id}/reverse: nobody can pay the charge any more. It answers the charge as
 // GET /pay/charges/{id} does; a charge that is reversed already is the same success.
@@ -51,7 +39,11 @@ func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) 
 		return err
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
-	writeJSON(w, http.StatusOK, view(c, s.Now()))
+	v := view(c, s.Now())
+	if v.OrderPaid, err = s.orderPaid(ctx, l, c); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, v)
 	return nil
 }
 
@@ -59,12 +51,12 @@ func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) 
 func (s *Site) mayReverse(c *pingpp.Charge) error {
 	now, created := s.Now(), time.Unix(c.Created, 0)
 	switch {
-	case c.Paid && !reversiblePaid(c, now):
+	case c.Paid && !pingpp.ReversiblePaid(c.Channel, time.Unix(c.TimePaid, 0), now):
 		return paidMeanwhile(c)
-	case !slices.Contains(reversible, c.Channel):
+	case !pingpp.Reversible(c.Channel):
 		return &Problem{Code: "channel_unsupported", EN: "The channel " + cut(c.Channel, 60) + " cannot reverse charges; they lapse by themselves.", ZH: "渠道 " + cut(c.Channel, 60) + " 不支持撤销，支付单会自动过期。"}
-	case !c.Paid && strings.HasPrefix(c.Channel, "wx") && now.Sub(created) < relay.ReverseAfter:
-		p := retryProblem("charge_in_progress", created.Add(relay.ReverseAfter).Sub(now), nil)
+	case now.Sub(created) < pingpp.ReverseAfter(c.Channel):
+		p := retryProblem("charge_in_progress", created.Add(pingpp.ReverseAfter(c.Channel)).Sub(now), nil)
 		p.EN, p.ZH = "WeChat does not take a reversal right after the charge was created. Try again after Retry-After.", "微信支付不允许在下单后立即撤销，请在 Retry-After 之后重试。"
 		return p
 	}
@@ -73,23 +65,6 @@ func (s *Site) mayReverse(c *pingpp.Charge) error {
 
 func paidMeanwhile(c *pingpp.Charge) *Problem {
 	return &Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}, EN: "The charge is paid and can only be refunded.", ZH: "该支付单已支付，只能退款。"}
-}
-
-// reversiblePaid says whether a paid charge can still be reversed: those that a till scans, for a while.
-func reversiblePaid(c *pingpp.Charge, now time.Time) bool {
-	paid := time.Unix(c.TimePaid, 0)
-	day := func(t time.Time) string { return t.In(china).Format(time.DateOnly) }
-	switch c.Channel {
-	case "wx_pub_scan", "cb_wx_pub_scan":
-		return now.Sub(paid) < 7*24*time.Hour
-	case "alipay_scan", "cb_alipay_scan":
-		return now.Sub(paid) < 24*time.Hour
-	case "upacp_scan": // its day begins at 23:00
-		return day(paid.Add(time.Hour)) == day(now.Add(time.Hour))
-	case "isv_lite", "isv_qr", "isv_scan", "isv_wap":
-		return day(paid) == day(now)
-	}
-	return false
 }
 
 // reverseAtPingpp reverses a charge. Where that fails it may have been reversed or paid all the same, so it is read again.
@@ -114,7 +89,7 @@ func (s *Site) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.C
 
 // recordReversal records it on our own charge, which is returned; of one that is not ours Ping++'s word is.
 func (s *Site) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
-	err := l.Queried(ctx, ledger.Queried{Scope: s.Scope, ChargeID: found.ID, Reversed: true, At: s.Now()})
+	err := s.Reconciler.RecordReversal(ctx, l, found)
 	if err == nil {
 		return l.Charge(ctx, s.Scope, found.ID)
 	}

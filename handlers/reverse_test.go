@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
 )
@@ -50,34 +52,60 @@ func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
-func TestReversiblePaid(t *testing.T) {
-	paid := time.Date(2026, 11, 23, 22, 30, 0, 0, china)
+func TestMayReverse(t *testing.T) {
+	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
+	s := &Site{Now: func() time.Time { return now }}
 	for _, c := range []struct {
-		channel string
-		after   time.Duration
-		want    bool
+		channel     string
+		paid, young bool
+		want        string
 	}{
-		{"wx_lite", 0, false}, {"alipay_qr", 0, false},
-		{"wx_pub_scan", 7*24*time.Hour - 1, true}, {"wx_pub_scan", 7 * 24 * time.Hour, false},
-		{"alipay_scan", 24*time.Hour - 1, true}, {"alipay_scan", 24 * time.Hour, false},
-		{"upacp_scan", 29 * time.Minute, true}, {"upacp_scan", 30 * time.Minute, false},
-		{"isv_scan", 89 * time.Minute, true}, {"isv_scan", 90 * time.Minute, false},
+		{"wx_lite", false, false, ""}, {"yeepay_wap", false, false, "channel_unsupported"}, {"alipay", false, false, ""},
+		{"wx_lite", false, true, "charge_in_progress"}, {"wx_pub_scan", true, true, "charge_in_progress"}, {"alipay_scan", false, true, ""},
+		{"wx_lite", true, false, "order_already_paid"}, {"wx_pub_scan", true, false, ""}, {"alipay_scan", true, true, ""},
 	} {
-		got := reversiblePaid(&pingpp.Charge{Channel: c.channel, Paid: true, TimePaid: paid.Unix()}, paid.Add(c.after))
+		ch := &pingpp.Charge{Channel: c.channel, Created: now.Add(-time.Hour).Unix(), Paid: c.paid, TimePaid: now.Unix()}
+		if c.young {
+			ch.Created = now.Unix()
+		}
+		got := ""
+		if err := s.mayReverse(ch); err != nil {
+			got = asProblem(err).Code
+		}
 		if got != c.want {
-			t.Errorf("%s after %s: %t", c.channel, c.after, got)
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
-	s := &Site{Now: func() time.Time { return paid }}
-	for channel, want := range map[string]string{"wx_lite": "", "yeepay_wap": "channel_unsupported", "alipay": ""} {
-		err := s.mayReverse(&pingpp.Charge{Channel: channel, Created: paid.Add(-time.Hour).Unix()})
-		if got := ""; err != nil {
-			got = asProblem(err).Code
-			if got != want {
-				t.Errorf("%s: %s", channel, got)
+}
+
+// What a till has scanned can be reversed after it was paid. The backend is not told of a payment that it has not heard of and whose money went back.
+func TestReversePaid(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		w := newWorld(t)
+		id := w.scan(w.session(payer), "134567890123456781").text("id")
+		body, sig := w.payEvent(id)
+		if heard {
+			if a := w.webhook(body, sig); a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
 			}
-		} else if want != "" {
-			t.Errorf("%s can be reversed", channel)
+		}
+		wantProblem(t, w.reversing(id), 409, "charge_in_progress")
+		w.clock.Add(relay.ReverseAfter)
+		for range 2 {
+			if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.field("paid") != true {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		event := queryID(id)
+		if heard {
+			event = w.sandbox.State(1).Events[0].ID
+		}
+		e, err := w.ledger.Event(t.Context(), w.site.Scope, event)
+		if err != nil || e.State != ledger.Discarded || !slices.Equal(e.Reasons, []string{ledger.ReasonReversed}) {
+			t.Errorf("heard %t: %+v, %v", heard, e, err)
+		}
+		if a := w.scan(w.session(payer), "134567890123456782"); a.status != 201 { // the order can be paid again
+			t.Errorf("heard %t: %d %s", heard, a.status, a.body)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -112,15 +113,20 @@ type route struct {
 	serve   func(w http.ResponseWriter, r *http.Request) error
 }
 
-// Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's.
-func (s *Site) Owns(path string) bool {
-	rest, ok := strings.CutPrefix(path, s.Prefix)
+// Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's. It takes every spelling that Caddy's
+// path matcher takes, in other case or with dots and doubled slashes, so that no other handler's 200 answers what was meant for us.
+func (s *Site) Owns(p string) bool {
+	return under(p, s.Prefix) || under(strings.ToLower(path.Clean(p)), strings.ToLower(s.Prefix))
+}
+
+func under(p, prefix string) bool {
+	rest, ok := strings.CutPrefix(p, prefix)
 	return ok && (rest == "" || rest[0] == '/')
 }
 
 // ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rt := s.route(strings.TrimPrefix(r.URL.Path, s.Prefix))
+	rt := s.find(r.URL.Path)
 	if rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
 		s.SkipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
@@ -162,38 +168,52 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 	return rt.serve(w, r)
 }
 
+// find is route for a whole path. Of the spellings that Owns takes it knows one more: slashes too many in the webhook's address, which
+// somebody has typed into Ping++'s dashboard.
+func (s *Site) find(p string) route {
+	if below, ok := strings.CutPrefix(p, s.Prefix); ok {
+		if rt := s.route(below); rt.serve != nil {
+			return rt
+		}
+	}
+	if webhooks := s.Prefix + "/webhooks"; len(p) > len(webhooks) && !strings.Contains(p, "/.") && path.Clean(p) == webhooks {
+		return s.route("/webhooks")
+	}
+	return route{name: "unknown"}
+}
+
 // route finds what serves a path below the prefix; one without serve is not there.
-func (s *Site) route(path string) route {
+func (s *Site) route(below string) route {
 	get, post := http.MethodGet, http.MethodPost
 	switch {
-	case path == "/openid" && s.WxLite != nil:
+	case below == "/openid" && s.WxLite != nil:
 		if s.Login != nil {
 			return route{"openid", []string{post}, s.openid}
 		}
 		return route{"openid", []string{get, post}, s.openid}
-	case path == "/oauth/start" && s.WxPub != nil:
+	case below == "/oauth/start" && s.WxPub != nil:
 		return route{"oauth", []string{get}, s.oauthStart}
-	case path == "/oauth/callback" && s.WxPub != nil:
+	case below == "/oauth/callback" && s.WxPub != nil:
 		return route{"oauth", []string{get}, s.oauthCallback}
-	case path == "/jssdk" && s.WxPub != nil:
+	case below == "/jssdk" && s.WxPub != nil:
 		return route{"jssdk", []string{get}, s.jssdk}
-	case path == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
+	case below == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
-	case path == "/checkout" && s.Checkout != nil:
+	case below == "/checkout" && s.Checkout != nil:
 		return route{"checkout", []string{get}, s.checkout}
-	case path == "/checkout.js" && s.Checkout != nil:
+	case below == "/checkout.js" && s.Checkout != nil:
 		return route{"checkout", []string{get}, checkoutAsset("text/javascript; charset=utf-8", checkoutScript)}
-	case path == "/checkout.css" && s.Checkout != nil:
+	case below == "/checkout.css" && s.Checkout != nil:
 		return route{"checkout", []string{get}, checkoutAsset("text/css; charset=utf-8", checkoutStyle)}
-	case path == "/webhooks":
+	case below == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
 	}
 	if s.Merchant != nil {
-		if rt := s.merchantRoute(path); rt.serve != nil {
+		if rt := s.merchantRoute(below); rt.serve != nil {
 			return rt
 		}
 	}
-	if rest, ok := strings.CutPrefix(path, "/charges/"); ok {
+	if rest, ok := strings.CutPrefix(below, "/charges/"); ok {
 		id, sub, _ := strings.Cut(rest, "/")
 		switch {
 		case id == "":

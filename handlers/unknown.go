@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 // findTime is how long a request looks at Ping++ for what became of earlier ones.
@@ -57,37 +58,40 @@ func sought(c *ledger.Charge) bool {
 	return c.State == ledger.Unknown && c.ID == "" && !c.Superseded && !c.NextQuery.IsZero()
 }
 
-// settle asks Ping++ about earlier charges that take the money at once and of whose payment nothing has been heard, and returns the
-// attempts as they stand then. While one of them may yet take it there is no other: it would take the money again.
+// settle makes sure that no earlier charge which takes the money at once still may: it is reversed, where it is neither paid nor lapsed. It returns
+// the attempts as they stand then. While one of them may yet take the money there is no other: it would take it again.
 func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Reserved, attempts []ledger.Charge) ([]ledger.Charge, error) {
-	open := func(c *ledger.Charge) bool {
-		return channels[c.Channel].atOnce && c.State == ledger.Open && !c.Paid && !c.Reversed && !c.Superseded && !c.NextQuery.IsZero()
-	}
 	asked := false
 	for i := range attempts {
 		c := &attempts[i]
-		if !open(c) {
+		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.site.Now().Before(c.Lapses()) {
 			continue
 		}
 		asked = true
 		within, cancel := context.WithTimeout(ctx, findTime)
-		err := a.site.Reconciler.Recover(within, c.ID)
+		sure, err := a.site.Reconciler.Undo(within, l, c)
 		cancel()
 		if err != nil {
-			a.log.Warn("whether an earlier charge has taken the money is not known, and Ping++ cannot say now", zap.String("charge", c.ID), zap.Error(err))
-			return nil, a.mayTake(c)
+			a.log.Warn("whether an earlier charge takes the money is not certain, and Ping++ cannot say now", zap.String("charge", c.ID), zap.Error(err))
 		}
+		if err == nil && (sure || !pingpp.Reversible(c.Channel) && a.settling(c) <= 0) {
+			continue
+		}
+		return nil, retryProblem("charge_in_progress", max(a.left(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
 	}
 	if !asked {
 		return attempts, nil
 	}
-	attempts, err := a.earlier(ctx, l, held)
-	for i := range attempts {
-		if c := &attempts[i]; open(c) && a.settling(c) > 0 {
-			return nil, a.mayTake(c)
-		}
+	return a.earlier(ctx, l, held)
+}
+
+// left is how much longer a charge that takes the money at once is to be left alone: until its channel reverses it or, where it cannot, until
+// it has surely come to nothing.
+func (a *attempt) left(c *ledger.Charge) time.Duration {
+	if !pingpp.Reversible(c.Channel) {
+		return a.settling(c)
 	}
-	return attempts, err
+	return c.Created.Add(pingpp.ReverseAfter(c.Channel)).Sub(a.site.Now())
 }
 
 // earlier returns the order's attempts before this one, as they stand now.

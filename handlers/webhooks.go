@@ -69,7 +69,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if ev.Livemode != (s.Scope.Mode == ledger.Live) {
+	if !ev.ModeUnknown && ev.Livemode != (s.Scope.Mode == ledger.Live) {
 		return s.refuse("mode", problem("mode_mismatch", fmt.Errorf("event %s has livemode %t, and the site's key is for %s mode", ev.ID, ev.Livemode, s.Scope.Mode)),
 			"enter this URL in Ping++'s dashboard for the mode of the key only")
 	}
@@ -77,13 +77,13 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	charge, err := s.bind(r.Context(), l, ev)
+	charge, whose, err := s.bind(r.Context(), l, ev)
 	if err != nil {
 		return err
 	}
 	did, err := s.Intake.Accept(r.Context(), relay.Arrival{
-		Event: ev, Charge: charge, Source: ledger.Webhook, Host: r.Host,
-		Signature: signatures[0], TraceParent: r.Header.Get("traceparent"),
+		Event: ev, Charge: charge, NoApp: whose == nobodys, Source: ledger.Webhook, Host: r.Host,
+		Signature: pingpp.Signature(signatures), TraceParent: r.Header.Get("traceparent"),
 	})
 	if err != nil {
 		code := "ledger_unavailable"
@@ -91,6 +91,9 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 			code = "provider_unavailable" // the payment of a refund had to be asked for
 		}
 		return retryProblem(code, 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
+	}
+	if whose == nobodys && did == ledger.Recorded {
+		s.unclaimed(ev)
 	}
 	orderNo := ev.OrderNo
 	switch {
@@ -116,7 +119,7 @@ func (s *Site) verified(r *http.Request, body []byte, signatures []string) (*pin
 	ev, err := pingpp.ParseEvent(body)
 	if err != nil {
 		return nil, s.refuse("malformed", problem("event_malformed", err),
-			"the body is not an event; is this URL entered in Ping++'s dashboard as a webhook?")
+			"the body is not an event, which is one JSON object with a type and data; does something else than Ping++'s webhooks send here what Ping++ has signed?")
 	}
 	if !blank {
 		return ev, nil
@@ -143,40 +146,61 @@ func (s *Site) confirmed(r *http.Request, claimed *pingpp.Event, verr error) (*p
 	return ev, nil
 }
 
+// owner says whose an event is.
+type owner int
+
+const (
+	ours    owner = iota
+	nobodys       // it names neither an app nor a charge
+)
+
 // bind makes sure that an event is about this site's app. An object that names no app, like a refund, is bound through its
-// charge, which is returned then.
-func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*ledger.Charge, error) {
-	if ev.App != "" && !ev.Concerns(s.Scope.App) {
-		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s belongs to %.60q, this site to %s", ev.ID, ev.App, s.Scope.App)),
+// charge, which is returned then. Where money is at stake and nothing tells otherwise, an event is ours: a person decides about it.
+func (s *Site) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) (*ledger.Charge, owner, error) {
+	switch {
+	case ev.App != "" && !ev.Concerns(s.Scope.App):
+		return nil, ours, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s belongs to %.60q, this site to %s", ev.ID, ev.App, s.Scope.App)),
 			"enter this URL in Ping++'s dashboard for this app only, or give the other app a site of its own")
-	}
-	if ev.App != "" {
-		return nil, nil // the ledger finds its charge as it records it
-	}
-	if ev.ChargeID == "" {
-		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s of type %.60q names neither an app nor a charge", ev.ID, ev.Type)),
-			"switch this event type off for this URL in Ping++'s dashboard")
+	case ev.App != "":
+		return nil, ours, nil // the ledger finds its charge as it records it
+	case ev.ChargeID == "" && ev.Unreadable != nil:
+		return nil, ours, nil
+	case ev.ChargeID == "":
+		return nil, nobodys, nil
 	}
 	charge, err := l.Charge(ctx, s.Scope, ev.ChargeID)
 	if err == nil {
-		return charge, nil
+		return charge, ours, nil
 	}
 	if !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
+		return nil, ours, err
 	}
 	found, err := s.Pingpp.GetCharge(ctx, ev.ChargeID)
-	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
-		return nil, s.refuse("app", problem("app_mismatch", fmt.Errorf("event %s is about charge %s, which is not this app's: %w", ev.ID, ev.ChargeID, err)),
-			"enter this URL in Ping++'s dashboard for this app only")
-	}
-	if err != nil {
-		return nil, retryProblem("provider_unavailable", 5*time.Second, fmt.Errorf("event %s: asking whose charge %s is: %w", ev.ID, ev.ChargeID, err))
+	perr, failed := errors.AsType[*pingpp.Error](err)
+	switch {
+	case failed && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign):
+		p := problem("app_mismatch", fmt.Errorf("event %s is about charge %s, which is not this app's: %w", ev.ID, ev.ChargeID, err))
+		p.EN, p.ZH = "The event is about a charge that is not one of this site's Ping++ app.", "事件所属的 charge 不属于该站点的 Ping++ 应用。"
+		return nil, ours, s.refuse("app", p, "enter this URL in Ping++'s dashboard for this app only")
+	case failed && perr.Kind == pingpp.Malformed && ev.Unreadable != nil:
+		return nil, ours, nil // asking again would not tell more
+	case err != nil:
+		return nil, ours, retryProblem("provider_unavailable", 5*time.Second, fmt.Errorf("event %s: asking whose charge %s is: %w", ev.ID, ev.ChargeID, err))
 	}
 	orderNo := found.OrderNo
 	if merchant := found.Metadata[metaOrderNo]; merchant != "" {
 		orderNo = merchant
 	}
-	return &ledger.Charge{Scope: s.Scope, ID: found.ID, Number: found.OrderNo, OrderNo: orderNo}, nil
+	return &ledger.Charge{Scope: s.Scope, ID: found.ID, Number: found.OrderNo, OrderNo: orderNo}, ours, nil
+}
+
+// unclaimed says, a few times a minute, that an event was recorded that no site can claim: Ping++ need not come again with it.
+func (s *Site) unclaimed(ev *pingpp.Event) {
+	if suppressed, ok := s.refusals.allow(ledger.ReasonNoApp, s.Now()); ok {
+		s.Logger.Warn("webhook names no app, so it is recorded and not delivered", zap.String("event", ev.ID), zap.String("type", ev.Type),
+			zap.String("advice", "switch this event type off for this URL in Ping++'s dashboard; or replay the event, if the backend is to have it"),
+			zap.Int64("not_logged_before", suppressed))
+	}
 }
 
 // refuseSignature says which of the ways a signature can be wrong this is: that is the question at 2 a.m.
@@ -189,6 +213,8 @@ func (s *Site) refuseSignature(err error) *Problem {
 			code, advice = "signature_missing", "the request has no X-Pingplusplus-Signature: it is not from Ping++, or a proxy in front drops the header"
 		case pingpp.SignatureEmpty:
 			code, advice = "signature_missing", "the signature is blank: older Ping++ accounts send test events unsigned, and Ping++ does not confirm this one"
+		case pingpp.SignatureSeveral:
+			advice = "there are several signatures, and they differ: a proxy in front puts in one of its own, or joins two requests"
 		case pingpp.SignatureNotBase64:
 			advice = "the signature is not one base64 value: it is not from Ping++, or a proxy in front changes headers"
 		}

@@ -36,16 +36,21 @@ type Charge struct {
 	// Fingerprint of what was asked for, as pingpp.ChargeParams has it: what would make the same purchase has the same. Empty: not known.
 	Fingerprint string
 
-	Superseded     bool // a later attempt took its place
+	Superseded     bool // a later attempt took its place, or another one has paid the order: it is reversed where the channel can
 	Paid           bool
 	TimePaid       time.Time
 	AmountRefunded int64 // fen
 	Reversed       bool
 	Client         ClientNote
-	Held           bool      // its payment's event is held, or was discarded by a person
+	Held           bool      // its payment's event is held, cannot be read, or was discarded by a person
+	Undone         bool      // reversed, or its payment was discarded and went back whole: if it was paid, that does not count, unless a person is still to decide
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
 }
+
+// Pays reports whether the charge has paid its order, or may have, also if a person is still to decide about the payment: nobody is to pay the
+// order again before that is clear.
+func (c *Charge) Pays() bool { return (c.Paid || c.Held) && !c.Undone }
 
 // longestDefault is how long a charge can be paid at most where nobody said how long.
 const longestDefault = 24 * time.Hour
@@ -113,7 +118,7 @@ type QueryKind int
 const (
 	QueryTold  QueryKind = iota // of a charge whose client reported what it saw since the last one: its payer may be waiting
 	QueryFirst                  // of a charge that was never looked up
-	QueryLater                  // every other: later ones, and those of unknown attempts
+	QueryLater                  // every other: later ones, those of superseded charges, and of attempts without a charge
 )
 
 // QueryClaim asks for attempts, or refunds, that should be looked up at Ping++.
@@ -132,7 +137,11 @@ type Queried struct {
 	ChargeID string
 	Number   string    // in place of ChargeID for an unknown or taken attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
-	Reversed bool      // the charge was found or made reversed; the event of its payment, if that is held, becomes Discarded: the money went back
+	// Superseded is what whoever asked took the attempt for. If it has become superseded since, it stays due: it is to be reversed.
+	Superseded bool
+	// Reversed says that the charge was found or made reversed. The event of its payment becomes Discarded if it is held, or pending and was
+	// never sent: the money went back.
+	Reversed bool
 	At       time.Time // with Reversed: now
 }
 

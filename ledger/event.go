@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // State is where an event's delivery stands.
 type State string
@@ -10,9 +13,9 @@ const (
 	Pending   State = "pending"   // to be delivered
 	Delivered State = "delivered" // the backend has acknowledged it
 	Dead      State = "dead"      // the last attempt failed; waits for a person
-	Held      State = "held"      // a money check failed; waits for a person
-	Discarded State = "discarded" // a person decided against it
-	Filtered  State = "filtered"  // recorded only: its type is not wanted, or its effect came in another event
+	Held      State = "held"      // a money check failed, or it cannot be read; waits for a person
+	Discarded State = "discarded" // a person decided against it, or its money went back before the backend could hear of it
+	Filtered  State = "filtered"  // recorded only: its type is not wanted, it names no app, or its effect came in another event
 )
 
 // Source says how we learned of an event.
@@ -34,15 +37,19 @@ const (
 	SameEffect Appended = "same_effect" // recorded, but another event had the effect first
 )
 
-// Reasons that the ledger itself gives for Held and Filtered.
+// Reasons that the ledger itself gives for Held, Filtered and Discarded.
 const (
 	ReasonAmount     = "amount"       // held: another amount than our charge's
 	ReasonCurrency   = "currency"     // held: another currency than our charge's
 	ReasonSuperseded = "superseded"   // held: a superseded attempt was paid, at another price than the last quote
 	ReasonPaidTwice  = "paid_twice"   // held: another charge had paid the order before
-	ReasonUnpaid     = "payment_held" // a refund of a payment that is held or discarded: the backend never heard of it
+	ReasonUnreadable = "unreadable"   // held: an event about money that cannot be read; it has no effect until a person releases it
+	ReasonReversed   = "reversed"     // held: Ping++ says paid and reversed. Discarded: reversed before the backend could hear of it
+	ReasonRefunded   = "refunded"     // discarded: refunded whole before the backend could hear of it
+	ReasonUnpaid     = "payment_held" // filtered: a refund of a payment that is held, discarded or dead, so that the backend never heard of it
 	ReasonEffectSeen = "effect_seen"  // another event had the same effect first
 	ReasonType       = "type"         // events { types } leaves it out
+	ReasonNoApp      = "no_app"       // it names no app, so that nobody can tell whose it is
 )
 
 // Event is one event as recorded.
@@ -64,7 +71,7 @@ type Event struct {
 	TraceParent string    // W3C traceparent of the request that brought it
 	Body        []byte    // the exact bytes; nil once pruned, and Signature with it
 	State       State
-	Reasons     []string // why it is held or filtered
+	Reasons     []string // why it is held, filtered or discarded by itself
 	Late        string   // "expired" or "closed": paid after the fact
 
 	// Change is what the event says about its charge; written with it. Nil for events about no charge. Not read back.
@@ -73,6 +80,8 @@ type Event struct {
 	Payment *Payment
 	// Refund is what a refund's event says about it; written with it. Nil for all others. Not read back.
 	Refund *RefundChange
+	// Returned says of a payment that its charge was reversed on purpose: the money is back, so that it is Discarded instead of Held. Not read back.
+	Returned bool
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
 
@@ -84,8 +93,12 @@ type Event struct {
 	Settled  time.Time // when it left Pending
 }
 
-// Effect is the key under which an event counts once: (object, type) for what moves money, the event id for the rest.
+// Effect is the key under which an event counts once: (object, type) for what moves money, the event id for the rest, and for what
+// cannot be read.
 func (e *Event) Effect() string {
+	if e.ObjectID == "" || slices.Contains(e.Reasons, ReasonUnreadable) {
+		return e.ID
+	}
 	switch e.Type {
 	case "charge.succeeded", "order.succeeded", "refund.succeeded", "refund.failed":
 		return e.ObjectID + " " + e.Type

@@ -77,12 +77,19 @@ type Events interface {
 	// number's: two ledgers may use one number. State is Pending, Held or Filtered.
 	//
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
-	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order. A charge that we
-	// never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when it was paid after its
-	// TimeExpire, "closed" when the last quote said closed before it was paid: the event was received after that, and Ping++'s time of the payment
-	// is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held or discarded is Filtered with
-	// ReasonUnpaid; when a held payment's charge is refunded whole, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
+	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order; the charge is
+	// reversed. A charge that we never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when
+	// it was paid after its TimeExpire, "closed" when the last quote said closed before it was paid: the event was received after that, and
+	// Ping++'s time of the payment is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held, discarded, or dead
+	// without ever having been delivered, is Filtered with ReasonUnpaid; when the charge of a payment that is held, or pending and was never sent, is
+	// refunded whole or reversed, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
+	//
+	// A payment of an order makes all its other unpaid attempts superseded, as Created does.
+	//
+	// An event with ReasonUnreadable has no effect. It is the caller's to hold, with Change, Payment and Refund empty; its charge, where we know it,
+	// is held with it. Once the effect comes in an event that can be read, whichever of them was first, the one that could not be is Filtered with
+	// ReasonEffectSeen. Releasing a payment that could not be read makes it the charge's payment.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)
@@ -93,8 +100,8 @@ type Events interface {
 
 	// Events lists events without their bodies, newest first.
 	Events(ctx context.Context, f Filter) ([]Event, error)
-	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing a payment also makes the
-	// refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
+	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing or replaying a payment also
+	// makes the refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
 	Decide(ctx context.Context, d Decision) error
 	// Prune deletes the bodies and answers of what has been settled (delivered, discarded, filtered; charges closed) since before the given time, at
 	// most limit of them in short transactions, and says how many rows went. Ids, effects and numbers stay for ever.
@@ -107,8 +114,8 @@ type Events interface {
 	// at. A lease that ran out is held until somebody takes it over. None is shortened, unless it ends further ahead than any may.
 	Renew(ctx context.Context, owner string, c Claim) (held []string, err error)
 	// Settle records the outcome of a delivery and ends its lease. A delivered event stays delivered whoever says so; any
-	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. ErrNotFound for an event
-	// that is not recorded.
+	// other outcome counts only for the owner of the lease and is otherwise dropped without an error. The pending refunds of a payment
+	// that dies without ever having been delivered become Filtered with ReasonUnpaid. ErrNotFound for an event that is not recorded.
 	Settle(ctx context.Context, owner string, d Delivery) error
 	// Resume says that the backend is back: every pending event whose last delivery has a Back is due then, unless it is sooner.
 	Resume(ctx context.Context, scope Scope) error
@@ -135,9 +142,10 @@ type Charges interface {
 	// becomes Refused when it is released once more, since the charge that took its number turned out to be another order's.
 	Release(ctx context.Context, r Release) error
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
-	// order's earlier unpaid attempts as superseded. It never takes back a payment that an event has reported first. It works
-	// after somebody took the reservation over too, since the charge is real: if the order has a later charge by then, this
-	// one comes superseded, which is filled in. Its price is then the order's last quote, unless a later one came in between. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
+	// order's earlier unpaid attempts as superseded: they are due to be looked up at once, and whoever does that reverses them. It never
+	// takes back a payment that an event has reported first. It works after somebody took the reservation over too, since the charge is
+	// real: if the order has a later charge by then, or another attempt has paid it, this one comes superseded, which is filled in. Its price is then the order's last quote, unless a later
+	// one came in between. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
@@ -181,5 +189,5 @@ func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 // its refunds does.
 func ChargeTopic(s Scope, id string) Topic { return Topic("charge " + s.Key() + " " + id) }
 
-// OrderTopic changes when the order's reservation ends by Release or Created.
+// OrderTopic changes when the order's reservation ends by Release or Created, and when the order is paid.
 func OrderTopic(s Scope, orderNo string) Topic { return Topic("order " + s.Key() + " " + orderNo) }

@@ -62,8 +62,9 @@ type Charge struct {
 	Raw        json.RawMessage // the charge as it came, byte for byte
 }
 
-// ParseCharge reads a charge object. Fields that decide about money must be there and of their type; app may be an id or
-// the expanded app; extra, metadata and credential may be [], and null stands for zero. The charge keeps slices of raw.
+// ParseCharge reads a charge object. Fields that decide about money must be there and say one thing: a number may come as text or
+// with a fraction of zero, a yes or no as 1 or 0, an order number as a number. App may be an id or the expanded app; extra, metadata
+// and credential may be [], and null or "" stands for zero. The charge keeps slices of raw.
 func ParseCharge(raw []byte) (*Charge, error) {
 	ch, err := parseCharge(raw)
 	if err != nil {
@@ -86,8 +87,8 @@ func readCharge(o object, raw []byte) (*Charge, error) {
 		ID: r.mustID("id"), App: r.ref("app"), Channel: r.must("channel"), OrderNo: r.must("order_no"),
 		Currency: r.must("currency"), Amount: r.mustMoney("amount"),
 		Livemode: r.mustFlag("livemode"), Paid: r.mustFlag("paid"), Refunded: r.flag("refunded"), Reversed: r.flag("reversed"),
-		AmountSettle: r.money("amount_settle"), AmountRefunded: r.money("amount_refunded"),
-		Created: r.number("created"), TimePaid: r.number("time_paid"), TimeExpire: r.number("time_expire"),
+		AmountSettle: r.moment("amount_settle"), AmountRefunded: r.money("amount_refunded"),
+		Created: r.moment("created"), TimePaid: r.moment("time_paid"), TimeExpire: r.moment("time_expire"),
 		ClientIP: r.note("client_ip"), Subject: r.note("subject"), Body: r.note("body"),
 		TransactionNo: r.note("transaction_no"), FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"),
 		Metadata: r.pairs("metadata"), Credential: o["credential"], Extra: o["extra"], Raw: raw,

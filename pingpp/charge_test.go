@@ -158,29 +158,46 @@ func TestParseCharge(t *testing.T) {
 		{"transaction number a number", `"transaction_no":"4200"`, `"transaction_no":4200`, ""},
 		{"failure an object", `"failure_msg":"m"`, `"failure_msg":{}`, ""},
 		{"time_paid null", `"time_paid":1795420799`, `"time_paid":null`, ""},
+		{"time_paid a word", `"time_paid":1795420799`, `"time_paid":"soon"`, ""},
+		{"amount a text", `"amount":1250`, `"amount":"1250"`, ""},
+		{"amount with a fraction of zero", `"amount":1250`, `"amount":1250.00`, ""},
+		{"amount a text with a fraction of zero", `"amount":1250`, `"amount":"1250.0"`, ""},
+		{"amount an exponent", `"amount":1250`, `"amount":1.25e3`, ""},
+		{"paid a text", `"paid":true`, `"paid":"true"`, ""},
+		{"paid 1", `"paid":true`, `"paid":1`, ""},
+		{"refunded empty", `"refunded":true`, `"refunded":""`, ""},
+		{"amount_refunded empty", `"amount_refunded":10`, `"amount_refunded":""`, ""},
+		{"order number a number", `"order_no":"T20261123001"`, `"order_no":20261123001`, ""},
+		{"metadata key twice", `"metadata":{`, `"metadata":{"s":"y",`, ""},
+		{"key twice with one value", `"id":"ch_1"`, `"id":"ch_1","id":"ch_1"`, ""},
 
 		{"not JSON", `{`, ``, "not JSON"},
 		{"trailing data", `{"amount"`, `{} {"amount"`, "not JSON"},
 		{"key twice", `"id":"ch_1"`, `"id":"ch_1","id":"ch_2"`, `"id" appears twice`},
 		{"key twice, escaped", `"id":"ch_1"`, `"id":"ch_1","\u0069d":"ch_2"`, `"id" appears twice`},
-		{"metadata key twice", `"metadata":{`, `"metadata":{"s":"y",`, "charge.metadata"},
 		{"id in capitals", `"id":`, `"ID":`, "no id"},
 		{"app without id", `"app":"` + testApp + `"`, `"app":{}`, "charge.app has no id"},
 		{"app null", `"app":"` + testApp + `"`, `"app":null`, "no app"},
-		{"app a number", `"app":"` + testApp + `"`, `"app":1`, "charge.app is not a string"},
+		{"app a fraction", `"app":"` + testApp + `"`, `"app":1.5`, "charge.app is not a string"},
 		{"app [] ", `"app":"` + testApp + `"`, `"app":[]`, "charge.app is not a string"},
-		{"id a number", `"id":"ch_1"`, `"id":1`, "charge.id"},
+		{"id a fraction", `"id":"ch_1"`, `"id":1.0`, "charge.id"},
+		{"amount empty", `"amount":1250`, `"amount":""`, "charge.amount"},
+		{"amount a text with a fraction", `"amount":1250`, `"amount":"12.50"`, "whole number"},
+		{"amount a text with a blank", `"amount":1250`, `"amount":" 1250"`, "whole number"},
+		{"amount with a plus", `"amount":1250`, `"amount":"+1250"`, "whole number"},
+		{"amount a list", `"amount":1250`, `"amount":[1250]`, "whole number"},
+		{"amount huge", `"amount":1250`, `"amount":1e99`, "whole number"},
+		{"paid 2", `"paid":true`, `"paid":2`, "charge.paid"},
+		{"paid empty", `"paid":true`, `"paid":""`, "charge.paid"},
 		{"amount negative", `"amount":1250`, `"amount":-1250`, "negative"},
 		{"amount a fraction", `"amount":1250`, `"amount":1250.5`, "whole number"},
-		{"amount an exponent", `"amount":1250`, `"amount":1e3`, "whole number"},
 		{"amount too large", `"amount":1250`, `"amount":9223372036854775808`, "whole number"},
 		{"amount null", `"amount":1250`, `"amount":null`, "no amount"},
-		{"paid a string", `"paid":true`, `"paid":"true"`, "charge.paid"},
+		{"paid a word", `"paid":true`, `"paid":"yes"`, "charge.paid"},
 		{"paid missing", `"paid":true`, `"was":true`, "no paid"},
 		{"livemode missing", `"livemode":`, `"l":`, "no livemode"},
 		{"channel empty", `"channel":"wx_lite"`, `"channel":""`, "charge.channel"},
-		{"order number a number", `"order_no":"T20261123001"`, `"order_no":7`, "charge.order_no"},
-		{"time_paid a string", `"time_paid":1795420799`, `"time_paid":"soon"`, "charge.time_paid"},
+		{"order number a fraction", `"order_no":"T20261123001"`, `"order_no":7.5`, "charge.order_no"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			changed := strings.Replace(string(raw), c.from, c.to, 1)
@@ -189,7 +206,7 @@ func TestParseCharge(t *testing.T) {
 			}
 			ch, err := ParseCharge([]byte(changed))
 			if c.want == "" {
-				if err != nil || ch.App != testApp || string(ch.Raw) != changed {
+				if err != nil || ch.App != testApp || ch.Amount != 1250 || !ch.Paid || !strings.Contains("T20261123001", ch.OrderNo) || string(ch.Raw) != changed {
 					t.Fatalf("got %+v, %v", ch, err)
 				}
 				return

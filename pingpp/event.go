@@ -1,35 +1,54 @@
 package pingpp
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Event is what a webhook brings, or [Client.GetEvent]: something happened to an object.
 type Event struct {
-	ID       string // evt_…
-	Type     string // charge.succeeded, refund.succeeded, …
-	Created  int64  // Unix seconds
+	ID       string // evt_…; evt_h_ and a hash of the bytes where they hold no id that can be used
+	Type     string // charge.succeeded, refund.succeeded, …; UnknownType where it cannot be read
+	Created  int64  // Unix seconds; 0 where it cannot be read
 	Livemode bool
+
+	// ModeUnknown says that neither the event nor its object says which mode it belongs to; Livemode means nothing then.
+	ModeUnknown bool
 
 	ObjectType string // data.object.object: charge, refund, order, app_daily_summary, …; may be empty
 	ObjectID   string // data.object.id; empty for summaries, which have none
-	App        string // the app that the object belongs to; empty when it does not say, as a refund
+	App        string // the app that the object belongs to, or else the event's scope if that is an app; empty when neither says
 	ReceiptApp string // the app that receives an order's money; may be empty
 	ChargeID   string // the charge it is about, if it names one
-	OrderNo    string // the Ping++ order number of that charge; an order's merchant_order_no; else empty
+	OrderNo    string // the Ping++ order number of that charge; of an order or its refund the merchant_order_no; else empty
 
-	Object json.RawMessage // data.object, byte for byte
-	Charge *Charge         // when ObjectType is charge
-	Refund *Refund         // when ObjectType is refund
+	Object json.RawMessage // data.object, byte for byte; nil when there is none
+	Charge *Charge         // of a charge that can be read
+	Refund *Refund         // of a refund that can be read
 	Raw    []byte          // the whole body, byte for byte
+
+	// Unreadable says why an event about a payment or a refund cannot be acted on: what decides about money is missing, says two
+	// things, or is not of its form. What could be read of it is in the other fields. Nil for all others.
+	Unreadable error
 }
 
-// ParseEvent reads a webhook's body, whose signature has been verified before. An error means that the body is no event:
-// empty, not one JSON object, a key twice, the id, type, livemode or data.object missing or not of their form, or a charge
-// or refund in it that cannot be read. The event keeps slices of body.
+// UnknownType stands for the type of an event that does not say it.
+const UnknownType = "unknown"
+
+var errNotEvent = errors.New("not an event: it has neither a type nor data")
+
+// ParseEvent reads a webhook's body, whose signature has been verified before. It takes every event, whatever its form: what it
+// cannot read stays empty, and where money hangs on that, Unreadable says so. An error means that the body is no event at all: not
+// one JSON object, or one that is something else, such as an answer of Ping++'s API, which is signed too. The event keeps slices
+// of body.
 func ParseEvent(body []byte) (*Event, error) {
 	e, err := parseEvent(body)
 	if err != nil {
@@ -39,77 +58,170 @@ func ParseEvent(body []byte) (*Event, error) {
 }
 
 func parseEvent(body []byte) (*Event, error) {
-	o, err := parseObject(body)
+	text := bytes.TrimPrefix(body, []byte("\uFEFF"))
+	if err := checkJSON(text); err != nil {
+		return nil, err
+	}
+	o, twice, err := splitLast(text)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{object: o, name: "event"}
-	e := &Event{
-		ID: r.mustID("id"), Type: r.must("type"), Created: r.number("created"), Livemode: r.mustFlag("livemode"), Raw: body,
+	kind := loose(o["object"])
+	if !o.has("type") && !o.has("data") || kind != "" && kind != "event" && !(o.has("type") && o.has("data")) {
+		return nil, errNotEvent
+	}
+	e := &Event{Raw: body}
+	e.doubt(o.settle("the event", twice))
+	e.ID, e.Type, e.Created = lenient(o).id("id"), lenient(o).text("type"), lenient(o).moment("created")
+	if e.ID == "" {
+		sum := sha256.Sum256(body)
+		e.ID = "evt_h_" + hex.EncodeToString(sum[:16])
 	}
 	if !validType(e.Type) {
-		r.fail("type", "an event type like charge.succeeded")
+		e.Type = UnknownType
 	}
-	if r.has("object") && r.text("object") != "event" {
-		r.fail("object", `"event"`)
+	data, twice := nested(o, "data")
+	e.doubt(data.settle("data", twice))
+	about, twice := nested(data, "object")
+	e.doubt(about.settle("data.object", twice))
+	if about != nil {
+		e.Object = data["object"]
 	}
-	if r.err != nil {
-		return nil, r.err
+	e.readMode(o, about)
+	e.readObject(about)
+	if scope := lenient(o).id("scope"); e.App == "" && strings.HasPrefix(scope, "app_") {
+		e.App = scope
 	}
-	data, err := member(o, "data")
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	object, err := member(data, "object")
-	if err != nil {
-		return nil, fmt.Errorf("data.object: %w", err)
-	}
-	e.Object = data["object"]
-	if err := e.readObject(object); err != nil {
-		return nil, err
+	if !e.aboutMoney() {
+		e.Unreadable = nil
 	}
 	return e, nil
 }
 
-func member(o object, key string) (object, error) {
-	if !o.has(key) {
-		return nil, errNotObject
+// doubt keeps the first reason why the event may not say what it means.
+func (e *Event) doubt(why error) {
+	if e.Unreadable == nil {
+		e.Unreadable = why
 	}
-	return split(o[key])
 }
 
-func (e *Event) readObject(o object) error {
-	r := reader{object: o, name: "data.object"}
-	e.ObjectType = r.text("object")
-	e.App = r.ref("app")
-	if e.App == "" {
-		e.App = r.id("app_id") // summaries
+// settle takes out what an object says twice, since nobody can tell which is meant.
+func (o object) settle(name string, twice []string) error {
+	if len(twice) == 0 {
+		return nil
+	}
+	for _, key := range twice {
+		delete(o, key)
+	}
+	return fmt.Errorf("%s has the key %q twice", name, clean(twice[0], maxWord))
+}
+
+// nested returns a member that is an object, nil for one that is none.
+func nested(o object, key string) (in object, twice []string) {
+	if o.has(key) {
+		in, twice, _ = splitLast(o[key])
+	}
+	return in, twice
+}
+
+// readMode goes by the event, and where it does not say by its object.
+func (e *Event) readMode(o, about object) {
+	mode := func(o object) (live, known bool) {
+		r := reader{object: o}
+		live = r.mustFlag("livemode")
+		return live, r.err == nil
+	}
+	live, known := mode(o)
+	objectLive, objectKnown := mode(about)
+	switch {
+	case !known && !objectKnown:
+		e.ModeUnknown = true
+		e.doubt(errors.New("event.livemode is not true or false"))
+	case !known:
+		e.Livemode = objectLive
+	default:
+		e.Livemode = live
+		if objectKnown && objectLive != live {
+			e.doubt(errors.New("data.object.livemode is not that of its event"))
+		}
+	}
+}
+
+// aboutMoney says that a backend acts on the event with goods or money.
+func (e *Event) aboutMoney() bool {
+	kind, _, _ := strings.Cut(e.Type, ".")
+	if e.Type == UnknownType {
+		kind = e.ObjectType
+	}
+	return kind == "charge" || kind == "refund" || kind == "order"
+}
+
+func (e *Event) readObject(o object) {
+	soft := lenient(o)
+	e.ObjectType, e.ObjectID, e.App = soft.text("object"), soft.id("id"), cmp.Or(soft.ref("app"), soft.id("app_id")) // app_id: summaries
+	kind, _, _ := strings.Cut(e.Type, ".")
+	if (kind == "charge" || kind == "refund" || kind == "order") && e.ObjectType != kind {
+		e.doubt(fmt.Errorf("data.object is not a %s", kind))
 	}
 	switch e.ObjectType {
 	case "charge":
+		e.ChargeID, e.OrderNo = e.ObjectID, soft.text("order_no")
 		ch, err := readCharge(o, e.Object)
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			e.doubt(err)
+		case e.Type == "charge.succeeded" && !ch.Paid:
+			e.doubt(errors.New("charge.paid is false, and the event says that it succeeded"))
 		}
-		if ch.Livemode != e.Livemode {
-			r.fail("livemode", "that of its event")
-		}
-		e.Charge, e.ObjectID, e.ChargeID, e.OrderNo = ch, ch.ID, ch.ID, ch.OrderNo
+		e.Charge = ch
 	case "refund":
+		e.ChargeID, e.OrderNo = soft.ref("charge"), soft.text("charge_order_no")
 		re, err := readRefund(o, e.Object)
 		if err != nil {
-			return err
+			e.doubt(err)
 		}
-		e.Refund, e.ObjectID, e.ChargeID, e.OrderNo = re, re.ID, re.ChargeID, re.OrderNo
+		e.Refund = re
 	case "order":
-		// No more than the delivery needs: an order's amounts decide nothing here, so one that cannot be read loses no event.
-		e.ObjectID, e.ChargeID, e.OrderNo = r.mustID("id"), r.ref("charge"), r.must("merchant_order_no")
-		e.ReceiptApp = r.ref("receipt_app")
+		// No more than the delivery needs: an order's amounts decide nothing here.
+		r := reader{object: o, name: "order"}
+		r.mustID("id")
+		r.must("merchant_order_no")
+		e.doubt(r.err)
+		e.ReceiptApp = soft.ref("receipt_app")
+		e.readOrderNo(soft)
+	case "order_refund":
+		e.readOrderNo(soft)
 	default:
-		e.ObjectID = r.id("id")
+		e.ChargeID = soft.ref("charge")
+		if expanded, _ := nested(o, "charge"); expanded != nil { // recharges
+			e.OrderNo = lenient(expanded).text("order_no")
+		}
 	}
-	return r.err
 }
+
+func (e *Event) readOrderNo(soft lenient) {
+	e.ChargeID, e.OrderNo = soft.ref("charge"), soft.text("merchant_order_no")
+}
+
+// lenient reads members of which none is needed: what is not of its form is like nothing.
+type lenient object
+
+func (l lenient) read(take func(r *reader) string) string {
+	r := reader{object: object(l)}
+	s := take(&r)
+	if r.err != nil {
+		return ""
+	}
+	return s
+}
+
+func (l lenient) text(key string) string {
+	return l.read(func(r *reader) string { return r.text(key) })
+}
+func (l lenient) id(key string) string  { return l.read(func(r *reader) string { return r.id(key) }) }
+func (l lenient) ref(key string) string { return l.read(func(r *reader) string { return r.ref(key) }) }
+
+func (l lenient) moment(key string) int64 { return (&reader{object: object(l)}).moment(key) }
 
 // validType says whether s has the form of an event type: it may go into a header and a log line.
 func validType(s string) bool {
@@ -139,7 +251,7 @@ func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
 	if err != nil {
 		return nil, r.malformed(http.StatusOK, err)
 	}
-	if e.Livemode != c.live || e.App != "" && !e.Concerns(c.app) {
+	if !e.ModeUnknown && e.Livemode != c.live || e.App != "" && !e.Concerns(c.app) {
 		return nil, r.foreign()
 	}
 	return e, nil

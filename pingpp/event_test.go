@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -67,7 +68,8 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-func TestMalformedEvents(t *testing.T) {
+// What is no event at all is refused: there is nothing to record. Ping++ signs its answers too, with the same key.
+func TestNoEvent(t *testing.T) {
 	good := event("charge.succeeded", string(charge(nil)))
 	for _, c := range []struct{ name, body, want string }{
 		{"empty", "", "empty body"},
@@ -76,52 +78,111 @@ func TestMalformedEvents(t *testing.T) {
 		{"array", "[" + good + "]", "not a JSON object"},
 		{"string", `"evt_1"`, "not a JSON object"},
 		{"form", "id=evt_1", "not JSON"},
-		{"byte order mark", "\uFEFF" + good, "not JSON"},
 		{"trailing data", good + "x", "not JSON"},
 		{"two events", good + good, "not JSON"},
 		{"cut", good[:len(good)-1], "not JSON"},
 		{"deep", strings.Repeat("[", 100000), "not JSON"},
-		{"no id", strings.Replace(good, `"id":"evt_1",`, "", 1), "event has no id"},
-		{"id null", strings.Replace(good, `"evt_1"`, "null", 1), "event has no id"},
-		{"id a number", strings.Replace(good, `"evt_1"`, "1", 1), "event.id"},
-		{"id with a dot", strings.Replace(good, `evt_1`, "evt.1", 1), "event.id"},
-		{"id with a line break", strings.Replace(good, `evt_1`, `evt_1\n`, 1), "event.id"},
-		{"id too long", strings.Replace(good, `evt_1`, strings.Repeat("e", 65), 1), "event.id"},
-		{"id twice", strings.Replace(good, `{`, `{"id":"evt_0",`, 1), `"id" appears twice`},
-		{"data twice", strings.Replace(good, `{`, `{"data":{},`, 1), `"data" appears twice`},
-		{"object twice", strings.Replace(good, `"data":{`, `"data":{"object":{},`, 1), `"object" appears twice`},
-		{"charge id twice", strings.Replace(good, `"id":"ch_1"`, `"id":"ch_1","id":"ch_2"`, 1), `"id" appears twice`},
-		{"no type", strings.Replace(good, `"type"`, `"typ"`, 1), "event has no type"},
-		{"type with a space", strings.Replace(good, `charge.succeeded`, `charge succeeded`, 1), "event.type"},
-		{"type a number", strings.Replace(good, `"charge.succeeded"`, `1`, 1), "event.type"},
-		{"no livemode", strings.Replace(good, `"livemode"`, `"live"`, 1), "event has no livemode"},
-		{"livemode a number", strings.Replace(good, `"livemode":false`, `"livemode":0`, 1), "event.livemode"},
-		{"created a string", strings.Replace(good, `1795420800`, `"now"`, 1), "event.created"},
-		{"no event", strings.Replace(good, `"object":"event"`, `"object":"charge"`, 1), "event.object"},
-		{"no data", strings.Replace(good, `"data"`, `"date"`, 1), "data: not a JSON object"},
-		{"data null", `{"id":"e","type":"t","livemode":true,"data":null}`, "data: not a JSON object"},
-		{"data a string", `{"id":"e","type":"t","livemode":true,"data":"{}"}`, "data: not a JSON object"},
-		{"no object", `{"id":"e","type":"t","livemode":true,"data":{}}`, "data.object: not a JSON object"},
-		{"object an array", `{"id":"e","type":"t","livemode":true,"data":{"object":[]}}`, "data.object: not a JSON object"},
-		{"object's name a number", event("t", `{"object":1}`), "data.object.object"},
-		{"app a number", event("t", `{"app":1}`), "data.object.app"},
-		{"object id a path", event("t", `{"id":"../x"}`), "data.object.id"},
-		{"charge without amount", event("charge.succeeded", `{"object":"charge","id":"ch_1"}`), "charge has no"},
-		{"charge of the other mode", event("charge.succeeded", string(charge(map[string]any{"livemode": true}))), "livemode"},
-		{"refund without charge", event("refund.succeeded", strings.Replace(refund, `"charge":"ch_1"`, `"charge":null`, 1)), "refund has no charge"},
-		{"refund's amount", event("refund.succeeded", strings.Replace(refund, `300`, `-300`, 1)), "negative"},
-		{"refund's status", event("refund.succeeded", strings.Replace(refund, `"status":"succeeded"`, `"status":null`, 1)), "refund has no status"},
-		{"order without number", event("order.succeeded", `{"object":"order","id":"2001"}`), "merchant_order_no"},
+		{"an empty object", `{}`, "not an event"},
+		{"an API's answer: a charge", string(charge(nil)), "not an event"},
+		{"an API's answer: a refund", refund, "not an event"},
+		{"an API's answer: an order of the first kind", `{"object":"order","id":"2001","type":"purchase"}`, "not an event"},
+		{"an API's answer: a list", `{"object":"list","url":"/v1/charges","has_more":false,"data":[]}`, "not an event"},
+		{"an API's answer: an error", `{"error":{"type":"invalid_request_error","message":"m"}}`, "not an event"},
 	} {
 		e, err := ParseEvent([]byte(c.body))
 		if e != nil || err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: got %+v, %v, want …%s…", c.name, e, err, c.want)
+			t.Errorf("%s: got %v, %v, want …%s…", c.name, e, err, c.want)
 		}
 	}
 }
 
+// An event is never refused for its form: what can be read is read, and where money hangs on what cannot be, it says so.
+func TestOddEvents(t *testing.T) {
+	good := event("charge.succeeded", string(charge(map[string]any{"paid": true})))
+	paid := func(change map[string]any) string {
+		change["paid"] = true
+		return event("charge.succeeded", string(charge(change)))
+	}
+	hashed := regexp.MustCompile(`^evt_h_[0-9a-f]{32}$`)
+	for _, c := range []struct {
+		name, body string
+		want       string              // part of Unreadable; empty: it can be read
+		check      func(e *Event) bool // nil: the event is evt_1 about ch_1
+	}{
+		{"byte order mark", "\uFEFF" + good, "", nil},
+		{"no id", strings.Replace(good, `"id":"evt_1",`, "", 1), "", func(e *Event) bool { return hashed.MatchString(e.ID) && e.Charge != nil }},
+		{"id null", strings.Replace(good, `"evt_1"`, "null", 1), "", func(e *Event) bool { return hashed.MatchString(e.ID) }},
+		{"id a number", strings.Replace(good, `"evt_1"`, "4002408161", 1), "", func(e *Event) bool { return e.ID == "4002408161" }},
+		{"id with a dot", strings.Replace(good, `evt_1`, "evt.1", 1), "", func(e *Event) bool { return hashed.MatchString(e.ID) }},
+		{"id with a line break", strings.Replace(good, `evt_1`, `evt_1\n`, 1), "", func(e *Event) bool { return hashed.MatchString(e.ID) }},
+		{"id too long", strings.Replace(good, `evt_1`, strings.Repeat("e", 65), 1), "", func(e *Event) bool { return hashed.MatchString(e.ID) }},
+		{"two ids", strings.Replace(good, `{`, `{"id":"evt_0",`, 1), `"id" twice`, func(e *Event) bool { return hashed.MatchString(e.ID) && e.ChargeID == "ch_1" }},
+		{"data twice", strings.Replace(good, `{`, `{"data":{},`, 1), `"data" twice`, func(e *Event) bool { return e.ID == "evt_1" && e.Object == nil && e.ChargeID == "" }},
+		{"object twice", strings.Replace(good, `"data":{`, `"data":{"object":{},`, 1), `"object" twice`, func(e *Event) bool { return e.Charge == nil }},
+		{"two charge ids", strings.Replace(good, `"id":"ch_1"`, `"id":"ch_1","id":"ch_2"`, 1), `"id" twice`, func(e *Event) bool { return e.ChargeID == "" && e.App == testApp }},
+		{"no type", strings.Replace(good, `"type"`, `"typ"`, 1), "", func(e *Event) bool { return e.Type == UnknownType && e.Charge != nil }},
+		{"no type, and a charge that cannot be read", strings.Replace(strings.Replace(good, `"type"`, `"typ"`, 1), `1250`, `null`, 1), "charge has no amount", nil},
+		{"type with a space", strings.Replace(good, `charge.succeeded`, `charge succeeded`, 1), "", func(e *Event) bool { return e.Type == UnknownType }},
+		{"mode told by the charge", strings.Replace(good, `"livemode":false,"type"`, `"type"`, 1), "", func(e *Event) bool { return !e.ModeUnknown && !e.Livemode }},
+		{"no mode", strings.ReplaceAll(good, `"livemode"`, `"live"`), "livemode", func(e *Event) bool { return e.ModeUnknown }},
+		{"mode a number", strings.Replace(good, `"livemode":false`, `"livemode":0`, 1), "", nil},
+		{"modes that differ", paid(map[string]any{"livemode": true}), "livemode", func(e *Event) bool { return !e.Livemode && !e.ModeUnknown }},
+		{"no mode, and no money", `{"id":"evt_1","type":"t","data":{"object":{"id":"ch_1","charge":"ch_1"}}}`, "", func(e *Event) bool { return e.ModeUnknown }},
+		{"created a word", strings.Replace(good, `1795420800`, `"now"`, 1), "", func(e *Event) bool { return e.Created == 0 }},
+		{"object not event", strings.Replace(good, `"object":"event"`, `"object":"v2.event"`, 1), "", nil},
+		{"no data", `{"id":"evt_1","type":"charge.succeeded","livemode":true}`, "not a charge", func(e *Event) bool { return e.Object == nil && e.Livemode }},
+		{"data a string", `{"id":"evt_1","type":"t","livemode":true,"data":"{}"}`, "", func(e *Event) bool { return e.Object == nil }},
+		{"object an array", `{"id":"evt_1","type":"t","livemode":true,"data":{"object":[]}}`, "", func(e *Event) bool { return e.Object == nil }},
+		{"object's name a list", event("t", `{"object":[1]}`), "", func(e *Event) bool { return e.ObjectType == "" }},
+		{"app a list", event("t", `{"app":[1]}`), "", func(e *Event) bool { return e.App == "" }},
+		{"object id a path", event("t", `{"id":"../x"}`), "", func(e *Event) bool { return e.ObjectID == "" }},
+		{"charge without amount", event("charge.succeeded", `{"object":"charge","id":"ch_1"}`), "charge has no", nil},
+		{"charge that is no charge", event("charge.succeeded", `{"object":"order","id":"2001","merchant_order_no":"T1"}`), "not a charge", func(e *Event) bool { return e.OrderNo == "T1" }},
+		{"charge that is not paid", event("charge.succeeded", string(charge(nil))), "charge.paid is false", nil},
+		{"order number a number", paid(map[string]any{"order_no": 20261123001}), "", func(e *Event) bool { return e.OrderNo == "20261123001" && e.Charge.OrderNo == e.OrderNo }},
+		{"a scope", `{"id":"evt_1","type":"t","livemode":false,"scope":"app_7","data":{"object":{}}}`, "", func(e *Event) bool { return e.App == "app_7" }},
+		{"a scope beside an app", `{"id":"evt_1","type":"t","livemode":false,"scope":"app_7","data":{"object":{"app":"app_8"}}}`, "", func(e *Event) bool { return e.App == "app_8" }},
+		{"an account's scope", `{"id":"evt_1","type":"t","livemode":false,"scope":"acct_7","data":{"object":{}}}`, "", func(e *Event) bool { return e.App == "" }},
+		{"refund without charge", event("refund.succeeded", strings.Replace(refund, `"charge":"ch_1"`, `"charge":null`, 1)), "refund has no charge", func(e *Event) bool { return e.OrderNo == "T20261123001" && e.Refund == nil }},
+		{"refund's amount", event("refund.succeeded", strings.Replace(refund, `300`, `-300`, 1)), "negative", nil},
+		{"order without number", event("order.succeeded", `{"object":"order","id":"2001"}`), "merchant_order_no", func(e *Event) bool { return e.ObjectID == "2001" }},
+		{
+			"an order's refund", event("order_refund.succeeded", `{"id":2111608270000005209,"object":"order_refund","order":"2001608270000004421","app":"app_1","merchant_order_no":"888","charge_rfd_id":null}`),
+			"", func(e *Event) bool {
+				return e.ObjectID == "2111608270000005209" && e.OrderNo == "888" && e.App == "app_1"
+			},
+		},
+		{
+			"a recharge", event("recharge.succeeded", `{"id":"221","object":"recharge","app":"app_1","charge":{"id":"ch_1","object":"charge","order_no":"R1"}}`),
+			"", func(e *Event) bool { return e.ChargeID == "ch_1" && e.OrderNo == "R1" && e.ObjectID == "221" },
+		},
+	} {
+		e, err := ParseEvent([]byte(c.body))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if (e.Unreadable == nil) != (c.want == "") || e.Unreadable != nil && !strings.Contains(e.Unreadable.Error(), c.want) {
+			t.Errorf("%s: unreadable: %v, want …%s…", c.name, e.Unreadable, c.want)
+		}
+		if c.check == nil {
+			c.check = func(e *Event) bool { return e.ID == "evt_1" && e.ChargeID == "ch_1" }
+		}
+		if !c.check(e) || string(e.Raw) != c.body {
+			e.Raw, e.Object = nil, nil
+			t.Errorf("%s: got %+v", c.name, e)
+		}
+	}
+	one, _ := ParseEvent([]byte(`{"type":"t","data":1}`))
+	other, _ := ParseEvent([]byte(`{"type":"t","data":2}`))
+	again, _ := ParseEvent([]byte(`{"type":"t","data":1}`))
+	if one.ID == other.ID || one.ID != again.ID {
+		t.Errorf("the ids made of bytes: %s, %s, %s", one.ID, other.ID, again.ID)
+	}
+}
+
 func TestGetEvent(t *testing.T) {
-	body := " " + event("charge.succeeded", string(charge(nil))) + "\n"
+	body := " " + event("charge.succeeded", string(charge(map[string]any{"paid": true}))) + "\n"
 	e, err := serve(t, answer(200, body)).GetEvent(t.Context(), "evt_1")
 	if err != nil || string(e.Raw) != body || e.Type != "charge.succeeded" || e.ChargeID != "ch_1" {
 		t.Fatalf("got %+v, %v", e, err)
@@ -134,8 +195,7 @@ func TestGetEvent(t *testing.T) {
 		kind       ErrorKind
 	}{
 		{"another id", strings.Replace(body, "evt_1", "evt_2", 1), Malformed},
-		{"no object", `{"id":"evt_1","object":"event","type":"t","livemode":false,"data":{}}`, Malformed},
-		{"charge of the other mode", event("charge.succeeded", string(charge(map[string]any{"livemode": true}))), Malformed},
+		{"no event", `{"object":"list","data":[]}`, Malformed},
 		{"the other mode", `{"id":"evt_1","object":"event","type":"t","livemode":true,"data":{"object":{}}}`, Foreign},
 		{"another app", event("charge.succeeded", string(charge(map[string]any{"app": "app_2"}))), Foreign},
 		{"another app's summary", event("summary.daily.available", `{"object":"app_daily_summary","app_id":"app_2"}`), Foreign},

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -21,41 +23,58 @@ var (
 	errNotObject = errors.New("not a JSON object")
 )
 
-// parseObject splits a whole JSON document. Bytes after the object, and a key that appears twice, are errors.
+// parseObject splits a whole JSON document. Bytes after the object, and a key that appears twice with different values, are errors.
 func parseObject(raw []byte) (object, error) {
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return nil, errEmpty
-	}
-	if !json.Valid(raw) {
-		return nil, errNotJSON
+	if err := checkJSON(raw); err != nil {
+		return nil, err
 	}
 	return split(raw)
 }
 
-// split splits valid JSON that must be an object.
+func checkJSON(raw []byte) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return errEmpty
+	}
+	if !json.Valid(raw) {
+		return errNotJSON
+	}
+	return nil
+}
+
+// split splits valid JSON that must be an object without a key that says two things.
 func split(raw []byte) (object, error) {
+	o, twice, err := splitLast(raw)
+	if err == nil && len(twice) > 0 {
+		return nil, fmt.Errorf("the key %q appears twice", clean(twice[0], maxWord))
+	}
+	return o, err
+}
+
+// splitLast splits valid JSON that must be an object. Of a key that appears twice the last value counts, as most readers of JSON
+// have it; twice names such keys, if their values differ.
+func splitLast(raw []byte) (o object, twice []string, err error) {
 	i := skipSpace(raw, 0)
 	if i == len(raw) || raw[i] != '{' {
-		return nil, errNotObject
+		return nil, nil, errNotObject
 	}
-	o := make(object)
+	o = make(object)
 	for i = skipSpace(raw, i+1); raw[i] != '}'; {
 		end := skipValue(raw, i)
 		key, err := unquote(raw[i:end])
 		if err != nil {
-			return nil, errNotJSON
+			return nil, nil, errNotJSON
 		}
 		i = skipSpace(raw, skipSpace(raw, end)+1) // over the colon
 		end = skipValue(raw, i)
-		if _, twice := o[key]; twice {
-			return nil, fmt.Errorf("the key %q appears twice", clean(key, maxWord))
+		if before, again := o[key]; again && !bytes.Equal(before, raw[i:end]) {
+			twice = append(twice, key)
 		}
 		o[key] = json.RawMessage(raw[i:end:end])
 		if i = skipSpace(raw, end); raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}
 	}
-	return o, nil
+	return o, twice, nil
 }
 
 func skipSpace(raw []byte, i int) int {
@@ -112,6 +131,9 @@ func (o object) has(key string) bool {
 	return ok && string(raw) != "null"
 }
 
+// says is has, but for a text that is empty: where a number or a yes or no belongs, some writers have "" for null.
+func (o object) says(key string) bool { return o.has(key) && string(o[key]) != `""` }
+
 // reader takes members of one object and remembers the first that is not as it must be.
 type reader struct {
 	object
@@ -130,20 +152,34 @@ func (r *reader) fail(key, want string) {
 	r.err = fmt.Errorf("%s.%s is not %s", r.name, key, want)
 }
 
-// text returns a string, "" for null or nothing.
+// text returns a string, "" for null or nothing. A whole number is taken as its digits: some writers have an order number or an id
+// that consists of digits as a number.
 func (r *reader) text(key string) string {
 	if !r.has(key) {
 		return ""
 	}
-	if r.object[key][0] != '"' {
+	raw := r.object[key]
+	if isDigits(raw) {
+		return string(raw)
+	}
+	if raw[0] != '"' {
 		r.fail(key, "a string")
 		return ""
 	}
-	s, err := unquote(r.object[key])
+	s, err := unquote(raw)
 	if err != nil {
 		r.fail(key, "a string")
 	}
 	return s
+}
+
+func isDigits(raw []byte) bool {
+	for _, b := range raw {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(raw) > 0
 }
 
 // must returns a string that may not be empty.
@@ -207,16 +243,56 @@ func loose(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// number returns a whole number, 0 for null or nothing.
+// number returns a whole number, 0 for null or nothing. One in a text is read, and so is one with a fraction of zero.
 func (r *reader) number(key string) int64 {
-	if !r.has(key) {
+	if !r.says(key) {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(r.object[key]), 10, 64)
-	if err != nil {
+	raw := string(r.object[key])
+	if raw[0] == '"' {
+		raw = loose(r.object[key])
+	}
+	n, ok := whole(raw)
+	if !ok {
 		r.fail(key, "a whole number")
 	}
 	return n
+}
+
+// moment returns a time in Unix seconds that no money depends on: 0 for what cannot be read.
+func (r *reader) moment(key string) int64 {
+	n, _ := whole(loose(r.object[key]))
+	return max(n, 0)
+}
+
+var decimal = regexp.MustCompile(`^(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]([+-]?[0-9]{1,2}))?$`)
+
+// whole reads a decimal number whose value is whole, exactly: 1250, 1250.0 and 1.25e3 are the same.
+func whole(text string) (int64, bool) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && text[0] != '+' {
+		return n, true
+	}
+	m := decimal.FindStringSubmatch(text)
+	if m == nil {
+		return 0, false
+	}
+	digits, shift := m[2]+m[3], -len(m[3])
+	if m[4] != "" {
+		exp, _ := strconv.Atoi(m[4]) // at most two digits
+		shift += exp
+	}
+	if digits = strings.TrimLeft(digits, "0"); digits == "" {
+		return 0, true
+	}
+	if shift < 0 {
+		kept := strings.TrimRight(digits, "0")
+		if len(digits)-len(kept) < -shift {
+			return 0, false
+		}
+		digits, shift = digits[:len(digits)+shift], 0
+	}
+	n, err := strconv.ParseInt(m[1]+digits+strings.Repeat("0", shift), 10, 64)
+	return n, err == nil
 }
 
 // money returns an amount in fen, which cannot be negative; 0 for null or nothing.
@@ -230,39 +306,43 @@ func (r *reader) money(key string) int64 {
 
 // mustMoney returns an amount in fen that may not be missing.
 func (r *reader) mustMoney(key string) int64 {
-	if !r.has(key) {
+	if !r.says(key) {
 		r.fail(key, "an amount")
 	}
 	return r.money(key)
 }
 
-// flag returns a boolean, false for null or nothing.
+// flag returns a boolean, false for null or nothing. It may be written as a text, or as 1 or 0.
 func (r *reader) flag(key string) bool {
-	if !r.has(key) {
+	if !r.says(key) {
 		return false
 	}
-	value := string(r.object[key])
-	if value != "true" && value != "false" {
-		r.fail(key, "true or false")
+	switch string(r.object[key]) {
+	case "true", "1", `"true"`, `"1"`:
+		return true
+	case "false", "0", `"false"`, `"0"`:
+		return false
 	}
-	return value == "true"
+	r.fail(key, "true or false")
+	return false
 }
 
 // mustFlag returns a boolean that may not be missing.
 func (r *reader) mustFlag(key string) bool {
-	if !r.has(key) {
+	if !r.says(key) {
 		r.fail(key, "true or false")
 	}
 	return r.flag(key)
 }
 
 // pairs returns a flat object of texts. PHP backends send [] for an empty object and numbers stay numbers, so values are
-// taken as their text, a nested value as its JSON, and anything but an object counts as empty.
+// taken as their text, a nested value as its JSON, and anything but an object counts as empty. Of a name that stands twice the last
+// value counts.
 func (r *reader) pairs(key string) map[string]string {
 	if !r.has(key) || r.object[key][0] != '{' {
 		return nil
 	}
-	o, err := split(r.object[key])
+	o, _, err := splitLast(r.object[key])
 	if err != nil {
 		if r.err == nil {
 			r.err = fmt.Errorf("%s.%s: %w", r.name, key, err)

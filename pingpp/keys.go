@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -115,21 +117,37 @@ func publicKey(der []byte) (*rsa.PublicKey, error) {
 	return nil, errors.New("this is no RSA key: Ping++ signs with RSA, copy its key from the dashboard")
 }
 
-// decodePEM finds the PEM block, whatever stands before it (editors add a byte order mark, openssl adds attributes).
+var (
+	pemBlock = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END ([A-Z0-9 ]+)-----`)
+
+	// Environment files and JSON have line breaks as two characters.
+	lineBreaks = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n", `\r`, "\n", "\r\n", "\n", "\r", "\n")
+	blanks     = regexp.MustCompile(`[\s\x{FEFF}\x{00A0}]+`)
+)
+
+// decodePEM finds the first PEM block, whatever stands before it (editors add a byte order mark, openssl adds attributes) and however
+// it was pasted: indented, with its line breaks escaped, or all in one line.
 func decodePEM(text []byte) (*pem.Block, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\uFEFF")))
 	if len(text) == 0 {
 		return nil, errors.New("nothing is there: give a PEM file or its text")
 	}
-	block, _ := pem.Decode(text)
-	if block == nil && bytes.Contains(text, []byte(`\n`)) {
-		return nil, errors.New(`the text has \n as two characters: write real line breaks`)
+	if block, _ := pem.Decode(text); block != nil {
+		return block, nil
 	}
-	if block == nil && !bytes.Contains(text, []byte("-----BEGIN")) {
-		return nil, errors.New("this is not PEM: the text begins with -----BEGIN …----- and ends with -----END …-----, each on its own line")
+	if !bytes.Contains(text, []byte("-----BEGIN")) {
+		return nil, errors.New("this is not PEM: the text begins with -----BEGIN …----- and ends with -----END …-----")
 	}
-	if block == nil {
-		return nil, errors.New("the PEM block cannot be read: it was cut, or its lines were joined")
+	m := pemBlock.FindStringSubmatch(lineBreaks.Replace(string(text)))
+	if m == nil || m[1] != m[3] {
+		return nil, errors.New("the PEM block cannot be read: it was cut, or its last line is not that of its first")
 	}
-	return block, nil
+	if strings.Contains(m[2], "DEK-Info") {
+		return &pem.Block{Type: m[1], Headers: map[string]string{"DEK-Info": "yes"}}, nil
+	}
+	der, err := base64.StdEncoding.DecodeString(blanks.ReplaceAllString(m[2], ""))
+	if err != nil || len(der) == 0 {
+		return nil, errors.New("the PEM block cannot be read: what stands between its first and last line is not base64")
+	}
+	return &pem.Block{Type: m[1], Bytes: der}, nil
 }

@@ -41,7 +41,30 @@ func keyCases(private bool) []keyCase {
 		{"empty", " \n", "nothing is there"},
 		{"garbage", "hello", "not PEM"},
 		{"cut", armour("PUBLIC KEY", spki)[:200], "it was cut"},
-		{"escaped breaks", strings.ReplaceAll(armour("PUBLIC KEY", spki), "\n", `\n`), "real line breaks"},
+		{"of two labels", strings.Replace(armour("PUBLIC KEY", spki), "END PUBLIC", "END RSA PUBLIC", 1), "last line"},
+		{"no base64", "-----BEGIN PUBLIC KEY-----\n%%%\n-----END PUBLIC KEY-----", "not base64"},
+		{"of nothing", "-----BEGIN PUBLIC KEY----------END PUBLIC KEY-----", "not base64"},
+	}
+	good := armour("PUBLIC KEY", spki)
+	if private {
+		good = armour("PRIVATE KEY", pkcs8)
+	}
+	for name, pasted := range map[string]string{
+		"escaped breaks":          strings.ReplaceAll(good, "\n", `\n`),
+		"escaped Windows breaks":  strings.ReplaceAll(good, "\n", `\r\n`),
+		"escaped and quoted":      `"` + strings.ReplaceAll(good, "\n", `\n`) + `"`,
+		"escaped and real breaks": strings.ReplaceAll(good, "\n", "\\n\n"),
+		"indented":                "\t" + strings.ReplaceAll(good, "\n", "\n\t  "),
+		"in one line":             strings.ReplaceAll(good, "\n", ""),
+		"in one line of words":    strings.ReplaceAll(good, "\n", " "),
+		"old Mac":                 strings.ReplaceAll(good, "\n", "\r"),
+		"trailing blanks":         strings.ReplaceAll(good, "\n", " \t\n"),
+		"with empty lines":        strings.ReplaceAll(good, "\n", "\n\n"),
+		"mark and one line":       "\uFEFF" + strings.ReplaceAll(good, "\n", ""),
+		"after a mark and text":   "key:\n\uFEFF" + good,
+		"with hard spaces":        strings.ReplaceAll(good, "\n", "\n\u00a0"),
+	} {
+		both = append(both, keyCase{name, pasted, ""})
 	}
 	if private {
 		return append(both, []keyCase{
@@ -55,6 +78,7 @@ func keyCases(private bool) []keyCase {
 			{"EC", armour("EC PRIVATE KEY", der(x509.MarshalECPrivateKey(ec))), "EC key"},
 			{"EC PKCS#8", armour("PRIVATE KEY", der(x509.MarshalPKCS8PrivateKey(ec))), "no RSA key"},
 			{"encrypted", armour("ENCRYPTED PRIVATE KEY", pkcs8), "openssl pkey"},
+			{"encrypted, old, indented", "  -----BEGIN RSA PRIVATE KEY-----\n  Proc-Type: 4,ENCRYPTED\n  DEK-Info: AES-128-CBC,00\n\n  AAAA\n  -----END RSA PRIVATE KEY-----\n", "encrypted"},
 			{"encrypted, old", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n", "encrypted"},
 			{"short", armour("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short)), "1024 bits"},
 			{"damaged", armour("PRIVATE KEY", pkcs8[:100]), "can be read"},

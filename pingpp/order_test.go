@@ -63,7 +63,7 @@ func TestCreateOrder(t *testing.T) {
 		"its amount is 1251":       {"amount": 1251},
 		"its currency is":          {"currency": "hkd"},
 		"order has no status":      {"status": nil},
-		"order.amount is not":      {"amount": "1250"},
+		"order.amount is not":      {"amount": "much"},
 		"order.object is not":      {"object": "charge"},
 		"order has no id":          {"id": nil},
 		"order has no app":         {"app": nil},

@@ -48,8 +48,8 @@ type Refund struct {
 	Raw json.RawMessage // the refund as it came, byte for byte
 }
 
-// ParseRefund reads a refund object. Its id, charge, amount, status and success must be there and of their type; metadata
-// may be [], and null stands for zero. The refund keeps slices of raw.
+// ParseRefund reads a refund object, as [ParseCharge] does a charge. Its id, charge, amount, status and success must be there and say
+// one thing. The refund keeps slices of raw.
 func ParseRefund(raw []byte) (*Refund, error) {
 	re, err := parseRefund(raw)
 	if err != nil {
@@ -71,7 +71,7 @@ func readRefund(o object, raw []byte) (*Refund, error) {
 	re := &Refund{
 		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
 		Amount: r.mustMoney("amount"), Succeed: r.mustFlag("succeed"),
-		Created: r.number("created"), TimeSucceeded: r.number("time_succeed"), Description: r.note("description"),
+		Created: r.moment("created"), TimeSucceeded: r.moment("time_succeed"), Description: r.note("description"),
 		FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"), Metadata: r.pairs("metadata"), Raw: raw,
 	}
 	if kind := r.text("object"); kind != "refund" {

@@ -44,13 +44,15 @@ type SignatureReason string
 const (
 	SignatureMissing   SignatureReason = "missing"    // there is no signature header
 	SignatureEmpty     SignatureReason = "empty"      // the header is there and blank, as old test-mode accounts send it
-	SignatureNotBase64 SignatureReason = "not_base64" // several headers, no clean base64, or a length that fits no key
+	SignatureSeveral   SignatureReason = "several"    // there are two that differ, and nobody can tell which one counts
+	SignatureNotBase64 SignatureReason = "not_base64" // no clean base64, or a length that fits no key
 	SignatureWrongKey  SignatureReason = "wrong_key"  // made with another key, or over other bytes
 )
 
 var reasonWords = map[SignatureReason]string{
 	SignatureMissing:   "the request has no " + SignatureHeader + " header",
 	SignatureEmpty:     "the " + SignatureHeader + " header is empty",
+	SignatureSeveral:   "the request has several " + SignatureHeader + " values that differ",
 	SignatureNotBase64: "the " + SignatureHeader + " header is not one base64 signature of the key's length",
 	SignatureWrongKey:  "the signature fits none of the configured keys, or the body was altered on its way",
 }
@@ -86,7 +88,7 @@ func NewVerifier(keys ...*rsa.PublicKey) (*Verifier, error) {
 }
 
 // Verify checks that one of the keys signed exactly these bytes. signatures are all values of the header, as
-// http.Header.Values gives them. Any error is a *SignatureError.
+// http.Header.Values gives them: the same one several times is one (see [Signature]). Any error is a *SignatureError.
 func (v *Verifier) Verify(body []byte, signatures []string) error {
 	sig, reason := decodeSignature(signatures)
 	if reason != "" {
@@ -106,16 +108,45 @@ func (v *Verifier) Verify(body []byte, signatures []string) error {
 	return &SignatureError{reason}
 }
 
-func decodeSignature(values []string) ([]byte, SignatureReason) {
-	switch {
-	case len(values) == 0:
-		return nil, SignatureMissing
-	case len(values) > 1 || strings.ContainsAny(values[0], "\r\n"): // the decoder would skip line breaks
-		return nil, SignatureNotBase64
-	case strings.TrimSpace(values[0]) == "":
-		return nil, SignatureEmpty
+// Signature returns the one signature that the values of the header hold: proxies send a header twice, or join the two with a comma.
+// It is empty when there is none, and when there are several that differ.
+func Signature(values []string) string {
+	sig, _ := oneSignature(values)
+	return sig
+}
+
+func oneSignature(values []string) (string, SignatureReason) {
+	if len(values) == 0 {
+		return "", SignatureMissing
 	}
-	sig, err := base64.StdEncoding.Strict().DecodeString(values[0])
+	one := ""
+	for _, value := range values {
+		for sig := range strings.SplitSeq(value, ",") { // no character of base64
+			sig = strings.Trim(sig, " \t")
+			if sig == "" || sig == one {
+				continue
+			}
+			if one != "" {
+				return "", SignatureSeveral
+			}
+			one = sig
+		}
+	}
+	if one == "" {
+		return "", SignatureEmpty
+	}
+	return one, ""
+}
+
+func decodeSignature(values []string) ([]byte, SignatureReason) {
+	one, reason := oneSignature(values)
+	if reason != "" {
+		return nil, reason
+	}
+	if strings.ContainsAny(one, "\r\n") { // the decoder would skip line breaks
+		return nil, SignatureNotBase64
+	}
+	sig, err := base64.StdEncoding.Strict().DecodeString(one)
 	if err != nil {
 		return nil, SignatureNotBase64
 	}

@@ -109,7 +109,7 @@ func (r *Relay) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Ti
 
 	a.status, a.reach = resp.StatusCode, reached(resp.StatusCode)
 	a.retryAfter = retryAfter(resp.Header, r.cfg.Now())
-	body, err := readAnswer(resp.Body)
+	body, err := readAnswer(resp, r.cfg.Expect.limit())
 	a.snippet = printable(body, snippetLen)
 	if a.status >= 200 && a.status <= 299 { // else the status says more than how the body ended
 		if ctx.Err() != nil {
@@ -145,20 +145,6 @@ func isUnsent(err error) bool {
 		cert *tls.CertificateVerificationError
 	)
 	return errors.Is(err, ErrUnsent) || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &cert)
-}
-
-// readAnswer returns the part of the answer that is looked at, and reads on a little, so that the connection can be used
-// again and an answer that breaks off is noticed. An answer without end is left at that.
-func readAnswer(body io.Reader) ([]byte, error) {
-	head, err := io.ReadAll(io.LimitReader(body, judged))
-	if err != nil || len(head) < judged {
-		return head, err
-	}
-	_, err = io.CopyN(io.Discard, body, drained-judged)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return head, err
 }
 
 // diagnose says in the operator's words why no answer came.

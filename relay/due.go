@@ -72,7 +72,12 @@ func (r *Reconciler) round(ctx context.Context, kind ledger.QueryKind) (int, err
 			ask = r.seek
 		}
 		calls.Go(func() error {
-			if begin.Err() != nil || c.ID != "" && budget.Wait(begin) != nil {
+			if c.ID != "" {
+				if later, err := r.postpone(ctx, l, c); later || err != nil || budget.Wait(begin) != nil {
+					return nil
+				}
+			}
+			if begin.Err() != nil {
 				return nil
 			}
 			r.logLookUp(ctx, c, ask(ctx, l, c))
@@ -116,7 +121,7 @@ func (r *Reconciler) list(ctx context.Context, l ledger.Ledger, budget *rate.Lim
 			if c := missing[found.ID]; c != nil {
 				delete(missing, c.ID)
 				writes.Go(func() error {
-					result, err := r.conclude(context.WithoutCancel(ctx), l, c, found)
+					result, err := r.conclude(context.WithoutCancel(ctx), l, c, found, nil, false)
 					r.cfg.Observe(result)
 					r.logLookUp(ctx, c, err)
 					return nil

@@ -107,11 +107,18 @@ func TestAnswers(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write([]byte{0x1f, 0x8b, 8})
 		}, "", "compressed", 200},
+		{"compressed, and the word", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(packed(t, "gzip", "success"))
+		}, "success", "", 200},
+		{"a fatal error after the word", func(w http.ResponseWriter, _ *http.Request) {
+			w.Write([]byte("success\nFatal error: Uncaught Error in /www/pay.php:3"))
+		}, "", "PHP error", 200},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d, logged := outcome(t, newBackend(t, tt.backend), func(c *Config) {
-				c.Expect = tt.expect
+				c.Expect = Expect{Body: tt.expect}
 				if strings.Contains(tt.error, "300ms") {
 					c.Timeout = 300 * time.Millisecond
 				}

@@ -125,10 +125,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	if !listed.Paid {
 		return nil
 	}
-	_, err := r.cfg.Intake.Accept(ctx, Arrival{
-		Event: paidEvent(listed, r.cfg.Now()), Charge: &known, OrderNo: c.OrderNo, Source: ledger.Query, Host: c.Host,
-	})
-	return err
+	return r.learn(ctx, l, &known, listed, false)
 }
 
 // seek looks for an unknown attempt that is due, and decides when it is looked for again.

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 // A charge that nobody pays costs six look-ups: the first DefaultAfter its creation, three more that each come after the same multiple of
 // its age, one just after its expiry and one at the end. So a payment that nobody tells us of is found, at whatever age of
 // the charge it is made, within a few times that age. Payers who ask make no more of them, since only age counts. One that is superseded
-// is looked up more often, until it is reversed or expires.
+// is looked up as often as its reversal needs.
 const (
 	beforeExpiry = 3 // look-ups between the first and the expiry
 	afterExpiry  = 5 * time.Second
@@ -38,12 +39,8 @@ func (r *Reconciler) next(c *ledger.Charge) time.Time {
 		return end
 	}
 	age := now.Sub(c.Created)
-	if c.Superseded { // it is to be reversed
-		wait := r.gap(age)
-		if age < ReverseAfter {
-			wait = ReverseAfter - age
-		}
-		return now.Add(min(wait, expires.Add(afterExpiry).Sub(now)))
+	if wait := r.unripe(c); c.Superseded && wait > 0 && pingpp.Reversible(c.Channel) {
+		return now.Add(wait) // to be reversed
 	}
 	factor := math.Pow(float64(expires.Sub(c.Created))/float64(r.cfg.After), 1./(beforeExpiry+1))
 	at := float64(r.cfg.After)

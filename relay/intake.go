@@ -34,7 +34,7 @@ type Intake struct {
 	// accepted. Nil: not available, such a refund is delivered without its payment.
 	Ask func(ctx context.Context, chargeID string) error
 
-	// Observe is told of every event accepted: recorded, held, duplicate or same_effect. May be nil.
+	// Observe is told of every event accepted: recorded, held, no_app, duplicate or same_effect. May be nil.
 	Observe func(source ledger.Source, result string)
 
 	Logger *zap.Logger // nil: none
@@ -49,6 +49,8 @@ type Arrival struct {
 	Host        string // the public host that the event came in by; a known charge's own host goes before
 	Signature   string // X-Pingplusplus-Signature as received; empty when queried
 	TraceParent string // W3C traceparent as received; dropped if it is not of that form
+	Returned    bool   // of a payment: its charge was reversed on purpose
+	NoApp       bool   // nothing says whose it is: it is recorded, not delivered
 }
 
 // Accept records an event and queues its delivery, in one write. When it returns without an error, the event is on disk.
@@ -61,7 +63,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 	if err != nil {
 		return "", err
 	}
-	if a.Event.Refund != nil && in.Ask != nil {
+	if a.Event.Refund != nil && a.Event.Unreadable == nil && in.Ask != nil {
 		if a.Charge, err = in.paymentFirst(ctx, l, a); err != nil {
 			return "", fmt.Errorf("relay: event %s is about a refund, and the payment of charge %s is not known: %w", a.Event.ID, a.Event.ChargeID, err)
 		}
@@ -70,6 +72,11 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 	did, err := l.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
+	}
+	if why := a.Event.Unreadable; why != nil && did == ledger.Recorded && in.Logger != nil {
+		in.Logger.Error("money at risk", zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
+			zap.String("type", e.Type), zap.String("reasons", ledger.ReasonUnreadable), zap.NamedError("why", why),
+			zap.String("advice", "look at the event's body and at the charge in Ping++'s dashboard, then release or discard the event"))
 	}
 	in.report(did, e)
 	return did, nil
@@ -88,7 +95,7 @@ func (in *Intake) paymentFirst(ctx context.Context, l ledger.Ledger, a Arrival) 
 		case asked:
 			return a.Charge, nil
 		}
-		if err := in.Ask(ctx, a.Event.ChargeID); err != nil {
+		if err := in.Ask(withArriving(ctx, a.Event.Refund), a.Event.ChargeID); err != nil {
 			return nil, err
 		}
 	}
@@ -97,9 +104,13 @@ func (in *Intake) paymentFirst(ctx context.Context, l ledger.Ledger, a Arrival) 
 // report tells what became of an event. A payment that fails a money check is the operator's matter at once.
 func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 	result := string(did)
-	if failed := mismatch(e.Reasons); did == ledger.Recorded && failed != "" && in.Logger != nil {
+	if failed := mismatch(e.Reasons); did == ledger.Recorded && failed != "" && failed != ledger.ReasonUnreadable && in.Logger != nil {
 		level, advice := zapcore.ErrorLevel, "compare the order with the charge at Ping++, then release or discard the event"
-		if e.State != ledger.Held {
+		switch e.State {
+		case ledger.Held:
+		case ledger.Discarded:
+			level, advice = zapcore.InfoLevel, "nothing is to be done: its money went back, and the backend is not told of it"
+		default:
 			level, advice = zapcore.WarnLevel, "it is delivered with X-Pay-Mismatch, as events { mismatch deliver } says"
 		}
 		fields := []zap.Field{zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
@@ -107,13 +118,16 @@ func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 		if e.Payment != nil {
 			fields = append(fields, zap.Int64("amount", e.Payment.Amount), zap.String("currency", e.Payment.Currency))
 		}
-		in.Logger.Log(level, "money at risk", fields...)
+		in.Logger.Log(level, map[bool]string{false: "money at risk", true: "payment whose money went back"}[e.State == ledger.Discarded], fields...)
 	}
 	if in.Observe == nil {
 		return
 	}
-	if did == ledger.Recorded && e.State == ledger.Held {
+	switch {
+	case did == ledger.Recorded && e.State == ledger.Held:
 		result = "held"
+	case did == ledger.Recorded && slices.Contains(e.Reasons, ledger.ReasonNoApp):
+		result = ledger.ReasonNoApp
 	}
 	in.Observe(e.Source, result)
 }
@@ -125,7 +139,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver,
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {
@@ -142,7 +156,15 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 			e.Host = a.Charge.Host
 		}
 	}
-	if len(in.Types) > 0 && !slices.Contains(in.Types, ev.Type) {
+	switch {
+	case ev.Unreadable != nil:
+		// Whatever events { types } and mismatch say: the money is at risk all the same, and there is nothing to compare. What it
+		// would do to its charge is not known.
+		e.State, e.Reasons = ledger.Held, []string{ledger.ReasonUnreadable}
+		e.Change, e.Payment, e.Refund, e.Deliver = nil, nil, nil, false
+	case a.NoApp:
+		e.State, e.Reasons = ledger.Filtered, []string{ledger.ReasonNoApp}
+	case len(in.Types) > 0 && !slices.Contains(in.Types, ev.Type):
 		e.State, e.Reasons = ledger.Filtered, []string{ledger.ReasonType}
 	}
 	return e
@@ -164,7 +186,7 @@ func orderNo(a Arrival) string {
 
 // rank is an event's place in the life of a payment: money comes before it goes back.
 func rank(eventType string) int {
-	if strings.HasPrefix(eventType, "refund.") || eventType == "order.refunded" {
+	if strings.HasPrefix(eventType, "refund.") || strings.HasPrefix(eventType, "order_refund.") || eventType == "order.refunded" {
 		return 1
 	}
 	return 0
@@ -174,7 +196,7 @@ func rank(eventType string) int {
 func change(ev *pingpp.Event) *ledger.ChargeChange {
 	switch {
 	case isPayment(ev):
-		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev)}
+		return &ledger.ChargeChange{Paid: true, TimePaid: timePaid(ev), Reversed: ev.Charge.Reversed}
 	case ev.Type == "refund.succeeded" && ev.Refund != nil && (ev.Refund.Succeed || ev.Refund.Status == "succeeded"):
 		return &ledger.ChargeChange{Refund: ev.Refund.Amount}
 	}

@@ -51,7 +51,7 @@ func TestIntake(t *testing.T) {
 		{name: "unknown charge with our metadata", kind: "charge.succeeded", object: named, orderNo: "o1", number: "o1x7", chargeID: "ch_1", host: "hook.example.com", state: ledger.Pending, paid: true},
 		{name: "a stranger's charge", kind: "charge.succeeded", object: charge, orderNo: "o1x7", number: "o1x7", chargeID: "ch_1", host: "hook.example.com", state: ledger.Pending, paid: true},
 		{name: "the caller knows better", kind: "charge.succeeded", object: charge, charge: ours, override: "o9", orderNo: "o9", number: "o1x7", chargeID: "ch_1", host: "pay.example.com", state: ledger.Pending, paid: true},
-		{name: "says succeeded but is unpaid", kind: "charge.succeeded", object: strings.Replace(charge, `"paid":true`, `"paid":false`, 1), charge: ours, orderNo: "o1", number: "o1x7", chargeID: "ch_1", host: "pay.example.com", state: ledger.Pending},
+		{name: "says succeeded but is unpaid", kind: "charge.succeeded", object: strings.Replace(charge, `"paid":true`, `"paid":false`, 1), charge: ours, orderNo: "o1", number: "o1x7", chargeID: "ch_1", host: "pay.example.com", state: ledger.Held},
 		{name: "refund of our charge", kind: "refund.succeeded", object: refund, charge: ours, orderNo: "o1", number: "o1x7", chargeID: "ch_1", host: "pay.example.com", rank: 1, state: ledger.Pending, refunded: 40},
 		{name: "refund of an unseen charge", kind: "refund.succeeded", object: fmt.Sprintf(refundJSON, ""), charge: unseen, orderNo: "o1", number: "o1x7", chargeID: "ch_1", host: "hook.example.com", rank: 1, state: ledger.Pending, refunded: 40},
 		{name: "order", kind: "order.succeeded", object: orderJSON, orderNo: "mo1", chargeID: "ch_1", host: "hook.example.com", state: ledger.Pending},
@@ -89,6 +89,9 @@ func TestIntake(t *testing.T) {
 			}
 			if string(e.Body) != string(a.Event.Raw) || !e.Created.Equal(time.Unix(1790000001, 0)) || !e.Received.Equal(now) {
 				t.Errorf("body %q, created %s, received %s", e.Body, e.Created, e.Received)
+			}
+			if tt.state == ledger.Held && (len(e.Reasons) != 1 || e.Reasons[0] != ledger.ReasonUnreadable) {
+				t.Errorf("reasons %q", e.Reasons)
 			}
 			if tt.state == ledger.Filtered && (len(e.Reasons) != 1 || e.Reasons[0] != ledger.ReasonType) {
 				t.Errorf("reasons %q", e.Reasons)

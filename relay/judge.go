@@ -27,8 +27,8 @@ func (v verdict) ok() bool { return v.why == "" }
 func refused(format string, args ...any) verdict { return verdict{why: fmt.Sprintf(format, args...)} }
 
 // judge decides about an answer by its status, its header and the first bytes of its body. A receipt is a 2xx that is not
-// an HTML page, since login and error pages come with 200 too; where expect is set, the body must also be that text.
-func judge(status int, h http.Header, body []byte, expect string) verdict {
+// an HTML page, since login and error pages come with 200 too, nor PHP's error message; what is expected besides is checked last.
+func judge(status int, h http.Header, body []byte, expect Expect) verdict {
 	switch {
 	case status < 100 || status == 499:
 		return refused("the request was broken off before your backend answered")
@@ -38,7 +38,7 @@ func judge(status int, h http.Header, body []byte, expect string) verdict {
 		return refused("your backend answered %d%s", status, hint(status))
 	}
 	if enc := strings.TrimSpace(h.Get("Content-Encoding")); enc != "" && !strings.EqualFold(enc, "identity") && len(body) > 0 {
-		return refused("your backend answered %d but compressed its answer, which was asked for plain; so it cannot be checked", status)
+		return refused("your backend answered %d but compressed its answer, which was asked for plain, in a way that cannot be unpacked; so it cannot be checked", status)
 	}
 	text := bytes.TrimLeftFunc(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), unicode.IsSpace)
 	if isPage(text) {
@@ -51,10 +51,7 @@ func judge(status int, h http.Header, body []byte, expect string) verdict {
 	if isPHPError(text) {
 		return refused("your backend answered %d with a PHP error message", status)
 	}
-	if expect != "" && !strings.EqualFold(string(bytes.TrimSpace(text)), strings.TrimSpace(expect)) {
-		return refused("your backend answered %d but not %q", status, strings.TrimSpace(expect))
-	}
-	return verdict{}
+	return expect.check(status, text)
 }
 
 func judgeRedirect(status int, h http.Header) verdict {
@@ -134,14 +131,42 @@ func skipProlog(text []byte) ([]byte, bool) {
 	return text, false
 }
 
-// isPHPError recognises the form in which PHP prints what ended a script, with status 200, where display_errors is on.
+// phpErrors are the words with which PHP prints what ended a script.
+var phpErrors = []string{"fatal error", "parse error", "recoverable fatal error", "catchable fatal error", "uncaught"}
+
+// isPHPError recognises the form in which PHP prints, with status 200, what ended a script, where display_errors is on: at the start of a
+// line, since warnings or the answer itself may stand before it; in HTML or not.
 func isPHPError(text []byte) bool {
-	rest := text
-	for _, tag := range []string{"<br />", "<b>"} {
-		rest = bytes.TrimLeftFunc(bytes.TrimPrefix(rest, []byte(tag)), unicode.IsSpace)
+	for line := range bytes.SplitSeq(bytes.ReplaceAll(text, []byte("\r"), []byte("\n")), []byte("\n")) {
+		line = afterMarkup(line)
+		for _, words := range phpErrors {
+			if len(line) < len(words) || !bytes.EqualFold(line[:len(words)], []byte(words)) {
+				continue
+			}
+			if next, _ := utf8.DecodeRune(line[len(words):]); !unicode.IsLetter(next) || next == utf8.RuneError {
+				return true
+			}
+		}
 	}
-	return len(rest) < len(text) &&
-		(bytes.HasPrefix(rest, []byte("Fatal error</b>")) || bytes.HasPrefix(rest, []byte("Parse error</b>")))
+	return false
+}
+
+// afterMarkup leaves out what stands before the words of a line: tags, PHP's name, and the mark that Xdebug draws.
+func afterMarkup(line []byte) []byte {
+	for {
+		line = bytes.TrimLeftFunc(line, unicode.IsSpace)
+		rest := line
+		if bytes.HasPrefix(line, []byte("<")) {
+			if end := bytes.IndexByte(line, '>'); end > 0 {
+				rest = line[end+1:]
+			}
+		}
+		rest = bytes.TrimPrefix(bytes.TrimPrefix(rest, []byte("( ! )")), []byte("PHP "))
+		if len(rest) == len(line) {
+			return line
+		}
+		line = rest
+	}
 }
 
 // title returns the text of a page's title, "" if it has none in the bytes at hand.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,7 +26,25 @@ func TestJudgePages(t *testing.T) {
 		{"<script>location='/login'</script>", true},
 		{"<br />\n<b>Fatal error</b>:  Uncaught Error", true},
 		{"<b>Parse error</b>: syntax error", true},
+		{"Fatal error: Uncaught Error: Call to undefined function pay() in /www/pay.php:3", true},
+		{"PHP Fatal error:  Uncaught Exception", true},
+		{"\nParse error: syntax error, unexpected end of file in /www/pay.php on line 9\n", true},
+		{"Recoverable fatal error: Object of class X", true},
+		{"Catchable fatal error: Argument 1", true},
+		{"<br />\n<b>Warning</b>:  x in <b>/www/pay.php</b> on line <b>3</b><br />\n<br />\n<b>Fatal error</b>:  Uncaught Error", true},
+		{"\nWarning: x in /www/pay.php on line 3\n\nFatal error: Uncaught Error", true},
+		{"success\n<br />\n<b>Fatal error</b>:  Maximum execution time of 30 seconds exceeded", true},
+		{"{\"code\":0}\r\nFatal error: Allowed memory size of 134217728 bytes exhausted", true},
+		{"Uncaught Error: Class 'Order' not found", true},
+		{"<br />\n<font size='1'><table class='xdebug-error xe-uncaught-exception' dir='ltr'>\n<tr><th align='left' bgcolor='#f57900' colspan=\"5\"><span>( ! )</span> Fatal error: Uncaught", true},
+		{"<pre>Fatal error", true},
+		{"FATAL ERROR", true},
 		{"<br />\n<b>Notice</b>: Undefined index\nsuccess", false},
+		{"{\n  \"message\": \"Fatal error\",\n  \"Uncaught\": 0\n}", false},
+		{"no Fatal error", false},
+		{"success, Fatal error: none", false},
+		{"Uncaughtable", false},
+		{"Warning: Uncaught", false},
 		{"", false},
 		{"<", false},
 		{"<!--", false},
@@ -37,10 +56,10 @@ func TestJudgePages(t *testing.T) {
 		{"<headline>", false},
 		{"success <html>", false},
 		{`{"html":"<html>"}`, false},
-		{"Fatal error", false},
+		{"Fatal error", true},
 	}
 	for _, tt := range tests {
-		if v := judge(200, nil, []byte(tt.body), ""); v.ok() == tt.page {
+		if v := judge(200, nil, []byte(tt.body), Expect{}); v.ok() == tt.page {
 			t.Errorf("%q: %+v", tt.body, v)
 		}
 	}
@@ -49,7 +68,7 @@ func TestJudgePages(t *testing.T) {
 func TestJudgeStatuses(t *testing.T) {
 	for status := range 1000 {
 		want := status >= 200 && status <= 299
-		if v := judge(status, nil, []byte("success"), "success"); v.ok() != want {
+		if v := judge(status, nil, []byte("success"), Expect{Body: "success"}); v.ok() != want {
 			t.Errorf("%d: %+v", status, v)
 		}
 	}
@@ -65,7 +84,7 @@ func TestJudgeRedirects(t *testing.T) {
 		"/" + strings.Repeat("a", 999):        "answered 302 to /" + strings.Repeat("a", 199) + " (a",
 	}
 	for location, want := range tests {
-		v := judge(302, http.Header{"Location": {location}}, nil, "")
+		v := judge(302, http.Header{"Location": {location}}, nil, Expect{})
 		if v.ok() || !strings.Contains(v.why, want) {
 			t.Errorf("%q: %q", location, v.why)
 		}
@@ -92,6 +111,9 @@ func TestPrintable(t *testing.T) {
 // What counts as delivered is never tried again, so the judgement must not be talked into it.
 func FuzzJudge(f *testing.F) {
 	f.Add(200, "", "", "success", "success")
+	f.Add(200, "", "", "success\nFatal error: x", "")
+	f.Add(200, "", "", "<xml><return_code><![CDATA[SUCCESS]]></return_code><result_code>FAIL</result_code></xml>", "success")
+	f.Add(200, "", "", `{"code":0,"a":{"b":"ok"}}`, "0")
 	f.Add(200, "", "", "\xef\xbb\xbf <!DOCTYPE html><title>Log in</title>", "")
 	f.Add(302, "/login?x=1", "", "<html>", "")
 	f.Add(200, "", "gzip", "\x1f\x8b", "")
@@ -100,8 +122,13 @@ func FuzzJudge(f *testing.F) {
 	f.Add(503, ":", "", "", "")
 	f.Fuzz(func(t *testing.T, status int, location, encoding, body, expect string) {
 		h := http.Header{"Location": {location}, "Content-Encoding": {encoding}}
-		v := judge(status, h, []byte(body), expect)
-		for _, s := range []string{v.why, v.detail} {
+		v := judge(status, h, []byte(body), Expect{Body: expect})
+		member := judge(status, h, []byte(body), Expect{Path: "code", Values: []string{expect}})
+		var answer map[string]any
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(body, "\xef\xbb\xbf")), &answer); member.ok() && (err != nil || answer["code"] == nil && !strings.EqualFold(strings.TrimSpace(expect), "null")) {
+			t.Errorf("%q has a code that is %q", body, expect)
+		}
+		for _, s := range []string{v.why, v.detail, member.detail} {
 			if strings.ContainsAny(s, "\r\n\x00\x1b") {
 				t.Errorf("unprintable diagnosis %q", s)
 			}
@@ -116,7 +143,7 @@ func FuzzJudge(f *testing.F) {
 		if status < 200 || status > 299 || strings.HasPrefix(text, "<html>") || strings.HasPrefix(text, "<!doctype html") {
 			t.Errorf("%d %q counts as delivered", status, body)
 		}
-		if want := strings.TrimSpace(expect); expect != "" && !strings.EqualFold(strings.TrimSpace(strings.TrimPrefix(body, "\xef\xbb\xbf")), want) {
+		if want := strings.ToLower(strings.TrimSpace(expect)); expect != "" && utf8.ValidString(want) && !strings.ContainsAny(body, "\\&") && !strings.Contains(text, want) {
 			t.Errorf("%q counts as %q", body, expect)
 		}
 	})

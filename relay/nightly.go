@@ -151,7 +151,7 @@ func (n *nightly) report(s *Sweep) {
 	if s.Cut {
 		message = "day compared with Ping++, but not whole: it has more charges than can be compared"
 	}
-	log(message, zap.String("date", s.Date), zap.Int("at_pingpp", s.AtPingpp), zap.Int("in_ledger", s.InLedger), zap.Int("recovered", s.Recovered),
+	log(message, zap.String("date", s.Date), zap.Int("at_pingpp", s.AtPingpp), zap.Int("in_ledger", s.InLedger), zap.Int("recovered", s.Recovered), zap.Int("returned", s.Returned),
 		zap.Int("only_there", len(s.OnlyThere)), zap.Int("only_here", len(s.OnlyHere)), zap.Int("differ", len(s.Differ)), zap.Bool("cut", s.Cut))
 }
 

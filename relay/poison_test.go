@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,7 +36,7 @@ func untilDead(t *testing.T, l ledger.Ledger, c *clock, id string, most int) (*l
 }
 
 // A lone event that a server in front of the backend answers in the backend's place, or that never gets an answer, is dead by its
-// schedule like any other, and its order goes on.
+// schedule like any other, and its order goes on: only its refund, of which the backend is not to hear before the payment, waits for the replay.
 func TestPoisonAlone(t *testing.T) {
 	for name, poison := range map[string]http.HandlerFunc{
 		"502":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
@@ -46,12 +47,17 @@ func TestPoisonAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, c := newLedger(t), newClock()
+			var cured atomic.Bool
 			b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("Webhook-Id") == "evt_poison" {
+				if r.Header.Get("Webhook-Id") == "evt_poison" && !cured.Load() {
 					poison(w, r)
 				}
 			})
 			record(t, l, newEvent("evt_poison", c.Now()))
+			next := newEvent("evt_next", c.Now().Add(time.Second))
+			next.Type, next.ObjectID, next.OrderNo, next.Lane = "order.succeeded", "or_1", "orderevt_poison", "orderevt_poison"
+			next.Change, next.Payment = nil, nil
+			record(t, l, next)
 			refund := newEvent("evt_refund", c.Now())
 			refund.Type, refund.ObjectID, refund.ChargeID = "refund.succeeded", "re_1", "ch_evt_poison"
 			refund.OrderNo, refund.Lane, refund.Rank = "orderevt_poison", "orderevt_poison", 1
@@ -67,7 +73,18 @@ func TestPoisonAlone(t *testing.T) {
 			if after := c.Now().Sub(began); after > 4*24*time.Hour {
 				t.Errorf("dead after %s", after)
 			}
+			waitDelivered(t, l, "evt_next")
+			if e, ds := load(t, l, "evt_refund"); e.State != ledger.Filtered || len(ds) != 0 {
+				t.Errorf("the refund of a dead payment is %s after %d attempts", e.State, len(ds))
+			}
+			cured.Store(true)
+			if err := l.Decide(context.Background(), ledger.Decision{Scope: scope, EventID: "evt_poison", Action: ledger.ActionReplay, Now: c.Now(), By: "test"}); err != nil {
+				t.Fatal(err)
+			}
 			waitDelivered(t, l, "evt_refund")
+			if e, _ := load(t, l, "evt_poison"); e.State != ledger.Delivered {
+				t.Errorf("the refund came first: its payment is %s", e.State)
+			}
 		})
 	}
 }

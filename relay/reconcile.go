@@ -23,9 +23,6 @@ const (
 	DefaultUntil = 24 * time.Hour
 )
 
-// ReverseAfter is how old a charge has to be before it is reversed: WeChat wants it left alone for a while.
-const ReverseAfter = time.Minute
-
 // askEvery is the time between two look-ups of one charge that somebody waits for.
 const askEvery = 5 * time.Second
 
@@ -134,8 +131,8 @@ func (r *Reconciler) Ask(ctx context.Context, chargeID string) error {
 	return r.lookUp(ctx, l, c)
 }
 
-// Recover looks a charge up, whether we know it or not, and accepts its payment if it is paid: a refund has come, and the backend
-// should hear of the payment first.
+// Recover looks a charge up, whether we know it or not, and accepts its payment if it is paid, and what went back since: a refund has come, and
+// the backend should hear of the payment first.
 func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
 	if err := soon(ctx, r.cfg.Questions.refunds); err != nil {
 		return err
@@ -155,12 +152,7 @@ func (r *Reconciler) Recover(ctx context.Context, chargeID string) error {
 	if !found.Paid {
 		return nil
 	}
-	a := Arrival{Event: paidEvent(found, r.cfg.Now()), Charge: ours, Source: ledger.Query}
-	if ours != nil {
-		a.Host = ours.Host
-	}
-	_, err = r.cfg.Intake.Accept(ctx, a)
-	return err
+	return r.learn(ctx, l, ours, found, false)
 }
 
 func (r *Reconciler) mayAsk(chargeID string) bool {
@@ -205,24 +197,25 @@ func (r *Reconciler) lookUp(ctx context.Context, l ledger.Ledger, c *ledger.Char
 
 func (r *Reconciler) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (result string, err error) {
 	found, err := r.cfg.Pingpp.GetCharge(ctx, c.ID)
-	if err == nil && !found.Paid && !found.Reversed && c.Superseded && r.mayReverse(c) {
-		found, err = r.reverse(ctx, c)
+	tried := err == nil && !found.Paid && !found.Reversed && r.mayReverse(c)
+	refusal := err
+	if tried {
+		found, refusal, err = r.reverse(ctx, c)
 	}
 	if err != nil {
-		return "error", errors.Join(err, l.Queried(ctx, ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.nextAfterError(c)}))
+		return "error", errors.Join(err, l.Queried(ctx, ledger.Queried{
+			Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.nextReversal(c, r.nextAfterError(c), refusal), Superseded: c.Superseded,
+		}))
 	}
-	return r.conclude(ctx, l, c, found)
+	return r.conclude(ctx, l, c, found, refusal, tried && found.Reversed)
 }
 
-// conclude records what Ping++ says about a charge, and when to ask for it again.
-func (r *Reconciler) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Charge, found *pingpp.Charge) (result string, err error) {
-	done := ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.next(c)}
+// conclude records what Ping++ says about a charge, and when to ask for it again. refusal says why a reversal failed, made that one did not.
+func (r *Reconciler) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Charge, found *pingpp.Charge, refusal error, made bool) (result string, err error) {
+	done := ledger.Queried{Scope: r.cfg.Scope, ChargeID: c.ID, Next: r.nextReversal(c, r.next(c), refusal), Superseded: c.Superseded}
 	switch {
 	case found.Paid:
-		_, err := r.cfg.Intake.Accept(ctx, Arrival{
-			Event: paidEvent(found, r.cfg.Now()), Charge: c, OrderNo: c.OrderNo, Source: ledger.Query, Host: c.Host,
-		})
-		if err != nil {
+		if err := r.recordEnd(ctx, l, c, found, made); err != nil {
 			done.Next = r.nextAfterError(c)
 			return "error", errors.Join(err, l.Queried(ctx, done))
 		}
@@ -233,23 +226,6 @@ func (r *Reconciler) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Ch
 		return "reversed", l.Queried(ctx, done)
 	}
 	return "unpaid", l.Queried(ctx, done)
-}
-
-func (r *Reconciler) mayReverse(c *ledger.Charge) bool {
-	now := r.cfg.Now()
-	return now.Sub(c.Created) >= ReverseAfter && now.Before(c.Lapses())
-}
-
-// reverse takes a superseded charge out of the user's hands. Where that fails it may have been paid at this moment, so the
-// charge is read again.
-func (r *Reconciler) reverse(ctx context.Context, c *ledger.Charge) (*pingpp.Charge, error) {
-	found, err := r.cfg.Pingpp.ReverseCharge(ctx, c.ID)
-	if err == nil {
-		r.cfg.Logger.Info("superseded charge reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
-		return found, nil
-	}
-	r.cfg.Logger.Info("a superseded charge could not be reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.Error(err))
-	return r.cfg.Pingpp.GetCharge(ctx, c.ID)
 }
 
 // paidEvent is the event that Ping++ would have sent, made of what it answered.

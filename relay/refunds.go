@@ -163,7 +163,7 @@ func (r *Reconciler) LearnRefunds(ctx context.Context, l ledger.Ledger, chargeID
 	of := &ledger.Refund{ChargeID: chargeID, OrderNo: orderNo}
 	var failed error
 	_, err := r.searchRefunds(ctx, of, func(found *pingpp.Refund) bool {
-		if found.Succeed {
+		if found.Succeed && !arriving(ctx).is(found) {
 			failed = r.acceptRefund(ctx, l, of, refundEvent(found, r.live(), r.cfg.Now()))
 		}
 		return failed != nil

@@ -41,7 +41,7 @@ type Config struct {
 	Secrets []Secret // sign every attempt; two while rotating, the backend may know either
 	Token   string   // sent as X-Pay-Token; empty: not sent
 
-	Expect      string          // the body of a receipt, compared without case and surrounding white space; empty: any that is not an HTML page
+	Expect      Expect          // what a receipt says; zero: anything that is neither an HTML page nor PHP's error message
 	Timeout     time.Duration   // for one attempt, answer included; 15s
 	Retry       []time.Duration // gaps between attempts, ±20 %; nil: DefaultRetry; after the last one the event is dead
 	Concurrency int             // deliveries at one time; 16

@@ -80,7 +80,8 @@ func mismatch(reasons []string) string {
 	var checks []string
 	for _, reason := range reasons {
 		switch reason {
-		case ledger.ReasonAmount, ledger.ReasonCurrency, ledger.ReasonSuperseded, ledger.ReasonPaidTwice:
+		case ledger.ReasonAmount, ledger.ReasonCurrency, ledger.ReasonSuperseded, ledger.ReasonPaidTwice, ledger.ReasonReversed, ledger.ReasonRefunded,
+			ledger.ReasonUnreadable:
 			checks = append(checks, reason)
 		}
 	}

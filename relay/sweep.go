@@ -28,6 +28,7 @@ type Sweep struct {
 	AtPingpp  int    `json:"at_pingpp"`  // charges that Ping++ lists
 	InLedger  int    `json:"in_ledger"`  // charges that the ledger has
 	Recovered int    `json:"recovered"`  // payments that only Ping++ knew, now recorded and queued
+	Returned  int    `json:"returned"`   // charges of which only Ping++ knew that money went back, by refund or reversal, now recorded
 	OnlyThere []Item `json:"only_there"` // charges that the ledger does not know: made elsewhere, or lost with an answer
 	OnlyHere  []Item `json:"only_here"`  // charges that Ping++ does not list
 	Differ    []Item `json:"differ"`     // charges whose amount, or money refunded, is not the same
@@ -130,6 +131,10 @@ func (r *Reconciler) ours(ctx context.Context, l ledger.Ledger, s *Sweep, from, 
 
 // compare looks at one charge of Ping++'s list beside ours, which is nil when the ledger does not have it.
 func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge, found *pingpp.Charge) error {
+	l, err := r.cfg.Ledger(ctx)
+	if err != nil {
+		return err
+	}
 	item := Item{Charge: found.ID, OrderNo: found.OrderNo, Amount: found.Amount, Paid: found.Paid}
 	if merchant := found.Metadata[metaOrderNo]; merchant != "" {
 		item.OrderNo = merchant
@@ -139,15 +144,15 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		s.OnlyThere = append(s.OnlyThere, item)
 		return nil
 	case found.Paid && !ours.Paid:
-		_, err := r.cfg.Intake.Accept(ctx, Arrival{
-			Event: paidEvent(found, r.cfg.Now()), Charge: ours, OrderNo: ours.OrderNo, Source: ledger.Query, Host: ours.Host,
-		})
-		if err != nil {
+		if err := r.learn(ctx, l, ours, found, false); err != nil {
 			return err
 		}
 		s.Recovered++
 	case ours.Paid && !found.Paid:
 		item.What = "paid here, not at Ping++"
+	}
+	if ours, err = r.compareReturned(ctx, l, s, ours, found); err != nil {
+		return err
 	}
 	if found.Amount != ours.Amount {
 		item.What = fmt.Sprintf("amount %d here, %d at Ping++", ours.Amount, found.Amount)
@@ -158,4 +163,27 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		s.Differ = append(s.Differ, item)
 	}
 	return nil
+}
+
+// compareReturned records what only Ping++ knows of money that went back, and returns our charge as it stands then.
+func (r *Reconciler) compareReturned(ctx context.Context, l ledger.Ledger, s *Sweep, ours *ledger.Charge, found *pingpp.Charge) (*ledger.Charge, error) {
+	ours, err := l.Charge(ctx, r.cfg.Scope, ours.ID) // a payment that was just learned may have brought its refunds
+	if err != nil {
+		return nil, err
+	}
+	before := *ours
+	if found.Reversed && !ours.Reversed {
+		if err := l.Queried(ctx, ledger.Queried{Scope: r.cfg.Scope, ChargeID: ours.ID, Reversed: true, At: r.cfg.Now()}); err != nil {
+			return nil, err
+		}
+	}
+	if ours.Paid && found.AmountRefunded > ours.AmountRefunded {
+		if err := r.LearnRefunds(ctx, l, ours.ID, ours.OrderNo); err != nil {
+			return nil, fmt.Errorf("listing the refunds of charge %s: %w", ours.ID, err)
+		}
+	}
+	if ours, err = l.Charge(ctx, r.cfg.Scope, ours.ID); err == nil && (ours.Reversed != before.Reversed || ours.AmountRefunded != before.AmountRefunded) {
+		s.Returned++
+	}
+	return ours, err
 }

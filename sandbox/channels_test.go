@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // extras is what each channel's extra has to hold.
@@ -212,6 +213,7 @@ func TestReversibleChannels(t *testing.T) {
 	b := start(t, Config{})
 	for channel, status := range map[string]int{"wx_pub_qr": 200, "alipay_qr": 200, "upacp_wap": 200, "alipay_wap": 400, "jdpay_wap": 400} {
 		id := b.create("R"+b.random(digits, 12), "channel", channel, "extra", extraOf(channel)).id()
+		b.clock.Add(time.Minute)
 		if a := b.api("POST", "/v1/charges/"+id+"/reverse", "{}"); a.status != status {
 			t.Errorf("%s: %d %s", channel, a.status, a.body)
 		}

@@ -186,27 +186,6 @@ func (s *Sandbox) getCharge(id string, live bool) (any, *apiError) {
 	return c.shown(s.cfg.Now()), nil
 }
 
-// reverseCharge answers POST /v1/charges/{id}/reverse. What the body says is no matter: Ping++'s own SDKs send nothing, {}
-// or []. Only unpaid charges are reversed, and not those of every channel.
-func (s *Sandbox) reverseCharge(id string, live bool) (any, *apiError) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, refusal := s.findCharge(id, live)
-	switch {
-	case refusal != nil:
-		return nil, refusal
-	case c.Paid:
-		return nil, badStatus("charge_unexpected_status", "charge 已支付，渠道 "+c.Channel+" 不能撤销。", "The charge is paid: the channel "+c.Channel+" cannot reverse it.")
-	case c.Reversed:
-		return nil, badStatus("charge_closed", "charge 已撤销。", "The charge is already reversed.")
-	case !channels[c.Channel].reversible:
-		return nil, badParam("channel", "渠道 "+c.Channel+" 不支持撤销。", "The channel "+c.Channel+" does not support reversing.")
-	}
-	c.Reversed = true
-	s.log.Info("charge reversed", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
-	return c.shown(s.cfg.Now()), nil
-}
-
 // Errors of Pay, for errors.Is.
 var (
 	ErrUnknownCharge  = errors.New("no such charge")

@@ -314,6 +314,7 @@ func TestReverse(t *testing.T) {
 	for i, body := range []string{"", "{}", "[]"} { // Go's, Node's and PHP's
 		orderNo := fmt.Sprint("A100", i)
 		id := b.create(orderNo).id()
+		b.clock.Add(time.Minute)
 		a := b.api("POST", "/v1/charges/"+id+"/reverse", body)
 		if a.status != 200 || a.id() != id || a.field("reversed") != true || a.field("paid") != false || !strings.Contains(string(a.body), `"credential":{}`) || memberNames(t, a.body) != chargeFields {
 			t.Errorf("%q: %d %s", body, a.status, a.body)
@@ -339,6 +340,7 @@ func TestReverse(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := b.create("P2").id()
+	b.clock.Add(time.Minute)
 	b.api("POST", "/v1/charges/"+again+"/reverse", "{}")
 	for _, c := range []struct {
 		id, code, param string

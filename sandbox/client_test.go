@@ -28,8 +28,8 @@ func TestOwnClient(t *testing.T) {
 	ctx := t.Context()
 	create := func(orderNo string) *pingpp.Charge {
 		t.Helper()
-		ch, err := cl.CreateCharge(ctx, &pingpp.ChargeParams{OrderNo: orderNo, Channel: "wx_lite", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1",
-			Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oUser"}})
+		ch, err := cl.CreateCharge(ctx, &pingpp.ChargeParams{OrderNo: orderNo, Channel: "alipay_qr", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1",
+			Subject: "s", Body: "b"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,7 +36,7 @@ func TestAPIFaults(t *testing.T) {
 			return b.try(b.request("POST", "/v1/charges", b.order("F"+b.random(alnum, 12)), "Authorization", "Bearer "+b.TestKey()))
 		},
 		"reverse_charge": func() (answer, error) {
-			return test("POST", "/v1/charges/"+b.create("F"+b.random(alnum, 12)).id()+"/reverse", "{}")()
+			return test("POST", "/v1/charges/"+b.create("F"+b.random(alnum, 12), "channel", "alipay_qr", "extra", extraOf("alipay_qr")).id()+"/reverse", "{}")()
 		},
 		"create_refund": func() (answer, error) {
 			return test("POST", "/v1/charges/"+b.paid("F"+b.random(alnum, 12))+"/refunds", `{"description":"x"}`)()
@@ -162,7 +162,7 @@ func TestWrongRefundAndEvent(t *testing.T) {
 	id := b.paid("A1001")
 	event := b.State(1).Events[0].ID
 	refund := b.refunded(id, `{"description":"x","amount":1}`)
-	unpaid := b.create("A1002").id()
+	unpaid := b.create("A1002", "channel", "alipay_qr", "extra", extraOf("alipay_qr")).id()
 	for _, c := range []struct {
 		on, fault, method, path, fields string
 		right                           answer

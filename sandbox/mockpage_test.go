@@ -86,6 +86,7 @@ func TestMockPageRefuses(t *testing.T) {
 		t.Errorf("%v", link)
 	}
 	reversed := b.create("M1000004").id()
+	b.clock.Add(time.Minute)
 	if got := b.api("POST", "/v1/charges/"+reversed+"/reverse", ""); got.status != 200 {
 		t.Fatalf("%s", got.body)
 	}

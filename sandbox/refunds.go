@@ -179,6 +179,9 @@ func (c *charge) refundable(amount int64, now time.Time) (int64, *apiError) {
 	if !c.Paid {
 		return 0, badStatus("charge_unexpected_status", "charge 未支付，不能退款。", "The charge is not paid and cannot be refunded.")
 	}
+	if c.Reversed {
+		return 0, badStatus("charge_unexpected_status", "charge 已撤销，不能退款。", "The charge is reversed and cannot be refunded.")
+	}
 	if now.Sub(time.Unix(*c.TimePaid, 0)) > refundWithin {
 		return 0, badParam("Refund_time", "超出渠道 "+c.Channel+" 的退款期限。", "Too late for a refund through the channel "+c.Channel+".")
 	}

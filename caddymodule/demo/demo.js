@@ -110,7 +110,7 @@
 		if (await answer.text() !== 'success') throw new Error(`/notify/charges: ${answer.status}`);
 		for (;;) {
 			const c = await call('GET', `/pay/charges/${charge.id}?wait=25s&client=success`);
-			if (!c.paid) continue;
+			if (!c.paid && !c.order_paid) continue;
 			light('client_confirmed', `GET /pay/charges/${c.id} → ${c.status}`);
 			return at('done');
 		}

@@ -29,6 +29,8 @@ typedef Event {
 };
 Event ev[4];
 byte payment = NONE; /* the event that had the payment's effect */
+bool claimed;        /* that event was leased once, or a person has made it pending: it may have been sent */
+bool heard;          /* that event was delivered once */
 bool unpaid;         /* the refund is filtered with ReasonUnpaid */
 
 /* ---- the world ---- */
@@ -48,9 +50,11 @@ byte decisions; /* of a person */
 bool acked[4];         /* Ping++ was answered 200 */
 bool receipt[2];       /* the backend has answered 2xx to what a relay is working on */
 byte announced = NONE; /* the webhook-id under which the backend first heard of the payment */
-bool passed;           /* the payment's event was delivered or dead at some time */
+bool passed;           /* the payment's event was delivered at some time */
 
-hidden byte lost, two_workers, two_ids, overtaken, unsaid, undone;
+bool turned_down;      /* a person has discarded the payment */
+
+hidden byte lost, two_workers, two_ids, overtaken, unsaid, undone, untold;
 
 /* promise fails with its own name: "assertion violated !(lost)". */
 inline promise(name, kept) {
@@ -77,12 +81,20 @@ inline forget() {
 	e = NONE
 }
 
-/* The backend gets the event. A refund comes after its payment has been dealt with, and a payment under one webhook-id. */
+/* The backend gets the event. A refund comes after its payment was delivered, and a payment under one webhook-id. */
 inline Send(e) {
 	promise(overtaken, e != REFUND || passed);
 	promise(two_ids, !isPayment(e) || announced == NONE || announced == e);
 	if
 	:: isPayment(e) -> announced = e
+	:: else
+	fi
+}
+
+/* The refund of a payment that is not delivered is not to be delivered either, unless somebody is at it. */
+inline withhold() {
+	if
+	:: waits(REFUND) && ev[REFUND].owner == NOBODY -> ev[REFUND].state = filtered; ev[REFUND].tries = 0; unpaid = true
 	:: else
 	fi
 }
@@ -97,6 +109,13 @@ inline lift() {
 
 /* ---- ledger.Events: each of these is one transaction ---- */
 
+#define unheard (ev[payment].state == dead && !heard)
+#ifdef DISCARD_UNDER_WAY
+#define unsent true
+#else
+#define unsent (!claimed)
+#endif
+
 inline Append(e) {
 	d_step {
 		if
@@ -109,13 +128,17 @@ inline Append(e) {
 			:: isPayment(e) ->
 				payment = e;
 				ev[e].state = (mismatch -> held : pending)
-			:: e == REFUND && payment != NONE && (ev[payment].state == held || ev[payment].state == discarded) ->
+			:: e == REFUND && payment != NONE && (ev[payment].state == held || ev[payment].state == discarded || unheard) ->
 				ev[e].state = filtered;
 				unpaid = true;
 				if
-				:: whole -> ev[payment].state = discarded
+				:: whole && ev[payment].state == held -> ev[payment].state = discarded
 				:: else
 				fi
+			:: e == REFUND && payment != NONE && whole && waits(payment) && unsent -> /* the money went back before anything was sent */
+				ev[payment].state = discarded;
+				ev[e].state = filtered;
+				unpaid = true
 			:: else -> ev[e].state = pending
 			fi
 		fi
@@ -137,6 +160,7 @@ inline Append(e) {
 inline Claim(e) {
 	d_step {
 		promise(overtaken, e != REFUND || !(waits(PAYMENT) || waits(QUERIED)));
+		claimed = claimed || isPayment(e);
 		ev[e].owner = w;
 		ev[e].live = true;
 		working[w] = e;
@@ -178,10 +202,11 @@ inline Settle(e) {
 			promise(unsaid, receipt[w]);
 			promise(two_ids, !isPayment(e) || ev[PAYMENT + QUERIED - e].state != delivered);
 			if
-			:: isPayment(e) && ev[e].state == discarded -> lift() /* while it was under way */
+			:: isPayment(e) && (ev[e].state == discarded || ev[e].state == dead) -> lift() /* while it was under way */
 			:: else
 			fi;
 			ev[e].state = delivered;
+			heard = heard || isPayment(e);
 			ev[e].tries = 0;
 			if
 			:: working[1-w] == e -> trust[1-w] = false
@@ -193,14 +218,22 @@ inline Settle(e) {
 			promise(undone, ev[e].state != delivered);
 			if
 			:: outcome == pending && ev[e].tries + 1 < TRIES -> ev[e].tries++
-			:: outcome == pending && ev[e].tries + 1 == TRIES -> ev[e].tries = 0; ev[e].state = dead
+			:: outcome == pending && ev[e].tries + 1 == TRIES ->
+				ev[e].tries = 0;
+				ev[e].state = dead;
+				if
+#ifndef DEAD_TELLS_REFUND
+				:: isPayment(e) && !heard -> withhold() /* the backend is not to hear of a refund before its payment */
+#endif
+				:: else
+				fi
 			:: outcome == absent
 			fi;
 			ev[e].owner = NOBODY;
 			ev[e].live = false
 		:: else
 		fi;
-		passed = passed || isPayment(e) && (ev[e].state == delivered || ev[e].state == dead);
+		passed = passed || isPayment(e) && ev[e].state == delivered;
 		forget()
 	}
 }
@@ -208,6 +241,7 @@ inline Settle(e) {
 /* A person releases a held payment, or has one delivered again. */
 inline Decide(e) {
 	d_step {
+		claimed = claimed || ev[e].state != held;
 		ev[e].state = pending;
 		lift()
 	}
@@ -217,10 +251,8 @@ inline Decide(e) {
 inline Discard(e) {
 	d_step {
 		ev[e].state = discarded;
-		if
-		:: waits(REFUND) && ev[REFUND].owner == NOBODY -> ev[REFUND].state = filtered; ev[REFUND].tries = 0; unpaid = true
-		:: else
-		fi
+		turned_down = true;
+		withhold()
 	}
 }
 
@@ -339,6 +371,7 @@ end:
 	:: atomic { gone(PAYMENT) || gone(REFUND) || gone(OTHER) -> lost = true; assert(!lost) }
 	:: atomic { timeout ->
 		promise(lost, payment != NONE && settled(payment)); /* also when no webhook ever came */
+		promise(untold, announced == NONE || turned_down || ev[payment].state != discarded); /* else its refund was not told */
 		promise(lost, !acked[PAYMENT] || settled(PAYMENT));
 		promise(lost, !acked[REFUND] || settled(REFUND));
 		promise(lost, !acked[OTHER] || settled(OTHER));
@@ -360,7 +393,8 @@ init {
 	byte second = REFUND;
 	atomic {
 		if
-		:: mismatch = false
+		:: mismatch = false; whole = false
+		:: mismatch = false; whole = true
 		:: mismatch = true; whole = false
 		:: mismatch = true; whole = true
 		fi;

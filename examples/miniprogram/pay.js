@@ -56,7 +56,8 @@ function freshCode() {
 }
 
 // payOrder takes an order from its number to the server's word about it. It resolves to {result, charge, message}:
-//   paid, refunded, reversed, expired, held   what the server says (held: paid, and a person at the shop looks at it)
+//   paid, refunded, reversed, expired, held   what the server says (held: paid, and a person at the shop looks at it; paid also
+//   when another payment of the order succeeded: charge.paid says whether it was this one)
 //   cancelled   the user closed the pay sheet      failed   WeChat refused; message says why      left   stopped() said so
 // It rejects with an error whose code is one of the server's (order_not_found, …) or "network", and whose message can be
 // shown. After that, or when the user comes back later, call it again with the same number: nobody pays twice.
@@ -85,13 +86,13 @@ function openSheet(text) {
 async function confirm(id, seen, stopped) {
   if (seen.result !== 'success') {
     const charge = await ask(id, seen.result === 'cancel' ? '?client=cancel' : '?wait=5s&client=fail');
-    if (charge.status !== 'created') return { result: charge.status, charge };
+    if (over(charge)) return { result: over(charge), charge };
     return { result: seen.result === 'cancel' ? 'cancelled' : 'failed', charge, message: seen.message };
   }
   for (let lost = 0; !stopped();) {
     try {
       const charge = await ask(id, '?wait=25s&client=success');
-      if (charge.status !== 'created') return { result: charge.status, charge };
+      if (over(charge)) return { result: over(charge), charge };
       lost = 0;
       await pause(1000);
     } catch (err) {
@@ -101,6 +102,12 @@ async function confirm(id, seen, stopped) {
     }
   }
   return { result: 'left' };
+}
+
+// over is how it has ended; empty while it has not.
+function over(charge) {
+  if (charge.status !== 'created') return charge.status;
+  return charge.order_paid ? 'paid' : '';
 }
 
 async function ask(id, query) {

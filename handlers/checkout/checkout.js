@@ -67,6 +67,23 @@
 		}
 	}
 
+	// outcome is how it has ended for the payer of a charge; empty while it has not, or when he may try again.
+	const outcome = (c) => {
+		if (c.status === 'held') return 'held';
+		if (!c.order_paid) return '';
+		return c.paid ? 'paid' : 'other';
+	};
+
+	// end shows the outcome. Where another payment of the order succeeded, that may be one which this page has made.
+	async function end(c) {
+		let state = outcome(c);
+		for (const id of state === 'other' ? watched : []) {
+			const own = await call(`/charges/${id}`).catch(() => ({}));
+			if (['paid', 'held'].includes(outcome(own))) state = outcome(own);
+		}
+		if (!finished) finish(state);
+	}
+
 	// watch waits for a charge's end. Every charge that this page has made is watched: a code that was scanned before another
 	// channel was picked may still be paid.
 	async function watch(id) {
@@ -76,8 +93,7 @@
 			try {
 				const c = await call(`/charges/${id}?wait=25s`);
 				if (finished) return;
-				if (c.status === 'held') return finish('held');
-				if (c.paid) return finish('paid');
+				if (outcome(c)) return await end(c);
 				if (c.status !== 'created') {
 					watched.delete(id);
 					if (current && current.id === id && page.dataset.state === 'waiting') show('expired');
@@ -178,7 +194,10 @@
 			try {
 				await picture.decode();
 			} catch {
-				if (mine === turn) refuse({});
+				const now = await call(`/charges/${c.id}`).catch(() => ({})); // the order may have been paid just now
+				if (mine !== turn || finished) return;
+				if (outcome(now)) return end(now);
+				refuse({});
 				return;
 			}
 			if (mine !== turn || finished) return;
@@ -217,8 +236,7 @@
 		if (page.dataset.charge) { // an earlier attempt of this visitor: it may have been paid while the page was away
 			try {
 				const c = await call(`/charges/${page.dataset.charge}`);
-				if (c.status === 'held') return finish('held');
-				if (c.paid) return finish('paid');
+				if (outcome(c)) return await end(c);
 				if (c.status === 'created') watch(c.id);
 			} catch { /* it is only a chance to be quick */ }
 		}

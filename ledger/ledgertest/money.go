@@ -288,8 +288,9 @@ func testRefundOfHeld(t *testing.T, l ledger.Ledger) {
 
 func testReversalOfHeld(t *testing.T, l ledger.Ledger) {
 	hold(t, l)
+	equal(t, "under way", claim(t, l, "a", noon, at(9), 9), []string{"evt_first"})
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_first", Reversed: true, At: noon}))
-	wantEvent(t, l, "evt_first", ledger.Pending) // nobody decides about this one
+	wantEvent(t, l, "evt_first", ledger.Pending) // it is not recalled
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_held", Reversed: true, At: noon}))
 	wantEvent(t, l, "evt_held", ledger.Discarded, ledger.ReasonPaidTwice)
 	equal(t, "settled", getEvent(t, l, live, "evt_held").Settled, noon)

@@ -11,7 +11,7 @@ import (
 
 const (
 	chargeColumns = `order_no, number, state, coalesce(id, ''), channel, payer, payer_app, amount, currency, host, created,
-		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, queries, next_query, fingerprint,
+		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, hold, ` + undone + `, queries, next_query, fingerprint,
 		(SELECT raw FROM answers WHERE charge = seq)`
 	sqlCharge   = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND id = ?`
 	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
@@ -19,14 +19,19 @@ const (
 	// An event reported the charge under a number that was not the reserved one, so that it was taken for another's.
 	sqlForeign = `DELETE FROM charges WHERE scope = ? AND id = ? AND state = 'foreign'
 		RETURNING paid, time_paid, amount_paid, amount_refunded, reversed, payment, hold`
-	// Superseded stays as it is: when the answer is so late that the order has a newer charge, that one has set it.
+	// When the answer is so late that the order has a newer charge, that one has made this one superseded.
 	sqlCreated = `UPDATE charges SET state = 'created', reserved_until = 0, id = ?1, channel = ?2, payer = ?3, payer_app = ?4,
 		amount = ?5, currency = ?6, host = ?7, created = ?8, time_expire = ?9, amount_refunded = max(amount_refunded, ?10),
 		paid = max(paid, ?11), time_paid = CASE WHEN time_paid = 0 THEN ?12 ELSE time_paid END, reversed = max(reversed, ?13),
-		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?14 END, fingerprint = ?15 WHERE seq = ?16`
-	sqlAnswer    = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
-	sqlSupersede = `UPDATE charges SET superseded = 1 WHERE scope = ? AND order_no = ? AND seq < ? AND NOT paid AND NOT superseded
-		RETURNING coalesce(id, '')`
+		superseded = CASE WHEN paid OR ?11 THEN superseded ELSE max(superseded, ?14) END,
+		query_until = 0, next_query = CASE WHEN paid OR ?11 OR reversed OR ?13 THEN 0 ELSE ?15 END, fingerprint = ?16 WHERE seq = ?17`
+	sqlAnswer = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
+	// An attempt that becomes superseded is due at once: whoever looks it up reverses it as soon as the channel lets it. Of one that a request is
+	// deciding about nothing is said: Created does that.
+	sqlSupersede = `UPDATE charges SET superseded = 1, next_query = CASE WHEN state <> 'created' OR reversed THEN next_query
+			WHEN next_query = 0 THEN max(created, 1) ELSE min(next_query, max(created, 1)) END
+		WHERE scope = ? AND order_no = ? AND seq < ? AND seq <> ? AND state <> 'reserved' AND NOT paid AND NOT superseded RETURNING coalesce(id, '')`
+	sqlOrderPaid = `SELECT EXISTS (SELECT 1 FROM charges WHERE scope = ? AND order_no = ? AND seq <> ? AND paid AND NOT ` + undone + `)`
 
 	// Of two quotes the later counts, whatever another process's clock says while one of them holds the order.
 	sqlQuote = `INSERT INTO quotes (scope, order_no, amount, currency, closed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -59,12 +64,21 @@ func (t *tx) created(c *ledger.Charge) error {
 			return err
 		}
 	}
+	superseded, next := n.superseded, c.NextQuery
+	if !superseded {
+		if err := t.row(sqlOrderPaid, n.scope, n.orderNo, n.seq).Scan(&superseded); err != nil {
+			return err
+		}
+	}
+	if superseded {
+		next = c.Created
+	}
 	_, _, err = t.change(sqlCreated, c.ID, c.Channel, c.Payer, c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created),
-		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, millis(c.NextQuery), c.Fingerprint, n.seq)
+		millis(c.TimeExpire), c.AmountRefunded, c.Paid, millis(c.TimePaid), c.Reversed, superseded, millis(next), c.Fingerprint, n.seq)
 	if err != nil {
 		return err
 	}
-	c.Superseded = n.superseded
+	c.Superseded = superseded
 	if !n.superseded { // else the order has had a later quote
 		price := ledger.Quote{Amount: c.Amount, Currency: c.Currency, At: c.Quoted}
 		if price.At.IsZero() {
@@ -79,18 +93,22 @@ func (t *tx) created(c *ledger.Charge) error {
 			return err
 		}
 	}
-	rows, err := t.returning(sqlSupersede, n.scope, n.orderNo, n.seq)
-	err = each(rows, err, func(rows *sql.Rows) error {
+	t.touch(ledger.ChargeTopic(c.Scope, c.ID))
+	t.touch(ledger.OrderTopic(c.Scope, n.orderNo))
+	return t.supersede(c.Scope, n.scope, n.orderNo, n.seq, n.seq)
+}
+
+// supersede marks the unpaid attempts of an order that came before one, but for one.
+func (t *tx) supersede(s ledger.Scope, scope int64, orderNo string, before, but int64) error {
+	rows, err := t.returning(sqlSupersede, scope, orderNo, before, but)
+	return each(rows, err, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		if id != "" {
-			t.touch(ledger.ChargeTopic(c.Scope, id))
+			t.touch(ledger.ChargeTopic(s, id))
 		}
 		return err
 	})
-	t.touch(ledger.ChargeTopic(c.Scope, c.ID))
-	t.touch(ledger.OrderTopic(c.Scope, n.orderNo))
-	return err
 }
 
 // adopt gives what is known of a foreign charge to the attempt that turns out to be it.
@@ -160,11 +178,11 @@ func scanCharge(row interface{ Scan(...any) error }, scope ledger.Scope, before 
 	var held hold
 	err := row.Scan(append(before, &c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency,
 		&c.Host, &created, &timeExpire, &c.Superseded, &c.Paid, &timePaid, &c.AmountRefunded, &c.Reversed, &c.Client.Result, &clientAt,
-		&held, &c.Queries, &nextQuery, &c.Fingerprint, &c.Raw)...)
+		&held, &c.Undone, &c.Queries, &nextQuery, &c.Fingerprint, &c.Raw)...)
 	if err != nil {
 		return nil, err
 	}
 	c.Created, c.TimeExpire, c.TimePaid, c.Client.At = moment(created), moment(timeExpire), moment(timePaid), moment(clientAt)
-	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded
+	c.NextQuery, c.Held = moment(nextQuery), held == awaits || held == discarded || held == unread
 	return c, nil
 }

@@ -46,12 +46,14 @@ func checkQuickly(ctx context.Context, s *statements) error {
 }
 
 // Verify implements [ledger.Ledger]: it reads every page, and compares every index with its table, on a connection of its own. While it
-// reads, the -wal file grows.
+// reads, the -wal file grows. It is ended when the disk fails and the -wal file has to begin anew.
 func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 	if err := l.read(ctx, func(*reader) error { return nil }); err != nil { // closed, or gone
 		return nil, err
 	}
-	db := openDB(l.file, 1, url.Values{"_query_only": {"1"}})
+	ctx, done := l.pauses.takeLong(ctx)
+	defer done()
+	db := openDB(l.file, 1, "rw", url.Values{"_query_only": {"1"}})
 	defer db.Close()
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults))
 	err = each(rows, err, func(rows *sql.Rows) error {
@@ -64,6 +66,9 @@ func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 	})
 	if isCorrupt(err) { // so much that it cannot even be checked
 		return append(faults, err.Error()), nil
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errYield) {
+		err = errYield
 	}
 	return faults, l.wrap(err)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -12,4 +13,20 @@ func datasync(f *os.File) error {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}
+}
+
+// syncFolder writes the names in a folder to the disk.
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) {
+		return nil // one that we may not read is not one that we have made
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // a file system that cannot do it need not
+		return err
+	}
+	return nil
 }

@@ -66,6 +66,11 @@ func (t *tx) decide(d ledger.Decision, leases span) error {
 	if _, _, err := t.change(sqlAddAudit, e.seq, millis(d.Now), string(d.Action), string(e.state), d.By, d.Reason); err != nil {
 		return err
 	}
+	if !e.payment {
+		if e.payment, err = t.decideUnread(d, e); err != nil {
+			return err
+		}
+	}
 	switch {
 	case d.Action == ledger.ActionDiscard:
 		return t.discard(d, e)
@@ -111,7 +116,7 @@ func (t *tx) revive(d ledger.Decision, e decided) error {
 	}
 	// Why it was filtered is of no concern to the backend; which money check failed is.
 	reasons = slices.DeleteFunc(reasons, func(r string) bool {
-		return r == ledger.ReasonEffectSeen || r == ledger.ReasonType || r == ledger.ReasonUnpaid
+		return r == ledger.ReasonEffectSeen || r == ledger.ReasonType || r == ledger.ReasonUnpaid || r == ledger.ReasonNoApp
 	})
 	now := millis(d.Now)
 	if _, _, err := t.change(sqlPending, encodeReasons(reasons), d.Action == ledger.ActionReplay, now, e.seq); err != nil {
@@ -133,18 +138,23 @@ func (t *tx) lift(s ledger.Scope, e decided, now int64) error {
 	if err := t.setHold(s, e, notHeld); err != nil {
 		return err
 	}
+	return t.reviveRefunds(s, e.scope, e.chargeID, now)
+}
+
+// reviveRefunds makes the refunds pending that were not to be delivered as long as their payment was not.
+func (t *tx) reviveRefunds(s ledger.Scope, scope int64, chargeID string, now int64) error {
 	lanes := make(map[string]bool)
-	rows, err := t.returning(sqlRevive, now, e.scope, e.chargeID)
+	rows, err := t.returning(sqlRevive, now, scope, chargeID)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		var lane string
 		err := rows.Scan(&lane)
 		lanes[lane] = true
-		t.count(e.scope, ledger.Filtered, ledger.Pending)
+		t.count(scope, ledger.Filtered, ledger.Pending)
 		return err
 	})
 	for lane := range lanes {
 		t.touch(ledger.EventsTopic(s))
-		err = errors.Join(err, t.reorder(s, e.scope, lane))
+		err = errors.Join(err, t.reorder(s, scope, lane))
 	}
 	return err
 }

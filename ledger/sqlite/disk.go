@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type disk struct {
 	idle        chan struct{} // capacity 1: outstanding has become 0
 	signal      func(...ledger.Topic)
 	failed      atomic.Bool   // a call has failed: what was committed since the one before may never get to the disk
+	torn        atomic.Bool   // the call for the ledger's own file has: so may what was copied there
 	done        chan struct{} // closed when run has returned
 }
 
@@ -53,16 +55,25 @@ func newDisk(l *Ledger) *disk {
 }
 
 // open begins to use the -wal file of a ledger to which a connection is open.
-func (d *disk) open(file string) (err error) {
+func (d *disk) open(file string) error {
 	if err := d.close(); err != nil {
 		return err
 	}
 	d.using.Lock()
 	defer d.using.Unlock()
-	if d.log, err = os.OpenFile(file+"-wal", os.O_RDWR, 0); err != nil {
+	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
+	if err != nil {
 		return err
 	}
-	return d.presence.connected(d.log)
+	err = syncFolder(filepath.Dir(file)) // SQLite has made the -wal file
+	if err == nil {
+		err = d.presence.connected(log)
+	}
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	d.log = log
+	return nil
 }
 
 func (d *disk) close() error {
@@ -74,6 +85,13 @@ func (d *disk) close() error {
 	err := d.log.Close()
 	d.log = nil
 	return err
+}
+
+// use runs a function on the -wal file.
+func (d *disk) use(f func(log *os.File) error) error {
+	d.using.Lock()
+	defer d.using.Unlock()
+	return f(d.log)
 }
 
 // add takes over a batch that is committed, and tells its callers when it is on disk. It never blocks, however long the disk takes:
@@ -164,13 +182,21 @@ func (d *disk) broken() error {
 	return nil
 }
 
+// noteForce notes an error of a checkpoint if that could not force something to the disk.
+func (d *disk) noteForce(err error) (noted bool) {
+	if !isForce(err) {
+		return false
+	}
+	d.torn.Store(true)
+	d.failed.Store(true)
+	return true
+}
+
 func (d *disk) force() error {
 	if err := d.broken(); err != nil {
 		return err
 	}
-	d.using.Lock()
-	defer d.using.Unlock()
-	if err := d.sync(d.log); err != nil {
+	if err := d.use(d.sync); err != nil {
 		d.failed.Store(true)
 		return fmt.Errorf("%w: %w", errForce, err)
 	}

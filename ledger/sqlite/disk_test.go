@@ -148,7 +148,8 @@ func TestLax(t *testing.T) {
 	eventually(t, "the claim is on disk", func() bool { return g.forced.Load() > before })
 }
 
-// TestDiskFails: what the disk did not take is not acknowledged, and neither is what follows, until all of it is in the ledger's own file.
+// TestDiskFails: what the disk did not take is not acknowledged, and neither is what follows, until all of it is in the ledger's own file
+// and the -wal file is new.
 func TestDiskFails(t *testing.T) {
 	l, g := openGated(t)
 	g.lift()
@@ -162,8 +163,11 @@ func TestDiskFails(t *testing.T) {
 	var n int
 	must(t, hold.QueryRow("SELECT count(*) FROM events").Scan(&n))
 	g.broken.Store(false)
-	did, err := l.Append(t.Context(), newEvent("evt_1"))
+	if did, err := l.Append(t.Context(), newEvent("evt_1")); !errors.Is(err, errForce) {
+		t.Fatalf("while the -wal file cannot begin anew: %s, %v", did, err)
+	}
 	must(t, hold.Rollback())
+	did, err := l.Append(t.Context(), newEvent("evt_1"))
 	if err != nil || did != ledger.Duplicate {
 		t.Fatalf("the same event again, when the disk works: %s, %v", did, err)
 	}

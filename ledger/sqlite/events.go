@@ -85,9 +85,13 @@ func (t *tx) append(e *ledger.Event) (ledger.Appended, error) {
 	if err != nil {
 		return "", err
 	}
+	if isUnreadable(e) {
+		return t.appendUnreadable(scope, b, e)
+	}
 	arrived := *e
-	var added bool
+	var added, overtakes bool
 	if !b.seen() {
+		overtakes = b.overtakes(e)
 		b.judge(e)
 		added, err = t.addEvent(scope, e, b.keys(e))
 	}
@@ -104,7 +108,13 @@ func (t *tx) append(e *ledger.Event) (ledger.Appended, error) {
 		}
 		t.touch(ledger.EventsTopic(e.Scope))
 	}
-	return ledger.Recorded, t.book(b, e)
+	if err := t.book(b, e); err != nil {
+		return "", err
+	}
+	if overtakes {
+		err = t.overtake(scope, e)
+	}
+	return ledger.Recorded, err
 }
 
 // addSameEffect records an event whose effect another has, unless its id is recorded too. What it says about its charge is
@@ -228,8 +238,13 @@ func decodeReasons(text string) (reasons []string, err error) {
 // isPayment says that the event is what the money checks look at.
 func isPayment(e *ledger.Event) bool { return e.Type == "charge.succeeded" }
 
+// saysPaid says that the event reports money: one that says the charge is not paid, or that cannot be read, does not.
+func saysPaid(e *ledger.Event) bool { return e.Change != nil && e.Change.Paid && !isUnreadable(e) }
+
 // isRefund says that the event is about money that goes back.
 func isRefund(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "refund.") }
 
-// isOrder says that the event is about a Ping++ order, which has an order number of its own.
-func isOrder(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "order.") }
+// isOrder says that the event is about a Ping++ order or its refund, which have an order number of their own.
+func isOrder(e *ledger.Event) bool {
+	return strings.HasPrefix(e.Type, "order.") || strings.HasPrefix(e.Type, "order_refund.")
+}

@@ -42,25 +42,34 @@ func createFile(file string) error {
 	if err := checkOrphan(file); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	folder := filepath.Dir(file)
+	changed := []string{folder} // in which something is new: up to the first that exists
+	for !exists(folder) && filepath.Dir(folder) != folder {
+		folder = filepath.Dir(folder)
+		changed = append(changed, folder)
+	}
+	if err := os.MkdirAll(changed[0], 0o700); err != nil {
 		return fmt.Errorf("ledger %s: cannot create its folder: %w", file, err)
 	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) { // another process was faster
-		return nil
+	if err == nil {
+		err = f.Close()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
 		return fmt.Errorf("ledger: cannot create its file: %w", err)
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	// The name must survive a power loss as well as what is written under it. Where a folder cannot be synced, it need not be.
-	if dir, err := os.Open(filepath.Dir(file)); err == nil {
-		_ = dir.Sync()
-		_ = dir.Close()
+	// The names must survive a power loss as well as what is written under them.
+	for _, folder := range changed {
+		if err := syncFolder(folder); err != nil {
+			return fmt.Errorf("ledger %s: its folder: %w", file, err)
+		}
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // checkOrphan refuses an empty or missing ledger whose -wal file holds something: SQLite would delete that as stale, and
@@ -73,12 +82,12 @@ func checkOrphan(file string) error {
 }
 
 // openDB opens a database that exists; the driver connects on first use.
-func openDB(file string, connections int, pragmas url.Values) *sql.DB {
+func openDB(file string, connections int, mode string, pragmas url.Values) *sql.DB {
 	path := filepath.ToSlash(file)
 	if !strings.HasPrefix(path, "/") { // C:/…
 		path = "/" + path
 	}
-	pragmas.Set("mode", "rw")
+	pragmas.Set("mode", mode)
 	pragmas.Set("_busy_timeout", "5000") // another process writes: its transactions take milliseconds
 	pragmas.Set("_dqs", "0")
 	pragmas.Set("_error_rc", "1")
@@ -93,13 +102,13 @@ func openDB(file string, connections int, pragmas url.Values) *sql.DB {
 }
 
 func openReads(file string) *sql.DB {
-	return openDB(file, 4, url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-4096)"}})
+	return openDB(file, 4, "rw", url.Values{"_query_only": {"1"}, "_pragma": {"cache_size(-4096)"}})
 }
 
 // openWrites opens the writer's connection. Foreign keys stay unchecked: rows are only ever inserted together with what
 // they refer to, and each check would cost a look-up.
 func openWrites(file string) *sql.DB {
-	return openDB(file, 1, url.Values{
+	return openDB(file, 1, "rw", url.Values{
 		"_txlock":      {"immediate"},
 		"_synchronous": {"NORMAL"},                                                                     // COMMIT does not wait for the disk: see disk
 		"_pragma":      {"cache_size(-8192)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)"}, // see folder
@@ -110,6 +119,12 @@ func openWrites(file string) *sql.DB {
 func isBusy(err error) bool {
 	var se *sqlite.Error
 	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_BUSY
+}
+
+// isForce says whether an error means that something could not be forced to the disk.
+func isForce(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && (se.Code() == lib.SQLITE_IOERR_FSYNC || se.Code() == lib.SQLITE_IOERR_DIR_FSYNC)
 }
 
 // explain turns what SQLite says about a file into what an operator can do about it.
@@ -146,6 +161,9 @@ func setUp(ctx context.Context, file string) error {
 	version, err := identify(ctx, db, file)
 	if err != nil {
 		return err
+	}
+	if err := makeLogWhole(ctx, db, file); err != nil {
+		return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
 	}
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -23,6 +25,8 @@ type folder struct {
 	rest    int           // foldRest
 	written int           // writes since the last signal
 	full    chan struct{} // capacity 1: there is something to fold
+	mu      sync.Mutex    // held while it is at work
+	db      *sql.DB       // nil: none is open
 	behind  atomic.Bool   // the writer should copy the rest before its next transaction
 	done    chan struct{} // closed when run has returned
 }
@@ -46,27 +50,55 @@ func (f *folder) add(n int) {
 // run works until the channel is closed.
 func (f *folder) run() {
 	defer close(f.done)
-	db := openWrites(f.ledger.file)
-	defer db.Close()
+	defer f.close()
 	for range f.full {
-		frames, _, err := checkpoint(context.Background(), db, "PASSIVE")
-		if err != nil {
-			f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
-		}
-		if frames >= f.rest {
-			f.behind.Store(true)
-		}
+		f.fold()
 	}
 }
 
-// checkpoint copies pages from the -wal file into the ledger's. It returns how many are in the -wal file and how many of those are
-// copied by now.
-func (s *statements) checkpoint(mode string) (frames, copied int, err error) {
+func (f *folder) fold() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	disk := f.ledger.writer.disk
+	if disk.failed.Load() {
+		return // the writer copies what there is
+	}
+	if f.db == nil {
+		f.db = openWrites(f.ledger.file)
+	}
+	done, err := checkpoint(context.Background(), f.db, "PASSIVE")
+	if err != nil {
+		disk.noteForce(err)
+		f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
+	}
+	if done.frames >= f.rest {
+		f.behind.Store(true)
+	}
+}
+
+// close closes the connection; fold opens another.
+func (f *folder) close() error {
+	if f.db == nil {
+		return nil
+	}
+	err := f.db.Close()
+	f.db = nil
+	return err
+}
+
+// checkpoint copies pages from the -wal file into the ledger's.
+func (s *statements) checkpoint(mode string) (copied, error) {
 	return checkpoint(context.Background(), s.conn, mode)
 }
 
-func checkpoint(ctx context.Context, on rower, mode string) (frames, copied int, err error) {
-	var busy int // another process is at it: the figures say how far
-	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &frames, &copied)
-	return frames, copied, err
+// copied is what came of it.
+type copied struct {
+	busy   bool // others were in the way: less was done than asked for
+	frames int  // pages in the -wal file
+	pages  int  // of those, how many are in the ledger's own by now
+}
+
+func checkpoint(ctx context.Context, on rower, mode string) (c copied, err error) {
+	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&c.busy, &c.frames, &c.pages)
+	return c, err
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
+func init() { children["full"] = childFull }
+
 // TestDiskFull: a limit on the size of files stands for a full disk; it needs a process of its own.
 func TestDiskFull(t *testing.T) {
 	cmd, lines := startChild(t, "full", newFile(t))

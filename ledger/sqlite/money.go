@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"database/sql"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +18,15 @@ const (
 	notHeld     hold = iota
 	awaits           // its event is held: a person decides
 	discarded        // a person decided against it
-	refundedAll      // it went back whole while its event was held
+	refundedAll      // it went back whole, or was reversed, before the backend could hear of it
+	unheard          // its event is dead, and was never delivered
+	unread           // its event cannot be read: a person decides, or the payment is heard of in another way
 )
 
 const (
+	// A charge's payment, if there is one, does not count against another one of the order: its money went back, and no person is still to decide.
+	undone = `(hold = 3 OR reversed AND hold NOT IN (1, 5) OR hold = 2 AND amount_paid > 0 AND amount_refunded >= amount_paid)`
+
 	// What is known about an event's charge and its order: one row for each charge, at least one in any case. Parameters are
 	// scope, order number, charge id, Ping++ order number, lane; NULL where the event has none.
 	sqlLookUp = `SELECT coalesce(q.at, 0), coalesce(q.amount, 0), coalesce(q.currency, ''), coalesce(q.closed, 0),
@@ -28,7 +34,8 @@ const (
 				WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending' ORDER BY rank, created, seq LIMIT 1), 0),
 			coalesce(c.seq, 0), coalesce(c.id, ''), coalesce(c.number = ?4 AND c.state <> 'foreign', 0), coalesce(c.order_no, ''),
 			coalesce(c.state, ''), coalesce(c.amount, 0), coalesce(c.currency, ''), coalesce(c.time_expire, 0), coalesce(c.superseded, 0),
-			coalesce(c.paid, 0), coalesce(c.amount_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.payment, 0), coalesce(c.hold, 0), coalesce(c.host, '')
+			coalesce(c.paid, 0), coalesce(c.amount_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.payment, 0), coalesce(c.hold, 0), coalesce(c.reversed, 0),
+			coalesce(` + undone + `, 0), coalesce(c.host, '')
 		FROM (SELECT 1) AS one
 		LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
 		LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
@@ -41,10 +48,9 @@ const (
 		amount = CASE WHEN amount = 0 THEN ? ELSE amount END, currency = CASE WHEN currency = '' THEN ? ELSE currency END,
 		payment = CASE WHEN payment = 0 THEN ? ELSE payment END, hold = ?, next_query = CASE WHEN ? THEN 0 ELSE next_query END,` + setChange + ` WHERE seq = ?`
 	sqlAddForeign = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, host, created, paid, time_paid,
-		amount_paid, payment, hold) VALUES (?, ?, ?, 'foreign', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		amount_paid, payment, hold, reversed) VALUES (?, ?, ?, 'foreign', 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlHold = `UPDATE charges SET hold = ? WHERE scope = ? AND id = ?`
 
-	sqlDiscardHeld = `UPDATE events SET state = 'discarded', settled = ? WHERE seq = ? AND state = 'held'`
 	// Refunds that wait for the delivery of a payment which is not to be delivered. One under way is not recalled.
 	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?1, due = 0, settled = ?2, blocked = 0, owner = NULL, until = 0
 		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2) AND charge_id = ?5
@@ -62,14 +68,9 @@ type account struct {
 	amount, paidAmount, refunded int64
 	expires                      time.Time
 	superseded, paid             bool
+	reversed, undone             bool
 	payment                      int64 // its payment's event
 	hold                         hold
-}
-
-// gone says that the charge's payment does not count against another one of the order: the backend never heard of it, and
-// its money went back.
-func (a *account) gone() bool {
-	return a.hold == refundedAll || a.hold == discarded && a.paidAmount > 0 && a.refunded >= a.paidAmount
 }
 
 // fits says that an event which names the attempt's number may be about it: it names no other order. Whoever charges through the same app
@@ -94,7 +95,7 @@ type books struct {
 // lookUp reads what the checks and the lane need. Where our own record of the charge knows better than the event, the event
 // takes order number, lane and host from it.
 func (t *tx) lookUp(scope int64, e *ledger.Event) (*books, error) {
-	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID}
+	b := &books{scope: scope, counts: isPayment(e) && e.ChargeID != "" && e.ChargeID == e.ObjectID && saysPaid(e)}
 	for {
 		var lane string
 		if e.State == ledger.Pending {
@@ -149,7 +150,7 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 		var a account
 		var at, expires int64
 		err := rows.Scan(&at, &b.quote.Amount, &b.quote.Currency, &b.quote.Closed, &first, &a.seq, &a.id, &a.numbered, &a.orderNo, &a.state,
-			&a.amount, &a.currency, &expires, &a.superseded, &a.paid, &a.paidAmount, &a.refunded, &a.payment, &a.hold, &a.host)
+			&a.amount, &a.currency, &expires, &a.superseded, &a.paid, &a.paidAmount, &a.refunded, &a.payment, &a.hold, &a.reversed, &a.undone, &a.host)
 		b.quote.At, a.expires = moment(at), moment(expires)
 		if a.seq != 0 {
 			accounts = append(accounts, a)
@@ -176,6 +177,18 @@ func (t *tx) readBooks(b *books, orderNo, lane string, e *ledger.Event) (first i
 // seen says that another event has had the effect of this payment.
 func (b *books) seen() bool { return b.counts && b.charge != nil && b.charge.payment != 0 }
 
+// overtakes says that the event may have the effect of one that could not be read, whose hold on the charge is over then.
+func (b *books) overtakes(e *ledger.Event) bool {
+	if !b.counts {
+		return e.Effect() != e.ID
+	}
+	over := b.hold == unread
+	if over {
+		b.hold = notHeld
+	}
+	return over
+}
+
 // keys returns how the event will be found. The effect of a payment is in its charge's record, which is written anyway, and
 // so is the way to it from its order: two indexes less to write into for most events.
 func (b *books) keys(e *ledger.Event) keys {
@@ -196,9 +209,13 @@ func (b *books) judge(e *ledger.Event) {
 }
 
 func (b *books) judgePayment(e *ledger.Event) {
-	reasons := b.mismatch(e.Payment)
+	reasons := b.mismatch(e)
 	if len(reasons) == 0 {
 		e.Late = b.late(e)
+		return
+	}
+	if e.Returned {
+		e.State, e.Reasons, e.Settled, b.hold = ledger.Discarded, reasons, e.Received, refundedAll
 		return
 	}
 	if e.Deliver {
@@ -213,7 +230,8 @@ func (b *books) judgePayment(e *ledger.Event) {
 }
 
 // mismatch returns the reasons to hold a payment.
-func (b *books) mismatch(p *ledger.Payment) (reasons []string) {
+func (b *books) mismatch(e *ledger.Event) (reasons []string) {
+	p := e.Payment
 	// Before Ping++ answered we do not know what our charge costs; nobody has its credential then.
 	if c := b.charge; c != nil && (c.state == ledger.Open || c.state == ledger.Foreign) {
 		if p.Amount != c.amount {
@@ -228,8 +246,11 @@ func (b *books) mismatch(p *ledger.Payment) (reasons []string) {
 		(p.Amount != b.quote.Amount || !strings.EqualFold(p.Currency, b.quote.Currency)) {
 		reasons = append(reasons, ledger.ReasonSuperseded)
 	}
-	if slices.ContainsFunc(b.others, func(a account) bool { return a.paid && !a.gone() }) {
+	if slices.ContainsFunc(b.others, func(a account) bool { return a.paid && !a.undone }) {
 		reasons = append(reasons, ledger.ReasonPaidTwice)
+	}
+	if e.Change != nil && e.Change.Reversed || b.charge != nil && b.charge.reversed {
+		reasons = append(reasons, ledger.ReasonReversed)
 	}
 	return reasons
 }
@@ -267,23 +288,22 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 		payment = e.Seq
 	}
 	c := b.charge
+	var seq int64
 	switch {
 	case c == nil && b.counts:
-		_, _, err := t.change(sqlAddForeign, b.scope, e.OrderNo, e.Number, e.ChargeID, paid.Amount, paid.Currency, e.Host,
-			millis(e.Created), change.Paid, millis(change.TimePaid), paid.Amount, payment, b.hold)
+		_, added, err := t.change(sqlAddForeign, b.scope, e.OrderNo, e.Number, e.ChargeID, paid.Amount, paid.Currency, e.Host,
+			millis(e.Created), change.Paid, millis(change.TimePaid), paid.Amount, payment, b.hold, change.Reversed)
 		if err != nil {
 			return err
 		}
+		seq = added
 	case c == nil:
 		return nil // of a charge that we never saw and that nobody has paid there is nothing to write
 	default:
-		back := c.refunded + change.Refund
-		if c.hold == awaits && c.paidAmount > 0 && change.Refund > 0 && back >= c.paidAmount {
-			b.hold = refundedAll
-			if err := t.discardHeld(b.scope, c.payment, e.Received); err != nil {
-				return err
-			}
+		if err := t.bookReturn(b, e, change); err != nil {
+			return err
 		}
+		seq = c.seq
 		_, _, err := t.change(sqlChangeCharge, e.ChargeID, change.Refund, paid.Amount, paid.Amount, paid.Currency, payment, b.hold, change.Paid || change.Reversed,
 			change.Paid, millis(change.TimePaid), change.Reversed, c.seq)
 		if err != nil {
@@ -291,19 +311,29 @@ func (t *tx) book(b *books, e *ledger.Event) error {
 		}
 	}
 	t.touch(ledger.ChargeTopic(e.Scope, e.ChargeID))
+	if b.counts && change.Paid {
+		if err := t.paysOrder(b, e, seq); err != nil {
+			return err
+		}
+	}
 	if b.hold == awaits && isPayment(e) {
 		return t.withhold(e.Scope, b.scope, e.Lane, e.ChargeID, millis(e.Received))
 	}
 	return nil
 }
 
-// discardHeld discards the held payment of a charge whose money went back whole.
-func (t *tx) discardHeld(scope, payment int64, at time.Time) error {
-	rows, _, err := t.change(sqlDiscardHeld, millis(at), payment)
-	if rows > 0 {
-		t.count(scope, ledger.Held, ledger.Discarded)
+// paysOrder supersedes the other attempts of an order that a charge has paid.
+func (t *tx) paysOrder(b *books, e *ledger.Event, seq int64) error {
+	if e.OrderNo == "" {
+		return nil
 	}
-	return err
+	t.touch(ledger.OrderTopic(e.Scope, e.OrderNo))
+	open := func(a account) bool { return !a.paid && !a.superseded }
+	back := b.hold == refundedAll || slices.Contains(e.Reasons, ledger.ReasonReversed) // then the order may well be paid again
+	if back || !slices.ContainsFunc(b.others, open) {
+		return nil
+	}
+	return t.supersede(e.Scope, b.scope, e.OrderNo, math.MaxInt64, seq)
 }
 
 // withhold filters the pending refunds of a payment that is not to be delivered: the backend will never hear of it.

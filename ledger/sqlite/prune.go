@@ -11,7 +11,7 @@ const (
 	// the old ones is what still waits for somebody.
 	sqlOldBodies = `SELECT event, received, state IN ('delivered', 'discarded', 'filtered') AND max(settled, received) < ?
 		FROM bodies CROSS JOIN events ON seq = event WHERE event > ? ORDER BY event LIMIT ?`
-	sqlOldAnswers = `SELECT charge, created, hold <> 1 AND max(created, time_expire, time_paid) < ?
+	sqlOldAnswers = `SELECT charge, created, hold NOT IN (1, 5) AND max(created, time_expire, time_paid) < ?
 			AND (paid OR reversed OR next_query = 0) AND state <> 'reserved'
 		FROM answers CROSS JOIN charges ON seq = charge WHERE charge > ? ORDER BY charge LIMIT ?`
 

@@ -11,7 +11,7 @@ import (
 
 const (
 	// queryKind is the [ledger.QueryKind] of an attempt's next look-up.
-	queryKind = `(CASE WHEN next_query <= client_at THEN 0 WHEN queries = 0 AND state = 'created' THEN 1 ELSE 2 END)`
+	queryKind = `(CASE WHEN next_query <= client_at THEN 0 WHEN queries = 0 AND state = 'created' AND NOT superseded THEN 1 ELSE 2 END)`
 
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
 		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
@@ -24,15 +24,14 @@ const (
 		AND (reserved_until <= ? OR reserved_until > ?)`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
 	sqlLeaseQuery = `UPDATE charges SET query_until = ?1, next_query = ?1 WHERE seq = ?2`
-	// A query that was moved forward during the lease stays: the client saw something that the answer may not know yet.
+	// A query that was moved forward meanwhile stays: the client saw something that the answer may not know yet, or the attempt has become superseded.
 	sqlQueried = `UPDATE charges SET queries = queries + 1, reversed = max(reversed, ?1), query_until = 0,
 		next_query = CASE WHEN paid OR reversed OR ?1 OR state <> 'created' THEN 0
-			WHEN next_query > 0 AND next_query < query_until THEN next_query ELSE ?2 END
-		WHERE scope = ?3 AND id = ?4`
+			WHEN next_query > 0 AND (next_query < query_until OR superseded AND NOT ?3 AND next_query <= created) THEN next_query ELSE ?2 END
+		WHERE scope = ?4 AND id = ?5`
 	sqlSought = `UPDATE charges SET queries = queries + 1, query_until = 0, next_query = ?
 		WHERE scope = ? AND number = ? AND state <> 'foreign' AND state IN ('unknown', 'taken') AND id IS NULL`
-	sqlHeldPayment = `SELECT payment FROM charges WHERE scope = ? AND id = ? AND hold = 1`
-	sqlNoteClient  = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
+	sqlNoteClient = `UPDATE charges SET client_result = ?1, client_at = ?2, next_query = CASE
 			WHEN paid OR reversed OR state <> 'created' THEN next_query WHEN next_query = 0 THEN ?3 ELSE min(next_query, ?3) END
 		WHERE scope = ?4 AND id = ?5`
 
@@ -128,31 +127,13 @@ func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 			return err
 		}
 		err := t.changeOne(q.Scope, func(scope int64) (int64, int64, error) {
-			return t.change(sqlQueried, q.Reversed, millis(q.Next), scope, q.ChargeID)
+			return t.change(sqlQueried, q.Reversed, millis(q.Next), q.Superseded, scope, q.ChargeID)
 		})
 		if err == nil && q.Reversed {
 			err = t.reversed(q)
 		}
 		return err
 	})
-}
-
-// reversed discards the payment of a charge that is reversed, if a person was to decide about it.
-func (t *tx) reversed(q ledger.Queried) error {
-	t.touch(ledger.ChargeTopic(q.Scope, q.ChargeID))
-	scope, err := t.scope(q.Scope)
-	if err != nil {
-		return err
-	}
-	payment, err := optional(t.row(sqlHeldPayment, scope, q.ChargeID))
-	if err != nil || payment == 0 {
-		return err
-	}
-	if err := t.discardHeld(scope, payment, q.At); err != nil {
-		return err
-	}
-	_, _, err = t.change(sqlHold, refundedAll, scope, q.ChargeID)
-	return err
 }
 
 // NoteClient implements [ledger.Charges]. It is a reason to ask Ping++ now.

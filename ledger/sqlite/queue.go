@@ -25,6 +25,7 @@ const (
 		RETURNING seq, lane, blocked = 0 AND EXISTS (SELECT 1 FROM events AS o
 			WHERE o.scope = events.scope AND o.lane = events.lane AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq)`
 	sqlLease       = `SELECT seq, state, charge_id,` + hasEffect + `, lane FROM events WHERE scope = ? AND id = ?`
+	sqlHeard       = `SELECT EXISTS (SELECT 1 FROM deliveries WHERE event = ? AND state = 'delivered')`
 	sqlSettleOther = `UPDATE events SET state = 'delivered', attempts = attempts + 1, tries = tries + 1, due = 0,
 		settled = CASE WHEN state = 'delivered' THEN settled ELSE ? END, owner = NULL, until = 0 WHERE seq = ?`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
@@ -140,6 +141,11 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 		t.touch(ledger.EventsTopic(d.Scope))
 	default:
 		t.count(scope, ledger.Pending, d.State)
+		if d.State == ledger.Dead {
+			if err := t.died(scope, d); err != nil {
+				return err
+			}
+		}
 		if next {
 			if err := t.promote(d.Scope, scope, lane); err != nil {
 				return err
@@ -149,6 +155,23 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 	_, _, err = t.change(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet,
 		string(d.State), due, d.Uncounted)
 	return err
+}
+
+// died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back. A payment
+// that was delivered once is known to the backend, whatever became of its replay.
+func (t *tx) died(scope int64, d ledger.Delivery) error {
+	e := decided{scope: scope}
+	var heard bool
+	if err := t.row(sqlLease, scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane); err != nil || !e.payment {
+		return err
+	}
+	if err := t.row(sqlHeard, e.seq).Scan(&heard); err != nil || heard {
+		return err
+	}
+	if err := t.setHold(d.Scope, e, unheard); err != nil {
+		return err
+	}
+	return t.withhold(d.Scope, scope, e.lane, e.chargeID, millis(d.At.Add(d.Took)))
 }
 
 // settleOther records an outcome that does not come from the owner of the lease; only an acknowledgement counts then. It
@@ -168,7 +191,7 @@ func (t *tx) settleOther(scope, settled int64, d ledger.Delivery) (seq int64, er
 	switch e.state {
 	case ledger.Pending:
 		err = t.promote(d.Scope, scope, e.lane)
-	case ledger.Discarded: // while it was under way; now the backend knows of it, and has to hear of its refunds too
+	case ledger.Discarded, ledger.Dead: // while it was under way; now the backend knows of it, and has to hear of its refunds too
 		err = t.lift(d.Scope, e, settled)
 	}
 	return e.seq, err

@@ -22,6 +22,10 @@ CREATE TABLE sweeps (
 ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
 ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'created' AND next_query > 0 AND NOT paid AND NOT reversed;
+UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
+	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
+CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
 `,
 }
 
@@ -75,6 +79,7 @@ CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
+CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
 -- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
 CREATE INDEX events_state ON events (scope, state);
 CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;

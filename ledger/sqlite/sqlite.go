@@ -51,6 +51,7 @@ type Ledger struct {
 
 	presence *presence
 	guard    guard
+	pauses   pauses
 
 	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
 	closed  bool
@@ -115,8 +116,7 @@ func (l *Ledger) Close() error {
 
 		l.guard.stop()
 		<-l.writer.done
-		// The writer's connection is the last: whoever closes last folds the -wal file in and removes it.
-		l.result = l.wrap(errors.Join(l.reads.close(), l.writer.close()))
+		l.result = l.wrap(l.writer.close())
 	})
 	return l.result
 }
@@ -146,6 +146,8 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	if err := l.presence.err(); err != nil {
 		return l.wrap(err)
 	}
+	l.pauses.reading.RLock()
+	defer l.pauses.reading.RUnlock()
 	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // the driver reports an interrupt

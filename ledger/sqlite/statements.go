@@ -28,12 +28,13 @@ var (
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
-		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlWithhold, sqlHold,
+		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlDiscardUnsent, sqlReturned, sqlWithhold, sqlHold,
+		sqlEffectSeen, sqlUnread, sqlOvertake, sqlVouch, sqlDismiss,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
-		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlSettleOther, sqlAddDelivery,
+		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
-		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlHeldPayment, sqlNoteClient,
+		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
 		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
 		sqlRefundTaker, sqlSaveLogin, sqlDropLogins, sqlSweep, sqlFirstCharge, sqlLeaseSweep, sqlSwept, sqlEventNow, sqlQueryNow, sqlRefundNow,
@@ -93,6 +94,20 @@ func (s *statements) exec(text string, args ...any) (sql.Result, error) {
 	return s.byText[text].Exec(args...)
 }
 
+// onCommit has SQLite ask before anything becomes permanent on the connection. After an error of the disk it may have ended the
+// transaction by itself, and each statement that follows would be a transaction of its own.
+func (s *statements) onCommit(allowed func() bool) error {
+	return s.conn.Raw(func(conn any) error {
+		conn.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
+			if allowed() {
+				return 0
+			}
+			return 1 // roll back
+		})
+		return nil
+	})
+}
+
 func noTransaction(err error) bool {
 	var se *sqlite.Error
 	return errors.As(err, &se) && strings.Contains(se.Error(), "no transaction is active")
@@ -140,6 +155,25 @@ type tx struct {
 	// has it already.
 	event    int64 // the first that this transaction recorded; 0: none yet
 	unforced int64 // the first that may not be on disk, this transaction's included
+}
+
+// spoilt says whether a job that ended so leaves the transaction unfit for others: it wrote something, or its error is none of the
+// ledger's own answers. SQLite's may have ended the transaction.
+func (t *tx) spoilt(result error) bool {
+	if result == nil {
+		return false
+	}
+	for _, answer := range answers {
+		if errors.Is(result, answer) {
+			return t.dirty
+		}
+	}
+	return true
+}
+
+// answers are the errors with which a job ends that has found out something.
+var answers = []error{
+	ledger.ErrNotFound, ledger.ErrReserved, ledger.ErrState, ledger.ErrRefundDiffers, ledger.ErrRefundExceeds, ledger.ErrRefundTaken, sql.ErrNoRows,
 }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.

@@ -58,6 +58,8 @@ type writer struct {
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
 	conn    *statements   // nil after an error that may have spoilt it
+	shut    bool          // the pool for reading is closed, and could not be opened again
+	ending  bool          // COMMIT is running: nothing else may make anything permanent
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
@@ -85,6 +87,9 @@ func (w *writer) connect(ctx context.Context) error {
 	}
 	_, err = conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0") // begin waits in its own way
 	if err == nil {
+		err = conn.onCommit(func() (allowed bool) { return w.ending })
+	}
+	if err == nil {
 		w.disk.settle()
 		err = w.disk.open(w.ledger.file)
 	}
@@ -111,8 +116,8 @@ func (w *writer) run() {
 	<-w.folder.done
 }
 
-// transact runs a job, and everything that comes while it waits for the disk, in one transaction; a job that needs no disk does not wait long. When one fails after it
-// wrote something, each is done again in a transaction of its own, so that none suffers from another.
+// transact runs a job, and everything that comes while it waits for the disk, in one transaction; a job that needs no disk does not wait
+// long. When one spoils it, each is done again in a transaction of its own, so that none suffers from another.
 func (w *writer) transact(first *job) {
 	if err := w.begin(); err != nil {
 		// Whoever waits has waited as long: they need not each find out.
@@ -127,8 +132,7 @@ func (w *writer) transact(first *job) {
 		if j.lax && lax.IsZero() {
 			lax = time.Now()
 		}
-		j.result = w.do(t, j)
-		if j.result == nil || !t.dirty {
+		if j.result = w.do(t, j); !t.spoilt(j.result) {
 			continue
 		}
 		w.rollback()
@@ -156,7 +160,7 @@ func (w *writer) alone(j *job) {
 		return
 	}
 	t := w.tx()
-	if j.result = w.do(t, j); j.result != nil && t.dirty {
+	if j.result = w.do(t, j); t.spoilt(j.result) {
 		w.rollback()
 		j.done <- j.result
 		return
@@ -253,8 +257,14 @@ func (w *writer) begin() error {
 		return err
 	}
 	if w.folder.behind.Swap(false) {
-		_, _, _ = w.conn.checkpoint("PASSIVE") // the folder comes again, and logs what is wrong
+		if _, err := w.conn.checkpoint("PASSIVE"); w.disk.noteForce(err) { // else the folder comes again, and logs what is wrong
+			return w.begin()
+		}
 	}
+	return w.lock()
+}
+
+func (w *writer) lock() error {
 	start := time.Now()
 	if start.Sub(w.ended) > lockGap {
 		w.stint = start
@@ -281,9 +291,12 @@ func (w *writer) begin() error {
 func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
+		w.ending = true
 		_, err = w.conn.exec(sqlCommit)
+		w.ending = false
 	}
 	if err != nil {
+		w.disk.noteForce(err) // a -wal file that begins anew is forced there at once
 		w.rollback()
 		fail(jobs, err)
 		return
@@ -312,28 +325,6 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.disk.add(b)
 }
 
-// mend makes good what the disk has not taken: the -wal file may have a hole, so all that is in it is copied into the ledger's own
-// file, and forced to the disk there. Until that succeeds nothing is written.
-func (w *writer) mend() error {
-	if !w.disk.failed.Load() {
-		return nil
-	}
-	w.disk.settle()
-	frames, copied, err := w.conn.checkpoint("FULL")
-	if err == nil && copied < frames {
-		err = errors.New("others are reading it")
-	}
-	if err == nil {
-		err = w.disk.open(w.ledger.file)
-	}
-	if err != nil {
-		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
-	}
-	w.disk.failed.Store(false)
-	w.ledger.log.Info("the disk works again", zap.String("file", w.ledger.file))
-	return nil
-}
-
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
 // is replaced.
 func (w *writer) rollback() {
@@ -345,12 +336,26 @@ func (w *writer) rollback() {
 	}
 }
 
-// close folds the -wal file into the ledger and closes the connection.
-func (w *writer) close() error {
-	err := w.disk.close()
-	if w.conn == nil {
+// close folds the -wal file into the ledger and closes its connections, the writer's last: whoever closes last folds the -wal file in and
+// removes it. What the disk has not taken stays where it is.
+func (w *writer) close() (err error) {
+	closeAll := func() error {
+		err := w.ledger.reads.close()
+		if w.conn != nil {
+			err = errors.Join(err, w.conn.close())
+		}
 		return err
 	}
-	_, _, cerr := w.conn.checkpoint("TRUNCATE")
-	return errors.Join(err, cerr, w.conn.close())
+	if w.conn != nil {
+		err = w.mend()
+	}
+	if err == nil && w.conn != nil {
+		_, err = w.conn.checkpoint("TRUNCATE")
+	}
+	if err != nil {
+		err = errors.Join(err, leaveLog(w.ledger.file, closeAll))
+	} else {
+		err = closeAll()
+	}
+	return errors.Join(w.disk.close(), err)
 }

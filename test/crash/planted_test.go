@@ -38,7 +38,7 @@ var bugs = []bug{
 	},
 	{
 		name: "fsync skipped", file: "ledger/sqlite/disk.go",
-		swap: [][2]string{{"err := d.sync(d.log)", "err := error(nil)"}},
+		swap: [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}},
 	},
 }
 

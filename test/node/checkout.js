@@ -143,6 +143,21 @@ run(async (device) => {
     await state(desk, 'paid');
   });
 
+  await check('a page learns that another browser has paid', async () => {
+    const [desk, other] = [await device(), await device()];
+    await desk.goto(address('N20014'));
+    await state(desk, 'waiting');
+    await other.goto(address('N20014'));
+    await state(other, 'waiting');
+    const phone = await device({ width: 390, agent: 'phone' });
+    await phone.goto(await read(other));
+    await phone.click('button.pay');
+    await state(other, 'paid');
+    await state(desk, 'other');
+    want(await desk.isVisible('text=Another payment of this order succeeded'), true, 'what it says');
+    await shot(desk, 'checkout-other-1280');
+  });
+
   await check('an expired code is made anew', async () => {
     const desk = await device();
     await desk.clock.install();

@@ -71,6 +71,16 @@ test('an order is paid when the server says so', async () => {
   assert.deepEqual(phone.pauses, [1000, 1000]);
 });
 
+test('an order that another payment has paid is paid', async () => {
+  shop.statuses = ['created'];
+  shop.orderPaid = true;
+  const phone = await loggedIn();
+  const answer = await phone.pay.payOrder(order);
+  assert.equal(answer.result, 'paid');
+  assert.equal(answer.charge.paid, false);
+  assert.equal(shop.asked(ASK).length, 1);
+});
+
 test('a test charge is paid without the sheet', async () => {
   const testCharge = charge.replace('"livemode":true', '"livemode":false');
   shop.next(CREATE, (res) => res.end(testCharge));

@@ -16,6 +16,7 @@ class Shop {
     this.requests = []; // {method, path, query, session, body}
     this.script = new Map(); // route → answers that come before the usual one
     this.statuses = ['paid']; // what the charge's status is, ask by ask; the last one stays
+    this.orderPaid = false; // by another charge of the order
     this.sessions = 0;
   }
 
@@ -67,7 +68,7 @@ class Shop {
       case 'GET /pay/charges/ID': {
         if (!session) return problem(401, 'session_missing')(res);
         const status = this.statuses.length > 1 ? this.statuses.shift() : this.statuses[0];
-        return json(res, 200, { id: chargeID, order_no: 'A1001', amount: 100, status, paid: status === 'paid' });
+        return json(res, 200, { id: chargeID, order_no: 'A1001', amount: 100, status, order_paid: this.orderPaid || status === 'paid', paid: status === 'paid' });
       }
       case 'GET /notify/charges/ID':
         return send(res, 200, 'text/plain', 'success');

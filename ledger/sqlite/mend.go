@@ -1,0 +1,155 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// yieldWait is how long the -wal file may take to begin anew, while others still read what is in it.
+const yieldWait = time.Second
+
+// mend makes good what the disk has not taken. Some of the -wal file may never have got there, and whatever follows such a hole is lost in
+// a power failure. So first the file is made whole, then all of it is copied into the ledger's own and forced to the disk there, and
+// then it begins anew, empty. Until all that has succeeded nothing is written, and nobody is told that something is recorded:
+// neither who brings what is new, nor who brings again what was refused.
+//
+// (Were it copied before it is whole, a power failure half-way would leave a ledger that is partly newer than what the -wal file
+// holds, and the recovery would mix them.)
+func (w *writer) mend() error {
+	if !w.disk.failed.Load() {
+		return nil
+	}
+	if err := w.ledger.presence.look(); err != nil {
+		return err
+	}
+	w.disk.settle()
+	w.folder.mu.Lock() // it is not at work meanwhile
+	defer w.folder.mu.Unlock()
+	err := w.makeWhole()
+	if err == nil && w.disk.torn.Load() {
+		err = w.startOver()
+	}
+	if err == nil {
+		err = w.beginAnew()
+	}
+	if err != nil {
+		return fmt.Errorf("%w; copying it anew: %w", errForce, err)
+	}
+	w.disk.torn.Store(false)
+	w.disk.failed.Store(false)
+	w.ledger.log.Info("the disk works again", zap.String("file", w.ledger.file))
+	return nil
+}
+
+// makeWhole writes the -wal file again.
+func (w *writer) makeWhole() error {
+	if err := w.lock(); err != nil {
+		return err
+	}
+	defer w.rollback()
+	frames, err := countFrames(context.Background(), w.ledger.file)
+	if err != nil {
+		return err
+	}
+	return w.disk.use(func(log *os.File) error { return rewrite(log, frames, w.disk.sync) })
+}
+
+// startOver has all of the -wal file copied once more. SQLite remembers how much it has copied, but not whether all of that was forced to the
+// disk when the ledger's own file could not be. It forgets when nobody has the ledger open.
+func (w *writer) startOver() error {
+	done, err := w.conn.checkpoint("NOOP")
+	if err != nil || done.pages == 0 && !w.shut {
+		return err
+	}
+	l := w.ledger
+	defer l.pauses.pause()()
+	err = leaveLog(l.file, func() error {
+		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
+		w.conn, w.shut = nil, true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.connect(context.Background()); err != nil {
+		return err
+	}
+	reads, err := prepareReads(context.Background(), l.file)
+	if err != nil {
+		return err
+	}
+	l.reads, w.shut = reads, false
+	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
+		err = errors.New("another program has the ledger open; end it")
+	}
+	return err
+}
+
+// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile.
+func (w *writer) beginAnew() error {
+	defer w.ledger.pauses.pause()()
+	for start := time.Now(); ; time.Sleep(lockPause) {
+		done, err := w.conn.checkpoint("TRUNCATE")
+		if err != nil {
+			w.disk.noteForce(err)
+			return err
+		}
+		if !done.busy {
+			return w.disk.use(w.disk.sync)
+		}
+		if time.Since(start) > yieldWait {
+			return errors.New("another program reads or writes the ledger without a pause")
+		}
+	}
+}
+
+// makeLogWhole writes the -wal file of a ledger again that is being opened: who used it last may have been killed after the disk had failed.
+func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
+	info, err := os.Stat(file + "-wal")
+	if err != nil || info.Size() == 0 {
+		return nil // there is none: nothing to mend
+	}
+	lock, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer lock.Rollback()
+	frames, err := countFrames(ctx, file)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	return rewrite(log, frames, datasync)
+}
+
+// countFrames returns how many frames the -wal file has, on a connection of its own: in a transaction that cannot be asked.
+func countFrames(ctx context.Context, file string) (int, error) {
+	db := openReads(file)
+	defer db.Close()
+	done, err := checkpoint(ctx, db, "NOOP")
+	return done.frames, err
+}
+
+// leaveLog closes connections with a function so that the last one does not copy the -wal file into the ledger. When that cannot be
+// prevented they stay open.
+func leaveLog(file string, closeAll func() error) error {
+	// SQLite leaves it as long as another connection is open. One that may not write cannot do it either.
+	db := openDB(file, 1, "ro", url.Values{})
+	defer db.Close()
+	var version int
+	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	return closeAll()
+}
