@@ -48,21 +48,20 @@ func TestNumbersOfEveryChannel(t *testing.T) {
 
 // A shop's order number goes its way unchanged, from the question for the price to the refund, whatever it looks like.
 func TestAnyOrderNumber(t *testing.T) {
+	inPath, inQuery := newWorld(t), newWorld(t)
+	inQuery.site.Orders.Path = "/pay.php?a=b&no={order_no}&c=d"
+	inQuery.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); len(q) != 3 || q.Get("a") != "b" || q.Get("c") != "d" {
+			t.Errorf("the query is %s", r.URL.RawQuery)
+		}
+		r.URL.Path = "/" + r.URL.Query().Get("no")
+		inQuery.answerQuote(nil)(rw, r)
+	})
+	sessions := map[*world]string{inPath: inPath.session(payer), inQuery: inQuery.session(payer)}
 	for i, no := range orderNumbers {
 		t.Run(no, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			if i%2 == 1 {
-				w.site.Orders.Path = "/pay.php?a=b&no={order_no}&c=d"
-				w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
-					if q := r.URL.Query(); len(q) != 3 || q.Get("a") != "b" || q.Get("c") != "d" {
-						t.Errorf("the query is %s", r.URL.RawQuery)
-					}
-					r.URL.Path = "/" + r.URL.Query().Get("no")
-					w.answerQuote(nil)(rw, r)
-				})
-			}
-			session := w.session(payer)
+			w := []*world{inPath, inQuery}[i%2]
+			session := sessions[w]
 			quoted, _ := json.Marshal(map[string]string{"order_no": no, "channel": "wx_lite"})
 			ask := func() answer { return w.do("POST", "/pay/charges", string(quoted), "X-Pay-Session", session) }
 			a := ask()
@@ -90,7 +89,7 @@ func TestAnyOrderNumber(t *testing.T) {
 			if o.status != 200 || o.text("order_no") != no || o.text("status") != "paid" || o.header.Get("X-Pay-Order-No") != no {
 				t.Errorf("the merchant sees %d %s", o.status, o.body)
 			}
-			refund, _ := json.Marshal(map[string]string{"order_no": no, "refund_no": "R1", "description": "d"})
+			refund, _ := json.Marshal(map[string]string{"order_no": no, "refund_no": fmt.Sprint("R", i), "description": "d"})
 			if a := w.merchant("POST", "/pay/refunds", string(refund)); a.status != 201 || a.text("order_no") != no {
 				t.Errorf("the refund: %d %s", a.status, a.body)
 			}

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -135,6 +137,10 @@ func TestProlongedOrder(t *testing.T) {
 func TestSamePurchase(t *testing.T) {
 	base := map[string]any{"body": "two cups", "metadata": map[string]string{"shop": "7"}, "extra": map[string]any{"goods_tag": "tea"}, "time_expire": 0}
 	in := func(w *world, d time.Duration) int64 { return w.clock.Now().Add(d).Unix() }
+	w := newWorld(t)
+	session := w.session(payer)
+	w.site.ClientIP = func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") }
+	orders := 0
 	for name, c := range map[string]struct {
 		change map[string]any
 		moves  time.Duration // of time_expire
@@ -156,36 +162,32 @@ func TestSamePurchase(t *testing.T) {
 	} {
 		for _, lost := range []bool{false, true} { // the answer to the first request
 			t.Run(fmt.Sprintf("%s/lost %v", name, lost), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				session := w.session(payer)
+				orders++
+				orderNo := fmt.Sprint("P", orders)
 				quote := func(change map[string]any, moves time.Duration) {
-					members := map[string]any{}
-					for k, v := range base {
-						members[k] = v
-					}
+					members := maps.Clone(base)
 					members["time_expire"] = in(w, time.Hour+moves)
-					for k, v := range change {
-						members[k] = v
-					}
+					maps.Copy(members, change)
 					w.setQuote(w.answerQuote(members))
 				}
 				quote(nil, 0)
 				if lost {
-					w.lost(session, "1001")
+					w.lost(session, orderNo)
 				} else {
-					w.created(session, "1001")
+					w.created(session, orderNo)
 				}
-				w.site.ClientIP = func(*http.Request) string { return "198.51.100.9" } // no part of the purchase
 				quote(c.change, c.moves)
-				a := w.pay(session, "1001")
+				ask := func() answer { // the address is no part of the purchase
+					return w.do("POST", "/pay/charges", order(orderNo), "X-Pay-Session", session, "Test-Client-IP", "198.51.100.9")
+				}
+				a := ask()
 				if same := a.status == 200; same != c.same || a.status/100 != 2 {
 					t.Errorf("answered %d %s", a.status, a.body)
 				}
-				if a.text("order_no") == "1001" != c.same {
+				if (a.text("order_no") == orderNo) != c.same {
 					t.Errorf("number %s", a.text("order_no"))
 				}
-				if again := w.pay(session, "1001"); again.status != 200 || again.text("id") != a.text("id") {
+				if again := ask(); again.status != 200 || again.text("id") != a.text("id") {
 					t.Errorf("and again: %d %s", again.status, again.body)
 				}
 			})

@@ -172,6 +172,7 @@ func TestNumbersThatAreAllUsed(t *testing.T) {
 // reversedElsewhere leaves a number closed at the channel.
 func (w *world) reversedElsewhere() {
 	c := w.elsewhereCharge(nil)
+	w.clock.Add(time.Minute)
 	if _, err := w.site.Pingpp.ReverseCharge(w.t.Context(), c.ID); err != nil {
 		w.t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (n *nightly) catchUp(ctx context.Context) (wait time.Duration, err error) {
 		case !from.IsZero() && from.Before(claim.To):
 			return sweepLease, nil // another process compares, or has died
 		}
-		return min(n.untilSweep(), sweepAgain), nil
+		return min(n.untilSweep(now), sweepAgain), nil
 	}
 }
 
@@ -160,8 +160,7 @@ func (n *nightly) report(s *Sweep) {
 func (r *Reconciler) due(now time.Time) time.Time { return dayOf(now.Add(-r.sweepTime())) }
 
 // untilSweep is the time until the next day is due.
-func (r *Reconciler) untilSweep() time.Duration {
-	now := r.cfg.Now()
+func (r *Reconciler) untilSweep(now time.Time) time.Duration {
 	return r.due(now).AddDate(0, 0, 1).Add(r.sweepTime()).Sub(now)
 }
 

@@ -45,7 +45,7 @@ func TestUntilSweep(t *testing.T) {
 	p, l := newProvider(t), newLedger(t)
 	at := func(now time.Time) time.Time {
 		p.clock.Set(now)
-		return now.Add(p.reconciler(l, zap.NewNop()).untilSweep()) // another process each time
+		return now.Add(p.reconciler(l, zap.NewNop()).untilSweep(now)) // another process each time
 	}
 	midnight := inNovember(23, 0, 0)
 	today := at(midnight)
@@ -207,7 +207,7 @@ func TestNightlyRuns(t *testing.T) {
 	r := p.reconciler(l, zap.NewNop())
 	p.clock.Set(inNovember(22, 12, 0))
 	p.charge(l, "order1", 100)
-	p.after(r.untilSweep() - 20*time.Millisecond)
+	p.after(r.untilSweep(p.clock.Now()) - 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

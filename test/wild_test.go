@@ -200,8 +200,13 @@ func wildRecipient(t *testing.T, s *stage) {
 func wildTestAsLive(t *testing.T, s *stage) {
 	object := func(e map[string]any) map[string]any { return e["data"].(map[string]any)["object"].(map[string]any) }
 	s.refused(t, s.event("MODE1", func(e map[string]any) { e["livemode"], object(e)["livemode"] = false, false }), http.StatusForbidden, "mode_mismatch")
-	s.refused(t, s.event("MODE2", func(e map[string]any) { object(e)["livemode"] = false }), http.StatusBadRequest, "event_malformed")
-	s.refused(t, s.event("MODE3", func(e map[string]any) { e["livemode"] = false }), http.StatusBadRequest, "event_malformed")
+	s.refused(t, s.event("MODE3", func(e map[string]any) { e["livemode"] = false }), http.StatusForbidden, "mode_mismatch")
+	half := s.event("MODE2", func(e map[string]any) { object(e)["livemode"] = false }) // a person decides: Ping++ signed it
+	s.accept(half)
+	if e := s.awaitState(t, s.ledger(), half.ID, ledger.Held); !slices.Equal(e.Reasons, []string{ledger.ReasonUnreadable}) {
+		t.Errorf("it is held for %q", e.Reasons)
+	}
+	s.unheard(t, half.ID)
 	real := s.succeeded("MODE4")
 	s.accept(real)
 	if got := s.backend.await(t, real.ID, 1)[0].Header.Get("X-Pay-Mode"); got != "live" {
@@ -227,7 +232,7 @@ func wildEmptySignature(t *testing.T, s *stage) {
 	for signature, code := range map[string]string{
 		"": "signature_missing", " ": "signature_missing", "\t\t": "signature_missing",
 		"null": "signature_invalid", "AAAA": "signature_invalid", "WECHATPAY/SIGNTEST/" + w.Signature: "signature_invalid",
-		w.Signature[:len(w.Signature)-4]: "signature_invalid", w.Signature + ", " + w.Signature: "signature_invalid",
+		w.Signature[:len(w.Signature)-4]: "signature_invalid", w.Signature + ", AAAA": "signature_invalid",
 		sign(t, strangerKey, w.Body): "signature_invalid", sign(t, pingppKey, append(w.Body, ' ')): "signature_invalid",
 	} {
 		a := s.send("/pay/webhooks", webhook{Body: w.Body, Signature: signature})
