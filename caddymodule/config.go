@@ -206,7 +206,7 @@ type EventsConfig struct {
 	Retry []caddy.Duration `json:"retry,omitempty"`
 }
 
-// ReconcileConfig is about charges whose webhook does not come: they are looked up at Ping++.
+// ReconcileConfig is about charges whose webhook does not come: they are looked up at Ping++, each six times at most unless its payer asks.
 type ReconcileConfig struct {
 	// How long after its creation a charge is looked up first. Default: `30s`.
 	After caddy.Duration `json:"after,omitempty"`

@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
@@ -107,12 +106,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionCheckout(r); err != nil {
 		return err
 	}
-	questions := h.app.questions(h.site.Scope)
-	if err := h.provisionReconciler(r, questions); err != nil {
+	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,
-		reconciler: h.site.Reconciler, questions: questions}
+		reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
@@ -329,7 +327,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 }
 
 // provisionReconciler sets up the look-ups of charges whose webhook does not come.
-func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) error {
+func (h *Handler) provisionReconciler(r *resolver) error {
 	c := h.Reconcile
 	if c == nil {
 		c = &ReconcileConfig{}
@@ -340,7 +338,7 @@ func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) erro
 	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
 	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		Until: time.Duration(c.Until), Owner: h.app.owner, Limit: questions, Logger: h.logger,
+		After: time.Duration(c.After), Until: time.Duration(c.Until), Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})

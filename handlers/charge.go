@@ -86,8 +86,11 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 			return err
 		}
 	}
-	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v := view(c, s.Now())
+	if v.Status == "created" { // whoever asks may still pay it
+		s.prolong(w, r, id)
+	}
+	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v.OrderPaid = orderPaid
 	writeJSON(w, http.StatusOK, v)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // The cookies of one pay block. Their names end so, after the block's prefix: __Host-pay_session.
@@ -78,6 +80,21 @@ func (s *Site) setSession(w http.ResponseWriter, r *http.Request, id Identity) e
 	}
 	s.setCookie(w, r, sessionCookie, token, id.Expires.Sub(s.Now()))
 	return nil
+}
+
+// prolong gives a visitor whose page is open a session of full length once half of the present one has gone: a code on the screen may be
+// good for longer than a login, and its payer is nobody without the cookie.
+func (s *Site) prolong(w http.ResponseWriter, r *http.Request, id Identity) {
+	if id.Kind != Anonymous || id.Expires.Sub(s.Now()) > s.Sessions.TTL/2 {
+		return
+	}
+	if own, err := s.identity(r, s.cookie(r, sessionCookie)); err != nil || own.Visitor != id.Visitor { // it came in a header
+		return
+	}
+	id.Expires = s.expiry()
+	if err := s.setSession(w, r, id); err != nil {
+		s.Logger.Warn("a visitor's session could not be prolonged", zap.Error(err))
+	}
 }
 
 // expiry is when a login of now ends.

@@ -38,6 +38,7 @@ var codes = map[string]struct {
 	"order_not_found":    {http.StatusNotFound, "There is no such order for this user.", "订单不存在。"},
 	"order_already_paid": {http.StatusConflict, "The order is paid already.", "订单已支付。"},
 	"order_closed":       {http.StatusConflict, "The order is closed and cannot be paid any more.", "订单已关闭，无法支付。"},
+	"nothing_to_pay":     {http.StatusConflict, "This order costs nothing, so there is nothing to pay.", "订单金额为 0，无需支付。"},
 
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
 	"charge_superseded":  {http.StatusConflict, "Another payment of this order has taken the place of this one. Pay that one.", "该订单已发起新的支付，此支付单已被取代。"},

@@ -211,7 +211,7 @@ func (b *books) judge(e *ledger.Event) {
 func (b *books) judgePayment(e *ledger.Event) {
 	reasons := b.mismatch(e)
 	if len(reasons) == 0 {
-		e.Late = b.late(e.Payment)
+		e.Late = b.late(e)
 		return
 	}
 	if e.Returned {
@@ -255,12 +255,13 @@ func (b *books) mismatch(e *ledger.Event) (reasons []string) {
 	return reasons
 }
 
-// late says in which way a payment came after the fact, if it did.
-func (b *books) late(p *ledger.Payment) string {
+// late says in which way a payment came after the fact, if it did. Its time and its charge's expiry are Ping++'s, the quote's time is ours.
+func (b *books) late(e *ledger.Event) string {
+	paid := e.Payment.Time
 	switch {
-	case b.charge != nil && !b.charge.expires.IsZero() && p.Time.After(b.charge.expires):
+	case b.charge != nil && !b.charge.expires.IsZero() && paid.After(b.charge.expires):
 		return "expired"
-	case b.quote.Closed && p.Time.After(b.quote.At):
+	case b.quote.Closed && e.Received.After(b.quote.At) && paid.After(b.quote.At.Add(-ledger.LateDoubt)):
 		return "closed"
 	}
 	return ""
