@@ -53,7 +53,9 @@ func TestPoisonAlone(t *testing.T) {
 					poison(w, r)
 				}
 			})
-			record(t, l, newEvent("evt_poison", c.Now()))
+			paid := newEvent("evt_poison", c.Now())
+			paid.Change, paid.Payment = &ledger.ChargeChange{Paid: true}, &ledger.Payment{Amount: 100, Currency: "cny", Time: c.Now()}
+			record(t, l, paid)
 			next := newEvent("evt_next", c.Now().Add(time.Second))
 			next.Type, next.ObjectID, next.OrderNo, next.Lane = "order.succeeded", "or_1", "orderevt_poison", "orderevt_poison"
 			next.Change, next.Payment = nil, nil
