@@ -53,7 +53,10 @@ func TestPoisonAlone(t *testing.T) {
 					poison(w, r)
 				}
 			})
-			record(t, l, newEvent("evt_poison", c.Now()))
+			payment := newEvent("evt_poison", c.Now())
+			payment.Change = &ledger.ChargeChange{Paid: true, TimePaid: c.Now()}
+			payment.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: c.Now()}
+			record(t, l, payment)
 			next := newEvent("evt_next", c.Now().Add(time.Second))
 			next.Type, next.ObjectID, next.OrderNo, next.Lane = "order.succeeded", "or_1", "orderevt_poison", "orderevt_poison"
 			next.Change, next.Payment = nil, nil
