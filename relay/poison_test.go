@@ -59,7 +59,6 @@ func TestPoisonAlone(t *testing.T) {
 			record(t, l, payment)
 			next := newEvent("evt_next", c.Now().Add(time.Second))
 			next.Type, next.ObjectID, next.OrderNo, next.Lane = "order.succeeded", "or_1", "orderevt_poison", "orderevt_poison"
-			next.Change, next.Payment = nil, nil
 			record(t, l, next)
 			refund := newEvent("evt_refund", c.Now())
 			refund.Type, refund.ObjectID, refund.ChargeID = "refund.succeeded", "re_1", "ch_evt_poison"
