@@ -228,6 +228,24 @@ func TestTrailersAreRemoved(t *testing.T) {
 	}
 }
 
+// PHP's own server takes a trailer for a header.
+func TestTrailersBeforePHP(t *testing.T) {
+	s := &phpShop{dir: t.TempDir(), addr: freeAddr(t)}
+	write(t, s.dir, "seen.php", "<?php echo json_encode($_SERVER), file_get_contents('php://input');")
+	t.Cleanup(s.stop)
+	s.start(t, testToken)
+	dir, addr := t.TempDir(), freeAddr(t)
+	run(t, globals(dir)+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http")+"\treverse_proxy "+s.addr+"\n}\n")
+	status, body := raw(t, addr, "POST /seen.php HTTP/1.1\nHost: "+addr+"\nTransfer-Encoding: chunked\nTrailer: X-WX-OPENID, X-Pay-Token\nX-Fine: yes\nConnection: close\n\n"+
+		"4\nbody\n0\nX-WX-OPENID: evil\nX-Pay-Token: evil\n\n")
+	if status != http.StatusOK || !strings.Contains(body, `"HTTP_X_FINE":"yes"`) || !strings.HasSuffix(body, "body") {
+		t.Errorf("%d %s", status, body)
+	}
+	if strings.Contains(body, "evil") {
+		t.Errorf("PHP takes a trailer for a header: %s", body)
+	}
+}
+
 // A client cannot have the headers deleted by which the backend knows who is there; its own go, as it says.
 func TestConnectionNamesNoneOfOurHeaders(t *testing.T) {
 	addr := shopWith(t, "\trequest_header X-Seen-By-Site {http.pay.openid}\n")

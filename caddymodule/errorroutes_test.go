@@ -43,7 +43,9 @@ func TestErrorRoutes(t *testing.T) {
 	site := payBlock(t, dir, "", "allow_http", "upstream "+echo, "orders GET /internal/pay/orders/{order_no}", "events POST /internal/pay/events")
 	const rest = "\twechat_auth /members/*\n\thandle_errors {\n\t\treverse_proxy ECHO {\n\t\t\theader_up X-Seen-Openid {http.pay.openid}\n\t\t\tmethod GET\n\t\t}\n\t}\n\terror /broken 500\n\trespond \"the shop\"\n"
 	global := globals(dir, ledgerIn(dir), "servers {\n\t\tstrict_sni_host on\n\t}")
-	file := global + "http://" + addr + ", http://shop.example.com:" + addr[strings.LastIndex(addr, ":")+1:] + " {\n" + site + strings.ReplaceAll(rest, "ECHO", echo) + "}\n"
+	_, port, _ := strings.Cut(addr, ":")
+	file := global + "http://" + addr + ", http://shop.example.com:" + port + " {\n" + site + strings.ReplaceAll(rest, "ECHO", echo) + "}\n" +
+		"http://other.example.com:" + port + " {\n\thandle_errors {\n\t\treverse_proxy " + echo + " {\n\t\t\tmethod GET\n\t\t}\n\t}\n}\n"
 	run(t, file)
 	t.Run("long method", func(t *testing.T) {
 		fails(t, func(path, header string) (int, string) {
@@ -71,6 +73,11 @@ func TestErrorRoutes(t *testing.T) {
 	status, body := raw(t, addr, "GET /broken HTTP/1.1\nHost: "+addr+"\nX-WX-OPENID: evil\nX-Pay-Session: "+token(t, "/pay", handlers.Identity{OpenID: "o-first"})+"\nConnection: close\n\n")
 	if got := report(t, status, body); got.Header.Get("X-Wx-Openid") != "o-first" || got.Header.Get("X-Seen-Openid") != "o-first" || got.URI != "/broken" {
 		t.Errorf("the error routes' backend sees %v", got)
+	}
+	// Another site on the same listener has its own.
+	status, body = raw(t, addr, longMethod+" /pay/webhooks HTTP/1.1\nHost: other.example.com\nX-WX-OPENID: its own\nConnection: close\n\n")
+	if got := report(t, status, body); got.URI != "/pay/webhooks" || got.Header.Get("X-Wx-Openid") != "its own" {
+		t.Errorf("the other site's backend sees %v", got)
 	}
 }
 
