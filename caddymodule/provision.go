@@ -87,7 +87,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}
-		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.upstream = newUpstream(mod.(caddyhttp.MiddlewareHandler))
+		warning, err := checkFastCGI(h.upstream)
+		if err != nil {
+			return r.errorf("upstream", "%w", err)
+		}
+		if warning != "" {
+			h.logger.Warn(warning, zapSite(name))
+		}
 		h.site.Backend = h.upstream
 	}
 	if err := h.provisionLogin(r); err != nil {
