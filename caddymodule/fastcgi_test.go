@@ -38,6 +38,7 @@ func TestFPMFailures(t *testing.T) {
 	write(t, dir, "empty.php", "<?php")
 	write(t, dir, "refuses.php", "<?php http_response_code(409);")
 	write(t, dir, "killed.php", "<?php exec('kill -9 ' . getmypid()); sleep(600);")
+	write(t, dir, "breaks.php", "<?php file_get_contents('php://input'); while (ob_get_level()) ob_end_flush(); echo 'succ'; flush(); usleep(200000); exec('kill -9 ' . getmypid()); sleep(600);")
 	write(t, dir, "slow.php", "<?php sleep(600); echo 'success';")
 	write(t, dir, "slow_body.php", "<?php echo str_repeat('success', 1000); flush(); sleep(600);")
 	u := upstreamOf(t, fpmUpstream(socket, dir))
@@ -48,6 +49,10 @@ func TestFPMFailures(t *testing.T) {
 	}
 	if status, body, err := get(t, t.Context(), u, "/killed.php"); err == nil {
 		t.Errorf("a killed worker: %d %q %v", status, body, err)
+	}
+	breaks := upstreamOf(t, strings.Replace(fpmUpstream(socket, dir), "{\n", "{\n\t\t\trewrite /breaks.php\n", 1))
+	if resp, body, err := ask(t.Context(), breaks, `{"a":1}`); err == nil {
+		t.Errorf("a worker that is killed within its answer: %d %q", resp.StatusCode, body)
 	}
 	for _, path := range []string{"/slow.php", "/slow_body.php"} {
 		begin := time.Now()
