@@ -63,7 +63,10 @@ func TestFPMFailures(t *testing.T) {
 			t.Errorf("%s, after %s: %d %.20q %v", path, time.Since(begin), status, body, err)
 		}
 	}
-	// Asked in HTTP it resets the connection.
+	// Asked in HTTP it resets the connection, also in the middle of a long request.
+	if _, body, err := ask(t.Context(), upstreamOf(t, "unix/"+socket), strings.Repeat("x", 200<<10)); !errors.Is(err, relay.ErrReset) {
+		t.Errorf("in HTTP, at length: %q %v", body, err)
+	}
 	if status, body, err := get(t, t.Context(), upstreamOf(t, "unix/"+socket), "/ok.php"); !errors.Is(err, relay.ErrReset) {
 		t.Errorf("in HTTP: %d %q %v", status, body, err)
 	}

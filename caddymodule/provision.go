@@ -44,6 +44,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = appAny.(*App)
 	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		if err := checkListeners(r, srv); err != nil {
+			return err
+		}
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 

@@ -264,6 +264,9 @@ func TestProvisionSites(t *testing.T) {
 		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "already delivers to another place"},
 		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
+		{"a Unix socket", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock|0660\n" + block + "}\n", "pay on shop.example.com: listener: on the Unix socket unix/"},
+		{"a Unix socket beside a port", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock 127.0.0.1\n" + block + "}\n", "write servers { trusted_proxies_unix } into the global options"},
+		{"a trusted Unix socket", "{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://shop.example.com {\n\tbind unix/FOLDER/caddy.sock\n" + block + "}\n", ""},
 		{"ledger that cannot be", "{\n\tpay {\n\t\tledger sqlite PINGPP/ledger.db\n\t}\n}\n" + goodSite, "not a directory"},
 		{"ledger placeholder", "{\n\tpay {\n\t\tledger sqlite {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
 	} {

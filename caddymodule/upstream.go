@@ -149,7 +149,7 @@ func (u *upstream) proxyError(err error) error {
 	if dial || ok && herr.StatusCode == http.StatusServiceUnavailable { // the second: all upstreams are known to be down
 		return fmt.Errorf("%w: %w", relay.ErrUnsent, err)
 	}
-	if errors.Is(err, syscall.ECONNRESET) && u.speaksHTTP() {
+	if (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) && u.speaksHTTP() {
 		return fmt.Errorf("%w: %w", relay.ErrReset, err)
 	}
 	return err
