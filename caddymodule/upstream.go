@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"syscall"
@@ -149,7 +150,9 @@ func (u *upstream) proxyError(err error) error {
 	if dial || ok && herr.StatusCode == http.StatusServiceUnavailable { // the second: all upstreams are known to be down
 		return fmt.Errorf("%w: %w", relay.ErrUnsent, err)
 	}
-	if (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) && u.speaksHTTP() {
+	// What it looks like depends on how much was sent when it happened; the last is net/http's word for it.
+	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+	if reset && u.speaksHTTP() {
 		return fmt.Errorf("%w: %w", relay.ErrReset, err)
 	}
 	return err
