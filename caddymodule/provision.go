@@ -43,6 +43,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = appAny.(*App)
 	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		if err := checkListeners(r, srv); err != nil {
+			return err
+		}
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
@@ -87,7 +90,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}
-		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.upstream = newUpstream(mod.(caddyhttp.MiddlewareHandler))
+		warning, err := checkFastCGI(h.upstream)
+		if err != nil {
+			return r.errorf("upstream", "%w", err)
+		}
+		if warning != "" {
+			h.logger.Warn(warning, zapSite(name))
+		}
 		h.site.Backend = h.upstream
 	}
 	if err := h.provisionLogin(r); err != nil {
