@@ -18,7 +18,7 @@ var schema1 string
 // A ledger of an older version gets the schema that a new one has, and keeps what is in it.
 func TestUpgrade(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "ledger.db")
-	must(t, prepareFile(old, false, zap.NewNop()))
+	must(t, prepareFile(old, nil, zap.NewNop()))
 	db := openWrites(old)
 	_, err := db.Exec(schema1 + fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID) + `
 		INSERT INTO scopes (id, app, mode) VALUES (1, '` + scope.App + `', '` + string(scope.Mode) + `');
