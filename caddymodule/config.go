@@ -78,8 +78,8 @@ type OrdersConfig struct {
 	// The request method: `GET` or `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. The path is closed to the
-	// outside, whatever the query. Required.
+	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. It is closed to the
+	// outside; with a query, to requests that have all of its fixed parameters. It must not stand for the whole site. Required.
 	Path string `json:"path,omitempty"`
 
 	// Where the price stands in the backend's JSON: a path in gjson's syntax, like `data.total_fee`. So do the next eight.
@@ -173,7 +173,7 @@ type LoginConfig struct {
 	// The request method: `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend. It is closed to the outside. Required.
+	// The path at the backend, closed to the outside like that of `orders`. Required.
 	Path string `json:"path,omitempty"`
 }
 
@@ -182,7 +182,7 @@ type EventsConfig struct {
 	// The request method: `POST` or `PUT`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend. It is closed to the outside. Required.
+	// The path at the backend, closed to the outside like that of `orders`. Required.
 	Path string `json:"path,omitempty"`
 
 	// Secrets (`whsec_…`) that sign what the backend receives, as Standard Webhooks says; two while they change. Placeholders

@@ -26,7 +26,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case h.site.Owns(r.URL.Path):
 		h.site.ServeHTTP(w, r)
 		return nil
-	case h.site.IsPrivate(r.URL.Path):
+	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):
 		h.site.NotFound(w, r)
 		return nil
 	}

@@ -53,6 +53,7 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BARE_KEY", strings.Join(strings.Split(strings.TrimSpace(private), "\n")[1:26], ""))
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
+	t.Setenv("TEST_ROOT", "/?s=")
 	t.Setenv("TEST_BLANK", "  \n")
 	t.Setenv("TEST_CHANNEL", "wx_lite")
 	t.Setenv("TEST_TYPE", "charge.succeeded")
@@ -130,6 +131,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
+		{"events at the whole site", events, "events POST {env.TEST_ROOT}", "events", `the path "/?s=": it is closed to browsers, and nothing tells it apart from the rest of the site`},
 		{"events with order_no", events, "events POST /events/{order_no}", "events", "may hold no placeholder of a request"},
 		{"events with a bad escape", events, "events POST /events/%zz", "events", "must begin with one slash"},
 		{"events without secret and token", "backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "events", "needs a secret, or the site a backend_token"},

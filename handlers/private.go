@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// IsPrivate reports whether a request path reaches one of the backend's own paths, however it is written: encoded several
+// IsPrivate reports whether a request's path and query reach one of the backend's own paths, however they are written: encoded several
 // times, with dots, doubled slashes, backslashes, path parameters, extensions or other case. Backends read such paths in different
 // ways, and one reading is enough. It is the second defence; the first is that the backend compares X-Pay-Token or checks the
 // signature.
-func (s *Site) IsPrivate(p string) bool {
+func (s *Site) IsPrivate(p, query string) bool {
 	p = strings.ReplaceAll(decode(p), `\`, "/")
-	if s.reachesPrivate(p) {
+	if s.reachesPrivate(p, query) {
 		return true
 	}
 	cut := withoutParameters(p)
-	return cut != p && s.reachesPrivate(cut)
+	return cut != p && s.reachesPrivate(cut, query)
 }
 
 // withoutParameters leaves out of each segment what Tomcat (;), C programs (NUL) and Windows (trailing blanks) do not read.
@@ -33,15 +33,16 @@ func withoutParameters(p string) string {
 }
 
 // reachesPrivate takes a path with its dots as they are, and resolved.
-func (s *Site) reachesPrivate(p string) bool {
-	return s.matchesPrivate(p) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p))
+func (s *Site) reachesPrivate(p, query string) bool {
+	return s.matchesPrivate(p, query) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p), query)
 }
 
-func (s *Site) matchesPrivate(p string) bool {
+func (s *Site) matchesPrivate(p, query string) bool {
 	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
 	front, rest := nextSegment(p)
-	for _, pattern := range s.Private {
-		if reaches(pattern, p) || hasSuffixFold(front, ".php") && reaches(pattern, rest) {
+	for i := range s.Private {
+		closed := &s.Private[i]
+		if closed.matches(p, query) || hasSuffixFold(front, ".php") && closed.matches(rest, query) {
 			return true
 		}
 	}

@@ -52,7 +52,7 @@ type Site struct {
 	QueryAfter time.Duration
 	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
 	Count   Counters
-	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
+	Private []PrivatePath // the backend's own paths, closed to the outside
 
 	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
 	AllowHTTP bool
