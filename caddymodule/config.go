@@ -117,6 +117,9 @@ type OrdersConfig struct {
 	// Where the order's state stands, and the backend's words for it.
 	Status *OrderStatusConfig `json:"status,omitempty"`
 
+	// How the backend says that there is no such order, where it says so with 200. Default: by 404 or 403.
+	NotFound *OrderNotFoundConfig `json:"not_found,omitempty"`
+
 	// What stands for a subject, body or currency that the backend leaves out.
 	Default *OrderDefaultConfig `json:"default,omitempty"`
 
@@ -137,6 +140,16 @@ type OrderStatusConfig struct {
 
 	// The values that mean that it cannot be paid any more. Default: `closed`, if no values are given at all.
 	Closed []string `json:"closed,omitempty"`
+}
+
+// OrderNotFoundConfig is a member of the backend's JSON that says that there is no such order.
+type OrderNotFoundConfig struct {
+	// Where it stands, in gjson's syntax. Required.
+	Path string `json:"path,omitempty"`
+
+	// The values that mean it, compared without regard to case: text, and whatever else as it is written, like `40401`, `null`,
+	// `false` or `[]`. Required.
+	Values []string `json:"values,omitempty"`
 }
 
 // OrderDefaultConfig stands for what the backend leaves out. `{order_no}` in subject and body is the order's number.

@@ -202,6 +202,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
 		{"a state twice", `"orders":{`, `"orders":{"status":{"payable":["2"],"closed":["2"]},`, `orders status: the value "2" of status stands twice`},
+		{"not_found without values", `"orders":{`, `"orders":{"not_found":{"path":"code"},`, "orders not_found: takes a path and the values there that mean that there is no such order; write not_found code 404"},
+		{"not_found without path", `"orders":{`, `"orders":{"not_found":{"values":["404"]},`, "orders not_found: takes a path and the values"},
 		{"orders and client amounts", `"orders":{`, `"allow_client_amount":{"max":1,"subject":"x"},"orders":{`, "allow_client_amount: and orders exclude each other"},
 		{"zero gap", `"events":{`, `"events":{"retry":["5s",0],`, "events retry: a gap must be above 0"},
 		{"expectation of both kinds", `"events":{`, `"events":{"expect":{"body":"ok","json":{"path":"code","values":["0"]}},`, "events expect: names a body and json"},
