@@ -31,7 +31,7 @@ const (
 
 // Provision resolves the configuration. It opens no ledger and no connection.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
+	h.logger = plainLog(ctx.Logger())
 	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
 	if nested {
