@@ -58,8 +58,7 @@ func secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted && r.Header.Get("X-Forwarded-Proto") == "https"
+	return trustedPeer(r) && r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
 // clientIP is the client's address as the server trusts it.

@@ -51,6 +51,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Prefix:   h.Prefix,
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
+		Host:     hostsOf(ctx).of,
 		Session:  sessionOf,
 		Secure:   secure,
 		SkipLog: func(r *http.Request) {

@@ -105,12 +105,10 @@ func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 			depth++
 		}
 	}
-	// Routes are provisioned one after the other: ours is the first whose handlers are not there yet.
-	i := slices.IndexFunc(srv.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
-	if i < 0 {
+	r := routeOf(srv)
+	if r == nil {
 		return name, depth > 0, enclosing
 	}
-	r := &srv.Routes[i]
 	if depth == 0 && len(r.MatcherSets) > 0 {
 		enclosing = r
 	}
@@ -125,6 +123,16 @@ func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 		depth--
 	}
 	return name, depth > 0, enclosing
+}
+
+// routeOf returns the server's route that is being provisioned. Routes are provisioned one after the other: it is the first whose
+// handlers are not there yet.
+func routeOf(srv *caddyhttp.Server) *caddyhttp.Route {
+	i := slices.IndexFunc(srv.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
+	if i < 0 {
+		return nil
+	}
+	return &srv.Routes[i]
 }
 
 var errTooShort = errors.New("must have at least 32 characters; make one with: openssl rand -hex 32")

@@ -70,6 +70,7 @@ type Site struct {
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
+	Host     func(*http.Request) string // the host that it came to, as far as the site goes by that name: kept with charges and events
 	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
 	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
 	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer

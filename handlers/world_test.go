@@ -214,8 +214,8 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: private().Private,
 		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
-			Sources: func(r *http.Request) []string {
-				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " ")
+			Sources: func(r *http.Request) ([]string, error) {
+				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
 			}},
 		Backend: w, Token: backendToken, Ledger: open,
 		Session: func(r *http.Request) string {
@@ -223,6 +223,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 			return token
 		},
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
+		Host:     func(r *http.Request) string { return r.Host },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
 		SkipLog:  func(*http.Request) { w.skipped.Add(1) },
 		Closing:  w.closing, Logger: log, Now: w.clock.Now, Rand: rand.Reader,
