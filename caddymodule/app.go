@@ -18,7 +18,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
@@ -46,8 +45,9 @@ type App struct {
 	store  *store
 	held   bool // a reference on the store is ours
 	sites  []*registration
-	spent  []budgetsKey // the budgets that are ours to give back
-	owner  string       // names this configuration's workers in leases
+	spent  []budgetsKey   // the budgets that are ours to give back
+	asks   []ledger.Scope // whose questions are ours to give back
+	owner  string         // names this configuration's workers in leases
 	work   sync.WaitGroup
 	stop   context.CancelFunc
 
@@ -63,7 +63,6 @@ type registration struct {
 	scope       ledger.Scope
 	destination *destination // nil: the block delivers nothing
 	reconciler  *relay.Reconciler
-	questions   *rate.Limiter // of all its app's sites
 }
 
 // destination is where the events of an app and mode go.

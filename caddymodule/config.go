@@ -219,7 +219,7 @@ type EventsConfig struct {
 	Retry []caddy.Duration `json:"retry,omitempty"`
 }
 
-// ReconcileConfig is about charges whose webhook does not come: they are looked up at Ping++.
+// ReconcileConfig is about charges whose webhook does not come: they are looked up at Ping++, each six times at most unless its payer asks.
 type ReconcileConfig struct {
 	// How long after its creation a charge is looked up first. Default: `30s`.
 	After caddy.Duration `json:"after,omitempty"`
@@ -352,5 +352,6 @@ type Handler struct {
 	upstream *upstream // nil without one
 	app      *App
 	registry registration
+	guarded  []guarded // where the site's wechat_auth stand that ask for this block's users
 	logger   *zap.Logger
 }

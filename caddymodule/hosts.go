@@ -36,7 +36,7 @@ func hostsOf(ctx caddy.Context) *hosts {
 			h.ports = append(h.ports, strconv.FormatUint(uint64(port), 10))
 		}
 	}
-	if r := routeOf(srv); r != nil {
+	if r := underProvision(srv.Routes); r != nil {
 		for _, set := range r.MatcherSets {
 			for _, m := range set {
 				if names, ok := m.(*caddyhttp.MatchHost); ok {

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"github.com/caddyserver/caddy/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
@@ -61,15 +60,18 @@ func (a *App) releaseBudgets() {
 	for _, key := range a.spent {
 		_, _ = budgets.Delete(key) // nothing is closed that could fail
 	}
-	a.spent = nil
+	for _, s := range a.asks {
+		_, _ = questions.Delete(s)
+	}
+	a.spent, a.asks = nil, nil
 }
 
-// questions is how often Ping++ is asked about an app, by all its sites together.
-func (a *App) questions(s ledger.Scope) *rate.Limiter {
-	for _, other := range a.sites {
-		if other.scope == s {
-			return other.questions
-		}
-	}
-	return relay.NewLimit()
+// questions holds how often Ping++ is asked about each app, by all its sites together, over reloads too.
+var questions = caddy.NewUsagePool()
+
+// questions returns those of a scope; Cleanup gives them back.
+func (a *App) questions(s ledger.Scope) *relay.Questions {
+	q, _ := questions.LoadOrStore(s, relay.NewQuestions())
+	a.asks = append(a.asks, s)
+	return q.(*relay.Questions)
 }

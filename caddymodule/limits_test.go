@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/relay"
 )
 
 // A reload gives nobody a new budget, two sites of one app have one, and limits that change begin anew.
@@ -40,14 +41,22 @@ func TestBudgetsOutliveReloads(t *testing.T) {
 	if status := sendWebhook(t, "http://"+a+"/pay/webhooks", webhookEvent("true")); status != http.StatusOK {
 		t.Errorf("Ping++'s own webhook: %d", status)
 	}
-	_, handlersOf := running(t)
-	if x, y := handlersOf[0].registry.questions, handlersOf[1].registry.questions; x == nil || x != y {
-		t.Error("the sites of one app ask Ping++ as often as they like")
+	asks := func() *relay.Questions {
+		_, handlersOf := running(t)
+		x, y := handlersOf[0].app.questions(handlersOf[0].site.Scope), handlersOf[1].app.questions(handlersOf[1].site.Scope)
+		if x == nil || x != y {
+			t.Error("the sites of one app ask Ping++ as often as they like")
+		}
+		return x
 	}
+	before := asks()
 	if err := caddy.Load(adapt(t, file("2", limits)), true); err != nil {
 		t.Fatal(err)
 	}
 	refused(a, http.StatusTooManyRequests)
+	if asks() != before {
+		t.Error("after a reload Ping++ is asked as if it had not been asked before")
+	}
 	if err := caddy.Load(adapt(t, file("3", "limits {\n\t\t\trefused 4/h\n\t\t}")), true); err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +67,7 @@ func TestBudgetsOutliveReloads(t *testing.T) {
 	eventually(t, "the budgets are given back", func() bool {
 		left := 0
 		budgets.Range(func(any, any) bool { left++; return true })
+		questions.Range(func(any, any) bool { left++; return true })
 		return left == 0
 	})
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
@@ -44,6 +43,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = appAny.(*App)
 	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		if err := checkListeners(r, srv); err != nil {
+			return err
+		}
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
@@ -53,6 +55,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		ClientIP: clientIP,
 		Host:     hostsOf(ctx).of,
 		Session:  sessionOf,
+		Bearer:   bearerOf,
 		Secure:   secure,
 		SkipLog: func(r *http.Request) {
 			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
@@ -88,7 +91,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}
-		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.upstream = newUpstream(mod.(caddyhttp.MiddlewareHandler))
+		warning, err := checkFastCGI(h.upstream)
+		if err != nil {
+			return r.errorf("upstream", "%w", err)
+		}
+		if warning != "" {
+			h.logger.Warn(warning, zapSite(name))
+		}
 		h.site.Backend = h.upstream
 	}
 	if err := h.provisionLogin(r); err != nil {
@@ -108,12 +118,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionCheckout(r); err != nil {
 		return err
 	}
-	questions := h.app.questions(h.site.Scope)
-	if err := h.provisionReconciler(r, questions); err != nil {
+	if err := h.provisionReconciler(r); err != nil {
+		return err
+	}
+	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,
-		reconciler: h.site.Reconciler, questions: questions}
+		reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
@@ -328,7 +340,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 }
 
 // provisionReconciler sets up the look-ups of charges whose webhook does not come.
-func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) error {
+func (h *Handler) provisionReconciler(r *resolver) error {
 	c := h.Reconcile
 	if c == nil {
 		c = &ReconcileConfig{}
@@ -339,7 +351,7 @@ func (h *Handler) provisionReconciler(r *resolver, questions *rate.Limiter) erro
 	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
 	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		Until: time.Duration(c.Until), Owner: h.app.owner, Limit: questions, Logger: h.logger,
+		After: time.Duration(c.After), Until: time.Duration(c.Until), Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})

@@ -91,6 +91,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"unset success_url", "upstream legacy:8080", "upstream legacy:8080\n\t\tsuccess_url {env.TEST_UNSET}", "success_url", "{env.TEST_UNSET} resolves to nothing"},
 		{"unset PEM", "signing_key MERCHANT", "signing_key {env.TEST_UNSET}", "pingpp signing_key", "{env.TEST_UNSET} resolves to nothing"},
 		{"unset path", "/internal/pay/events", "{env.TEST_UNSET}", "events", "{env.TEST_UNSET} resolves to nothing"},
+		{"FastCGI without root", "upstream legacy:8080", "upstream php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\tsplit .php\n\t\t\t}\n\t\t}", "upstream", "transport fastcgi needs a root here, since the site's root does not reach these calls; write root /srv/shop"},
 		{"braces in a token", "token-Mark-0123456789abcdefghijkl", "token-{Mark}-0123456789abcdefghijkl", "backend_token", `no placeholder that is known here; write {env.NAME} or {file.NAME}, or \{ for a brace`},
 
 		{"absent signing key", "MERCHANT", "ABSENT", "pingpp signing_key", "no such file or directory; name a PEM file that Caddy's user can read"},
@@ -267,6 +268,9 @@ func TestProvisionSites(t *testing.T) {
 		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "already delivers to another place"},
 		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
+		{"a Unix socket", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock|0660\n" + block + "}\n", "pay on shop.example.com: listener: on the Unix socket unix/"},
+		{"a Unix socket beside a port", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock 127.0.0.1\n" + block + "}\n", "write servers { trusted_proxies_unix } into the global options"},
+		{"a trusted Unix socket", "{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://shop.example.com {\n\tbind unix/FOLDER/caddy.sock\n" + block + "}\n", ""},
 		{"ledger that cannot be", "{\n\tpay {\n\t\tledger sqlite PINGPP/ledger.db\n\t}\n}\n" + goodSite, "not a directory"},
 		{"ledger placeholder", "{\n\tpay {\n\t\tledger sqlite {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
 	} {
@@ -295,6 +299,7 @@ func TestProvisionSites(t *testing.T) {
 func TestProvisionWarnings(t *testing.T) {
 	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
 	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
+	const fpm = "looks like php-fpm, which speaks no HTTP; if it is, write transport fastcgi { root <the shop's folder> split .php } in the upstream block"
 	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
 	for _, tc := range []struct {
 		name, file string
@@ -307,6 +312,13 @@ func TestProvisionWarnings(t *testing.T) {
 		{"in a route", "shop.example.com {\n\troute /x/* {\n" + block + "\t}\n}\n", []string{nested}},
 		{"in a handle without hosts", ":8080 {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"127.0.0.1:8080"`}},
 		{"live and unsigned", strings.NewReplacer("sk_test_", "sk_live_", "signing_key MERCHANT", "").Replace(goodSite), []string{unsigned}},
+		{"FPM's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//run/php/php8.2-fpm.sock", 1), []string{fpm, "unix//run/php/php8.2-fpm.sock", `"site":"shop.example.com, www.shop.example.com"`}},
+		{"a panel's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//tmp/php-cgi-74.sock", 1), []string{fpm}},
+		{"FPM's port in HTTP", strings.Replace(goodSite, "legacy:8080", "legacy:8080 php:9000", 1), []string{fpm, "php:9000"}},
+		{"FPM's port, looked up", strings.Replace(goodSite, "legacy:8080", "{\n\t\t\tdynamic a php 9000\n\t\t}", 1), []string{fpm}},
+		{"FPM in FastCGI", strings.Replace(goodSite, "legacy:8080", "php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\troot /srv/shop\n\t\t\t}\n\t\t}", 1), nil},
+		{"another socket", strings.Replace(goodSite, "legacy:8080", "unix//run/shop.sock", 1), nil},
+		{"another port", strings.Replace(goodSite, "legacy:8080", "php:19000", 1), nil},
 		{"orders without token", secretOnly, []string{open, "shop.example.com, www.shop.example.com"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -324,7 +336,7 @@ func TestProvisionWarnings(t *testing.T) {
 					t.Errorf("the log does not say %q:\n%s", want, log)
 				}
 			}
-			for _, warning := range []string{nested, unsigned, open} {
+			for _, warning := range []string{nested, unsigned, open, fpm} {
 				if (len(tc.want) == 0 || tc.want[0] != warning) && strings.Contains(log, warning) {
 					t.Errorf("the log says %q:\n%s", warning, log)
 				}

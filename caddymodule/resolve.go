@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -105,7 +104,7 @@ func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 			depth++
 		}
 	}
-	r := routeOf(srv)
+	r := underProvision(srv.Routes)
 	if r == nil {
 		return name, depth > 0, enclosing
 	}
@@ -123,16 +122,6 @@ func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 		depth--
 	}
 	return name, depth > 0, enclosing
-}
-
-// routeOf returns the server's route that is being provisioned. Routes are provisioned one after the other: it is the first whose
-// handlers are not there yet.
-func routeOf(srv *caddyhttp.Server) *caddyhttp.Route {
-	i := slices.IndexFunc(srv.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
-	if i < 0 {
-		return nil
-	}
-	return &srv.Routes[i]
 }
 
 var errTooShort = errors.New("must have at least 32 characters; make one with: openssl rand -hex 32")

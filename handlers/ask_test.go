@@ -188,6 +188,29 @@ func TestHeldCharge(t *testing.T) {
 	}
 }
 
+// Ping++'s clock is not ours: a payment after "closed" is late whichever of the two is ahead.
+func TestLateByOurClock(t *testing.T) {
+	for _, ahead := range []time.Duration{-30 * time.Second, 30 * time.Second} {
+		w := newWorld(t)
+		w.site.Now = func() time.Time { return w.clock.Now().Add(-ahead) }
+		w.site.Intake.Now = w.site.Now
+		session := w.session(payer)
+		id, _ := w.created(session, "1001")
+		w.clock.Add(2 * time.Second)
+		w.setQuote(w.answerQuote(map[string]any{"status": "closed"}))
+		wantProblem(t, w.pay(session, "1001"), 409, "order_closed")
+		w.clock.Add(2 * time.Second)
+		body, sig := w.payEvent(id)
+		if a := w.webhook(body, sig); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		e, err := w.ledger.Event(t.Context(), w.site.Scope, w.sandbox.State(1).Events[0].ID)
+		if err != nil || e.Late != "closed" {
+			t.Errorf("Ping++'s clock is %s ahead: %+v, %v", ahead, e, err)
+		}
+	}
+}
+
 // What the backend says about an order is recorded even when no charge comes of it: a payment after "closed" is late, and an
 // attempt at the price of the last quote is not held.
 func TestQuotesAreKept(t *testing.T) {

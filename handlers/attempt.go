@@ -229,6 +229,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	s := a.site
 	params := *a.purchased
 	params.OrderNo, params.ClientIP = number, clientIP(s.ClientIP(r))
+	quoted := s.Now()
 	made, err := s.Pingpp.CreateCharge(ctx, &params)
 	if err == nil {
 		err = a.earlierCharge(made, &params)
@@ -241,7 +242,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID,
 		Amount: q.Amount, Currency: q.Currency, Host: a.host, Fingerprint: params.Fingerprint(),
 		Created: time.Unix(made.Created, 0), TimeExpire: made.Expires(), Raw: made.Raw,
-		NextQuery: s.Now().Add(s.QueryAfter),
+		Quoted: quoted, NextQuery: s.Now().Add(s.QueryAfter),
 	}
 	if c.TimeExpire.IsZero() {
 		c.TimeExpire = q.TimeExpire // as it was sent

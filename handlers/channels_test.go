@@ -127,8 +127,8 @@ func TestEveryChannelAtItsEdges(t *testing.T) {
 			if c.subject.bytes && (size > 32 || size < 30) || !c.subject.bytes && characters != 32 || !utf8.ValidString(q.Subject) || utf8.RuneCountInString(q.Body) != c.body.most {
 				t.Errorf("subject has %d characters and %d bytes, body %d characters", characters, size, utf8.RuneCountInString(q.Body))
 			}
-			if _, err := quoted("tea 🍵", time.Time{}); (err != nil) != c.noEmoji {
-				t.Errorf("emoji: %v", err)
+			if q, err := quoted("tea 🍵", time.Time{}); err != nil || q.Subject != map[bool]string{true: "tea", false: "tea 🍵"}[c.noEmoji] {
+				t.Errorf("emoji: %+v, %v", q, err)
 			}
 			if _, err := quoted("tea", now.Add(c.expireMin-time.Second)); err == nil || err.(*Problem).Code != "order_closed" {
 				t.Errorf("expiring too soon: %v", err)

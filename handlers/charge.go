@@ -86,8 +86,11 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 			return err
 		}
 	}
-	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v := view(c, s.Now())
+	if v.Status == "created" { // whoever asks may still pay it
+		s.prolong(w, r, id)
+	}
+	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v.OrderPaid = orderPaid
 	writeJSON(w, http.StatusOK, v)
 	return nil
@@ -155,7 +158,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 		return nil, false, err
 	}
 	defer leave()
-	c, orderPaid, err := s.ownCharge(ctx, l, chargeID, id)
+	c, _, err := s.ownCharge(ctx, l, chargeID, id)
 	if err != nil {
 		return nil, false, err
 	}
@@ -173,17 +176,16 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id I
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for ended := false; ; {
-		c, orderPaid, err = s.ownCharge(ctx, l, chargeID, id)
+		c, orderPaid, err := s.ownCharge(ctx, l, chargeID, id)
 		if err != nil || ended || over(c, orderPaid, s.Now()) {
 			return c, orderPaid, err
 		}
-		asked := c
 		select {
 		case <-changed:
 		case <-orderChanged:
 		case <-poll.C:
 			if s.Now().Sub(c.Created) >= askAfter {
-				asking.Go(func() { s.ask(ctx, asked) })
+				asking.Go(func() { s.ask(ctx, c) })
 			}
 		case <-timeout.C:
 			ended = true

@@ -223,3 +223,52 @@ func TestCheckoutOfAHeldPayment(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A code on the screen can be good for longer than a login: the session of the page that asks for it lasts as long as it asks.
+func TestOpenPageKeepsItsSession(t *testing.T) {
+	w := newOpenWorld(t)
+	first := w.do("POST", "/pay/charges", orderOf("1001", openChannel), "Origin", w.origin())
+	if first.status != 201 {
+		t.Fatalf("answered %d %s", first.status, first.body)
+	}
+	id, old := first.text("id"), cookieOf(t, first)
+	c := w.attempts("1001")[0]
+	ask := func(header ...string) answer {
+		t.Helper()
+		return w.do("GET", "/pay/charges/"+id, "", header...)
+	}
+	sets := func(a answer) bool { return len(a.header.Values("Set-Cookie")) > 0 }
+	_, token, _ := strings.Cut(old, "=")
+
+	w.clock.Add(59 * time.Minute)
+	if a := ask("Cookie", old); a.status != 200 || sets(a) {
+		t.Errorf("in the first half: %d %v", a.status, a.header)
+	}
+	w.clock.Add(2 * time.Minute)
+	if a := ask("X-Pay-Session", token); a.status != 200 || sets(a) {
+		t.Errorf("a client that sends its session itself: %d %v", a.status, a.header)
+	}
+	a := ask("Cookie", old)
+	renewed := cookieOf(t, a)
+	w.clock.Add(58 * time.Minute)
+	if a := ask("Cookie", old); a.status != 200 {
+		t.Errorf("the old session, while it lasts: %d %s", a.status, a.body)
+	}
+	w.clock.Add(2 * time.Minute)
+	wantProblem(t, ask("Cookie", old), 401, "session_expired")
+	if a := ask("Cookie", renewed); a.status != 200 || a.text("id") != id {
+		t.Errorf("after the first session's end: %d %s", a.status, a.body)
+	}
+	if a := ask("Cookie", renewed); a.text("status") != "expired" || sets(a) || !w.clock.Now().After(c.TimeExpire) {
+		t.Errorf("a charge that cannot be paid any more prolongs nothing: %s %v", a.body, a.header)
+	}
+
+	login := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.site.WxPub.AppID(), Expires: w.clock.Now().Add(time.Minute)})
+	paying := w.do("POST", "/pay/charges", orderOf("1002", openChannel), "Origin", w.origin(), "Cookie", "__Host-pay_session="+login)
+	if paying.status != 201 {
+		t.Fatalf("answered %d %s", paying.status, paying.body)
+	}
+	if a := w.do("GET", "/pay/charges/"+paying.text("id"), "", "Cookie", "__Host-pay_session="+login); a.status != 200 || sets(a) {
+		t.Errorf("a login of WeChat's is not prolonged: %d %v", a.status, a.header)
+	}
+}

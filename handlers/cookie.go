@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // The cookies of one pay block. Their names end so, after the block's prefix: __Host-pay_session.
@@ -31,10 +33,16 @@ func (s *Site) cookieName(use string) string {
 // scheme is how the client came, as far as we can tell. Plain HTTP is believed only where it is served too; what an unknown proxy
 // says then can but make a cookie safer.
 func (s *Site) scheme(r *http.Request) string {
-	if !s.AllowHTTP || s.Secure(r) || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if !s.AllowHTTP || s.Secure(r) || SaysHTTPS(r.Header) {
 		return "https"
 	}
 	return "http"
+}
+
+// SaysHTTPS reports whether a proxy says that the client came by HTTPS. Of several proxies the first has seen the client.
+func SaysHTTPS(h http.Header) bool {
+	first, _, _ := strings.Cut(h.Get("X-Forwarded-Proto"), ",")
+	return strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 // cookie returns the value of a cookie of ours. Over HTTPS only one that no other host can have set is taken.
@@ -80,6 +88,21 @@ func (s *Site) setSession(w http.ResponseWriter, r *http.Request, id Identity) e
 	return nil
 }
 
+// prolong gives a visitor whose page is open a session of full length once half of the present one has gone: a code on the screen may be
+// good for longer than a login, and its payer is nobody without the cookie.
+func (s *Site) prolong(w http.ResponseWriter, r *http.Request, id Identity) {
+	if id.Kind != Anonymous || id.Expires.Sub(s.Now()) > s.Sessions.TTL/2 {
+		return
+	}
+	if own, err := s.identity(r, s.cookie(r, sessionCookie)); err != nil || own.Visitor != id.Visitor { // it came in a header
+		return
+	}
+	id.Expires = s.expiry()
+	if err := s.setSession(w, r, id); err != nil {
+		s.Logger.Warn("a visitor's session could not be prolonged", zap.Error(err))
+	}
+}
+
 // expiry is when a login of now ends.
 func (s *Site) expiry() time.Time { return s.Now().Add(s.Sessions.TTL).Truncate(time.Second) }
 
@@ -98,7 +121,7 @@ func (s *Site) without(r *http.Request, err error) bool {
 	if s.Session(r) != "" {
 		return false
 	}
-	if token := bearerSession(r.Header); token != "" {
+	if token := s.Bearer(r); token != "" {
 		if _, err := s.identity(r, token); codeOf(err) != "session_invalid" {
 			return false
 		}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -122,4 +123,15 @@ func FuzzPrivateQuery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A header that some servers take for the path is read with its query, too.
+func TestStripRewritesWithAQuery(t *testing.T) {
+	s := closing("/index.php?s=/api/quote&no={order_no}")
+	for value, stays := range map[string]bool{"/index.php?s=/api/quote": false, "https://shop.example.com/?s=api%2fquote": false, "/index.php?s=/home": true, "/index.php": true} {
+		h := http.Header{"X-Original-Url": {value}}
+		if StripRewrites(h, s.IsPrivate); len(h) > 0 != stays {
+			t.Errorf("%s: %v", value, h)
+		}
+	}
 }

@@ -102,6 +102,7 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	}
 	q, err := s.Orders.parse(raw, orderNo)
 	if err == nil {
+		s.Orders.Defaults.afterEmoji(q, c, orderNo)
 		err = q.check(orderNo, id, c, s.Orders.Max, s.Now())
 	}
 	if p, ok := errors.AsType[*Problem](err); ok {
@@ -153,8 +154,8 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	if err := c.acceptsCurrency(q.Currency); err != nil {
 		return problem("amount_invalid", err)
 	}
-	if q.Amount <= 0 {
-		return problem("amount_invalid", fmt.Errorf("amount must be above 0 fen, not %d", q.Amount))
+	if q.Amount == 0 {
+		return problem("nothing_to_pay", errors.New("the backend says that the order costs 0"))
 	}
 	if q.Amount > maxAmount {
 		return problem("amount_invalid", fmt.Errorf("amount %d fen is above %d, which no charge takes", q.Amount, maxAmount))
@@ -176,10 +177,11 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	return q.checkMetadata()
 }
 
-// checkText fits subject and body, which are for show only, into the channel's limits.
+// checkText fits subject and body, which are for show only, into what the channel takes.
 func (q *quote) checkText(c channel) error {
+	q.Subject, q.Body = c.withoutRefused(q.Subject), c.withoutRefused(q.Body)
 	if strings.TrimSpace(q.Subject) == "" {
-		return errors.New("subject is missing; name what is being paid, up to 32 characters")
+		return errors.New("subject is missing; name what is being paid, up to 32 characters, not only in emoji")
 	}
 	if q.Body == "" {
 		q.Body = q.Subject
@@ -188,9 +190,6 @@ func (q *quote) checkText(c channel) error {
 		for _, char := range text {
 			if char == utf8.RuneError || char < ' ' && char != '\n' && char != '\t' {
 				return fmt.Errorf("%s has a control character or is not UTF-8", name)
-			}
-			if c.noEmoji && char > 0xffff {
-				return fmt.Errorf("%s has the character %q, which WeChat refuses; leave emoji out", name, char)
 			}
 		}
 	}

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tidwall/gjson"
 )
@@ -54,10 +51,10 @@ func (a *answered) get(name string) json.RawMessage {
 	return v
 }
 
-// missing reports whether a path leads nowhere, unlike to null: it may be mistyped.
-func (a *answered) missing(name string) bool {
+// unsaid reports whether a path leads elsewhere than to null: where it leads to nothing, it may be mistyped.
+func (a *answered) unsaid(name string) bool {
 	path, ok := a.paths[name]
-	return ok && !gjson.GetBytes(a.raw, path).Exists()
+	return ok && string(bytes.TrimSpace([]byte(gjson.GetBytes(a.raw, path).Raw))) != "null"
 }
 
 // where names a member in an error.
@@ -101,8 +98,8 @@ func (o *Orders) parse(raw []byte, orderNo string) (*quote, error) {
 			return nil, err
 		}
 	}
-	if a.missing("openid") { // a wrong path must not open every order to everybody
-		return nil, fmt.Errorf("%s is missing; an order that is nobody's own has null there", a.where("openid"))
+	if q.OpenID == "" && a.unsaid("openid") { // neither a wrong path nor a column left blank may open every order to everybody
+		return nil, fmt.Errorf("%s is missing or empty; an order that is nobody's own has null there", a.where("openid"))
 	}
 	if err := o.readStatus(a, q); err != nil {
 		return nil, err
@@ -160,69 +157,6 @@ func (o *Orders) readStatus(a *answered, q *quote) error {
 	}
 	q.Status = ours
 	return nil
-}
-
-var (
-	wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
-	// Digits after the second must be zeros: databases pad decimals.
-	yuanSyntax = regexp.MustCompile(`^(0|[1-9][0-9]{0,14})(?:\.([0-9]{1,2})0*)?$`)
-)
-
-// readAmount returns the price in fen. A number is read as it stands in the JSON, digit by digit, and never rounded.
-func (o *Orders) readAmount(a *answered, currency string) (int64, error) {
-	v := a.get("amount")
-	_, own := a.paths["amount"]
-	if _, there := a.fields["amount"]; v == nil && (own || !there) {
-		return 0, fmt.Errorf("%s is missing; name the price, like \"amount\": 1999", a.where("amount"))
-	}
-	if v == nil {
-		v = json.RawMessage("null")
-	}
-	text := string(v)
-	if (own || o.Yuan) && v[0] == '"' {
-		if json.Unmarshal(v, &text) != nil {
-			text = ""
-		}
-	}
-	bad := func(form string) error {
-		return problem("amount_invalid", fmt.Errorf("%s must be %s, not %s", a.where("amount"), form, excerpt(v, 40)))
-	}
-	if !o.Yuan {
-		if !wholeNumber.MatchString(text) {
-			return 0, bad("a whole number of fen like 1999")
-		}
-		return strconv.ParseInt(text, 10, 64) // at most 18 digits
-	}
-	if currency != "" && currency != "cny" {
-		return 0, problem("amount_invalid", fmt.Errorf("unit yuan is for prices in cny, not %.20q; name those in the currency's smallest unit", currency))
-	}
-	m := yuanSyntax.FindStringSubmatch(text)
-	if m == nil {
-		return 0, bad("yuan like 12.30, without a sign, separators, an exponent or a fraction of a fen")
-	}
-	return strconv.ParseInt(m[1]+(m[2] + "00")[:2], 10, 64) // at most 17 digits
-}
-
-// time reads Unix seconds. 0 is how PHP says none.
-func (a *answered) time(name string) (time.Time, error) {
-	v := a.get(name)
-	if v == nil {
-		return time.Time{}, nil
-	}
-	text := string(v)
-	if _, own := a.paths[name]; own && v[0] == '"' {
-		if text, _ = a.text(name); text == "" {
-			return time.Time{}, nil
-		}
-	}
-	if !wholeNumber.MatchString(text) {
-		return time.Time{}, fmt.Errorf("%s must be Unix seconds, not %s", a.where(name), excerpt(v, 40))
-	}
-	seconds, _ := strconv.ParseInt(text, 10, 64) // at most 18 digits
-	if seconds == 0 {
-		return time.Time{}, nil
-	}
-	return time.Unix(min(seconds, 1<<40), 0), nil
 }
 
 // pairs reads an object of strings. Where a path leads into a backend's own JSON, scalars are read as they stand there.

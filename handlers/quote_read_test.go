@@ -70,13 +70,14 @@ func TestQuoteFromABackendsOwnJSON(t *testing.T) {
 		{"deadline 0", legacyJSON("deadline", `"0"`), with(func(q *quote) { q.TimeExpire = time.Time{} }), ""},
 		{"deadline as a date", legacyJSON("deadline", `"2026-11-24 12:00:00"`), quote{}, "time_expire (at data.deadline) must be Unix seconds"},
 		{"deadline with a fraction", legacyJSON("deadline", `1790003600.5`), quote{}, "must be Unix seconds"},
+		{"blank openid", legacyJSON("buyer", `{"openid":""}`), quote{}, "openid (at data.buyer.openid) is missing or empty"},
 		{"no subject and body", legacyJSON("goods", "[]", "remark", "null"), with(func(q *quote) { q.Subject, q.Body = "Order 1001", "Body of 1001" }), ""},
 		{"blank subject", legacyJSON("goods", `[{"name":" "}]`), with(func(q *quote) { q.Subject = "Order 1001" }), ""},
 		{"no currency", legacyJSON("cur", ""), whole, ""},
 		{"subject is a number", legacyJSON("goods", `[{"name":12}]`), with(func(q *quote) { q.Subject = "12" }), ""},
 		{"subject is an object", legacyJSON("goods", `[{"name":{}}]`), quote{}, "subject (at data.goods.0.name) must be a string, not"},
 		{"nobody's order", legacyJSON("buyer", `{"openid":null}`), with(func(q *quote) { q.OpenID = "" }), ""},
-		{"openid nowhere", legacyJSON("buyer", `{}`), quote{}, "openid (at data.buyer.openid) is missing; an order that is nobody's own has null there"},
+		{"openid nowhere", legacyJSON("buyer", `{}`), quote{}, "openid (at data.buyer.openid) is missing or empty; an order that is nobody's own has null there"},
 		{"no metadata and extra", legacyJSON("attach", "[]", "pay", ""), with(func(q *quote) { q.Metadata, q.Extra = nil, nil }), ""},
 		{"metadata nested", legacyJSON("attach", `{"a":{}}`), quote{}, "metadata (at data.attach) must be an object of strings"},
 		{"metadata is text", legacyJSON("attach", `"x"`), quote{}, "metadata (at data.attach) must be an object of strings"},
@@ -147,7 +148,11 @@ func TestUnits(t *testing.T) {
 		{`0`, 0, 0}, {`"0.00"`, 0, refused},
 
 		{`12.345`, refused, refused}, {`"12.345"`, refused, refused}, {`"0.001"`, refused, refused}, {`12.299999999999999`, refused, refused},
-		{`1e3`, refused, refused}, {`"1e3"`, refused, refused}, {`1E2`, refused, refused}, {`1.5e1`, refused, refused},
+		{`1e3`, 100000, refused}, {`"1e3"`, 100000, refused}, {`1E2`, 10000, refused}, {`1.5e1`, 1500, refused}, // Java's BigDecimal, among others
+		{`1E+2`, 10000, refused}, {`"1E+2"`, 10000, refused}, {`1.0E+3`, 100000, refused}, {`"1.0E+3"`, 100000, refused}, {`0E-10`, 0, refused}, {`1.999E1`, 1999, refused},
+		{`1E-2`, 1, refused}, {`1E-3`, refused, refused}, {`"1E-3"`, refused, refused}, {`10E-3`, 1, refused}, {`12345E-3`, refused, refused}, {`1.2345E+2`, 12345, refused},
+		{`1E+14`, 10000000000000000, refused}, {`1E+15`, refused, refused}, {`1E+999`, refused, refused}, {`1E+9999999999`, refused, refused}, {`1E-999`, refused, refused},
+		{`"E5"`, refused, refused}, {`"1E"`, refused, refused}, {`"1E+"`, refused, refused}, {`"1E1.5"`, refused, refused}, {`-1E+2`, refused, refused},
 		{`"¥12.30"`, refused, refused}, {`"12.30元"`, refused, refused}, {`" 12.30 "`, refused, refused}, {`"12.30\n"`, refused, refused}, {`"1,234.00"`, refused, refused}, {`"1 234"`, refused, refused},
 		{`-1`, refused, refused}, {`"-1"`, refused, refused}, {`-0`, refused, refused}, {`"+1"`, refused, refused}, {`-0.01`, refused, refused},
 		{`"NaN"`, refused, refused}, {`"Infinity"`, refused, refused}, {`""`, refused, refused}, {`"."`, refused, refused}, {`".5"`, refused, refused}, {`"5."`, refused, refused}, {`"012"`, refused, refused},
@@ -196,7 +201,8 @@ func TestChargeAtABackendsOwnPrice(t *testing.T) {
 		changes []string
 	}{
 		{502, "amount_invalid", []string{"total_fee", `"20000.01"`}}, // above max
-		{502, "amount_invalid", []string{"total_fee", `"0.00"`}},
+		{409, "nothing_to_pay", []string{"total_fee", `"0.00"`}},
+		{409, "nothing_to_pay", []string{"total_fee", `0E-10`}},
 		{502, "amount_invalid", []string{"total_fee", `"¥12.30"`}},
 		{502, "amount_invalid", []string{"cur", `"usd"`}},
 		{502, "quote_invalid", []string{"state", "9"}},

@@ -69,6 +69,7 @@ type Site struct {
 	Ledger func(context.Context) (ledger.Ledger, error)
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
+	Bearer   func(*http.Request) string // what BearerSession found in them
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
 	Host     func(*http.Request) string // the host that it came to, as far as the site goes by that name: kept with charges and events
 	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS

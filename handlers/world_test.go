@@ -222,6 +222,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token
 		},
+		Bearer:   func(r *http.Request) string { return BearerSession(r.Header) },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
 		Host:     func(r *http.Request) string { return r.Host },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },

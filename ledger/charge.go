@@ -24,13 +24,14 @@ type Charge struct {
 	State      AttemptState
 	ID         string // Ping++'s charge id, ch_…; empty until it answered
 	Channel    string
-	Payer      string // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
-	PayerAppID string // the WeChat appid that the openid belongs to; empty for a visitor
-	Amount     int64  // fen; of an attempt whose charge is not known: what its payment's event says, 0 before
-	Currency   string // cny, likewise
-	Host       string // the public host it was created on
-	Created    time.Time
+	Payer      string    // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
+	PayerAppID string    // the WeChat appid that the openid belongs to; empty for a visitor
+	Amount     int64     // fen; of an attempt whose charge is not known: what its payment's event says, 0 before
+	Currency   string    // cny, likewise
+	Host       string    // the public host it was created on
+	Created    time.Time // by Ping++'s clock once it answered
 	TimeExpire time.Time // zero: Ping++ named none, see [Charge.Lapses]
+	Quoted     time.Time // only for Created: when its price was named, by our clock; zero: at its creation
 	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
 	// Fingerprint of what was asked for, as pingpp.ChargeParams has it: what would make the same purchase has the same. Empty: not known.
 	Fingerprint string
@@ -106,15 +107,26 @@ type Release struct {
 type Quote struct {
 	Amount   int64 // fen
 	Currency string
-	Closed   bool // the order cannot be paid any more; amount and currency are then not known
-	At       time.Time
+	Closed   bool      // the order cannot be paid any more; amount and currency are then not known
+	At       time.Time // by our clock, never Ping++'s
 }
 
-// QueryClaim asks for attempts that should be looked up at Ping++.
+// QueryKind is why an attempt is to be looked up. Each kind is claimed by itself, so that a flood of one cannot hold up another.
+type QueryKind int
+
+// The kinds of look-ups, the more urgent first.
+const (
+	QueryTold  QueryKind = iota // of a charge whose client reported what it saw since the last one: its payer may be waiting
+	QueryFirst                  // of a charge that was never looked up
+	QueryLater                  // every other: later ones, those of superseded charges, and of attempts without a charge
+)
+
+// QueryClaim asks for attempts, or refunds, that should be looked up at Ping++.
 type QueryClaim struct {
 	Scope Scope
+	Kind  QueryKind // of attempts; refunds have no kinds
 	Owner string    // who asks; unique among all processes
-	Now   time.Time // attempts whose NextQuery has come
+	Now   time.Time // those whose NextQuery has come
 	Until time.Time // when the lease ends
 	Limit int
 }

@@ -29,6 +29,9 @@ type Scope struct {
 // Key is the scope in one string. It is not called String, since the records that embed a Scope would then print as nothing else.
 func (s Scope) Key() string { return s.App + "/" + string(s.Mode) }
 
+// LateDoubt is how much earlier Ping++'s clock may show a payment that was made after the order was quoted closed.
+const LateDoubt = time.Minute
+
 // Errors that callers tell apart. Everything else means that the ledger could not do its work: answer 503 and let the
 // other side come again.
 var (
@@ -36,6 +39,7 @@ var (
 	ErrReserved = errors.New("ledger: another request holds this order's reservation")
 	ErrState    = errors.New("ledger: the event's state does not allow this")
 	ErrClosed   = errors.New("ledger: closed")
+	ErrDamaged  = errors.New("ledger: damaged where this has to be read or written; the rest may be sound")
 )
 
 // LongestLease is the longest that a lease or a reservation may be asked for. One that ends much further ahead was given by a clock that
@@ -76,7 +80,8 @@ type Events interface {
 	// A charge.succeeded is checked in the same write, by the merchant's order number. Reasons to hold it: its amount or currency are not our
 	// charge's; its attempt is superseded and its price is not the last quote's; another charge, ours or foreign, has paid the order; the charge is
 	// reversed. A charge that we never saw is recorded as Foreign; it is no mismatch while the order is unpaid. Otherwise Late is set: "expired" when
-	// it was paid after its TimeExpire, "closed" when the last quote said closed before it was paid. A refund whose payment is held, discarded, or dead
+	// it was paid after its TimeExpire, "closed" when the last quote said closed before it was paid: the event was received after that, and
+	// Ping++'s time of the payment is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held, discarded, or dead
 	// without ever having been delivered, is Filtered with ReasonUnpaid; when the charge of a payment that is held, or pending and was never sent, is
 	// refunded whole or reversed, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
@@ -140,14 +145,16 @@ type Charges interface {
 	// Created records what Ping++ answered for a reserved number, found by Scope and Number, ends the reservation, and marks the
 	// order's earlier unpaid attempts as superseded: they are due to be looked up at once, and whoever does that reverses them. It never
 	// takes back a payment that an event has reported first. It works after somebody took the reservation over too, since the charge is
-	// real: if the order has a later charge by then, or another attempt has paid it, this one comes superseded, which is filled in. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
+	// real: if the order has a later charge by then, or another attempt has paid it, this one comes superseded, which is filled in. Its price is then the order's last quote, unless a later
+	// one came in between. ErrNotFound for a number that was never reserved; an error when it has another charge's id.
 	Created(ctx context.Context, c *Charge) error
 	// Charge returns one attempt by Ping++'s charge id, or ErrNotFound.
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
-	// ClaimQueries leases charges that Ping++ has answered with and that are neither paid nor reversed, and Unknown and Taken attempts, which have
-	// no id, whose NextQuery has come, oldest first. An attempt whose reservation ran out a minute ago becomes Unknown first.
+	// ClaimQueries leases attempts of one kind whose NextQuery has come: charges that Ping++ has answered with and that are neither paid nor
+	// reversed, and Unknown and Taken attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
+	// that are being paid; all others oldest first. Before it claims later ones, an attempt whose reservation ran out a minute ago becomes Unknown.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
 	// Queried records the outcome of a look-up and ends its lease.
 	Queried(ctx context.Context, q Queried) error

@@ -49,7 +49,7 @@ func TestAsk(t *testing.T) {
 	asked("an unknown charge", 2)
 
 	// What the client saw makes the charge due.
-	if n, _ := r.round(ctx); n != 0 {
+	if n := rounds(t, r); n != 0 {
 		t.Fatal("due already")
 	}
 	for i, result := range []string{"success", "cancel", "fail"} {
@@ -61,14 +61,13 @@ func TestAsk(t *testing.T) {
 	}
 
 	p.after(askEvery)
-	r.limit = rate.NewLimiter(0, 0)
+	r.cfg.Questions.payers = rate.NewLimiter(0, 0)
 	if err := r.Ask(ctx, id); err != nil {
 		t.Error(err)
 	}
 	asked("too many questions of others", 5)
-	r.limit = rate.NewLimiter(rate.Inf, 0)
+	r.cfg.Questions = unlimited()
 
-	p.after(askEvery)
 	p.fault("get_charge", "401", 1)
 	if err := r.Ask(ctx, id); err == nil {
 		t.Error("no error from Ping++'s 401")

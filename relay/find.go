@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -40,9 +41,13 @@ var findWindows = []struct{ before, after time.Duration }{
 	{5 * time.Minute, 15 * time.Minute},
 }
 
-// Find looks through Ping++'s list for the charges of unknown attempts, records those that are there, and says how many. It
-// ends with ctx, or with the first error.
+// Find looks through Ping++'s list for the charges of unknown attempts, because a payer waits, records those that are there, and says
+// how many. It ends with ctx, or with the first error.
 func (r *Reconciler) Find(ctx context.Context, l ledger.Ledger, unknown []ledger.Charge) (found int, err error) {
+	return r.find(ctx, l, r.cfg.Questions.payers, unknown)
+}
+
+func (r *Reconciler) find(ctx context.Context, l ledger.Ledger, budget *rate.Limiter, unknown []ledger.Charge) (found int, err error) {
 	missing := make(map[string]*ledger.Charge, len(unknown))
 	var first, last time.Time
 	for i := range unknown {
@@ -57,17 +62,17 @@ func (r *Reconciler) Find(ctx context.Context, l ledger.Ledger, unknown []ledger
 	}
 	for _, w := range findWindows {
 		if err == nil && len(missing) > 0 {
-			err = r.findBetween(ctx, l, missing, first.Add(-w.before), last.Add(w.after))
+			err = r.findBetween(ctx, l, budget, missing, first.Add(-w.before), last.Add(w.after))
 		}
 	}
 	return len(unknown) - len(missing), err
 }
 
 // findBetween goes through the charges created in a time, and takes from missing what it finds.
-func (r *Reconciler) findBetween(ctx context.Context, l ledger.Ledger, missing map[string]*ledger.Charge, from, to time.Time) error {
+func (r *Reconciler) findBetween(ctx context.Context, l ledger.Ledger, budget *rate.Limiter, missing map[string]*ledger.Charge, from, to time.Time) error {
 	after := ""
 	for range findPages {
-		if err := r.limit.Wait(ctx); err != nil {
+		if err := budget.Wait(ctx); err != nil {
 			return fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
 		}
 		page, err := r.cfg.Pingpp.ListCharges(ctx, pingpp.ListParams{
@@ -105,6 +110,7 @@ func (r *Reconciler) adopt(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 	}
 	known := *c
 	known.State, known.ID, known.Channel, known.Amount, known.Currency = ledger.Open, listed.ID, listed.Channel, listed.Amount, strings.ToLower(listed.Currency)
+	known.Quoted = c.Created // until it is found, that is when it was reserved
 	known.Created, known.TimeExpire, known.Reversed = time.Unix(listed.Created, 0), listed.Expires(), listed.Reversed
 	known.NextQuery = r.cfg.Now()
 	known.Fingerprint = listed.Fingerprint()
@@ -129,7 +135,7 @@ func (r *Reconciler) seek(ctx context.Context, l ledger.Ledger, c *ledger.Charge
 	now := r.cfg.Now()
 	age := now.Sub(c.Created)
 	next := ledger.Queried{Scope: r.cfg.Scope, Number: c.Number, Next: now.Add(r.gap(age))}
-	found, err := r.Find(ctx, l, []ledger.Charge{*c})
+	found, err := r.find(ctx, l, r.cfg.Questions.later, []ledger.Charge{*c})
 	switch {
 	case err != nil:
 		r.cfg.Observe("error")

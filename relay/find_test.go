@@ -188,10 +188,10 @@ func TestSupersededThatCannotBeReversed(t *testing.T) {
 		t.Error("no reversal was tried")
 	}
 	p.pay(current)
-	p.after(2 * time.Minute)
+	p.after(15 * time.Minute)
 	rounds(t, r)
 	p.pay(old)
-	p.after(10 * time.Minute)
+	p.after(30 * time.Minute)
 	rounds(t, r)
 	if e := p.event(l, queryID(current)); e == nil || e.State != ledger.Pending {
 		t.Errorf("the order's payment: %+v", e)

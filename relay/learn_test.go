@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -280,8 +281,7 @@ func TestUndo(t *testing.T) {
 	if sure, err := undo(p, r, l, lapsed); !sure || err != nil {
 		t.Errorf("lapsed: %t, %v", sure, err)
 	}
-	r.limit.SetLimit(0)
-	r.limit.SetBurst(0)
+	r.cfg.Questions.payers = rate.NewLimiter(0, 0)
 	if _, err := undo(p, r, l, early); !errors.Is(err, ErrAskedTooMuch) {
 		t.Error(err)
 	}

@@ -70,11 +70,15 @@ func (p *provider) reconciler(l ledger.Ledger, log *zap.Logger) *Reconciler {
 	in := &Intake{Scope: p.scope, Ledger: open, Now: p.clock.Now, Logger: log}
 	r := NewReconciler(ReconcilerConfig{
 		Scope: p.scope, Ledger: open, Pingpp: p.client, Intake: in, Owner: fmt.Sprintf("%s-%d", p.t.Name(), serial.Add(1)),
-		Now: p.clock.Now, Rand: func() float64 { return 0.5 }, Logger: log,
+		Now: p.clock.Now, Rand: func() float64 { return 0.5 }, Logger: log, Questions: unlimited(),
 	})
 	in.Ask = r.Recover
-	r.limit = rate.NewLimiter(rate.Inf, 0)
 	return r
+}
+
+func unlimited() *Questions {
+	inf := rate.NewLimiter(rate.Inf, 0)
+	return &Questions{inf, inf, inf, inf}
 }
 
 // made creates a charge at Ping++ alone.
@@ -93,15 +97,32 @@ func (p *provider) made(c *pingpp.Client, number, orderNo string, amount int64) 
 // charge creates one at Ping++ and records it as the site does.
 func (p *provider) charge(l ledger.Ledger, orderNo string, amount int64) *pingpp.Charge {
 	p.t.Helper()
+	ch := p.reserved(l, orderNo, amount)
+	p.keep(l, orderNo, amount, ch)
+	return ch
+}
+
+// lasting creates a charge that Ping++ says can be paid for a while; 0: it does not say.
+func (p *provider) lasting(l ledger.Ledger, orderNo string, lasts time.Duration) *pingpp.Charge {
+	p.t.Helper()
+	ch := p.reserved(l, orderNo, 100)
+	ch.TimeExpire = 0
+	if lasts > 0 {
+		ch.TimeExpire = ch.Created + int64(lasts/time.Second)
+	}
+	p.keep(l, orderNo, 100, ch)
+	return ch
+}
+
+func (p *provider) reserved(l ledger.Ledger, orderNo string, amount int64) *pingpp.Charge {
+	p.t.Helper()
 	now := p.clock.Now()
 	held, err := l.Reserve(context.Background(), ledger.Reservation{Scope: p.scope, OrderNo: orderNo, Now: now, Until: now.Add(time.Minute),
 		Number: func(attempts, try int) string { return fmt.Sprintf("%sx%d%d", orderNo, attempts, try) }})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ch := p.made(p.client, held.Number, orderNo, amount)
-	p.keep(l, orderNo, amount, ch)
-	return ch
+	return p.made(p.client, held.Number, orderNo, amount)
 }
 
 func (p *provider) keep(l ledger.Ledger, orderNo string, amount int64, ch *pingpp.Charge) {
@@ -149,18 +170,23 @@ func (p *provider) event(l ledger.Ledger, id string) *ledger.Event {
 	return e
 }
 
-// rounds looks up everything that is due now.
-func rounds(t testing.TB, r *Reconciler) {
+var queryKinds = []ledger.QueryKind{ledger.QueryTold, ledger.QueryFirst, ledger.QueryLater}
+
+// rounds looks up everything that is due now, and says how much it was.
+func rounds(t testing.TB, r *Reconciler) (looked int) {
 	t.Helper()
-	for {
-		n, err := r.round(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n < queryBatch {
-			return
+	for _, kind := range queryKinds {
+		for {
+			n, err := r.round(context.Background(), kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if looked += n; n < queryClaim {
+				break
+			}
 		}
 	}
+	return looked
 }
 
 func queryID(charge string) string { return "evt_q_" + charge + "_charge_succeeded" }

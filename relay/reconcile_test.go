@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -82,7 +84,7 @@ func TestPaymentsWithoutWebhooks(t *testing.T) {
 	if n, ok := results.Load("paid"); !ok || n.(*atomic.Int64).Load() != paid {
 		t.Error("observed as paid:", n)
 	}
-	if foundAfter > time.Hour {
+	if foundAfter > 90*time.Minute {
 		t.Errorf("a payment was found only after %s", foundAfter)
 	}
 	cfg := config(t, l, b)
@@ -150,45 +152,81 @@ func TestWebhookAndQueryTogether(t *testing.T) {
 	t.Logf("the look-up came first %d times of 60", queried)
 }
 
-// A charge that nobody pays is asked for at growing gaps, right after it has expired, and for the last time a day later. How often
-// its payer asked makes no difference.
+// A charge that nobody pays is asked for at growing gaps, right after it has expired, and for the last time a day later: six times in
+// all, however long it may be paid. How often its payer asked makes no difference.
 func TestGaps(t *testing.T) {
-	for _, impatient := range []bool{false, true} {
-		p, l := newProvider(t), newLedger(t)
-		r := p.reconciler(l, zap.NewNop())
-		begin := p.clock.Now()
-		id := p.charge(l, "order1", 100).ID
-		if impatient {
-			p.after(6 * time.Second)
-			for range 3 {
-				if err := r.Ask(context.Background(), id); err != nil {
-					t.Fatal(err)
-				}
+	for name, tt := range map[string]struct {
+		lasts     time.Duration
+		impatient bool
+		want      []string
+	}{
+		"two hours":                      {2 * time.Hour, false, []string{"30s", "2m2.483s", "8m1.871s", "31m36.648s", "2h0m5s", "26h0m0s"}},
+		"two hours, and its payer asks":  {2 * time.Hour, true, []string{"2m3.083s", "8m1.841s", "31m36.649s", "2h0m5s", "26h0m0s"}},
+		"five minutes":                   {5 * time.Minute, false, nil},
+		"thirty seconds":                 {30 * time.Second, false, []string{"30s", "24h0m30s"}},
+		"a fortnight":                    {14 * 24 * time.Hour, false, nil},
+		"nobody says how long, so a day": {0, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, l := newProvider(t), newLedger(t)
+			r := p.reconciler(l, zap.NewNop())
+			begin := p.clock.Now()
+			id := p.lasting(l, "order1", tt.lasts).ID
+			if tt.impatient {
 				p.after(6 * time.Second)
+				for range 3 {
+					if err := r.Ask(context.Background(), id); err != nil {
+						t.Fatal(err)
+					}
+					p.after(6 * time.Second)
+				}
 			}
-		}
-		var got []string
-		for c := p.known(l, id); !c.NextQuery.IsZero() && len(got) < 50; c = p.known(l, id) {
-			p.clock.Set(c.NextQuery)
-			if !impatient || c.NextQuery.Sub(begin) > 90*time.Second {
+			scheduled := p.asked()
+			var got []string
+			for c := p.known(l, id); !c.NextQuery.IsZero() && len(got) < 50; c = p.known(l, id) {
+				p.clock.Set(c.NextQuery)
 				got = append(got, c.NextQuery.Sub(begin).String())
+				rounds(t, r)
 			}
-			rounds(t, r)
+			if tt.want != nil && !slices.Equal(got, tt.want) {
+				t.Errorf("asked after\n%q, want\n%q", got, tt.want)
+			}
+			if n := p.asked() - scheduled; n > 6 || n != len(got) {
+				t.Errorf("asked %d times, after %q", n, got)
+			}
+			ends := cmp.Or(tt.lasts, 24*time.Hour) + DefaultUntil
+			if last := got[len(got)-1]; last != ends.String() {
+				t.Errorf("for the last time after %s, want %s", last, ends)
+			}
+			if expired := got[len(got)-2]; tt.lasts > time.Minute && expired != (tt.lasts+afterExpiry).String() {
+				t.Errorf("the time before that after %s", expired)
+			}
+			p.after(100 * time.Hour)
+			if n := rounds(t, r); n != 0 {
+				t.Errorf("asked again after the end: %d", n)
+			}
+		})
+	}
+}
+
+// However long a charge is to be looked up after its expiry, no look-up lies further ahead than the ledger takes for right.
+func TestGapsOfALongUntil(t *testing.T) {
+	p, l := newProvider(t), newLedger(t)
+	r := p.reconciler(l, zap.NewNop())
+	r.cfg.Until = 30 * 24 * time.Hour
+	begin := p.clock.Now()
+	id := p.charge(l, "order1", 100).ID
+	var last time.Time
+	for c := p.known(l, id); !c.NextQuery.IsZero(); c = p.known(l, id) {
+		last = c.NextQuery
+		if n, err := l.Overdue(t.Context(), p.scope, p.clock.Now()); n != 0 || err != nil {
+			t.Fatalf("%d look-ups are taken for too far ahead, %v: %s after %s", n, err, last.Sub(begin), p.clock.Now().Sub(begin))
 		}
-		want := []string{"30s", "1m30s", "2m30s", "4m30s", "6m30s", "11m30s", "21m30s", "31m30s", "1h1m30s", "2h0m5s", "4h0m5s", "6h0m5s", "12h0m5s", "18h0m5s", "24h0m5s", "26h0m0s"}
-		if impatient {
-			want = []string{"2m18s", "4m18s", "6m18s", "11m18s", "21m18s", "31m18s", "1h1m18s", "2h0m5s", "4h0m5s", "6h0m5s", "12h0m5s", "18h0m5s", "24h0m5s", "26h0m0s"}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("impatient %t: asked after\n%q, want\n%q", impatient, got, want)
-		}
-		if n := p.asked(); !impatient && n != len(want) {
-			t.Errorf("asked %d times", n)
-		}
-		p.after(100 * time.Hour)
-		if n, err := r.round(context.Background()); n != 0 || err != nil {
-			t.Errorf("asked again after the end: %d, %v", n, err)
-		}
+		p.clock.Set(last)
+		rounds(t, r)
+	}
+	if want := 2*time.Hour + r.cfg.Until; last.Sub(begin) != want {
+		t.Errorf("looked up last after %s, want %s", last.Sub(begin), want)
 	}
 }
 
@@ -263,43 +301,50 @@ func TestOneAsks(t *testing.T) {
 	for i := range charges {
 		id = p.charge(first, fmt.Sprintf("order%d", i), 100).ID
 	}
-	for due := 1; due <= 3; due++ {
-		p.after(10 * time.Minute)
+	looked := func() (n int) {
+		for i := range charges {
+			n += p.attempts(first, fmt.Sprintf("order%d", i))[0].Queries
+		}
+		return n
+	}
+	for due, later := range []time.Duration{10 * time.Minute, 30 * time.Minute, 90 * time.Minute} {
+		p.after(later)
 		var all sync.WaitGroup
 		for _, l := range []ledger.Ledger{first, second, first} {
 			all.Go(func() { rounds(t, p.reconciler(l, zap.NewNop())) })
 		}
 		all.Wait()
-		if n := p.asked(); n != due*charges {
-			t.Fatalf("%d look-ups of %d charges that were due %d times", n, charges, due)
+		if n := looked(); n != (due+1)*charges {
+			t.Fatalf("%d look-ups of %d charges that were due %d times", n, charges, due+1)
 		}
 	}
-	p.after(time.Hour)
+	p.after(25 * time.Hour)
 	now := p.clock.Now()
-	if cs, err := first.ClaimQueries(context.Background(), ledger.QueryClaim{Scope: p.scope, Owner: "dead", Now: now, Until: now.Add(queryLease), Limit: charges}); len(cs) != charges || err != nil {
+	if cs, err := first.ClaimQueries(context.Background(), ledger.QueryClaim{Scope: p.scope, Kind: ledger.QueryLater, Owner: "dead", Now: now, Until: now.Add(queryLease), Limit: charges}); len(cs) != charges || err != nil {
 		t.Fatal(len(cs), err)
 	}
 	r := p.reconciler(second, zap.NewNop())
 	rounds(t, r)
-	if p.asked() != 3*charges {
+	if looked() != 3*charges {
 		t.Error("a leased charge was asked for")
 	}
 	p.after(queryLease)
 	rounds(t, r)
-	if p.asked() != 4*charges || p.known(first, id).Queries != 4 {
-		t.Errorf("%d look-ups, %+v", p.asked(), p.known(first, id))
+	if looked() != 4*charges || p.known(first, id).Queries != 4 {
+		t.Errorf("%d look-ups, %+v", looked(), p.known(first, id))
 	}
 }
 
-// Run asks Ping++ ten times at once and then five times a second, and ends at once.
+// Run asks Ping++ ten times at once and then five times a second, where lists are of no use, and ends at once.
 func TestRateLimit(t *testing.T) {
 	p, l := newProvider(t), newLedger(t)
 	for i := range 40 {
 		p.charge(l, fmt.Sprintf("order%d", i), 100)
 	}
 	p.after(DefaultAfter)
+	p.fault("list_charges", "500", 1000)
 	r := p.reconciler(l, zap.NewNop())
-	r.limit = NewReconciler(r.cfg).limit
+	r.cfg.Questions = NewQuestions()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	begin := time.Now()
@@ -312,17 +357,18 @@ func TestRateLimit(t *testing.T) {
 	if most := queryBurst + 1 + int(took.Seconds()*queriesASec); n > most {
 		t.Errorf("%d look-ups in %s", n, took)
 	}
-	if err := r.Recover(ctx, "ch_1"); !errors.Is(err, ErrAskedTooMuch) {
-		t.Error("Recover:", err)
-	}
-	if _, err := r.Event(ctx, "evt_1"); !errors.Is(err, ErrAskedTooMuch) {
-		t.Error("Event:", err)
-	}
 	begin = time.Now()
 	cancel()
 	<-done
 	if took := time.Since(begin); took > 500*time.Millisecond {
 		t.Errorf("Run ended after %s", took)
+	}
+	r.cfg.Questions.refunds = rate.NewLimiter(0, 0)
+	if err := r.Recover(context.Background(), "ch_1"); !errors.Is(err, ErrAskedTooMuch) {
+		t.Error("Recover:", err)
+	}
+	if _, err := r.Event(context.Background(), "evt_1"); !errors.Is(err, ErrAskedTooMuch) {
+		t.Error("Event:", err)
 	}
 }
 

@@ -265,7 +265,7 @@ func (r *Reconciler) refundRound(ctx context.Context, owner string) (int, error)
 	var all sync.WaitGroup
 	for i := range due {
 		all.Go(func() {
-			if err := r.limit.Wait(ctx); err != nil {
+			if err := r.cfg.Questions.refunds.Wait(ctx); err != nil {
 				return // the lease runs out, and somebody else asks
 			}
 			re := &due[i]

@@ -60,6 +60,10 @@ type Config struct {
 // ErrUnsent is what an error of [Config.Backend] is, by errors.Is, when no connection to the backend came about.
 var ErrUnsent = errors.New("the backend could not be connected to")
 
+// ErrReset is what an error of [Config.Backend] is, by errors.Is, when a backend that HTTP was spoken to reset the connection, as
+// php-fpm does.
+var ErrReset = errors.New("the backend reset the connection; if php-fpm listens there, write transport fastcgi in the upstream block")
+
 // Relay delivers the events of one scope.
 type Relay struct {
 	cfg    Config
@@ -69,13 +73,14 @@ type Relay struct {
 	retimed chan struct{} // capacity 1: an event has got another due time
 	work    sync.WaitGroup
 
-	mu      sync.Mutex
-	breaker *breaker
-	sending int            // attempts under way
-	quick   int            // attempts that have ended since the last claim, and did not take long
-	ahead   int            // how many events to claim for slots that are not free yet
-	ready   []task         // those; empty as long as a slot is free
-	held    map[hold]lease // events that this relay works on: sending, ready, or being recorded
+	mu       sync.Mutex
+	breaker  *breaker
+	sending  int            // attempts under way
+	quick    int            // attempts that have ended since the last claim, and did not take long
+	ahead    int            // how many events to claim for slots that are not free yet
+	ready    []task         // those; empty as long as a slot is free
+	held     map[hold]lease // events that this relay works on: sending, ready, or being recorded
+	stranded int            // of those, whose outcome cannot be recorded since the ledger is damaged there
 }
 
 // hold is one attempt to deliver one event.

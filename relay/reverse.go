@@ -80,8 +80,8 @@ func (r *Reconciler) nextReversal(c *ledger.Charge, next time.Time, refusal erro
 // Its record says what became of it. With sure false it may still take the money: the channel wants it left alone for now, or cannot
 // reverse; or an error says that Ping++ does not tell.
 func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (sure bool, err error) {
-	if !r.limit.Allow() {
-		return false, ErrAskedTooMuch
+	if err := soon(ctx, r.cfg.Questions.payers); err != nil {
+		return false, err
 	}
 	found, err := r.cfg.Pingpp.GetCharge(ctx, c.ID)
 	if err != nil {

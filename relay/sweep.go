@@ -17,7 +17,7 @@ var China = time.FixedZone("UTC+8", 8*60*60)
 
 const (
 	sweepPage  = 100                    // charges; the most that Ping++ lists at once
-	sweepPause = 400 * time.Millisecond // between pages: half of the questions that we may ask are left for payers who wait
+	sweepPause = 400 * time.Millisecond // between pages: half of what can wait is left for others
 	// A day's charges are compared in memory. A comparison of more of them is cut, and says so.
 	sweepMost = 500_000
 )
@@ -64,7 +64,7 @@ func (r *Reconciler) Sweep(ctx context.Context, day time.Time) (*Sweep, error) {
 	s.InLedger = len(ours)
 	after, last, listed := "", from, from // the newest charges come first: the list is compared down to listed
 	for {
-		if err := r.limit.Wait(ctx); err != nil {
+		if err := r.cfg.Questions.later.Wait(ctx); err != nil {
 			return nil, err
 		}
 		page, err := r.cfg.Pingpp.ListCharges(ctx, pingpp.ListParams{

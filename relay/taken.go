@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -30,12 +31,16 @@ const (
 	HolderOther   Holder = "other" // another order: the number is no good to this one, and it may be charged by another
 )
 
-// FindPaid looks through Ping++'s list for the paid charge that has the number of a taken attempt, and records what follows from it. It ends with
-// ctx, or with the first error.
+// FindPaid looks through Ping++'s list for the paid charge that has the number of a taken attempt, because a payer waits, and records what follows
+// from it. It ends with ctx, or with the first error.
 func (r *Reconciler) FindPaid(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (Holder, error) {
+	return r.findPaid(ctx, l, r.cfg.Questions.payers, c)
+}
+
+func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate.Limiter, c *ledger.Charge) (Holder, error) {
 	after, paid := "", true
 	for range findPages {
-		if err := r.limit.Wait(ctx); err != nil {
+		if err := budget.Wait(ctx); err != nil {
 			return HolderUnknown, fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
 		}
 		page, err := r.cfg.Pingpp.ListCharges(ctx, pingpp.ListParams{
@@ -85,7 +90,7 @@ func (r *Reconciler) seekPaid(ctx context.Context, l ledger.Ledger, c *ledger.Ch
 	now := r.cfg.Now()
 	age := now.Sub(c.Created)
 	next := ledger.Queried{Scope: r.cfg.Scope, Number: c.Number, Next: now.Add(r.gap(age))}
-	holder, err := r.FindPaid(ctx, l, c)
+	holder, err := r.findPaid(ctx, l, r.cfg.Questions.later, c)
 	switch {
 	case err != nil:
 		r.cfg.Observe("error")

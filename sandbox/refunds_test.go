@@ -125,6 +125,7 @@ func TestRefundsThatForget(t *testing.T) {
 		h := newHook(t)
 		b := hooked(t, h, 1000)
 		id := b.paid("A1001")
+		until(t, "the payment's webhook", func() bool { return len(h.seen()) == 1 })
 		for _, f := range []string{fault, "stuck"} {
 			if err := b.SetFault("refund", f, 1); err != nil {
 				t.Fatal(err)

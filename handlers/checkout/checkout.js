@@ -31,7 +31,7 @@
 
 	// final takes the button to try again away where another try would end in the same way.
 	function final() {
-		$('retry').hidden = ['order_closed', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
+		$('retry').hidden = ['order_closed', 'nothing_to_pay', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
 	}
 
 	function finish(state) {
@@ -109,10 +109,19 @@
 	const money = (fen) => `${String(Math.floor(fen / 100)).replace(/\B(?=(\d{3})+$)/g, ',')}.${String(fen % 100).padStart(2, '0')}`;
 	const web = (url) => /^https?:\/\//.test(url);
 
-	// query writes a gateway's fields. Alipay's older gateway is given a notify_url that is encoded already.
-	const query = (fields) => Object.entries(fields).map(([name, value]) => (
-		`${name}=${name === 'notify_url' && /%[0-9A-Fa-f]{2}/.test(value) ? value : encodeURIComponent(value)}`
-	)).join('&');
+	// alipay writes the address of Alipay's gateways. Addresses in the older ones' fields come encoded, were signed like that, and are encoded
+	// once more. Those gateways are named by no channel_url, or by the old one of phones' pages, and want to know the character set.
+	function alipay(fields) {
+		const old = 'req_data' in fields;
+		const to = old ? 'https://wappaygw.alipay.com/service/rest.htm' : fields.channel_url || 'https://mapi.alipay.com/gateway.do';
+		if (!web(to)) return '';
+		const all = Object.assign({}, fields);
+		delete all.channel_url;
+		if (!('_input_charset' in all) && (old || ['alipay.wap.create.direct.pay.by.user', 'create_direct_pay_by_user'].includes(all.service))) {
+			all._input_charset = 'utf-8';
+		}
+		return `${to}?${Object.entries(all).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')}`;
+	}
 
 	// gateway is what opens a charge in a browser: an address, or a form that is sent there.
 	function gateway(c) {
@@ -120,11 +129,11 @@
 		const page = typeof credential === 'string' ? credential : credential && credential.url;
 		if (page && web(page)) return { url: page };
 		if (!c.livemode && mock) return { url: `${mock}?ch_id=${encodeURIComponent(c.id)}&channel=${encodeURIComponent(c.channel)}` };
+		if (c.channel.startsWith('alipay')) return { url: alipay(credential || {}) };
 		const fields = Object.assign({}, credential);
 		const to = fields.channel_url || 'https://gateway.95516.com/gateway/api/frontTransReq.do';
 		delete fields.channel_url;
 		if (!web(to)) return {};
-		if (c.channel.startsWith('alipay')) return { url: `${to}?${query(fields)}` };
 		return { form: { to, fields } };
 	}
 
@@ -142,17 +151,18 @@
 		f.submit();
 	}
 
-	// inWeChat opens WeChat's payment sheet. In test mode there is none: Ping++ is told instead, as its own library does.
+	// inWeChat opens WeChat's payment sheet and says what came of it: success, cancel or fail. In test mode there is none: Ping++ is told
+	// instead, as its own library does.
 	async function inWeChat(c) {
 		if (!c.livemode) {
 			const answer = await fetch(`${notify}${c.id}?livemode=false`).then((r) => r.text(), () => '');
-			return answer === 'success';
+			return answer === 'success' ? 'success' : 'fail';
 		}
 		if (typeof WeixinJSBridge === 'undefined') {
 			await new Promise((ready) => document.addEventListener('WeixinJSBridgeReady', ready, { once: true }));
 		}
 		const result = await new Promise((done) => WeixinJSBridge.invoke('getBrandWCPayRequest', c.credential[c.channel], done));
-		return result.err_msg === 'get_brand_wcpay_request:ok';
+		return { 'get_brand_wcpay_request:ok': 'success', 'get_brand_wcpay_request:cancel': 'cancel' }[result.err_msg] || 'fail';
 	}
 
 	async function pay(button) {
@@ -197,8 +207,8 @@
 		}
 		if (way === 'wechat') {
 			$('pay-wechat').onclick = async () => {
-				const ok = await inWeChat(c);
-				call(`/charges/${c.id}?client=${ok ? 'success' : 'cancel'}`).catch(() => {});
+				const saw = await inWeChat(c);
+				call(`/charges/${c.id}?client=${saw}`).catch(() => {});
 			};
 			show('waiting', 'wechat');
 			if (c.livemode && !changed) $('pay-wechat').click();

@@ -39,7 +39,7 @@ func testClockLeases(t *testing.T, l ledger.Ledger) {
 		again := reserve(t, l, order, right, right.Add(5*time.Second))
 		equal(t, "the dead holder's attempt", again.Attempts[0].State, ledger.Unknown)
 		reserve(t, l, id("forsaken"), wrong, until)
-		_, err = l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Owner: "a", Now: right, Until: right.Add(time.Minute), Limit: 9})
+		_, err = l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Kind: ledger.QueryLater, Owner: "a", Now: right, Until: right.Add(time.Minute), Limit: 9})
 		must(t, err)
 		equal(t, "an attempt that nobody took over", attempts(t, l, id("forsaken"))[0].State, ledger.Unknown)
 	}
@@ -97,10 +97,10 @@ func testOverdue(t *testing.T, l ledger.Ledger) {
 	overdue(8)
 	overdue(0)
 	equal(t, "events", len(claim(t, l, "b", at(60), at(70), 9)), 4)
-	q := ledger.QueryClaim{Scope: live, Owner: "b", Now: at(60), Until: at(90), Limit: 9}
+	q := ledger.QueryClaim{Scope: live, Kind: ledger.QueryFirst, Owner: "b", Now: at(60), Until: at(90), Limit: 9}
 	cs, err := l.ClaimQueries(t.Context(), q)
 	must(t, err)
-	equal(t, "charges", []string{cs[0].ID, cs[1].ID}, []string{"ch_wrong0", "ch_wrong1"})
+	equal(t, "charges", []string{cs[0].ID, cs[1].ID}, []string{"ch_wrong1", "ch_wrong0"})
 	res, err := l.ClaimRefunds(t.Context(), q)
 	must(t, err)
 	equal(t, "refunds", len(res), 2)

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"events/limits", testEventsLimits},
 		{"prune", testPrune},
 		{"queries/claim", testClaimQueries},
+		{"queries/kinds", testQueryKinds},
 		{"queries/end with payment or reversal", testQueriesEnd},
 		{"queries/a client's note", testNoteAsksNow},
 		{"queries/unknown attempts", testUnknownQueries},

@@ -116,7 +116,7 @@ func testMoneySuperseded(t *testing.T, l ledger.Ledger) {
 		charge(t, l, order, second)
 		release(t, l, reserve(t, l, order, at(1), at(30)).Number, ledger.Unsent, &c.quote)
 		e := payment("evt_"+order, first, order)
-		e.Payment.Time = at(2)
+		e.Payment.Time, e.Received = at(2), at(2)
 		add(t, l, e, ledger.Recorded)
 		equal(t, order+" reasons", e.Reasons, c.want)
 		equal(t, order+" late", e.Late, c.late)
@@ -202,15 +202,19 @@ func testMoneyForeignIsOurs(t *testing.T, l ledger.Ledger) {
 
 func testMoneyLate(t *testing.T, l ledger.Ledger) {
 	for i, c := range []struct {
-		paid   time.Time
-		closed time.Time
-		want   string
+		paid             time.Time // by Ping++'s clock
+		closed, received time.Time // by ours
+		want             string
 	}{
-		{at(7200), time.Time{}, ""},
-		{at(7201), time.Time{}, "expired"},
-		{at(10), at(9), "closed"},
-		{at(9), at(10), ""},
-		{at(7201), at(9), "expired"},
+		{at(7200), time.Time{}, at(7200), ""},
+		{at(7201), time.Time{}, at(7201), "expired"},
+		{at(10), at(9), at(11), "closed"},
+		{at(9), at(10), at(9), ""},
+		{at(7201), at(9), at(7201), "expired"},
+		{at(40), at(10), at(9), ""},                 // Ping++'s clock is ahead: we knew of the payment before
+		{at(70), at(100), at(101), "closed"},        // it is behind: the payment may have been made after
+		{at(40), at(100), at(100 + 7200), ""},       // made before, and a webhook that took hours
+		{at(41), at(100), at(100 + 7200), "closed"}, // made so shortly before that nobody can tell
 	} {
 		order, id := fmt.Sprint("o", i), fmt.Sprint("ch_", i)
 		charge(t, l, order, id)
@@ -218,7 +222,7 @@ func testMoneyLate(t *testing.T, l ledger.Ledger) {
 			release(t, l, reserve(t, l, order, at(1), at(30)).Number, ledger.Unsent, &ledger.Quote{Closed: true, At: c.closed})
 		}
 		e := payment("evt_"+id, id, order)
-		e.Payment.Time = c.paid
+		e.Payment.Time, e.Received = c.paid, c.received
 		add(t, l, e, ledger.Recorded)
 		equal(t, order, e.Late, c.want)
 		wantEvent(t, l, e.ID, ledger.Pending)
@@ -228,6 +232,24 @@ func testMoneyLate(t *testing.T, l ledger.Ledger) {
 	e.Payment.Time, e.Payment.Amount = at(9000), 1
 	add(t, l, e, ledger.Recorded)
 	equal(t, "late when it is held", e.Late, "")
+
+	// Ping++'s clock is ahead: what was quoted after a charge is not older than the charge.
+	r := reserve(t, l, "ahead", noon, at(30))
+	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: r.Number, ID: "ch_ahead", Amount: 100, Currency: "cny", Created: at(30), Quoted: noon}))
+	release(t, l, reserve(t, l, "ahead", at(5), at(30)).Number, ledger.Unsent, &ledger.Quote{Closed: true, At: at(5)})
+	e = payment("evt_ahead", "ch_ahead", "ahead")
+	e.Payment.Time, e.Received = at(36), at(7)
+	add(t, l, e, ledger.Recorded)
+	equal(t, "closed after a charge that Ping++ dates later", e.Late, "closed")
+
+	// An unknown attempt that is found after the order was quoted closed does not open it again.
+	lost := reserve(t, l, "lost", noon, at(1))
+	release(t, l, reserve(t, l, "lost", at(2), at(30)).Number, ledger.Unsent, &ledger.Quote{Closed: true, At: at(3)})
+	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: lost.Number, ID: "ch_lost", Amount: 100, Currency: "cny", Created: at(1), Quoted: noon}))
+	e = payment("evt_lost", "ch_lost", "lost")
+	e.Payment.Time, e.Received = at(9), at(9)
+	add(t, l, e, ledger.Recorded)
+	equal(t, "an attempt that was found late", e.Late, "closed")
 
 	// An order that was quoted closed, then open again with a new charge, is open.
 	release(t, l, reserve(t, l, "2", noon, at(30)).Number, ledger.Unsent, &ledger.Quote{Closed: true, At: at(1)})

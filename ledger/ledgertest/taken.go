@@ -14,7 +14,7 @@ func testTaken(t *testing.T, l ledger.Ledger) {
 	}
 	due := func(what string, now int, want ...string) {
 		t.Helper()
-		cs, err := l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Owner: "a", Now: at(now), Until: at(now + 10), Limit: 9})
+		cs, err := l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Kind: ledger.QueryLater, Owner: "a", Now: at(now), Until: at(now + 10), Limit: 9})
 		must(t, err)
 		var numbers []string
 		for _, c := range cs {

@@ -10,7 +10,7 @@ import (
 func testUnknownQueries(t *testing.T, l ledger.Ledger) {
 	due := func(what string, now int, want ...string) []ledger.Charge {
 		t.Helper()
-		cs, err := l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Owner: "a", Now: at(now), Until: at(now + 10), Limit: 9})
+		cs, err := l.ClaimQueries(t.Context(), ledger.QueryClaim{Scope: live, Kind: ledger.QueryLater, Owner: "a", Now: at(now), Until: at(now + 10), Limit: 9})
 		must(t, err)
 		var numbers []string
 		for _, c := range cs {
@@ -53,7 +53,7 @@ func testUnknownQueries(t *testing.T, l ledger.Ledger) {
 
 	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: taken.Number, ID: "ch_2", NextQuery: at(299)})) // found
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: taken.Number}))                                 // by two at once
-	equal(t, "a found one, while the search's lease lasts", queries(t, l, "b", at(299), at(999), 9), []string{"ch_2"})
+	equal(t, "a found one, while the search's lease lasts", queries(t, l, ledger.QueryFirst, "b", at(299), at(999), 9), []string{"ch_2"})
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: released.Number})) // it is not there
 	due("the only one left", 340, "1")
 	add(t, l, paid(live, "evt_1", "ch_1", "1"), ledger.Recorded)

@@ -15,7 +15,7 @@ const (
 		AND (tries = 0 OR coalesce((SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1), 0) > ?2) LIMIT ?3`
 	sqlEventNow = `UPDATE events SET due = min(due, ?1) WHERE seq = ?2`
 
-	sqlQueriesAhead = `SELECT seq FROM charges INDEXED BY charges_query WHERE scope = ?1 AND next_query > 0 AND next_query > ?2
+	sqlQueriesAhead = `SELECT seq FROM charges INDEXED BY charges_query WHERE scope = ?1 AND ` + queryKind + ` IN (0, 1, 2) AND next_query > 0 AND next_query > ?2
 		AND (created > ?2 OR next_query > max(?3, time_expire + ?3 - ?2)) LIMIT ?4`
 	sqlQueryNow = `UPDATE charges SET next_query = min(next_query, ?1) WHERE seq = ?2 AND next_query > 0`
 

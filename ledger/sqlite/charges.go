@@ -33,7 +33,7 @@ const (
 		WHERE scope = ? AND order_no = ? AND seq < ? AND seq <> ? AND state <> 'reserved' AND NOT paid AND NOT superseded RETURNING coalesce(id, '')`
 	sqlOrderPaid = `SELECT EXISTS (SELECT 1 FROM charges WHERE scope = ? AND order_no = ? AND seq <> ? AND paid AND NOT ` + undone + `)`
 
-	// Of two quotes the later counts, except that what became of a charge is the last word until the next one.
+	// Of two quotes the later counts, whatever another process's clock says while one of them holds the order.
 	sqlQuote = `INSERT INTO quotes (scope, order_no, amount, currency, closed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT DO UPDATE SET closed = ?5, at = ?6, amount = CASE WHEN ?5 THEN amount ELSE ?3 END,
 			currency = CASE WHEN ?5 THEN currency ELSE ?4 END
@@ -80,8 +80,11 @@ func (t *tx) created(c *ledger.Charge) error {
 	}
 	c.Superseded = superseded
 	if !n.superseded { // else the order has had a later quote
-		price := ledger.Quote{Amount: c.Amount, Currency: c.Currency, At: c.Created}
-		if err := t.quote(n, price, true); err != nil {
+		price := ledger.Quote{Amount: c.Amount, Currency: c.Currency, At: c.Quoted}
+		if price.At.IsZero() {
+			price.At = c.Created
+		}
+		if err := t.quote(n, price, n.state == ledger.Reserving); err != nil { // nobody else has asked since it was reserved
 			return err
 		}
 	}

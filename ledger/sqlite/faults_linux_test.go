@@ -37,7 +37,7 @@ func paid(id string, size int) *ledger.Event {
 	return e
 }
 
-const most = 240 // events that a child with faults records
+const most = 120 // events that a child with faults records
 
 // childFaults records paid events, several at once, each again and again until it is acknowledged, as Ping++ would send it, and writes the
 // ids of those to a file. Then it waits to be killed, or it kills itself when the disk fails.
@@ -126,7 +126,7 @@ func needStrace(t *testing.T) {
 func strace(t *testing.T, file, round string, args ...string) (said, trace string) {
 	t.Helper()
 	needStrace(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	output := filepath.Join(t.TempDir(), "trace")
 	self, err := os.Executable()

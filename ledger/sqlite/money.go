@@ -53,7 +53,7 @@ const (
 
 	// Refunds that wait for the delivery of a payment which is not to be delivered. One under way is not recalled.
 	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?1, due = 0, settled = ?2, blocked = 0, owner = NULL, until = 0
-		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2) AND charge_id = ?5
+		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2 OR until > ?6) AND charge_id = ?5
 		AND substr(type, 1, 7) = 'refund.'`
 )
 
@@ -211,7 +211,7 @@ func (b *books) judge(e *ledger.Event) {
 func (b *books) judgePayment(e *ledger.Event) {
 	reasons := b.mismatch(e)
 	if len(reasons) == 0 {
-		e.Late = b.late(e.Payment)
+		e.Late = b.late(e)
 		return
 	}
 	if e.Returned {
@@ -255,12 +255,13 @@ func (b *books) mismatch(e *ledger.Event) (reasons []string) {
 	return reasons
 }
 
-// late says in which way a payment came after the fact, if it did.
-func (b *books) late(p *ledger.Payment) string {
+// late says in which way a payment came after the fact, if it did. Its time and its charge's expiry are Ping++'s, the quote's time is ours.
+func (b *books) late(e *ledger.Event) string {
+	paid := e.Payment.Time
 	switch {
-	case b.charge != nil && !b.charge.expires.IsZero() && p.Time.After(b.charge.expires):
+	case b.charge != nil && !b.charge.expires.IsZero() && paid.After(b.charge.expires):
 		return "expired"
-	case b.quote.Closed && p.Time.After(b.quote.At):
+	case b.quote.Closed && e.Received.After(b.quote.At) && paid.After(b.quote.At.Add(-ledger.LateDoubt)):
 		return "closed"
 	}
 	return ""
@@ -337,7 +338,7 @@ func (t *tx) paysOrder(b *books, e *ledger.Event, seq int64) error {
 
 // withhold filters the pending refunds of a payment that is not to be delivered: the backend will never hear of it.
 func (t *tx) withhold(s ledger.Scope, scope int64, lane, chargeID string, now int64) error {
-	rows, _, err := t.change(sqlWithhold, reasonUnpaid, now, scope, lane, chargeID)
+	rows, _, err := t.change(sqlWithhold, reasonUnpaid, now, scope, lane, chargeID, now+tooFar.Milliseconds())
 	if err != nil || rows == 0 {
 		return err
 	}

@@ -178,8 +178,12 @@ func written(t *testing.T, args string) op {
 // fail; it fails to force the ledger's own file, and the folder is at work. (A system tells an error of an fsync at each descriptor of
 // the file, strace at one; so the two who force the -wal file must not meet one.)
 func TestPowerFails(t *testing.T) {
-	seeds, _ := strconv.Atoi(os.Getenv("CRASH_FAULTS"))
-	for seed := range uint64(3 + seeds/10) {
+	more, _ := strconv.Atoi(os.Getenv("CRASH_FAULTS"))
+	events, most := 40, 12
+	if more > 0 {
+		events, most = 100, 60
+	}
+	for seed := range uint64(3 + more/10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, 7))
@@ -196,7 +200,7 @@ func TestPowerFails(t *testing.T) {
 			own := seed%3 == 2 // the ledger's own file
 			files[file+"-wal"].told = own
 			for round := range 2 {
-				args := []string{"-E", "LEDGER_WANTED=100", "-xx", "-s", "70000", "-e", "trace=pwrite64,ftruncate,fdatasync,fsync,write,unlink",
+				args := []string{"-E", fmt.Sprint("LEDGER_WANTED=", events), "-xx", "-s", "70000", "-e", "trace=pwrite64,ftruncate,fdatasync,fsync,write,unlink",
 					"-P", file, "-P", file + "-wal", "-P", file + ".acks"}
 				switch {
 				case own: // SQLite's calls are others than ours then
@@ -216,11 +220,11 @@ func TestPowerFails(t *testing.T) {
 					often := 0.12 // after an acknowledgement
 					switch path {
 					case file: // while the -wal file is copied into it
-						often = 0.06
+						often = 0.05
 					case file + "-wal":
 						often = 0.01
 					}
-					if random.Float64() > often || cuts > 20+20*round {
+					if random.Float64() > often || cuts >= most*(round+1)/2 {
 						return
 					}
 					known = before + count

@@ -10,10 +10,16 @@ import (
 )
 
 const (
+	// queryKind is the [ledger.QueryKind] of an attempt's next look-up.
+	queryKind = `(CASE WHEN next_query <= client_at THEN 0 WHEN queries = 0 AND state = 'created' AND NOT superseded THEN 1 ELSE 2 END)`
+
 	sqlDueQueries = `SELECT seq, ` + chargeColumns + ` FROM charges
-		WHERE scope = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
 			AND (state = 'created' OR state IN ('unknown', 'taken') AND id IS NULL)
 		ORDER BY next_query, seq LIMIT ?`
+	sqlDueFirst = `SELECT seq, ` + chargeColumns + ` FROM charges
+		WHERE scope = ? AND ` + queryKind + ` = ? AND next_query > 0 AND next_query <= ? AND (query_until <= ? OR query_until > ?) AND NOT paid AND NOT reversed
+		ORDER BY next_query DESC, seq DESC LIMIT ?`
 	sqlForsaken = `SELECT seq FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved'
 		AND (reserved_until <= ? OR reserved_until > ?)`
 	// The next query moves behind the lease: if its owner dies, somebody else asks then.
@@ -50,11 +56,17 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (cs []le
 		if err != nil {
 			return err
 		}
-		if err := t.forsake(scope, c.Now, leases); err != nil {
-			return err
+		due := sqlDueQueries
+		switch c.Kind {
+		case ledger.QueryFirst:
+			due = sqlDueFirst
+		case ledger.QueryLater:
+			if err := t.forsake(scope, c.Now, leases); err != nil {
+				return err
+			}
 		}
 		var seqs []int64
-		rows, err := t.query(sqlDueQueries, scope, millis(c.Now), leases.now, leases.far, c.Limit)
+		rows, err := t.query(due, scope, int(c.Kind), millis(c.Now), leases.now, leases.far, c.Limit)
 		err = each(rows, err, func(rows *sql.Rows) error {
 			var seq int64
 			c, err := scanCharge(rows, c.Scope, &seq)

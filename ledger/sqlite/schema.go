@@ -6,6 +6,8 @@ const schemaVersion = 2
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
 	1: `
+DROP INDEX charges_query;
+CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
 ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
 ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
@@ -171,7 +173,8 @@ CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'fo
 CREATE UNIQUE INDEX charges_id ON charges (scope, id) WHERE id IS NOT NULL;
 CREATE INDEX charges_order ON charges (scope, order_no);
 CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
-CREATE INDEX charges_query ON charges (scope, next_query) WHERE next_query > 0;
+-- The second column is the kind of the look-up: see ledger.QueryKind.
+CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
 CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
 
 -- What Ping++ answered; pruned like bodies.

@@ -33,6 +33,8 @@ type Options struct {
 
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
+
+	fileSystem func(file string) string // default: fileSystem
 }
 
 // ErrMissing says that a known ledger is not there.
@@ -78,6 +80,13 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	}
 	if err := prepareFile(file, o.Known, o.Logger); err != nil {
 		return nil, err
+	}
+	if o.fileSystem == nil {
+		o.fileSystem = fileSystem
+	}
+	if kind := o.fileSystem(file); kind != "" {
+		o.Logger.Warn("the ledger is on a file system that may break what a ledger promises: fsync and locks are not its own; put it on a local disk",
+			zap.String("file", file), zap.String("file_system", kind))
 	}
 
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.

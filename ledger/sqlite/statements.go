@@ -34,7 +34,7 @@ var (
 		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
-		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
+		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
 		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
 		sqlRefundTaker, sqlSaveLogin, sqlDropLogins, sqlSweep, sqlFirstCharge, sqlLeaseSweep, sqlSwept, sqlEventNow, sqlQueryNow, sqlRefundNow,

@@ -3,6 +3,8 @@
 // Pays on the hosted checkout page. Environment: SITE and SANDBOX, base URLs; the orders' numbers say what the backend answers: see
 // checkout_test.go.
 
+const library = require('pingpp-js/src/utils');
+const gateways = { alipay_wap: require('pingpp-js/src/channels/alipay_wap') };
 const { run, check, want, decode, shot } = require('./browser');
 
 const { SITE, SANDBOX } = process.env;
@@ -10,7 +12,80 @@ const address = (order) => `${SITE}/pay/checkout?order_no=${order}`;
 const state = (page, name) => page.waitForSelector(`#checkout[data-state="${name}"]`);
 const read = async (page) => decode(await page.locator('#qr').screenshot());
 
+// live answers for a charge of live mode, which the sandbox's own page cannot pay. It returns what the page reports of it.
+async function live(page, channel, credential) {
+  const charge = {
+    id: 'ch_live', object: 'charge', livemode: true, paid: false, channel, amount: 123456, subject: 'Tea', time_expire: Math.floor(Date.now() / 1000) + 7200,
+    credential: { object: 'credential', [channel]: credential },
+  };
+  const reports = [];
+  await page.route('**/pay/charges', (route) => route.fulfill({ status: 201, json: charge }));
+  await page.route('**/pay/charges/ch_live?*', async (route) => {
+    const report = new URL(route.request().url()).searchParams.get('client');
+    if (report) reports.push(report);
+    else await new Promise((later) => setTimeout(later, 1000));
+    await route.fulfill({ status: 200, json: { id: 'ch_live', status: 'created', paid: false } }).catch(() => {});
+  });
+  return reports;
+}
+
+// opened is the address to which Ping++'s own library sends a payer.
+function opened(channel, credential) {
+  let address;
+  Object.assign(library, { inWeixin: () => false, redirectTo: (url) => { address = url; } });
+  gateways[channel].handleCharge({ channel, credential: { [channel]: JSON.parse(JSON.stringify(credential)) } });
+  return address;
+}
+
+const encodedURLs = { notify_url: 'https%3A%2F%2Fnotify.pingxx.com%2Fnotify%2Fcharges%2Fch_live', return_url: 'https%3A%2F%2Fshop.example%2Fdone%3Fa%3D1' };
+const alipayCredentials = {
+  'its older gateway': {
+    service: 'alipay.wap.create.direct.pay.by.user', _input_charset: 'utf-8', partner: '2088', out_trade_no: 'A1', total_fee: '0.01', subject: '绿茶 & tea', ...encodedURLs,
+    sign: 'a+b/c==', sign_type: 'RSA', channel_url: 'https://mapi.alipay.com/gateway.do',
+  },
+  'its older gateway, by no name': { service: 'alipay.wap.create.direct.pay.by.user', partner: '2088', ...encodedURLs, sign: 'a+b/c==' },
+  'its oldest gateway': { req_data: '<auth_and_execute_req><request_token>1</request_token></auth_and_execute_req>', sec_id: '0001', sign: 'a+b/c==' },
+  'its present gateway': {
+    app_id: '2008', method: 'alipay.trade.wap.pay', charset: 'UTF-8', biz_content: '{"subject":"绿茶","total_amount":"0.01"}', notify_url: 'https://notify.pingxx.com/notify/charges/ch_live',
+    return_url: 'https://shop.example/done?a=1', sign: 'a+b/c==', channel_url: 'https://openapi.alipay.com/gateway.do',
+  },
+};
+
 run(async (device) => {
+  for (const [name, credential] of Object.entries(alipayCredentials)) {
+    await check(`Alipay is opened as Ping++'s own library opens it: ${name}`, async () => {
+      const phone = await device({ width: 390, agent: 'phone', locale: 'zh-CN' });
+      await live(phone, 'alipay_wap', credential);
+      await phone.route(/^https:\/\/[a-z]+\.alipay\.com\//, (route) => route.fulfill({ status: 204 }));
+      await phone.goto(address('N20021'));
+      await state(phone, 'choose');
+      const [request] = await Promise.all([phone.waitForRequest(/alipay\.com/), phone.click('[data-channel="alipay_wap"]')]);
+      want(request.url(), opened('alipay_wap', credential), 'the address');
+      if (credential.return_url && credential.return_url.includes('%')) want(request.url(), /[&?]return_url=https%253A%252F%252Fshop\.example%252Fdone%253Fa%253D1&/, 'return_url');
+      await phone.context().close();
+    });
+  }
+
+  await check("what WeChat's sheet says is reported", async () => {
+    const page = await device({ width: 390, agent: 'wechat', locale: 'zh-CN' });
+    await page.addInitScript(() => { // WeChat calls back with what it has to say
+      window.says = 'get_brand_wcpay_request:cancel';
+      window.WeixinJSBridge = { invoke: (method, params, done) => setTimeout(() => done({ err_msg: window.says }), 0) };
+    });
+    const reports = await live(page, 'wx_pub', { appId: 'wx1', timeStamp: '1', nonceStr: 'n', package: 'prepay_id=1', signType: 'MD5', paySign: 'p' });
+    await page.goto(address('N20022')); // opens the sheet by itself
+    await state(page, 'waiting');
+    const says = ['get_brand_wcpay_request:fail', 'system:access_denied', 'get_brand_wcpay_request:fail_no permission', undefined, 'get_brand_wcpay_request:ok'];
+    for (let n = 0; ; n++) {
+      for (const begin = Date.now(); reports.length <= n && Date.now() - begin < 60000;) await page.waitForTimeout(20);
+      if (n === says.length) break;
+      await page.evaluate((word) => { window.says = word; }, says[n]);
+      await page.click('#pay-wechat');
+    }
+    want(reports.join(' '), 'cancel fail fail fail fail success', 'the reports');
+    await page.context().close();
+  });
+
   await check('a desktop pays by QR code', async () => {
     const desk = await device();
     await desk.goto(address('N20001'));
