@@ -21,6 +21,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(demoCommand(), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			plainOutput(cmd)
 		},
 	})
 }

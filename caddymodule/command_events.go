@@ -144,7 +144,8 @@ func printEvents(w io.Writer, page EventPage, now time.Time) {
 				next = "in " + wait.String()
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), e.ID, e.Type, dash(e.OrderNo), e.Mode, state, e.Attempts, next)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), plain(e.ID), plain(e.Type), plain(dash(e.OrderNo)),
+			plain(e.Mode), plain(state), e.Attempts, next)
 	}
 	_ = t.Flush()
 	if page.Next > 0 {
@@ -181,7 +182,7 @@ func printEvent(w io.Writer, e EventWhole) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			fmt.Fprintf(t, "%s\t%s\n", name, plain(value))
 		}
 	}
 	row("event", e.ID)
@@ -206,7 +207,7 @@ func printEvent(w io.Writer, e EventWhole) {
 		fmt.Fprintln(w)
 		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY")
 		for _, d := range e.Deliveries {
-			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, d.State, dash(d.Error))
+			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, plain(d.State), plain(dash(d.Error)))
 		}
 		_ = t.Flush()
 	}
@@ -233,7 +234,7 @@ func (c *adminClient) decideEvent(action ledger.Action, short string) *cobra.Com
 					return err
 				}
 				if !printed {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", e.ID, e.State)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", plain(e.ID), plain(e.State))
 				}
 			}
 			return nil

@@ -30,7 +30,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case h.site.Owns(r.URL.Path):
 		h.site.ServeHTTP(w, r)
 		return nil
-	case h.site.IsPrivate(r.URL.Path):
+	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):
 		h.site.NotFound(w, r)
 		return nil
 	case h.guardedOtherwise(r):
@@ -55,7 +55,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // strip takes out of a request that goes on to the site what is ours alone, and the headers that would lead it past our checks.
 func (h *Handler) strip(r *http.Request) {
 	h.site.StripOwn(r)
-	handlers.StripRewrites(r.Header, func(path string) bool { return h.site.IsPrivate(path) || h.guards(r, path) })
+	handlers.StripRewrites(r.Header, func(path, query string) bool { return h.site.IsPrivate(path, query) || h.guards(r, path) })
 }
 
 // sessionOf returns the token that the request carried in X-Pay-Session.
@@ -79,8 +79,7 @@ func secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted && handlers.SaysHTTPS(r.Header)
+	return trustedPeer(r) && handlers.SaysHTTPS(r.Header)
 }
 
 // clientIP is the client's address as the server trusts it.

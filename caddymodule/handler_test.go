@@ -296,3 +296,27 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 }
+
+// A shop whose every page is one file stays open, but for the pages between us and the backend.
+func TestFrontControllerStaysOpen(t *testing.T) {
+	dir, addr, s := t.TempDir(), freeAddr(t), newShop(t)
+	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http\n\t\tupstream "+s.addr+
+		"\n\t\torders GET /index.php?s=/pay/quote&no={order_no}\n\t\tevents POST /index.php?s=/pay/events")+"\trespond \"the shop\"\n}\n")
+	for target, want := range map[string]int{
+		"/": 200, "/index.php": 200, "/index.php?s=/home": 200, "/index.php?no=1": 200,
+		"/index.php?s=/pay/quote&no=1": 404, "/index.php?no=1&s=%2Fpay%2Fevents": 404, "/?s=pay/events": 404, "/index.php/pay/events": 404,
+	} {
+		req, err := http.NewRequest(http.MethodGet, "http://"+addr+target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d", target, resp.StatusCode)
+		}
+	}
+}

@@ -30,7 +30,7 @@ const (
 
 // Provision resolves the configuration. It opens no ledger and no connection.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
+	h.logger = plainLog(ctx.Logger())
 	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
 	if nested {
@@ -53,6 +53,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Prefix:   h.Prefix,
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
+		Host:     hostsOf(ctx).of,
 		Session:  sessionOf,
 		Bearer:   bearerOf,
 		Secure:   secure,
@@ -266,8 +267,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if err := h.Orders.reading(r, h.site.Orders); err != nil {
 		return err
 	}
-	h.site.Private = append(h.site.Private, closed(path))
-	return nil
+	return h.closeOff(r, "orders", path)
 }
 
 // provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
@@ -336,8 +336,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	default:
 		return nil, r.errorf("events mismatch", "%q is neither hold nor deliver", c.Mismatch)
 	}
-	h.site.Private = append(h.site.Private, closed(path))
-	return d, nil
+	return d, h.closeOff(r, "events", path)
 }
 
 // provisionReconciler sets up the look-ups of charges whose webhook does not come.
@@ -373,10 +372,14 @@ func (r *resolver) path(option, configured string) (string, error) {
 	return path, nil
 }
 
-// closed is the part of a path at the backend that is closed to the outside, whatever the query.
-func closed(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	return path
+// closeOff closes a path at the backend to the outside.
+func (h *Handler) closeOff(r *resolver, option, path string) error {
+	closed, err := handlers.PrivatePaths(path)
+	if err != nil {
+		return r.errorf(option, "the path %q: %w", path, err)
+	}
+	h.site.Private = append(h.site.Private, closed...)
+	return nil
 }
 
 func (r *resolver) method(option, method string, allowed ...string) error {

@@ -53,6 +53,7 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BARE_KEY", strings.Join(strings.Split(strings.TrimSpace(private), "\n")[1:26], ""))
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
+	t.Setenv("TEST_ROOT", "/?s=")
 	t.Setenv("TEST_BLANK", "  \n")
 	t.Setenv("TEST_CHANNEL", "wx_lite")
 	t.Setenv("TEST_TYPE", "charge.succeeded")
@@ -131,6 +132,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
+		{"events at the whole site", events, "events POST {env.TEST_ROOT}", "events", `the path "/?s=": it is closed to browsers, and nothing tells it apart from the rest of the site`},
 		{"events with order_no", events, "events POST /events/{order_no}", "events", "may hold no placeholder of a request"},
 		{"events with a bad escape", events, "events POST /events/%zz", "events", "must begin with one slash"},
 		{"events without secret and token", "backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "events", "needs a secret, or the site a backend_token"},
@@ -201,6 +203,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
 		{"a state twice", `"orders":{`, `"orders":{"status":{"payable":["2"],"closed":["2"]},`, `orders status: the value "2" of status stands twice`},
+		{"not_found without values", `"orders":{`, `"orders":{"not_found":{"path":"code"},`, "orders not_found: takes a path and the values there that mean that there is no such order; write not_found code 404"},
+		{"not_found without path", `"orders":{`, `"orders":{"not_found":{"values":["404"]},`, "orders not_found: takes a path and the values"},
 		{"orders and client amounts", `"orders":{`, `"allow_client_amount":{"max":1,"subject":"x"},"orders":{`, "allow_client_amount: and orders exclude each other"},
 		{"zero gap", `"events":{`, `"events":{"retry":["5s",0],`, "events retry: a gap must be above 0"},
 		{"expectation of both kinds", `"events":{`, `"events":{"expect":{"body":"ok","json":{"path":"code","values":["0"]}},`, "events expect: names a body and json"},

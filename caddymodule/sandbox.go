@@ -71,7 +71,7 @@ func (*Sandbox) CaddyModule() caddy.ModuleInfo {
 // Provision makes the sandbox.
 func (s *Sandbox) Provision(ctx caddy.Context) error {
 	name, _, _ := siteOf(ctx)
-	log := ctx.Logger()
+	log := plainLog(ctx.Logger())
 	box, err := s.build(newResolver(name), log)
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 }
 
 func ledgerLog(path string) *zap.Logger {
-	return caddy.Log().Named("pay.ledger").With(zap.String("file", path))
+	return plainLog(caddy.Log()).Named("pay.ledger").With(zap.String("file", path))
 }
 
 // Destruct closes the ledger when its last user is gone. A request that is still running then gets ledger.ErrClosed, and with it

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -137,7 +138,13 @@ func (u *upstream) prepare(r *http.Request, w http.ResponseWriter) *http.Request
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", "caddypay")
 	}
-	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+	v := visitOf(r)
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+	if v != nil && len(v.chain) > 0 { // the client is named as in the site's own requests: the proxy appends to the chain of one that is trusted
+		r.Header["X-Forwarded-For"] = slices.Clone(v.chain)
+		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true)
+	}
+	return r
 }
 
 // proxyError says what went wrong without Caddy's error id and status, which belong to a client's request.

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// IsPrivate reports whether a request path reaches one of the backend's own paths, however it is written: encoded several
+// IsPrivate reports whether a request's path and query reach one of the backend's own paths, however they are written: encoded several
 // times, with dots, doubled slashes, backslashes, path parameters, extensions or other case. Backends read such paths in different
 // ways, and one reading is enough. It is the second defence; the first is that the backend compares X-Pay-Token or checks the
 // signature.
-func (s *Site) IsPrivate(p string) bool {
+func (s *Site) IsPrivate(p, query string) bool {
 	for reading := range Readings(p) {
-		if s.reachesPrivate(reading) {
+		if s.reachesPrivate(reading, query) {
 			return true
 		}
 	}
@@ -58,7 +58,7 @@ func withoutParameters(p string) string {
 
 // StripRewrites deletes the headers by which IIS and some frameworks take another path than that of the request, where it is one that
 // the client may not have.
-func StripRewrites(h http.Header, closed func(path string) bool) {
+func StripRewrites(h http.Header, closed func(path, query string) bool) {
 	for name, values := range h {
 		if !readAs(name, "X-ORIGINAL-URL") && !readAs(name, "X-REWRITE-URL") {
 			continue
@@ -68,10 +68,8 @@ func StripRewrites(h http.Header, closed func(path string) bool) {
 				_, rest, _ = strings.Cut(rest, "/")
 				value = "/" + rest
 			}
-			if value, _, _ = strings.Cut(value, "?"); !strings.HasPrefix(value, "/") {
-				value = "/" + value
-			}
-			if closed(value) {
+			p, query, _ := strings.Cut(value, "?")
+			if closed("/"+strings.TrimPrefix(p, "/"), query) {
 				delete(h, name)
 				break
 			}
@@ -80,15 +78,16 @@ func StripRewrites(h http.Header, closed func(path string) bool) {
 }
 
 // reachesPrivate takes a path with its dots as they are, and resolved.
-func (s *Site) reachesPrivate(p string) bool {
-	return s.matchesPrivate(p) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p))
+func (s *Site) reachesPrivate(p, query string) bool {
+	return s.matchesPrivate(p, query) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p), query)
 }
 
-func (s *Site) matchesPrivate(p string) bool {
+func (s *Site) matchesPrivate(p, query string) bool {
 	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
 	front, rest := nextSegment(p)
-	for _, pattern := range s.Private {
-		if reaches(pattern, p) || hasSuffixFold(front, ".php") && reaches(pattern, rest) {
+	for i := range s.Private {
+		closed := &s.Private[i]
+		if closed.matches(p, query) || hasSuffixFold(front, ".php") && closed.matches(rest, query) {
 			return true
 		}
 	}

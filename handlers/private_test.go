@@ -7,8 +7,19 @@ import (
 	"testing"
 )
 
-func private() *Site {
-	return &Site{Prefix: "/pay", Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"}}
+func private() *Site { return closing("/internal/pay/orders/{order_no}", "/internal/pay/events") }
+
+// closing is a site with private paths.
+func closing(targets ...string) *Site {
+	s := &Site{Prefix: "/pay"}
+	for _, target := range targets {
+		closed, err := PrivatePaths(target)
+		if err != nil {
+			panic(err)
+		}
+		s.Private = append(s.Private, closed...)
+	}
+	return s
 }
 
 func TestIsPrivate(t *testing.T) {
@@ -30,7 +41,7 @@ func TestIsPrivate(t *testing.T) {
 		"/internal/pay/events%3Fno=1", "/internal/pay/events%23x", "/internal%00/pay/events", "/internal/pay;/..;/pay/events",
 		"//x/internal/pay/events", "///x/internal/pay/events", `/\x/internal/pay/events`, "//x:80/internal;a/pay/events", "//user@x/internal/pay/orders/1",
 	} {
-		if !s.IsPrivate(p) {
+		if !s.IsPrivate(p, "") {
 			t.Errorf("%s is open", p)
 		}
 	}
@@ -40,22 +51,22 @@ func TestIsPrivate(t *testing.T) {
 		"/internal/pay-events", "/internal/pay/eventsjson", "/internal/pay/events%", "/index.php", "/index.php/orders/1", "/internal/../pay/events", "/%", "/%zz", "/orders/1001", "/内部",
 		"/x/internal/pay/events", "//x/y/internal/pay/events", "/a;b/internal/pay/events", "/internal/pay/eve;nts", "/internal/pay/eve:nts",
 	} {
-		if s.IsPrivate(p) {
+		if s.IsPrivate(p, "") {
 			t.Errorf("%s is closed", p)
 		}
 	}
-	if (&Site{}).IsPrivate("/internal/pay/events") {
+	if (&Site{}).IsPrivate("/internal/pay/events", "") {
 		t.Error("a site without private paths closes one")
 	}
 }
 
 func TestIsPrivateWithinASegment(t *testing.T) {
-	s := &Site{Private: []string{"/order-{order_no}.json"}}
+	s := closing("/order-{order_no}.json")
 	for p, want := range map[string]bool{
 		"/order-1001.json": true, "/ORDER-1001.JSON": true, "/order-%31.json": true, "/order-1.json/x": true,
 		"/": false, "/index.html": false, "/order-1001": false, "/orders": false, "/a/order-1001.json": false,
 	} {
-		if s.IsPrivate(p) != want {
+		if s.IsPrivate(p, "") != want {
 			t.Errorf("%s: %v", p, !want)
 		}
 	}
@@ -125,17 +136,17 @@ func FuzzIsPrivate(f *testing.F) {
 	}
 	s := private()
 	f.Fuzz(func(t *testing.T, p string) {
-		got := s.IsPrivate(p)
-		if again := s.IsPrivate(strings.ReplaceAll(url.PathEscape(p), "%2F", "/")); again != got {
+		got := s.IsPrivate(p, "")
+		if again := s.IsPrivate(strings.ReplaceAll(url.PathEscape(p), "%2F", "/"), ""); again != got {
 			t.Errorf("%q is private: %v, and encoded once more: %v", p, got, again)
 		}
-		if s.IsPrivate(url.PathEscape(url.PathEscape(p))) != got {
+		if s.IsPrivate(url.PathEscape(url.PathEscape(p)), "") != got {
 			t.Errorf("%q encoded twice is not private: %v", p, got)
 		}
 		if d := decode(p); decode(d) != d {
 			t.Errorf("%q is decoded to %q, and that to %q", p, d, decode(d))
 		}
-		if !s.IsPrivate("/internal/pay/events/" + p) {
+		if !s.IsPrivate("/internal/pay/events/"+p, "") {
 			t.Errorf("%q below a private path is open", p)
 		}
 	})
