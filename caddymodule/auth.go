@@ -45,8 +45,19 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 		}
 	}
 	name, _, _ := siteOf(ctx)
-	a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }")
-	return err
+	if a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }"); err != nil {
+		return err
+	}
+	for _, routes := range routesAround(ctx) {
+		for _, route := range routes {
+			for _, handler := range route.Handlers {
+				if pay, ok := handler.(*Handler); ok && pay.site.Prefix == a.Prefix {
+					pay.guarded = append(pay.guarded, guardedAround(ctx))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Authenticate answers by itself when there is no WeChat user.

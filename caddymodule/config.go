@@ -339,5 +339,6 @@ type Handler struct {
 	upstream *upstream // nil without one
 	app      *App
 	registry registration
+	guarded  []guarded // where the site's wechat_auth stand that ask for this block's users
 	logger   *zap.Logger
 }

@@ -51,6 +51,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
 		Session:  sessionOf,
+		Bearer:   bearerOf,
 		Secure:   secure,
 		SkipLog: func(r *http.Request) {
 			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
@@ -107,6 +108,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.provisionReconciler(r); err != nil {
+		return err
+	}
+	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"iter"
+	"net/http"
 	"path"
 	"strings"
 )
@@ -10,26 +12,71 @@ import (
 // ways, and one reading is enough. It is the second defence; the first is that the backend compares X-Pay-Token or checks the
 // signature.
 func (s *Site) IsPrivate(p string) bool {
-	p = strings.ReplaceAll(decode(p), `\`, "/")
-	if s.reachesPrivate(p) {
-		return true
+	for reading := range Readings(p) {
+		if s.reachesPrivate(reading) {
+			return true
+		}
 	}
-	cut := withoutParameters(p)
-	return cut != p && s.reachesPrivate(cut)
+	return false
 }
 
-// withoutParameters leaves out of each segment what Tomcat (;), C programs (NUL) and Windows (trailing blanks) do not read.
+// Readings yields the paths for which backends take a path, dots and doubled slashes aside; most paths have but one, themselves.
+func Readings(p string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		p = strings.ReplaceAll(decode(p), `\`, "/")
+		if !yield(p) {
+			return
+		}
+		cut := withoutParameters(p)
+		if cut != p && !yield(cut) {
+			return
+		}
+		// Who parses it as a URL, as with Node's new URL or PHP's parse_url, takes the first segment of //x/y for a host.
+		if strings.HasPrefix(cut, "//") {
+			_, rest, _ := strings.Cut(strings.TrimLeft(cut, "/"), "/")
+			yield("/" + rest)
+		}
+	}
+}
+
+// withoutParameters leaves out of each segment what some do not read: Tomcat (;), C programs (NUL), Windows (: and trailing blanks), and
+// whoever decodes before he cuts off the query.
 func withoutParameters(p string) string {
-	if !strings.ContainsAny(p, "; \t\x00") {
+	const marks = ";:?#\x00"
+	if !strings.ContainsAny(p, marks+" \t") {
 		return p
 	}
 	segments := strings.Split(p, "/")
 	for i, segment := range segments {
-		segment, _, _ = strings.Cut(segment, ";")
-		segment, _, _ = strings.Cut(segment, "\x00")
+		if end := strings.IndexAny(segment, marks); end >= 0 {
+			segment = segment[:end]
+		}
 		segments[i] = strings.TrimRight(segment, " \t")
 	}
 	return strings.Join(segments, "/")
+}
+
+// StripRewrites deletes the headers by which IIS and some frameworks take another path than that of the request, where it is one that
+// the client may not have.
+func StripRewrites(h http.Header, closed func(path string) bool) {
+	for name, values := range h {
+		if !readAs(name, "X-ORIGINAL-URL") && !readAs(name, "X-REWRITE-URL") {
+			continue
+		}
+		for _, value := range values {
+			if _, rest, ok := strings.Cut(value, "://"); ok {
+				_, rest, _ = strings.Cut(rest, "/")
+				value = "/" + rest
+			}
+			if value, _, _ = strings.Cut(value, "?"); !strings.HasPrefix(value, "/") {
+				value = "/" + value
+			}
+			if closed(value) {
+				delete(h, name)
+				break
+			}
+		}
+	}
 }
 
 // reachesPrivate takes a path with its dots as they are, and resolved.

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -25,6 +26,9 @@ func TestIsPrivate(t *testing.T) {
 		"/internal/pay/events%00", "/internal/pay/events%00.css", "/internal/pay/events%20", "/internal/pay/events.",
 		"/internal/pay/events.json", "/internal/pay/events.php/x", "/index.php/internal/pay/events", "/Index.PHP//internal/pay/orders/1", "/internal/pay/orders/%30",
 		"/internal/pay/orders/x?y", "/internal/pay/orders/ ",
+		"/internal/pay/events::$DATA", "/internal/pay/events:$i30:$INDEX_ALLOCATION", "/internal::$INDEX_ALLOCATION/pay/events", "/internal/pay/events%3A%3A$DATA",
+		"/internal/pay/events%3Fno=1", "/internal/pay/events%23x", "/internal%00/pay/events", "/internal/pay;/..;/pay/events",
+		"//x/internal/pay/events", "///x/internal/pay/events", `/\x/internal/pay/events`, "//x:80/internal;a/pay/events", "//user@x/internal/pay/orders/1",
 	} {
 		if !s.IsPrivate(p) {
 			t.Errorf("%s is open", p)
@@ -34,6 +38,7 @@ func TestIsPrivate(t *testing.T) {
 		"", "/", "/internal", "/internal/pay", "/internal/pay/", "/internal/pay/orders", "/internal/pay/orders/", "/internal/pay/orders/.",
 		"/internal/pay/event", "/internal/pay/eventss", "/internal/pay/events2/x", "/shop/internal/pay/events", "/internal/payevents", "/pay/events",
 		"/internal/pay-events", "/internal/pay/eventsjson", "/internal/pay/events%", "/index.php", "/index.php/orders/1", "/internal/../pay/events", "/%", "/%zz", "/orders/1001", "/内部",
+		"/x/internal/pay/events", "//x/y/internal/pay/events", "/a;b/internal/pay/events", "/internal/pay/eve;nts", "/internal/pay/eve:nts",
 	} {
 		if s.IsPrivate(p) {
 			t.Errorf("%s is closed", p)
@@ -52,6 +57,22 @@ func TestIsPrivateWithinASegment(t *testing.T) {
 	} {
 		if s.IsPrivate(p) != want {
 			t.Errorf("%s: %v", p, !want)
+		}
+	}
+}
+
+func TestStripRewrites(t *testing.T) {
+	s := private()
+	for value, stays := range map[string]bool{
+		"/internal/pay/events": false, "/internal/pay/events?x=1": false, "internal/pay/orders/1": false, "//x/internal/pay/events": false, "https://shop.example.com/internal/pay/events": false,
+		"https://shop.example.com/Internal%2fpay/events?a": false, "/shop": true, "/shop?next=/internal/pay/events": true, "": true,
+	} {
+		for _, name := range []string{"X-Original-Url", "X-Rewrite-Url", "X_ORIGINAL_URL", "x-rewrite.url"} {
+			h := http.Header{name: {"/shop", value}, "X-Original": {value}}
+			StripRewrites(h, s.IsPrivate)
+			if _, there := h[name]; there != stays || len(h["X-Original"]) != 1 {
+				t.Errorf("%s: %s: %v", name, value, h)
+			}
 		}
 	}
 }

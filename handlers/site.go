@@ -69,6 +69,7 @@ type Site struct {
 	Ledger func(context.Context) (ledger.Ledger, error)
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
+	Bearer   func(*http.Request) string // what BearerSession found in them
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
 	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
 	SkipLog  func(*http.Request)        // keeps the request out of the server's access log

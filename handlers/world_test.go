@@ -222,6 +222,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token
 		},
+		Bearer:   func(r *http.Request) string { return BearerSession(r.Header) },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
 		SkipLog:  func(*http.Request) { w.skipped.Add(1) },
