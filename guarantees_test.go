@@ -50,7 +50,29 @@ func namesItsProofs(t *testing.T, page string) {
 			t.Errorf("%s.md names %s, and there is no such test", page, test)
 		}
 		if part != "" && !strings.Contains(tests.String(), `{"`+strings.ReplaceAll(part, "_", " ")+`", `) {
-			t.Errorf("%s.md names %s, and TestInTheWild has no such part", page, name)
+			t.Errorf("%s.md names %s, and no table of tests has such a part", page, name)
+		}
+	}
+}
+
+// Each row of the page about security names its test, so that none is a mere claim.
+func TestSecurityRowsNameTheirTests(t *testing.T) {
+	for _, page := range []string{"docs/security.md", "docs/security.zh-CN.md"} {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for _, table := range regexp.MustCompile(`(?m)(^\|.*\n)+`).FindAllString(string(raw), -1) {
+			for _, row := range strings.Split(strings.TrimSpace(table), "\n")[2:] { // after its head
+				cells := strings.Split(strings.TrimSuffix(row, " |"), " | ")
+				if rows++; len(cells) != 3 || !namedTest.MatchString(cells[2]) {
+					t.Errorf("%s: this row does not end with its test: %s", page, row)
+				}
+			}
+		}
+		if rows < 20 {
+			t.Errorf("%s has %d rows", page, rows)
 		}
 	}
 }

@@ -222,14 +222,14 @@ func (c *adminClient) decideEvent(action ledger.Action, short string) *cobra.Com
 		Use: string(action) + " <event>...", Short: short, Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			by := "unknown"
+			said := "unknown"
 			if u, err := user.Current(); err == nil {
-				by = u.Username
+				said = u.Username
 			}
 			for _, id := range args {
 				var e EventView
 				path := "/pay/events/" + url.PathEscape(id) + "/" + string(action)
-				printed, err := c.call(cmd, http.MethodPost, path, scopeQuery(app, mode), Decision{By: by, Reason: reason}, &e)
+				printed, err := c.call(cmd, http.MethodPost, path, scopeQuery(app, mode), Decision{Said: said, Reason: reason}, &e)
 				if err != nil {
 					return err
 				}

@@ -155,7 +155,8 @@ type Decision struct {
 	EventID string
 	Action  Action
 	Now     time.Time
-	By      string // who decided, as far as known
+	By      string // where it came from, as the server knows it; never what the request claims
+	Said    string // who the request says decided; a claim, and may be empty
 	Reason  string // in the person's words; may be empty
 }
 
