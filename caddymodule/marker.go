@@ -34,7 +34,7 @@ func (m *marker) find() error {
 			sum := sha256.Sum256([]byte(m.path))
 			m.key = "pay/ledgers/" + instance.String() + "/" + hex.EncodeToString(sum[:8]) + ".json"
 		} else if time.Since(start) > instancePatience {
-			return fmt.Errorf("Caddy's instance id cannot be read; if the file instance.uuid in its data directory (%s) is empty or damaged, delete it: %w", caddy.AppDataDir(), err)
+			return fmt.Errorf("the instance id of Caddy cannot be read; if the file instance.uuid in its data directory (%s) is empty or damaged, delete it: %w", caddy.AppDataDir(), err)
 		}
 	}
 	return nil
