@@ -69,12 +69,14 @@ func (l *Ledger) Events(ctx context.Context, f ledger.Filter) (es []ledger.Event
 		if len(states) == 0 {
 			states = allStates
 		}
-		for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) { // each is in order: no sorting of them all
-			if err := list(sqlByState, string(state)); err != nil {
-				return err
+		return r.atOnce(func() error { // else an event whose state changes meanwhile is in none of them
+			for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) { // each is in order: no sorting of them all
+				if err := list(sqlByState, string(state)); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -118,14 +118,34 @@ type reader struct {
 	*statements
 	ctx    context.Context
 	scopes *scopes
+	at     *sql.Tx // nil: every statement sees what is committed by then
 }
 
 func (r *reader) query(text string, args ...any) (*sql.Rows, error) {
-	return r.byText[text].QueryContext(r.ctx, args...)
+	return r.statement(text).QueryContext(r.ctx, args...)
 }
 
 func (r *reader) row(text string, args ...any) *sql.Row {
-	return r.byText[text].QueryRowContext(r.ctx, args...)
+	return r.statement(text).QueryRowContext(r.ctx, args...)
+}
+
+func (r *reader) statement(text string) *sql.Stmt {
+	if r.at != nil {
+		return r.at.StmtContext(r.ctx, r.byText[text])
+	}
+	return r.byText[text]
+}
+
+// atOnce runs a function whose statements all see the same moment.
+func (r *reader) atOnce(f func() error) (err error) {
+	if r.at, err = r.db.BeginTx(r.ctx, nil); err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, r.at.Rollback())
+		r.at = nil
+	}()
+	return f()
 }
 
 // scope returns the number of a scope; 0, which no row has, when there is none yet.
