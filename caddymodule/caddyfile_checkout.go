@@ -13,7 +13,8 @@ import (
 // CheckoutConfig is the hosted payment page.
 type CheckoutConfig struct {
 	// The channels to offer, the preferred first: `wx_pub` inside WeChat, `wx_wap`, `alipay_wap` and `upacp_wap` in a phone's
-	// browser, `wx_pub_qr`, `alipay_qr`, `alipay_pc_direct` and `upacp_pc` on a desktop. Each must be among the channels of `pingpp`. Required.
+	// browser, `wx_pub_qr`, `alipay_qr`, `alipay_pc_direct` and `upacp_pc` on a desktop; also `wx_pub_pab`, `yeepay_wx_pub` and
+	// `chinaums_wx_pub` inside WeChat, `chinaums_wx_wap`, `chinaums_alipay_wap` and `chinaums_upacp_wap` on a phone. Each must be among the channels of `pingpp`. Required.
 	Channels []string `json:"channels,omitempty"`
 
 	// Where payers go back to, an https URL; `order_no` is added to its query. Required. Placeholders are resolved.

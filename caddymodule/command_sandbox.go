@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -18,30 +19,39 @@ import (
 func sandboxCommand() *cobra.Command {
 	s := &Sandbox{}
 	account := &WeChatConfig{}
-	var listen string
+	var listen, dir string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Emulates Ping++ and WeChat",
 		Long: `
 Emulates what a merchant touches of Ping++ and WeChat: charges, webhooks, request signatures, and a mini program's login
-codes. It moves no money. Keys that are not given are made and shown. Its levers are under /sandbox/:
+codes. It moves no money. Keys that are not given are made and shown, and kept for the next time, as are those that are given.
+Each webhook that it sends is printed, with what came back. Its levers are under /sandbox/:
 
   curl -X POST http://localhost:8484/sandbox/charges/ch_…/pay      as if the user had paid
   curl http://localhost:8484/sandbox/state                         what it has seen and done
+  curl -d '{"on":"create_charge","fault":"502"}' http://localhost:8484/sandbox/faults
+                                                                   the next charge fails
+docs/sandbox.md lists all levers and faults.
 
-A login code like sandbox-alice works once, as the login of a user named alice.`,
+A login code like sandbox-alice works once, as the login of a user named alice. The code that WeChat's developer tools give
+without an AppID always works.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			if *account != (WeChatConfig{}) {
 				s.WeChat = map[string]*WeChatConfig{"wx_lite": account}
 			}
-			return runSandbox(cmd, s, listen, asJSON)
+			if dir == "" {
+				dir = filepath.Join(caddy.AppDataDir(), "pay", "sandbox")
+			}
+			return runSandbox(cmd, s, listen, dir, asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "localhost:8484", "The address to listen on, plain HTTP")
+	f.StringVar(&dir, "dir", "", "The folder that keeps keys from one run to the next (default: pay/sandbox in Caddy's data directory)")
 	f.StringVar(&s.App, "app", "", "The Ping++ app id (default: made)")
 	f.StringVar(&s.TestKey, "test_key", "", "The secret key of test mode (default: made)")
 	f.StringVar(&s.LiveKey, "live_key", "", "The secret key of live mode (default: made)")
@@ -54,22 +64,35 @@ A login code like sandbox-alice works once, as the login of a user named alice.`
 	f.StringSliceVar(&s.TestWebhooks, "webhook_test", nil, "Where webhooks of test mode are sent as well")
 	f.StringVar(&s.PublicURL, "public_url", "", "Where a browser finds the sandbox, for QR codes of test charges (default: as the client that created the charge did)")
 	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of the webhook schedule")
-	f.BoolVar(&asJSON, "json", false, "Print what was made as one line of JSON")
+	f.BoolVar(&asJSON, "json", false, "Print what was made, and then each webhook, as one line of JSON")
 	return cmd
 }
 
-func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) error {
+func runSandbox(cmd *cobra.Command, s *Sandbox, listen, dir string, asJSON bool) error {
 	if !(s.TimeScale >= 1 && s.TimeScale <= 1e9) { // NaN too
 		return fmt.Errorf("--time_scale takes a factor from 1 to 1e9, not %g", s.TimeScale)
 	}
 	if a := s.WeChat["wx_lite"]; a != nil && (a.AppID == "" || a.Secret == "") {
 		return errors.New("give --wx_lite_app_id and --wx_lite_secret both, or neither")
 	}
+	dir, err := filepath.Abs(dir) // a Caddyfile may stand elsewhere
+	if err != nil {
+		return err
+	}
+	if err := s.recall(dir); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	printer := &sentPrinter{w: out, json: asJSON}
+	s.sent = printer.print
 	box, err := s.build(&resolver{repl: caddy.NewReplacer(), site: "the sandbox"}, zap.NewNop())
 	if err != nil {
 		return err
 	}
 	defer box.Close()
+	if err := keep(dir, box); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
@@ -79,6 +102,8 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) erro
 	url := "http://" + ln.Addr().String()
 	made := struct {
 		URL          string   `json:"url"`
+		Dir          string   `json:"dir"`
+		WebhookKey   string   `json:"webhook_key"`
 		App          string   `json:"app"`
 		TestKey      string   `json:"test_key"`
 		LiveKey      string   `json:"live_key"`
@@ -89,8 +114,7 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) erro
 		Webhooks     []string `json:"webhook"`
 		LiveWebhooks []string `json:"webhook_live"`
 		TestWebhooks []string `json:"webhook_test"`
-	}{url, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...), append([]string{}, s.LiveWebhooks...), append([]string{}, s.TestWebhooks...)}
-	out := cmd.OutOrStdout()
+	}{url, dir, filepath.Join(dir, keptPublic), box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...), append([]string{}, s.LiveWebhooks...), append([]string{}, s.TestWebhooks...)}
 	if asJSON {
 		if err := json.NewEncoder(out).Encode(made); err != nil {
 			return err
@@ -103,6 +127,7 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen string, asJSON bool) erro
     live key    %[4]s
     appid       %[5]s
     AppSecret   %[6]s
+    kept in     %[9]s
 
 In the Caddyfile:
 
@@ -110,7 +135,7 @@ In the Caddyfile:
         pingpp {
             app         %[2]s
             key         %[3]s
-            webhook_key pingpp.pub.pem        # curl -o pingpp.pub.pem %[1]s/sandbox/pingpp.pub.pem
+            webhook_key "%[10]s"
             endpoint    %[1]s
         }
         wechat wx_lite {
@@ -125,7 +150,7 @@ In the Caddyfile:
         }
     }
 
-`, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret, made.WxPubAppID, made.WxPubSecret)
+`, made.URL, made.App, made.TestKey, made.LiveKey, made.WxLiteAppID, made.WxLiteSecret, made.WxPubAppID, made.WxPubSecret, made.Dir, made.WebhookKey)
 		if len(s.Webhooks)+len(s.LiveWebhooks)+len(s.TestWebhooks) == 0 {
 			fmt.Fprintln(out, "No webhooks are sent: name where with --webhook https://localhost/pay/webhooks")
 		}

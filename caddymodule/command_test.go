@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,6 +58,7 @@ func TestCommandHelp(t *testing.T) {
 }
 
 func TestCommandMistakes(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	taken, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
@@ -115,27 +117,57 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// startSandbox runs the command until ctx ends; it returns the output up to the first blank line that follows `until`.
+// startSandbox runs the command until ctx ends; it returns the output up to the first line that holds `until`.
 func startSandbox(t *testing.T, ctx context.Context, until string, args ...string) (output string, ended <-chan error) {
 	t.Helper()
+	lines := make(chan string, 1000)
+	ended = runSandboxCommand(t, ctx, lines, args...)
+	var b strings.Builder
+	for !strings.Contains(b.String(), until) {
+		line, ok := <-lines
+		if !ok {
+			t.Fatalf("%v: %s", <-ended, &b)
+		}
+		b.WriteString(line)
+	}
+	return b.String(), ended
+}
+
+// startSandboxLines runs the command until ctx ends; it returns where the sandbox is, and sends what it prints after that.
+func startSandboxLines(t *testing.T, ctx context.Context, lines chan string, args ...string) (url string, ended <-chan error) {
+	t.Helper()
+	ended = runSandboxCommand(t, ctx, lines, args...)
+	for url == "" {
+		line, ok := <-lines
+		if !ok {
+			t.Fatal(<-ended)
+		}
+		url = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).FindString(line)
+	}
+	return url, ended
+}
+
+func runSandboxCommand(t *testing.T, ctx context.Context, lines chan<- string, args ...string) <-chan error {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // what it keeps
 	r, w := io.Pipe()
 	cmd := payCommand(t, w, append([]string{"sandbox", "--listen", "127.0.0.1:0"}, args...)...)
-	done := make(chan error, 1)
+	ended := make(chan error, 1)
 	go func() {
-		done <- cmd.ExecuteContext(ctx)
+		ended <- cmd.ExecuteContext(ctx)
 		_ = w.Close()
 	}()
-	var b strings.Builder
-	in := bufio.NewReader(r)
-	for !strings.Contains(b.String(), until) {
-		line, err := in.ReadString('\n')
-		b.WriteString(line)
-		if err != nil {
-			t.Fatalf("%v: %s", <-done, &b)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewReader(r); ; {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			lines <- line
 		}
-	}
-	go func() { _, _ = io.Copy(io.Discard, in) }()
-	return b.String(), done
+	}()
+	return ended
 }
 
 func TestSandboxCommandJSON(t *testing.T) {
@@ -190,17 +222,6 @@ func TestSandboxCommandText(t *testing.T) {
 	block, _, _ = strings.Cut(block, last)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	_, url, _ := strings.Cut(block, "endpoint")
-	resp, err := client(t).Get(strings.Fields(url)[0] + "/sandbox/pingpp.pub.pem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatal(resp.Status, err)
-	}
-	write(t, dir, "pingpp.pub.pem", string(key))
 	if err := validate(t, globals(dir)+"shop.example.com {\n"+block+"}\n"); err != nil {
 		t.Errorf("%v\n%s", err, block)
 	}

@@ -61,6 +61,7 @@ type Sandbox struct {
 	TimeScale float64 `json:"time_scale,omitempty"`
 
 	sandbox *sandbox.Sandbox
+	sent    func(sandbox.Sent) // hears of each try of a webhook; nil: nobody does
 }
 
 // CaddyModule returns the Caddy module information.
@@ -85,7 +86,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 
 // build resolves the configuration; its keys are made up for tests, so that showing them gives nothing away.
 func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) {
-	cfg := sandbox.Config{TimeScale: s.TimeScale, WebhookClient: webhookClient(), Logger: log}
+	cfg := sandbox.Config{TimeScale: s.TimeScale, WebhookClient: webhookClient(), Logger: log, Sent: s.sent}
 	for _, o := range []struct {
 		name, value string
 		to          *string

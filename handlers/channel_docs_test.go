@@ -74,20 +74,23 @@ func (w *words) tables() string {
 	names := slices.Sorted(maps.Keys(channels))
 	for _, name := range names {
 		c := channels[name]
-		currency, payer := c.currency, w.nobody
+		currency, payer := strings.Join(c.currencies(), w.comma), w.nobody
 		if currency == "" {
 			currency = w.any
 		}
 		if c.payer != "" {
 			payer = "`" + c.payer + "`"
 		}
-		life := w.charge
+		title, life := w.name(c), w.charge
+		if c.inferred {
+			title += " †"
+		}
 		if c.atOnce {
 			life = w.none
 		} else if c.credentialLife > 0 {
 			life = w.duration(c.credentialLife)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s | %s |\n", name, w.name(c), c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
+		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s | %s |\n", name, title, c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
 			w.duration(c.expireMin), w.duration(c.expireMax), w.comma, w.duration(c.expireDefault), life, currency, payer)
 	}
 	b.WriteString("\n" + w.extra)

@@ -16,6 +16,7 @@ var (
 	unionPay    = general.numbers(8, 40).expires(time.Hour, time.Hour).subjectBytes(32) // and ChinaPay
 	baidu       = general.numbers(1, 20)
 	aggregated  = general.numbers(8, 32).withoutEmoji() // wallets of several kinds, WeChat's among them
+	umsPage     = aggregated.guessed()                  // pages of China UMS
 	weChatCross = weChat.numbers(1, 32).anyCurrency()
 )
 
@@ -105,6 +106,26 @@ var channels = map[string]channel{
 		may("activate_url", fromQuote, address), may("has_header", fromQuote, boolean)),
 	"mmdpay_wap": general.is("Memedai, by instalments", "么么贷支付",
 		need("phone", fromQuote, anyText), need("id_no", fromQuote, anyText), need("name", fromQuote, anyText)),
+
+	// What pingpp.js pays too. Where a member of extra is a guess, only the quote sends it.
+	"alipay_lite": alipay.guessed().is("Alipay mini program", "支付宝小程序支付", may("buyer_user_id", fromQuote, anyText)),
+	"upacp_b2b": unionPay.expires(day, day).guessed().is("UnionPay between businesses", "银联企业网银支付（B2B）",
+		may("result_url", fromQuote, address)),
+	"isv_lite": aggregated.lives(2*time.Hour).alsoTakes("hkd").paidBy("wx_lite").guessed().is("WeChat mini program, through an aggregator", "线下小程序支付",
+		openID, may("terminal_id", fromQuote, alnum(1, 8)), may("pay_channel", fromQuote, isvWallet.form)),
+	"wx_lite_pab":    weChat.paidBy("wx_lite").guessed().is("WeChat mini program, through Ping An Bank", "平安银行微信小程序支付", openID),
+	"wx_pub_pab":     weChat.paidBy("wx_pub").guessed().is("WeChat official account, through Ping An Bank", "平安银行微信公众号支付", openID),
+	"yeepay_wx_lite": weChat.paidBy("wx_lite").guessed().is("WeChat mini program, through Yeepay", "易宝微信小程序支付", openID),
+	"yeepay_wx_pub":  weChat.paidBy("wx_pub").guessed().is("WeChat official account, through Yeepay", "易宝微信公众号支付", openID),
+	"qpay_pub":       general.numbers(1, 30).guessed().is("QQ Wallet from a page inside QQ", "QQ 钱包公众号支付"),
+	"ccb_qr":         general.numbers(1, 30).guessed().is("China Construction Bank, QR code", "建行二维码支付"),
+	"paypal":         general.numbers(1, 32).anyCurrency().guessed().is("PayPal", "PayPal"),
+
+	"chinaums_wx_pub":     umsPage.lives(2*time.Hour).is("WeChat official account, through China UMS", "银联商务微信公众号支付"),
+	"chinaums_wx_wap":     umsPage.lives(5*time.Minute).is("WeChat from a phone's browser, through China UMS", "银联商务微信 H5 支付"),
+	"chinaums_alipay_pub": umsPage.is("Alipay from a page inside Alipay, through China UMS", "银联商务支付宝服务窗支付"),
+	"chinaums_alipay_wap": umsPage.is("Alipay from a phone's browser, through China UMS", "银联商务支付宝手机网页支付"),
+	"chinaums_upacp_wap":  umsPage.is("UnionPay from a phone's browser, through China UMS", "银联商务银联手机网页支付"),
 }
 
 func (c channel) numbers(least, most int) channel {
@@ -121,11 +142,13 @@ func (c channel) withoutEmoji() channel            { c.noEmoji = true; return c 
 func (c channel) lives(life time.Duration) channel { c.credentialLife = life; return c }
 
 // takesAtOnce is for channels without a credential.
-func (c channel) takesAtOnce() channel            { c.atOnce, c.credentialLife = true, 0; return c }
-func (c channel) anyCurrency() channel            { c.currency = ""; return c }
-func (c channel) subjectBytes(most int) channel   { c.subject = limit{most, true}; return c }
-func (c channel) bodyCharacters(most int) channel { c.body = limit{most: most}; return c }
-func (c channel) paidBy(kind string) channel      { c.payer = kind; return c }
+func (c channel) takesAtOnce() channel             { c.atOnce, c.credentialLife = true, 0; return c }
+func (c channel) anyCurrency() channel             { c.currency = ""; return c }
+func (c channel) alsoTakes(list ...string) channel { c.others = list; return c }
+func (c channel) guessed() channel                 { c.inferred = true; return c }
+func (c channel) subjectBytes(most int) channel    { c.subject = limit{most, true}; return c }
+func (c channel) bodyCharacters(most int) channel  { c.body = limit{most: most}; return c }
+func (c channel) paidBy(kind string) channel       { c.payer = kind; return c }
 func (c channel) is(en, zh string, extra ...extraKey) channel {
 	c.en, c.zh, c.extra = en, zh, extra
 	return c

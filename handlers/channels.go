@@ -5,15 +5,17 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // channel is what a payment channel demands (Ping++'s channel rules). docs/channels.md is made from it.
 type channel struct {
-	en, zh               string // what people call it
-	numberMin, numberMax int    // length of an order number, in letters and digits
-	currency             string // the only one that it takes; empty: the quote names one
+	en, zh               string   // what people call it
+	numberMin, numberMax int      // length of an order number, in letters and digits
+	currency             string   // what it takes when the quote names none; empty: the quote names one, any
+	others               []string // the other currencies that it takes
 	subject, body        limit
 	expireMin, expireMax time.Duration // how far ahead time_expire may lie
 	expireDefault        time.Duration // what Ping++ takes when none is sent
@@ -22,6 +24,7 @@ type channel struct {
 	payer                string        // whose session pays: wx_lite, wx_pub, or empty for anybody's, also without a login
 	atOnce               bool          // the charge takes the money by itself, as from a code that the shop has read: nobody needs a credential
 	extra                []extraKey
+	inferred             bool // Ping++ documents no extra of it: the rules are read out of pingpp.js and of channels like it
 }
 
 // limit is the longest text that fits.
@@ -70,10 +73,10 @@ func ChannelURLs(name string) (options []string) {
 }
 
 // DefaultChannel reports whether a channel is offered without being named. Those are not that want something which only a
-// quote or a client can give.
+// quote or a client can give, nor those whose rules are inferred.
 func DefaultChannel(name string) bool {
 	c, ok := channels[name]
-	return ok && !c.needsQuote() && !slices.ContainsFunc(c.extra, func(k extraKey) bool { return k.required && k.from == fromClient })
+	return ok && !c.inferred && !c.needsQuote() && !slices.ContainsFunc(c.extra, func(k extraKey) bool { return k.required && k.from == fromClient })
 }
 
 // needsQuote reports whether a channel wants something which only a quote can give.
@@ -83,11 +86,19 @@ func (c channel) needsQuote() bool {
 
 var currencySyntax = regexp.MustCompile(`^[a-z]{3}$`)
 
+// currencies are those that the channel takes; none: any.
+func (c channel) currencies() []string {
+	if c.currency == "" {
+		return nil
+	}
+	return append([]string{c.currency}, c.others...)
+}
+
 // acceptsCurrency says what is wrong with a currency.
 func (c channel) acceptsCurrency(currency string) error {
 	switch {
-	case c.currency != "" && currency != c.currency:
-		return fmt.Errorf("currency must be %s for this channel, not %.20q", c.currency, currency)
+	case c.currency != "" && !slices.Contains(c.currencies(), currency):
+		return fmt.Errorf("currency must be %s for this channel, not %.20q", strings.Join(c.currencies(), " or "), currency)
 	case currency == "":
 		return fmt.Errorf("currency is missing, and this channel takes several; name one like usd")
 	case !currencySyntax.MatchString(currency):

@@ -50,6 +50,21 @@ balance          8-20  32/128  360h/24h cny -       user!
 fqlpay_wap       8-20  32/128  360h/24h cny -       c_merch_id! return_url
 qgbc_wap         8-20  32/128  360h/24h cny -       phone! return_url term activate_url has_header
 mmdpay_wap       8-20  32/128  360h/24h cny -       phone! id_no! name!
+alipay_lite      1-64  32/128  360h/24h cny -       buyer_user_id
+isv_lite         8-32  32/128  360h/24h cny,hkd wx_lite open_id! terminal_id pay_channel
+upacp_b2b        8-40  32b/128 24h/24h  cny -       result_url
+paypal           1-32  32/128  360h/24h any -
+ccb_qr           1-30  32/128  360h/24h cny -
+qpay_pub         1-30  32/128  360h/24h cny -
+wx_lite_pab      2-32  32/128  168h/2h  cny wx_lite open_id!
+wx_pub_pab       2-32  32/128  168h/2h  cny wx_pub  open_id!
+yeepay_wx_lite   2-32  32/128  168h/2h  cny wx_lite open_id!
+yeepay_wx_pub    2-32  32/128  168h/2h  cny wx_pub  open_id!
+chinaums_wx_pub     8-32 32/128 360h/24h cny -
+chinaums_wx_wap     8-32 32/128 360h/24h cny -
+chinaums_alipay_pub 8-32 32/128 360h/24h cny -
+chinaums_alipay_wap 8-32 32/128 360h/24h cny -
+chinaums_upacp_wap  8-32 32/128 360h/24h cny -
 `
 
 func TestChannelRules(t *testing.T) {
@@ -64,7 +79,7 @@ func TestChannelRules(t *testing.T) {
 			if !ok {
 				t.Fatal("not in the table")
 			}
-			unit, currency, payer := "", c.currency, c.payer
+			unit, currency, payer := "", strings.Join(c.currencies(), ","), c.payer
 			if c.subject.bytes {
 				unit = "b"
 			}
@@ -85,7 +100,7 @@ func TestChannelRules(t *testing.T) {
 			if c.en == "" || c.zh == "" || c.expireMin != time.Minute {
 				t.Errorf("%+v", c)
 			}
-			if weChat := strings.HasPrefix(f[0], "wx") || strings.HasPrefix(f[0], "cb_wx") || strings.HasPrefix(f[0], "isv_"); c.noEmoji != weChat {
+			if weChat := strings.Contains(f[0], "wx") || strings.HasPrefix(f[0], "isv_") || strings.HasPrefix(f[0], "chinaums_"); c.noEmoji != weChat {
 				t.Errorf("emoji refused: %v", c.noEmoji)
 			}
 		})
@@ -146,6 +161,9 @@ func TestEveryChannelAtItsEdges(t *testing.T) {
 			}
 			if usd := c.acceptsCurrency("usd") == nil; usd != (c.currency == "") {
 				t.Errorf("usd: %v", usd)
+			}
+			if hkd := c.acceptsCurrency("hkd") == nil; hkd != (c.currency == "" || name == "isv_lite") {
+				t.Errorf("hkd: %v", hkd)
 			}
 		})
 	}

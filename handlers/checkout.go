@@ -36,14 +36,20 @@ var checkoutChannels = map[string]struct {
 	at  place
 	way string // see choice
 }{
-	"wx_pub":           {inWeChat, "wechat"},
-	"wx_wap":           {onPhone, "open"},
-	"alipay_wap":       {onPhone, "open"},
-	"upacp_wap":        {onPhone, "open"},
-	"wx_pub_qr":        {onScreen, "scan"},
-	"alipay_qr":        {onScreen, "scan"},
-	"alipay_pc_direct": {onScreen, "open"},
-	"upacp_pc":         {onScreen, "open"},
+	"wx_pub":              {inWeChat, "wechat"},
+	"wx_pub_pab":          {inWeChat, "wechat"},
+	"yeepay_wx_pub":       {inWeChat, "wechat"},
+	"chinaums_wx_pub":     {inWeChat, "open"},
+	"wx_wap":              {onPhone, "open"},
+	"alipay_wap":          {onPhone, "open"},
+	"upacp_wap":           {onPhone, "open"},
+	"chinaums_wx_wap":     {onPhone, "open"},
+	"chinaums_alipay_wap": {onPhone, "open"},
+	"chinaums_upacp_wap":  {onPhone, "open"},
+	"wx_pub_qr":           {onScreen, "scan"},
+	"alipay_qr":           {onScreen, "scan"},
+	"alipay_pc_direct":    {onScreen, "open"},
+	"upacp_pc":            {onScreen, "open"},
 }
 
 // CheckoutChannels returns the channels that the hosted payment page knows.
@@ -96,7 +102,7 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	if p, ok := errors.AsType[*Problem](err); ok && p.Status() != http.StatusUnauthorized {
 		return s.refusedPage(w, r, v, p, "")
 	}
-	if v.Choices[0].Way == "wechat" && (err != nil || id.Kind != WxPub) {
+	if v.wantsLogin() && (err != nil || id.Kind != WxPub) {
 		if r.URL.Query().Has("login") { // it has been tried: another round would lead here again
 			return s.refusedPage(w, r, v, problem("session_missing", nil), "")
 		}
@@ -148,11 +154,16 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 	}
 	if !s.Pingpp.Live() {
 		v.MockURL = s.Pingpp.MockURL()
-		if v.Choices[0].Way == "wechat" {
+		if v.wantsLogin() {
 			v.NotifyURL = s.Pingpp.NotifyURL()
 		}
 	}
 	return s.page(w, r, http.StatusOK, v)
+}
+
+// wantsLogin reports whether a channel of the page opens WeChat's payment sheet, which only a visitor who is logged in can have.
+func (v *checkoutView) wantsLogin() bool {
+	return slices.ContainsFunc(v.Choices, func(c choice) bool { return c.Way == "wechat" })
 }
 
 func (v *checkoutView) show(amount int64, currency, subject string) {

@@ -126,7 +126,7 @@ func (c *choice) name(t map[string]string, lang string) {
 		c.Brand, c.Mark, c.Label = "alipay", "支", t["alipay"]
 	case strings.Contains(c.Channel, "upacp"):
 		c.Brand, c.Mark, c.Label = "unionpay", "银", t["unionpay"]
-	case strings.HasPrefix(c.Channel, "wx"):
+	case strings.Contains(c.Channel, "wx"):
 		c.Brand, c.Mark, c.Label = "wechat", "微", t["wechat"]
 	default:
 		c.Mark, c.Label = "¥", known.en

@@ -56,6 +56,9 @@ func TestCheckoutChannels(t *testing.T) {
 		{"a phone without a channel of its own", phoneAgents, "C10000003", []string{"wx_pub_qr"}, "wx_pub_qr", "wx_pub_qr", ""},
 		{"a number that UnionPay does not take", desktopAgent, "C-1", everything, "alipay_qr wx_pub_qr upacp_pc", "alipay_qr", ""},
 		{"a number that no shop has", desktopAgent, strings.Repeat("9", 65), everything, "", "", ""},
+		{"WeChat with a page of China UMS", wechatAgent, "C10000005", []string{"wx_wap", "chinaums_wx_pub"}, "chinaums_wx_pub", "", ""},
+		{"a phone with pages of China UMS", phoneAgents, "C10000006", []string{"wx_pub_pab", "chinaums_wx_wap", "chinaums_alipay_wap", "chinaums_upacp_wap"},
+			"chinaums_wx_wap chinaums_alipay_wap chinaums_upacp_wap", "", ""},
 		{"WeChat without wx_pub", wechatAgent, "C10000004", []string{"wx_wap", "wx_pub_qr"}, "", "", "channel_unsupported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,6 +72,16 @@ func TestCheckoutChannels(t *testing.T) {
 				t.Errorf("%d %s", a.status, a.body)
 			}
 		})
+	}
+}
+
+// A page that offers WeChat's payment sheet logs its visitor in, whatever it offers first.
+func TestCheckoutLogsInForAnySheet(t *testing.T) {
+	for _, channel := range []string{"wx_pub", "wx_pub_pab", "yeepay_wx_pub"} {
+		_, v := withCheckout(t, "chinaums_wx_pub", channel)
+		if a := v.checkout("C10000007", wechatAgent); a.status != 302 || !strings.HasPrefix(a.header.Get("Location"), "/pay/oauth/start?") {
+			t.Errorf("%s: %d %s", channel, a.status, a.header.Get("Location"))
+		}
 	}
 }
 

@@ -308,3 +308,16 @@ func TestLoginThatCannotBeRemembered(t *testing.T) {
 		t.Error("no warning")
 	}
 }
+
+// The sentence that WeChat's developer tools give for a code reaches whoever is asked, which is the sandbox.
+func TestCodeOfTheDeveloperTools(t *testing.T) {
+	w := newWorld(t)
+	for _, ask := range []func() answer{
+		func() answer { return w.do("GET", "/pay/openid?code=the%20code%20is%20a%20mock%20one", "") },
+		func() answer { return w.do("POST", "/pay/openid", `{"code":"the code is a mock one"}`) },
+	} {
+		if a := ask(); a.status != 200 || a.text("openid") == "" || a.text("session") == "" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+}

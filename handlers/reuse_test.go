@@ -67,11 +67,15 @@ func TestDeadCredentialIsNotHandedOut(t *testing.T) {
 		extra string
 		life  time.Duration
 	}{
-		"wx_lite":    {`{}`, 2 * time.Hour},
-		"wx_pub_qr":  {`{}`, 2 * time.Hour},
-		"wx_wap":     {`{}`, 5 * time.Minute},
-		"alipay_qr":  {`{}`, 0},
-		"alipay_wap": {`{}`, 0},
+		"wx_lite":         {`{}`, 2 * time.Hour},
+		"wx_pub_qr":       {`{}`, 2 * time.Hour},
+		"wx_wap":          {`{}`, 5 * time.Minute},
+		"isv_lite":        {`{}`, 2 * time.Hour},
+		"wx_lite_pab":     {`{}`, 2 * time.Hour},
+		"yeepay_wx_lite":  {`{}`, 2 * time.Hour},
+		"chinaums_wx_wap": {`{}`, 5 * time.Minute},
+		"alipay_qr":       {`{}`, 0},
+		"alipay_wap":      {`{}`, 0},
 	} {
 		t.Run(channel, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,7 @@ func TestReversal(t *testing.T) {
 		after time.Duration
 	}{
 		"wx_lite": {true, time.Minute}, "wx_pub_scan": {true, time.Minute}, "cb_wx_pub_scan": {true, time.Minute}, "isv_scan": {true, time.Minute},
-		"alipay_scan": {true, 0}, "upacp_wap": {true, 0}, "alipay_wap": {false, 0}, "balance": {false, 0}, "": {false, 0},
+		"alipay_scan": {true, 0}, "upacp_wap": {true, 0}, "alipay_lite": {true, 0}, "isv_lite": {true, time.Minute}, "wx_lite_pab": {false, time.Minute}, "chinaums_upacp_wap": {false, 0}, "alipay_wap": {false, 0}, "balance": {false, 0}, "": {false, 0},
 	} {
 		if Reversible(channel) != want.can || ReverseAfter(channel) != want.after {
 			t.Errorf("%s: %t, after %s", channel, Reversible(channel), ReverseAfter(channel))

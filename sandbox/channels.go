@@ -114,6 +114,23 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "cb_wx_pub_qr", life: 2 * time.Hour, currencies: abroad, extra: rules(limits[:1], productID, req("goods_list", array)), credential: wechatQRCode},
 		channel{name: "cb_wx_pub_scan", repeats: time.Minute, currencies: abroad, extra: rules(limits[:1], scanCode, opt("terminal_id", terminal), req("goods_list", array)), reversible: true, credential: noCredential},
 	)
+	bank, yeepayWeChat := *wechatFamily, *wechatFamily // numbers of their own as well
+	for _, row := range []struct {
+		family *family
+		name   string
+	}{{&bank, "wx_lite_pab"}, {&bank, "wx_pub_pab"}, {&yeepayWeChat, "yeepay_wx_lite"}, {&yeepayWeChat, "yeepay_wx_pub"}} {
+		add(row.family, wechatNo, 7*day, 2*time.Hour,
+			channel{name: row.name, life: 2 * time.Hour, extra: rules(limits, openID), credential: wechatCredential})
+	}
+	ums := other(noBad)
+	ums.emoji = false
+	add(ums, no8to32, 15*day, day,
+		channel{name: "chinaums_wx_pub", life: 2 * time.Hour, credential: webPage},
+		channel{name: "chinaums_wx_wap", life: 5 * time.Minute, credential: webPage},
+		channel{name: "chinaums_alipay_pub", credential: webPage},
+		channel{name: "chinaums_alipay_wap", credential: webPage},
+		channel{name: "chinaums_upacp_wap", credential: webPage},
+	)
 	add(alipayFamily, no1to64, 15*day, day,
 		channel{name: "alipay", extra: []extraRule{opt("extern_token", upTo(32)), opt("rn_check", oneOf("T", "F"))}, reversible: true, credential: alipayOrderInfo},
 		channel{name: "alipay_wap", extra: []extraRule{req("success_url", webURL), opt("cancel_url", webURL), opt("new_version", boolean), opt("app_pay", boolean)}, credential: alipayForm("alipay.trade.wap.pay")},
@@ -139,9 +156,9 @@ func tableOfChannels() map[string]*channel {
 		channel{name: "isv_scan", extra: []extraRule{req("terminal_id", isvTerminal), scanCode, opt("goods_list", array)}, reversible: true, credential: noCredential},
 		channel{name: "isv_qr", extra: []extraRule{req("terminal_id", isvTerminal), req("pay_channel", oneOf("alipay", "wx", "bfb")), opt("goods_list", array)}, reversible: true, credential: webPage},
 		channel{name: "isv_wap", extra: []extraRule{req("terminal_id", isvTerminal), req("pay_channel", oneOf("alipay", "wx", "bfb")), req("result_url", webURL), opt("goods_list", array)}, reversible: true, credential: webPage},
-		channel{name: "isv_lite", currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", isvTerminal), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
+		channel{name: "isv_lite", life: 2 * time.Hour, currencies: []string{"cny", "hkd"}, extra: []extraRule{openID, opt("terminal_id", isvTerminal), opt("pay_channel", anyText)}, reversible: true, credential: wechatCredential},
 	)
-	bfb, jdpay, ccb := other(noBad), other(noBad), other(noBad)
+	bfb, jdpay, ccb, qq := other(noBad), other(noBad), other(noBad), other(noBad)
 	for _, row := range []struct {
 		family *family
 		no     *regexp.Regexp
@@ -153,7 +170,8 @@ func tableOfChannels() map[string]*channel {
 			opt("is_mobile", boolean), opt("user_type", anyText), opt("user_id", anyText)}, credential: formWithURL}},
 		{other(noBad), no1to50, channel{name: "yeepay_wap", bodyText: 100, extra: []extraRule{req("product_category", anyText), req("identity_id", upTo(50)), req("identity_type", number),
 			req("terminal_type", number), req("terminal_id", count), req("user_ua", anyText), req("result_url", webURL)}, credential: yeepay}},
-		{other(noBad), no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
+		{qq, no1to30, channel{name: "qpay_pub", credential: qqToken}},
+		{qq, no1to30, channel{name: "qpay", extra: []extraRule{req("device", oneOf("ios", "android"))}, credential: orderInfo}},
 		{other(noBad), no6to32, channel{name: "cmb_wallet", extra: []extraRule{req("result_url", webURL), req("p_no", digitsUpTo(30)), req("seq", digitsUpTo(20)),
 			req("m_uid", digitsUpTo(20)), req("mobile", digitsUpTo(11))}, credential: formWithURL}},
 		{ccb, no1to30, channel{name: "ccb_pay", credential: orderInfo}},

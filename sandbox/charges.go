@@ -234,17 +234,26 @@ func (s *Sandbox) pay(chargeID string) error {
 }
 
 // serveNotify is what pingpp.js asks in test mode in place of a payment. Only a body equal to
-// "success" means that the charge is paid.
+// "success" means that the charge is paid. Pages on another origin, and the developer tools, may ask first whether they may.
 func (s *Sandbox) serveNotify(w http.ResponseWriter, r *http.Request, id string) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		h := w.Header()
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Allow-Private-Network", "true") // the page may be a public one, and the sandbox on this machine
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		http.Error(w, "fail", http.StatusMethodNotAllowed)
 		return
 	}
 	s.serve(w, r, opNotify, func() response {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		w.Header().Set("Access-Control-Allow-Origin", "*") // pages ask it from any origin
 		out := response{status: http.StatusOK, contentType: "text/plain;charset=utf-8", body: []byte("fail")}
 		c, ok := s.charges.get(id)
 		if !ok || c.Livemode || r.URL.Query().Get("livemode") != "false" {

@@ -381,3 +381,22 @@ func TestNotify(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 }
+
+// A page on another origin, and the developer tools, ask before they ask.
+func TestNotifyMayBeAskedFromAnywhere(t *testing.T) {
+	b := start(t, Config{})
+	id := b.create("P1000001").id()
+	a := b.do(b.request("OPTIONS", "/notify/charges/"+id+"?livemode=false", "", "Origin", "https://servicewechat.com",
+		"Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "content-type", "Access-Control-Request-Private-Network", "true"))
+	if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "*" || a.header.Get("Access-Control-Allow-Headers") != "*" ||
+		!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "GET") || a.header.Get("Access-Control-Allow-Private-Network") != "true" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	if paid := b.api("GET", "/v1/charges/"+id, "").field("paid"); paid != false {
+		t.Error("the question alone has paid the charge")
+	}
+	if a := b.do(b.request("GET", "/notify/charges/"+id+"?livemode=false", "", "Origin", "https://servicewechat.com", "Content-Type", "application/json")); string(a.body) != "success" ||
+		a.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+}

@@ -124,6 +124,11 @@ func orderInfo(s *Sandbox, c *charge, _ string) any {
 	return map[string]string{"orderInfo": "order_no=" + c.OrderNo + "&total_amount=" + strconv.FormatInt(c.Amount, 10) + "&sign=" + s.random(hexDigits, 32)}
 }
 
+// qqToken is what mqq.tenpay.pay takes in a page inside QQ.
+func qqToken(s *Sandbox, _ *charge, _ string) any {
+	return map[string]string{"token_id": s.random(hexDigits, 32)}
+}
+
 // alipayPaidExtra adds who paid.
 func alipayPaidExtra(c *charge) { c.Extra.set("buyer_account", "alipay_account") }
 

@@ -137,9 +137,9 @@ func backURL(c *charge, paid bool) string {
 func serviceName(channel string, en bool) string {
 	zh, name := "收银台", "Payment"
 	switch {
-	case strings.HasPrefix(channel, "wx"), strings.HasPrefix(channel, "cb_wx"):
+	case strings.Contains(channel, "wx"):
 		zh, name = "微信支付", "WeChat Pay"
-	case strings.HasPrefix(channel, "alipay"), strings.HasPrefix(channel, "cb_alipay"):
+	case strings.Contains(channel, "alipay"):
 		zh, name = "支付宝", "Alipay"
 	case strings.Contains(channel, "upacp"):
 		zh, name = "银联", "UnionPay"

@@ -85,7 +85,8 @@
 //	GET    /sandbox/pingpp.pub.pem       the public key that webhooks and API answers verify with
 //
 // A login code lives 5 minutes and works once. A code "sandbox-<anything>" needs no lever: it works
-// once, as a login of a user whose openid is derived from <anything>.
+// once, as a login of a user whose openid is derived from <anything>. "the code is a mock one", which WeChat's
+// developer tools give when they have no AppID, always works, as the login of one and the same user.
 //
 // # Faults
 //
@@ -173,6 +174,7 @@ type Config struct {
 	Now    func() time.Time // default time.Now; tells objects' times and expiry, not the webhook waits
 	Rand   io.Reader        // default crypto/rand; makes ids, keys and codes
 	Logger *zap.Logger      // default: nothing is logged
+	Sent   func(Sent)       // default: none; hears of every try of a webhook once it is over, of several at the same time
 }
 
 // WeChatApp identifies a WeChat account.

@@ -47,6 +47,19 @@ type Attempt struct {
 	Fault   string    `json:"fault,omitempty"`
 }
 
+// Sent is one try of a webhook, and what came back. Answers, and events that a caller of the levers made, may hold any bytes.
+type Sent struct {
+	Event    string `json:"event"`
+	Type     string `json:"type"`
+	Charge   string `json:"charge,omitempty"`
+	Livemode bool   `json:"livemode"`
+	URL      string `json:"url"`
+	Try      int    `json:"try"` // from 1
+	Attempt
+	Delivery string     `json:"delivery"`          // delivered, failed, or pending: it is tried again
+	Next     *time.Time `json:"next_at,omitempty"` // when; or when a copy goes out (duplicate)
+}
+
 // useClient takes the caller's client or one of our own. A redirect is an answer, not followed.
 func (s *Sandbox) useClient(given *http.Client) {
 	client := http.Client{}
@@ -153,7 +166,7 @@ func (s *Sandbox) takeDue() (due []*delivery, wait time.Duration) {
 	return due, time.Hour // a finished try, or a new event, pokes
 }
 
-// try sends a delivery once and decides what becomes of it.
+// try sends a delivery once, and tells Config.Sent of it.
 func (s *Sandbox) try(d *delivery) {
 	s.mu.Lock()
 	s.calls[opWebhook]++
@@ -175,13 +188,19 @@ func (s *Sandbox) try(d *delivery) {
 	}
 	a.Status, a.Snippet, a.Error = s.post(d.url, body, signature)
 	a.Millis = time.Since(started).Milliseconds()
+	if sent, ok := s.tried(d, a); ok && s.cfg.Sent != nil {
+		s.cfg.Sent(sent) // not under the lock: it may write to somebody slow
+	}
+}
 
+// tried records a try and decides what becomes of the delivery; false once the sandbox is closed.
+func (s *Sandbox) tried(d *delivery, a Attempt) (Sent, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sending--
 	defer s.poke()
 	if s.ctx.Err() != nil {
-		return
+		return Sent{}, false
 	}
 	d.attempts = append(d.attempts, a)
 	d.tries++
@@ -195,6 +214,13 @@ func (s *Sandbox) try(d *delivery) {
 	d.releases = nil
 	s.log.Info("webhook sent", zap.String("event", d.event.id), zap.String("type", d.event.kind), zap.Int("try", d.tries),
 		zap.Int("status", a.Status), zap.String("error", a.Error), zap.String("delivery", d.status))
+	e := d.event
+	sent := Sent{Event: e.id, Type: e.kind, Charge: e.charge, Livemode: e.live, URL: d.url, Try: d.tries, Attempt: a, Delivery: d.status}
+	if d.index >= 0 {
+		due := d.due
+		sent.Next = &due
+	}
+	return sent, true
 }
 
 // settle applies the schedule: any 2xx ends it, and so does the last try.

@@ -279,3 +279,35 @@ func TestManyWebhooksAtOnce(t *testing.T) {
 	}
 	until(t, "100 webhooks", func() bool { return len(h.seen()) == 100 })
 }
+
+// Whoever listens hears of each try: what was sent where, what came back, and when it is tried again.
+func TestSent(t *testing.T) {
+	heard := make(chan Sent, 10)
+	answers := make(chan int, 2)
+	answers <- 500
+	answers <- 204
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(<-answers)
+	}))
+	defer receiver.Close()
+	b := start(t, Config{Webhooks: []string{receiver.URL + "/pay/webhooks"}, TimeScale: 1e6, Sent: func(s Sent) { heard <- s }})
+	id := b.create("S1000001").id()
+	if err := b.Pay(id); err != nil {
+		t.Fatal(err)
+	}
+	for try, want := range []struct {
+		status   int
+		delivery string
+		again    bool
+	}{{500, "pending", true}, {204, "delivered", false}} {
+		select {
+		case got := <-heard:
+			if got.Type != "charge.succeeded" || got.Charge != id || got.Event == "" || got.Livemode || got.URL != receiver.URL+"/pay/webhooks" ||
+				got.Try != try+1 || got.Status != want.status || got.Delivery != want.delivery || (got.Next != nil) != want.again {
+				t.Errorf("%+v", got)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("nothing is heard")
+		}
+	}
+}

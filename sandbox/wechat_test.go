@@ -57,6 +57,25 @@ func TestCodesThatNeedNoLever(t *testing.T) {
 	}
 }
 
+// WeChat's developer tools without an AppID give one code for ever, which is a sentence.
+func TestCodeOfTheDeveloperTools(t *testing.T) {
+	b := start(t, Config{})
+	first := b.login("the code is a mock one")
+	if openid, _ := first.field("openid").(string); len(openid) != 28 {
+		t.Fatalf("%s", first.body)
+	}
+	b.clock.Add(time.Hour)
+	if again := b.login("the code is a mock one"); again.field("openid") != first.field("openid") || again.field("session_key") == first.field("session_key") {
+		t.Errorf("%s", again.body)
+	}
+	if a := b.login("the code is a mock two"); a.field("errcode") != 40029.0 {
+		t.Errorf("another sentence: %s", a.body)
+	}
+	if a := b.login("the code is a mock one", "secret", "x"); a.field("errcode") != 40125.0 {
+		t.Errorf("with another secret: %s", a.body)
+	}
+}
+
 func TestLoginErrors(t *testing.T) {
 	b := start(t, Config{})
 	used, expired, good := b.NewCode("oUser"), b.NewCode("oUser"), ""

@@ -49,7 +49,7 @@ const (
 )
 
 // channelRuns names every channel, with what the backend and the client have to say of it, and what its credential is made of: a
-// URL, the members of an object, or nothing where it is the shop that has read the payer's code.
+// URL, another string, the members of an object, or nothing where it is the shop that has read the payer's code.
 var channelRuns = []struct{ channel, quoted, client, credential string }{
 	{"wx_lite", "", "", page},
 	{"wx_pub", "", "", page},
@@ -85,6 +85,21 @@ var channelRuns = []struct{ channel, quoted, client, credential string }{
 	{"fqlpay_wap", `{"c_merch_id":"1"}`, "", "channel_url"},
 	{"qgbc_wap", `{"phone":"13800000000"}`, "", "channel_url"},
 	{"mmdpay_wap", `{"phone":"13800000000","id_no":"110101199001010000","name":"王"}`, "", "channel_url"},
+	{"alipay_lite", `{"buyer_user_id":"2088000000000000"}`, "", "string"},
+	{"isv_lite", `{"terminal_id":"T1"}`, "", page},
+	{"upacp_b2b", `{"result_url":"https://shop.example.com/paid"}`, "", union + " channel_url"},
+	{"paypal", "", "", "URL"},
+	{"ccb_qr", "", "", "URL"},
+	{"qpay_pub", "", "", "token_id"},
+	{"wx_lite_pab", "", "", page},
+	{"wx_pub_pab", "", "", page},
+	{"yeepay_wx_lite", "", "", page},
+	{"yeepay_wx_pub", "", "", page},
+	{"chinaums_wx_pub", "", "", "URL"},
+	{"chinaums_wx_wap", "", "", "URL"},
+	{"chinaums_alipay_pub", "", "", "URL"},
+	{"chinaums_alipay_wap", "", "", "URL"},
+	{"chinaums_upacp_wap", "", "", "URL"},
 }
 
 // Every channel: a charge by the right payer, its payment and its refund, and what of it the backend, the payer and the merchant see.
@@ -95,8 +110,11 @@ func TestChannels(t *testing.T) {
 	for i, run := range channelRuns {
 		no := fmt.Sprint("CH202600", 10+i)
 		q := map[string]any{"order_no": no, "amount": 1000 + i, "currency": "cny", "subject": "Tea 茶"}
-		if strings.HasPrefix(run.channel, "cb_") {
+		switch {
+		case strings.HasPrefix(run.channel, "cb_"), run.channel == "paypal":
 			q["currency"] = "usd"
+		case run.channel == "isv_lite":
+			q["currency"] = "hkd"
 		}
 		if run.quoted != "" {
 			q["extra"] = json.RawMessage(run.quoted)
@@ -184,6 +202,10 @@ func (p *payment) create(channel, client, credential string) {
 	case "":
 		if len(raw) != 0 && string(raw) != "null" {
 			p.t.Errorf("the credential is %s", raw)
+		}
+	case "string":
+		if text == "" {
+			p.t.Errorf("the credential is %s, not a string", raw)
 		}
 	case "URL":
 		if !strings.HasPrefix(text, "http") {

@@ -120,19 +120,21 @@ func TestWebhookVerifiesInNode(t *testing.T) {
 	}
 }
 
-// Ping++'s official client SDK takes what /pay/charges answers, in test mode and in live mode.
+// Ping++'s official client SDK takes what /pay/charges answers, in test mode and in live mode, for each channel that pays in a mini program.
 func TestClientSDK(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"test", "live"} {
 		t.Run(mode, func(t *testing.T) {
-			s := newStage(t, mode == "live").start(plainSite)
+			s := newStage(t, mode == "live").startFull(fullSite)
 			_, session := s.login()
-			a := s.charge(session, "C10001")
-			if a.StatusCode != http.StatusCreated {
-				t.Fatalf("charge: %s", a)
+			for i, channel := range []string{"wx_lite", "isv_lite", "wx_lite_pab", "yeepay_wx_lite"} {
+				a := s.call("POST", "/pay/charges", map[string]string{"order_no": fmt.Sprint("C1000000", i), "channel": channel}, "X-Pay-Session", session)
+				if a.StatusCode != http.StatusCreated {
+					t.Fatalf("%s: %s", channel, a)
+				}
+				s.write("charge.json", a.Body)
+				checks(t, []string{"CHARGE=" + s.file("charge.json"), "MODE=" + mode, "SANDBOX=" + s.outside.URL}, "client-sdk.js")
 			}
-			s.write("charge.json", a.Body)
-			checks(t, []string{"CHARGE=" + s.file("charge.json"), "MODE=" + mode, "SANDBOX=" + s.outside.URL}, "client-sdk.js")
 		})
 	}
 }

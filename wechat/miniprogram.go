@@ -7,6 +7,9 @@ import (
 	"net/url"
 )
 
+// toolsCode is what wx.login gives in WeChat's developer tools when they run without an AppID.
+const toolsCode = "the code is a mock one"
+
 // MiniProgram is one mini program as its server sees it. It is safe for concurrent use.
 type MiniProgram struct{ account }
 
@@ -31,8 +34,10 @@ func NewMiniProgram(cfg Config) (*MiniProgram, error) {
 // context.DeadlineExceeded.
 func (m *MiniProgram) Exchange(ctx context.Context, code string) (Identity, error) {
 	const api = "sns/jscode2session"
-	if err := checkCode(apiName(api), code); err != nil {
-		return Identity{}, err
+	if code != toolsCode { // what that is worth, whoever is asked says: WeChat refuses it, a sandbox may not
+		if err := checkCode(apiName(api), code); err != nil {
+			return Identity{}, err
+		}
 	}
 	answer, err := m.call(ctx, api, http.MethodGet, url.Values{
 		"appid":      {m.appID},

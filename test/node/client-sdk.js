@@ -1,6 +1,6 @@
 'use strict';
 
-// Ping++'s official client SDK, its wx_lite channel, with a simulated wx. Environment:
+// Ping++'s official client SDK, its channels for mini programs, with a simulated wx. Environment:
 //   CHARGE   a file with what /pay/charges answered, byte for byte
 //   MODE     test: the SDK asks Ping++'s notify address, which is answered by SANDBOX
 //            live: the SDK opens the pay sheet, wx.requestPayment, whose user pays
