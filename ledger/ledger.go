@@ -39,6 +39,7 @@ var (
 	ErrReserved = errors.New("ledger: another request holds this order's reservation")
 	ErrState    = errors.New("ledger: the event's state does not allow this")
 	ErrClosed   = errors.New("ledger: closed")
+	ErrDamaged  = errors.New("ledger: damaged where this has to be read or written; the rest may be sound")
 )
 
 // LongestLease is the longest that a lease or a reservation may be asked for. One that ends much further ahead was given by a clock that

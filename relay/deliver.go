@@ -177,6 +177,7 @@ func (r *Relay) diagnose(ctx context.Context, err error) verdict {
 // already, and would get it a second time. After that it tries a few times more.
 func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 	detached := context.WithoutCancel(ctx)
+	stranded := false
 	for failures, last := 0, 0; ; {
 		timeout := settleTimeout
 		if ctx.Err() != nil {
@@ -190,6 +191,11 @@ func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 			return
 		}
 		failures++
+		if !stranded && errors.Is(err, ledger.ErrDamaged) {
+			stranded = true
+			r.strand(1)
+			defer r.strand(-1)
+		}
 		fields := []zap.Field{zap.String("event", d.EventID), zap.Int("attempt", d.Attempt), zap.String("outcome", string(d.State)),
 			zap.Int("failures", failures), zap.Error(err)}
 		if last >= lastSettles || errors.Is(err, ledger.ErrNotFound) {
@@ -203,6 +209,14 @@ func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 		}
 		sleep(ctx, r.backoff(failures))
 	}
+}
+
+// strand counts events that wait for a sound page: they hold up no others.
+func (r *Relay) strand(n int) {
+	r.mu.Lock()
+	r.stranded += n
+	r.mu.Unlock()
+	signal(r.freed)
 }
 
 // resume makes due what waits for the backend, this relay's events and those that others left. Where that fails they are due by

@@ -53,12 +53,12 @@ func TestPoisonAlone(t *testing.T) {
 					poison(w, r)
 				}
 			})
-			paid := newEvent("evt_poison", c.Now())
-			paid.Change, paid.Payment = &ledger.ChargeChange{Paid: true}, &ledger.Payment{Amount: 100, Currency: "cny", Time: c.Now()}
-			record(t, l, paid)
+			payment := newEvent("evt_poison", c.Now())
+			payment.Change = &ledger.ChargeChange{Paid: true, TimePaid: c.Now()}
+			payment.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: c.Now()}
+			record(t, l, payment)
 			next := newEvent("evt_next", c.Now().Add(time.Second))
 			next.Type, next.ObjectID, next.OrderNo, next.Lane = "order.succeeded", "or_1", "orderevt_poison", "orderevt_poison"
-			next.Change, next.Payment = nil, nil
 			record(t, l, next)
 			refund := newEvent("evt_refund", c.Now())
 			refund.Type, refund.ObjectID, refund.ChargeID = "refund.succeeded", "re_1", "ch_evt_poison"

@@ -69,13 +69,14 @@ type Relay struct {
 	retimed chan struct{} // capacity 1: an event has got another due time
 	work    sync.WaitGroup
 
-	mu      sync.Mutex
-	breaker *breaker
-	sending int            // attempts under way
-	quick   int            // attempts that have ended since the last claim, and did not take long
-	ahead   int            // how many events to claim for slots that are not free yet
-	ready   []task         // those; empty as long as a slot is free
-	held    map[hold]lease // events that this relay works on: sending, ready, or being recorded
+	mu       sync.Mutex
+	breaker  *breaker
+	sending  int            // attempts under way
+	quick    int            // attempts that have ended since the last claim, and did not take long
+	ahead    int            // how many events to claim for slots that are not free yet
+	ready    []task         // those; empty as long as a slot is free
+	held     map[hold]lease // events that this relay works on: sending, ready, or being recorded
+	stranded int            // of those, whose outcome cannot be recorded since the ledger is damaged there
 }
 
 // hold is one attempt to deliver one event.

@@ -20,9 +20,10 @@ const (
 
 	claimTimeout = 5 * time.Second // a disk that is slow is no reason to deliver nothing
 
-	quick     = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
-	lookAhead = time.Minute            // between two looks for what a clock that was put back has left ahead
-	minPause  = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
+	quick       = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
+	lookAhead   = time.Minute            // between two looks for what a clock that was put back has left ahead
+	maxStranded = 1000                   // events whose outcomes the ledger has no sound page for, that hold up no others
+	minPause    = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
 
 // Run delivers until ctx ends. Then it claims nothing more, lets the attempts under way come to their own end, which
@@ -112,7 +113,7 @@ func (r *Relay) room() (n int, wait time.Duration) {
 	if len(r.ready) > 0 && n < r.cfg.Concurrency/2 {
 		n = 0 // there is no hurry: rather one claim for many
 	}
-	n = max(0, min(n, 4*r.cfg.Concurrency-len(r.held)))
+	n = max(0, min(n, 4*r.cfg.Concurrency+min(r.stranded, maxStranded)-len(r.held)))
 	if wait == 0 || wait > r.cfg.Poll {
 		wait = r.cfg.Poll
 	}

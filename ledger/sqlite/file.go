@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
@@ -137,7 +139,8 @@ func explain(file string, err error) error {
 	case lib.SQLITE_NOTADB:
 		return fmt.Errorf("ledger %s: not an SQLite file; name another file in ledger sqlite <file>, or move this one away to begin anew: %w", file, err)
 	case lib.SQLITE_CORRUPT:
-		return fmt.Errorf("ledger %s: damaged; restore it together with its -wal file from a backup, or repair it with sqlite3 %s .recover: %w", file, file, err)
+		return fmt.Errorf("ledger %s: damaged; restore it together with its -wal file from a backup, or repair it with sqlite3 %s .recover: %w",
+			file, file, errors.Join(err, ledger.ErrDamaged))
 	case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
 		return fmt.Errorf("ledger %s: cannot be opened for writing; Caddy's user needs to own the file and its folder: %w", file, err)
 	case lib.SQLITE_FULL:

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -105,10 +107,20 @@ func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) er
 	if d.Uncounted && d.State != ledger.Pending {
 		return fmt.Errorf("ledger: a delivery of %s that does not count cannot end in state %q; use pending", d.EventID, d.State)
 	}
-	return l.writeLax(ctx, func(t *tx) error { return t.settle(owner, d) })
+	err := l.writeLax(ctx, func(t *tx) error { return t.settle(owner, d, true) })
+	if !errors.Is(err, ledger.ErrDamaged) {
+		return err
+	}
+	// Perhaps only the list of attempts has no sound page for it: the outcome is worth more.
+	if l.writeLax(ctx, func(t *tx) error { return t.settle(owner, d, false) }) != nil {
+		return err
+	}
+	l.log.Error("the outcome of a delivery is recorded, but not the attempt, since the ledger is damaged there", zap.String("event", d.EventID), zap.Error(err))
+	return nil
 }
 
-func (t *tx) settle(owner string, d ledger.Delivery) error {
+// settle records an outcome and, if listed is set, the attempt itself.
+func (t *tx) settle(owner string, d ledger.Delivery, listed bool) error {
 	scope, err := t.scope(d.Scope)
 	if err != nil {
 		return err
@@ -151,6 +163,9 @@ func (t *tx) settle(owner string, d ledger.Delivery) error {
 				return err
 			}
 		}
+	}
+	if !listed {
+		return nil
 	}
 	_, _, err = t.change(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet,
 		string(d.State), due, d.Uncounted)
