@@ -29,7 +29,7 @@ type chargeRequest struct {
 // createCharge serves POST /pay/charges: it answers Ping++'s charge byte for byte, 201 when it is new and 200 when an
 // earlier attempt is handed out again.
 func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
-	req, err := s.chargeRequest(w, r)
+	req, err := s.chargeRequest(r)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 
 // chargeRequest reads the body. Fields that only the backend or the session may decide are refused, not ignored, so that
 // nobody believes they count.
-func (s *Site) chargeRequest(w http.ResponseWriter, r *http.Request) (*chargeRequest, error) {
-	fields, err := readJSON(w, r, maxChargeBody)
+func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
+	fields, err := s.readJSON(r, maxChargeBody)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ type Budgets struct {
 	openid           *budget[payerKey]
 	logins, charges  *rate.Limiter
 	waiting          atomic.Int64
+	unread           atomic.Int64 // bytes of bodies that are being read
 }
 
 type payerKey struct{ appID, openID string }
