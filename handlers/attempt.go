@@ -101,6 +101,9 @@ func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (c
 	if err == nil && charge == nil {
 		err = a.holds(ctx, l, held.Number)
 	}
+	if err == nil && charge == nil {
+		err = s.Budgets.charge(a.id, s.Now()) // only now: what does not reach Ping++ must cost no other payer's charge
+	}
 	if err != nil || charge != nil {
 		// Nothing was sent: the number is free again. Without this the reservation would only run out.
 		rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: held.Number, As: ledger.Unsent, Quote: lastQuote(q, err, s.Now())})

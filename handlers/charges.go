@@ -44,7 +44,7 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if err := checkOrderNo(req.OrderNo); err != nil {
 		return problem("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
 	}
-	if err := s.budget(r, id); err != nil {
+	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil {
 		s.Count.charge(req.Channel, asProblem(err).Code)
 		return err
 	}
