@@ -230,7 +230,7 @@ type ReconcileConfig struct {
 
 // LimitsConfig bounds what clients can cause. A rate is a number of requests and a time, like `60/m`: a whole number from 1 to 1000000, a
 // slash, and `s`, `m` or `h`; so many may come at once, and further ones as time passes. What is above a limit is answered 429 with
-// `Retry-After`, and reaches neither WeChat nor Ping++ nor the backend.
+// `Retry-After`, and reaches neither WeChat nor Ping++; nor the backend, which is asked what an order costs before a charge counts for `app`.
 type LimitsConfig struct {
 	// Logins for each client address, an IPv6 /64 counting as one; also other requests of users without an openid. Behind a proxy set
 	// Caddy's `trusted_proxies`, or all clients have one address. Default: `60/m`.
@@ -239,8 +239,8 @@ type LimitsConfig struct {
 	// Requests of each user to create a charge, to wait for its payment, or to report what the client saw. Default: `30/m`.
 	OpenID string `json:"openid,omitempty"`
 
-	// Logins that are passed on to WeChat and, counted by themselves, requests to create a charge, of all users of the Ping++ app
-	// together. Default: `6000/m`.
+	// Logins that are passed on to WeChat and, counted by themselves, charges that are to be made at Ping++, of all users of the Ping++
+	// app together; visitors without an openid get at most half of the charges. Default: `6000/m`.
 	App string `json:"app,omitempty"`
 
 	// Webhooks that do not verify, for each address. Ping++'s own are not limited. Default: `60/m`.

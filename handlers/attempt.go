@@ -46,12 +46,45 @@ func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Char
 	if err != nil {
 		return nil, false, err
 	}
+	if err := a.mayHold(ctx, l, r); err != nil {
+		return nil, false, err
+	}
 	for range numberTries {
 		if charge, created, err = a.once(ctx, l, r); !errors.Is(err, errNumberUsed) {
 			break
 		}
 	}
 	return charge, created, err
+}
+
+// mayHold asks the backend before the order is reserved: who may not pay an order must not be able to hold it, not even for as long as
+// the backend takes to say so. What counts is the answer inside the reservation. A closed order goes on to there, where that is recorded.
+func (a *attempt) mayHold(ctx context.Context, l ledger.Ledger, r *http.Request) error {
+	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	if err != nil {
+		return err
+	}
+	if err := a.alreadyPaidIt(attempts); err != nil {
+		return err
+	}
+	_, err = a.quote(ctx, r)
+	switch codeOf(err) {
+	case "order_already_paid":
+		return alreadyPaid(attempts, a.id)
+	case "order_closed":
+		return nil
+	}
+	return err
+}
+
+// alreadyPaidIt is the problem that this payer has paid the order; the backend need not be asked then.
+func (a *attempt) alreadyPaidIt(attempts []ledger.Charge) error {
+	for i := range attempts {
+		if attempts[i].Pays() && attempts[i].Payer == a.id.Owner() {
+			return alreadyPaid(attempts, a.id)
+		}
+	}
+	return nil
 }
 
 // once decides about the order inside its reservation.
@@ -67,6 +100,9 @@ func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (c
 	charge, q, err := a.decide(ctx, l, r, held)
 	if err == nil && charge == nil {
 		err = a.holds(ctx, l, held.Number)
+	}
+	if err == nil && charge == nil {
+		err = s.Budgets.charge(a.id, s.Now()) // only now: what does not reach Ping++ must cost no other payer's charge
 	}
 	if err != nil || charge != nil {
 		// Nothing was sent: the number is free again. Without this the reservation would only run out.
@@ -163,10 +199,8 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 // new one.
 func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, held *ledger.Reserved) (*ledger.Charge, *quote, error) {
 	attempts := held.Attempts
-	for i := range attempts {
-		if attempts[i].Pays() && attempts[i].Payer == a.id.Owner() {
-			return nil, nil, alreadyPaid(attempts, a.id)
-		}
+	if err := a.alreadyPaidIt(attempts); err != nil {
+		return nil, nil, err
 	}
 	q, err := a.quote(ctx, r)
 	if codeOf(err) == "order_already_paid" {

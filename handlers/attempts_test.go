@@ -296,7 +296,7 @@ func TestLostReservationChargesNobody(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	quote := w.answerQuote(nil)
-	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
 		w.clock.Add(reservationLease)
 		w.holder("1001")
 		quote(rw, r)
@@ -309,7 +309,7 @@ func TestLostReservationChargesNobody(t *testing.T) {
 	w.wantStates("1001", ledger.Unknown, ledger.Reserving)
 
 	// Late, but nobody came in between: it is still ours.
-	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
 		w.clock.Add(2 * reservationLease)
 		quote(rw, r)
 	})
@@ -338,7 +338,7 @@ func TestReservationIsProlonged(t *testing.T) {
 	extended := make(chan struct{}, 1)
 	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return watched{w.ledger, extended}, nil }
 	quote, other, end := w.answerQuote(nil), w.openLedger(), w.clock.Now().Add(reservationLease)
-	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
 		w.clock.Add(reservationLease - time.Second)
 		<-extended
 		_, err := other.Reserve(context.Background(), ledger.Reservation{Scope: w.site.Scope, OrderNo: "1001", Now: end, Until: end.Add(time.Second),

@@ -29,7 +29,7 @@ type chargeRequest struct {
 // createCharge serves POST /pay/charges: it answers Ping++'s charge byte for byte, 201 when it is new and 200 when an
 // earlier attempt is handed out again.
 func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
-	req, err := s.chargeRequest(w, r)
+	req, err := s.chargeRequest(r)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if err := checkOrderNo(req.OrderNo); err != nil {
 		return problem("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
 	}
-	if err := s.budget(r, id); err != nil {
+	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil {
 		s.Count.charge(req.Channel, asProblem(err).Code)
 		return err
 	}
@@ -70,8 +70,8 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 
 // chargeRequest reads the body. Fields that only the backend or the session may decide are refused, not ignored, so that
 // nobody believes they count.
-func (s *Site) chargeRequest(w http.ResponseWriter, r *http.Request) (*chargeRequest, error) {
-	fields, err := readJSON(w, r, maxChargeBody)
+func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
+	fields, err := s.readJSON(r, maxChargeBody)
 	if err != nil {
 		return nil, err
 	}

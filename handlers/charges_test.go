@@ -231,7 +231,7 @@ func TestLedgerDiesBeforeTheAnswerIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	quote := w.answerQuote(nil)
-	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
 		w.ledger.Close()
 		quote(rw, r)
 	})

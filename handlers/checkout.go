@@ -137,7 +137,7 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 		}
 		return s.page(w, r, http.StatusOK, v)
 	}
-	if err := s.budget(r, id); err != nil { // the backend is asked
+	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil { // the backend is asked
 		return s.refusedPage(w, r, v, asProblem(err), "")
 	}
 	q, err := s.quote(r.Context(), r, id, v.OrderNo, channels[v.Choices[0].Channel])

@@ -10,24 +10,12 @@ import (
 	"net/http"
 )
 
-// readBody reads a request body of at most limit bytes.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err == nil {
-		return body, nil
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, problem("too_large", err)
-	}
-	return nil, problem("json_invalid", fmt.Errorf("reading the body: %w", err))
-}
-
 // readJSON reads a JSON object that the client has to send as application/json.
-func readJSON(w http.ResponseWriter, r *http.Request, limit int64) (map[string]json.RawMessage, error) {
+func (s *Site) readJSON(r *http.Request, limit int) (map[string]json.RawMessage, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return nil, problem("content_type", nil)
 	}
-	body, err := readBody(w, r, limit)
+	body, err := s.readBody(r, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package handlers
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -48,11 +47,16 @@ func (r Rate) limiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()), r.N)
 }
 
+// half is a limiter of half the rate, and of one at once at least.
+func (r Rate) half() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(float64(r.N)/r.Per.Seconds()/2), max(r.N/2, 1))
+}
+
 // Limits are the budgets of a site, or of several that share them.
 type Limits struct {
 	Address Rate // for each client address, of what comes without a session: logins
 	OpenID  Rate // for each user: creating charges, waiting for one, reporting on one
-	App     Rate // for all together: calls to WeChat, and, by itself, creations of charges
+	App     Rate // for all together: calls to WeChat, and, by itself, creations of charges at Ping++, half of them for those who are logged in
 	Refused Rate // for each client address: webhooks that do not verify
 	Waiters int  // requests that wait for a payment at once
 }
@@ -68,7 +72,9 @@ type Budgets struct {
 	address, refused *budget[netip.Prefix]
 	openid           *budget[payerKey]
 	logins, charges  *rate.Limiter
+	visitors         *rate.Limiter // of charges, what those without a login may take
 	waiting          atomic.Int64
+	unread           atomic.Int64 // bytes of bodies that are being read
 }
 
 type payerKey struct{ appID, openID string }
@@ -77,7 +83,7 @@ type payerKey struct{ appID, openID string }
 func NewBudgets(l Limits) *Budgets {
 	return &Budgets{
 		limits: l, address: newBudget[netip.Prefix](l.Address), refused: newBudget[netip.Prefix](l.Refused), openid: newBudget[payerKey](l.OpenID),
-		logins: l.App.limiter(), charges: l.App.limiter(),
+		logins: l.App.limiter(), charges: l.App.limiter(), visitors: l.App.half(),
 	}
 }
 
@@ -98,8 +104,16 @@ func (b *Budgets) user(id Identity, addr string, now time.Time) error {
 	return limited("openid", b.openid.take(payerKey{id.AppID, id.OpenID}, now))
 }
 
-// charge lets an order be looked at and charged.
-func (b *Budgets) charge(now time.Time) error { return limited("app, charges", take(b.charges, now)) }
+// charge lets a charge be made at Ping++. Whoever has no login takes from one half: visitors cost nothing to make up, and are to leave
+// the other to users.
+func (b *Budgets) charge(id Identity, now time.Time) error {
+	if id.OpenID == "" {
+		if err := limited("app, charges of visitors", take(b.visitors, now)); err != nil {
+			return err
+		}
+	}
+	return limited("app, charges", take(b.charges, now))
+}
 
 // refusal counts a webhook that was refused. One that verifies is never counted and never limited, since Ping++'s own may share
 // their address with others behind one proxy.
@@ -119,15 +133,6 @@ func (b *Budgets) wait() (leave func(), err error) {
 		return nil, limited("waiters", 5*time.Second)
 	}
 	return func() { b.waiting.Add(-1) }, nil
-}
-
-// budget takes what a request to create a charge costs.
-func (s *Site) budget(r *http.Request, id Identity) error {
-	now := s.Now()
-	if err := s.Budgets.user(id, s.ClientIP(r), now); err != nil {
-		return err
-	}
-	return s.Budgets.charge(now)
 }
 
 // limited is the problem of a budget that is spent for a while; nil when it is not.
@@ -162,8 +167,8 @@ const maxKeys = 50_000
 
 // budget limits each key by itself, in bounded memory. Its keys are kept in two generations: one that is not used in either is
 // forgotten, with its budget whole again by then, since a generation lasts as long as a spent budget takes to be whole. A flood from
-// more keys than a generation holds turns it earlier: those who came longest ago are forgotten first, and what holds the flood then is
-// the app's own budget, which has no keys.
+// more keys than a generation holds turns it earlier: those who came longest ago are forgotten first, and what holds the flood off
+// WeChat and Ping++ then is the app's own budget, which has no keys.
 type budget[K comparable] struct {
 	rate Rate
 

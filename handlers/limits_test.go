@@ -243,6 +243,52 @@ func TestLimitOfTheAppsCharges(t *testing.T) {
 	w.created(mine, "1003")
 }
 
+// What does not reach Ping++ costs no charge of the app's: orders that nobody has, or may not pay, and charges that are handed out again.
+func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
+	w := newWorld(t)
+	limits := roomy
+	limits.App = Rate{2, time.Hour}
+	w.site.Budgets = NewBudgets(limits)
+	mine, theirs := w.session(payer), w.session(stranger)
+	w.setQuote(w.answerQuote(map[string]any{"openid": payer}))
+	for i := range 5 {
+		wantProblem(t, w.pay(theirs, fmt.Sprint("200", i)), 404, "order_not_found")
+	}
+	w.created(mine, "1001")
+	for range 5 {
+		if a := w.pay(mine, "1001"); a.status != 200 {
+			t.Fatalf("the same charge again: %d %s", a.status, a.body)
+		}
+	}
+	w.created(mine, "1002")
+	wantLimited(t, w.pay(mine, "1003"), 1800)
+	w.wantStates("1003") // the order is free again
+	w.clock.Add(30 * time.Minute)
+	w.created(mine, "1003")
+}
+
+// Visitors without a login, whom anybody can make up, leave half of the app's charges to users.
+func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
+	w := newWorld(t)
+	limits := roomy
+	limits.App = Rate{4, time.Hour}
+	w.site.Budgets = NewBudgets(limits)
+	mine := w.session(payer)
+	for i := range 10 {
+		w.from(fmt.Sprintf("203.0.113.%d", i+1))
+		a := w.do("POST", "/pay/charges", fmt.Sprintf(`{"order_no":"300%d","channel":"alipay_qr"}`, i), "Origin", w.server.URL)
+		if i < 2 && a.status != 201 {
+			t.Fatalf("visitor %d: %d %s", i, a.status, a.body)
+		}
+		if i >= 2 {
+			wantLimited(t, a, 1800)
+		}
+	}
+	w.created(mine, "1001")
+	w.created(mine, "1002")
+	wantLimited(t, w.pay(mine, "1003"), 900)
+}
+
 // Webhooks that do not verify are answered shortly and cheaply after a while. Ping++'s own, from the same address, are taken.
 func TestFloodOfWebhooks(t *testing.T) {
 	w := newWorld(t)

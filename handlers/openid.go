@@ -34,7 +34,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if s.Login != nil && s.crossSite(r) { // whoever could make a browser log in would choose as whom
 		return foreignOrigin(r)
 	}
-	code, err := loginCode(w, r)
+	code, err := s.loginCode(r)
 	if err != nil {
 		return err
 	}
@@ -63,10 +63,10 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 }
 
 // loginCode takes the code from the query, or from a JSON body {"code": …}.
-func loginCode(w http.ResponseWriter, r *http.Request) (string, error) {
+func (s *Site) loginCode(r *http.Request) (string, error) {
 	code := r.URL.Query().Get("code")
 	if code == "" && r.Method == http.MethodPost && r.ContentLength != 0 {
-		fields, err := readJSON(w, r, maxOpenidBody)
+		fields, err := s.readJSON(r, maxOpenidBody)
 		if err != nil {
 			return "", err
 		}

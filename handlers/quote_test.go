@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -205,7 +206,7 @@ func TestWhatTheQuoteRequestCarries(t *testing.T) {
 		"Accept-Language", "en-GB", "User-Agent", "MicroMessenger/8", "Host", "shop.example.com",
 		"X-WX-OPENID", stranger, "X_WX_OPENID", stranger, "X-Pay-Token", "forged", "X-Pay-Mode", "live", "X-Other", "1", "Referer", "https://servicewechat.com/", "X-Forwarded-For", "203.0.113.9")
 	e := w.backend.exchanges("/")
-	if len(e) != 1 || e[0].method != "GET" || e[0].path != "/internal/pay/orders/1001" || e[0].host != "shop.example.com" || len(e[0].sent) != 0 {
+	if len(e) != 2 || e[0].method != "GET" || !reflect.DeepEqual(e[0], e[1]) || e[0].path != "/internal/pay/orders/1001" || e[0].host != "shop.example.com" || len(e[0].sent) != 0 {
 		t.Fatalf("the backend got %+v", e)
 	}
 	want := map[string]string{

@@ -84,7 +84,7 @@ func unix(t time.Time) *int64 {
 // createRefund serves POST /pay/refunds: 201 when Ping++ has the refund, 202 when that is not known yet and we go on with it, 200 when the number
 // was used before for the same refund.
 func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
-	req, err := readRefundRequest(w, r)
+	req, err := s.readRefundRequest(r)
 	if err != nil {
 		s.Count.refund(asProblem(err).Code)
 		return err
@@ -288,8 +288,8 @@ func invalidRefund(field, en, zh string) *Problem {
 }
 
 // readRefundRequest reads and checks the body. What it does not know is refused, so that no misspelt amount becomes a whole refund.
-func readRefundRequest(w http.ResponseWriter, r *http.Request) (*refundRequest, error) {
-	fields, err := readJSON(w, r, maxRefundBody)
+func (s *Site) readRefundRequest(r *http.Request) (*refundRequest, error) {
+	fields, err := s.readJSON(r, maxRefundBody)
 	if err != nil {
 		return nil, err
 	}

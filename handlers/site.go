@@ -128,6 +128,7 @@ func under(p, prefix string) bool {
 
 // ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	pace(w, r)
 	rt := s.find(r.URL.Path)
 	if rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
 		s.SkipLog(r)
@@ -143,6 +144,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r, rt); err != nil {
 		p := asProblem(err)
 		s.report(r, rt.name, p)
+		unread(w, r)
 		writeProblem(w, r, p)
 	}
 }

@@ -60,11 +60,14 @@ type refusal struct {
 }
 
 func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
-	body, err := readBody(w, r, maxWebhook)
+	signatures := r.Header.Values(pingpp.SignatureHeader)
+	if err := s.Verifier.Screen(signatures); err != nil && !s.mayBeUnsigned(err) {
+		return s.refuseSignature(err)
+	}
+	body, err := s.readBody(r, maxWebhook)
 	if err != nil {
 		return err
 	}
-	signatures := r.Header.Values(pingpp.SignatureHeader)
 	ev, err := s.verified(r, body, signatures)
 	if err != nil {
 		return err
@@ -111,8 +114,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 // verified returns the event that a webhook brings, once it is known to be Ping++'s.
 func (s *Site) verified(r *http.Request, body []byte, signatures []string) (*pingpp.Event, error) {
 	verr := s.Verifier.Verify(body, signatures)
-	serr, blank := errors.AsType[*pingpp.SignatureError](verr)
-	blank = blank && serr.Reason == pingpp.SignatureEmpty && s.Scope.Mode == ledger.Test
+	blank := s.mayBeUnsigned(verr)
 	if verr != nil && !blank {
 		return nil, s.refuseSignature(verr)
 	}
@@ -125,6 +127,12 @@ func (s *Site) verified(r *http.Request, body []byte, signatures []string) (*pin
 		return ev, nil
 	}
 	return s.confirmed(r, ev, verr)
+}
+
+// mayBeUnsigned reports whether a signature is one that older accounts send with test events: blank.
+func (s *Site) mayBeUnsigned(err error) bool {
+	serr, ok := errors.AsType[*pingpp.SignatureError](err)
+	return ok && serr.Reason == pingpp.SignatureEmpty && s.Scope.Mode == ledger.Test
 }
 
 // confirmed asks Ping++ for a test-mode event that came with a blank signature, as older accounts send them, and returns what

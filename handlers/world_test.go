@@ -274,6 +274,19 @@ func (w *world) setQuote(h http.HandlerFunc) {
 	w.quote = h
 }
 
+// setInside answers as a sound backend does until an order is reserved; inside the reservation h answers.
+func (w *world) setInside(h http.HandlerFunc) {
+	var asked sync.Map
+	before := w.answerQuote(nil)
+	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
+		if _, again := asked.LoadOrStore(r.URL.Path, true); again {
+			h(rw, r)
+			return
+		}
+		before(rw, r)
+	})
+}
+
 // try sends a request; header is names and values by turns.
 func (w *world) try(ctx context.Context, s *httptest.Server, method, path, body string, header ...string) (answer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(body))

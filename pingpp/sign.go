@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,19 @@ func (v *Verifier) Verify(body []byte, signatures []string) error {
 		reason = SignatureWrongKey
 	}
 	return &SignatureError{reason}
+}
+
+// Screen looks at the values of the header alone: what it refuses, Verify refuses with the same error whatever the body is, which then
+// need not be read.
+func (v *Verifier) Screen(signatures []string) error {
+	sig, reason := decodeSignature(signatures)
+	if reason != "" {
+		return &SignatureError{reason}
+	}
+	if !slices.ContainsFunc(v.keys, func(k *rsa.PublicKey) bool { return len(sig) == k.Size() }) {
+		return &SignatureError{SignatureNotBase64}
+	}
+	return nil
 }
 
 // Signature returns the one signature that the values of the header hold: proxies send a header twice, or join the two with a comma.

@@ -77,7 +77,7 @@ http://localhost:<plain> {
 		{"POST", "/pay/webhooks", altered.Body, []string{"X-Pingplusplus-Signature", altered.Signature}, 401, "signature_invalid"},
 		{"POST", "/pay/webhooks", another.Body, []string{"X-Pingplusplus-Signature", another.Signature}, 403, "app_mismatch"},
 		{"POST", "/pay/webhooks", []byte(`{}`), []string{"X-Pingplusplus-Signature", sign(t, pingppKey, []byte(`{}`))}, 400, "event_malformed"},
-		{"POST", "/pay/webhooks", []byte(strings.Repeat("x", 256<<10+1)), []string{"X-Pingplusplus-Signature", "eA=="}, 413, "too_large"},
+		{"POST", "/pay/webhooks", []byte(strings.Repeat("x", 256<<10+1)), []string{"X-Pingplusplus-Signature", strings.Repeat("A", 342) + "=="}, 413, "too_large"},
 		{"PUT", "/pay/webhooks", hook.Body, nil, 405, "method_not_allowed"},
 	} {
 		a := s.call(tt.method, tt.path, tt.body, tt.headers...)

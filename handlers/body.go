@@ -1,0 +1,107 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// bodyTime is how long a request's body may take to come, and bodyRate, in bytes a second, how much more time what has come gives the
+	// rest: a phone on a bad line is let through, and nobody can hold a connection open for nothing.
+	bodyTime = 10 * time.Second
+	bodyRate = 16 << 10
+	// maxUnread bounds the memory of all bodies that are being read, in bytes.
+	maxUnread = 64 << 20
+	// firstRead is the memory that a body has before anything of it has come, in bytes.
+	firstRead = 512
+)
+
+// pacedBody ends a body that comes too slowly, also where the server reads it, after an answer that did not need it. The time is the
+// machine's: it ends a read of the network.
+type pacedBody struct {
+	io.ReadCloser
+	conn  *http.ResponseController
+	start time.Time
+	came  int64
+	ended bool
+}
+
+// pace gives the body its time.
+func pace(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return
+	}
+	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), start: time.Now()}
+	b.extend()
+	r.Body = b
+}
+
+// unread has the connection closed after an answer that did not need the body: the server would wait for it first. HTTP/2 and later
+// end the stream alone.
+func unread(w http.ResponseWriter, r *http.Request) {
+	if b, ok := r.Body.(*pacedBody); ok && !b.ended && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// extend sets the end as it follows from what has come. Where a server's writer takes no deadline, there is none.
+func (b *pacedBody) extend() {
+	_ = b.conn.SetReadDeadline(b.start.Add(bodyTime + time.Duration(b.came)*time.Second/bodyRate))
+}
+
+// Read implements [io.Reader].
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.came += int64(n)
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended = true
+		_ = b.conn.SetReadDeadline(time.Time{}) // else it would end the request itself, while it waits for a payment
+	case err == nil:
+		b.extend()
+	}
+	return n, err
+}
+
+// readBody reads a request body of at most limit bytes.
+func (s *Site) readBody(r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength > int64(limit) {
+		return nil, problem("too_large", fmt.Errorf("a body of %d bytes, more than %d", r.ContentLength, limit))
+	}
+	var body []byte
+	defer func() { s.Budgets.unread.Add(-int64(cap(body))) }()
+	for {
+		if len(body) == cap(body) {
+			size := min(max(2*cap(body), firstRead), limit+1)
+			if err := s.Budgets.body(size - cap(body)); err != nil {
+				return nil, err
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			return nil, problem("too_large", fmt.Errorf("a body of more than %d bytes", limit))
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, problem("json_invalid", fmt.Errorf("the body comes too slowly: %d bytes in %s", len(body), bodyTime))
+		case err != nil:
+			return nil, problem("json_invalid", fmt.Errorf("reading the body: %w", err))
+		}
+	}
+}
+
+// body takes memory for a body that is being read.
+func (b *Budgets) body(bytes int) error {
+	if b.unread.Add(int64(bytes)) > maxUnread {
+		b.unread.Add(-int64(bytes))
+		return limited("bodies", time.Second)
+	}
+	return nil
+}
