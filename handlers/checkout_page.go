@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,8 +19,6 @@ var (
 	checkoutTemplate = template.Must(template.ParseFS(checkoutFiles, "checkout/page.html"))
 	checkoutScript   = checkoutFile("checkout.js")
 	checkoutStyle    = checkoutFile("checkout.css")
-	// checkoutVersion names the page's files, so that browsers may keep them for ever.
-	checkoutVersion = version(checkoutScript, checkoutStyle)
 )
 
 func checkoutFile(name string) []byte {
@@ -30,35 +29,47 @@ func checkoutFile(name string) []byte {
 	return content
 }
 
-func version(files ...[]byte) string {
-	h := sha256.New()
-	for _, f := range files {
-		h.Write(f)
+// style is the page's stylesheet, in the shop's colour.
+func (c *Checkout) style() []byte {
+	if c.Accent == nil {
+		return checkoutStyle
 	}
+	return slices.Concat(checkoutStyle, []byte(c.Accent.style()))
+}
+
+// version names the page's files, so that browsers may keep them for ever.
+func (c *Checkout) version() string {
+	h := sha256.New()
+	h.Write(checkoutScript)
+	h.Write(c.style())
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // checkoutView is what the page shows.
 type checkoutView struct {
-	Lang      string // zh or en
-	T         map[string]string
-	Prefix    string
-	Version   string
-	Host      string
-	Test      bool
-	State     string // loading, paid, already, held, notfound or refused; the script knows more
-	OrderNo   string
-	Subject   string
-	Symbol    string // of the currency
-	Amount    string
-	Choices   []choice
-	Auto      string // the channel to begin with by itself
-	Charge    string // an earlier attempt of this visitor's that may still be paid
-	Back      string // the shop's page, with the order number
-	Detail    string // why it was refused
-	Code      string
-	MockURL   string // in test mode: where a charge without an address of its own is paid
-	NotifyURL string // in test mode: what Ping++ is told in place of WeChat's payment sheet; the charge's id comes after it
+	Lang       string // zh or en
+	T          map[string]string
+	Prefix     string
+	Version    string
+	Host       string
+	Shop       string // the shop's name; may be empty
+	Test       bool
+	State      string // loading, paid, already, held, notfound or refused; the script knows more
+	OrderNo    string
+	Subject    string
+	Symbol     string // of the currency
+	Amount     string
+	Choices    []choice
+	Auto       string // the channel to begin with by itself
+	Charge     string // an earlier attempt of this visitor's that may still be paid
+	Back       string // the shop's page, with the order number
+	Detail     string // why it was refused
+	Code       string
+	Retry      bool   // another try may end otherwise
+	PerChannel string // codes of a channel's own refusals, and
+	Final      string // those after which no other try helps, for the script
+	MockURL    string // in test mode: where a charge without an address of its own is paid
+	NotifyURL  string // in test mode: what Ping++ is told in place of WeChat's payment sheet; the charge's id comes after it
 }
 
 // choice is a channel that the payer may pick.
@@ -78,7 +89,8 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request, status int, v *check
 	if prefersEnglish(r.Header.Get("Accept-Language")) {
 		v.Lang, v.T = "en", checkoutTexts["en"]
 	}
-	v.Prefix, v.Version, v.Host, v.Test = s.Prefix, checkoutVersion, r.Host, !s.Pingpp.Live()
+	v.Prefix, v.Version, v.Host, v.Shop, v.Test = s.Prefix, s.Checkout.version(), r.Host, s.Checkout.ShopName, !s.Pingpp.Live()
+	v.PerChannel, v.Final = strings.Join(channelCodes, " "), strings.Join(finalCodes, " ")
 	for i := range v.Choices {
 		v.Choices[i].name(v.T, v.Lang)
 	}
@@ -101,14 +113,14 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request, status int, v *check
 }
 
 // checkoutAsset serves the page's script and style.
-func checkoutAsset(contentType string, content []byte) func(http.ResponseWriter, *http.Request) error {
+func (c *Checkout) asset(contentType string, content []byte) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h := w.Header()
 		h.Set("Content-Type", contentType)
 		h.Set("Content-Length", strconv.Itoa(len(content)))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-cache")
-		if r.URL.Query().Get("v") == checkoutVersion {
+		if r.URL.Query().Get("v") == c.version() {
 			h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 		w.WriteHeader(http.StatusOK)
@@ -162,7 +174,7 @@ var checkoutTexts = map[string]map[string]string{
 		"paid": "支付成功", "returning": "正在返回商家…", "already": "订单已支付", "alreadyMore": "无需再次付款。", "otherMore": "该订单已通过另一笔支付完成，请勿再次付款。",
 		"held": "已收到付款", "heldMore": "商家正在核对这笔付款，请勿重复支付。",
 		"notfound": "订单不存在", "notfoundMore": "请检查链接，或登录下单时使用的账号后重试。",
-		"refused": "暂时无法支付", "retry": "重试", "back": "返回商家", "offline": "网络异常，请检查网络后重试。",
+		"refused": "暂时无法支付", "others": "请选择其他支付方式：", "retry": "重试", "back": "返回商家", "offline": "网络异常，请检查网络后重试。",
 		"noscript": "请启用 JavaScript 后继续支付。", "test": "测试模式：不会产生真实扣款", "mock": "打开模拟支付页",
 		"browser": "请点击右上角，选择在浏览器中打开本页后继续支付。", "nochannel": "商家没有开通适合当前设备的支付方式。",
 	},
@@ -174,7 +186,7 @@ var checkoutTexts = map[string]map[string]string{
 		"paid": "Paid", "returning": "Going back to the shop…", "already": "This order is paid", "alreadyMore": "There is nothing left to pay.", "otherMore": "Another payment of this order succeeded. Please do not pay again.",
 		"held": "Your payment has arrived", "heldMore": "The shop is looking at it. Please do not pay again.",
 		"notfound": "No such order", "notfoundMore": "Check the link, or log in to the shop as the one who ordered.",
-		"refused": "This cannot be paid right now", "retry": "Try again", "back": "Back to the shop", "offline": "The network failed. Check it and try again.",
+		"refused": "This cannot be paid right now", "others": "Choose another way to pay:", "retry": "Try again", "back": "Back to the shop", "offline": "The network failed. Check it and try again.",
 		"noscript": "Turn on JavaScript to pay.", "test": "Test mode: no money moves", "mock": "Open the mock payment page",
 		"browser": "Use the menu at the top right to open this page in your browser, and pay there.", "nochannel": "The shop offers no way to pay on this device.",
 	},
