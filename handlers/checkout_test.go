@@ -344,3 +344,16 @@ func TestCheckoutRetry(t *testing.T) {
 		}
 	}
 }
+
+// The code says in whose app it is scanned, as people there call it.
+func TestCheckoutNamesTheAppThatScans(t *testing.T) {
+	_, v := withCheckout(t, "wx_pub_qr", "alipay_qr")
+	for lang, hints := range map[string][]string{"zh-CN": {"请使用微信扫一扫支付", "请使用支付宝扫一扫支付"}, "en": {"Scan with WeChat", "Scan with Alipay"}} {
+		a := v.do("GET", "/pay/checkout?order_no=C90001", "", "Accept-Language", lang)
+		for _, hint := range hints {
+			if !strings.Contains(string(a.body), ">"+hint+"<") {
+				t.Errorf("%s: no %q in %s", lang, hint, a.body)
+			}
+		}
+	}
+}

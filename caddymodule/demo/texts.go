@@ -58,7 +58,7 @@ func describe(lang string) []step {
 
 var texts = map[string]map[string]string{
 	"zh": {
-		"title": "caddypay 演示", "claim": "在不敢改动的老后端前面接入微信支付。", "sub": "本页的手机是模拟的，其余都是真的：HTTPS、验签、落盘、投递。全部在这台机器上运行，不会产生真实扣款。",
+		"title": "caddypay 演示", "claim": "给没人敢动的老后端接入微信小程序支付。", "sub": "本页的手机是模拟的，其余都是真的：HTTPS、验签、落盘、投递。全部在本机运行，不会产生真实扣款。",
 		"phone": "手机", "shop": "茶铺", "mini": "微信小程序", "buy": "微信支付购买", "confirm": "确认支付", "cancel": "取消", "sheet": "微信支付", "paying": "请稍候…", "done": "支付成功",
 		"doneMore": "已记录，后端会收到通知", "again": "再买一次", "canceled": "已取消付款", "failed": "没有成功",
 		"steps": "一笔支付的全过程", "idle": "点击手机上的购买按钮，步骤会逐一亮起。", "backend": "后端看到的", "backendMore": "一个老系统：没有 SDK，没有公网回调，没有加密代码。",
