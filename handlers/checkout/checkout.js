@@ -28,7 +28,10 @@
 		const choices = [...document.querySelectorAll('[data-channel]')];
 		const tried = choices.find((b) => b.getAttribute('aria-pressed') === 'true');
 		const ours = has(channelCodes, problem.code);
-		if (tried && ours) tried.disabled = true;
+		if (tried && ours) {
+			tried.disabled = true;
+			tried.setAttribute('aria-pressed', 'false');
+		}
 		page.toggleAttribute('data-others', (ours || has('provider_unavailable provider_timeout', problem.code)) && choices.some((b) => b !== tried && !b.disabled));
 		$('detail').textContent = problem.detail || page.dataset.offline;
 		$('code').textContent = problem.code || '';
