@@ -149,6 +149,7 @@ func otherExample(t *testing.T, text string) string {
 		}
 		text = on.ReplaceAllString(text, "")
 	}
+	text = regexp.MustCompile(`(?m)^\t\t(shop_name|accent) .*\n`).ReplaceAllString(text, "") // they are the payment page's
 	off := regexp.MustCompile(`(?m)^(\t+)#(\S|\t)`)
 	if n := len(off.FindAllString(text, -1)); n < 4 {
 		t.Fatalf("Caddyfile.example has only %d lines that are off", n)

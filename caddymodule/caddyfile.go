@@ -148,6 +148,8 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    merchant_api { … }
 //	    reconcile { … }
 //	    checkout { … }
+//	    shop_name <name>
+//	    accent <colour>
 //	    allow_http
 //	}
 //
@@ -185,6 +187,8 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.Checkout = new(CheckoutConfig)
 			return parseCheckout(d, pay.Checkout)
 		},
+		"shop_name": func(d *caddyfile.Dispenser) error { return one(d, &pay.ShopName, `"Tea house"`) },
+		"accent":    func(d *caddyfile.Dispenser) error { return parseAccent(d, &pay.Accent) },
 		"allow_client_amount": func(d *caddyfile.Dispenser) error {
 			pay.AllowClientAmount = new(ClientAmountConfig)
 			return parseClientAmount(d, pay.AllowClientAmount)

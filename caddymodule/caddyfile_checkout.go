@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -60,10 +62,69 @@ func parseCheckout(d *caddyfile.Dispenser, c *CheckoutConfig) error {
 	return nil
 }
 
+// parseAccent parses the option:
+//
+//	accent "#rrggbb"
+//
+// Without the quotes what follows # would be a comment.
+func parseAccent(d *caddyfile.Dispenser, to *string) error {
+	const example = `"#0a7d4b"`
+	if d.CountRemainingArgs() == 0 {
+		return d.Errf("accent takes a colour, in quotes, since # begins a comment; write: accent %s", example)
+	}
+	if err := one(d, to, example); err != nil {
+		return err
+	}
+	if strings.Contains(*to, "{") { // a placeholder
+		return nil
+	}
+	if _, err := handlers.ParseColour(*to); err != nil {
+		return d.Errf("accent %q %v", *to, err)
+	}
+	return nil
+}
+
+// maxShopName is how many characters of a name fit on a phone.
+const maxShopName = 40
+
+// provisionLook sets how the payment page looks.
+func (h *Handler) provisionLook(r *resolver, c *handlers.Checkout) error {
+	if h.ShopName != "" {
+		name, err := r.value("shop_name", h.ShopName)
+		if err != nil {
+			return err
+		}
+		if n := utf8.RuneCountInString(name); n > maxShopName {
+			return r.errorf("shop_name", "has %d characters; at most %d fit on a phone", n, maxShopName)
+		}
+		if strings.ContainsFunc(name, func(char rune) bool { return !unicode.IsPrint(char) }) {
+			return r.errorf("shop_name", "has a character that cannot be shown; leave it out")
+		}
+		c.ShopName = name
+	}
+	if h.Accent != "" {
+		text, err := r.value("accent", h.Accent)
+		if err != nil {
+			return err
+		}
+		colour, err := handlers.ParseColour(text)
+		if err != nil {
+			return r.errorf("accent", "%w", err)
+		}
+		c.Accent = &colour
+	}
+	return nil
+}
+
 // provisionCheckout sets the hosted payment page up, last: it is made of what else the site has.
 func (h *Handler) provisionCheckout(r *resolver) error {
 	c := h.Checkout
 	if c == nil {
+		for _, o := range []struct{ name, value string }{{"shop_name", h.ShopName}, {"accent", h.Accent}} {
+			if o.value != "" {
+				return r.errorf(o.name, "is for the payment page, which is off; add checkout { … } or leave %s out", o.name)
+			}
+		}
 		return nil
 	}
 	if h.site.Orders == nil {
@@ -94,5 +155,5 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		return r.errorf("checkout return_url", "%q is not an https URL; write it like https://shop.example.com/orders", back)
 	}
 	h.site.Checkout = &handlers.Checkout{Channels: names, ReturnURL: back}
-	return nil
+	return h.provisionLook(r, h.site.Checkout)
 }

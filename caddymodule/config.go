@@ -345,6 +345,14 @@ type Handler struct {
 	// The hosted payment page at `/pay/checkout`. Off without it.
 	Checkout *CheckoutConfig `json:"checkout,omitempty"`
 
+	// The shop's name at the head of the payment page, up to 40 characters. Needs checkout. Placeholders are resolved. Default: a general
+	// word.
+	ShopName string `json:"shop_name,omitempty"`
+
+	// The colour of the payment page's buttons, `#rrggbb`. Their words are white or black, whichever can be read on it. Needs checkout.
+	// Placeholders are resolved. Default: blue.
+	Accent string `json:"accent,omitempty"`
+
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 

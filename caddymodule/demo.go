@@ -101,10 +101,6 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 	}
 	token := rand.Text() + rand.Text()
 	d.shop = legacyshop.New(token, "test")
-	shopAddr, err := d.serve(d.shop)
-	if err != nil {
-		return err
-	}
 	signing, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
@@ -133,6 +129,10 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 		out.note(step, text)
 		page.Note(step, text)
 	})
+	shopAddr, err := d.serve(page.Backend(d.shop))
+	if err != nil {
+		return err
+	}
 	pageAddr, err := d.serve(page)
 	if err != nil {
 		return err
@@ -219,11 +219,14 @@ https://localhost:{PORT} {
 		}
 		events POST /internal/pay/events {
 			expect body success
+			retry 1s 1s 2s 3s 3s 5s 5s 10s 30s 1m 10m
 		}
 		checkout {
 			channels   wx_wap wx_pub_qr alipay_qr
 			return_url https://localhost:{PORT}/
 		}
+		shop_name "茶铺 Tea shop"
+		accent "#067d3e"
 	}
 	@page path {PATHS}
 	reverse_proxy @page {PAGE}

@@ -69,6 +69,7 @@ func fill(t testing.TB, dir, file string) string {
 }
 
 func TestProvisionErrors(t *testing.T) {
+	const page = "\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n"
 	orders, events := "orders GET /internal/pay/orders/{order_no}", "events POST /internal/pay/events"
 	for _, tc := range []struct {
 		name, old, new string // what is written instead of what in goodSite
@@ -151,6 +152,11 @@ func TestProvisionErrors(t *testing.T) {
 		{"checkout by Alipay without a way back", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels alipay_wap\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n", "checkout channels", "alipay_wap needs success_url in the pay block"},
 		{"checkout back over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url http://shop.example.com/orders\n\t\t}\n", "checkout return_url", "is not an https URL; write it like https://shop.example.com/orders"},
 		{"checkout back to a path", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url /orders\n\t\t}\n", "checkout return_url", "is not an https URL"},
+		{"a shop's name without a page to stand on", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tshop_name tea\n", "shop_name", "is for the payment page, which is off; add checkout { … } or leave shop_name out"},
+		{"an accent without a page", "upstream legacy:8080\n", "upstream legacy:8080\n\t\taccent \"#0a7d4b\"\n", "accent", "is for the payment page, which is off"},
+		{"a long shop's name", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\tshop_name " + strings.Repeat("茶", 41) + "\n", "shop_name", "has 41 characters; at most 40 fit on a phone"},
+		{"a shop's name that cannot be shown", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\tshop_name \"tea\u202e\"\n", "shop_name", "has a character that cannot be shown"},
+		{"an accent that is no colour once resolved", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\taccent {system.os}\n", "accent", "is no colour; write # and six hexadecimal digits"},
 		{"checkout back to nothing", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url {env.TEST_UNSET}\n\t\t}\n", "checkout return_url", "{env.TEST_UNSET} resolves to nothing"},
 
 		{"session key not base64", "ttl 2h", "key Mark", "session key", "must be 32 bytes in base64; make one with: openssl rand -base64 32"},

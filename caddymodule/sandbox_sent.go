@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/caddypay/caddypay/sandbox"
 )
@@ -64,14 +63,4 @@ func sentLine(s sandbox.Sent) string {
 		fmt.Fprintf(&b, "; try %d failed, the next in %s", s.Try, wait.Round(max(time.Millisecond, wait/100).Truncate(time.Millisecond)))
 	}
 	return b.String()
-}
-
-// plain is a text in which nothing can steer a terminal.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '·'
-		}
-		return r
-	}, text)
 }

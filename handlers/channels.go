@@ -33,16 +33,23 @@ type limit struct {
 	bytes bool // of UTF-8; otherwise characters
 }
 
+// cutMark ends a text that was cut, so that nobody takes the rest of a name for the whole.
+const cutMark = "…"
+
 // cut shortens a text, which is for show only, to what fits.
 func (l limit) cut(text string) string {
-	if !l.bytes {
-		return cut(text, l.most)
+	size, mark := utf8.RuneCountInString, 1
+	if l.bytes {
+		size, mark = func(text string) int { return len(text) }, len(cutMark)
 	}
-	for len(text) > l.most {
-		_, size := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-size]
+	if size(text) <= l.most {
+		return text
 	}
-	return text
+	for size(text) > l.most-mark {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return strings.TrimRight(text, " \t\n"+string(zeroWidthJoiner)) + cutMark
 }
 
 // cut shortens a text to at most n characters.

@@ -17,6 +17,8 @@ import (
 type Checkout struct {
 	Channels  []string // to offer, the preferred first; each one of CheckoutChannels
 	ReturnURL string   // where the payer goes back to, with order_no added to its query
+	ShopName  string   // stands at the head of the page; empty: a general word does
+	Accent    *Colour  // of the page's buttons; nil: blue
 }
 
 // justPaid is how long after a payment its payer is still on the way back to the shop.
@@ -184,6 +186,13 @@ func ownAttempt(attempts []ledger.Charge, id Identity) (own *ledger.Charge) {
 	return own
 }
 
+// channelCodes are refusals of one channel: another may take the payment, and the same one would answer the same.
+var channelCodes = []string{"channel_unsupported", "channel_extra_missing", "charge_rejected", "order_invalid", "provider_rejected"}
+
+// finalCodes are refusals after which another try would end in the same way.
+var finalCodes = append([]string{"order_closed", "nothing_to_pay", "amount_invalid", "quote_invalid", "https_required", "wechat_blocked", "wechat_misconfigured",
+	"snapshot_user"}, channelCodes...)
+
 // refusedPage says on the page what is wrong. text names a sentence of the page's own, in place of the problem's.
 func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutView, p *Problem, text string) error {
 	s.report(r, "checkout", p)
@@ -194,7 +203,7 @@ func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutVi
 	if text != "" {
 		detail = checkoutTexts[lang][text]
 	}
-	v.State, v.Detail, v.Code, v.Choices = "refused", detail, p.Code, nil
+	v.State, v.Detail, v.Code, v.Choices, v.Retry = "refused", detail, p.Code, nil, !slices.Contains(finalCodes, p.Code)
 	status := p.Status()
 	switch p.Code {
 	case "order_not_found":

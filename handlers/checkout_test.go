@@ -199,7 +199,6 @@ func TestCheckoutInWeChat(t *testing.T) {
 	}
 }
 
-// Without the option there is no page.
 // Each page asks the backend: nobody goes through its orders without a limit.
 func TestCheckoutIsLimited(t *testing.T) {
 	w, v := withCheckout(t, "alipay_qr")
@@ -217,6 +216,7 @@ func TestCheckoutIsLimited(t *testing.T) {
 	}
 }
 
+// Without the option there is no page.
 func TestCheckoutIsOff(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/pay/checkout?order_no=1001", "/pay/checkout.js", "/pay/checkout.css"} {
@@ -283,5 +283,90 @@ func TestOpenPageKeepsItsSession(t *testing.T) {
 	}
 	if a := w.do("GET", "/pay/charges/"+paying.text("id"), "", "Cookie", "__Host-pay_session="+login); a.status != 200 || sets(a) {
 		t.Errorf("a login of WeChat's is not prolonged: %d %v", a.status, a.header)
+	}
+}
+
+// The page has the shop's name and colour, by a stylesheet of its own, so that the policy need not let a style into the page.
+func TestCheckoutShopNameAndAccent(t *testing.T) {
+	w, v := withCheckout(t, "wx_pub_qr")
+	plain := v.checkout("C70001", desktopAgent)
+	sheet := regexp.MustCompile(`"(/pay/checkout\.css\?v=[0-9a-f]+)"`)
+	green, err := ParseColour("#0a7d4b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.site.Checkout.ShopName, w.site.Checkout.Accent = "茶铺 <Tea>", &green
+	a := v.checkout("C70002", desktopAgent)
+	if body := string(a.body); !strings.Contains(body, `<span class="shop">茶铺 &lt;Tea&gt;</span>`) || !strings.Contains(body, "<title>茶铺 &lt;Tea&gt; · Checkout · ") || strings.Contains(body, "0a7d4b") {
+		t.Errorf("%s", body)
+	}
+	before, now := sheet.FindSubmatch(plain.body), sheet.FindSubmatch(a.body)
+	if before == nil || now == nil || string(before[1]) == string(now[1]) {
+		t.Fatalf("the stylesheets are %s and %s", before, now)
+	}
+	css := v.do("GET", string(now[1]), "")
+	if css.status != 200 || !strings.HasPrefix(string(css.body), string(checkoutStyle)) || !strings.Contains(string(css.body), "--accent: #0a7d4b; --accent-ink: #ffffff; --link: #0a7d4b }") ||
+		!strings.Contains(css.header.Get("Cache-Control"), "immutable") {
+		t.Errorf("%d %v %s", css.status, css.header, css.body)
+	}
+}
+
+// Whatever a shop's colour is, the words on it and links in it can be read.
+func TestAccentCanBeRead(t *testing.T) {
+	css := regexp.MustCompile(`--accent-ink: (\S+); --link: (\S+) }`)
+	for _, text := range []string{"#000000", "#ffffff", "#ffd400", "#767676", "#777777", "#1f5eff", "#0a7d4b", "#E60012", "#07c160"} {
+		c, err := ParseColour(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := css.FindAllStringSubmatch(c.style(), -1)
+		if len(found) != 2 {
+			t.Fatal(c.style())
+		}
+		for i, card := range []Colour{lightCard, darkCard} {
+			ink, err := ParseColour(found[i][1])
+			if err != nil || c.contrast(ink) < readable {
+				t.Errorf("%s on %s: %.2f, %v", found[i][1], text, c.contrast(ink), err)
+			}
+			if link, err := ParseColour(found[i][2]); err == nil && link.contrast(card) < readable || err != nil && found[i][2] != "var(--ink)" {
+				t.Errorf("a link of %s on %s: %.2f", found[i][2], card, link.contrast(card))
+			}
+		}
+	}
+	for _, bad := range []string{"", "#", "0a7d4b", "#0a7", "#0a7d4b00", "#0a7d4g", "green", "#0a7d4b;}", "rgb(0,0,0)", "##0a7d4"} {
+		if c, err := ParseColour(bad); err == nil {
+			t.Errorf("%q is %s", bad, c)
+		}
+	}
+}
+
+// The button to try again stands only where another try may end otherwise.
+func TestCheckoutRetry(t *testing.T) {
+	button := regexp.MustCompile(`id="retry" href="([^"]*)"( hidden)?>`)
+	for status, retry := range map[int]bool{500: true, 410: false} {
+		w, v := withCheckout(t, "wx_pub_qr")
+		w.setQuote(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) })
+		a := v.checkout("C80001", desktopAgent)
+		if m := button.FindSubmatch(a.body); m == nil || string(m[1]) != "/pay/checkout?order_no=C80001" || (len(m[2]) == 0) != retry {
+			t.Errorf("after %d: %q\n%s", status, m, a.body)
+		}
+	}
+	for _, code := range finalCodes {
+		if _, ok := codes[code]; !ok {
+			t.Errorf("no such code: %s", code)
+		}
+	}
+}
+
+// The code says in whose app it is scanned, as people there call it.
+func TestCheckoutNamesTheAppThatScans(t *testing.T) {
+	_, v := withCheckout(t, "wx_pub_qr", "alipay_qr")
+	for lang, hints := range map[string][]string{"zh-CN": {"请使用微信扫一扫支付", "请使用支付宝扫一扫支付"}, "en": {"Scan with WeChat", "Scan with Alipay"}} {
+		a := v.do("GET", "/pay/checkout?order_no=C90001", "", "Accept-Language", lang)
+		for _, hint := range hints {
+			if !strings.Contains(string(a.body), ">"+hint+"<") {
+				t.Errorf("%s: no %q in %s", lang, hint, a.body)
+			}
+		}
 	}
 }

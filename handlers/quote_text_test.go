@@ -41,3 +41,23 @@ func TestEmojiAreDropped(t *testing.T) {
 		t.Error("a subject that was never named is taken")
 	}
 }
+
+// A text that is cut to what a channel takes ends in "…", within the same limit; one that fits stays whole.
+func TestCutTextsSaySo(t *testing.T) {
+	for _, tt := range []struct {
+		limit      limit
+		text, want string
+	}{
+		{limit{most: 5}, "绿茶绿茶绿", "绿茶绿茶绿"},
+		{limit{most: 5}, "绿茶绿茶绿茶", "绿茶绿茶…"},
+		{limit{most: 5}, "tea cups", "tea…"},
+		{limit{most: 6, bytes: true}, "绿茶", "绿茶"},
+		{limit{most: 8, bytes: true}, "绿茶绿", "绿…"},
+		{limit{most: 3}, "a👨\u200d👩\u200d👧", "a👨…"},
+		{limit{most: 5}, "", ""},
+	} {
+		if got := tt.limit.cut(tt.text); got != tt.want {
+			t.Errorf("%q in %+v becomes %q, want %q", tt.text, tt.limit, got, tt.want)
+		}
+	}
+}

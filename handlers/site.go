@@ -206,9 +206,9 @@ func (s *Site) route(below string) route {
 	case below == "/checkout" && s.Checkout != nil:
 		return route{"checkout", []string{get}, s.checkout}
 	case below == "/checkout.js" && s.Checkout != nil:
-		return route{"checkout", []string{get}, checkoutAsset("text/javascript; charset=utf-8", checkoutScript)}
+		return route{"checkout", []string{get}, s.Checkout.asset("text/javascript; charset=utf-8", checkoutScript)}
 	case below == "/checkout.css" && s.Checkout != nil:
-		return route{"checkout", []string{get}, checkoutAsset("text/css; charset=utf-8", checkoutStyle)}
+		return route{"checkout", []string{get}, s.Checkout.asset("text/css; charset=utf-8", s.Checkout.style())}
 	case below == "/webhooks":
 		return route{"webhooks", []string{post}, s.webhook}
 	}

@@ -40,6 +40,8 @@ https://localhost:<port>, https://127.0.0.1:<port> {
 			channels   wx_pub wx_wap alipay_wap upacp_wap wx_pub_qr alipay_qr
 			return_url https://127.0.0.1:<port>/orders?from=pay
 		}
+		shop_name "Tea house"
+		accent "#0a7d4b"
 		` + events + `
 	}
 	reverse_proxy <backend>

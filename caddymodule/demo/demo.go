@@ -32,6 +32,7 @@ type Page struct {
 	scope  ledger.Scope
 	ledger func(context.Context) (ledger.Ledger, error)
 	mux    *http.ServeMux
+	outage outage
 
 	mu  sync.Mutex
 	log []line // what the shop was asked, newest first
@@ -48,8 +49,10 @@ type line struct {
 // calls is what the shop was asked at each of its steps.
 var calls = map[string]string{
 	"order_quote":     "GET /internal/pay/orders/{order_no}",
-	"event_delivered": "POST /internal/pay/events",
+	"event_delivered": "POST " + eventsPath,
 }
+
+const eventsPath = "/internal/pay/events"
 
 const (
 	maxLines  = 12
@@ -59,12 +62,13 @@ const (
 
 // New makes the page for one Ping++ app, one shop and the ledger between them.
 func New(box *sandbox.Sandbox, shop *legacyshop.Shop, scope ledger.Scope, open func(context.Context) (ledger.Ledger, error)) *Page {
-	p := &Page{box: box, shop: shop, scope: scope, ledger: open, mux: http.NewServeMux()}
+	p := &Page{box: box, shop: shop, scope: scope, ledger: open, mux: http.NewServeMux(), outage: outage{now: time.Now}}
 	p.mux.HandleFunc("GET /{$}", p.index)
 	p.mux.Handle("GET /demo/demo.css", asset("demo.css", "text/css; charset=utf-8"))
 	p.mux.Handle("GET /demo/demo.js", asset("demo.js", "text/javascript; charset=utf-8"))
 	p.mux.HandleFunc("POST /demo/login", p.login)
 	p.mux.HandleFunc("GET /demo/steps", p.steps)
+	p.mux.HandleFunc("POST /demo/break", p.breakBackend)
 	p.mux.Handle("/mock.php", box)
 	p.mux.Handle("/notify/charges/", box)
 	return p

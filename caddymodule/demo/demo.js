@@ -6,9 +6,15 @@
 	const words = document.body.dataset;
 	let session = '';
 	let charge = null;
-	let feed = null;
+	let current = ''; // the order whose steps are shown
 
-	const at = (place) => { $('phone').dataset.at = place; };
+	// at shows a place of the phone. What lies behind it can be neither pressed nor reached by keys.
+	function at(place, focus) {
+		$('phone').dataset.at = place;
+		for (const e of document.querySelectorAll('.bar, .goods, #buy')) e.inert = place !== 'shop';
+		$('sheet').inert = place !== 'sheet';
+		if (focus) $(focus).focus();
+	}
 	const price = (fen) => `${Math.floor(fen / 100)}.${String(fen % 100).padStart(2, '0')}`;
 
 	async function call(method, path, body) {
@@ -25,30 +31,61 @@
 		if (!li) return;
 		li.classList.add('lit');
 		li.classList.toggle('left', Boolean(left));
+		li.classList.remove('wait');
 		li.querySelector('.saw').textContent = saw;
+		now();
+	}
+
+	// wait says of the delivery that the backend has not taken it yet.
+	function wait({ attempts, status }) {
+		const li = $('step-event_delivered');
+		const what = status && status !== 502 ? words.answered.replace('{status}', status) : words.silent;
+		li.classList.add('wait');
+		li.querySelector('.saw').textContent = words.waits.replace('{n}', attempts).replace('{what}', what);
+		now();
+	}
+
+	// now tells the steps once more at the edge of a small screen, where they are out of sight.
+	function now() {
+		const all = [...document.querySelectorAll('#steps li')];
+		const waits = all.find((li) => li.classList.contains('wait'));
+		const last = waits || all.filter((li) => li.classList.contains('lit')).pop();
+		$('now').hidden = !last;
+		if (!last) return;
+		const dots = $('now').querySelectorAll('i');
+		all.forEach((li, n) => { dots[n].className = li.classList.contains('wait') ? 'wait' : li.classList.contains('lit') ? 'lit' : ''; });
+		$('now').querySelector('b').textContent = `${all.filter((li) => li.classList.contains('lit')).length}/${all.length}`;
+		$('now').querySelector('.what').textContent = waits ? waits.querySelector('.saw').textContent : last.querySelector('.text').firstChild.textContent;
 	}
 
 	function darken() {
 		$('idle').hidden = true;
 		for (const li of document.querySelectorAll('#steps li')) {
-			li.classList.remove('lit', 'left');
+			li.classList.remove('lit', 'left', 'wait');
 			li.querySelector('.saw').textContent = '';
 		}
 	}
 
-	// follow shows what everybody has seen of an order, as it happens.
-	function follow(orderNo) {
-		if (feed) feed.close();
-		feed = new EventSource(`/demo/steps?order_no=${encodeURIComponent(orderNo)}`);
-		feed.onmessage = (message) => {
+	// follow shows what everybody has seen, as it happens, for as long as the page is open.
+	function follow() {
+		new EventSource('/demo/steps').onmessage = (message) => {
 			const seen = JSON.parse(message.data);
-			for (const [step, saw] of Object.entries(seen.steps)) {
+			const order = seen.orders.find((o) => o.order_no === current);
+			for (const [step, saw] of Object.entries(order ? order.steps : {})) {
 				if (step === 'client_confirmed' && charge) continue; // this phone asks for itself
 				light(step, saw);
 			}
+			if (order && order.waiting) wait(order.waiting);
 			showOrders(seen.orders);
 			showLog(seen.log);
+			showOutage(seen);
 		};
+	}
+
+	function showOutage(seen) {
+		$('outage').toggleAttribute('data-on', Boolean(seen.broken));
+		$('break').textContent = seen.broken ? words.mend : words.break;
+		$('broken').textContent = seen.broken ? words.broken.replace('{s}', seen.broken_for) : '';
 	}
 
 	function element(name, text, className) {
@@ -79,7 +116,7 @@
 	}
 
 	function failed(err) {
-		at('shop');
+		at('shop', 'buy');
 		$('said').textContent = `${words.failed}: ${err.message}`;
 	}
 
@@ -90,17 +127,17 @@
 		at('wait');
 		session = '';
 		charge = null;
+		current = '';
 		const { code } = await call('POST', '/demo/login');
 		light('login', `wx.login → ${code.slice(0, 8)}…`);
 		const login = await call('GET', `/pay/openid?code=${encodeURIComponent(code)}`);
 		session = login.session;
 		light('openid', `GET /pay/openid → ${login.openid.slice(0, 10)}…`);
 		const order = await call('POST', '/orders', { product });
-		follow(order.order_no);
+		current = order.order_no;
 		charge = await call('POST', '/pay/charges', { order_no: order.order_no, channel: 'wx_lite' });
 		$('sum').textContent = price(charge.amount);
-		at('sheet');
-		$('confirm').focus();
+		at('sheet', 'confirm');
 	}
 
 	// pay does what pingpp.js does in test mode in place of WeChat's sheet, and then asks the server, which alone knows.
@@ -112,7 +149,7 @@
 			const c = await call('GET', `/pay/charges/${charge.id}?wait=25s&client=success`);
 			if (!c.paid && !c.order_paid) continue;
 			light('client_confirmed', `GET /pay/charges/${c.id} → ${c.status}`);
-			return at('done');
+			return at('done', 'again');
 		}
 	}
 
@@ -125,12 +162,26 @@
 
 	$('buy').onclick = () => buy().catch(failed);
 	$('confirm').onclick = () => pay().catch(failed);
-	$('cancel').onclick = () => {
+	function cancel() {
 		call('GET', `/pay/charges/${charge.id}?client=cancel`).catch(() => {});
-		at('shop');
+		at('shop', 'buy');
 		$('said').textContent = words.canceled;
+	}
+
+	// The sheet's keys: Esc gives up, Tab stays inside.
+	$('sheet').onkeydown = (event) => {
+		if (event.key === 'Escape') cancel();
+		if (event.key !== 'Tab') return;
+		event.preventDefault();
+		$(document.activeElement === $('confirm') ? 'cancel' : 'confirm').focus();
 	};
-	$('again').onclick = () => at('shop');
+	$('cancel').onclick = cancel;
+	$('again').onclick = () => at('shop', 'buy');
+	$('outage').onsubmit = (event) => {
+		event.preventDefault();
+		const kind = $('outage').hasAttribute('data-on') ? '' : new FormData($('outage')).get('kind');
+		call('POST', '/demo/break', { kind }).catch(failed);
+	};
 	$('desktop').onclick = () => desktop().catch(failed);
 
 	const back = new URLSearchParams(location.search).get('order_no'); // from the checkout page
@@ -138,6 +189,7 @@
 		darken();
 		light('login', words.skipped, true);
 		light('openid', '', true);
+		current = back;
 	}
-	follow(back || '');
+	follow();
 })();

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -90,7 +92,7 @@ func TestStepsAreToldAsTheyHappen(t *testing.T) {
 	p, srv := newPage(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+"/demo/steps?order_no=N1", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+"/demo/steps", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,17 +118,84 @@ func TestStepsAreToldAsTheyHappen(t *testing.T) {
 		t.Fatal(lines.Err())
 		return s
 	}
-	if s := next(); len(s.Steps) != 0 || len(s.Log) != 0 {
+	if s := next(); len(s.Orders) != 0 || len(s.Log) != 0 || s.Broken != "" {
 		t.Errorf("%+v", s)
 	}
-	p.Note("order_quote", "N1 costs 1999 fen")
-	if s := next(); s.Steps["order_quote"] != "N1 costs 1999 fen" || len(s.Log) != 1 || s.Log[0].Call != "GET /internal/pay/orders/{order_no}" {
+	n1 := buyTea(t, p)
+	for s := next(); len(s.Orders) != 1 || s.Orders[0].OrderNo != n1; s = next() {
+		t.Errorf("%+v", s)
+	}
+	p.Note("order_quote", n1+" · ¥19.99")
+	if s := next(); s.Orders[0].Steps["order_quote"] != n1+" · ¥19.99" || len(s.Log) != 1 || s.Log[0].Call != "GET /internal/pay/orders/{order_no}" {
 		t.Errorf("%+v", s)
 	}
 	for range 2 * maxLines {
-		p.Note("event_delivered", "charge.succeeded for N2")
+		p.Note("event_delivered", "charge.succeeded for another")
 	}
-	if s := p.look(t.Context(), "N2"); len(s.Log) != maxLines || len(s.Steps) != 0 {
+	if s := p.look(t.Context()); len(s.Log) != maxLines || len(s.Orders[0].Steps) != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// buyTea makes an order at the shop.
+func buyTea(t *testing.T, p *Page) (orderNo string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	p.shop.ServeHTTP(w, httptest.NewRequest("POST", "/orders", strings.NewReader(`{"product":"tea"}`)))
+	var o legacyshop.Order
+	if err := json.Unmarshal(w.Body.Bytes(), &o); err != nil || o.OrderNo == "" {
+		t.Fatal(w.Body)
+	}
+	return o.OrderNo
+}
+
+// The button breaks what the shop is told, and nothing else, until the time is over or somebody mends it.
+func TestBreakTheBackend(t *testing.T) {
+	p, srv := newPage(t)
+	now := time.Now()
+	p.outage.now = func() time.Time { return now }
+	backend := httptest.NewServer(p.Backend(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "success") })))
+	t.Cleanup(backend.Close)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}
+	tell := func(path string) string {
+		resp, err := client.Post(backend.URL+path, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			return "nothing"
+		}
+		defer resp.Body.Close()
+		return fmt.Sprint(resp.StatusCode, resp.Header.Get("Location"))
+	}
+	press := func(kind string, want int) {
+		t.Helper()
+		resp, err := client.Post(srv.URL+"/demo/break", "application/json", strings.NewReader(`{"kind":"`+kind+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%q: %d", kind, resp.StatusCode)
+		}
+	}
+	for kind, want := range map[string]string{"302": "302/login", "500": "500", "nothing": "nothing"} {
+		press(kind, 200)
+		if got := tell(eventsPath); got != want {
+			t.Errorf("%s: the shop answers %s", kind, got)
+		}
+		if got := tell("/internal/pay/orders/1"); got != "200" {
+			t.Errorf("%s: the shop answers %s to a question for a price", kind, got)
+		}
+		if s := p.look(t.Context()); s.Broken != kind || s.BrokenFor != int(outageFor.Seconds()) {
+			t.Errorf("%+v", s)
+		}
+	}
+	press("", 200)
+	if got := tell(eventsPath); got != "200" {
+		t.Errorf("mended, it answers %s", got)
+	}
+	press("500", 200)
+	press("404", 400)
+	now = now.Add(outageFor)
+	if got, s := tell(eventsPath), p.look(t.Context()); got != "200" || s.Broken != "" {
+		t.Errorf("after its time the shop answers %s, %+v", got, s)
 	}
 }

@@ -13,21 +13,30 @@ import (
 	"github.com/caddypay/caddypay/sandbox"
 )
 
-// seen is what has become of one order, and what the shop knows.
+// seen is what has become of the newest orders, and what the shop knows.
 type seen struct {
-	Steps  map[string]string `json:"steps"` // what was seen of each step that has happened
-	Orders []order           `json:"orders"`
-	Log    []line            `json:"log"`
+	Orders    []order `json:"orders"`
+	Log       []line  `json:"log"`
+	Broken    string  `json:"broken"`     // the kind of outage that is on
+	BrokenFor int     `json:"broken_for"` // seconds
 }
 
 type order struct {
-	OrderNo string `json:"order_no"`
-	Product string `json:"product"`
-	Amount  int64  `json:"amount"` // fen
-	Status  string `json:"status"`
+	OrderNo string            `json:"order_no"`
+	Product string            `json:"product"`
+	Amount  int64             `json:"amount"` // fen
+	Status  string            `json:"status"`
+	Steps   map[string]string `json:"steps"`             // what was seen of each step that has happened
+	Waiting *waiting          `json:"waiting,omitempty"` // the shop has not taken the event yet
 }
 
-// steps serves GET /demo/steps?order_no=…, server-sent events: all that is known, whenever it changes.
+// waiting is an event that the shop did not acknowledge.
+type waiting struct {
+	Attempts int `json:"attempts"`
+	Status   int `json:"status"` // of the last answer; 0 or 502 when there was none
+}
+
+// steps serves GET /demo/steps, server-sent events: all that is known, whenever it changes.
 func (p *Page) steps(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -35,7 +44,7 @@ func (p *Page) steps(w http.ResponseWriter, r *http.Request) {
 	defer ticker.Stop()
 	beat := time.Now()
 	for last := []byte(nil); ; {
-		now, err := json.Marshal(p.look(r.Context(), r.URL.Query().Get("order_no")))
+		now, err := json.Marshal(p.look(r.Context()))
 		if err != nil {
 			return
 		}
@@ -57,57 +66,61 @@ func (p *Page) steps(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// look asks everybody what they have seen of an order.
-func (p *Page) look(ctx context.Context, orderNo string) seen {
-	s := seen{Steps: map[string]string{}, Orders: []order{}, Log: []line{}}
-	for _, o := range p.shop.Orders(maxOrders) {
-		s.Orders = append(s.Orders, order{o.OrderNo, o.Product, o.Amount, o.Status})
-	}
+// look asks everybody what they have seen of the newest orders.
+func (p *Page) look(ctx context.Context) seen {
+	s := seen{Orders: []order{}, Log: []line{}}
+	s.Broken, s.BrokenFor = p.outage.broken()
 	p.mu.Lock()
 	s.Log = append(s.Log, p.log...)
 	p.mu.Unlock()
-	if orderNo == "" {
-		return s
-	}
-	for _, l := range s.Log {
-		if l.step == "order_quote" && strings.Contains(l.Text, orderNo) {
-			s.Steps["order_quote"] = l.Text
+	events := p.box.State(50).Events
+	for _, o := range p.shop.Orders(maxOrders) {
+		shown := order{OrderNo: o.OrderNo, Product: o.Product, Amount: o.Amount, Status: o.Status, Steps: map[string]string{}}
+		for _, l := range s.Log {
+			if l.step == "order_quote" && strings.Contains(l.Text, o.OrderNo) {
+				shown.Steps["order_quote"] = l.Text
+			}
 		}
-	}
-	l, err := p.ledger(ctx)
-	if err != nil {
-		return s
-	}
-	attempts, err := l.Attempts(ctx, p.scope, orderNo)
-	if err != nil {
-		return s
-	}
-	for _, c := range attempts {
-		if c.ID != "" {
-			s.Steps["charge_created"] = c.ID + " · " + c.Channel
-		}
-	}
-	state := p.box.State(50)
-	for i := range attempts {
-		if id := attempts[i].ID; id != "" && attempts[i].Paid {
-			s.Steps["client_confirmed"] = "GET /pay/charges/" + id + " → paid"
-		}
-		p.lookAtEvents(ctx, l, &s, state.Events, attempts[i].ID)
+		p.lookAtPayment(ctx, &shown, events)
+		s.Orders = append(s.Orders, shown)
 	}
 	return s
 }
 
-// lookAtEvents finds what came of a charge's payment.
-func (p *Page) lookAtEvents(ctx context.Context, l ledger.Ledger, s *seen, events []sandbox.EventState, chargeID string) {
-	for _, e := range events {
-		if chargeID == "" || e.Charge != chargeID || e.Type != "charge.succeeded" {
+// lookAtPayment finds what came of an order's charges.
+func (p *Page) lookAtPayment(ctx context.Context, o *order, events []sandbox.EventState) {
+	l, err := p.ledger(ctx)
+	if err != nil {
+		return
+	}
+	attempts, err := l.Attempts(ctx, p.scope, o.OrderNo)
+	if err != nil {
+		return
+	}
+	for i := range attempts {
+		c := &attempts[i]
+		if c.ID == "" {
 			continue
 		}
-		s.Steps["user_paid"] = chargeID
+		o.Steps["charge_created"] = c.ID + " · " + c.Channel
+		if c.Paid {
+			o.Steps["client_confirmed"] = "GET /pay/charges/" + c.ID + " → paid"
+		}
+		p.lookAtEvents(ctx, l, o, events, c.ID)
+	}
+}
+
+// lookAtEvents finds what came of a charge's payment.
+func (p *Page) lookAtEvents(ctx context.Context, l ledger.Ledger, o *order, events []sandbox.EventState, chargeID string) {
+	for _, e := range events {
+		if e.Charge != chargeID || e.Type != "charge.succeeded" {
+			continue
+		}
+		o.Steps["user_paid"] = chargeID
 		for _, d := range e.Deliveries {
 			for _, a := range d.Attempts {
 				if a.Status == http.StatusOK {
-					s.Steps["webhook_verified"] = fmt.Sprintf("%s · RSA-SHA256 → %d", e.ID, a.Status)
+					o.Steps["webhook_verified"] = fmt.Sprintf("%s · RSA-SHA256 → %d", e.ID, a.Status)
 				}
 			}
 		}
@@ -115,9 +128,13 @@ func (p *Page) lookAtEvents(ctx context.Context, l ledger.Ledger, s *seen, event
 		if err != nil {
 			return
 		}
-		s.Steps["event_stored"] = fmt.Sprintf("%s · %d bytes · fsync", stored.Type, len(e.Body))
+		o.Steps["event_stored"] = fmt.Sprintf("%s · %d bytes · fsync", stored.Type, len(e.Body))
 		if stored.State == ledger.Delivered {
-			s.Steps["event_delivered"] = fmt.Sprintf("POST /internal/pay/events → success · X-Pay-Attempt: %d", stored.Attempts)
+			o.Steps["event_delivered"] = fmt.Sprintf("POST %s → success · X-Pay-Attempt: %d", eventsPath, stored.Attempts)
+			continue
+		}
+		if tries, err := l.Deliveries(ctx, p.scope, e.ID); err == nil && len(tries) > 0 {
+			o.Waiting = &waiting{len(tries), tries[len(tries)-1].Status}
 		}
 	}
 }

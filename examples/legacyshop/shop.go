@@ -178,7 +178,7 @@ func (s *Shop) quote(w http.ResponseWriter, r *http.Request) {
 	if o.Status == "paid" {
 		status = "paid"
 	}
-	s.onStep("order_quote", fmt.Sprintf("%s costs %d fen", o.OrderNo, o.Amount))
+	s.onStep("order_quote", fmt.Sprintf("%s · ¥%d.%02d", o.OrderNo, o.Amount/100, o.Amount%100))
 	reply(w, http.StatusOK, map[string]any{
 		"order_no": o.OrderNo, "amount": o.Amount, "currency": "cny", "subject": o.Product, "body": o.Product,
 		"openid": o.openid, "status": status,

@@ -3,7 +3,7 @@
 (() => {
 	'use strict';
 	const page = document.getElementById('checkout');
-	const { prefix, order, back, auto, mock, notify } = page.dataset;
+	const { prefix, order, back, auto, mock, notify, channelCodes, finalCodes } = page.dataset;
 	const $ = (id) => document.getElementById(id);
 	const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -12,6 +12,7 @@
 	let turn = 0; // counts what the payer asks for, so that a late answer changes nothing
 	let skew = 0; // how far the server's clock is ahead, in seconds
 	const watched = new Set();
+	const has = (words, word) => words.split(' ').includes(word);
 
 	function show(state, way) {
 		page.dataset.state = state;
@@ -23,15 +24,19 @@
 		if (finished) return;
 		if (problem.code === 'order_already_paid') return finish('already');
 		if (problem.code === 'order_not_found') return show('notfound');
+		// A channel that refused is not tried again; the others stay open, and where one is left it takes the button's place.
+		const choices = [...document.querySelectorAll('[data-channel]')];
+		const tried = choices.find((b) => b.getAttribute('aria-pressed') === 'true');
+		const ours = has(channelCodes, problem.code);
+		if (tried && ours) {
+			tried.disabled = true;
+			tried.setAttribute('aria-pressed', 'false');
+		}
+		page.toggleAttribute('data-others', (ours || has('provider_unavailable provider_timeout', problem.code)) && choices.some((b) => b !== tried && !b.disabled));
 		$('detail').textContent = problem.detail || page.dataset.offline;
 		$('code').textContent = problem.code || '';
-		final();
+		$('retry').hidden = has(finalCodes, problem.code);
 		show('refused');
-	}
-
-	// final takes the button to try again away where another try would end in the same way.
-	function final() {
-		$('retry').hidden = ['order_closed', 'nothing_to_pay', 'order_invalid', 'channel_unsupported'].includes($('code').textContent);
 	}
 
 	function finish(state) {
@@ -247,8 +252,7 @@
 
 	for (const button of document.querySelectorAll('[data-channel]')) button.onclick = () => pay(button);
 	$('renew').onclick = () => pay(document.querySelector('[data-channel][aria-pressed="true"]') || document.querySelector('[data-channel]'));
-	$('retry').onclick = () => location.assign(`${prefix}/checkout?order_no=${encodeURIComponent(order)}`); // with another login, where one is needed
-	final();
+	page.dataset.script = '';
 	setInterval(tick, 500);
 	start();
 })();

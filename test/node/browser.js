@@ -49,7 +49,36 @@ async function shot(page, name) {
   await page.screenshot({ path: path.join(SHOTS, `${name}.png`), fullPage: true });
 }
 
-// run gives a script its browser. device opens a page: {width, agent, locale, dark, quiet}. A page that breaks its own policy or
+// contrast returns the texts in sight that have less contrast than WCAG 2 asks for (AA): 4.5, and 3 for large ones.
+function contrast(page) {
+  return page.evaluate(() => {
+    const numbers = (colour) => colour.match(/[0-9.]+/g).map(Number);
+    const over = (top, ground) => { const a = top[3] === undefined ? 1 : top[3]; return [0, 1, 2].map((i) => top[i] * a + ground[i] * (1 - a)); };
+    const light = (colour) => {
+      const [r, g, b] = colour.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (e) => {
+      const own = e ? numbers(getComputedStyle(e).backgroundColor) : [255, 255, 255];
+      return own[3] === 0 ? ground(e.parentElement) : own[3] === undefined ? own : over(own, ground(e.parentElement));
+    };
+    const bad = [];
+    for (const e of document.querySelectorAll('body *')) {
+      const text = [...e.childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent.trim()).join('');
+      const style = getComputedStyle(e);
+      if (!text || !e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || e.closest(':disabled, [aria-hidden="true"], noscript')) continue;
+      const back = ground(e);
+      const [a, b] = [light(over(numbers(style.color), back)), light(back)];
+      const got = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      const size = parseFloat(style.fontSize);
+      const need = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
+      if (got < need) bad.push(`${text.slice(0, 30)}: ${got.toFixed(2)}`);
+    }
+    return bad;
+  });
+}
+
+// run gives a script its browser. device opens a page: {width, agent, locale, dark, quiet, script}. A page that breaks its own policy or
 // throws fails the script, unless it is quiet.
 async function run(script) {
   const browser = await chromium.launch({
@@ -57,9 +86,9 @@ async function run(script) {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   const complaints = [];
-  async function device({ width = 1280, agent, locale = 'en-US', dark = false, quiet = false } = {}) {
+  async function device({ width = 1280, agent, locale = 'en-US', dark = false, quiet = false, script = true } = {}) {
     const context = await browser.newContext({
-      ignoreHTTPSErrors: true, locale, colorScheme: dark ? 'dark' : 'light', userAgent: agents[agent],
+      ignoreHTTPSErrors: true, javaScriptEnabled: script, locale, colorScheme: dark ? 'dark' : 'light', userAgent: agents[agent],
       viewport: { width, height: width < 500 ? 844 : 800 }, deviceScaleFactor: width < 500 ? 2 : 1,
     });
     context.setDefaultTimeout(30000);
@@ -80,4 +109,4 @@ async function run(script) {
   process.exit(failed.length ? 1 : 0);
 }
 
-module.exports = { run, check, want, decode, shot };
+module.exports = { run, check, want, decode, shot, contrast };

@@ -5,7 +5,7 @@
 
 const library = require('pingpp-js/src/utils');
 const gateways = { alipay_wap: require('pingpp-js/src/channels/alipay_wap') };
-const { run, check, want, decode, shot } = require('./browser');
+const { run, check, want, decode, shot, contrast } = require('./browser');
 
 const { SITE, SANDBOX } = process.env;
 const address = (order) => `${SITE}/pay/checkout?order_no=${order}`;
@@ -242,9 +242,47 @@ run(async (device) => {
     await desk.goto(address('N20008'));
     await state(desk, 'refused');
     want(await desk.textContent('#code'), 'charge_rejected', 'the code');
+    want(await desk.isVisible('#retry'), false, 'whether the channel that refused is tried again');
+    want(await desk.isDisabled('[data-channel="wx_pub_qr"]'), true, 'whether that channel is closed');
     await shot(desk, 'checkout-refused-1280');
-    await desk.click('#retry');
+    want((await contrast(desk)).join('\n'), '', 'what cannot be read');
+    await desk.click('[data-channel="alipay_qr"]'); // the others are open
     await state(desk, 'waiting');
+    want(await read(desk), /channel=alipay_qr$/, 'the code');
+  });
+
+  await check('a failure that may pass leaves all channels open, and the button to try again', async () => {
+    const phone = await device({ width: 390, locale: 'zh-CN' });
+    await phone.route('**/pay/charges', (route) => route.fulfill({ status: 503, json: { code: 'provider_unavailable', detail: '支付服务暂时不可用，请稍后重试。' } }));
+    await phone.goto(address('N20031'));
+    await state(phone, 'refused');
+    want(await phone.isVisible('#retry'), true, 'whether there is a button to try again');
+    want(await phone.locator('[data-channel]:visible:enabled').count(), 2, 'the open channels');
+    await shot(phone, 'checkout-unavailable-390');
+    await phone.unroute('**/pay/charges');
+    await phone.click('#retry');
+    await state(phone, 'waiting');
+    want((await contrast(phone)).join('\n'), '', 'what cannot be read');
+  });
+
+  await check('without JavaScript nothing turns, and the page says why', async () => {
+    const page = await device({ width: 390, locale: 'zh-CN', script: false });
+    await page.goto(address('N20032'));
+    want(await page.isVisible('.on-loading .spinner'), false, 'whether a spinner turns');
+    want(await page.isVisible('.noscript'), true, 'whether it says why');
+    want(await page.textContent('#amount'), '1,234.56', 'the amount');
+    await shot(page, 'checkout-noscript-390');
+    await page.goto(address('DOWN0002'));
+    await page.click('#retry'); // a link
+    want(await page.textContent('#code'), 'backend_unavailable', 'the code');
+  });
+
+  await check('the page has the name and the colour of the shop', async () => {
+    const page = await device();
+    await page.goto(address('N20033'));
+    await state(page, 'waiting');
+    want(await page.textContent('header .shop'), 'Tea house', 'the name');
+    want(await page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()), '#0a7d4b', 'the colour');
   });
 
   await check('the policy lets nothing else run', async () => {

@@ -2,7 +2,7 @@
 
 // Clicks through the demo's page. Environment: SITE, its address.
 
-const { run, check, want, decode, shot } = require('./browser');
+const { run, check, want, decode, shot, contrast } = require('./browser');
 
 const { SITE } = process.env;
 const steps = ['login', 'openid', 'order_quote', 'charge_created', 'user_paid', 'webhook_verified', 'event_stored', 'event_delivered', 'client_confirmed'];
@@ -16,6 +16,8 @@ run(async (device) => {
     const name = `${width}${dark ? '-dark' : ''}`;
     await check(`the phone buys at ${name}`, async () => {
       const page = await device({ width, locale, dark });
+      const aborted = [];
+      page.on('requestfailed', (request) => aborted.push(request.url()));
       await page.goto(SITE);
       await page.waitForSelector('#orders .pill');
       await shot(page, `demo-${name}`);
@@ -25,6 +27,13 @@ run(async (device) => {
       want(await page.textContent('#sum'), '45.00', 'the sum');
       await page.waitForSelector('#step-charge_created.lit');
       want(await page.locator('#step-user_paid.lit').count(), 0, 'the number of payments before one is made');
+      want(await page.evaluate(() => document.activeElement.id), 'confirm', 'where the focus is');
+      want(await page.isVisible('#now'), width < 500, 'whether the steps are told at the edge of the screen');
+      if (width < 500) {
+        want(await page.textContent('#now'), /4\/9/, 'what it says');
+        const [now, confirm, height] = [await page.locator('#now').boundingBox(), await page.locator('#confirm').boundingBox(), page.viewportSize().height];
+        want(now.y + now.height <= height && confirm.y + confirm.height <= now.y, true, `whether the button (${JSON.stringify(confirm)}) and the steps (${JSON.stringify(now)}) are both in sight`);
+      }
       await page.waitForTimeout(300); // the sheet slides in; only the picture waits for it
       await shot(page, `demo-sheet-${name}`);
       await page.click('#confirm');
@@ -33,6 +42,10 @@ run(async (device) => {
       want(await page.textContent('#step-event_delivered .saw'), /\/internal\/pay\/events → success/, 'what was seen of the delivery');
       await page.waitForSelector('#orders tr:first-child .pill.paid');
       await shot(page, `demo-paid-${name}`);
+      want((await contrast(page)).join('\n'), '', 'what cannot be read');
+      want(await page.textContent('#log'), /¥45\.00/, 'what the shop was asked');
+      want((await page.textContent('body')).includes(' fen'), false, 'whether an amount is in fen');
+      want(aborted.join(' '), '', 'the aborted requests');
       want(await page.evaluate(() => document.documentElement.scrollWidth), width, 'the width of the page');
     });
   }
@@ -49,6 +62,57 @@ run(async (device) => {
     await page.click('#confirm');
     await page.click('#again');
     await page.waitForSelector('#phone[data-at="shop"]');
+  });
+
+  await check('the pay sheet can be used by keys', async () => {
+    const page = await device();
+    await page.goto(SITE);
+    const focus = () => page.evaluate(() => document.activeElement.id);
+    await page.focus('#buy');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#phone[data-at="sheet"]');
+    want(await focus(), 'confirm', 'where the focus is');
+    for (const [key, id] of [['Tab', 'cancel'], ['Tab', 'confirm'], ['Shift+Tab', 'cancel']]) {
+      await page.keyboard.press(key);
+      want(await focus(), id, `where the focus is after ${key}`);
+    }
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('#phone[data-at="shop"]');
+    want(await focus(), 'buy', 'where the focus is after Esc');
+    want(await page.textContent('#said'), /nothing was paid/, 'what the phone says');
+    want(await page.evaluate(() => document.getElementById('sheet').inert), true, 'whether the sheet is out of reach');
+  });
+
+  for (const [width, locale, kind, says] of [[1280, 'en-US', '302', /Attempt \d+: it answered 302/], [390, 'zh-CN', 'nothing', /次投递：后端没有响应/], [1280, 'en-US', '500', /it answered 500/]]) {
+    await check(`a backend that answers ${kind} hears of the payment later`, async () => {
+      const page = await device({ width, locale });
+      await page.goto(SITE);
+      await page.check(`[name="kind"][value="${kind}"]`);
+      await page.click('#break');
+      await page.waitForSelector('#outage[data-on]');
+      await page.click('#buy');
+      await page.click('#confirm');
+      await page.waitForSelector('#phone[data-at="done"]'); // the payment is on record, whatever the backend does
+      await page.waitForSelector('#step-event_delivered.wait');
+      want(await page.textContent('#step-event_delivered .saw'), says, 'what is said of the delivery');
+      want(await page.locator('#step-event_delivered.lit').count(), 0, 'whether it is delivered');
+      want(await page.locator('#orders tr:first-child .pill.unpaid').count(), 1, 'whether the shop has the order as unpaid');
+      await shot(page, `demo-broken-${kind}-${width}`);
+      want((await contrast(page)).join('\n'), '', 'what cannot be read');
+      await page.click('#break'); // mends
+      await page.waitForSelector('#step-event_delivered.lit:not(.wait)', { timeout: 60000 });
+      want(await page.textContent('#step-event_delivered .saw'), /success · X-Pay-Attempt: /, 'what was seen of the delivery');
+      await page.waitForSelector('#orders tr:first-child .pill.paid');
+      await shot(page, `demo-mended-${kind}-${width}`);
+      await page.context().close();
+    });
+  }
+
+  await check('without JavaScript the page says so', async () => {
+    const page = await device({ width: 390, locale: 'zh-CN', script: false });
+    await page.goto(SITE);
+    want(await page.isVisible('.noscript'), true, 'whether it says so');
+    await shot(page, 'demo-noscript-390');
   });
 
   await check('a desktop pays on the checkout page and comes back', async () => {
