@@ -61,6 +61,7 @@ type registration struct {
 	enclosing   any    // what the block stands in: equal for blocks that see the same requests
 	prefix      string
 	scope       ledger.Scope
+	wxPub       bool         // its users can log in on a page
 	destination *destination // nil: the block delivers nothing
 	reconciler  *relay.Reconciler
 }
@@ -180,6 +181,7 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	a.warnOfNoEvents()
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	for _, r := range relays {

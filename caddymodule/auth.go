@@ -45,8 +45,11 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 		}
 	}
 	name, _, _ := siteOf(ctx)
-	a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }")
-	return err
+	if a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }"); err != nil {
+		return err
+	}
+	a.warnOfNoLogin(ctx, name)
+	return nil
 }
 
 // Authenticate answers by itself when there is no WeChat user.

@@ -154,6 +154,11 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 // It takes no matcher: the whole site must pass through it.
 func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's name
+	if order, ok := h.Option("order").([]string); ok {
+		if before := answeredBefore(order); before != "" {
+			return nil, h.Errf("the global option order puts %s before pay, which has to see every request first; delete that line: pay has its place by itself", before)
+		}
+	}
 	pay := &Handler{}
 	switch args := h.RemainingArgs(); {
 	case len(args) > 1:
@@ -220,6 +225,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if pay.Pingpp == nil {
 		return nil, h.Err("pay needs a pingpp block; write: pingpp { app …  key …  webhook_key … }, each on its own line")
 	}
+	pay.KeyFiles = keyFiles(pay)
 	return []httpcaddyfile.ConfigValue{{
 		Class: "route",
 		Value: caddyhttp.Route{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(pay, "handler", "pay", nil)}},

@@ -43,7 +43,17 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 	}
 	return options{
 		"secret": func(d *caddyfile.Dispenser) error { return several(d, &c.Secrets, "{env.PAY_EVENTS_SECRET}") },
-		"types":  func(d *caddyfile.Dispenser) error { return several(d, &c.Types, "charge.succeeded") },
+		"types": func(d *caddyfile.Dispenser) error {
+			if err := several(d, &c.Types, "charge.succeeded"); err != nil {
+				return err
+			}
+			for _, t := range c.Types {
+				if err := checkEventType(t); err != nil && !strings.Contains(t, "{") {
+					return d.Errf("types: %v", err)
+				}
+			}
+			return nil
+		},
 		"expect": func(d *caddyfile.Dispenser) error {
 			var err error
 			if c.Expect, err = parseExpect(d); err != nil {
@@ -86,6 +96,9 @@ func parseExpect(d *caddyfile.Dispenser) (*ExpectConfig, error) {
 	case len(args) == 2 && args[0] == "body" && !blank:
 		return &ExpectConfig{Body: args[1]}, nil
 	case len(args) > 2 && args[0] == "json" && !blank:
+		if err := checkJSONPath(args[1]); err != nil {
+			return nil, d.Errf("expect json: %v", err)
+		}
 		return &ExpectConfig{JSON: &ExpectJSONConfig{Path: args[1], Values: args[2:]}}, nil
 	case len(args) > 0 && args[0] == "json":
 		return nil, d.Err("expect json takes a path into the answer and the values that acknowledge an event; write: expect json code 0 200")

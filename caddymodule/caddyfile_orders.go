@@ -69,6 +69,9 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 			if strings.TrimSpace(*to) == "" {
 				return d.Errf("%s takes the path to a value in the backend's JSON, not nothing; write: %s data.%s", name, name, name)
 			}
+			if err := checkJSONPath(*to); err != nil {
+				return d.Errf("%s: %v", name, err)
+			}
 			return nil
 		}
 	}
@@ -81,6 +84,9 @@ func parseOrderStatus(d *caddyfile.Dispenser, c *OrderStatusConfig) error {
 		return d.Errf("status takes one path, not %d; write: status data.state { payable 0 }, each option on its own line", len(args))
 	}
 	c.Path = args[0]
+	if err := checkJSONPath(c.Path); err != nil {
+		return d.Errf("status: %v", err)
+	}
 	err := options{
 		"payable": func(d *caddyfile.Dispenser) error { return several(d, &c.Payable, "0 1") },
 		"paid":    func(d *caddyfile.Dispenser) error { return several(d, &c.Paid, "2") },

@@ -46,6 +46,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
+	h.warnOfPlainHTTP(ctx, r)
+
 	h.site = &handlers.Site{
 		Prefix:   h.Prefix,
 		Ledger:   h.app.store.open,
@@ -109,8 +111,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
-	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,
-		reconciler: h.site.Reconciler}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
+		destination: dest, reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
@@ -149,6 +151,9 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		pub, err := pingpp.ParsePublicKey(text)
 		if err != nil {
 			return r.errorf("pingpp webhook_key", "%w", err)
+		}
+		if signing != nil && pub.Equal(signing.Public()) {
+			return r.errorf("pingpp webhook_key", "is the public half of your own signing_key, with which no webhook of Ping++ verifies; copy Ping++'s public key from its dashboard")
 		}
 		webhookKeys = append(webhookKeys, pub)
 	}
@@ -287,6 +292,11 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range types {
+		if err := checkEventType(t); err != nil {
+			return nil, r.errorf("events types", "%w", err)
+		}
+	}
 	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
 		Upstream: upstreamJSON, backend: h.upstream}
 	if c.Timeout < 0 {
@@ -384,6 +394,9 @@ func expectOf(r *resolver, c *ExpectConfig) (e relay.Expect, err error) {
 		return relay.Expect{Body: c.Body}, nil
 	case blank(c.JSON.Path), len(c.JSON.Values) == 0, slices.ContainsFunc(c.JSON.Values, blank):
 		return e, r.errorf("events expect", "json takes a path and the values that acknowledge an event; write expect json code 0 200")
+	}
+	if err := checkJSONPath(c.JSON.Path); err != nil {
+		return e, r.errorf("events expect", "json: %w", err)
 	}
 	return relay.Expect{Path: c.JSON.Path, Values: c.JSON.Values}, nil
 }

@@ -85,6 +85,9 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		"amount": c.Amount, "order_no": c.OrderNo, "currency": c.Currency, "subject": c.Subject, "body": c.Body,
 		"time_expire": c.TimeExpire, "openid": c.OpenID, "metadata": c.Metadata, "extra": c.Extra,
 	} {
+		if err := checkJSONPath(path); err != nil {
+			return r.errorf("orders "+name, "%w", err)
+		}
 		if path != "" {
 			to.Paths[name] = path
 		}
@@ -98,6 +101,9 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 	}
 	if s := c.Status; s != nil {
 		if err := s.check(); err != nil {
+			return r.errorf("orders status", "%w", err)
+		}
+		if err := checkJSONPath(s.Path); err != nil {
 			return r.errorf("orders status", "%w", err)
 		}
 		to.Paths["status"] = cmp.Or(s.Path, "status")

@@ -53,6 +53,7 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BARE_KEY", strings.Join(strings.Split(strings.TrimSpace(private), "\n")[1:26], ""))
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
+	t.Setenv("TEST_OWN_KEY", publicPEM(merchantKey()))
 	t.Setenv("TEST_BLANK", "  \n")
 	t.Setenv("TEST_CHANNEL", "wx_lite")
 	t.Setenv("TEST_TYPE", "charge.succeeded")
@@ -102,6 +103,8 @@ func TestProvisionErrors(t *testing.T) {
 		{"public key as signing key", "MERCHANT", "PINGPP", "pingpp signing_key", "this is a public key: give the private key"},
 		{"private key as webhook key", "PINGPP", "MERCHANT", "pingpp webhook_key", "this is a private key: give the public key of Ping++"},
 		{"private key text as webhook key", "PINGPP", "{env.TEST_PRIVATE_KEY}", "pingpp webhook_key", "this is a private key"},
+		{"own key as webhook key", "webhook_key PINGPP", "webhook_key {env.TEST_OWN_KEY}", "pingpp webhook_key", "is the public half of your own signing_key"},
+		{"unknown type", "timeout 15s", "types {env.TEST_CHANNEL}", "events types", `Ping++ has no event "wx_lite"; leave types out for all`},
 		{"EC key", "MERCHANT", "EC_KEY", "pingpp signing_key", "this is an EC key"},
 
 		{"publishable key", "sk_test_Mark0123456789", "pk_test_Mark0123456789", "pingpp", "publishable key (pk_…): give the secret key"},
@@ -196,6 +199,9 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"a mini program's page", `"wx_lite":{"app_id"`, `"wx_lite":{"authorize":"https://open.weixin.qq.com","app_id"`, "wechat wx_lite authorize: is an option of wechat wx_pub alone"},
 		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
 		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
+		{"JSONPath in orders", `"orders":{`, `"orders":{"amount":"$.data.fee",`, `orders amount: "$.data.fee" is JSONPath, and paths here have no $ and no brackets; write data.fee`},
+		{"JSONPath in status", `"orders":{`, `"orders":{"status":{"path":"$['state']"},`, `no brackets; write state`},
+		{"JSONPath in expect", `"events":{`, `"events":{"expect":{"json":{"path":"$.code","values":["0"]}},`, "events expect: json: \"$.code\" is JSONPath"},
 		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0; it is in fen"},
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
