@@ -38,6 +38,7 @@ func (*WeChatAuth) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the pay block.
 func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	a.alone = true
 	for _, m := range ctx.Modules() {
 		if auth, ok := m.(*caddyauth.Authentication); ok && len(auth.ProvidersRaw) > 1 {

@@ -44,7 +44,7 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 	return options{
 		"secret": func(d *caddyfile.Dispenser) error { return several(d, &c.Secrets, "{env.PAY_EVENTS_SECRET}") },
 		"types": func(d *caddyfile.Dispenser) error {
-			if err := several(d, &c.Types, "charge.succeeded"); err != nil {
+			if err := names(d, &c.Types, "charge.succeeded"); err != nil {
 				return err
 			}
 			for _, t := range c.Types {
@@ -73,7 +73,7 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 		"timeout": func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
 		"retry": func(d *caddyfile.Dispenser) error {
 			var gaps []string
-			if err := several(d, &gaps, "5s 30s 2m 10m 1h"); err != nil {
+			if err := names(d, &gaps, "5s 30s 2m 10m 1h"); err != nil {
 				return err
 			}
 			for _, text := range gaps {
@@ -109,6 +109,9 @@ func parseExpect(d *caddyfile.Dispenser) (*ExpectConfig, error) {
 func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string, allowed ...string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
+	if len(args) == 2 && slices.Contains(allowed, strings.ToUpper(args[0])) && !slices.Contains(allowed, args[0]) {
+		return d.Errf("%s takes its method in capitals; write: %s %s %s", name, name, strings.ToUpper(args[0]), args[1])
+	}
 	if len(args) != 2 || !slices.Contains(allowed, args[0]) {
 		return d.Errf("%s takes a method (%s) and a path; write: %s %s", name, strings.Join(allowed, ", "), name, example)
 	}

@@ -36,6 +36,9 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 	if err := methodAndPath(d, &c.Method, &c.Path, "GET /internal/pay/orders/{order_no}", "GET", "POST"); err != nil {
 		return err
 	}
+	if err := checkOrderPlaceholder(c.Path); err != nil {
+		return d.Errf("orders: %v", err)
+	}
 	o := options{
 		"unit": func(d *caddyfile.Dispenser) error {
 			if err := one(d, &c.Unit, "yuan"); err != nil {
@@ -123,6 +126,9 @@ func parseOrderDefault(d *caddyfile.Dispenser, c *OrderDefaultConfig) error {
 	}
 	if *to[args[0]] != "" {
 		return d.Errf("default %s stands twice", args[0])
+	}
+	if err := checkOrderPlaceholder(args[1]); err != nil {
+		return d.Errf("default %s: %v", args[0], err)
 	}
 	*to[args[0]] = args[1]
 	return noBlock(d, "default")

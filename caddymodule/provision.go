@@ -29,7 +29,8 @@ const (
 )
 
 // Provision resolves the configuration. It opens no ledger and no connection.
-func (h *Handler) Provision(ctx caddy.Context) error {
+func (h *Handler) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	h.logger = ctx.Logger()
 	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
@@ -140,7 +141,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	if len(c.WebhookKeys) == 0 {
-		return r.errorf("pingpp webhook_key", "is missing; it is Ping++'s public key, from the dashboard, that webhooks are verified with")
+		return r.errorf("pingpp webhook_key", "is missing; %s", toWrite("pingpp webhook_key"))
 	}
 	var webhookKeys []*rsa.PublicKey
 	for _, configured := range c.WebhookKeys {
@@ -243,6 +244,9 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	path, err := r.path("orders", h.Orders.Path)
 	if err != nil {
 		return err
+	}
+	if err := checkOrderPlaceholder(path); err != nil {
+		return r.errorf("orders", "%w", err)
 	}
 	if strings.Count(path, "{order_no}") != 1 {
 		return r.errorf("orders", "the path %q must hold {order_no} once, like /internal/pay/orders/{order_no}", path)

@@ -22,6 +22,9 @@ func (h *Handler) provisionURLs(r *resolver) error {
 		if configured == "" {
 			continue
 		}
+		if err := checkOrderPlaceholder(configured); err != nil {
+			return r.errorf(option, "%w", err)
+		}
 		url, err := r.value(option, configured)
 		if err != nil {
 			return err
@@ -116,7 +119,10 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 			if *at.from == "" {
 				continue
 			}
-			var err error
+			err := checkOrderPlaceholder(*at.from)
+			if err != nil {
+				return r.errorf("orders default "+option, "%w", err)
+			}
 			if *at.to, err = r.value("orders default "+option, *at.from); err != nil {
 				return err
 			}

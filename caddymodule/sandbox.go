@@ -69,7 +69,8 @@ func (*Sandbox) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision makes the sandbox.
-func (s *Sandbox) Provision(ctx caddy.Context) error {
+func (s *Sandbox) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	name, _, _ := siteOf(ctx)
 	log := ctx.Logger()
 	box, err := s.build(newResolver(name), log)
