@@ -62,6 +62,8 @@ type registration struct {
 	prefix      string
 	scope       ledger.Scope
 	wxPub       bool         // its users can log in on a page
+	webhooks    string       // the URL to enter at Ping++
+	channels    []string     // that are offered
 	destination *destination // nil: the block delivers nothing
 	reconciler  *relay.Reconciler
 }
@@ -204,6 +206,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.warnOfNoEvents()
+	a.introduce()
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	for _, r := range relays {

@@ -113,7 +113,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
-		destination: dest, reconciler: h.site.Reconciler}
+		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
