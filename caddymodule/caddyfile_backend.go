@@ -19,7 +19,7 @@ func parseUpstream(h httpcaddyfile.Helper, d *caddyfile.Dispenser) (json.RawMess
 		return nil, err
 	}
 	if len(proxy.Upstreams) == 0 && proxy.DynamicUpstreamsRaw == nil {
-		return nil, d.Err("upstream names no backend; write: upstream legacy:8080")
+		return nil, d.Err("upstream names no backend; write: upstream legacy:8080" + unsetVariable)
 	}
 	if err := proxy.FinalizeUnmarshalCaddyfile(h); err != nil {
 		return nil, err
@@ -111,6 +111,9 @@ func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string,
 	args := d.RemainingArgs()
 	if len(args) == 2 && slices.Contains(allowed, strings.ToUpper(args[0])) && !slices.Contains(allowed, args[0]) {
 		return d.Errf("%s takes its method in capitals; write: %s %s %s", name, name, strings.ToUpper(args[0]), args[1])
+	}
+	if len(args) == 1 && slices.Contains(allowed, args[0]) {
+		return d.Errf("%s takes a path behind its method, and there is none; write: %s %s%s", name, name, example, unsetVariable)
 	}
 	if len(args) != 2 || !slices.Contains(allowed, args[0]) {
 		return d.Errf("%s takes a method (%s) and a path; write: %s %s", name, strings.Join(allowed, ", "), name, example)

@@ -52,9 +52,9 @@ func checkEventType(t string) error {
 		return nil
 	}
 	if near := nearest(t, known); near != "" {
-		return fmt.Errorf("Ping++ has no event %.60q; write %s", t, near)
+		return fmt.Errorf("there is no event %.60q at Ping++; write %s", t, near)
 	}
-	return fmt.Errorf("Ping++ has no event %.60q; leave types out for all, or write some of %s", t, strings.Join(known, ", "))
+	return fmt.Errorf("there is no event %.60q at Ping++; leave types out for all, or write some of %s", t, strings.Join(known, ", "))
 }
 
 var inBrackets = regexp.MustCompile(`\[['"]?([^'"\]]*)['"]?\]`)

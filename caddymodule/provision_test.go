@@ -102,7 +102,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"private key as webhook key", "PINGPP", "MERCHANT", "pingpp webhook_key", "this is a private key: give the public key of Ping++"},
 		{"private key text as webhook key", "PINGPP", "{env.TEST_PRIVATE_KEY}", "pingpp webhook_key", "this is a private key"},
 		{"own key as webhook key", "webhook_key PINGPP", "webhook_key {env.TEST_OWN_KEY}", "pingpp webhook_key", "is the public half of your own signing_key"},
-		{"unknown type", "timeout 15s", "types {env.TEST_CHANNEL}", "events types", `Ping++ has no event "wx_lite"; leave types out for all`},
+		{"unknown type", "timeout 15s", "types {env.TEST_CHANNEL}", "events types", `there is no event "wx_lite" at Ping++; leave types out for all`},
 		{"EC key", "MERCHANT", "EC_KEY", "pingpp signing_key", "this is an EC key"},
 
 		{"publishable key", "sk_test_Mark0123456789", "pk_test_Mark0123456789", "pingpp", "publishable key (pk_…): give the secret key"},
