@@ -53,7 +53,7 @@ fuzz:
 bench:
 	$(GO) run ./test/bench
 
-# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, PHP for the scripts
+# What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, PHP and php-fpm for the scripts
 # of docs/backend.md, Chromium for the pages, spin for the model, strace and openssl.
 deps:
 	@sh scripts/deps.sh

@@ -11,8 +11,14 @@ import (
 
 var namedTest = regexp.MustCompile(`Test[A-Z]\w+(/\w+)?|…/\w+`)
 
-// The guarantees name their proofs: the same ones in both languages, and each is there.
+// The guarantees and the page about security name their proofs: the same ones in both languages, and each is there.
 func TestGuaranteesNameTheirProofs(t *testing.T) {
+	for _, page := range []string{"docs/guarantees", "docs/security"} {
+		namesItsProofs(t, page)
+	}
+}
+
+func namesItsProofs(t *testing.T, page string) {
 	names := func(file string) []string {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -20,9 +26,9 @@ func TestGuaranteesNameTheirProofs(t *testing.T) {
 		}
 		return namedTest.FindAllString(string(raw), -1)
 	}
-	english, chinese := names("docs/guarantees.md"), names("docs/guarantees.zh-CN.md")
+	english, chinese := names(page+".md"), names(page+".zh-CN.md")
 	if !slices.Equal(english, chinese) {
-		t.Errorf("docs/guarantees.md names %q, docs/guarantees.zh-CN.md %q", english, chinese)
+		t.Errorf("%[1]s.md names %[2]q, %[1]s.zh-CN.md %[3]q", page, english, chinese)
 	}
 	var tests strings.Builder
 	for _, pattern := range []string{"*/*_test.go", "*/*/*_test.go"} {
@@ -41,10 +47,32 @@ func TestGuaranteesNameTheirProofs(t *testing.T) {
 	for _, name := range english {
 		test, part, _ := strings.Cut(name, "/")
 		if test != "…" && !strings.Contains(tests.String(), "func "+test+"(") {
-			t.Errorf("docs/guarantees.md names %s, and there is no such test", test)
+			t.Errorf("%s.md names %s, and there is no such test", page, test)
 		}
 		if part != "" && !strings.Contains(tests.String(), `{"`+strings.ReplaceAll(part, "_", " ")+`", `) {
-			t.Errorf("docs/guarantees.md names %s, and TestInTheWild has no such part", name)
+			t.Errorf("%s.md names %s, and no table of tests has such a part", page, name)
+		}
+	}
+}
+
+// Each row of the page about security names its test, so that none is a mere claim.
+func TestSecurityRowsNameTheirTests(t *testing.T) {
+	for _, page := range []string{"docs/security.md", "docs/security.zh-CN.md"} {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for _, table := range regexp.MustCompile(`(?m)(^\|.*\n)+`).FindAllString(string(raw), -1) {
+			for _, row := range strings.Split(strings.TrimSpace(table), "\n")[2:] { // after its head
+				cells := strings.Split(strings.TrimSuffix(row, " |"), " | ")
+				if rows++; len(cells) != 3 || !namedTest.MatchString(cells[2]) {
+					t.Errorf("%s: this row does not end with its test: %s", page, row)
+				}
+			}
+		}
+		if rows < 20 {
+			t.Errorf("%s has %d rows", page, rows)
 		}
 	}
 }

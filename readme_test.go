@@ -142,7 +142,7 @@ func TestCaddyfiles(t *testing.T) {
 // otherExample is Caddyfile.example with what it shows as off turned on, in place of what excludes it.
 func otherExample(t *testing.T, text string) string {
 	t.Helper()
-	for _, block := range []string{"orders", "checkout"} {
+	for _, block := range []string{"orders", "checkout", "upstream"} {
 		on := regexp.MustCompile(`(?ms)^\t\t` + block + ` .*?^\t\t}\n`)
 		if !on.MatchString(text) {
 			t.Fatalf("Caddyfile.example has no block %s", block)
@@ -235,7 +235,11 @@ func writeKeys(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	theirs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&theirs.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}

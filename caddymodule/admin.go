@@ -24,7 +24,7 @@ func init() { caddy.RegisterModule(new(Admin)) }
 //
 //	GET  /pay/events                     list; ?state= (several, comma separated), order_no, type, since, before, limit, app, mode
 //	GET  /pay/events/{id}                one event with its body and deliveries
-//	POST /pay/events/{id}/{action}       {"by", "reason"}: replay, release or discard
+//	POST /pay/events/{id}/{action}       {"said", "reason"}: replay, release or discard
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
 type Admin struct{}
@@ -253,10 +253,14 @@ func (a *Admin) decide(w http.ResponseWriter, r *http.Request, l ledger.Ledger, 
 		return apiError(http.StatusNotFound, "%.40q is not an action; use replay, release or discard", action)
 	}
 	var in Decision
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10)).Decode(&in); err != nil {
-		return apiError(http.StatusBadRequest, "send {\"by\": …, \"reason\": …}: %w", err)
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
+	body.DisallowUnknownFields() // one who sends by believes to have signed
+	if err := body.Decode(&in); err != nil {
+		return apiError(http.StatusBadRequest, "send {\"said\": …, \"reason\": …}: %w", err)
 	}
-	err := l.Decide(r.Context(), ledger.Decision{Scope: e.Scope, EventID: e.ID, Action: action, Now: time.Now(), By: in.By, Reason: in.Reason})
+	err := l.Decide(r.Context(), ledger.Decision{
+		Scope: e.Scope, EventID: e.ID, Action: action, Now: time.Now(), By: callerOf(r), Said: in.Said, Reason: in.Reason,
+	})
 	if errors.Is(err, ledger.ErrState) {
 		return apiError(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
 	}

@@ -79,7 +79,7 @@ func (a *adminAPI) show(id string) (e EventWhole) {
 
 func (a *adminAPI) decide(id, action string) (int, string) {
 	a.t.Helper()
-	return a.do(http.MethodPost, "/pay/events/evt_"+id+"/"+action, `{"by":"mark","reason":"because"}`, nil)
+	return a.do(http.MethodPost, "/pay/events/evt_"+id+"/"+action, `{"said":"mark","reason":"because"}`, nil)
 }
 
 // ledgerOf is the ledger of the running configuration.

@@ -171,7 +171,7 @@ func TestAdminDecisions(t *testing.T) {
 	refused("fine", "discard", "event evt_fine is delivered; only a held, pending or dead event can be discarded")
 
 	var view EventView
-	if status, body := a.do(http.MethodPost, "/pay/events/evt_release/release", `{"by":"mark","reason":"paid the rest in cash"}`, &view); status != http.StatusOK || view.State != "pending" || !slices.Equal(view.Reasons, []string{"amount"}) {
+	if status, body := a.do(http.MethodPost, "/pay/events/evt_release/release", `{"said":"mark","reason":"paid the rest in cash"}`, &view); status != http.StatusOK || view.State != "pending" || !slices.Equal(view.Reasons, []string{"amount"}) {
 		t.Fatal(status, body)
 	}
 	eventually(t, "the released payment is delivered", func() bool { return a.show("release").State == "delivered" })
@@ -205,7 +205,7 @@ func TestAdminDecisions(t *testing.T) {
 	db := must(sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db")+"?mode=ro"))
 	defer db.Close()
 	var got []string
-	rows := must(db.Query(`SELECT e.id || ' ' || a.action || ' ' || a.state || ' ' || a.by || ': ' || a.reason FROM audit a JOIN events e ON e.seq = a.event ORDER BY a.seq`))
+	rows := must(db.Query(`SELECT e.id || ' ' || a.action || ' ' || a.state || ' ' || a.by || ', ' || a.said || ': ' || a.reason FROM audit a JOIN events e ON e.seq = a.event ORDER BY a.seq`))
 	defer rows.Close()
 	for rows.Next() {
 		var line string
@@ -214,8 +214,8 @@ func TestAdminDecisions(t *testing.T) {
 		}
 		got = append(got, line)
 	}
-	want := []string{"evt_release release held mark: paid the rest in cash", "evt_discard discard held mark: because",
-		"evt_fine replay delivered mark: because", "evt_dead replay dead mark: because"}
+	want := []string{"evt_release release held address 127.0.0.1, mark: paid the rest in cash", "evt_discard discard held address 127.0.0.1, mark: because",
+		"evt_fine replay delivered address 127.0.0.1, mark: because", "evt_dead replay dead address 127.0.0.1, mark: because"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the audit log has\n%s", strings.Join(got, "\n"))
 	}
@@ -255,8 +255,9 @@ func TestAdminMistakes(t *testing.T) {
 		{"GET", "/pay/events?app=app_test1&mode=both", "", 400, "give app and mode"},
 		{"GET", "/pay/events/evt_a?app=app_test1", "", 400, "give app and mode"},
 		{"POST", "/pay/events/evt_a/replay", "", 400, "send {"},
-		{"POST", "/pay/events/evt_a/replay", `{"by":1}`, 400, "send {"},
-		{"POST", "/pay/events/evt_a/replay", `{"by":"` + strings.Repeat("x", 20<<10) + `"}`, 400, "too large"},
+		{"POST", "/pay/events/evt_a/replay", `{"said":1}`, 400, "send {"},
+		{"POST", "/pay/events/evt_a/replay", `{"by":"root"}`, 400, `unknown field \"by\"`},
+		{"POST", "/pay/events/evt_a/replay", `{"said":"` + strings.Repeat("x", 20<<10) + `"}`, 400, "too large"},
 		{"POST", "/pay/reconcile", "", 400, "date must be a day like 2006-01-02"},
 		{"POST", "/pay/reconcile?date=22.11.2026", "", 400, "date must be a day like 2006-01-02"},
 	} {

@@ -56,7 +56,7 @@ type DeliveryView struct {
 
 // Decision is what a person says with an action.
 type Decision struct {
-	By     string `json:"by"`
+	Said   string `json:"said"` // who decides; a claim, kept beside what Caddy knows
 	Reason string `json:"reason"`
 }
 

@@ -89,7 +89,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision takes a reference on the ledger without opening it.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.logger = plainLog(ctx.Logger())
 	file := ""
 	if a.Ledger != nil {
 		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {

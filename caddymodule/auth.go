@@ -50,6 +50,15 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	a.warnOfNoLogin(ctx, name)
+	for _, routes := range routesAround(ctx) {
+		for _, route := range routes {
+			for _, handler := range route.Handlers {
+				if pay, ok := handler.(*Handler); ok && pay.site.Prefix == a.Prefix {
+					pay.guarded = append(pay.guarded, guardedAround(ctx))
+				}
+			}
+		}
+	}
 	return nil
 }
 

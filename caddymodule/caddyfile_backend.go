@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/caddypay/caddypay/handlers"
 )
 
 // parseUpstream hands the whole segment to reverse_proxy, so that its syntax is exactly reverse_proxy's.
@@ -119,6 +121,12 @@ func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string,
 		return d.Errf("%s takes a method (%s) and a path; write: %s %s", name, strings.Join(allowed, ", "), name, example)
 	}
 	*method, *path = args[0], args[1]
+	if placeholder.MatchString(*path) {
+		return nil // provisioning knows it
+	}
+	if _, err := handlers.PrivatePaths(*path); err != nil {
+		return d.Errf("%s: the path %q: %v", name, *path, err)
+	}
 	return nil
 }
 

@@ -27,6 +27,7 @@ import (
 //	        paid    <value>...
 //	        closed  <value>...
 //	    }
+//	    not_found   <path> <value>...
 //	    default     subject|body|currency <text>
 //	    max         <fen>
 //	}
@@ -52,6 +53,17 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 		"status": func(d *caddyfile.Dispenser) error {
 			c.Status = new(OrderStatusConfig)
 			return parseOrderStatus(d, c.Status)
+		},
+		"not_found": func(d *caddyfile.Dispenser) error {
+			args := d.RemainingArgs()
+			if len(args) < 2 || strings.TrimSpace(args[0]) == "" {
+				return d.Errf("not_found takes a path and the values there that mean that there is no such order; write: %s", notFoundExample)
+			}
+			if err := checkJSONPath(args[0]); err != nil {
+				return d.Errf("not_found: %v", err)
+			}
+			c.NotFound = &OrderNotFoundConfig{Path: args[0], Values: args[1:]}
+			return noBlock(d, "not_found")
 		},
 		"default": func(d *caddyfile.Dispenser) error {
 			if c.Default == nil {
@@ -80,6 +92,8 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 	}
 	return o.parse(d, "orders", "default")
 }
+
+const notFoundExample = "not_found code 404 40401, or not_found data null"
 
 func parseOrderStatus(d *caddyfile.Dispenser, c *OrderStatusConfig) error {
 	args := d.RemainingArgs()

@@ -24,6 +24,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(demoCommand(), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
 			verbs(cmd)
+			plainOutput(cmd)
 		},
 	})
 }

@@ -128,7 +128,7 @@ func (c *adminClient) listEvents() *cobra.Command {
 
 func printEvents(w io.Writer, page EventPage, now time.Time) {
 	if len(page.Events) == 0 {
-		fmt.Fprintln(w, strings.TrimSpace("No events. "+page.Why))
+		fmt.Fprintln(w, strings.TrimSpace("No events. "+plain(page.Why)))
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -145,7 +145,8 @@ func printEvents(w io.Writer, page EventPage, now time.Time) {
 				next = "in " + wait.String()
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), e.ID, e.Type, dash(e.OrderNo), e.Mode, state, e.Attempts, next)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), plain(e.ID), plain(e.Type), plain(dash(e.OrderNo)),
+			plain(e.Mode), plain(state), e.Attempts, next)
 	}
 	_ = t.Flush()
 	if page.Next > 0 {
@@ -191,7 +192,7 @@ func printEvent(w io.Writer, e EventWhole) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			fmt.Fprintf(t, "%s\t%s\n", name, plain(value))
 		}
 	}
 	row("event", e.ID)
@@ -217,12 +218,12 @@ func printEvent(w io.Writer, e EventWhole) {
 		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY\tANSWER")
 		last := ""
 		for _, d := range e.Deliveries {
-			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, d.State, dash(d.Error), dash(firstWords(d.Snippet)))
+			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, plain(d.State), plain(dash(d.Error)), plain(dash(firstWords(d.Snippet))))
 			last = d.Snippet
 		}
 		_ = t.Flush()
 		if firstWords(last) != last { // the table has no room for it
-			fmt.Fprintf(w, "\nThe last answer begins: %s\n", last)
+			fmt.Fprintf(w, "\nThe last answer begins: %s\n", plain(last))
 		}
 	}
 	if e.Body != "" {
@@ -236,19 +237,19 @@ func (c *adminClient) decideEvent(action ledger.Action, short string) *cobra.Com
 		Use: string(action) + " <event>...", Short: short, Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			by := "unknown"
+			said := "unknown"
 			if u, err := user.Current(); err == nil {
-				by = u.Username
+				said = u.Username
 			}
 			for _, id := range args {
 				var e EventView
 				path := "/pay/events/" + url.PathEscape(id) + "/" + string(action)
-				printed, err := c.call(cmd, http.MethodPost, path, scopeQuery(app, mode), Decision{By: by, Reason: reason}, &e)
+				printed, err := c.call(cmd, http.MethodPost, path, scopeQuery(app, mode), Decision{Said: said, Reason: reason}, &e)
 				if err != nil {
 					return err
 				}
 				if !printed {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", e.ID, e.State)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s is %s\n", plain(e.ID), plain(e.State))
 				}
 			}
 			return nil

@@ -78,8 +78,8 @@ type OrdersConfig struct {
 	// The request method: `GET` or `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. The path is closed to the
-	// outside, whatever the query. Required.
+	// The path at the backend, with `{order_no}` in it or in its query, like `/pay.php?no={order_no}`. It is closed to the
+	// outside; with a query, to requests that have all of its fixed parameters. It must not stand for the whole site. Required.
 	Path string `json:"path,omitempty"`
 
 	// Where the price stands in the backend's JSON: a path in gjson's syntax, like `data.total_fee`. So do the next eight.
@@ -117,6 +117,9 @@ type OrdersConfig struct {
 	// Where the order's state stands, and the backend's words for it.
 	Status *OrderStatusConfig `json:"status,omitempty"`
 
+	// How the backend says that there is no such order, where it says so with 200. Default: by 404 or 403.
+	NotFound *OrderNotFoundConfig `json:"not_found,omitempty"`
+
 	// What stands for a subject, body or currency that the backend leaves out.
 	Default *OrderDefaultConfig `json:"default,omitempty"`
 
@@ -137,6 +140,16 @@ type OrderStatusConfig struct {
 
 	// The values that mean that it cannot be paid any more. Default: `closed`, if no values are given at all.
 	Closed []string `json:"closed,omitempty"`
+}
+
+// OrderNotFoundConfig is a member of the backend's JSON that says that there is no such order.
+type OrderNotFoundConfig struct {
+	// Where it stands, in gjson's syntax. Required.
+	Path string `json:"path,omitempty"`
+
+	// The values that mean it, compared without regard to case: text, and whatever else as it is written, like `40401`, `null`,
+	// `false` or `[]`. Required.
+	Values []string `json:"values,omitempty"`
 }
 
 // OrderDefaultConfig stands for what the backend leaves out. `{order_no}` in subject and body is the order's number.
@@ -173,7 +186,7 @@ type LoginConfig struct {
 	// The request method: `POST`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend. It is closed to the outside. Required.
+	// The path at the backend, closed to the outside like that of `orders`. Required.
 	Path string `json:"path,omitempty"`
 }
 
@@ -182,7 +195,7 @@ type EventsConfig struct {
 	// The request method: `POST` or `PUT`. Required.
 	Method string `json:"method,omitempty"`
 
-	// The path at the backend. It is closed to the outside. Required.
+	// The path at the backend, closed to the outside like that of `orders`. Required.
 	Path string `json:"path,omitempty"`
 
 	// Secrets (`whsec_…`) that sign what the backend receives, as Standard Webhooks says; two while they change. Placeholders
@@ -343,5 +356,6 @@ type Handler struct {
 	upstream *upstream // nil without one
 	app      *App
 	registry registration
+	guarded  []guarded // where the site's wechat_auth stand that ask for this block's users
 	logger   *zap.Logger
 }

@@ -187,6 +187,7 @@ type phpSite struct {
 
 const merchantToken = "merchant-Mark-0123456789abcdefghij"
 
+// sitePHP is a site whose calls go to the scripts of docs/backend.md, as that page says.
 func sitePHP(t *testing.T, shop *phpShop) *phpSite {
 	t.Helper()
 	var orders, events string
@@ -195,14 +196,21 @@ func sitePHP(t *testing.T, shop *phpShop) *phpSite {
 		case s[0] != "caddyfile":
 		case strings.HasPrefix(s[1], "orders GET /pay_quote.php"):
 			orders = strings.TrimSpace(s[1])
-		case strings.HasPrefix(s[1], "events "):
-			events = strings.TrimSpace(s[1]) + " {\n\t\t\tretry" + strings.Repeat(" 200ms", 200) + "\n\t\t}"
+		case strings.HasPrefix(s[1], "events POST /pay_event.php {\n\texpect body success\n}"):
+			events = strings.Replace(s[1], "{", "{\n\t\t\tretry"+strings.Repeat(" 200ms", 200), 1)
 		}
 	}
+	return siteOfBackend(t, shop.addr, orders, events)
+}
+
+// siteOfBackend is a site with this upstream and these options, between a sandbox and a backend.
+func siteOfBackend(t *testing.T, upstream string, options ...string) *phpSite {
+	t.Helper()
 	site := &phpSite{addr: freeAddr(t)}
 	hooks := &http.Transport{}
 	t.Cleanup(hooks.CloseIdleConnections)
 	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey(),
+		WxLite:   sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"},
 		Webhooks: []string{"http://" + site.addr + "/pay/webhooks"}, WebhookClient: &http.Client{Transport: hooks, Timeout: 20 * time.Second}, TimeScale: 1200})
 	if err != nil {
 		t.Fatal(err)
@@ -212,8 +220,10 @@ func sitePHP(t *testing.T, shop *phpShop) *phpSite {
 	pingxx := httptest.NewServer(box)
 	t.Cleanup(pingxx.Close)
 	dir := t.TempDir()
-	block := payBlock(t, dir, "", "allow_http", "upstream "+shop.addr, orders, events, "merchant_api {\n\t\t\ttoken "+merchantToken+"\n\t\t}")
-	run(t, globals(dir, ledgerIn(dir))+"http://"+site.addr+" {\n"+strings.Replace(block, "app app_test1", "app app_test1\n\t\t\tendpoint "+pingxx.URL, 1)+"}\n")
+	block := payBlock(t, dir, "", append([]string{"allow_http", "upstream " + upstream, "merchant_api {\n\t\t\ttoken " + merchantToken + "\n\t\t}"}, options...)...)
+	endpoint := "\n\t\t\tendpoint " + pingxx.URL
+	block = strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).Replace(block)
+	run(t, globals(dir, ledgerIn(dir))+"http://"+site.addr+" {\n"+block+"}\n")
 	return site
 }
 

@@ -22,12 +22,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if v == nil {
 		v = newVisit(r)
 	}
+	handlers.StripHops(r)
 	switch {
+	case !handlers.PlainTarget(r.URL):
+		h.site.RefuseTarget(w, r)
+		return nil
 	case h.site.Owns(r.URL.Path):
 		h.site.ServeHTTP(w, r)
 		return nil
-	case h.site.IsPrivate(r.URL.Path):
+	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):
 		h.site.NotFound(w, r)
+		return nil
+	case h.guardedOtherwise(r):
+		h.site.RefuseTarget(w, r)
 		return nil
 	}
 	p := &passage{site: h.site, outer: v.inner}
@@ -37,12 +44,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		v.told = &p.id
 		handlers.SetIdentity(r.Header, p.id)
 	}
-	h.site.StripCookies(r.Header)
+	h.strip(r)
 	err := next.ServeHTTP(w, r)
 	if p.answered {
 		return nil
 	}
 	return err
+}
+
+// strip takes out of a request that goes on to the site what is ours alone, and the headers that would lead it past our checks.
+func (h *Handler) strip(r *http.Request) {
+	h.site.StripOwn(r)
+	handlers.StripRewrites(r.Header, func(path, query string) bool { return h.site.IsPrivate(path, query) || h.guards(r, path) })
 }
 
 // sessionOf returns the token that the request carried in X-Pay-Session.
@@ -53,13 +66,20 @@ func sessionOf(r *http.Request) string {
 	return ""
 }
 
+// bearerOf returns the token that the request carried in Authorization, if it may be a session.
+func bearerOf(r *http.Request) string {
+	if v := visitOf(r); v != nil {
+		return v.bearer
+	}
+	return ""
+}
+
 // secure reports whether the client surely came by HTTPS, to Caddy or to a trusted proxy in front of it.
 func secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted && r.Header.Get("X-Forwarded-Proto") == "https"
+	return trustedPeer(r) && handlers.SaysHTTPS(r.Header)
 }
 
 // clientIP is the client's address as the server trusts it.

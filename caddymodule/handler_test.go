@@ -220,6 +220,12 @@ func TestSecure(t *testing.T) {
 		{"TLS and a strange header", "", "", true, "192.0.2.1:1", "http", true},
 		{"untrusted proxy says https", "", "", false, "192.0.2.1:1", "https", false},
 		{"trusted proxy says https", trusted, "", false, "192.0.2.1:1", "https", true},
+		{"trusted proxies say https and http", trusted, "", false, "192.0.2.1:1", "https,http", true},
+		{"trusted proxies say https twice", trusted, "", false, "192.0.2.1:1", "https, https", true},
+		{"trusted proxy says HTTPS", trusted, "", false, "192.0.2.1:1", " HTTPS ,http", true},
+		{"trusted proxies say http and https", trusted, "", false, "192.0.2.1:1", "http, https", false},
+		{"trusted proxy says another thing", trusted, "", false, "192.0.2.1:1", "httpsx", false},
+		{"untrusted proxies say https", "", "", false, "192.0.2.1:1", "https,http", false},
 		{"trusted proxy says http", trusted, "", false, "192.0.2.1:1", "http", false},
 		{"trusted proxy says nothing", trusted, "", false, "192.0.2.1:1", "", false},
 		{"another proxy says https", trusted, "", false, "198.51.100.1:1", "https", false},
@@ -287,6 +293,30 @@ func TestAccessLog(t *testing.T) {
 	for _, secret := range []string{"Mark-code", "o-Mark-openid", session} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log shows %.12s…:\n%s", secret, log)
+		}
+	}
+}
+
+// A shop whose every page is one file stays open, but for the pages between us and the backend.
+func TestFrontControllerStaysOpen(t *testing.T) {
+	dir, addr, s := t.TempDir(), freeAddr(t), newShop(t)
+	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http\n\t\tupstream "+s.addr+
+		"\n\t\torders GET /index.php?s=/pay/quote&no={order_no}\n\t\tevents POST /index.php?s=/pay/events")+"\trespond \"the shop\"\n}\n")
+	for target, want := range map[string]int{
+		"/": 200, "/index.php": 200, "/index.php?s=/home": 200, "/index.php?no=1": 200,
+		"/index.php?s=/pay/quote&no=1": 404, "/index.php?no=1&s=%2Fpay%2Fevents": 404, "/?s=pay/events": 404, "/index.php/pay/events": 404,
+	} {
+		req, err := http.NewRequest(http.MethodGet, "http://"+addr+target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d", target, resp.StatusCode)
 		}
 	}
 }

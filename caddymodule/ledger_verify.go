@@ -68,7 +68,7 @@ Exits 1 when something is damaged.`,
 			}
 			if !printed {
 				for _, fault := range check.Faults {
-					fmt.Fprintln(cmd.OutOrStdout(), fault)
+					fmt.Fprintln(cmd.OutOrStdout(), plain(fault))
 				}
 			}
 			if !check.Sound {

@@ -180,8 +180,14 @@ func freeAddr(t testing.TB) string {
 // run loads a Caddyfile into the Caddy of this process, which is stopped at the end of the test; such tests do not run in parallel.
 func run(t testing.TB, file string) {
 	t.Helper()
-	if err := caddy.Load(adapt(t, file), true); err != nil {
-		t.Fatalf("%v\n%s", err, file)
+	runJSON(t, adapt(t, file))
+}
+
+// runJSON is run for a configuration in JSON.
+func runJSON(t testing.TB, config []byte) {
+	t.Helper()
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatalf("%v\n%s", err, config)
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
 }

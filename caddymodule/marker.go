@@ -21,37 +21,54 @@ import (
 type marker struct {
 	storage certmagic.Storage
 	path    string
-	key     string
+	key     string // once find has been called
 }
 
-func newMarker(storage certmagic.Storage, path string) (*marker, error) {
-	instance, err := caddy.InstanceID()
-	if err != nil {
-		return nil, fmt.Errorf("ledger %s: Caddy's instance id, a file in its data directory, cannot be read: %w", path, err)
+// instancePatience is how long another process may take to write down Caddy's instance id, which it does in two steps.
+const instancePatience = time.Second
+
+func (m *marker) find() error {
+	for start := time.Now(); m.key == ""; time.Sleep(10 * time.Millisecond) {
+		instance, err := caddy.InstanceID()
+		if err == nil {
+			sum := sha256.Sum256([]byte(m.path))
+			m.key = "pay/ledgers/" + instance.String() + "/" + hex.EncodeToString(sum[:8]) + ".json"
+		} else if time.Since(start) > instancePatience {
+			return fmt.Errorf("the instance id of Caddy cannot be read; if the file instance.uuid in its data directory (%s) is empty or damaged, delete it: %w", caddy.AppDataDir(), err)
+		}
 	}
-	sum := sha256.Sum256([]byte(path))
-	return &marker{storage: storage, path: path, key: "pay/ledgers/" + instance.String() + "/" + hex.EncodeToString(sum[:8]) + ".json"}, nil
+	return nil
 }
 
 // known reports whether the file was in use before.
 func (m *marker) known(ctx context.Context) (bool, error) {
+	if err := m.find(); err != nil {
+		return false, err
+	}
 	_, err := m.storage.Load(ctx, m.key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("ledger %s: whether it was used before cannot be read from Caddy's storage: %w", m.path, err)
+		return false, fmt.Errorf("whether it was used before cannot be read from Caddy's storage: %w", err)
 	}
 	return true, nil
 }
 
 // set remembers it. A storage that cannot be written to is no reason to take no payments.
 func (m *marker) set(ctx context.Context) {
-	text, err := json.Marshal(map[string]any{"file": m.path, "since": time.Now().UTC().Format(time.RFC3339)})
+	known, err := m.known(ctx)
+	if known {
+		return
+	}
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(map[string]any{"file": m.path, "since": time.Now().UTC().Format(time.RFC3339)})
+	}
 	if err == nil {
 		err = m.storage.Store(ctx, m.key, text)
 	}
 	if err != nil {
-		ledgerLog(m.path).Warn("Caddy's storage cannot be written to: if the ledger's file vanishes, the next start will not notice", zap.Error(err))
+		ledgerLog(m.path).Warn("that the ledger is in use cannot be kept in Caddy's storage: if its file vanishes, the next start will not notice", zap.Error(err))
 	}
 }

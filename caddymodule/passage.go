@@ -15,6 +15,8 @@ import (
 // visit is what the pay blocks of a site know of a request.
 type visit struct {
 	session string             // the token that it carried in X-Pay-Session
+	chain   []string           // X-Forwarded-For, if a trusted proxy wrote it
+	bearer  string             // the one in Authorization, if it may be a session
 	told    *handlers.Identity // who the backend is told that the user is; nil: nobody
 	inner   *passage           // through the block that it passed last; nil: none yet
 }
@@ -31,9 +33,12 @@ type passage struct {
 // varVisit is the request's variable of its visit.
 const varVisit = "pay.visit"
 
-// newVisit takes from a request the headers that nobody may send from outside, and gives it the placeholders of the user.
+// newVisit takes from a request the headers that nobody may send from outside, keeps the sessions that it carries, and gives it the placeholders of the user.
 func newVisit(r *http.Request) *visit {
-	v := &visit{session: handlers.StripTrusted(r.Header)}
+	v := &visit{session: handlers.StripTrusted(r.Header), bearer: handlers.BearerSession(r.Header)}
+	if trustedPeer(r) {
+		v.chain = slices.Clone(r.Header.Values("X-Forwarded-For"))
+	}
 	caddyhttp.SetVar(r.Context(), varVisit, v)
 	r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(v.placeholder)
 	return v
@@ -101,15 +106,6 @@ func listed(prefixes []string) string {
 // routes and in the subroutes that enclose the module. Caddy provisions all matchers of a list of routes before its handlers, so a block
 // may still be JSON.
 func blocksAround(ctx caddy.Context) (prefixes []string) {
-	var lists []caddyhttp.RouteList
-	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
-		lists = append(lists, srv.Routes)
-	}
-	for _, m := range ctx.Modules() {
-		if sub, ok := m.(*caddyhttp.Subroute); ok {
-			lists = append(lists, sub.Routes)
-		}
-	}
 	add := func(prefix string) {
 		if prefix == "" {
 			prefix = defaultPrefix
@@ -118,7 +114,7 @@ func blocksAround(ctx caddy.Context) (prefixes []string) {
 			prefixes = append(prefixes, prefix)
 		}
 	}
-	for _, routes := range lists {
+	for _, routes := range routesAround(ctx) {
 		for _, route := range routes {
 			for _, h := range route.Handlers {
 				if pay, ok := h.(*Handler); ok {
@@ -134,4 +130,28 @@ func blocksAround(ctx caddy.Context) (prefixes []string) {
 		}
 	}
 	return prefixes
+}
+
+// routesAround returns the lists of routes on the way to the module that is being provisioned: the server's own and those of the
+// subroutes that enclose the module, from the outside in.
+func routesAround(ctx caddy.Context) (lists []caddyhttp.RouteList) {
+	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		lists = append(lists, srv.Routes)
+	}
+	for _, m := range ctx.Modules() {
+		if sub, ok := m.(*caddyhttp.Subroute); ok {
+			lists = append(lists, sub.Routes)
+		}
+	}
+	return lists
+}
+
+// underProvision returns the route of a list whose handlers are being provisioned; nil when none is. Caddy provisions one route after the
+// other, so it is the first whose handlers are not there yet.
+func underProvision(routes caddyhttp.RouteList) *caddyhttp.Route {
+	i := slices.IndexFunc(routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
+	if i < 0 {
+		return nil
+	}
+	return &routes[i]
 }

@@ -31,7 +31,7 @@ const (
 // Provision resolves the configuration. It opens no ledger and no connection.
 func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
-	h.logger = ctx.Logger()
+	h.logger = plainLog(ctx.Logger())
 	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
 	if nested {
@@ -44,6 +44,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	}
 	h.app = appAny.(*App)
 	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		if err := checkListeners(r, srv); err != nil {
+			return err
+		}
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
@@ -53,7 +56,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		Prefix:   h.Prefix,
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
+		Host:     hostsOf(ctx).of,
 		Session:  sessionOf,
+		Bearer:   bearerOf,
 		Secure:   secure,
 		SkipLog: func(r *http.Request) {
 			caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
@@ -89,7 +94,14 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}
-		h.upstream = &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+		h.upstream = newUpstream(mod.(caddyhttp.MiddlewareHandler))
+		warning, err := checkFastCGI(h.upstream)
+		if err != nil {
+			return r.errorf("upstream", "%w", err)
+		}
+		if warning != "" {
+			h.logger.Warn(warning, zapSite(name))
+		}
 		h.site.Backend = h.upstream
 	}
 	if err := h.provisionLogin(r); err != nil {
@@ -110,6 +122,9 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if err := h.provisionReconciler(r); err != nil {
+		return err
+	}
+	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
@@ -261,8 +276,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if err := h.Orders.reading(r, h.site.Orders); err != nil {
 		return err
 	}
-	h.site.Private = append(h.site.Private, closed(path))
-	return nil
+	return h.closeOff(r, "orders", path)
 }
 
 // provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
@@ -336,8 +350,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	default:
 		return nil, r.errorf("events mismatch", "%q is neither hold nor deliver", c.Mismatch)
 	}
-	h.site.Private = append(h.site.Private, closed(path))
-	return d, nil
+	return d, h.closeOff(r, "events", path)
 }
 
 // provisionReconciler sets up the look-ups of charges whose webhook does not come.
@@ -373,10 +386,14 @@ func (r *resolver) path(option, configured string) (string, error) {
 	return path, nil
 }
 
-// closed is the part of a path at the backend that is closed to the outside, whatever the query.
-func closed(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	return path
+// closeOff closes a path at the backend to the outside.
+func (h *Handler) closeOff(r *resolver, option, path string) error {
+	closed, err := handlers.PrivatePaths(path)
+	if err != nil {
+		return r.errorf(option, "the path %q: %w", path, err)
+	}
+	h.site.Private = append(h.site.Private, closed...)
+	return nil
 }
 
 func (r *resolver) method(option, method string, allowed ...string) error {

@@ -112,6 +112,15 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		to.Paths["status"] = cmp.Or(s.Path, "status")
 		to.Status = s.words()
 	}
+	if n := c.NotFound; n != nil {
+		if strings.TrimSpace(n.Path) == "" || len(n.Values) == 0 {
+			return r.errorf("orders not_found", "takes a path and the values there that mean that there is no such order; write %s", notFoundExample)
+		}
+		if err := checkJSONPath(n.Path); err != nil {
+			return r.errorf("orders not_found", "%w", err)
+		}
+		to.NotFound = &handlers.NotFound{Path: n.Path, Values: n.Values}
+	}
 	if d := c.Default; d != nil {
 		for option, at := range map[string]struct{ from, to *string }{
 			"subject": {&d.Subject, &to.Defaults.Subject}, "body": {&d.Body, &to.Defaults.Body}, "currency": {&d.Currency, &to.Defaults.Currency},

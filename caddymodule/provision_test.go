@@ -54,6 +54,7 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
 	t.Setenv("TEST_OWN_KEY", publicPEM(merchantKey()))
+	t.Setenv("TEST_ROOT", "/?s=")
 	t.Setenv("TEST_BLANK", "  \n")
 	t.Setenv("TEST_CHANNEL", "wx_lite")
 	t.Setenv("TEST_PATH", "{orderno}")
@@ -89,6 +90,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"unset success_url", "upstream legacy:8080", "upstream legacy:8080\n\t\tsuccess_url {env.TEST_UNSET}", "success_url", "{env.TEST_UNSET} resolves to nothing"},
 		{"unset PEM", "signing_key MERCHANT", "signing_key {env.TEST_UNSET}", "pingpp signing_key", "{env.TEST_UNSET} resolves to nothing"},
 		{"unset path", "/internal/pay/events", "{env.TEST_UNSET}", "events", "{env.TEST_UNSET} resolves to nothing"},
+		{"FastCGI without root", "upstream legacy:8080", "upstream php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\tsplit .php\n\t\t\t}\n\t\t}", "upstream", "transport fastcgi needs a root here, since the site's root does not reach these calls; write root /srv/shop"},
 		{"braces in a token", "token-Mark-0123456789abcdefghijkl", "token-{Mark}-0123456789abcdefghijkl", "backend_token", `no placeholder that is known here; write {env.NAME} or {file.NAME}, or \{ for a brace`},
 
 		{"absent signing key", "MERCHANT", "ABSENT", "pingpp signing_key", "no such file or directory; name a PEM file that Caddy's user can read"},
@@ -130,6 +132,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
 		{"orders with a misspelt placeholder", orders, "orders GET /orders/{env.TEST_PATH}", "orders", "{orderno} is no placeholder here; write {order_no}"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
+		{"events at the whole site", events, "events POST {env.TEST_ROOT}", "events", `the path "/?s=": it is closed to browsers, and nothing tells it apart from the rest of the site`},
 		{"events with order_no", events, "events POST /events/{order_no}", "events", "may hold no placeholder of a request"},
 		{"events with a bad escape", events, "events POST /events/%zz", "events", "must begin with one slash"},
 		{"events without secret and token", "backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "events", "needs a secret, or the site a backend_token"},
@@ -204,6 +207,7 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
 		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
 		{"JSONPath in orders", `"orders":{`, `"orders":{"amount":"$.data.fee",`, `orders amount: "$.data.fee" is JSONPath, and paths here have no $ and no brackets; write data.fee`},
+		{"JSONPath in not_found", `"orders":{`, `"orders":{"not_found":{"path":"$.code","values":["404"]},`, `orders not_found: "$.code" is JSONPath`},
 		{"JSONPath in status", `"orders":{`, `"orders":{"status":{"path":"$['state']"},`, `no brackets; write state`},
 		{"JSONPath in expect", `"events":{`, `"events":{"expect":{"json":{"path":"$.code","values":["0"]}},`, "events expect: json: \"$.code\" is JSONPath"},
 		{"no app", `"app":"app_test1",`, ``, "pingpp app: is missing; write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows"},
@@ -214,6 +218,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
 		{"a state twice", `"orders":{`, `"orders":{"status":{"payable":["2"],"closed":["2"]},`, `orders status: the value "2" of status stands twice`},
+		{"not_found without values", `"orders":{`, `"orders":{"not_found":{"path":"code"},`, "orders not_found: takes a path and the values there that mean that there is no such order; write not_found code 404"},
+		{"not_found without path", `"orders":{`, `"orders":{"not_found":{"values":["404"]},`, "orders not_found: takes a path and the values"},
 		{"orders and client amounts", `"orders":{`, `"allow_client_amount":{"max":1,"subject":"x"},"orders":{`, "allow_client_amount: and orders exclude each other"},
 		{"zero gap", `"events":{`, `"events":{"retry":["5s",0],`, "events retry: a gap must be above 0"},
 		{"expectation of both kinds", `"events":{`, `"events":{"expect":{"body":"ok","json":{"path":"code","values":["0"]}},`, "events expect: names a body and json"},
@@ -278,6 +284,9 @@ func TestProvisionSites(t *testing.T) {
 		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "secret of events differs"},
 		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
+		{"a Unix socket", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock|0660\n" + block + "}\n", "pay on shop.example.com: listener: on the Unix socket unix/"},
+		{"a Unix socket beside a port", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock 127.0.0.1\n" + block + "}\n", "write servers { trusted_proxies_unix } into the global options"},
+		{"a trusted Unix socket", "{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://shop.example.com {\n\tbind unix/FOLDER/caddy.sock\n" + block + "}\n", ""},
 		{"ledger that cannot be", "{\n\tpay {\n\t\tledger sqlite PINGPP/ledger.db\n\t}\n}\n" + goodSite, "not a directory"},
 		{"ledger placeholder", "{\n\tpay {\n\t\tledger sqlite {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
 	} {
@@ -306,6 +315,7 @@ func TestProvisionSites(t *testing.T) {
 func TestProvisionWarnings(t *testing.T) {
 	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
 	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
+	const fpm = "looks like php-fpm, which speaks no HTTP; if it is, write transport fastcgi { root <the shop's folder> split .php } in the upstream block"
 	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
 	for _, tc := range []struct {
 		name, file string
@@ -318,6 +328,13 @@ func TestProvisionWarnings(t *testing.T) {
 		{"in a route", "shop.example.com {\n\troute /x/* {\n" + block + "\t}\n}\n", []string{nested}},
 		{"in a handle without hosts", ":8080 {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"127.0.0.1:8080"`}},
 		{"live and unsigned", strings.NewReplacer("sk_test_", "sk_live_", "signing_key MERCHANT", "").Replace(goodSite), []string{unsigned}},
+		{"FPM's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//run/php/php8.2-fpm.sock", 1), []string{fpm, "unix//run/php/php8.2-fpm.sock", `"site":"shop.example.com, www.shop.example.com"`}},
+		{"a panel's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//tmp/php-cgi-74.sock", 1), []string{fpm}},
+		{"FPM's port in HTTP", strings.Replace(goodSite, "legacy:8080", "legacy:8080 php:9000", 1), []string{fpm, "php:9000"}},
+		{"FPM's port, looked up", strings.Replace(goodSite, "legacy:8080", "{\n\t\t\tdynamic a php 9000\n\t\t}", 1), []string{fpm}},
+		{"FPM in FastCGI", strings.Replace(goodSite, "legacy:8080", "php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\troot /srv/shop\n\t\t\t}\n\t\t}", 1), nil},
+		{"another socket", strings.Replace(goodSite, "legacy:8080", "unix//run/shop.sock", 1), nil},
+		{"another port", strings.Replace(goodSite, "legacy:8080", "php:19000", 1), nil},
 		{"orders without token", secretOnly, []string{open, "shop.example.com, www.shop.example.com"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -335,7 +352,7 @@ func TestProvisionWarnings(t *testing.T) {
 					t.Errorf("the log does not say %q:\n%s", want, log)
 				}
 			}
-			for _, warning := range []string{nested, unsigned, open} {
+			for _, warning := range []string{nested, unsigned, open, fpm} {
 				if (len(tc.want) == 0 || tc.want[0] != warning) && strings.Contains(log, warning) {
 					t.Errorf("the log says %q:\n%s", warning, log)
 				}

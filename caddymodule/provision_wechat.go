@@ -100,6 +100,5 @@ func (h *Handler) provisionLogin(r *resolver) error {
 		return err
 	}
 	h.site.Login = &handlers.Login{Path: path, Timeout: loginTimeout}
-	h.site.Private = append(h.site.Private, closed(path))
-	return nil
+	return h.closeOff(r, "login", path)
 }

@@ -81,7 +81,7 @@ Exits 1 when the two sides differ, or when the day has more charges than can be 
 
 func printSweeps(w io.Writer, views []SweepView) {
 	for _, v := range views {
-		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", v.App, v.Mode, v.Date, v.AtPingpp, v.InLedger, v.Recovered)
+		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", plain(v.App), plain(v.Mode), plain(v.Date), v.AtPingpp, v.InLedger, v.Recovered)
 		if v.Cut {
 			fmt.Fprintln(w, "  not compared whole: the day has more charges than can be compared")
 		}
@@ -95,7 +95,7 @@ func printSweeps(w io.Writer, views []SweepView) {
 				if i.Paid {
 					paid = "paid"
 				}
-				fmt.Fprintf(t, "  %s\t%s\t%s\t%d fen\t%s\t%s\n", part.name, i.Charge, i.OrderNo, i.Amount, paid, i.What)
+				fmt.Fprintf(t, "  %s\t%s\t%s\t%d fen\t%s\t%s\n", part.name, plain(i.Charge), plain(i.OrderNo), i.Amount, paid, plain(i.What))
 			}
 		}
 		_ = t.Flush()

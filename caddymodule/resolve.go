@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -105,12 +104,10 @@ func siteOf(ctx caddy.Context) (name string, nested bool, enclosing any) {
 			depth++
 		}
 	}
-	// Routes are provisioned one after the other: ours is the first whose handlers are not there yet.
-	i := slices.IndexFunc(srv.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 && len(r.HandlersRaw) > 0 })
-	if i < 0 {
+	r := underProvision(srv.Routes)
+	if r == nil {
 		return name, depth > 0, enclosing
 	}
-	r := &srv.Routes[i]
 	if depth == 0 && len(r.MatcherSets) > 0 {
 		enclosing = r
 	}

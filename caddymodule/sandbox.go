@@ -72,7 +72,7 @@ func (*Sandbox) CaddyModule() caddy.ModuleInfo {
 func (s *Sandbox) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	name, _, _ := siteOf(ctx)
-	log := ctx.Logger()
+	log := plainLog(ctx.Logger())
 	box, err := s.build(newResolver(name), log)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -13,14 +14,28 @@ import (
 // Behind trusted proxies Caddy takes the leftmost address of X-Forwarded-For for the client's, unless trusted_proxies_strict is set. That one
 // is whatever the client wrote there itself, when the first proxy appends to the header; its real address comes after it. So the
 // whole chain has to be allowed then.
-func sourcesOf(r *http.Request) []string {
+//
+// A peer that speaks for somebody else and is not trusted is an error: it is a proxy that trusted_proxies does not name, and its own
+// address, which may well be allowed, says nothing about who calls.
+func sourcesOf(r *http.Request) ([]string, error) {
 	sources := []string{clientIP(r)}
+	var headers []string
 	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if !ok || !trusted || srv.TrustedProxiesStrict > 0 {
-		return sources
+	if ok {
+		headers = srv.ClientIPHeaders
 	}
-	headers := srv.ClientIPHeaders
+	if !trustedPeer(r) {
+		for _, name := range append([]string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"}, headers...) {
+			if len(r.Header.Values(name)) > 0 {
+				return nil, fmt.Errorf("%s sends %s and is not in trusted_proxies, so that the caller's own address is not known; if it is a proxy of yours, name it there; if it is the caller, let it leave the header out",
+					sources[0], name)
+			}
+		}
+		return sources, nil
+	}
+	if !ok || srv.TrustedProxiesStrict > 0 {
+		return sources, nil
+	}
 	if len(headers) == 0 {
 		headers = []string{"X-Forwarded-For"}
 	}
@@ -35,5 +50,11 @@ func sourcesOf(r *http.Request) []string {
 			}
 		}
 	}
-	return sources
+	return sources, nil
+}
+
+// trustedPeer reports whether a request came from a proxy that trusted_proxies names.
+func trustedPeer(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
 }

@@ -53,31 +53,22 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	case s.ledger != nil:
 		return s.ledger, nil
 	}
-	used, err := newMarker(s.storage, s.path)
-	if err != nil {
-		return nil, err
-	}
-	known, err := used.known(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Known: known, Logger: ledgerLog(s.path)})
+	m := marker{storage: s.storage, path: s.path}
+	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Known: func() (bool, error) { return m.known(ctx) }, Logger: ledgerLog(s.path)})
 	if errors.Is(err, sqlite.ErrMissing) {
 		return nil, fmt.Errorf("%w; put it back, or restore it from a backup together with its -wal file; to begin anew on purpose, delete %s from Caddy's storage (%s)",
-			err, used.key, s.storage)
+			err, m.key, s.storage)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !known {
-		used.set(ctx)
-	}
+	m.set(ctx)
 	s.ledger = l
 	return l, nil
 }
 
 func ledgerLog(path string) *zap.Logger {
-	return caddy.Log().Named("pay.ledger").With(zap.String("file", path))
+	return plainLog(caddy.Log()).Named("pay.ledger").With(zap.String("file", path))
 }
 
 // Destruct closes the ledger when its last user is gone. A request that is still running then gets ledger.ErrClosed, and with it

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -150,9 +151,9 @@ func TestStoreKnowsItsLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = open()
-	m, merr := newMarker(storage, path)
-	if merr != nil {
-		t.Fatal(merr)
+	m := marker{storage: storage, path: path}
+	if err := m.find(); err != nil {
+		t.Fatal(err)
 	}
 	if !errors.Is(err, sqlite.ErrMissing) || !strings.Contains(err.Error(), m.key) {
 		t.Fatalf("without its file: %v", err)
@@ -191,10 +192,33 @@ func TestStoreWithoutStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := acquireStore(path, &certmagic.FileStorage{Path: write(t, t.TempDir(), "file", "no folder")})
-	defer func() { _ = releaseStore(path) }()
-	if _, err := s.open(t.Context()); err == nil || !strings.Contains(err.Error(), "whether it was used before") {
+	open := func() error {
+		s := acquireStore(path, &certmagic.FileStorage{Path: write(t, t.TempDir(), "file", "no folder")})
+		defer func() { _ = releaseStore(path) }()
+		_, err := s.open(t.Context())
+		return err
+	}
+	if err := open(); err == nil || !strings.Contains(err.Error(), "whether it was used before") {
 		t.Errorf("opened: %v", err)
+	}
+	l, err := sqlite.Open(t.Context(), sqlite.Options{File: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	// A process that was killed while it wrote the instance's id takes no ledger away.
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	if err := os.MkdirAll(caddy.AppDataDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, caddy.AppDataDir(), "instance.uuid", "")
+	if err := open(); err != nil {
+		t.Errorf("with an empty instance id: %v", err)
 	}
 }
 

@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
 
 	"github.com/caddypay/caddypay/relay"
 )
@@ -27,11 +31,40 @@ type upstream struct {
 	ended atomic.Bool
 }
 
+// newUpstream takes over a proxy that Caddy has provisioned.
+func newUpstream(proxy caddyhttp.MiddlewareHandler) *upstream {
+	if p, ok := proxy.(*reverseproxy.Handler); ok {
+		if t, ok := p.Transport.(*fastcgi.Transport); ok {
+			p.Transport = timedFastCGI{t}
+		}
+	}
+	return &upstream{proxy: proxy}
+}
+
 var errAborted = errors.New("the backend closed the connection in the middle of its answer")
 
-// RoundTrip sends one request. The proxy reports some failures as success or as a panic; here each is an error: only a
+// RoundTrip sends one request, and returns when its time is over even where the proxy's transport does not.
+func (u *upstream) RoundTrip(req *http.Request) (*http.Response, error) {
+	type outcome struct {
+		resp *http.Response
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		resp, err := u.roundTrip(req)
+		done <- outcome{resp, err}
+	}()
+	select {
+	case o := <-done:
+		return o.resp, o.err
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
+}
+
+// roundTrip sends one request. The proxy reports some failures as success or as a panic; here each is an error: only a
 // status that the backend really wrote comes back as a response.
-func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+func (u *upstream) roundTrip(req *http.Request) (resp *http.Response, err error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	rec := &answer{header: make(http.Header), full: func() { cancel(errAnswerTooLong) }}
@@ -63,7 +96,7 @@ func (u *upstream) RoundTrip(req *http.Request) (resp *http.Response, err error)
 	case req.Context().Err() != nil:
 		return nil, req.Context().Err()
 	case err != nil:
-		return nil, proxyError(err)
+		return nil, u.proxyError(err)
 	case rec.status == 0 || rec.status == statusClientClosed:
 		return nil, errors.New("the backend did not answer")
 	}
@@ -105,11 +138,17 @@ func (u *upstream) prepare(r *http.Request, w http.ResponseWriter) *http.Request
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", "caddypay")
 	}
-	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+	v := visitOf(r)
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+	if v != nil && len(v.chain) > 0 { // the client is named as in the site's own requests: the proxy appends to the chain of one that is trusted
+		r.Header["X-Forwarded-For"] = slices.Clone(v.chain)
+		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true)
+	}
+	return r
 }
 
 // proxyError says what went wrong without Caddy's error id and status, which belong to a client's request.
-func proxyError(err error) error {
+func (u *upstream) proxyError(err error) error {
 	herr, ok := errors.AsType[caddyhttp.HandlerError](err)
 	if ok && herr.Err != nil {
 		err = herr.Err
@@ -118,7 +157,21 @@ func proxyError(err error) error {
 	if dial || ok && herr.StatusCode == http.StatusServiceUnavailable { // the second: all upstreams are known to be down
 		return fmt.Errorf("%w: %w", relay.ErrUnsent, err)
 	}
+	// What it looks like depends on how much was sent when it happened; the last is net/http's word for it.
+	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+	if reset && u.speaksHTTP() {
+		return fmt.Errorf("%w: %w", relay.ErrReset, err)
+	}
 	return err
+}
+
+func (u *upstream) speaksHTTP() bool {
+	proxy, ok := u.proxy.(*reverseproxy.Handler)
+	if !ok {
+		return false
+	}
+	_, ok = proxy.Transport.(*reverseproxy.HTTPTransport)
+	return ok
 }
 
 var errAnswerTooLong = errors.New("the backend's answer is too long")

@@ -33,7 +33,7 @@ func TestUpstreamConfigurations(t *testing.T) {
 		{"dynamic", "{\n\t\t\tdynamic a 127.0.0.1 " + addr[strings.LastIndex(addr, ":")+1:] + "\n\t\t\theader_up X-Shop {env.TEST_SHOP}\n\t\t}", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			u := newUpstream(t, tc.directive)
+			u := upstreamOf(t, tc.directive)
 			for i := range 4 { // each backend's turn comes
 				sent := fmt.Sprintf(`{"try":%d}`, i)
 				resp, body, err := ask(t.Context(), u, sent)
@@ -71,7 +71,7 @@ func TestUpstreamFastCGI(t *testing.T) {
 		}))
 	}()
 	t.Cleanup(func() { _ = ln.Close(); <-done })
-	u := newUpstream(t, ln.Addr().String()+` {
+	u := upstreamOf(t, ln.Addr().String()+` {
 			transport fastcgi {
 				root /srv/shop
 				split .php

@@ -21,8 +21,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// newUpstream provisions what stands after `upstream` as a site would.
-func newUpstream(t testing.TB, directive string) *upstream {
+// upstreamOf provisions what stands after `upstream` as a site would.
+func upstreamOf(t testing.TB, directive string) *upstream {
 	t.Helper()
 	raw := adapt(t, ":80 {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t\tkey {env.PINGPP_KEY}\n\t\t\twebhook_key pingpp.pub.pem\n\t\t}\n\t\tupstream "+directive+"\n\t}\n}\n")
 	var cfg struct {
@@ -56,7 +56,7 @@ func newUpstream(t testing.TB, directive string) *upstream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &upstream{proxy: mod.(caddyhttp.MiddlewareHandler)}
+	return newUpstream(mod.(caddyhttp.MiddlewareHandler))
 }
 
 // backend runs a merchant's backend and returns its address.
@@ -150,7 +150,7 @@ func TestUpstreamAnswers(t *testing.T) {
 		}, 503, long, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			u := newUpstream(t, backend(t, tc.serve))
+			u := upstreamOf(t, backend(t, tc.serve))
 			resp, body, err := ask(t.Context(), u, "{}")
 			if err != nil {
 				t.Fatal(err)
@@ -218,7 +218,7 @@ func TestUpstreamFailures(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), tc.timeout)
 			defer cancel()
-			resp, _, err := ask(ctx, newUpstream(t, backend(t, tc.serve)), "{}")
+			resp, _, err := ask(ctx, upstreamOf(t, backend(t, tc.serve)), "{}")
 			if err == nil {
 				t.Fatal("answered", resp.StatusCode)
 			}
@@ -228,14 +228,14 @@ func TestUpstreamFailures(t *testing.T) {
 		})
 	}
 	t.Run("refused", func(t *testing.T) {
-		_, _, err := ask(t.Context(), newUpstream(t, freeAddr(t)), "{}")
+		_, _, err := ask(t.Context(), upstreamOf(t, freeAddr(t)), "{}")
 		if err == nil || !strings.Contains(err.Error(), "connection refused") {
 			t.Error(err)
 		}
 	})
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		u := newUpstream(t, backend(t, func(w http.ResponseWriter, r *http.Request) {
+		u := upstreamOf(t, backend(t, func(w http.ResponseWriter, r *http.Request) {
 			cancel()
 			hang(w, r)
 		}))
@@ -246,13 +246,13 @@ func TestUpstreamFailures(t *testing.T) {
 	t.Run("canceled before", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		u := newUpstream(t, backend(t, func(w http.ResponseWriter, r *http.Request) {}))
+		u := upstreamOf(t, backend(t, func(w http.ResponseWriter, r *http.Request) {}))
 		if _, _, err := ask(ctx, u, "{}"); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	})
 	t.Run("passed on", func(t *testing.T) {
-		u := newUpstream(t, backend(t, func(w http.ResponseWriter, r *http.Request) {})+` {
+		u := upstreamOf(t, backend(t, func(w http.ResponseWriter, r *http.Request) {})+` {
 			handle_response {
 				vars seen yes
 			}
@@ -288,7 +288,7 @@ func recorder() (serve http.HandlerFunc, last func() seen) {
 
 func TestUpstreamRequest(t *testing.T) {
 	serve, last := recorder()
-	u := newUpstream(t, backend(t, serve))
+	u := upstreamOf(t, backend(t, serve))
 	body := "{\"a\": 1,\r\n \"b\":\"\u4e2d\"}\x00\xff"
 	if _, _, err := ask(t.Context(), u, body); err != nil {
 		t.Fatal(err)
@@ -330,7 +330,7 @@ func TestUpstreamRequest(t *testing.T) {
 }
 
 func TestUpstreamConcurrently(t *testing.T) {
-	u := newUpstream(t, backend(t, func(w http.ResponseWriter, r *http.Request) {
+	u := upstreamOf(t, backend(t, func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
 		if bytes.HasPrefix(raw, []byte("abort")) {
 			panic(http.ErrAbortHandler)
@@ -355,7 +355,7 @@ func TestUpstreamConcurrently(t *testing.T) {
 func TestUpstreamEscapes(t *testing.T) {
 	var got atomic.Pointer[url.URL]
 	addr := backend(t, func(w http.ResponseWriter, r *http.Request) { got.Store(r.URL) })
-	u := newUpstream(t, addr)
+	u := upstreamOf(t, addr)
 	const no = `a;b?c#d&e=f+g%h{i}'"`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/orders/"+url.QueryEscape(no)+"/price?no="+url.QueryEscape(no)+"&x=1", nil)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
 	a := &attempt{
-		site: s, channel: c, req: req, id: id, host: r.Host, log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
+		site: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {

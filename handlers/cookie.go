@@ -33,10 +33,16 @@ func (s *Site) cookieName(use string) string {
 // scheme is how the client came, as far as we can tell. Plain HTTP is believed only where it is served too; what an unknown proxy
 // says then can but make a cookie safer.
 func (s *Site) scheme(r *http.Request) string {
-	if !s.AllowHTTP || s.Secure(r) || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+	if !s.AllowHTTP || s.Secure(r) || SaysHTTPS(r.Header) {
 		return "https"
 	}
 	return "http"
+}
+
+// SaysHTTPS reports whether a proxy says that the client came by HTTPS. Of several proxies the first has seen the client.
+func SaysHTTPS(h http.Header) bool {
+	first, _, _ := strings.Cut(h.Get("X-Forwarded-Proto"), ",")
+	return strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 // cookie returns the value of a cookie of ours. Over HTTPS only one that no other host can have set is taken.
@@ -115,7 +121,7 @@ func (s *Site) without(r *http.Request, err error) bool {
 	if s.Session(r) != "" {
 		return false
 	}
-	if token := bearerSession(r.Header); token != "" {
+	if token := s.Bearer(r); token != "" {
 		if _, err := s.identity(r, token); codeOf(err) != "session_invalid" {
 			return false
 		}

@@ -315,7 +315,7 @@ func TestCookieOverPlainHTTP(t *testing.T) {
 	wantProblem(t, w.do("GET", "/shop/pay/charges/"+a.text("id"), "", "Cookie", "shop_pay_session="+c.Value), 401, "session_missing")
 
 	host := strings.TrimPrefix(plain.URL, "http://")
-	a = w.doAt(plain, "POST", "/shop/pay/charges", orderOf("1002", openChannel), "Origin", "https://"+host, "X-Forwarded-Proto", "https")
+	a = w.doAt(plain, "POST", "/shop/pay/charges", orderOf("1002", openChannel), "Origin", "https://"+host, "X-Forwarded-Proto", "HTTPS, http")
 	c = (&http.Response{Header: a.header}).Cookies()[0]
 	if a.status != 201 || c.Name != "__Host-shop_pay_session" || !c.Secure {
 		t.Errorf("answered %d, %s", a.status, c.Raw)

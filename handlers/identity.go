@@ -86,14 +86,14 @@ func (s *Site) introduce(h http.Header, r *http.Request, id Identity) {
 var sessionMissing = problem("session_missing", nil) // one for all: most of a site's requests are without a session
 
 // Identify returns who sent a request: by the session that StripTrusted took from the headers, else by Authorization: Bearer, else by
-// the cookie. A cookie comes along by itself, so where the request may change something it counts only on a page of this very
-// site. The error is a Problem.
+// the cookie. A cookie comes along by itself, so where the request may change something, or opens a websocket that may, it counts only on
+// a page of this very site. The error is a Problem.
 func (s *Site) Identify(r *http.Request) (Identity, error) {
 	if token := s.Session(r); token != "" {
 		return s.identity(r, token)
 	}
 	cookie := s.cookie(r, sessionCookie)
-	if token := bearerSession(r.Header); token != "" {
+	if token := s.Bearer(r); token != "" {
 		id, err := s.identity(r, token)
 		if cookie == "" || codeOf(err) != "session_invalid" { // else it is the shop's own login
 			return id, err
@@ -102,7 +102,8 @@ func (s *Site) Identify(r *http.Request) (Identity, error) {
 	if cookie == "" {
 		return Identity{}, sessionMissing
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.sameOrigin(r) {
+	reads := (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header["Upgrade"]) == 0
+	if !reads && !s.sameOrigin(r) {
 		return Identity{}, foreignOrigin(r)
 	}
 	return s.identity(r, cookie)
@@ -126,9 +127,9 @@ func (s *Site) identity(r *http.Request, token string) (Identity, error) {
 	return id, nil
 }
 
-// bearerSession returns the bearer token if it has the form of ours (a JWE of five parts), so that a shop's own bearer
+// BearerSession returns the bearer token if it has the form of ours (a JWE of five parts), so that a shop's own bearer
 // login is left alone.
-func bearerSession(h http.Header) string {
+func BearerSession(h http.Header) string {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || strings.Count(token, ".") != 4 {
 		return ""

@@ -19,8 +19,8 @@ type Merchant struct {
 	Tokens []string       // any of them is good; two while one is replaced
 	Allow  []netip.Prefix // where calls come from
 
-	// Sources returns the addresses that a request may come from; all of them have to be allowed.
-	Sources func(*http.Request) []string
+	// Sources returns the addresses that a request may come from, all of which have to be allowed, or why nobody can tell.
+	Sources func(*http.Request) ([]string, error)
 }
 
 // merchantRoute finds a route of the merchant API.
@@ -51,7 +51,10 @@ func (s *Site) forMerchant(name, method string, serve func(w http.ResponseWriter
 
 // authorize looks at the address first: whoever calls from elsewhere learns nothing about tokens.
 func (m *Merchant) authorize(r *http.Request) error {
-	sources := m.Sources(r)
+	sources, err := m.Sources(r)
+	if err != nil {
+		return problem("source_forbidden", err)
+	}
 	for _, text := range sources {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {

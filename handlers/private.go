@@ -1,47 +1,93 @@
 package handlers
 
 import (
+	"iter"
+	"net/http"
 	"path"
 	"strings"
 )
 
-// IsPrivate reports whether a request path reaches one of the backend's own paths, however it is written: encoded several
+// IsPrivate reports whether a request's path and query reach one of the backend's own paths, however they are written: encoded several
 // times, with dots, doubled slashes, backslashes, path parameters, extensions or other case. Backends read such paths in different
 // ways, and one reading is enough. It is the second defence; the first is that the backend compares X-Pay-Token or checks the
 // signature.
-func (s *Site) IsPrivate(p string) bool {
-	p = strings.ReplaceAll(decode(p), `\`, "/")
-	if s.reachesPrivate(p) {
-		return true
+func (s *Site) IsPrivate(p, query string) bool {
+	for reading := range Readings(p) {
+		if s.reachesPrivate(reading, query) {
+			return true
+		}
 	}
-	cut := withoutParameters(p)
-	return cut != p && s.reachesPrivate(cut)
+	return false
 }
 
-// withoutParameters leaves out of each segment what Tomcat (;), C programs (NUL) and Windows (trailing blanks) do not read.
+// Readings yields the paths for which backends take a path, dots and doubled slashes aside; most paths have but one, themselves.
+func Readings(p string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		p = strings.ReplaceAll(decode(p), `\`, "/")
+		if !yield(p) {
+			return
+		}
+		cut := withoutParameters(p)
+		if cut != p && !yield(cut) {
+			return
+		}
+		// Who parses it as a URL, as with Node's new URL or PHP's parse_url, takes the first segment of //x/y for a host.
+		if strings.HasPrefix(cut, "//") {
+			_, rest, _ := strings.Cut(strings.TrimLeft(cut, "/"), "/")
+			yield("/" + rest)
+		}
+	}
+}
+
+// withoutParameters leaves out of each segment what some do not read: Tomcat (;), C programs (NUL), Windows (: and trailing blanks), and
+// whoever decodes before he cuts off the query.
 func withoutParameters(p string) string {
-	if !strings.ContainsAny(p, "; \t\x00") {
+	const marks = ";:?#\x00"
+	if !strings.ContainsAny(p, marks+" \t") {
 		return p
 	}
 	segments := strings.Split(p, "/")
 	for i, segment := range segments {
-		segment, _, _ = strings.Cut(segment, ";")
-		segment, _, _ = strings.Cut(segment, "\x00")
+		if end := strings.IndexAny(segment, marks); end >= 0 {
+			segment = segment[:end]
+		}
 		segments[i] = strings.TrimRight(segment, " \t")
 	}
 	return strings.Join(segments, "/")
 }
 
-// reachesPrivate takes a path with its dots as they are, and resolved.
-func (s *Site) reachesPrivate(p string) bool {
-	return s.matchesPrivate(p) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p))
+// StripRewrites deletes the headers by which IIS and some frameworks take another path than that of the request, where it is one that
+// the client may not have.
+func StripRewrites(h http.Header, closed func(path, query string) bool) {
+	for name, values := range h {
+		if !readAs(name, "X-ORIGINAL-URL") && !readAs(name, "X-REWRITE-URL") {
+			continue
+		}
+		for _, value := range values {
+			if _, rest, ok := strings.Cut(value, "://"); ok {
+				_, rest, _ = strings.Cut(rest, "/")
+				value = "/" + rest
+			}
+			p, query, _ := strings.Cut(value, "?")
+			if closed("/"+strings.TrimPrefix(p, "/"), query) {
+				delete(h, name)
+				break
+			}
+		}
+	}
 }
 
-func (s *Site) matchesPrivate(p string) bool {
+// reachesPrivate takes a path with its dots as they are, and resolved.
+func (s *Site) reachesPrivate(p, query string) bool {
+	return s.matchesPrivate(p, query) || strings.Contains(p, "..") && s.matchesPrivate(path.Clean("/"+p), query)
+}
+
+func (s *Site) matchesPrivate(p, query string) bool {
 	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
 	front, rest := nextSegment(p)
-	for _, pattern := range s.Private {
-		if reaches(pattern, p) || hasSuffixFold(front, ".php") && reaches(pattern, rest) {
+	for i := range s.Private {
+		closed := &s.Private[i]
+		if closed.matches(p, query) || hasSuffixFold(front, ".php") && closed.matches(rest, query) {
 			return true
 		}
 	}

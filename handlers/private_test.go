@@ -1,13 +1,25 @@
 package handlers
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 )
 
-func private() *Site {
-	return &Site{Prefix: "/pay", Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"}}
+func private() *Site { return closing("/internal/pay/orders/{order_no}", "/internal/pay/events") }
+
+// closing is a site with private paths.
+func closing(targets ...string) *Site {
+	s := &Site{Prefix: "/pay"}
+	for _, target := range targets {
+		closed, err := PrivatePaths(target)
+		if err != nil {
+			panic(err)
+		}
+		s.Private = append(s.Private, closed...)
+	}
+	return s
 }
 
 func TestIsPrivate(t *testing.T) {
@@ -25,8 +37,11 @@ func TestIsPrivate(t *testing.T) {
 		"/internal/pay/events%00", "/internal/pay/events%00.css", "/internal/pay/events%20", "/internal/pay/events.",
 		"/internal/pay/events.json", "/internal/pay/events.php/x", "/index.php/internal/pay/events", "/Index.PHP//internal/pay/orders/1", "/internal/pay/orders/%30",
 		"/internal/pay/orders/x?y", "/internal/pay/orders/ ",
+		"/internal/pay/events::$DATA", "/internal/pay/events:$i30:$INDEX_ALLOCATION", "/internal::$INDEX_ALLOCATION/pay/events", "/internal/pay/events%3A%3A$DATA",
+		"/internal/pay/events%3Fno=1", "/internal/pay/events%23x", "/internal%00/pay/events", "/internal/pay;/..;/pay/events",
+		"//x/internal/pay/events", "///x/internal/pay/events", `/\x/internal/pay/events`, "//x:80/internal;a/pay/events", "//user@x/internal/pay/orders/1",
 	} {
-		if !s.IsPrivate(p) {
+		if !s.IsPrivate(p, "") {
 			t.Errorf("%s is open", p)
 		}
 	}
@@ -34,24 +49,41 @@ func TestIsPrivate(t *testing.T) {
 		"", "/", "/internal", "/internal/pay", "/internal/pay/", "/internal/pay/orders", "/internal/pay/orders/", "/internal/pay/orders/.",
 		"/internal/pay/event", "/internal/pay/eventss", "/internal/pay/events2/x", "/shop/internal/pay/events", "/internal/payevents", "/pay/events",
 		"/internal/pay-events", "/internal/pay/eventsjson", "/internal/pay/events%", "/index.php", "/index.php/orders/1", "/internal/../pay/events", "/%", "/%zz", "/orders/1001", "/内部",
+		"/x/internal/pay/events", "//x/y/internal/pay/events", "/a;b/internal/pay/events", "/internal/pay/eve;nts", "/internal/pay/eve:nts",
 	} {
-		if s.IsPrivate(p) {
+		if s.IsPrivate(p, "") {
 			t.Errorf("%s is closed", p)
 		}
 	}
-	if (&Site{}).IsPrivate("/internal/pay/events") {
+	if (&Site{}).IsPrivate("/internal/pay/events", "") {
 		t.Error("a site without private paths closes one")
 	}
 }
 
 func TestIsPrivateWithinASegment(t *testing.T) {
-	s := &Site{Private: []string{"/order-{order_no}.json"}}
+	s := closing("/order-{order_no}.json")
 	for p, want := range map[string]bool{
 		"/order-1001.json": true, "/ORDER-1001.JSON": true, "/order-%31.json": true, "/order-1.json/x": true,
 		"/": false, "/index.html": false, "/order-1001": false, "/orders": false, "/a/order-1001.json": false,
 	} {
-		if s.IsPrivate(p) != want {
+		if s.IsPrivate(p, "") != want {
 			t.Errorf("%s: %v", p, !want)
+		}
+	}
+}
+
+func TestStripRewrites(t *testing.T) {
+	s := private()
+	for value, stays := range map[string]bool{
+		"/internal/pay/events": false, "/internal/pay/events?x=1": false, "internal/pay/orders/1": false, "//x/internal/pay/events": false, "https://shop.example.com/internal/pay/events": false,
+		"https://shop.example.com/Internal%2fpay/events?a": false, "/shop": true, "/shop?next=/internal/pay/events": true, "": true,
+	} {
+		for _, name := range []string{"X-Original-Url", "X-Rewrite-Url", "X_ORIGINAL_URL", "x-rewrite.url"} {
+			h := http.Header{name: {"/shop", value}, "X-Original": {value}}
+			StripRewrites(h, s.IsPrivate)
+			if _, there := h[name]; there != stays || len(h["X-Original"]) != 1 {
+				t.Errorf("%s: %s: %v", name, value, h)
+			}
 		}
 	}
 }
@@ -104,17 +136,17 @@ func FuzzIsPrivate(f *testing.F) {
 	}
 	s := private()
 	f.Fuzz(func(t *testing.T, p string) {
-		got := s.IsPrivate(p)
-		if again := s.IsPrivate(strings.ReplaceAll(url.PathEscape(p), "%2F", "/")); again != got {
+		got := s.IsPrivate(p, "")
+		if again := s.IsPrivate(strings.ReplaceAll(url.PathEscape(p), "%2F", "/"), ""); again != got {
 			t.Errorf("%q is private: %v, and encoded once more: %v", p, got, again)
 		}
-		if s.IsPrivate(url.PathEscape(url.PathEscape(p))) != got {
+		if s.IsPrivate(url.PathEscape(url.PathEscape(p)), "") != got {
 			t.Errorf("%q encoded twice is not private: %v", p, got)
 		}
 		if d := decode(p); decode(d) != d {
 			t.Errorf("%q is decoded to %q, and that to %q", p, d, decode(d))
 		}
-		if !s.IsPrivate("/internal/pay/events/" + p) {
+		if !s.IsPrivate("/internal/pay/events/"+p, "") {
 			t.Errorf("%q below a private path is open", p)
 		}
 	})

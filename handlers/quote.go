@@ -26,6 +26,7 @@ type Orders struct {
 	Paths    map[string]string // to what it says, in gjson's syntax, by the names of our own members: amount, order_no, …
 	Yuan     bool              // amount is in yuan, as decimal text or a JSON number; otherwise in fen
 	Status   map[string]string // the backend's words for an order's state, as payable, paid or closed; nil: these words
+	NotFound *NotFound         // its words for an order that it does not have; nil: it answers 404 or 403
 	Defaults QuoteDefaults
 }
 

@@ -25,8 +25,13 @@ func (o *Orders) read(raw []byte) (*answered, error) {
 	var err error
 	if !json.Valid(a.raw) { // and so not too deep
 		err = errors.New("not JSON")
-	} else if err = uniqueNames(a.raw); err == nil && (len(o.Paths) == 0 || bytes.TrimSpace(a.raw)[0] != '[') {
-		a.fields, err = parseObject(a.raw)
+	} else if err = uniqueNames(a.raw); err == nil {
+		if err := o.NotFound.check(a.raw); err != nil {
+			return nil, err
+		}
+		if len(o.Paths) == 0 || bytes.TrimSpace(a.raw)[0] != '[' {
+			a.fields, err = parseObject(a.raw)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; it starts with %s", err, excerpt(a.raw, 60))

@@ -52,7 +52,7 @@ type Site struct {
 	QueryAfter time.Duration
 	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
 	Count   Counters
-	Private []string // the backend's own paths, closed to the outside; {…} stands for one segment
+	Private []PrivatePath // the backend's own paths, closed to the outside
 
 	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
 	AllowHTTP bool
@@ -69,7 +69,9 @@ type Site struct {
 	Ledger func(context.Context) (ledger.Ledger, error)
 
 	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
+	Bearer   func(*http.Request) string // what BearerSession found in them
 	ClientIP func(*http.Request) string // the client's address as the server trusts it
+	Host     func(*http.Request) string // the host that it came to, as far as the site goes by that name: kept with charges and events
 	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
 	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
 	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer

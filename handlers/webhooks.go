@@ -82,7 +82,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	did, err := s.Intake.Accept(r.Context(), relay.Arrival{
-		Event: ev, Charge: charge, NoApp: whose == nobodys, Source: ledger.Webhook, Host: r.Host,
+		Event: ev, Charge: charge, NoApp: whose == nobodys, Source: ledger.Webhook, Host: s.Host(r),
 		Signature: pingpp.Signature(signatures), TraceParent: r.Header.Get("traceparent"),
 	})
 	if err != nil {

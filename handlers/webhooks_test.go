@@ -337,7 +337,7 @@ func TestWebhookCanceledWhileTheLedgerIsBlocked(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	cancel()
-	<-done // its client is gone: it may end before the lock does
+	<-done          // its client is gone: it may end before the lock does
 	var stored bool // as its own connection sees it: to open the ledger takes the lock
 	if err := conn.QueryRowContext(context.Background(), "SELECT EXISTS (SELECT 1 FROM events WHERE id = ?)", event).Scan(&stored); err != nil {
 		t.Fatal(err)

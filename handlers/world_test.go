@@ -212,17 +212,19 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
-		Private: []string{"/internal/pay/orders/{order_no}", "/internal/pay/events"},
+		Private: private().Private,
 		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
-			Sources: func(r *http.Request) []string {
-				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " ")
+			Sources: func(r *http.Request) ([]string, error) {
+				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
 			}},
 		Backend: w, Token: backendToken, Ledger: open,
 		Session: func(r *http.Request) string {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token
 		},
+		Bearer:   func(r *http.Request) string { return BearerSession(r.Header) },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
+		Host:     func(r *http.Request) string { return r.Host },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
 		SkipLog:  func(*http.Request) { w.skipped.Add(1) },
 		Closing:  w.closing, Logger: log, Now: w.clock.Now, Rand: rand.Reader,
@@ -237,7 +239,7 @@ func (w *world) handler(s *Site) http.Handler {
 		switch {
 		case s.Owns(r.URL.Path):
 			s.ServeHTTP(rw, r)
-		case s.IsPrivate(r.URL.Path):
+		case s.IsPrivate(r.URL.Path, r.URL.RawQuery):
 			s.NotFound(rw, r)
 		default:
 			io.WriteString(rw, "the site")

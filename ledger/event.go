@@ -64,7 +64,7 @@ type Event struct {
 	Lane        string // events of one lane are delivered in order; empty never waits
 	Rank        int    // place in the payment's life within the lane: payment before refund
 	Source      Source
-	Created     time.Time // when Ping++ made it
+	Created     time.Time // when Ping++ made it; this and every time is kept within Calendar
 	Received    time.Time // when we got it
 	Host        string    // the public host that the backend's own request should carry
 	Signature   string    // X-Pingplusplus-Signature as received; empty when queried
@@ -155,7 +155,8 @@ type Decision struct {
 	EventID string
 	Action  Action
 	Now     time.Time
-	By      string // who decided, as far as known
+	By      string // where it came from, as the server knows it; never what the request claims
+	Said    string // who the request says decided; a claim, and may be empty
 	Reason  string // in the person's words; may be empty
 }
 

@@ -87,7 +87,7 @@ func readCharge(o object, raw []byte) (*Charge, error) {
 		ID: r.mustID("id"), App: r.ref("app"), Channel: r.must("channel"), OrderNo: r.must("order_no"),
 		Currency: r.must("currency"), Amount: r.mustMoney("amount"),
 		Livemode: r.mustFlag("livemode"), Paid: r.mustFlag("paid"), Refunded: r.flag("refunded"), Reversed: r.flag("reversed"),
-		AmountSettle: r.moment("amount_settle"), AmountRefunded: r.money("amount_refunded"),
+		AmountSettle: r.count("amount_settle"), AmountRefunded: r.money("amount_refunded"),
 		Created: r.moment("created"), TimePaid: r.moment("time_paid"), TimeExpire: r.moment("time_expire"),
 		ClientIP: r.note("client_ip"), Subject: r.note("subject"), Body: r.note("body"),
 		TransactionNo: r.note("transaction_no"), FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"),

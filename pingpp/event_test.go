@@ -247,3 +247,19 @@ func BenchmarkParseEvent(b *testing.B) {
 		}
 	}
 }
+
+// TestTimesBeyondTheCalendar: a time that no calendar knows says no more than the last that one does.
+func TestTimesBeyondTheCalendar(t *testing.T) {
+	for given, want := range map[string]int64{
+		"9e15": latest, "9000000000000000": latest, "253402300800": latest, "253402214400": latest, `"99999999999999"`: latest, "1427555101": 1427555101, "-9000000000000000": 0, "1e99": latest,
+	} {
+		e, err := ParseEvent([]byte(`{"id":"evt_1","object":"event","type":"charge.succeeded","livemode":false,"created":` + given + `,"data":{"object":{"id":"ch_1","object":"charge","livemode":false,
+			"app":"app_1","channel":"wx_lite","order_no":"1","amount":1,"currency":"cny","paid":true,"created":` + given + `,"time_paid":` + given + `,"time_expire":` + given + `}}}`))
+		if err != nil || e.Charge == nil {
+			t.Fatal(err, e.Unreadable)
+		}
+		if e.Created != want || e.Charge.Created != want || e.Charge.TimePaid != want || e.Charge.TimeExpire != want {
+			t.Errorf("%s: %d, %d, %d, %d", given, e.Created, e.Charge.Created, e.Charge.TimePaid, e.Charge.TimeExpire)
+		}
+	}
+}

@@ -259,8 +259,14 @@ func (r *reader) number(key string) int64 {
 	return n
 }
 
-// moment returns a time in Unix seconds that no money depends on: 0 for what cannot be read.
-func (r *reader) moment(key string) int64 {
+// latest is the beginning of the last day that calendars have, 9999-12-31.
+const latest = 253402214400
+
+// moment returns a time in Unix seconds that no money depends on: 0 for what cannot be read, latest for what lies beyond.
+func (r *reader) moment(key string) int64 { return min(r.count(key), latest) }
+
+// count returns a number that nothing depends on: 0 for what cannot be read.
+func (r *reader) count(key string) int64 {
 	n, _ := whole(loose(r.object[key]))
 	return max(n, 0)
 }

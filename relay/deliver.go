@@ -163,6 +163,8 @@ func (r *Relay) diagnose(ctx context.Context, err error) verdict {
 		return refused("your backend did not answer within %s", r.cfg.Timeout)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, ErrUnsent) && strings.Contains(err.Error(), "connection refused"): // Caddy's hides what it wraps
 		return refused("your backend does not listen (connection refused); is it running, and is the upstream's port right?")
+	case errors.Is(err, ErrReset):
+		return refused("your backend closed the connection without an answer (connection reset); if php-fpm listens there, write transport fastcgi in the upstream block")
 	case errors.As(err, &dns):
 		return refused("the upstream's host name %q cannot be resolved", printable([]byte(dns.Name), 100))
 	case errors.As(err, &cert):

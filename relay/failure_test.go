@@ -249,6 +249,7 @@ func TestReach(t *testing.T) {
 		{"aborted", transport(func(*http.Request) (*http.Response, error) { panic(http.ErrAbortHandler) }), unreachable},
 		{"hangs up", newBackend(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unreachable},
 		{"reset while sending", fails(&net.OpError{Op: "write", Err: syscall.ECONNRESET}), unreachable},
+		{"reset by what may be php-fpm", fails(fmt.Errorf("%w: %w", ErrReset, syscall.ECONNRESET)), unreachable},
 		{"refused", refusing(t), unsent},
 		{"refused, and hidden", fails(fmt.Errorf("%w: %v", ErrUnsent, syscall.ECONNREFUSED)), unsent},
 		{"unknown host", fails(&net.DNSError{Err: "no such host", Name: "legacy"}), unsent},
@@ -265,6 +266,9 @@ func TestReach(t *testing.T) {
 			a := r.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
 			if a.reach != tt.want || a.ok() != (tt.want == succeeded) {
 				t.Errorf("came %d, want %d: %s", a.reach, tt.want, a.why)
+			}
+			if tt.name == "reset by what may be php-fpm" && !strings.Contains(a.why, "(connection reset); if php-fpm listens there, write transport fastcgi in the upstream block") {
+				t.Errorf("diagnosis %q", a.why)
 			}
 			if strings.HasPrefix(tt.name, "refused") && !strings.Contains(a.why, "does not listen") {
 				t.Errorf("diagnosis %q", a.why)

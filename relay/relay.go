@@ -60,6 +60,10 @@ type Config struct {
 // ErrUnsent is what an error of [Config.Backend] is, by errors.Is, when no connection to the backend came about.
 var ErrUnsent = errors.New("the backend could not be connected to")
 
+// ErrReset is what an error of [Config.Backend] is, by errors.Is, when a backend that HTTP was spoken to reset the connection, as
+// php-fpm does.
+var ErrReset = errors.New("the backend reset the connection; if php-fpm listens there, write transport fastcgi in the upstream block")
+
 // Relay delivers the events of one scope.
 type Relay struct {
 	cfg    Config

@@ -7,6 +7,8 @@ command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 php -m 2>/dev/null | grep -qx pdo_sqlite || missing="$missing php-cli php-sqlite3"
+set -- /usr/sbin/php-fpm*
+[ -x "$1" ] || missing="$missing php-fpm"
 command -v curl >/dev/null || missing="$missing curl"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"

@@ -202,7 +202,7 @@ func TestQuotes(t *testing.T) {
 		{"another order", func(string) (int, any) { return quote("order_no", "Q10002") }, 502, "quote_invalid"},
 		{"another user's", func(string) (int, any) { return quote("openid", other) }, 404, "order_not_found"},
 		{"negative", func(string) (int, any) { return quote("amount", -1) }, 502, "amount_invalid"},
-		{"zero", func(string) (int, any) { return quote("amount", 0) }, 502, "amount_invalid"},
+		{"zero", func(string) (int, any) { return quote("amount", 0) }, 409, "nothing_to_pay"},
 		{"a fraction", func(string) (int, any) { return quote("amount", 19.99) }, 502, "amount_invalid"},
 		{"above max", func(string) (int, any) { return quote("amount", 2000001) }, 502, "amount_invalid"},
 		{"unknown", func(string) (int, any) { return 404, nil }, 404, "order_not_found"},

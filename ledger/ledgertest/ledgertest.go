@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	}{
 		{"append/every field comes back", testEventFields},
 		{"append/an id is recorded once", testDuplicate},
+		{"append/times that no calendar knows", testTimes},
 		{"append/an effect happens once", testEffectOnce},
 		{"append/order number, lane and host of our charge", testOrderFromCharge},
 		{"append/held and filtered events claim their effect", testEffectOfUndelivered},

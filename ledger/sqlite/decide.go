@@ -25,7 +25,7 @@ const (
 	sqlRevive = `UPDATE events SET state = 'pending', reasons = '', tries = 0, due = ?, settled = 0, blocked = lane <> ''
 		WHERE scope = ? AND charge_id = ? AND state = 'filtered' AND reasons = '["payment_held"]' AND EXISTS (SELECT 1 FROM bodies WHERE event = seq)
 		RETURNING lane`
-	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, reason) VALUES (?, ?, ?, ?, ?, ?)`
+	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, said, reason) VALUES (?, ?, ?, ?, ?, ?, ?)`
 )
 
 // decided is an event that somebody decides about.
@@ -63,7 +63,7 @@ func (t *tx) decide(d ledger.Decision, leases span) error {
 	if err := e.allows(d); err != nil {
 		return err
 	}
-	if _, _, err := t.change(sqlAddAudit, e.seq, millis(d.Now), string(d.Action), string(e.state), d.By, d.Reason); err != nil {
+	if _, _, err := t.change(sqlAddAudit, e.seq, millis(d.Now), string(d.Action), string(e.state), d.By, d.Said, d.Reason); err != nil {
 		return err
 	}
 	if !e.payment {

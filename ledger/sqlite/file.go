@@ -20,11 +20,18 @@ import (
 
 // prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
 // with others. It opens no file that exists: closing it would drop the locks that this process holds on it (POSIX).
-func prepareFile(file string, known bool, log *zap.Logger) error {
+func prepareFile(file string, known func() (bool, error), log *zap.Logger) error {
 	info, err := os.Stat(file)
+	if known != nil && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
+		used, err := known()
+		if err == nil && used {
+			err = ErrMissing
+		}
+		if err != nil {
+			return fmt.Errorf("ledger %s: %w", file, err)
+		}
+	}
 	switch {
-	case known && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0):
-		return fmt.Errorf("ledger %s: %w", file, ErrMissing)
 	case errors.Is(err, fs.ErrNotExist):
 		return createFile(file)
 	case err != nil:
@@ -157,7 +164,7 @@ func explain(file string, err error) error {
 const applicationID = 0x63706179
 
 // setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
-// empty file one.
+// empty file one. With errNotWhole the ledger can be read; before anything is written to it, it has to be mended.
 func setUp(ctx context.Context, file string) error {
 	db := openWrites(file)
 	defer db.Close()
@@ -166,7 +173,10 @@ func setUp(ctx context.Context, file string) error {
 		return err
 	}
 	if err := makeLogWhole(ctx, db, file); err != nil {
-		return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
+		if version < schemaVersion || !errors.Is(err, errNotWhole) {
+			return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
+		}
+		return leaveLog(file, func() error { return errors.Join(err, db.Close()) })
 	}
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
@@ -216,14 +226,11 @@ type rower interface {
 // identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
 func identify(ctx context.Context, db rower, file string) (version int, err error) {
 	var application, tables int
-	for query, to := range map[string]*int{
-		"PRAGMA application_id":              &application,
-		"PRAGMA user_version":                &version,
-		"SELECT count(*) FROM sqlite_schema": &tables,
-	} {
-		if err := db.QueryRowContext(ctx, query).Scan(to); err != nil {
-			return 0, explain(file, err)
-		}
+	// One statement: another process may be making it a ledger at this moment.
+	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`).
+		Scan(&application, &version, &tables)
+	if err != nil {
+		return 0, explain(file, err)
 	}
 	switch {
 	case application == 0 && version == 0 && tables == 0:

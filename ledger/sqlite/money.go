@@ -53,7 +53,7 @@ const (
 
 	// Refunds that wait for the delivery of a payment which is not to be delivered. One under way is not recalled.
 	sqlWithhold = `UPDATE events INDEXED BY events_lane SET state = 'filtered', reasons = ?1, due = 0, settled = ?2, blocked = 0, owner = NULL, until = 0
-		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2) AND charge_id = ?5
+		WHERE scope = ?3 AND lane = ?4 AND lane <> '' AND state = 'pending' AND (owner IS NULL OR until <= ?2 OR until > ?6) AND charge_id = ?5
 		AND substr(type, 1, 7) = 'refund.'`
 )
 
@@ -338,7 +338,7 @@ func (t *tx) paysOrder(b *books, e *ledger.Event, seq int64) error {
 
 // withhold filters the pending refunds of a payment that is not to be delivered: the backend will never hear of it.
 func (t *tx) withhold(s ledger.Scope, scope int64, lane, chargeID string, now int64) error {
-	rows, _, err := t.change(sqlWithhold, reasonUnpaid, now, scope, lane, chargeID)
+	rows, _, err := t.change(sqlWithhold, reasonUnpaid, now, scope, lane, chargeID, now+tooFar.Milliseconds())
 	if err != nil || rows == 0 {
 		return err
 	}

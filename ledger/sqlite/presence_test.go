@@ -96,17 +96,18 @@ func TestGoneLeavesOthersAlone(t *testing.T) {
 
 // A ledger that was in use is never begun anew in silence.
 func TestKnown(t *testing.T) {
+	known := func() (bool, error) { return true, nil }
 	file := newFile(t)
-	if _, err := Open(t.Context(), Options{File: file, Known: true}); !errors.Is(err, ErrMissing) {
+	if _, err := Open(t.Context(), Options{File: file, Known: known}); !errors.Is(err, ErrMissing) {
 		t.Errorf("missing: %v", err)
 	}
 	must(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	must(t, os.WriteFile(file, nil, 0o600))
-	if _, err := Open(t.Context(), Options{File: file, Known: true}); !errors.Is(err, ErrMissing) {
+	if _, err := Open(t.Context(), Options{File: file, Known: known}); !errors.Is(err, ErrMissing) {
 		t.Errorf("empty: %v", err)
 	}
 	must(t, openFile(t, file).Close())
-	l, err := Open(t.Context(), Options{File: file, Known: true})
+	l, err := Open(t.Context(), Options{File: file, Known: known})
 	must(t, err)
 	defer l.Close()
 	if did, err := l.Append(t.Context(), newEvent("evt_1")); err != nil || did != ledger.Recorded {

@@ -26,6 +26,8 @@ UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'cr
 UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
 	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
+ALTER TABLE audit ADD COLUMN said TEXT NOT NULL DEFAULT '';
+UPDATE audit SET said = by, by = '';
 `,
 }
 
@@ -114,8 +116,9 @@ CREATE TABLE audit (
 	at     INTEGER NOT NULL,
 	action TEXT NOT NULL,
 	state  TEXT NOT NULL,           -- the event's, before
-	by     TEXT NOT NULL,
-	reason TEXT NOT NULL
+	by     TEXT NOT NULL,           -- as the server knows it; empty for older decisions, of which only the claim was kept
+	reason TEXT NOT NULL,
+	said   TEXT NOT NULL DEFAULT '' -- who the request says it was
 );
 
 -- How many events are in a state; counting a million pending ones each time would be slow. Written once per transaction.

@@ -28,11 +28,14 @@ type Options struct {
 	// without them is not a backup.
 	File string
 
-	// Known says that this file was in use before: when it is missing or empty that is ErrMissing, instead of a new ledger.
-	Known bool
+	// Known is asked about a file that is missing or empty: whether it was in use before. Then that is ErrMissing, instead of a new ledger.
+	// Default: it was not.
+	Known func() (bool, error)
 
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
+
+	fileSystem func(file string) string // default: fileSystem
 }
 
 // ErrMissing says that a known ledger is not there.
@@ -79,6 +82,13 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := prepareFile(file, o.Known, o.Logger); err != nil {
 		return nil, err
 	}
+	if o.fileSystem == nil {
+		o.fileSystem = fileSystem
+	}
+	if kind := o.fileSystem(file); kind != "" {
+		o.Logger.Warn("the ledger is on a file system that may break what a ledger promises: fsync and locks are not its own; put it on a local disk",
+			zap.String("file", file), zap.String("file_system", kind))
+	}
 
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
@@ -88,8 +98,9 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
 	}
-	if err := setUp(ctx, file); err != nil {
-		return nil, err
+	notWhole := setUp(ctx, file)
+	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
+		return nil, notWhole
 	}
 	if l.reads, err = prepareReads(ctx, file); err != nil {
 		return nil, explain(file, err)
@@ -100,6 +111,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	l.writer = newWriter(l, batch)
 	if err := l.writer.connect(ctx); err != nil {
 		return nil, explain(file, errors.Join(err, l.reads.close()))
+	}
+	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room
+		l.writer.disk.failed.Store(true)
+		o.Logger.Error("the disk is full or failing: nothing is recorded until the ledger's -wal file can be written once more", zap.String("file", file), zap.Error(notWhole))
 	}
 	go l.writer.run()
 	l.guard.start(verifyAfter)

@@ -326,12 +326,12 @@ func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return ledger.Calendar(t).UnixMilli()
 }
 
 func moment(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms).UTC()
+	return ledger.Calendar(time.UnixMilli(ms)).UTC() // an older version kept every time
 }

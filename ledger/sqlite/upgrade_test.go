@@ -18,13 +18,14 @@ var schema1 string
 // A ledger of an older version gets the schema that a new one has, and keeps what is in it.
 func TestUpgrade(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "ledger.db")
-	must(t, prepareFile(old, false, zap.NewNop()))
+	must(t, prepareFile(old, nil, zap.NewNop()))
 	db := openWrites(old)
 	_, err := db.Exec(schema1 + fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID) + `
 		INSERT INTO scopes (id, app, mode) VALUES (1, '` + scope.App + `', '` + string(scope.Mode) + `');
 		INSERT INTO charges (scope, order_no, number, state, reserved_until, id, channel, payer, amount, currency, created)
 			VALUES (1, 'o1', 'o1', 'created', 0, 'ch_1', 'wx_lite', 'openid', 100, 'cny', 1);
-		INSERT INTO refunds (scope, refund_no, charge_id, order_no, amount, state, created) VALUES (1, 'R1', 'ch_1', 'o1', 100, 'asked', 1)`)
+		INSERT INTO refunds (scope, refund_no, charge_id, order_no, amount, state, created) VALUES (1, 'R1', 'ch_1', 'o1', 100, 'asked', 1);
+		INSERT INTO audit (event, at, action, state, by, reason) VALUES (1, 1, 'replay', 'dead', 'ops', '')`)
 	must(t, err)
 	must(t, db.Close())
 	l := openFile(t, old)
@@ -40,6 +41,11 @@ func TestUpgrade(t *testing.T) {
 	must(t, err)
 	if re.Asks != 1 || re.Amount != 100 { // Ping++ may have heard of it
 		t.Errorf("the upgrade made %+v of a refund", re)
+	}
+	var by, said string
+	must(t, l.reads.db.QueryRow(`SELECT by, said FROM audit`).Scan(&by, &said))
+	if by != "" || said != "ops" { // what older versions wrote was a claim
+		t.Errorf("the upgrade made %q, said to be %q, of a decision", by, said)
 	}
 }
 

@@ -30,8 +30,13 @@ func rewrite(log *os.File, frames int, sync func(*os.File) error) error {
 	if found < frames {
 		return fmt.Errorf("%w: of %d pages %d are left", errLost, frames, found)
 	}
-	return sync(log)
+	if err := sync(log); err != nil {
+		return fmt.Errorf("%w: %w", errNotWhole, err)
+	}
+	return nil
 }
+
+var errNotWhole = errors.New("the -wal file cannot be written once more")
 
 var errLost = errors.New("the -wal file has lost what was written to it (what was acknowledged is safe); end every program that has the ledger open, and start again")
 
@@ -53,7 +58,7 @@ func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
 		return false, nil
 	}
 	if _, err := r.log.WriteAt(b, r.at); err != nil {
-		return false, err
+		return false, fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	r.at += int64(len(b))
 	return true, nil
