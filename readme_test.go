@@ -236,7 +236,11 @@ func writeKeys(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	theirs, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&theirs.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,6 +94,11 @@ func (a *Admin) list(w http.ResponseWriter, r *http.Request) error {
 	for i := range events {
 		page.Events = append(page.Events, viewEvent(&events[i]))
 	}
+	if len(events) == 0 && f.OrderNo != "" {
+		if page.Why, err = app.whyNoEvents(r.Context(), l, f); err != nil {
+			return apiError(http.StatusServiceUnavailable, "reading the ledger: %w", err)
+		}
+	}
 	if len(events) == f.Limit {
 		page.Next = events[len(events)-1].Seq
 	}

@@ -30,6 +30,7 @@ type EventView struct {
 type EventPage struct {
 	Events []EventView `json:"events"`
 	Next   int64       `json:"next,omitempty"` // pass it as before for the next page; absent on the last
+	Why    string      `json:"why,omitempty"`  // of an order without events: how far it came
 }
 
 // EventWhole is an event with everything that is known of it.

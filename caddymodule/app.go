@@ -61,6 +61,9 @@ type registration struct {
 	enclosing   any    // what the block stands in: equal for blocks that see the same requests
 	prefix      string
 	scope       ledger.Scope
+	wxPub       bool         // its users can log in on a page
+	webhooks    string       // the URL to enter at Ping++
+	channels    []string     // that are offered
 	destination *destination // nil: the block delivers nothing
 	reconciler  *relay.Reconciler
 }
@@ -124,9 +127,11 @@ func (a *App) register(r *registration) error {
 			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
 				r.site, prefixes(other.prefix, r.prefix))
 		}
-		if other.scope == r.scope && other.destination != nil && r.destination != nil && !other.destination.equal(r.destination) {
-			return fmt.Errorf("pay on %s: events: %s in %s mode already delivers to another place on %s; give both sites the same events, upstream and backend_token, or only one of them events",
-				r.site, r.scope.App, r.scope.Mode, other.site)
+		if other.scope == r.scope && other.destination != nil && r.destination != nil {
+			if differ := other.destination.differences(r.destination); len(differ) > 0 {
+				return fmt.Errorf("pay on %s: events: %s in %s mode already delivers to another place on %s: %s; give both sites the same there, or only one of them events",
+					r.site, r.scope.App, r.scope.Mode, other.site, differing(differ))
+			}
 		}
 	}
 	a.sites = append(a.sites, r)
@@ -143,14 +148,34 @@ func prefixes(a, b string) string {
 	return fmt.Sprintf("the prefixes %s and %s, one below the other,", a, b)
 }
 
-func (d *destination) equal(o *destination) bool {
-	if !slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal) {
-		return false
+// differences names the options in which two destinations are not the same.
+func (d *destination) differences(o *destination) (options []string) {
+	for _, member := range []struct {
+		option string
+		same   bool
+	}{
+		{"the method of events", d.Method == o.Method},
+		{"the path of events", d.Path == o.Path},
+		{"secret of events", slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal)},
+		{"types of events", slices.Equal(d.Types, o.Types)},
+		{"expect of events", reflect.DeepEqual(d.Expect, o.Expect)},
+		{"timeout of events", d.Timeout == o.Timeout},
+		{"retry of events", slices.Equal(d.Retry, o.Retry)},
+		{"backend_token", d.Token == o.Token},
+		{"upstream", d.Upstream == o.Upstream},
+	} {
+		if !member.same {
+			options = append(options, member.option)
+		}
 	}
-	x, y := *d, *o
-	x.backend, y.backend = nil, nil
-	x.Secrets, y.Secrets = nil, nil
-	return reflect.DeepEqual(x, y)
+	return options
+}
+
+func differing(options []string) string {
+	if len(options) == 1 {
+		return options[0] + " differs"
+	}
+	return strings.Join(options[:len(options)-1], ", ") + " and " + options[len(options)-1] + " differ"
 }
 
 // scopes returns the apps and modes of the sites, in a fixed order.
@@ -180,6 +205,8 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	a.warnOfNoEvents()
+	a.introduce()
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	for _, r := range relays {

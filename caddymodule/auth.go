@@ -38,6 +38,7 @@ func (*WeChatAuth) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the pay block.
 func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	a.alone = true
 	for _, m := range ctx.Modules() {
 		if auth, ok := m.(*caddyauth.Authentication); ok && len(auth.ProvidersRaw) > 1 {
@@ -48,6 +49,7 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 	if a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }"); err != nil {
 		return err
 	}
+	a.warnOfNoLogin(ctx, name)
 	for _, routes := range routesAround(ctx) {
 		for _, route := range routes {
 			for _, handler := range route.Handlers {

@@ -48,6 +48,9 @@ func (o options) parse(d *caddyfile.Dispenser, block string, repeated ...string)
 func one(d *caddyfile.Dispenser, to *string, example string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) == 1 && args[0] == "" {
+		return d.Errf("%s takes one value, and there is none; write: %s %s%s", name, name, example, unsetVariable)
+	}
 	if len(args) != 1 {
 		return d.Errf("%s takes one value, not %d; write: %s %s", name, len(args), name, example)
 	}
@@ -55,14 +58,41 @@ func one(d *caddyfile.Dispenser, to *string, example string) error {
 	return noBlock(d, name)
 }
 
+// returnURL reads where payers go back to.
+func returnURL(d *caddyfile.Dispenser, to *string, example string) error {
+	name := d.Val()
+	if err := one(d, to, example); err != nil {
+		return err
+	}
+	if err := checkOrderPlaceholder(*to); err != nil {
+		return d.Errf("%s: %v", name, err)
+	}
+	return nil
+}
+
 // several reads one argument or more.
 func several(d *caddyfile.Dispenser, to *[]string, example string) error {
 	name := d.Val()
 	*to = d.RemainingArgs()
 	if len(*to) == 0 {
-		return d.Errf("%s takes one value or more; write: %s %s", name, name, example)
+		return d.Errf("%s takes one value or more; write: %s %s%s", name, name, example, unsetVariable)
 	}
 	return noBlock(d, name)
+}
+
+// unsetVariable is said where a value is missing that may stand in the file: the Caddyfile's parser puts nothing in its place.
+const unsetVariable = " (if a {$NAME} stands there: that variable is not set where Caddy reads this file)"
+
+// names reads one name or more, none of which can hold a comma.
+func names(d *caddyfile.Dispenser, to *[]string, example string) error {
+	name := d.Val()
+	if err := several(d, to, example); err != nil {
+		return err
+	}
+	if all := strings.Join(*to, " "); strings.Contains(all, ",") {
+		return d.Errf("the values of %s stand with spaces between them, not commas; write: %s %s", name, name, strings.Join(strings.Fields(strings.ReplaceAll(all, ",", " ")), " "))
+	}
+	return nil
 }
 
 // duration reads one positive duration.
@@ -156,6 +186,11 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 // It takes no matcher: the whole site must pass through it.
 func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive's name
+	if order, ok := h.Option("order").([]string); ok {
+		if before := answeredBefore(order); before != "" {
+			return nil, h.Errf("the global option order puts %s before pay, which has to see every request first; delete that line: pay has its place by itself", before)
+		}
+	}
 	pay := &Handler{}
 	switch args := h.RemainingArgs(); {
 	case len(args) > 1:
@@ -193,10 +228,18 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			pay.AllowClientAmount = new(ClientAmountConfig)
 			return parseClientAmount(d, pay.AllowClientAmount)
 		},
-		"success_url": func(d *caddyfile.Dispenser) error { return one(d, &pay.SuccessURL, "https://shop.example.com/paid") },
-		"cancel_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.CancelURL, "https://shop.example.com/cart") },
-		"fail_url":    func(d *caddyfile.Dispenser) error { return one(d, &pay.FailURL, "https://shop.example.com/failed") },
-		"result_url":  func(d *caddyfile.Dispenser) error { return one(d, &pay.ResultURL, "https://shop.example.com/paid") },
+		"success_url": func(d *caddyfile.Dispenser) error {
+			return returnURL(d, &pay.SuccessURL, "https://shop.example.com/paid")
+		},
+		"cancel_url": func(d *caddyfile.Dispenser) error {
+			return returnURL(d, &pay.CancelURL, "https://shop.example.com/cart")
+		},
+		"fail_url": func(d *caddyfile.Dispenser) error {
+			return returnURL(d, &pay.FailURL, "https://shop.example.com/failed")
+		},
+		"result_url": func(d *caddyfile.Dispenser) error {
+			return returnURL(d, &pay.ResultURL, "https://shop.example.com/paid")
+		},
 		"login": func(d *caddyfile.Dispenser) error {
 			pay.Login = new(LoginConfig)
 			if err := methodAndPath(d, &pay.Login.Method, &pay.Login.Path, "POST /internal/pay/login", "POST"); err != nil {
@@ -224,6 +267,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if pay.Pingpp == nil {
 		return nil, h.Err("pay needs a pingpp block; write: pingpp { app …  key …  webhook_key … }, each on its own line")
 	}
+	pay.KeyFiles = keyFiles(pay)
 	return []httpcaddyfile.ConfigValue{{
 		Class: "route",
 		Value: caddyhttp.Route{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(pay, "handler", "pay", nil)}},

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
@@ -19,15 +21,29 @@ func parsePingpp(d *caddyfile.Dispenser, c *PingppConfig) error {
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return d.Errf("pingpp takes a block, not %q; write: pingpp { … }", args[0])
 	}
-	return options{
+	err := options{
 		"app":         func(d *caddyfile.Dispenser) error { return one(d, &c.App, "app_…") },
 		"key":         func(d *caddyfile.Dispenser) error { return one(d, &c.Key, "{env.PINGPP_KEY}") },
 		"signing_key": func(d *caddyfile.Dispenser) error { return one(d, &c.SigningKey, "merchant.pem") },
 		"webhook_key": func(d *caddyfile.Dispenser) error { return several(d, &c.WebhookKeys, "pingpp.pub.pem") },
 		"endpoint":    func(d *caddyfile.Dispenser) error { return one(d, &c.Endpoint, "https://api.pingxx.com") },
-		"channels":    func(d *caddyfile.Dispenser) error { return several(d, &c.Channels, "wx_lite") },
+		"channels":    func(d *caddyfile.Dispenser) error { return names(d, &c.Channels, "wx_lite") },
 		"timeout":     func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
 	}.parse(d, "pingpp")
+	if err != nil {
+		return err
+	}
+	return needed(d, "pingpp app", c.App, "pingpp key", c.Key, "pingpp webhook_key", strings.Join(c.WebhookKeys, ""))
+}
+
+// needed finds the first option without a value, of pairs of both.
+func needed(d *caddyfile.Dispenser, pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return d.Errf("%s is missing; %s", pairs[i], toWrite(pairs[i]))
+		}
+	}
+	return nil
 }
 
 // parseWeChat parses the block of one WeChat account, of which there is one of each kind at most:
@@ -64,7 +80,10 @@ func parseWeChat(d *caddyfile.Dispenser, accounts *map[string]*WeChatConfig, wit
 		*accounts = make(map[string]*WeChatConfig)
 	}
 	(*accounts)[kind] = c
-	return o.parse(d, "wechat "+kind)
+	if err := o.parse(d, "wechat "+kind); err != nil || !withEndpoint { // the sandbox says what goes with what by itself
+		return err
+	}
+	return needed(d, "wechat "+kind+" app_id", c.AppID, "wechat "+kind+" secret", c.Secret)
 }
 
 // parseSession parses the block:

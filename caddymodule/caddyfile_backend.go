@@ -21,7 +21,7 @@ func parseUpstream(h httpcaddyfile.Helper, d *caddyfile.Dispenser) (json.RawMess
 		return nil, err
 	}
 	if len(proxy.Upstreams) == 0 && proxy.DynamicUpstreamsRaw == nil {
-		return nil, d.Err("upstream names no backend; write: upstream legacy:8080")
+		return nil, d.Err("upstream names no backend; write: upstream legacy:8080" + unsetVariable)
 	}
 	if err := proxy.FinalizeUnmarshalCaddyfile(h); err != nil {
 		return nil, err
@@ -45,7 +45,17 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 	}
 	return options{
 		"secret": func(d *caddyfile.Dispenser) error { return several(d, &c.Secrets, "{env.PAY_EVENTS_SECRET}") },
-		"types":  func(d *caddyfile.Dispenser) error { return several(d, &c.Types, "charge.succeeded") },
+		"types": func(d *caddyfile.Dispenser) error {
+			if err := names(d, &c.Types, "charge.succeeded"); err != nil {
+				return err
+			}
+			for _, t := range c.Types {
+				if err := checkEventType(t); err != nil && !strings.Contains(t, "{") {
+					return d.Errf("types: %v", err)
+				}
+			}
+			return nil
+		},
 		"expect": func(d *caddyfile.Dispenser) error {
 			var err error
 			if c.Expect, err = parseExpect(d); err != nil {
@@ -65,7 +75,7 @@ func parseEvents(d *caddyfile.Dispenser, c *EventsConfig) error {
 		"timeout": func(d *caddyfile.Dispenser) error { return duration(d, &c.Timeout, "15s") },
 		"retry": func(d *caddyfile.Dispenser) error {
 			var gaps []string
-			if err := several(d, &gaps, "5s 30s 2m 10m 1h"); err != nil {
+			if err := names(d, &gaps, "5s 30s 2m 10m 1h"); err != nil {
 				return err
 			}
 			for _, text := range gaps {
@@ -88,6 +98,9 @@ func parseExpect(d *caddyfile.Dispenser) (*ExpectConfig, error) {
 	case len(args) == 2 && args[0] == "body" && !blank:
 		return &ExpectConfig{Body: args[1]}, nil
 	case len(args) > 2 && args[0] == "json" && !blank:
+		if err := checkJSONPath(args[1]); err != nil {
+			return nil, d.Errf("expect json: %v", err)
+		}
 		return &ExpectConfig{JSON: &ExpectJSONConfig{Path: args[1], Values: args[2:]}}, nil
 	case len(args) > 0 && args[0] == "json":
 		return nil, d.Err("expect json takes a path into the answer and the values that acknowledge an event; write: expect json code 0 200")
@@ -98,6 +111,12 @@ func parseExpect(d *caddyfile.Dispenser) (*ExpectConfig, error) {
 func methodAndPath(d *caddyfile.Dispenser, method, path *string, example string, allowed ...string) error {
 	name := d.Val()
 	args := d.RemainingArgs()
+	if len(args) == 2 && slices.Contains(allowed, strings.ToUpper(args[0])) && !slices.Contains(allowed, args[0]) {
+		return d.Errf("%s takes its method in capitals; write: %s %s %s", name, name, strings.ToUpper(args[0]), args[1])
+	}
+	if len(args) == 1 && slices.Contains(allowed, args[0]) {
+		return d.Errf("%s takes a path behind its method, and there is none; write: %s %s%s", name, name, example, unsetVariable)
+	}
 	if len(args) != 2 || !slices.Contains(allowed, args[0]) {
 		return d.Errf("%s takes a method (%s) and a path; write: %s %s", name, strings.Join(allowed, ", "), name, example)
 	}

@@ -36,7 +36,7 @@ func parseCheckout(d *caddyfile.Dispenser, c *CheckoutConfig) error {
 	const example = "wx_pub wx_wap alipay_wap wx_pub_qr alipay_qr"
 	err := options{
 		"channels": func(d *caddyfile.Dispenser) error {
-			if err := several(d, &c.Channels, example); err != nil {
+			if err := names(d, &c.Channels, example); err != nil {
 				return err
 			}
 			for i, name := range c.Channels {

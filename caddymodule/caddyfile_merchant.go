@@ -26,7 +26,7 @@ func parseMerchantAPI(d *caddyfile.Dispenser, c *MerchantAPIConfig) error {
 	err := options{
 		"token": func(d *caddyfile.Dispenser) error { return several(d, &c.Tokens, "{env.PAY_MERCHANT_TOKEN}") },
 		"allow": func(d *caddyfile.Dispenser) error {
-			if err := several(d, &c.Allow, privateRanges); err != nil {
+			if err := names(d, &c.Allow, privateRanges); err != nil {
 				return err
 			}
 			for _, text := range c.Allow {

@@ -37,6 +37,9 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 	if err := methodAndPath(d, &c.Method, &c.Path, "GET /internal/pay/orders/{order_no}", "GET", "POST"); err != nil {
 		return err
 	}
+	if err := checkOrderPlaceholder(c.Path); err != nil {
+		return d.Errf("orders: %v", err)
+	}
 	o := options{
 		"unit": func(d *caddyfile.Dispenser) error {
 			if err := one(d, &c.Unit, "yuan"); err != nil {
@@ -55,6 +58,9 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 			args := d.RemainingArgs()
 			if len(args) < 2 || strings.TrimSpace(args[0]) == "" {
 				return d.Errf("not_found takes a path and the values there that mean that there is no such order; write: %s", notFoundExample)
+			}
+			if err := checkJSONPath(args[0]); err != nil {
+				return d.Errf("not_found: %v", err)
 			}
 			c.NotFound = &OrderNotFoundConfig{Path: args[0], Values: args[1:]}
 			return noBlock(d, "not_found")
@@ -78,6 +84,9 @@ func parseOrders(d *caddyfile.Dispenser, c *OrdersConfig) error {
 			if strings.TrimSpace(*to) == "" {
 				return d.Errf("%s takes the path to a value in the backend's JSON, not nothing; write: %s data.%s", name, name, name)
 			}
+			if err := checkJSONPath(*to); err != nil {
+				return d.Errf("%s: %v", name, err)
+			}
 			return nil
 		}
 	}
@@ -92,6 +101,9 @@ func parseOrderStatus(d *caddyfile.Dispenser, c *OrderStatusConfig) error {
 		return d.Errf("status takes one path, not %d; write: status data.state { payable 0 }, each option on its own line", len(args))
 	}
 	c.Path = args[0]
+	if err := checkJSONPath(c.Path); err != nil {
+		return d.Errf("status: %v", err)
+	}
 	err := options{
 		"payable": func(d *caddyfile.Dispenser) error { return several(d, &c.Payable, "0 1") },
 		"paid":    func(d *caddyfile.Dispenser) error { return several(d, &c.Paid, "2") },
@@ -128,6 +140,9 @@ func parseOrderDefault(d *caddyfile.Dispenser, c *OrderDefaultConfig) error {
 	}
 	if *to[args[0]] != "" {
 		return d.Errf("default %s stands twice", args[0])
+	}
+	if err := checkOrderPlaceholder(args[1]); err != nil {
+		return d.Errf("default %s: %v", args[0], err)
 	}
 	*to[args[0]] = args[1]
 	return noBlock(d, "default")

@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"fmt"
+	"strings"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -20,8 +23,29 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay ledger     checks that the ledger is sound`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(demoCommand(), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			verbs(cmd)
 			plainOutput(cmd)
 		},
 	})
+}
+
+// verbs makes a command that only has others beneath it refuse what is none of them; alone it shows its help.
+func verbs(cmd *cobra.Command) {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		cmd.SilenceUsage = true
+		var known []string
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				known = append(known, sub.Name())
+			}
+		}
+		if near := nearest(args[0], known); near != "" {
+			return fmt.Errorf("unknown command %q; write: %s %s", args[0], cmd.CommandPath(), near)
+		}
+		return fmt.Errorf("unknown command %q; %s has: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
+	}
 }

@@ -80,6 +80,7 @@ Lists the events of the running Caddy, shows one, and carries out what you decid
   caddy pay events replay evt_…  --reason "the shop lost its database"`,
 	}
 	c.flags(cmd)
+	verbs(cmd)
 	cmd.AddCommand(c.listEvents(), c.showEvent(),
 		c.decideEvent(ledger.ActionReplay, "Delivers an event again; a pending one at once"),
 		c.decideEvent(ledger.ActionRelease, "Delivers a held event, with the reasons that it was held for"),
@@ -127,7 +128,7 @@ func (c *adminClient) listEvents() *cobra.Command {
 
 func printEvents(w io.Writer, page EventPage, now time.Time) {
 	if len(page.Events) == 0 {
-		fmt.Fprintln(w, "No events.")
+		fmt.Fprintln(w, strings.TrimSpace("No events. "+plain(page.Why)))
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -151,6 +152,15 @@ func printEvents(w io.Writer, page EventPage, now time.Time) {
 	if page.Next > 0 {
 		fmt.Fprintf(w, "More: --before %d\n", page.Next)
 	}
+}
+
+// firstWords cuts an answer to what fits into a table.
+func firstWords(answer string) string {
+	const most = 40 // characters
+	if runes := []rune(answer); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return answer
 }
 
 func dash(s string) string {
@@ -205,11 +215,16 @@ func printEvent(w io.Writer, e EventWhole) {
 	_ = t.Flush()
 	if len(e.Deliveries) > 0 {
 		fmt.Fprintln(w)
-		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY")
+		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY\tANSWER")
+		last := ""
 		for _, d := range e.Deliveries {
-			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, plain(d.State), plain(dash(d.Error)))
+			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, plain(d.State), plain(dash(d.Error)), plain(dash(firstWords(d.Snippet))))
+			last = d.Snippet
 		}
 		_ = t.Flush()
+		if firstWords(last) != last { // the table has no room for it
+			fmt.Fprintf(w, "\nThe last answer begins: %s\n", plain(last))
+		}
 	}
 	if e.Body != "" {
 		fmt.Fprintf(w, "\n%s\n", e.Body)

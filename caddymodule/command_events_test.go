@@ -47,8 +47,8 @@ func TestPrintEvent(t *testing.T) {
 			Reasons: []string{"amount"}, Late: "expired", Attempts: 2, Received: noon, Settled: noon.Add(6 * time.Second)},
 		Host: "shop.example.com", Body: `{"id":"evt_1"}`,
 		Deliveries: []DeliveryView{
-			{Attempt: 1, At: noon, MS: 1.25, Status: 302, State: "pending", Error: "your backend answered 302 to /login", Due: noon.Add(5 * time.Second)},
-			{Attempt: 2, At: noon.Add(5 * time.Second), MS: 1000, Status: 200, State: "delivered"},
+			{Attempt: 1, At: noon, MS: 1.25, Status: 302, State: "pending", Error: "your backend answered 302 to /login", Snippet: "Moved", Due: noon.Add(5 * time.Second)},
+			{Attempt: 2, At: noon.Add(5 * time.Second), MS: 1000, Status: 200, State: "delivered", Snippet: strings.Repeat("好", 41)},
 		},
 	})
 	const want = `event     evt_1
@@ -64,9 +64,11 @@ late      expired
 received  2026-11-22 12:00:00
 settled   2026-11-22 12:00:06
 
-ATTEMPT  AT                   TOOK       STATUS  BECAME     WHY
-1        2026-11-22 12:00:00  1.2 ms     302     pending    your backend answered 302 to /login
-2        2026-11-22 12:00:05  1000.0 ms  200     delivered  -
+ATTEMPT  AT                   TOOK       STATUS  BECAME     WHY                                  ANSWER
+1        2026-11-22 12:00:00  1.2 ms     302     pending    your backend answered 302 to /login  Moved
+2        2026-11-22 12:00:05  1000.0 ms  200     delivered  -                                    好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好…
+
+The last answer begins: 好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好
 
 {"id":"evt_1"}
 `
@@ -115,6 +117,8 @@ func TestEventCommands(t *testing.T) {
 	file := d.site(t, dir, addr)
 	a := runAdmin(t, file)
 	ours(t, ledgerOf(t), "held", 999)
+	ours(t, ledgerOf(t), "waiting", 100)
+	refusedAttempt(t, ledgerOf(t), "refused")
 	for _, id := range []string{"held", "fine"} {
 		sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent(id))
 	}
@@ -132,6 +136,10 @@ func TestEventCommands(t *testing.T) {
 		{"events list --limit 1", []string{"evt_fine", "More: --before 2"}},
 		{"events list --limit 1 --before 2", []string{"evt_held", "More: --before 1"}},
 		{"events list --state dead,discarded", []string{"No events."}},
+		{"events list --order_no nobody's", []string{`No events. The order "nobody's" is unknown: nobody has asked to pay it here, by app_test1 in test mode.`}},
+		{"events list --order_no orderwaiting", []string{`No events. The order "orderwaiting" is unpaid: ch_waiting was made through wx_lite at `}},
+		{"events list --order_no refused", []string{`No events. The order "refused" never came to be asked for at Ping++, or without an answer: its last attempt, through wx_lite, is refused.`}},
+		{"events list --order_no orderheld --type refund.succeeded", []string{`No events. The order "orderheld" is paid, by ch_held; leave the other filters out`}},
 		{"events list --state held --since 1h --type charge.succeeded --order_no orderheld --app app_test1 --mode test", []string{"evt_held"}},
 		{"events show evt_held", []string{"reasons   amount", `"id":"evt_held"`}},
 		{"events show evt_fine --app app_test1 --mode test", []string{"ATTEMPT", "200"}},

@@ -356,6 +356,10 @@ type Handler struct {
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
+	// How new the key files and the files of `{file.…}` were when a Caddyfile was read. Nothing reads it: with it, a file that was exchanged
+	// makes the configuration another one, which Caddy would otherwise take for unchanged. JSON without it is reloaded with `--force` then.
+	KeyFiles string `json:"key_files,omitempty"`
+
 	site     *handlers.Site
 	upstream *upstream // nil without one
 	app      *App

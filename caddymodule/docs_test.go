@@ -46,7 +46,7 @@ func TestDocsSnippets(t *testing.T) {
 			if s[0] != "caddyfile" {
 				continue
 			}
-			const head = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t}\n"
+			const head = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t\tkey {env.PINGPP_KEY}\n\t\t\twebhook_key pingpp.pub.pem\n\t\t}\n"
 			whole := s[1]
 			switch {
 			case strings.HasPrefix(whole, "shop.example.com"):

@@ -51,6 +51,7 @@ Looks after the ledger of the running Caddy.
   caddy pay ledger verify`,
 	}
 	c.flags(cmd)
+	verbs(cmd)
 	cmd.AddCommand(&cobra.Command{
 		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: cobra.NoArgs,
 		Long: `

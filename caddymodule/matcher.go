@@ -44,6 +44,7 @@ func (m *MatchPaid) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Provision finds the pay block.
 func (m *MatchPaid) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	name, _, _ := siteOf(ctx)
 	r := newResolver(name)
 	if m.OrderNo == "" {

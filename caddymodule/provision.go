@@ -29,7 +29,8 @@ const (
 )
 
 // Provision resolves the configuration. It opens no ledger and no connection.
-func (h *Handler) Provision(ctx caddy.Context) error {
+func (h *Handler) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	h.logger = plainLog(ctx.Logger())
 	name, nested, enclosing := siteOf(ctx)
 	r := newResolver(name)
@@ -48,6 +49,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		}
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
+
+	h.warnOfPlainHTTP(ctx, r)
 
 	h.site = &handlers.Site{
 		Prefix:   h.Prefix,
@@ -124,8 +127,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
-	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, destination: dest,
-		reconciler: h.site.Reconciler}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
+		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconciler: h.site.Reconciler}
 	return h.app.register(&h.registry)
 }
 
@@ -153,7 +156,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	if len(c.WebhookKeys) == 0 {
-		return r.errorf("pingpp webhook_key", "is missing; it is Ping++'s public key, from the dashboard, that webhooks are verified with")
+		return r.errorf("pingpp webhook_key", "is missing; %s", toWrite("pingpp webhook_key"))
 	}
 	var webhookKeys []*rsa.PublicKey
 	for _, configured := range c.WebhookKeys {
@@ -164,6 +167,9 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		pub, err := pingpp.ParsePublicKey(text)
 		if err != nil {
 			return r.errorf("pingpp webhook_key", "%w", err)
+		}
+		if signing != nil && pub.Equal(signing.Public()) {
+			return r.errorf("pingpp webhook_key", "is the public half of your own signing_key, with which no webhook of Ping++ verifies; copy Ping++'s public key from its dashboard")
 		}
 		webhookKeys = append(webhookKeys, pub)
 	}
@@ -254,6 +260,9 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOrderPlaceholder(path); err != nil {
+		return r.errorf("orders", "%w", err)
+	}
 	if strings.Count(path, "{order_no}") != 1 {
 		return r.errorf("orders", "the path %q must hold {order_no} once, like /internal/pay/orders/{order_no}", path)
 	}
@@ -300,6 +309,11 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	types, err := r.values("events types", c.Types)
 	if err != nil {
 		return nil, err
+	}
+	for _, t := range types {
+		if err := checkEventType(t); err != nil {
+			return nil, r.errorf("events types", "%w", err)
+		}
 	}
 	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
 		Upstream: upstreamJSON, backend: h.upstream}
@@ -401,6 +415,9 @@ func expectOf(r *resolver, c *ExpectConfig) (e relay.Expect, err error) {
 		return relay.Expect{Body: c.Body}, nil
 	case blank(c.JSON.Path), len(c.JSON.Values) == 0, slices.ContainsFunc(c.JSON.Values, blank):
 		return e, r.errorf("events expect", "json takes a path and the values that acknowledge an event; write expect json code 0 200")
+	}
+	if err := checkJSONPath(c.JSON.Path); err != nil {
+		return e, r.errorf("events expect", "json: %w", err)
 	}
 	return relay.Expect{Path: c.JSON.Path, Values: c.JSON.Values}, nil
 }

@@ -22,6 +22,9 @@ func (h *Handler) provisionURLs(r *resolver) error {
 		if configured == "" {
 			continue
 		}
+		if err := checkOrderPlaceholder(configured); err != nil {
+			return r.errorf(option, "%w", err)
+		}
 		url, err := r.value(option, configured)
 		if err != nil {
 			return err
@@ -85,6 +88,9 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		"amount": c.Amount, "order_no": c.OrderNo, "currency": c.Currency, "subject": c.Subject, "body": c.Body,
 		"time_expire": c.TimeExpire, "openid": c.OpenID, "metadata": c.Metadata, "extra": c.Extra,
 	} {
+		if err := checkJSONPath(path); err != nil {
+			return r.errorf("orders "+name, "%w", err)
+		}
 		if path != "" {
 			to.Paths[name] = path
 		}
@@ -100,12 +106,18 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		if err := s.check(); err != nil {
 			return r.errorf("orders status", "%w", err)
 		}
+		if err := checkJSONPath(s.Path); err != nil {
+			return r.errorf("orders status", "%w", err)
+		}
 		to.Paths["status"] = cmp.Or(s.Path, "status")
 		to.Status = s.words()
 	}
 	if n := c.NotFound; n != nil {
 		if strings.TrimSpace(n.Path) == "" || len(n.Values) == 0 {
 			return r.errorf("orders not_found", "takes a path and the values there that mean that there is no such order; write %s", notFoundExample)
+		}
+		if err := checkJSONPath(n.Path); err != nil {
+			return r.errorf("orders not_found", "%w", err)
 		}
 		to.NotFound = &handlers.NotFound{Path: n.Path, Values: n.Values}
 	}
@@ -116,7 +128,10 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 			if *at.from == "" {
 				continue
 			}
-			var err error
+			err := checkOrderPlaceholder(*at.from)
+			if err != nil {
+				return r.errorf("orders default "+option, "%w", err)
+			}
 			if *at.to, err = r.value("orders default "+option, *at.from); err != nil {
 				return err
 			}

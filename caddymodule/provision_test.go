@@ -53,9 +53,11 @@ func fill(t testing.TB, dir, file string) string {
 	t.Setenv("TEST_BARE_KEY", strings.Join(strings.Split(strings.TrimSpace(private), "\n")[1:26], ""))
 	t.Setenv("TEST_BROKEN_KEY", strings.Replace(private, "PRIVATE KEY", "PRIVATE", 2)[11:])
 	t.Setenv("TEST_PRIVATE_KEY", private)
+	t.Setenv("TEST_OWN_KEY", publicPEM(merchantKey()))
 	t.Setenv("TEST_ROOT", "/?s=")
 	t.Setenv("TEST_BLANK", "  \n")
 	t.Setenv("TEST_CHANNEL", "wx_lite")
+	t.Setenv("TEST_PATH", "{orderno}")
 	t.Setenv("TEST_TYPE", "charge.succeeded")
 	return strings.NewReplacer(
 		"MERCHANT", write(t, dir, "merchant.pem", private),
@@ -76,9 +78,6 @@ func TestProvisionErrors(t *testing.T) {
 		option         string
 		want           string
 	}{
-		{"no app", "app app_test1\n", "\n", "pingpp app", "is missing"},
-		{"no key", "key sk_test_Mark0123456789\n", "\n", "pingpp key", "is missing"},
-		{"no webhook key", "webhook_key PINGPP\n", "\n", "pingpp webhook_key", "is missing; it is Ping++'s public key"},
 		{"unset app", "app app_test1", "app {env.TEST_UNSET}", "pingpp app", "{env.TEST_UNSET} resolves to nothing; set the variable"},
 		{"unset key", "sk_test_Mark0123456789", "{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing; set the variable"},
 		{"half a key unset", "sk_test_Mark0123456789", "sk_test_Mark{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing"},
@@ -105,6 +104,8 @@ func TestProvisionErrors(t *testing.T) {
 		{"public key as signing key", "MERCHANT", "PINGPP", "pingpp signing_key", "this is a public key: give the private key"},
 		{"private key as webhook key", "PINGPP", "MERCHANT", "pingpp webhook_key", "this is a private key: give the public key of Ping++"},
 		{"private key text as webhook key", "PINGPP", "{env.TEST_PRIVATE_KEY}", "pingpp webhook_key", "this is a private key"},
+		{"own key as webhook key", "webhook_key PINGPP", "webhook_key {env.TEST_OWN_KEY}", "pingpp webhook_key", "is the public half of your own signing_key"},
+		{"unknown type", "timeout 15s", "types {env.TEST_CHANNEL}", "events types", `there is no event "wx_lite" at Ping++; leave types out for all`},
 		{"EC key", "MERCHANT", "EC_KEY", "pingpp signing_key", "this is an EC key"},
 
 		{"publishable key", "sk_test_Mark0123456789", "pk_test_Mark0123456789", "pingpp", "publishable key (pk_…): give the secret key"},
@@ -117,8 +118,6 @@ func TestProvisionErrors(t *testing.T) {
 		{"unknown channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lite wx_nowhere", "pingpp channels", `"wx_nowhere" is not a channel that is known here; write alipay, `},
 
 		{"wechat over http", "app_id wx0123456789abcdef", "app_id wx0123456789abcdef\n\t\t\tendpoint http://weixin.example", "wechat wx_lite", "would send the secret in the clear: use https"},
-		{"no appid", "app_id wx0123456789abcdef\n", "\n", "wechat wx_lite app_id", "is missing"},
-		{"no secret", "secret Mark0123456789abcdef0123456789ab\n", "\n", "wechat wx_lite secret", "is missing"},
 		{"appid and secret swapped", "app_id wx0123456789abcdef\n\t\t\tsecret Mark0123456789abcdef0123456789ab", "app_id Mark:0123456789abcdef0123456789ab\n\t\t\tsecret wx0123456789abcdef", "wechat wx_lite", "app_id is missing or not an AppID"},
 		{"orders without wechat", "wechat wx_lite {\n\t\t\tapp_id wx0123456789abcdef\n\t\t\tsecret Mark0123456789abcdef0123456789ab\n\t\t}\n", "", "wechat wx_lite", "the block is missing: without it nobody can log in"},
 
@@ -132,6 +131,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"orders with a fragment", orders, "orders GET /orders#{order_no}", "orders", "hold no fragment"},
 		{"orders without a slash", orders, "orders GET orders/{order_no}", "orders", "must begin with one slash"},
 		{"orders at another host", orders, "orders GET //evil.example/{order_no}", "orders", "must begin with one slash"},
+		{"orders with a misspelt placeholder", orders, "orders GET /orders/{env.TEST_PATH}", "orders", "{orderno} is no placeholder here; write {order_no}"},
 		{"events without a slash", events, "events POST internal", "events", "must begin with one slash"},
 		{"events at the whole site", events, "events POST {env.TEST_ROOT}", "events", `the path "/?s=": it is closed to browsers, and nothing tells it apart from the rest of the site`},
 		{"events with order_no", events, "events POST /events/{order_no}", "events", "may hold no placeholder of a request"},
@@ -183,7 +183,14 @@ func TestProvisionErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("it provisions")
 			}
-			for _, want := range []string{"pay on shop.example.com, www.shop.example.com: " + tc.option + ": ", tc.want} {
+			// At the start of a line, not behind Caddy's chain of modules; and said once.
+			lead := "\npay on shop.example.com, www.shop.example.com: " + tc.option + ": "
+			for _, said := range strings.Fields(tc.option) {
+				if strings.Contains(err.Error(), lead+said+": ") {
+					t.Errorf("it stutters: %v", err)
+				}
+			}
+			for _, want := range []string{lead, tc.want} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v\ndoes not say %q", err, want)
 				}
@@ -205,6 +212,14 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"a mini program's page", `"wx_lite":{"app_id"`, `"wx_lite":{"authorize":"https://open.weixin.qq.com","app_id"`, "wechat wx_lite authorize: is an option of wechat wx_pub alone"},
 		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
 		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
+		{"JSONPath in orders", `"orders":{`, `"orders":{"amount":"$.data.fee",`, `orders amount: "$.data.fee" is JSONPath, and paths here have no $ and no brackets; write data.fee`},
+		{"JSONPath in not_found", `"orders":{`, `"orders":{"not_found":{"path":"$.code","values":["404"]},`, `orders not_found: "$.code" is JSONPath`},
+		{"JSONPath in status", `"orders":{`, `"orders":{"status":{"path":"$['state']"},`, `no brackets; write state`},
+		{"JSONPath in expect", `"events":{`, `"events":{"expect":{"json":{"path":"$.code","values":["0"]}},`, "events expect: json: \"$.code\" is JSONPath"},
+		{"no app", `"app":"app_test1",`, ``, "pingpp app: is missing; write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows"},
+		{"no key", `"key":"sk_test_Mark0123456789",`, ``, "pingpp key: is missing; write key {env.PINGPP_KEY}"},
+		{"no appid", `"app_id":"wx0123456789abcdef",`, ``, "wechat wx_lite app_id: is missing; write app_id wx…"},
+		{"misspelt placeholder in a URL", `"handler":"pay"`, `"handler":"pay","success_url":"https://shop.example.com/{order}"`, "success_url: {order} is no placeholder here; write {order_no}"},
 		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0; it is in fen"},
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
@@ -268,10 +283,11 @@ func TestProvisionSites(t *testing.T) {
 		{"one prefix twice in one handle", "*.example.com {\n\thandle {\n" + block + plain + "\t}\n}\n", "two pay blocks with the prefix /pay"},
 		{"one prefix, two sites", "a.example.com {\n" + block + "}\nb.example.com {\n" + plain + "}\n", ""},
 		{"other path", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "/internal/pay/events", "/events", 1) + "}\n",
-			"pay on b.example.com: events: app_test1 in test mode already delivers to another place on a.example.com; give both sites the same events, upstream and backend_token, or only one of them events"},
-		{"other upstream", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "legacy:8080", "legacy:8081", 1) + "}\n", "already delivers to another place on a.example.com"},
-		{"other token", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "token-Mark", "token-mark", 1) + "}\n", "already delivers to another place"},
-		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "already delivers to another place"},
+			"pay on b.example.com: events: app_test1 in test mode already delivers to another place on a.example.com: the path of events differs; give both sites the same there, or only one of them events"},
+		{"other path and timeout", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("/internal/pay/events", "/events", "timeout 15s", "timeout 16s").Replace(block) + "}\n", "the path of events and timeout of events differ; give"},
+		{"other upstream", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "legacy:8080", "legacy:8081", 1) + "}\n", "already delivers to another place on a.example.com: upstream differs"},
+		{"other token", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "token-Mark", "token-mark", 1) + "}\n", "backend_token differs"},
+		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "secret of events differs"},
 		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"a Unix socket", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock|0660\n" + block + "}\n", "pay on shop.example.com: listener: on the Unix socket unix/"},

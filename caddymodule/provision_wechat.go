@@ -53,6 +53,9 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 	if cfg.Secret, err = r.value("wechat "+kind+" secret", c.Secret); err != nil {
 		return cfg, err
 	}
+	if c.Endpoint == "" { // a sandbox takes any
+		h.warnOfShape(r, kind, cfg.AppID, cfg.Secret)
+	}
 	for _, o := range []struct {
 		name, configured string
 		to               *string

@@ -26,14 +26,14 @@ func newResolver(site string) *resolver {
 
 // errorf names the option and the site of a config error.
 func (r *resolver) errorf(option, format string, args ...any) error {
-	return fmt.Errorf("pay on %s: %s: %w", r.site, option, fmt.Errorf(format, args...))
+	return &configError{site: r.site, option: option, err: fmt.Errorf(format, args...)}
 }
 
 // value resolves the placeholders of a value. One that resolves to nothing is an error: a missing secret must not become
 // an empty one.
 func (r *resolver) value(option, configured string) (string, error) {
 	if configured == "" {
-		return "", r.errorf(option, "is missing")
+		return "", r.errorf(option, "is missing; %s", toWrite(option))
 	}
 	v, err := r.repl.ReplaceOrErr(configured, true, true)
 	if v = strings.TrimSpace(v); err == nil && v != "" {

@@ -70,7 +70,8 @@ func (*Sandbox) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision makes the sandbox.
-func (s *Sandbox) Provision(ctx caddy.Context) error {
+func (s *Sandbox) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	name, _, _ := siteOf(ctx)
 	log := plainLog(ctx.Logger())
 	box, err := s.build(newResolver(name), log)
@@ -78,6 +79,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 		return err
 	}
 	s.sandbox = box
+	warnOfPublicSandbox(log, name)
 	log.Info("sandbox", zapSite(name), zap.String("app", box.App()), zap.String("test_key", box.TestKey()),
 		zap.String("live_key", box.LiveKey()), zap.String("wx_lite_app_id", box.WxLite().AppID), zap.String("wx_lite_secret", box.WxLite().Secret),
 		zap.String("wx_pub_app_id", box.WxPub().AppID), zap.String("wx_pub_secret", box.WxPub().Secret))

@@ -24,7 +24,7 @@ import (
 // upstreamOf provisions what stands after `upstream` as a site would.
 func upstreamOf(t testing.TB, directive string) *upstream {
 	t.Helper()
-	raw := adapt(t, ":80 {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t}\n\t\tupstream "+directive+"\n\t}\n}\n")
+	raw := adapt(t, ":80 {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t\tkey {env.PINGPP_KEY}\n\t\t\twebhook_key pingpp.pub.pem\n\t\t}\n\t\tupstream "+directive+"\n\t}\n}\n")
 	var cfg struct {
 		Apps struct {
 			HTTP struct {

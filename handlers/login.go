@@ -55,8 +55,7 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request, id Identity) (json.
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, problem("backend_unavailable", fmt.Errorf("the backend answered %d%s to POST %s; it must answer 2xx to a login",
-			resp.StatusCode, location(resp), s.Login.Path))
+		return nil, problem("backend_unavailable", fmt.Errorf("%w; it must answer 2xx to a login", turnedAway(resp, http.MethodPost, s.Login.Path)))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLoginAnswer+1))
 	if err != nil {

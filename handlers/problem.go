@@ -24,6 +24,7 @@ type Problem struct {
 	HTTPStatus int            // in place of the code's own; 0: that
 	Cause      error          // what really happened; never sent to the client
 
+	backend bool     // the backend said so: its operator is to see it
 	logged  bool     // a line was written, or left out on purpose
 	budget  string   // of rate_limited: the one that is spent
 	refusal *refusal // of a webhook that was refused
@@ -149,7 +150,7 @@ func (s *Site) report(r *http.Request, route string, p *Problem) {
 		fields = append(fields, zap.Int64("not_logged_before", suppressed))
 	}
 	gone := errors.Is(p.Cause, context.Canceled) && r.Context().Err() != nil // the client's doing, not a fault
-	if p.Status() >= http.StatusInternalServerError && !gone {
+	if (p.Status() >= http.StatusInternalServerError || s.loud(p, s.Now())) && !gone {
 		s.Logger.Error("refused", fields...)
 		return
 	}

@@ -83,15 +83,14 @@ func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo 
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
-	case http.StatusNotFound, http.StatusForbidden:
-		return nil, problem("order_not_found", fmt.Errorf("the backend answered %d", resp.StatusCode))
+	case http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized:
+		return nil, refusedQuote(resp, req.Method, target)
 	case http.StatusConflict:
 		return nil, problem("order_already_paid", errors.New("the backend answered 409"))
 	case http.StatusGone:
 		return nil, problem("order_closed", errors.New("the backend answered 410"))
 	default:
-		return nil, problem("backend_unavailable", fmt.Errorf("the backend answered %d%s to %s %s; it must answer 200 with the order as JSON",
-			resp.StatusCode, location(resp), req.Method, target))
+		return nil, problem("backend_unavailable", fmt.Errorf("%w; it must answer 200 with the order as JSON", turnedAway(resp, req.Method, target)))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxQuote+1))
 	if err != nil {

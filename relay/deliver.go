@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -124,6 +125,9 @@ func (r *Relay) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Ti
 	if a.verdict = judge(a.status, resp.Header, body, r.cfg.Expect); a.ok() {
 		a.reach = succeeded
 	}
+	if turnedAway(a.status) {
+		a.detail = fmt.Sprintf("it was asked %s %s", r.cfg.Method, r.cfg.Path)
+	}
 	return a
 }
 
@@ -231,7 +235,21 @@ func (r *Relay) resume(ctx context.Context) {
 	}
 }
 
-// log writes the one line of an attempt. The backend's own words are not in it, only in the ledger.
+// turnedAway reports whether a backend is there and wants nothing of this path or of us: no later attempt changes that, a person does.
+func turnedAway(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound
+}
+
+const shownWords = 120 // bytes of an answer that a log line holds
+
+var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
+
+// redacted returns the first words of an answer for the log. Long ones, which may be an openid or a token, are cut short.
+func redacted(snippet string) string {
+	return printable([]byte(longWord.ReplaceAllStringFunc(snippet, func(word string) string { return word[:6] + "…" })), shownWords)
+}
+
+// log writes the one line of an attempt. The backend's own words are in it only where it turned us away, else only in the ledger.
 func (r *Relay) log(ev *ledger.Event, d ledger.Delivery, why string) {
 	level, msg := zapcore.InfoLevel, "event delivered"
 	fields := []zap.Field{
@@ -248,6 +266,10 @@ func (r *Relay) log(ev *ledger.Event, d ledger.Delivery, why string) {
 	case d.State == ledger.Dead:
 		level, msg = zapcore.ErrorLevel, "event not delivered, no attempts are left; replay it when the backend works again"
 		fields = append(fields, zap.String("why", why))
+	}
+	if turnedAway(d.Status) {
+		level = zapcore.ErrorLevel
+		fields = append(fields, zap.String("asked", r.cfg.Method+" "+r.cfg.Path), zap.String("answer", redacted(d.Snippet)))
 	}
 	r.cfg.Logger.Log(level, msg, fields...)
 }

@@ -1,0 +1,61 @@
+package caddymodule
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// configError names the site and the option of an error once, whatever the error itself begins with.
+type configError struct {
+	site, option string
+	err          error
+}
+
+func (e *configError) Error() string {
+	text := e.err.Error()
+	for _, said := range []string{e.option, "pingpp", "wechat"} { // the two name the package that the error comes from
+		text = strings.TrimPrefix(text, said+": ")
+	}
+	return "pay on " + e.site + ": " + e.option + ": " + text
+}
+
+func (e *configError) Unwrap() error { return e.err }
+
+// apart puts an error of ours on a line of its own: Caddy writes the chain of modules that it loaded before it.
+func apart(err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("\n%w", *err)
+	}
+}
+
+// wanted says what to write for options that a site cannot do without, by how their names end, and where to find it.
+var wanted = [][2]string{
+	{"pingpp app", "write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows the id (应用 ID) with the app's settings"},
+	{"pingpp key", "write key {env.PINGPP_KEY}; the Ping++ dashboard (dashboard.pingxx.com) shows it as the Secret Key, sk_test_… or sk_live_…"},
+	{"pingpp webhook_key", "write webhook_key pingpp.pub.pem, a file with Ping++'s public key (Ping++ 公钥) from the dashboard (dashboard.pingxx.com): webhooks are verified with it"},
+	{" app_id", "write app_id wx…; mp.weixin.qq.com shows it as AppID under 开发管理 (Development)"},
+	{" secret", "write secret {env.WECHAT_SECRET}; mp.weixin.qq.com shows it as AppSecret under 开发管理 (Development), once, when it is made or reset"},
+}
+
+// toWrite says what to write for an option that is missing.
+func toWrite(option string) string {
+	for _, w := range wanted {
+		if strings.HasSuffix(option, w[0]) {
+			return w[1]
+		}
+	}
+	return "write " + option[strings.LastIndex(option, " ")+1:] + " and its value"
+}
+
+var ofARequest = regexp.MustCompile(`\\?\{[^{}.]*\}`)
+
+// checkOrderPlaceholder finds what somebody took for {order_no}, the only placeholder without a dot that can stand there.
+func checkOrderPlaceholder(text string) error {
+	for _, p := range ofARequest.FindAllString(text, -1) {
+		if !strings.HasPrefix(p, `\`) && p != "{order_no}" {
+			return fmt.Errorf("%.40s is no placeholder here; write {order_no}", p)
+		}
+	}
+	return nil
+}

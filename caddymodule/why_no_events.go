@@ -1,0 +1,47 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// whyNoEvents says how far an order came that a list found no events of.
+func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (string, error) {
+	scopes := a.scopes()
+	if f.Scope != (ledger.Scope{}) {
+		scopes = []ledger.Scope{f.Scope}
+	}
+	var attempts []ledger.Charge
+	var names []string
+	for _, s := range scopes {
+		more, err := l.Attempts(ctx, s, f.OrderNo)
+		if err != nil {
+			return "", err
+		}
+		attempts = append(attempts, more...)
+		names = append(names, s.App+" in "+string(s.Mode)+" mode")
+	}
+	if len(attempts) == 0 {
+		return fmt.Sprintf("The order %.64q is unknown: nobody has asked to pay it here, by %s.", f.OrderNo, strings.Join(names, " or ")), nil
+	}
+	made := slices.DeleteFunc(slices.Clone(attempts), func(c ledger.Charge) bool { return c.ID == "" })
+	paid := slices.IndexFunc(made, func(c ledger.Charge) bool { return c.Paid })
+	switch {
+	case paid >= 0:
+		return fmt.Sprintf("The order %.64q is paid, by %s; leave the other filters out to see its events.", f.OrderNo, made[paid].ID), nil
+	case len(made) == 0:
+		last := attempts[len(attempts)-1]
+		return fmt.Sprintf("The order %.64q never came to be asked for at Ping++, or without an answer: its last attempt, through %s, is %s.", f.OrderNo, last.Channel, last.State), nil
+	}
+	last := made[len(made)-1]
+	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", f.OrderNo, last.ID, last.Channel, last.Created.Local().Format(time.DateTime))
+	if !last.NextQuery.IsZero() {
+		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
+	}
+	return why + ".", nil
+}
