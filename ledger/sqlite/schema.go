@@ -3,6 +3,9 @@ package sqlite
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
 const schemaVersion = 2
 
+// lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
+const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
+
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
 	1: `
@@ -26,6 +29,7 @@ UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'cr
 UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
 	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
+CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
 }
 
@@ -175,6 +179,7 @@ CREATE INDEX charges_order ON charges (scope, order_no);
 CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
 -- The second column is the kind of the look-up: see ledger.QueryKind.
 CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
+CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
 
 -- What Ping++ answered; pruned like bodies.
