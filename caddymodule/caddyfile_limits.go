@@ -16,24 +16,15 @@ import (
 //	    app     <n>/s|m|h
 //	    refused <n>/s|m|h
 //	    waiters <n>
+//	    attempts <n>
 //	}
 func parseLimits(d *caddyfile.Dispenser, c *LimitsConfig) error {
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return d.Errf("limits takes a block, not %q; write: limits { … }", args[0])
 	}
 	o := options{
-		"waiters": func(d *caddyfile.Dispenser) error {
-			var text string
-			if err := one(d, &text, "2000"); err != nil {
-				return err
-			}
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 || n > maxWaiters {
-				return d.Errf("waiters takes a whole number from 1 to %d, not %q; write: waiters 2000", maxWaiters, text)
-			}
-			c.Waiters = n
-			return nil
-		},
+		"waiters":  parseCount("waiters", &c.Waiters, maxWaiters, "2000"),
+		"attempts": parseCount("attempts", &c.Attempts, maxAttempts, "10"),
 	}
 	for name, to := range map[string]*string{"address": &c.Address, "openid": &c.OpenID, "app": &c.App, "refused": &c.Refused} {
 		o[name] = func(d *caddyfile.Dispenser) error {
@@ -47,4 +38,20 @@ func parseLimits(d *caddyfile.Dispenser, c *LimitsConfig) error {
 		}
 	}
 	return o.parse(d, "limits")
+}
+
+// parseCount parses an option that is a whole number from 1 to most.
+func parseCount(name string, to *int, most int, example string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		var text string
+		if err := one(d, &text, example); err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > most {
+			return d.Errf("%s takes a whole number from 1 to %d, not %q; write: %s %s", name, most, text, name, example)
+		}
+		*to = n
+		return nil
+	}
 }

@@ -248,6 +248,10 @@ type LimitsConfig struct {
 
 	// Requests that wait for a payment (`?wait=`) at once. Default: `2000`.
 	Waiters int `json:"waiters,omitempty"`
+
+	// Charges of one order that may still be paid; a payer may have twice as many, of all orders. Old ones are reversed for a new one
+	// where their channel allows it, WeChat a minute after their creation; else the answer is `attempts_exceeded`. Default: 10.
+	Attempts int `json:"attempts,omitempty"`
 }
 
 // MerchantAPIConfig says who may use the merchant API: `POST /pay/refunds`, `GET /pay/refunds/{refund_no}`,

@@ -8,7 +8,10 @@ import (
 	"github.com/caddypay/caddypay/relay"
 )
 
-const maxWaiters = 1_000_000
+const (
+	maxWaiters  = 1_000_000
+	maxAttempts = 1_000_000
+)
 
 // budgets holds what is spent of the limits. Sites of one app and mode with the same limits share it, and so do the old and the new
 // configuration during a reload: a reload gives nobody a new budget unless it changes the limits.
@@ -43,6 +46,12 @@ func (h *Handler) provisionLimits(r *resolver) error {
 	}
 	if c.Waiters > 0 {
 		l.Waiters = c.Waiters
+	}
+	if c.Attempts < 0 || c.Attempts > maxAttempts {
+		return r.errorf("limits attempts", "%d is not from 1 to %d", c.Attempts, maxAttempts)
+	}
+	if c.Attempts > 0 {
+		l.Attempts = c.Attempts
 	}
 	h.site.Budgets = h.app.budgets(budgetsKey{h.site.Scope, l})
 	return nil

@@ -236,6 +236,7 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"events method", `"method":"POST"`, `"method":"GET"`, `events: the method "GET" is not one of POST, PUT`},
 		{"no events path", `"path":"/internal/pay/events"`, `"path":""`, "events: is missing"},
 		{"no rate", `"orders":{`, `"limits":{"openid":"0"},"orders":{`, `limits openid: "0" is not a rate: write a number from 1 to 1000000, a slash, and s, m or h, like 60/m`},
+		{"negative attempts", `"orders":{`, `"limits":{"attempts":-1},"orders":{`, "limits attempts: -1 is not from 1 to 1000000"},
 		{"negative waiters", `"orders":{`, `"limits":{"waiters":-1},"orders":{`, "limits waiters: -1 is not from 1 to 1000000"},
 		{"checkout without channels", `"handler":"pay"`, `"handler":"pay","checkout":{"return_url":"https://shop.example.com"}`, "checkout channels: is missing; write wx_pub_qr alipay_qr"},
 		{"checkout by a channel without a page", `"handler":"pay"`, `"handler":"pay","checkout":{"channels":["wx_lite"],"return_url":"https://shop.example.com"}`, `checkout channels: "wx_lite" is no channel that a page can lead through`},

@@ -218,6 +218,12 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if attempts, err = a.settle(ctx, l, held, attempts); err != nil {
 		return nil, nil, err
 	}
+	if c, err := a.choose(attempts, q); c != nil || err != nil {
+		return c, q, err
+	}
+	if attempts, err = a.room(ctx, l, held, attempts); err != nil {
+		return nil, nil, err
+	}
 	c, err := a.choose(attempts, q)
 	return c, q, err
 }

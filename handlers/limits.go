@@ -59,11 +59,15 @@ type Limits struct {
 	App     Rate // for all together: calls to WeChat, and, by itself, creations of charges at Ping++, half of them for those who are logged in
 	Refused Rate // for each client address: webhooks that do not verify
 	Waiters int  // requests that wait for a payment at once
+
+	// Attempts is how many charges of one order may still be paid; a payer may have twice as many, of all orders.
+	Attempts int
 }
 
 // DefaultLimits are those of a site that sets none.
 var DefaultLimits = Limits{
 	Address: Rate{60, time.Minute}, OpenID: Rate{30, time.Minute}, App: Rate{6000, time.Minute}, Refused: Rate{60, time.Minute}, Waiters: 2000,
+	Attempts: 10,
 }
 
 // Budgets count what is spent of limits. They are safe for concurrent use.

@@ -44,6 +44,7 @@ var codes = map[string]struct {
 	"charge_not_found":   {http.StatusNotFound, "There is no such payment for this user.", "支付单不存在。"},
 	"charge_superseded":  {http.StatusConflict, "Another payment of this order has taken the place of this one. Pay that one.", "该订单已发起新的支付，此支付单已被取代。"},
 	"charge_expired":     {http.StatusConflict, "This payment can no longer be made. Start a new one.", "该支付已失效，请重新发起支付。"},
+	"attempts_exceeded":  {http.StatusTooManyRequests, "Too many payments are open. Pay or wait for those first; try again after the time that Retry-After names.", "未完成的支付过多，请先完成已有的支付，或在 Retry-After 指定的时间之后重试。"},
 	"charge_in_progress": {http.StatusConflict, "Another request is at work on this payment right now. Try again shortly.", "该笔支付正在处理另一个请求，请稍后重试。"},
 
 	"channel_unsupported":   {http.StatusBadRequest, "This payment channel is not offered here.", "不支持该支付渠道。"},

@@ -164,7 +164,7 @@ type sessionCtx struct{}
 
 // roomy are limits that no test meets whose matter they are not: the clock stands still, and nothing is free again.
 var roomy = Limits{Address: Rate{maxRate, time.Second}, OpenID: Rate{maxRate, time.Second}, App: Rate{maxRate, time.Second},
-	Refused: Rate{maxRate, time.Second}, Waiters: DefaultLimits.Waiters}
+	Refused: Rate{maxRate, time.Second}, Waiters: DefaultLimits.Waiters, Attempts: 1000}
 
 // newSite is one process's site; several on one file are several processes.
 func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {

@@ -152,6 +152,8 @@ type Charges interface {
 	Charge(ctx context.Context, scope Scope, id string) (*Charge, error)
 	// Attempts returns all attempts of an order by the merchant's number, oldest first; none is no error.
 	Attempts(ctx context.Context, scope Scope, orderNo string) ([]Charge, error)
+	// Payable returns a payer's charges, of whatever order, that may still be paid: neither paid nor reversed nor lapsed by now; oldest first.
+	Payable(ctx context.Context, scope Scope, payer string, now time.Time) ([]Charge, error)
 	// ClaimQueries leases attempts of one kind whose NextQuery has come: charges that Ping++ has answered with and that are neither paid nor
 	// reversed, and Unknown and Taken attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
 	// that are being paid; all others oldest first. Before it claims later ones, an attempt whose reservation ran out a minute ago becomes Unknown.

@@ -94,6 +94,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"reserve/release", testRelease},
 		{"reserve/release when it is no longer held", testReleaseLate},
 		{"reserve/release of a number that was paid", testReleasePaid},
+		{"charges/what a payer may still pay", testPayable},
 		{"reserve/numbers that are taken", testReserveNumberTaken},
 		{"reserve/a failing callback harms nobody", testReservePanic},
 		{"reserve/50 at once", func(t *testing.T, l ledger.Ledger) { testReserveConcurrent(t, l, l) }},

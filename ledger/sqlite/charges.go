@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -15,6 +16,10 @@ const (
 		(SELECT raw FROM answers WHERE charge = seq)`
 	sqlCharge   = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND id = ?`
 	sqlAttempts = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
+
+	// The condition is the index's own.
+	sqlPayable = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND payer = ? AND ` + lapses + ` > ?
+		AND state = 'created' AND NOT paid AND NOT reversed ORDER BY seq`
 
 	// An event reported the charge under a number that was not the reserved one, so that it was taken for another's.
 	sqlForeign = `DELETE FROM charges WHERE scope = ? AND id = ? AND state = 'foreign'
@@ -154,6 +159,20 @@ func (l *Ledger) Attempts(ctx context.Context, scope ledger.Scope, orderNo strin
 			return err
 		}
 		rows, err := r.query(sqlAttempts, s, orderNo)
+		cs, err = scanCharges(rows, err, scope)
+		return err
+	})
+	return cs, err
+}
+
+// Payable implements [ledger.Charges].
+func (l *Ledger) Payable(ctx context.Context, scope ledger.Scope, payer string, now time.Time) (cs []ledger.Charge, err error) {
+	err = l.read(ctx, func(r *reader) error {
+		s, err := r.scope(scope)
+		if err != nil {
+			return err
+		}
+		rows, err := r.query(sqlPayable, s, payer, millis(now))
 		cs, err = scanCharges(rows, err, scope)
 		return err
 	})

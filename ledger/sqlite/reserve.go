@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddypay/caddypay/ledger"
 )
 
 const (
 	sqlReservation = `SELECT seq, reserved_until FROM charges WHERE scope = ? AND order_no = ? AND state = 'reserved'`
+	sqlTried       = `SELECT count(*) FROM charges WHERE scope = ? AND order_no = ?`
 	sqlForsake     = `UPDATE charges SET state = 'unknown', reserved_until = 0, next_query = CASE WHEN id IS NULL THEN ? ELSE 0 END WHERE seq = ?`
 	sqlReserve     = `INSERT INTO charges (scope, order_no, number, state, reserved_until, created, channel, payer, payer_app, host)
 		VALUES (?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
@@ -35,52 +37,61 @@ func (l *Ledger) Reserve(ctx context.Context, r ledger.Reservation) (got *ledger
 		return nil, errors.New("ledger: a reservation needs an order number")
 	}
 	leases := l.steps.leases(r.Now, r.Until.Sub(r.Now))
+	got = &ledger.Reserved{}
 	err = l.write(ctx, func(t *tx) error {
-		got, err = t.reserve(r, leases)
+		got.Number, err = t.reserve(r, leases)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	// Outside of the transaction, for which all events wait: an order may have many attempts, and each has its answer.
+	got.Attempts, err = l.Attempts(ctx, r.Scope, r.OrderNo)
+	if err != nil {
+		return nil, errors.Join(err, l.Release(ctx, ledger.Release{Scope: r.Scope, Number: got.Number, As: ledger.Unsent}))
+	}
+	got.Attempts = slices.DeleteFunc(got.Attempts, func(c ledger.Charge) bool { return c.Number == got.Number && c.State == ledger.Reserving })
+	if len(got.Attempts) == 0 {
+		got.Attempts = nil
+	}
 	return got, nil
 }
 
-func (t *tx) reserve(r ledger.Reservation, leases span) (*ledger.Reserved, error) {
+func (t *tx) reserve(r ledger.Reservation, leases span) (number string, err error) {
 	scope, err := t.addScope(r.Scope)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var seq, until int64
 	switch err := t.row(sqlReservation, scope, r.OrderNo).Scan(&seq, &until); {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
-		return nil, err
+		return "", err
 	case until > leases.now && until <= leases.far:
-		return nil, ledger.ErrReserved
+		return "", ledger.ErrReserved
 	default:
 		if _, _, err := t.change(sqlForsake, millis(r.Now), seq); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
-	rows, err := t.query(sqlAttempts, scope, r.OrderNo)
-	attempts, err := scanCharges(rows, err, r.Scope)
-	if err != nil {
-		return nil, err
+	var attempts int
+	if err := t.row(sqlTried, scope, r.OrderNo).Scan(&attempts); err != nil {
+		return "", err
 	}
 	for try := range numberTries {
-		number := r.Number(len(attempts), try)
+		number := r.Number(attempts, try)
 		if number == "" {
-			return nil, fmt.Errorf("the number proposed for order %s is empty", r.OrderNo)
+			return "", fmt.Errorf("the number proposed for order %s is empty", r.OrderNo)
 		}
 		added, _, err := t.change(sqlReserve, scope, r.OrderNo, number, millis(r.Until), millis(r.Now), r.Channel, r.Payer, r.PayerAppID, r.Host)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		if added == 1 {
-			return &ledger.Reserved{Number: number, Attempts: attempts}, nil
+			return number, nil
 		}
 	}
-	return nil, fmt.Errorf("no free number for order %s after %d proposals", r.OrderNo, numberTries)
+	return "", fmt.Errorf("no free number for order %s after %d proposals", r.OrderNo, numberTries)
 }
 
 // Extend implements [ledger.Charges].

@@ -3,6 +3,9 @@ package sqlite
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
 const schemaVersion = 2
 
+// lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
+const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
+
 // upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
 var upgrades = map[int]string{
 	1: `
@@ -28,6 +31,7 @@ UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM event
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
 ALTER TABLE audit ADD COLUMN said TEXT NOT NULL DEFAULT '';
 UPDATE audit SET said = by, by = '';
+CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
 }
 
@@ -178,6 +182,7 @@ CREATE INDEX charges_order ON charges (scope, order_no);
 CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 'reserved';
 -- The second column is the kind of the look-up: see ledger.QueryKind.
 CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
+CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
 
 -- What Ping++ answered; pruned like bodies.

@@ -23,7 +23,7 @@ const (
 var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
-		sqlCharge, sqlAttempts, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlQueriesAhead,
+		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlQueriesAhead,
 		sqlRefundsAhead,
 	}
 	writes = []string{
@@ -33,7 +33,7 @@ var (
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
 		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
-		sqlReservation, sqlForsake, sqlAttempts, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
+		sqlReservation, sqlTried, sqlForsake, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
 		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
 		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,

@@ -254,6 +254,7 @@ func TestQueryPlans(t *testing.T) {
 	allowed := map[string]string{ // steps that would be slow elsewhere
 		sqlLookUp:         "SCAN one",                                        // a table of one row
 		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                    // of the attempts of a day
+		sqlPayable:        "USE TEMP B-TREE FOR ORDER BY",                    // of what one payer may pay
 		sqlByState:        "events_state (scope=? AND state=?",               // what it lists
 		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",     // of the requests of this moment
 		sqlResume:         "SEARCH events USING INDEX events_back (scope=?)", // what it makes due

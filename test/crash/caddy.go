@@ -125,6 +125,7 @@ http://localhost:<port> {
 		limits {
 			address 1000000/s
 			openid  1000000/s
+			attempts 1000000
 			app     1000000/s
 			refused 1000000/s
 		}
