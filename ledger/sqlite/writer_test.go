@@ -335,7 +335,7 @@ func TestCounts(t *testing.T) {
 func TestAudit(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_1")
-	d := ledger.Decision{Scope: scope, EventID: "evt_1", Action: ledger.ActionDiscard, Now: time.UnixMilli(7), By: "address 127.0.0.1", Said: "ops", Reason: "because"}
+	d := ledger.Decision{Scope: scope, EventID: "evt_1", Action: ledger.ActionDiscard, Now: time.UnixMilli(7000), By: "address 127.0.0.1", Said: "ops", Reason: "because"}
 	must(t, l.Decide(t.Context(), d))
 	if err := l.Decide(t.Context(), d); !errors.Is(err, ledger.ErrState) || !strings.Contains(err.Error(), "evt_1 is discarded") {
 		t.Errorf("again: %v", err)
@@ -343,7 +343,7 @@ func TestAudit(t *testing.T) {
 	var rows int
 	var got string
 	must(t, l.reads.db.QueryRow(`SELECT count(*), max(concat_ws(' ', event, at, action, state, by, said, reason)) FROM audit`).Scan(&rows, &got))
-	if rows != 1 || got != "1 7 discard pending address 127.0.0.1 ops because" {
+	if rows != 1 || got != "1 7000 discard pending address 127.0.0.1 ops because" {
 		t.Errorf("%d rows, %q", rows, got)
 	}
 }
