@@ -109,7 +109,7 @@ func TestSandboxPrintsWebhooks(t *testing.T) {
 				continue
 			}
 			if args == nil {
-				for _, want := range []string{"charge.succeeded·[2J (evt_", ") → " + backend.URL + "/pay/webhooks: 404 in ", `, "no such page\x1b[2J"; try 1 failed, the next in `} {
+				for _, want := range []string{`charge.succeeded\u001b[2J (evt_`, ") → " + backend.URL + "/pay/webhooks: 404 in ", `, "no such page\x1b[2J"; try 1 failed, the next in `} {
 					if !strings.Contains(line, want) || strings.Contains(line, "\x1b") {
 						t.Errorf("%q does not say %q", line, want)
 					}

@@ -230,15 +230,16 @@ func TestLedgerDown(t *testing.T) {
 func TestLedgerDiesBeforeTheAnswerIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
-	quote := w.answerQuote(nil)
-	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
-		w.ledger.Close()
-		quote(rw, r)
+	pingpp := w.outside.Handler
+	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" {
+			w.ledger.Close()
+		}
+		pingpp.ServeHTTP(rw, r)
 	})
 	wantProblem(t, w.pay(session, "1001"), 503, "ledger_unavailable")
 
 	// Ping++ has the charge, and nobody has its credential: whoever comes later gets it.
-	w.setQuote(quote)
 	l := w.openLedger()
 	restarted := w.newSite(l, w.site.Logger)
 	w.server.Config.Handler = w.handler(restarted)

@@ -144,7 +144,7 @@ func (p *provider) till(l ledger.Ledger, orderNo string) *pingpp.Charge {
 		p.t.Fatal(err)
 	}
 	if err := l.Created(context.Background(), &ledger.Charge{Scope: p.scope, OrderNo: orderNo, Number: held.Number, ID: ch.ID, Channel: "wx_pub_scan", Amount: 100,
-		Currency: "cny", Created: now, TimeExpire: time.Unix(ch.TimeExpire, 0), Raw: ch.Raw, NextQuery: now.Add(DefaultAfter)}); err != nil {
+		Currency: "cny", Created: now, TimeExpire: ch.Expires(), Raw: ch.Raw, NextQuery: now.Add(DefaultAfter)}); err != nil {
 		p.t.Fatal(err)
 	}
 	return ch

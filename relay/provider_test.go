@@ -129,7 +129,7 @@ func (p *provider) keep(l ledger.Ledger, orderNo string, amount int64, ch *pingp
 	p.t.Helper()
 	if err := l.Created(context.Background(), &ledger.Charge{Scope: p.scope, OrderNo: orderNo, Number: ch.OrderNo, State: ledger.Open, ID: ch.ID,
 		Channel: "wx_lite", Payer: "oAAAAAAAAAAAAAAAAAAAAAAAAAA1", Amount: amount, Currency: "cny", Host: "pay.example.com", Raw: ch.Raw,
-		Created: time.Unix(ch.Created, 0), TimeExpire: time.Unix(ch.TimeExpire, 0), NextQuery: p.clock.Now().Add(DefaultAfter)}); err != nil {
+		Created: time.Unix(ch.Created, 0), TimeExpire: ch.Expires(), NextQuery: p.clock.Now().Add(DefaultAfter)}); err != nil {
 		p.t.Fatal(err)
 	}
 }

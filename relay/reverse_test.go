@@ -192,7 +192,7 @@ func TestIrreversibleIsWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := l.Created(context.Background(), &ledger.Charge{Scope: p.scope, OrderNo: "order1", Number: held.Number, ID: ch.ID, Channel: "alipay_wap", Amount: 100,
-		Currency: "cny", Created: now, TimeExpire: time.Unix(ch.TimeExpire, 0), NextQuery: now.Add(DefaultAfter)}); err != nil {
+		Currency: "cny", Created: now, TimeExpire: ch.Expires(), NextQuery: now.Add(DefaultAfter)}); err != nil {
 		t.Fatal(err)
 	}
 	p.pay(p.charge(l, "order1", 200).ID)
