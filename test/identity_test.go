@@ -25,7 +25,7 @@ func TestIdentityHeaders(t *testing.T) {
 	}{
 		{"nobody", nil, "", ""},
 		{"X-Pay-Session", []string{"X-Pay-Session", session}, openid, ""},
-		{"bearer", []string{"Authorization", "Bearer " + session}, openid, "Bearer " + session},
+		{"bearer", []string{"Authorization", "Bearer " + session}, openid, ""}, // ours goes to no backend
 		{"a shop's own bearer", []string{"Authorization", "Bearer shop-token"}, "", "Bearer shop-token"},
 		{"both", []string{"Authorization", "Bearer shop-token", "X-Pay-Session", session}, openid, "Bearer shop-token"},
 		{"a changed session", []string{"X-Pay-Session", flip(session)}, "", ""},
