@@ -20,6 +20,7 @@ const (
 	ordersPath    = "/internal/pay/orders/"
 	eventsPath    = "/internal/pay/events"
 	price         = 100               // fen, of every order
+	back          = price / 2         // fen that go back with a refund: a payment whose money goes back whole before it was sent is not announced
 	processHeader = "X-Crash-Process" // which process delivers
 )
 

@@ -104,8 +104,8 @@ func (c *conductor) checkMoney(ctx context.Context, db *sql.DB) error {
 			return fmt.Errorf("reading the ledger's charges: %w", err)
 		}
 		charges[id] = b
-		if b.refunded != 0 && b.refunded != price {
-			c.rep.faults.add("a refund was booked wrongly", "charge %s of %d fen has %d refunded", id, price, b.refunded)
+		if b.refunded != 0 && b.refunded != back {
+			c.rep.faults.add("a refund was booked wrongly", "charge %s of %d fen has %d refunded, not %d", id, price, b.refunded, back)
 		}
 	}
 	if err := rows.Err(); err != nil {

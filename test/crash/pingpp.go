@@ -147,7 +147,7 @@ func (p *pingpp) refund(o *order) *event {
 	id := p.newID("re_")
 	p.mu.Unlock()
 	return p.sign("refund.succeeded", o, id, map[string]any{
-		"id": id, "object": "refund", "order_no": id, "amount": price, "created": o.paid, "succeed": true, "status": "succeeded",
+		"id": id, "object": "refund", "order_no": id, "amount": back, "created": o.paid, "succeed": true, "status": "succeeded",
 		"time_succeed": o.paid, "description": "returned", "failure_code": nil, "failure_msg": nil, "metadata": map[string]any{},
 		"charge": o.charge, "charge_order_no": o.number, "transaction_no": "5000001",
 	})
