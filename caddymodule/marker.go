@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,6 +45,9 @@ func (m *marker) find() error {
 // known reports whether the file was in use before.
 func (m *marker) known(ctx context.Context) (bool, error) {
 	if err := m.find(); err != nil {
+		if _, serr := os.Stat(filepath.Join(caddy.AppDataDir(), "instance.uuid")); errors.Is(serr, fs.ErrNotExist) {
+			return false, nil // an id that was never written down has marked nothing
+		}
 		return false, err
 	}
 	_, err := m.storage.Load(ctx, m.key)
@@ -60,6 +65,9 @@ func (m *marker) set(ctx context.Context) {
 	known, err := m.known(ctx)
 	if known {
 		return
+	}
+	if err == nil {
+		err = m.find()
 	}
 	var text []byte
 	if err == nil {

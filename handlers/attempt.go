@@ -224,13 +224,18 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if attempts, err = a.room(ctx, l, held, attempts); err != nil {
 		return nil, nil, err
 	}
+	if a.channel.atOnce { // what was paid while the backend thought must not be paid again; of other channels nobody has a credential before that is seen
+		if attempts, err = a.earlier(ctx, l, held); err != nil {
+			return nil, nil, err
+		}
+	}
 	c, err := a.choose(attempts, q)
 	return c, q, err
 }
 
 // choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
 func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
-	if paying(attempts) != nil || slices.ContainsFunc(attempts, func(c ledger.Charge) bool { return c.State == ledger.Taken }) {
+	if paying(attempts) != nil || slices.ContainsFunc(attempts, func(c ledger.Charge) bool { return c.State == ledger.Taken && c.ID == "" }) {
 		return nil, alreadyPaid(attempts, a.id)
 	}
 	var err error

@@ -156,6 +156,9 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 		res.ChargeID, res.OrderNo = re.ChargeID, re.OrderNo
 	}
 	re, fresh, ours, err := s.reserveRefund(ctx, l, res)
+	if res.Paid == 0 && codeOf(err) == "refund_exceeds" { // the record of whoever asked first went while we waited for it: begin anew
+		return s.makeRefund(ctx, req)
+	}
 	if err != nil || !ours {
 		return re, fresh, err
 	}

@@ -110,7 +110,11 @@ func (r *Reconciler) sendRefund(ctx context.Context, re *ledger.Refund) (*pingpp
 
 // pauseRefund lets go of a refund whose outcome is not known, until it is looked up next.
 func (r *Reconciler) pauseRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, next time.Time) error {
-	return l.ReleaseRefund(ctx, lease, ledger.RefundPause{Next: next, Asks: re.Asks, Unclear: re.Unclear})
+	err := l.ReleaseRefund(ctx, lease, ledger.RefundPause{Next: next, Asks: re.Asks, Unclear: re.Unclear})
+	if errors.Is(err, ledger.ErrNotFound) { // its event came meanwhile, or somebody else has it now
+		return nil
+	}
+	return err
 }
 
 func (r *Reconciler) logRefund(re *ledger.Refund, message string, err error) {

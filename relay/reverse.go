@@ -87,6 +87,7 @@ func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge
 	if err != nil {
 		return false, err
 	}
+	ctx = context.WithoutCancel(ctx) // what has begun is brought to its end, and recorded; the client's own timeout bounds it
 	if !found.Paid && !found.Reversed {
 		switch {
 		case r.lapsed(c):
