@@ -173,7 +173,8 @@ func written(t *testing.T, args string) op {
 	}
 	data, err := hex.DecodeString(strings.ReplaceAll(strings.Trim(parts[0], `"`), `\x`, ""))
 	must(t, err)
-	at, err := strconv.ParseInt(strings.Trim(parts[2], " )"), 10, 64)
+	digits := strings.FieldsFunc(parts[2], func(c rune) bool { return c < '0' || c > '9' })
+	at, err := strconv.ParseInt(digits[0], 10, 64)
 	must(t, err)
 	return op{at, data}
 }
