@@ -23,7 +23,7 @@ const clockSkew = 15 * time.Minute
 
 var errAmbiguous = errors.New("relay: refunds at Ping++ that may be the one looked for, or not")
 
-// settleUnknown looks for a refund at Ping++ and records it if it is there. It says whether there is nothing to do for now; otherwise
+// settleUnknown looks for a refund at Ping++ and records it if it is there. It says whether there is nothing more to do at this time; otherwise
 // nothing at Ping++ can be this refund.
 func (r *Reconciler) settleUnknown(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease) (settled bool, err error) {
 	found, err := r.findRefund(ctx, l, re)

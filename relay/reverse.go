@@ -77,7 +77,7 @@ func (r *Reconciler) nextReversal(c *ledger.Charge, next time.Time, refusal erro
 }
 
 // Undo makes sure that a charge of ours which takes the money by itself will not do so any more: it is reversed, unless it is paid or has lapsed.
-// Its record says what became of it. With sure false it may still take the money: the channel wants it left alone for now, or cannot
+// Its record says what became of it. With sure false it may still take the money: the channel wants it left alone a while, or cannot
 // reverse; or an error says that Ping++ does not tell.
 func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (sure bool, err error) {
 	if err := soon(ctx, r.cfg.Questions.payers); err != nil {
