@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -179,7 +178,7 @@ func (r request) accept(status int, body []byte) ([]byte, *Error) {
 	}
 	if o.has("error") {
 		e := &Error{Kind: Malformed, Op: r.op, Status: status}
-		r.describe(e, o["error"])
+		r.describe(e, o.get("error"))
 		return nil, e
 	}
 	return body, nil
@@ -199,7 +198,7 @@ func (r request) refusal(resp *http.Response, body []byte, now time.Time) *Error
 	e := &Error{Op: r.op, Status: resp.StatusCode, sent: true, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
 	o, _ := parseObject(body[:min(len(body), maxAnswer)])
 	if o.has("error") {
-		r.describe(e, o["error"])
+		r.describe(e, o.get("error"))
 	}
 	e.Kind = kindOf(e.Status, e.Type)
 	if e.Kind == NotFound && !o.has("error") {
@@ -238,20 +237,20 @@ func kindOf(status int, typ string) ErrorKind {
 }
 
 // describe fills e from the value of "error", which is an object in the documentation and anything at all in the wild.
-func (r request) describe(e *Error, raw json.RawMessage) {
-	o, err := split(raw)
+func (r request) describe(e *Error, given value) {
+	o, err := split(given)
 	if err != nil {
-		e.Message = loose(raw)
+		e.Message = loose(given)
 		if e.Message == "" {
 			e.Message = "an error that is not described"
 		}
 		e.Message = r.secrets.hide(e.Message, maxMessage)
 		return
 	}
-	e.Type = r.secrets.hide(loose(o["type"]), maxWord)
-	e.Code = r.secrets.hide(loose(o["code"]), maxWord)
-	e.Param = r.secrets.hide(loose(o["param"]), maxWord)
-	e.Message = r.secrets.hide(loose(o["message"]), maxMessage)
+	e.Type = r.secrets.hide(loose(o.get("type")), maxWord)
+	e.Code = r.secrets.hide(loose(o.get("code")), maxWord)
+	e.Param = r.secrets.hide(loose(o.get("param")), maxWord)
+	e.Message = r.secrets.hide(loose(o.get("message")), maxMessage)
 }
 
 // retryAfter reads seconds or a date; anything else, and the past, is 0.

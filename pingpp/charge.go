@@ -81,7 +81,7 @@ func parseCharge(raw []byte) (*Charge, error) {
 	return readCharge(o, raw)
 }
 
-func readCharge(o object, raw []byte) (*Charge, error) {
+func readCharge(o *object, raw []byte) (*Charge, error) {
 	r := reader{object: o, name: "charge"}
 	ch := &Charge{
 		ID: r.mustID("id"), App: r.ref("app"), Channel: r.must("channel"), OrderNo: r.must("order_no"),
@@ -91,7 +91,7 @@ func readCharge(o object, raw []byte) (*Charge, error) {
 		Created: r.moment("created"), TimePaid: r.moment("time_paid"), TimeExpire: r.moment("time_expire"),
 		ClientIP: r.note("client_ip"), Subject: r.note("subject"), Body: r.note("body"),
 		TransactionNo: r.note("transaction_no"), FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"),
-		Metadata: r.pairs("metadata"), Credential: o["credential"], Extra: o["extra"], Raw: raw,
+		Metadata: r.pairs("metadata"), Credential: o.get("credential").raw, Extra: o.get("extra").raw, Raw: raw,
 	}
 	if kind := r.text("object"); kind != "charge" {
 		r.fail("object", `"charge"`)

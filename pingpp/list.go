@@ -120,7 +120,7 @@ func parseList[T any](raw []byte, item func([]byte) (T, error)) (data []T, more 
 		r.fail("object", `"list"`)
 	}
 	var items []json.RawMessage
-	if !r.has("data") || json.Unmarshal(o["data"], &items) != nil {
+	if !r.has("data") || json.Unmarshal(o.get("data").raw, &items) != nil {
 		r.fail("data", "an array")
 	}
 	if r.err != nil {

@@ -79,7 +79,7 @@ func parseOrder(raw []byte) (*Order, error) {
 	return readOrder(o, raw)
 }
 
-func readOrder(o object, raw []byte) (*Order, error) {
+func readOrder(o *object, raw []byte) (*Order, error) {
 	r := reader{object: o, name: "order"}
 	or := &Order{
 		ID: r.mustID("id"), App: r.ref("app"), ReceiptApp: r.ref("receipt_app"), MerchantOrderNo: r.must("merchant_order_no"),
@@ -87,7 +87,7 @@ func readOrder(o object, raw []byte) (*Order, error) {
 		Refunded: r.flag("refunded"), Amount: r.mustMoney("amount"), ActualAmount: r.money("actual_amount"),
 		AmountPaid: r.money("amount_paid"), AmountRefunded: r.money("amount_refunded"), Currency: r.must("currency"),
 		TimePaid: r.number("time_paid"), TimeExpire: r.number("time_expire"), ChargeID: r.ref("charge"),
-		Metadata: r.pairs("metadata"), ChargeEssentials: o["charge_essentials"], Raw: raw,
+		Metadata: r.pairs("metadata"), ChargeEssentials: o.get("charge_essentials").raw, Raw: raw,
 	}
 	if kind := r.text("object"); kind != "order" {
 		r.fail("object", `"order"`)

@@ -66,7 +66,7 @@ func parseRefund(raw []byte) (*Refund, error) {
 	return readRefund(o, raw)
 }
 
-func readRefund(o object, raw []byte) (*Refund, error) {
+func readRefund(o *object, raw []byte) (*Refund, error) {
 	r := reader{object: o, name: "refund"}
 	re := &Refund{
 		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
