@@ -100,7 +100,7 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, *Error) {
 	})
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
@@ -186,11 +186,6 @@ func (r request) accept(status int, body []byte) ([]byte, *Error) {
 
 func (r request) malformed(status int, err error) *Error {
 	return &Error{Kind: Malformed, Op: r.op, Status: status, sent: true, Message: r.secrets.hide(err.Error(), maxMessage)}
-}
-
-// foreign is the error for an object that is another app's or the other mode's.
-func (r request) foreign() *Error {
-	return &Error{Kind: Foreign, Op: r.op, Status: http.StatusOK, sent: true}
 }
 
 // refusal is the error for an answer with a status other than 2xx.

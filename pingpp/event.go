@@ -240,21 +240,17 @@ func validType(s string) bool {
 // bound to one through its charge.
 func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
 	r := request{op: "get event", method: http.MethodGet, target: "/v1/events/" + id, secrets: c.secrets(nil)}
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
-	e, err := parseEvent(raw)
-	if err == nil && e.ID != id {
-		err = mismatch("id", e.ID, id)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	if !e.ModeUnknown && e.Livemode != c.live || e.App != "" && !e.Concerns(c.app) {
-		return nil, r.foreign()
-	}
-	return e, nil
+	return fetch(ctx, c, r, func(raw []byte) (*Event, error) {
+		e, err := parseEvent(raw)
+		switch {
+		case err != nil:
+		case e.ID != id:
+			err = mismatch("id", e.ID, id)
+		case !e.ModeUnknown && e.Livemode != c.live || e.App != "" && !e.Concerns(c.app):
+			err = errForeign
+		}
+		return e, err
+	}, id)
 }
 
 // Concerns says whether the event's object names an app as its own: the one that it belongs to or, of an order, the one that
