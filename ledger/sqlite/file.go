@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -18,29 +19,29 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
+// preparing is held while a file is looked at and made. A descriptor of ours that is closed drops the locks that this process holds on the file
+// (POSIX), and with them those of another opening that has met the new file already.
+var preparing sync.Mutex
+
 // prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
-// with others. It opens no file that exists: closing it would drop the locks that this process holds on it (POSIX).
+// with others. It opens no file that exists.
 func prepareFile(file string, known func() (bool, error), log *zap.Logger) error {
+	preparing.Lock()
+	defer preparing.Unlock()
 	info, err := os.Stat(file)
-	if known != nil && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
-		used, err := known()
-		if err == nil && used {
-			err = ErrMissing
-		}
-		if err != nil {
-			return fmt.Errorf("ledger %s: %w", file, err)
-		}
-	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return createFile(file)
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("ledger: %w", err)
-	case !info.Mode().IsRegular():
+	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("ledger %s: not a file; name a file in ledger sqlite <file>", file)
-	case info.Size() == 0:
-		return checkOrphan(file)
-	case info.Mode().Perm()&0o077 != 0:
+	}
+	if missing := err != nil; missing || info.Size() == 0 {
+		if err := checkLost(file, known); err != nil || !missing {
+			return err
+		}
+		return createFile(file)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
 		log.Warn("other users of this machine may read or write the ledger; run chmod 600 on it",
 			zap.String("file", file), zap.String("mode", info.Mode().Perm().String()))
 	}
@@ -48,9 +49,6 @@ func prepareFile(file string, known func() (bool, error), log *zap.Logger) error
 }
 
 func createFile(file string) error {
-	if err := checkOrphan(file); err != nil {
-		return err
-	}
 	folder := filepath.Dir(file)
 	changed := []string{folder} // in which something is new: up to the first that exists
 	for !exists(folder) && filepath.Dir(folder) != folder {
@@ -81,13 +79,24 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// checkOrphan refuses an empty or missing ledger whose -wal file holds something: SQLite would delete that as stale, and
-// with it what was acknowledged last.
-func checkOrphan(file string) error {
-	if info, err := os.Stat(file + "-wal"); err == nil && info.Size() > 0 {
-		return fmt.Errorf("ledger %s: missing or empty, but %s-wal holds records of it; restore both from one backup, or move the -wal file away to begin anew", file, file)
+// checkLost refuses an empty or missing file where there was a ledger: one that is known, or one whose -wal file holds something. SQLite would
+// delete that as stale, and with it what was acknowledged last.
+func checkLost(file string, known func() (bool, error)) (lost error) {
+	if known != nil {
+		switch used, err := known(); {
+		case err != nil:
+			return fmt.Errorf("ledger %s: %w", file, err)
+		case used:
+			lost = fmt.Errorf("ledger %s: %w", file, ErrMissing)
+		}
 	}
-	return nil
+	if log, err := os.Stat(file + "-wal"); lost == nil && err == nil && log.Size() > 0 {
+		lost = fmt.Errorf("ledger %s: missing or empty, but %s-wal holds records of it; restore both from one backup, or move the -wal file away to begin anew", file, file)
+	}
+	if info, err := os.Stat(file); err == nil && info.Size() > 0 { // another process has made it one meanwhile
+		return nil
+	}
+	return lost
 }
 
 // openDB opens a database that exists; the driver connects on first use.

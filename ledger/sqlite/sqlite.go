@@ -98,19 +98,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
 	}
-	notWhole := setUp(ctx, file)
-	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
-		return nil, notWhole
-	}
-	if l.reads, err = prepareReads(ctx, file); err != nil {
-		return nil, explain(file, err)
-	}
-	if err := checkQuickly(ctx, l.reads); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
-	}
 	l.writer = newWriter(l, batch)
-	if err := l.writer.connect(ctx); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
+	var notWhole error
+	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
+		return nil, err
 	}
 	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room
 		l.writer.disk.failed.Store(true)
@@ -119,6 +110,24 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	go l.writer.run()
 	l.guard.start(verifyAfter)
 	return l, nil
+}
+
+// connect opens the connections. With notWhole the ledger can be read; before anything is written to it, it has to be mended.
+func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
+	notWhole = setUp(ctx, l.file)
+	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
+		return nil, notWhole
+	}
+	if l.reads, err = prepareReads(ctx, l.file); err != nil {
+		return nil, explain(l.file, err)
+	}
+	if err = checkQuickly(ctx, l.reads); err == nil {
+		err = l.writer.connect(ctx)
+	}
+	if err != nil {
+		return nil, explain(l.file, errors.Join(err, l.reads.close()))
+	}
+	return notWhole, nil
 }
 
 // Close implements [ledger.Ledger]. It also folds the -wal file into the ledger's own, unless another process is at it.
