@@ -135,6 +135,8 @@ func strace(t *testing.T, file, round string, args ...string) (said, trace strin
 	cmd := exec.CommandContext(ctx, "strace", append(append([]string{"-D", "-f", "-y", "-e", "signal=none", "-o", output}, args...), self)...)
 	cmd.Env = append(os.Environ(), "LEDGER_CHILD=faults", "LEDGER_FILE="+file, "LEDGER_ROUND="+round)
 	out := &until{word: "done\n", found: func() { _ = cmd.Process.Kill() }}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // what it waits for is in what it says
+	cmd.WaitDelay = time.Minute
 	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	if ctx.Err() != nil {
@@ -207,15 +209,15 @@ var faults = []fault{
 	{"fdatasync", "", "error=EIO:when=1+2"},
 	{"fdatasync", "-wal", "delay_enter=30000:when=1+3"},
 	{"fdatasync", "-wal", "signal=SIGKILL:when=6"},
-	{"pwrite64", "-wal", "error=EIO:when=20+499"},
+	{"pwrite64", "-wal", "error=EIO:when=20+97"},
 	{"pwrite64", "-wal", "error=ENOSPC:when=30..60"},
 	{"pwrite64", "-wal", "signal=SIGKILL:when=100"},
 	{"pwrite64", "", "error=EIO:when=5..40"},
 	{"pread64", "", "error=EIO:when=12+31"},
-	{"pread64", "-wal", "error=EIO:when=12+499"},
+	{"pread64", "-wal", "error=EIO:when=12+111"},
 	{"fdatasync,ftruncate", "-wal", "error=EIO:when=2+7"},
 	{"openat", "-wal,", "error=EMFILE:when=1..3"},
-	{"fsync,fdatasync,pwrite64,pread64,ftruncate,openat", "-wal,,-shm", "error=EIO:when=50+997"},
+	{"fsync,fdatasync,pwrite64,pread64,ftruncate,openat", "-wal,,-shm", "error=EIO:when=50+97"},
 }
 
 // TestFaults: whatever the disk fails at, what was acknowledged is there after kill -9, whole, and what was refused is taken when it comes
@@ -225,7 +227,7 @@ func TestFaults(t *testing.T) {
 	all := slices.Clone(faults)
 	for range more {
 		f := faults[rand.N(len(faults))]
-		f.do = f.do[:strings.Index(f.do, "when=")] + fmt.Sprintf("when=%d+%d", 1+rand.N(30), 400+rand.N(400))
+		f.do = f.do[:strings.Index(f.do, "when=")] + fmt.Sprintf("when=%d+%d", 1+rand.N(30), 5+rand.N(60))
 		all = append(all, f)
 	}
 	for i, f := range all {

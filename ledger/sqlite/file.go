@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -167,89 +166,4 @@ func explain(file string, err error) error {
 		return fmt.Errorf("ledger %s: another program holds it locked; end that program (not another Caddy: they share it): %w", file, err)
 	}
 	return fmt.Errorf("ledger %s: %w", file, err)
-}
-
-// applicationID marks a caddypay ledger in the file's header: "cpay".
-const applicationID = 0x63706179
-
-// setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
-// empty file one. With errNotWhole the ledger can be read; before anything is written to it, it has to be mended.
-func setUp(ctx context.Context, file string) error {
-	db := openWrites(file)
-	defer db.Close()
-	version, err := identify(ctx, db, file)
-	if err != nil {
-		return err
-	}
-	if err := makeLogWhole(ctx, db, file); err != nil {
-		if version < schemaVersion || !errors.Is(err, errNotWhole) {
-			return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
-		}
-		return leaveLog(file, func() error { return errors.Join(err, db.Close()) })
-	}
-	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return explain(file, err)
-	}
-	if mode != "wal" {
-		return fmt.Errorf("ledger %s: its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk", file)
-	}
-	if version == schemaVersion {
-		return nil
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(file, err)
-	}
-	defer tx.Rollback()
-	// Once more, inside the lock: another process may have been faster.
-	if version, err = identify(ctx, tx, file); err != nil || version == schemaVersion {
-		return err
-	}
-	steps := []string{schema}
-	if version > 0 {
-		steps = nil
-		for ; version < schemaVersion; version++ {
-			steps = append(steps, upgrades[version])
-		}
-	}
-	for _, step := range steps {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
-			return explain(file, err)
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)); err != nil {
-		return explain(file, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return explain(file, err)
-	}
-	return nil
-}
-
-// rower is a connection, a pool or a transaction.
-type rower interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
-func identify(ctx context.Context, db rower, file string) (version int, err error) {
-	var application, tables int
-	// One statement: another process may be making it a ledger at this moment.
-	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`).
-		Scan(&application, &version, &tables)
-	if err != nil {
-		return 0, explain(file, err)
-	}
-	switch {
-	case application == 0 && version == 0 && tables == 0:
-		return 0, nil
-	case application != applicationID:
-		return 0, fmt.Errorf("ledger %s: an SQLite file of another program; name another file in ledger sqlite <file>", file)
-	case version > schemaVersion:
-		return 0, fmt.Errorf("ledger %s: written by a newer caddypay (schema %d, this one knows %d); run that version or a later one", file, version, schemaVersion)
-	case version < 1:
-		return 0, fmt.Errorf("ledger %s: has no schema version; restore it from a backup", file)
-	}
-	return version, nil
 }

@@ -51,6 +51,7 @@ type Ledger struct {
 	steps  *steps
 	reads  *statements
 	writer *writer
+	anchor *anchor // the writer's; nil: none is down
 
 	presence *presence
 	guard    guard
@@ -114,18 +115,19 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 
 // connect opens the connections. With notWhole the ledger can be read; before anything is written to it, it has to be mended.
 func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
-	notWhole = setUp(ctx, l.file)
-	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
-		return nil, notWhole
+	if l.anchor, notWhole, err = setUp(ctx, l.file); err != nil {
+		return nil, err
 	}
-	if l.reads, err = prepareReads(ctx, l.file); err != nil {
-		return nil, explain(l.file, err)
-	}
-	if err = checkQuickly(ctx, l.reads); err == nil {
-		err = l.writer.connect(ctx)
+	if l.reads, err = prepareReads(ctx, l.file); err == nil {
+		if err = checkQuickly(ctx, l.reads); err == nil {
+			err = l.writer.connect(ctx)
+		}
+		if err != nil {
+			err = errors.Join(err, l.reads.close())
+		}
 	}
 	if err != nil {
-		return nil, explain(l.file, errors.Join(err, l.reads.close()))
+		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
 	return notWhole, nil
 }

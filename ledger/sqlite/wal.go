@@ -49,7 +49,7 @@ type rewriter struct {
 
 // next reads, and writes again, what comes next.
 func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
-	if _, err := r.log.ReadAt(b, r.at); errors.Is(err, io.EOF) {
+	if err := r.call(r.log.ReadAt, b); errors.Is(err, io.EOF) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -57,11 +57,25 @@ func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
 	if !valid() {
 		return false, nil
 	}
-	if _, err := r.log.WriteAt(b, r.at); err != nil {
+	if err := r.call(r.log.WriteAt, b); err != nil {
 		return false, fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	r.at += int64(len(b))
 	return true, nil
+}
+
+// attempts is how often the same page is tried, or the same checkpoint: what begins from the front after each error never gets through a file
+// that is longer than the disk works without one.
+const attempts = 10
+
+// call reads or writes where the rewriter is.
+func (r *rewriter) call(f func(b []byte, at int64) (int, error), b []byte) (err error) {
+	for range attempts {
+		if _, err = f(b, r.at); err == nil || errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return err
 }
 
 // frames goes through the file and returns how many frames of whole transactions there are.
