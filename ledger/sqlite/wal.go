@@ -22,7 +22,7 @@ const (
 // The caller holds the lock for writing, so that nothing is added meanwhile; who reads finds the same bytes all the time. At least the
 // given number of frames must be there: the system may also have dropped what it could not write.
 func rewrite(log *os.File, frames int, sync func(*os.File) error) error {
-	again := &rewriter{log: log}
+	again := &rewriter{read: log.ReadAt, write: log.WriteAt}
 	found, err := again.frames()
 	if err != nil {
 		return err
@@ -41,15 +41,15 @@ var errNotWhole = errors.New("the -wal file cannot be written once more")
 var errLost = errors.New("the -wal file has lost what was written to it (what was acknowledged is safe); end every program that has the ledger open, and start again")
 
 type rewriter struct {
-	log   *os.File
-	order binary.ByteOrder // of the checksums' words
-	sum   [2]uint32
-	at    int64
+	read, write func(b []byte, at int64) (int, error)
+	order       binary.ByteOrder // of the checksums' words
+	sum         [2]uint32
+	at          int64
 }
 
 // next reads, and writes again, what comes next.
 func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
-	if err := r.call(r.log.ReadAt, b); errors.Is(err, io.EOF) {
+	if err := r.call(r.read, b); errors.Is(err, io.EOF) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -57,7 +57,7 @@ func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
 	if !valid() {
 		return false, nil
 	}
-	if err := r.call(r.log.WriteAt, b); err != nil {
+	if err := r.call(r.write, b); err != nil {
 		return false, fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	r.at += int64(len(b))
