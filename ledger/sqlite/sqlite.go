@@ -2,8 +2,8 @@
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
-// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. Several processes may
-// use one file, on one machine; the file must not be on a network file system.
+// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. One more connection only stays open
+// (anchor.go). Several processes may use one file, on one machine; the file must not be on a network file system.
 package sqlite
 
 import (
