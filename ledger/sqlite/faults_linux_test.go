@@ -61,7 +61,7 @@ func childFaults() int {
 	if os.Getenv("LEDGER_FSYNC") != "" {
 		_, _ = sqlite.Fdatasync(false)
 	}
-	for err = errors.New("to do"); err != nil; {
+	for {
 		err = l.writeLax(context.Background(), func(t *tx) error {
 			l.writer.folder.after, l.writer.folder.rest = 15, 200
 			if os.Getenv("LEDGER_FOLD") == "no" {
@@ -70,6 +70,10 @@ func childFaults() int {
 			_, err := t.conn.ExecContext(context.Background(), "PRAGMA cache_size = 5") // reads in the midst of a transaction, too
 			return err
 		})
+		if err == nil {
+			break
+		}
+		fmt.Println("set up:", err)
 	}
 	wanted, err := strconv.ParseInt(os.Getenv("LEDGER_WANTED"), 10, 64)
 	if err != nil {
