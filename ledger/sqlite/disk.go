@@ -54,8 +54,12 @@ func newDisk(l *Ledger) *disk {
 	return &disk{presence: l.presence, signal: l.Signal, sync: datasync, wake: make(chan struct{}, 1), idle: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// open begins to use the -wal file of a ledger to which a connection is open.
+// open begins to use the -wal file of a ledger to which a connection is open. What went wrong with what is left to the system may be told to the
+// descriptor of before alone.
 func (d *disk) open(file string) error {
+	if d.log != nil && !d.failed.Load() && d.use(d.sync) != nil {
+		d.failed.Store(true)
+	}
 	if err := d.close(); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"time"
 
@@ -49,11 +48,11 @@ func (w *writer) mend() error {
 }
 
 // makeWhole writes the -wal file again.
-func (w *writer) makeWhole() error {
+func (w *writer) makeWhole() (err error) {
 	if err := w.lock(); err != nil {
 		return err
 	}
-	defer w.rollback()
+	defer func() { err = errors.Join(err, w.rollback()) }()
 	frames, err := countFrames(context.Background(), w.ledger.file)
 	if err != nil {
 		return err
@@ -70,35 +69,38 @@ func (w *writer) startOver() error {
 	}
 	l := w.ledger
 	defer l.pauses.pause()()
-	err = leaveLog(l.file, func() error {
-		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
-		w.conn, w.shut = nil, true
-		return err
-	})
+	if !w.shut {
+		w.shut = true
+		err = l.reads.close()
+	}
+	err = errors.Join(err, w.folder.close(), w.conn.close(), l.anchor.weigh())
+	w.conn, l.anchor = nil, nil
 	if err != nil {
 		return err
 	}
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	reads, err := prepareReads(context.Background(), l.file)
+	err = patiently(context.Background(), func() (err error) { l.reads, err = prepareReads(context.Background(), l.file); return err })
 	if err != nil {
 		return err
 	}
-	l.reads, w.shut = reads, false
+	w.shut = false
 	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
 		err = errors.New("another program has the ledger open; end it")
 	}
 	return err
 }
 
-// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile.
+// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile; most of it is copied before.
 func (w *writer) beginAnew() error {
+	if _, err := w.checkpoint("PASSIVE"); err != nil {
+		return err
+	}
 	defer w.ledger.pauses.pause()()
 	for start := time.Now(); ; time.Sleep(lockPause) {
-		done, err := w.conn.checkpoint("TRUNCATE")
+		done, err := w.checkpoint("TRUNCATE")
 		if err != nil {
-			w.disk.noteForce(err)
 			return err
 		}
 		if !done.busy {
@@ -110,11 +112,20 @@ func (w *writer) beginAnew() error {
 	}
 }
 
+// checkpoint is one that does not give up at the first error.
+func (w *writer) checkpoint(mode string) (done copied, err error) {
+	for range attempts {
+		if done, err = w.conn.checkpoint(mode); err == nil || w.disk.noteForce(err) {
+			break
+		}
+	}
+	return done, err
+}
+
 // makeLogWhole writes the -wal file of a ledger again that is being opened: who used it last may have been killed after the disk had failed.
 func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
-	info, err := os.Stat(file + "-wal")
-	if err != nil || info.Size() == 0 {
-		return nil // there is none: nothing to mend
+	if !hasLog(file) {
+		return nil // nothing to mend
 	}
 	lock, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -139,17 +150,4 @@ func countFrames(ctx context.Context, file string) (int, error) {
 	defer db.Close()
 	done, err := checkpoint(ctx, db, "NOOP")
 	return done.frames, err
-}
-
-// leaveLog closes connections with a function so that the last one does not copy the -wal file into the ledger. When that cannot be
-// prevented they stay open.
-func leaveLog(file string, closeAll func() error) error {
-	// SQLite leaves it as long as another connection is open. One that may not write cannot do it either.
-	db := openDB(file, 1, "ro", url.Values{})
-	defer db.Close()
-	var version int
-	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	return closeAll()
 }

@@ -2,8 +2,8 @@
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
-// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. Several processes may
-// use one file, on one machine; the file must not be on a network file system.
+// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. One more connection only stays open
+// (anchor.go). Several processes may use one file, on one machine; the file must not be on a network file system.
 package sqlite
 
 import (
@@ -51,6 +51,7 @@ type Ledger struct {
 	steps  *steps
 	reads  *statements
 	writer *writer
+	anchor *anchor // the writer's; nil: none is down
 
 	presence *presence
 	guard    guard
@@ -98,19 +99,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
 	}
-	notWhole := setUp(ctx, file)
-	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
-		return nil, notWhole
-	}
-	if l.reads, err = prepareReads(ctx, file); err != nil {
-		return nil, explain(file, err)
-	}
-	if err := checkQuickly(ctx, l.reads); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
-	}
 	l.writer = newWriter(l, batch)
-	if err := l.writer.connect(ctx); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
+	var notWhole error
+	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
+		return nil, err
 	}
 	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room
 		l.writer.disk.failed.Store(true)
@@ -119,6 +111,25 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	go l.writer.run()
 	l.guard.start(verifyAfter)
 	return l, nil
+}
+
+// connect opens the connections. With notWhole the ledger can be read; before anything is written to it, it has to be mended.
+func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
+	if l.anchor, notWhole, err = setUp(ctx, l.file); err != nil {
+		return nil, err
+	}
+	if l.reads, err = prepareReads(ctx, l.file); err == nil {
+		if err = checkQuickly(ctx, l.reads); err == nil {
+			err = l.writer.connect(ctx)
+		}
+		if err != nil {
+			err = errors.Join(err, l.reads.close())
+		}
+	}
+	if err != nil {
+		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
+	}
+	return notWhole, nil
 }
 
 // Close implements [ledger.Ledger]. It also folds the -wal file into the ledger's own, unless another process is at it.

@@ -60,6 +60,7 @@ type writer struct {
 	conn    *statements   // nil after an error that may have spoilt it
 	shut    bool          // the pool for reading is closed, and could not be opened again
 	ending  bool          // COMMIT is running: nothing else may make anything permanent
+	refused bool          // the last COMMIT failed: one job at a time has the best chance
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
@@ -78,10 +79,19 @@ func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
 	}
-	if err := w.ledger.presence.look(); err != nil { // else it would be another file
+	return patiently(ctx, func() error { return w.open(ctx) })
+}
+
+func (w *writer) open(ctx context.Context) error {
+	l := w.ledger
+	err := l.presence.look() // else it would be another file
+	if err == nil && l.anchor == nil {
+		l.anchor, err = dropAnchor(ctx, l.file)
+	}
+	if err != nil {
 		return err
 	}
-	conn, err := prepareWrites(ctx, w.ledger.file)
+	conn, err := prepareWrites(ctx, l.file)
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,7 @@ func (w *writer) connect(ctx context.Context) error {
 	}
 	if err == nil {
 		w.disk.settle()
-		err = w.disk.open(w.ledger.file)
+		err = w.disk.open(l.file)
 	}
 	if err != nil {
 		return errors.Join(err, conn.close())
@@ -170,7 +180,7 @@ func (w *writer) alone(j *job) {
 
 // more returns the next job of the transaction; nil when it is to be committed.
 func (w *writer) more(n int, lax time.Time) *job {
-	for n < w.batch {
+	for n < w.batch && !w.refused {
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -295,7 +305,7 @@ func (w *writer) commit(t *tx, jobs []*job) {
 		_, err = w.conn.exec(sqlCommit)
 		w.ending = false
 	}
-	if err != nil {
+	if w.refused = err != nil; w.refused {
 		w.disk.noteForce(err) // a -wal file that begins anew is forced there at once
 		w.rollback()
 		fail(jobs, err)
@@ -327,35 +337,39 @@ func (w *writer) commit(t *tx, jobs []*job) {
 
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
 // is replaced.
-func (w *writer) rollback() {
+func (w *writer) rollback() error {
 	w.ended = time.Now()
-	if _, err := w.conn.exec(sqlRollback); err != nil && !noTransaction(err) {
-		w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
-		_ = w.conn.close()
-		w.conn = nil
+	_, err := w.conn.exec(sqlRollback)
+	if err == nil || noTransaction(err) {
+		return nil
 	}
+	w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
+	_ = w.conn.close()
+	w.conn = nil
+	return err
 }
 
 // close folds the -wal file into the ledger and closes its connections, the writer's last: whoever closes last folds the -wal file in and
 // removes it. What the disk has not taken stays where it is.
-func (w *writer) close() (err error) {
-	closeAll := func() error {
-		err := w.ledger.reads.close()
-		if w.conn != nil {
-			err = errors.Join(err, w.conn.close())
-		}
-		return err
-	}
-	if w.conn != nil {
+func (w *writer) close() error {
+	l := w.ledger
+	err := w.connect(context.Background())
+	if err == nil {
 		err = w.mend()
 	}
-	if err == nil && w.conn != nil {
-		_, err = w.conn.checkpoint("TRUNCATE")
+	if err == nil {
+		_, err = w.checkpoint("TRUNCATE")
 	}
-	if err != nil {
-		err = errors.Join(err, leaveLog(w.ledger.file, closeAll))
-	} else {
-		err = closeAll()
+	whole := err == nil
+	err = errors.Join(err, w.disk.close(), l.reads.close())
+	if whole {
+		err = errors.Join(err, l.anchor.weigh())
 	}
-	return errors.Join(w.disk.close(), err)
+	if w.conn != nil {
+		err = errors.Join(err, w.conn.close())
+	}
+	if !whole {
+		err = errors.Join(err, l.anchor.weigh())
+	}
+	return err
 }
