@@ -32,10 +32,19 @@ type Options struct {
 	// Default: it was not.
 	Known func() (bool, error)
 
+	// Now is the time when the ledger is opened. Default: time.Now.
+	Now func() time.Time
+
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 
 	fileSystem func(file string) string // default: fileSystem
+}
+
+// opening is the moment from which on nothing that this process has written or sent can be forgotten.
+type opening struct {
+	last int64 // event that was recorded then
+	at   time.Time
 }
 
 // ErrMissing says that a known ledger is not there.
@@ -51,6 +60,7 @@ type Ledger struct {
 	steps  *steps
 	reads  *statements
 	writer *writer
+	opened opening
 
 	presence *presence
 	guard    guard
@@ -75,6 +85,9 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	file, err := filepath.Abs(o.File)
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", o.File, err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -106,6 +119,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 		return nil, explain(file, err)
 	}
 	if err := checkQuickly(ctx, l.reads); err != nil {
+		return nil, explain(file, errors.Join(err, l.reads.close()))
+	}
+	l.opened.at = o.Now()
+	if l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast)); err != nil {
 		return nil, explain(file, errors.Join(err, l.reads.close()))
 	}
 	l.writer = newWriter(l, batch)
