@@ -12,7 +12,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// Run tests an implementation; open returns an empty ledger, and closes it when the test has ended.
+// Run tests an implementation; open returns an empty ledger that was opened long before 2026, and closes it when the test has ended.
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	for _, c := range []struct {
 		name string
@@ -111,6 +111,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"refunds/one after the other", testRefundSerial},
 		{"refunds/a lease that ran out can be taken over", testRefundTakeOver},
 		{"refunds/an event that comes before the answer", testRefundToldFirst},
+		{"refunds/a number that is only known by its event", testRefundLearned},
 		{"refunds/failures", testRefundFails},
 		{"refunds/claim", testClaimRefunds},
 		{"refunds/40 at once", func(t *testing.T, l ledger.Ledger) { testRefundConcurrent(t, l, l) }},

@@ -17,9 +17,8 @@ const (
 		EXISTS (SELECT 1 FROM bodies WHERE event = seq) FROM events WHERE scope = ? AND id = ?`
 	sqlPending = `UPDATE events SET state = 'pending', reasons = ?, tries = 0, replay = max(replay, ?), due = ?, settled = 0, blocked = 0,
 		owner = NULL, until = 0 WHERE seq = ?`
-	// A lease that is over because it ends too far ahead goes too.
-	sqlAtOnce = `UPDATE events SET due = min(due, ?1), owner = CASE WHEN until > ?2 THEN NULL ELSE owner END,
-		until = CASE WHEN until > ?2 THEN 0 ELSE until END WHERE seq = ?3`
+	// A lease that is over because it ends too far ahead ends here too. Its owner stays: something may have been sent.
+	sqlAtOnce  = `UPDATE events SET due = min(due, ?1), until = CASE WHEN until > ?2 THEN 0 ELSE until END WHERE seq = ?3`
 	sqlDiscard = `UPDATE events SET state = 'discarded', due = 0, settled = ?, owner = NULL, until = 0 WHERE seq = ?`
 	// Revived refunds begin blocked; their lane is put in order after that.
 	sqlRevive = `UPDATE events SET state = 'pending', reasons = '', tries = 0, due = ?, settled = 0, blocked = lane <> ''
@@ -159,14 +158,19 @@ func (t *tx) reviveRefunds(s ledger.Scope, scope int64, chargeID string, now int
 	return err
 }
 
-// discard decides against delivering an event. The refunds of a payment are not delivered then either.
+// discard decides against delivering an event. The refunds of a payment are not delivered then either, unless the backend has heard of it and
+// only its replay is discarded.
 func (t *tx) discard(d ledger.Decision, e decided) error {
 	now := millis(d.Now)
 	if _, _, err := t.change(sqlDiscard, now, e.seq); err != nil {
 		return err
 	}
 	t.count(e.scope, e.state, ledger.Discarded)
-	if e.payment {
+	heard, err := t.heard(e)
+	if err != nil {
+		return err
+	}
+	if e.payment && !heard {
 		if err := t.setHold(d.Scope, e, discarded); err != nil {
 			return err
 		}

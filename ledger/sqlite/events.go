@@ -150,6 +150,7 @@ func (t *tx) addEvent(scope int64, e *ledger.Event, k keys) (added bool, err err
 	if t.event == 0 {
 		t.event, t.unforced = seq, min(t.unforced, seq)
 	}
+	t.last = seq
 	t.count(scope, "", e.State)
 	if e.Body != nil {
 		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)

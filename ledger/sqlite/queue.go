@@ -58,13 +58,18 @@ func (l *Ledger) Claim(ctx context.Context, c ledger.Claim) (es []ledger.Event, 
 			return err
 		}
 		rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), t.unforced, leases.now, leases.far, c.Limit)
-		return each(rows, err, func(rows *sql.Rows) error {
+		err = each(rows, err, func(rows *sql.Rows) error {
 			e, err := scanEvent(rows, c.Scope)
 			if err == nil {
 				es = append(es, *e)
+				t.force = t.force || e.Seq > l.writer.disk.forced.Load()
 			}
 			return err
 		})
+		if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
+			t.last, err = optional(t.row(sqlLast))
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -176,17 +181,21 @@ func (t *tx) settle(owner string, d ledger.Delivery, listed bool) error {
 // that was delivered once is known to the backend, whatever became of its replay.
 func (t *tx) died(scope int64, d ledger.Delivery) error {
 	e := decided{scope: scope}
-	var heard bool
 	if err := t.row(sqlLease, scope, d.EventID).Scan(&e.seq, &e.state, &e.chargeID, &e.payment, &e.lane); err != nil || !e.payment {
 		return err
 	}
-	if err := t.row(sqlHeard, e.seq).Scan(&heard); err != nil || heard {
+	if heard, err := t.heard(e); err != nil || heard {
 		return err
 	}
 	if err := t.setHold(d.Scope, e, unheard); err != nil {
 		return err
 	}
 	return t.withhold(d.Scope, scope, e.lane, e.chargeID, millis(d.At.Add(d.Took)))
+}
+
+// heard says whether the backend has acknowledged an event before.
+func (t *tx) heard(e decided) (heard bool, err error) {
+	return heard, t.row(sqlHeard, e.seq).Scan(&heard)
 }
 
 // settleOther records an outcome that does not come from the owner of the lease; only an acknowledgement counts then. It

@@ -51,8 +51,9 @@ const (
 		failure_code = CASE WHEN state = 'succeeded' THEN failure_code ELSE ?3 END, failure_msg = CASE WHEN state = 'succeeded' THEN failure_msg ELSE ?4 END,
 		time_succeeded = CASE WHEN state = 'succeeded' THEN time_succeeded ELSE ?5 END, state = CASE WHEN state = 'succeeded' THEN state ELSE ?6 END
 		WHERE seq = ?7`
-	sqlAddRefundMadeElsewhere = `INSERT INTO refunds (scope, charge_id, order_no, amount, state, id, failure_code, failure_msg, counted, created, time_succeeded)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// One that carries a number was asked for through us, by a ledger of which this one is an earlier copy. The number is used, unless it is another's.
+	sqlAddRefundMadeElsewhere = `INSERT INTO refunds (scope, charge_id, order_no, amount, state, id, failure_code, failure_msg, counted, created, time_succeeded, refund_no)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, CASE WHEN EXISTS (SELECT 1 FROM refunds WHERE scope = ?1 AND refund_no = ?12) THEN NULL ELSE ?12 END)`
 	// An event reported the refund before Ping++'s answer did, and without the merchant's number, so that it was taken for another's.
 	sqlAdoptRefund = `DELETE FROM refunds WHERE scope = ? AND id = ? AND refund_no IS NULL
 		RETURNING counted, failure_code, failure_msg, time_succeeded, state`
@@ -110,10 +111,12 @@ func (t *tx) reserveRefund(r ledger.RefundReservation, leases span) (*ledger.Ref
 	return re, true, err
 }
 
-// sameRefund says whether a request that names a recorded refund means that one.
+// sameRefund says whether a request that names a recorded refund means that one. Of one that was not asked for through this ledger it is not known
+// how that was worded.
 func sameRefund(re *ledger.Refund, r ledger.RefundReservation) bool {
-	amount := re.Amount == r.Amount || r.Amount == 0 && re.Whole
-	return amount && re.ChargeID == r.ChargeID && re.Description == r.Description && re.FundingSource == r.FundingSource
+	learned := re.Asks == 0
+	amount := re.Amount == r.Amount || r.Amount == 0 && (re.Whole || learned)
+	return amount && re.ChargeID == r.ChargeID && (learned || re.Description == r.Description && re.FundingSource == r.FundingSource)
 }
 
 // refundBusy says whether somebody else works on this refund or on another one of its charge.
@@ -335,7 +338,7 @@ func (t *tx) bookRefund(b *books, e *ledger.Event) error {
 		_, _, err = t.change(sqlRefundTold, nullable(c.ID), counted, c.FailureCode, c.FailureMsg, millis(c.TimeSucceeded), string(c.State), seq)
 	case errors.Is(err, sql.ErrNoRows) && c.ID != "":
 		_, _, err = t.change(sqlAddRefundMadeElsewhere, b.scope, e.ChargeID, e.OrderNo, c.Amount, string(c.State), c.ID, c.FailureCode,
-			c.FailureMsg, counted, millis(e.Created), millis(c.TimeSucceeded))
+			c.FailureMsg, counted, millis(e.Created), millis(c.TimeSucceeded), nullable(c.RefundNo))
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
 	}

@@ -11,10 +11,15 @@ import (
 const (
 	sqlDiscardHeld = `UPDATE events SET state = 'discarded', settled = ?2, reasons = CASE WHEN reasons = '' THEN ?1 ELSE reasons END
 		WHERE seq = ?3 AND state = 'held' RETURNING lane`
-	// Once anything may have been sent the backend may know the payment, and has to hear of what became of it.
-	sqlDiscardUnsent = `UPDATE events SET state = 'discarded', due = 0, settled = ?2, blocked = 0, reasons = CASE WHEN reasons = '' THEN ?1 ELSE reasons END
-		WHERE seq = ?3 AND state = 'pending' AND lane <> '' AND owner IS NULL AND replay = 0 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)
-		RETURNING lane`
+	// Once anything may have been sent the backend may know the payment, and has to hear of what became of it. What says so may have been lost:
+	// with the last moments before a power failure, or with all that came after the backup that this ledger is. So only a payment that was made, and
+	// recorded, since the ledger was opened was surely never sent.
+	sqlDiscardUnsent = sqlDiscardUntried + ` AND seq > ?4
+		AND EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.id = events.charge_id AND c.time_paid > ?5) RETURNING lane`
+	// Of a reversal nothing is announced: a backend that has heard of the payment learns nothing from hearing of it again.
+	sqlDiscardReversed = sqlDiscardUntried + ` RETURNING lane`
+	sqlDiscardUntried  = `UPDATE events SET state = 'discarded', due = 0, settled = ?2, blocked = 0, reasons = CASE WHEN reasons = '' THEN ?1 ELSE reasons END
+		WHERE seq = ?3 AND state = 'pending' AND lane <> '' AND owner IS NULL AND replay = 0 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)`
 	sqlReturned = `SELECT payment, hold FROM charges WHERE scope = ? AND id = ? AND payment > 0`
 )
 
@@ -45,16 +50,20 @@ func (t *tx) bookReturn(b *books, e *ledger.Event, change ledger.ChargeChange) e
 // returned discards the payment of a charge whose money went back, if the backend cannot have heard of it: one that a person was to decide
 // about, or that was never sent. Its refunds are not delivered then either. It says whether it did.
 func (t *tx) returned(s ledger.Scope, scope, payment int64, held hold, chargeID, reason string, at time.Time) (bool, error) {
-	text, from := sqlDiscardUnsent, ledger.Pending
-	switch held {
-	case notHeld:
-	case awaits:
+	from, args := ledger.Pending, []any{encodeReasons([]string{reason}), millis(at), payment}
+	var text string
+	switch {
+	case held == awaits:
 		text, from = sqlDiscardHeld, ledger.Held
-	default:
+	case held != notHeld:
 		return false, nil
+	case reason == ledger.ReasonReversed:
+		text = sqlDiscardReversed
+	default:
+		text, args = sqlDiscardUnsent, append(args, t.opened.last, millis(t.opened.at.Add(ledger.ClockSkew)))
 	}
 	var lane string
-	err := t.row(text, encodeReasons([]string{reason}), millis(at), payment).Scan(&lane)
+	err := t.row(text, args...).Scan(&lane)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

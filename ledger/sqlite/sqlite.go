@@ -32,10 +32,19 @@ type Options struct {
 	// Default: it was not.
 	Known func() (bool, error)
 
+	// Now is the time when the ledger is opened. Default: time.Now.
+	Now func() time.Time
+
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 
 	fileSystem func(file string) string // default: fileSystem
+}
+
+// opening is the moment from which on nothing that this process has written or sent can be forgotten.
+type opening struct {
+	last int64 // event that was recorded then
+	at   time.Time
 }
 
 // ErrMissing says that a known ledger is not there.
@@ -52,6 +61,7 @@ type Ledger struct {
 	reads  *statements
 	writer *writer
 	anchor *anchor // the writer's; nil: none is down
+	opened opening
 
 	presence *presence
 	guard    guard
@@ -77,6 +87,9 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", o.File, err)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
@@ -99,6 +112,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
 	}
+	l.opened.at = o.Now()
 	l.writer = newWriter(l, batch)
 	var notWhole error
 	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
@@ -120,6 +134,9 @@ func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
 	}
 	if l.reads, err = prepareReads(ctx, l.file); err == nil {
 		if err = checkQuickly(ctx, l.reads); err == nil {
+			l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
+		}
+		if err == nil {
 			err = l.writer.connect(ctx)
 		}
 		if err != nil {

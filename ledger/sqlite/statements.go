@@ -28,10 +28,10 @@ var (
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
-		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlDiscardUnsent, sqlReturned, sqlWithhold, sqlHold,
+		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlDiscardUnsent, sqlDiscardReversed, sqlReturned, sqlWithhold, sqlHold,
 		sqlEffectSeen, sqlUnread, sqlOvertake, sqlVouch, sqlDismiss,
 		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
-		sqlClaim, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
+		sqlClaim, sqlLast, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
 		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
 		sqlReservation, sqlTried, sqlForsake, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
 		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
@@ -174,7 +174,11 @@ type tx struct {
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
 	event    int64 // the first that this transaction recorded; 0: none yet
-	unforced int64 // the first that may not be on disk, this transaction's included
+	last     int64 // the last that has to be on disk when this transaction is
+	unforced int64 // the first of ours that may not be on disk, this transaction's included
+	force    bool  // the job that runs has to be on disk, although it is lax
+
+	opened opening
 }
 
 // spoilt says whether a job that ended so leaves the transaction unfit for others: it wrote something, or its error is none of the
