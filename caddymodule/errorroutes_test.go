@@ -106,7 +106,8 @@ func TestErrorRoutesOfASubroute(t *testing.T) {
 	}
 	runJSON(t, config)
 	fails(t, func(path, header string) (int, string) {
-		return raw(t, addr, "GET "+path+" HTTP/1.1\nHost: "+addr+"\nX-Fail: 1\nConnection: close\n"+header+"\n")
+		return raw(t, addr, "POST "+path+" HTTP/1.1\nHost: "+addr+"\nX-Fail: 1\nTransfer-Encoding: chunked\nTrailer: X-WX-OPENID\nConnection: close\n"+header+
+			"\n4\nbody\n0\nX-WX-OPENID: evil\n\n")
 	}, http.StatusTeapot)
 }
 
