@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -299,11 +300,9 @@ func TestUnreached(t *testing.T) {
 		{"an outage of few events, the last", 11, 24 * h, wait{daily, 8 * time.Second}, 0, true, dead, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg := config(t, newLedger(t), refusing(t))
-			r, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
+			cfg := config(t, nil, nil)
+			cfg.Retry = DefaultRetry
+			r := &Relay{cfg: cfg}
 			ev := newEvent("evt_1", now)
 			ev.Tries = tt.tries
 			if tt.since != 0 {
@@ -319,5 +318,41 @@ func TestUnreached(t *testing.T) {
 				t.Errorf("%s, uncounted %t, due in %s, counted %s ago", d.State, d.Uncounted, d.Due.Sub(now), now.Sub(d.Back))
 			}
 		})
+	}
+}
+
+// Whatever the jitter, a lone event that never reaches the backend has every attempt of the schedule, and is dead when that says. It is
+// tried between them only where the schedule has long gaps.
+func TestLoneEventsSchedule(t *testing.T) {
+	var sum, long time.Duration
+	for _, gap := range DefaultRetry {
+		sum += gap
+		if gap > longestWait {
+			long += gap
+		}
+	}
+	for seed := range uint64(50) {
+		cfg := config(t, nil, nil)
+		cfg.Retry, cfg.Rand = DefaultRetry, rand.New(rand.NewPCG(seed, 0)).Float64
+		r := &Relay{cfg: cfg}
+		began := newClock().Now()
+		now, between := began, 0
+		ev := newEvent("evt_1", began)
+		for ev.State == ledger.Pending {
+			var d ledger.Delivery
+			r.unreached(&d, ev, wait{}, now, 0)
+			if ev.State, ev.Back = d.State, d.Back.Truncate(time.Millisecond); d.Uncounted {
+				between++
+			} else {
+				ev.Tries++
+			}
+			if d.State == ledger.Pending {
+				now = d.Due.Truncate(time.Millisecond).Add(3 * time.Millisecond)
+			}
+		}
+		took := now.Sub(began)
+		if ev.Tries != len(DefaultRetry)+1 || took < sum*9/10 || took > sum*12/10 || between > 2*int(long/longestWait) {
+			t.Errorf("seed %d: dead after %s and %d attempts, with %d between them", seed, took, ev.Tries, between)
+		}
 	}
 }

@@ -40,7 +40,7 @@ func (r *Relay) unreached(d *ledger.Delivery, ev *ledger.Event, w wait, end time
 		if since.IsZero() {
 			since = end
 		}
-		gap, _ := r.next(ev.Tries)
+		gap, _ := r.next(max(ev.Tries, 1))
 		d.Due = end.Add(max(min(since.Add(gap).Sub(end), longestWait), retryAfter, lastProbe))
 	}
 	d.Back = since
