@@ -197,22 +197,22 @@ func (r *Relay) startReady(ctx context.Context, now time.Time) {
 			continue
 		}
 		r.sending++
-		probe := r.breaker.start()
-		r.work.Go(func() { r.deliver(ctx, t, probe) })
+		p := r.breaker.start()
+		r.work.Go(func() { r.deliver(ctx, t, p) })
 	}
 }
 
-// sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how long the
-// event stands still because the backend is unreachable, 0 when the attempt counts; and whether the backend turned out to be there, so that
-// nothing need wait for it.
-func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, start, now time.Time) (standstill time.Duration, back bool) {
+// sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how the event goes on if
+// the backend was not reached; and whether what waits for the backend is due: it turned out to be there, or all that waits takes its turn
+// among the probes.
+func (r *Relay) sent(ctx context.Context, event string, a answer, p pass, start, now time.Time) (w wait, resume bool) {
 	r.mu.Lock()
 	r.sending--
 	if now.Sub(start) < quick {
 		r.quick++
 	}
 	since := r.breaker.since
-	standstill, did := r.breaker.end(event, a.reach, probe, now)
+	w, did := r.breaker.end(event, a.reach, p, now)
 	r.startReady(ctx, now)
 	r.mu.Unlock()
 	signal(r.freed)
@@ -227,7 +227,7 @@ func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, st
 		r.cfg.Logger.Warn("only one event does not reach the backend: it is tried by its schedule, and others flow",
 			zap.String("scope", r.cfg.Scope.Key()), zap.String("event", event), zap.String("why", a.why))
 	}
-	return standstill, did == closed || did == first
+	return w, did == closed || did == first || did == opened
 }
 
 // owner returns the name under which an event is leased. It is not always that of its claim: see claim.

@@ -19,7 +19,7 @@ const (
 	sqlAddBody = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
-		state, reasons, late, attempts, tries, replay, due, settled`
+		state, reasons, late, attempts, tries, replay, due, back, settled`
 	eventColumns = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
 	sqlEvent     = `SELECT ` + eventColumns + ` FROM events WHERE scope = ? AND id = ?`
 
@@ -209,14 +209,14 @@ func scanEvent(row interface{ Scan(...any) error }, scope ledger.Scope) (*ledger
 // scanEventHead reads a row of eventHead and what follows it.
 func scanEventHead(row interface{ Scan(...any) error }, scope ledger.Scope, more ...any) (*ledger.Event, error) {
 	e := &ledger.Event{Scope: scope}
-	var created, received, due, settled int64
+	var created, received, due, back, settled int64
 	var reasons string
 	err := row.Scan(append([]any{&e.Seq, &e.ID, &e.Type, &e.ObjectID, &e.ChargeID, &e.Number, &e.OrderNo, &e.Lane, &e.Rank, &e.Source,
-		&created, &received, &e.Host, &e.TraceParent, &e.State, &reasons, &e.Late, &e.Attempts, &e.Tries, &e.Replay, &due, &settled}, more...)...)
+		&created, &received, &e.Host, &e.TraceParent, &e.State, &reasons, &e.Late, &e.Attempts, &e.Tries, &e.Replay, &due, &back, &settled}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	e.Created, e.Received, e.Due, e.Settled = moment(created), moment(received), moment(due), moment(settled)
+	e.Created, e.Received, e.Due, e.Back, e.Settled = moment(created), moment(received), moment(due), moment(back), moment(settled)
 	e.Reasons, err = decodeReasons(reasons)
 	return e, err
 }

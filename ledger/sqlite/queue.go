@@ -33,7 +33,7 @@ const (
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
 
-	sqlResume = `UPDATE events INDEXED BY events_back SET due = min(due, back), back = 0 WHERE scope = ? AND state = 'pending' AND back > 0`
+	sqlResume = `UPDATE events INDEXED BY events_back SET due = back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
