@@ -80,11 +80,12 @@ func (w *writer) startOver() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	err = patiently(context.Background(), func() (err error) { l.reads, err = prepareReads(context.Background(), l.file); return err })
+	var reads *statements // until there are others, those that are closed say so
+	err = patiently(context.Background(), func() (err error) { reads, err = prepareReads(context.Background(), l.file); return err })
 	if err != nil {
 		return err
 	}
-	w.shut = false
+	l.reads, w.shut = reads, false
 	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
 		err = errors.New("another program has the ledger open; end it")
 	}
