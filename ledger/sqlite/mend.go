@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -31,7 +30,7 @@ func (w *writer) mend() error {
 	w.disk.settle()
 	w.folder.mu.Lock() // it is not at work meanwhile
 	defer w.folder.mu.Unlock()
-	err := w.makeWhole()
+	err := w.makeWhole(context.Background())
 	if err == nil && w.disk.torn.Load() {
 		err = w.startOver()
 	}
@@ -48,12 +47,12 @@ func (w *writer) mend() error {
 }
 
 // makeWhole writes the -wal file again.
-func (w *writer) makeWhole() (err error) {
-	if err := w.lock(); err != nil {
+func (w *writer) makeWhole(ctx context.Context) (err error) {
+	if err := w.lock(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.rollback()) }()
-	frames, err := countFrames(context.Background(), w.ledger.file)
+	frames, err := countFrames(ctx, w.ledger.file)
 	if err != nil {
 		return err
 	}
@@ -81,11 +80,12 @@ func (w *writer) startOver() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	err = patiently(context.Background(), func() (err error) { l.reads, err = prepareReads(context.Background(), l.file); return err })
+	var reads *statements // until there are others, those that are closed say so
+	err = patiently(context.Background(), func() (err error) { reads, err = prepareReads(context.Background(), l.file); return err })
 	if err != nil {
 		return err
 	}
-	w.shut = false
+	l.reads, w.shut = reads, false
 	if done, err = w.conn.checkpoint("NOOP"); err == nil && done.pages > 0 {
 		err = errors.New("another program has the ledger open; end it")
 	}
@@ -120,28 +120,6 @@ func (w *writer) checkpoint(mode string) (done copied, err error) {
 		}
 	}
 	return done, err
-}
-
-// makeLogWhole writes the -wal file of a ledger again that is being opened: who used it last may have been killed after the disk had failed.
-func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
-	if !hasLog(file) {
-		return nil // nothing to mend
-	}
-	lock, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer lock.Rollback()
-	frames, err := countFrames(ctx, file)
-	if err != nil {
-		return err
-	}
-	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	return rewrite(log, frames, datasync)
 }
 
 // countFrames returns how many frames the -wal file has, on a connection of its own: in a transaction that cannot be asked.

@@ -12,8 +12,8 @@ import (
 const applicationID = 0x63706179
 
 // setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
-// empty file one. With notWhole the ledger can be read; before anything is written to it, it has to be mended.
-func setUp(ctx context.Context, file string) (a *anchor, notWhole, err error) {
+// empty file one.
+func setUp(ctx context.Context, file string) (a *anchor, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain(file, err), a.weigh())
@@ -22,42 +22,35 @@ func setUp(ctx context.Context, file string) (a *anchor, notWhole, err error) {
 	}()
 	if hasLog(file) { // it stays as it is until it is known to be whole
 		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, nil, err
+			return a, err
 		}
 	}
 	db := openWrites(file)
 	defer db.Close()
 	version, err := identify(ctx, db)
 	if err != nil {
-		return a, nil, err
+		return a, err
 	}
 	// What is done here is forced to the disk before anything is written behind it.
 	if _, err := db.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
-		return a, nil, err
+		return a, err
 	}
 	var mode string
 	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return a, nil, err
+		return a, err
 	}
 	if mode != "wal" {
-		return a, nil, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
+		return a, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
 	}
 	if a == nil {
 		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, nil, err
+			return a, err
 		}
 	}
-	err = makeLogWhole(ctx, db, file)
-	if version == schemaVersion {
-		if errors.Is(err, errNotWhole) {
-			return a, err, nil
-		}
-		return a, nil, err
-	}
-	if err == nil {
+	if version < schemaVersion {
 		err = upgrade(ctx, db)
 	}
-	return a, nil, err
+	return a, err
 }
 
 func hasLog(file string) bool {

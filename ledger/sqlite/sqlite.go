@@ -109,9 +109,6 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 
 	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now()), presence: &presence{file: file, log: o.Logger}}
 	l.guard.ledger = l
-	if err := l.presence.begin(); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", file, err)
-	}
 	l.opened.at = o.Now()
 	l.writer = newWriter(l, batch)
 	var notWhole error
@@ -127,26 +124,34 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	return l, nil
 }
 
-// connect opens the connections. With notWhole the ledger can be read; before anything is written to it, it has to be mended.
+// connect opens the connections, and makes the -wal file whole: who used it last may have been killed after the disk had failed. With notWhole
+// the ledger can be read; before anything is written to it, it has to be mended.
 func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
-	if l.anchor, notWhole, err = setUp(ctx, l.file); err != nil {
+	if err := l.presence.begin(); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", l.file, err)
+	}
+	if l.anchor, err = setUp(ctx, l.file); err != nil {
 		return nil, err
 	}
-	if l.reads, err = prepareReads(ctx, l.file); err == nil {
-		if err = checkQuickly(ctx, l.reads); err == nil {
-			l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
-		}
-		if err == nil {
-			err = l.writer.connect(ctx)
-		}
-		if err != nil {
-			err = errors.Join(err, l.reads.close())
-		}
-	}
-	if err != nil {
+	if l.reads, err = prepareReads(ctx, l.file); err != nil {
 		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
-	return notWhole, nil
+	if err = checkQuickly(ctx, l.reads); err == nil {
+		l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
+	}
+	if err == nil {
+		err = l.writer.connect(ctx)
+	}
+	if err == nil {
+		err = l.writer.makeWhole(ctx)
+	}
+	if errors.Is(err, errNotWhole) {
+		return err, nil
+	}
+	if err != nil {
+		err = explain(l.file, errors.Join(err, l.writer.disconnect(), l.reads.close(), l.anchor.weigh()))
+	}
+	return nil, err
 }
 
 // Close implements [ledger.Ledger]. It also folds the -wal file into the ledger's own, unless another process is at it.

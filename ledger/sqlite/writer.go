@@ -110,6 +110,16 @@ func (w *writer) open(ctx context.Context) error {
 	return nil
 }
 
+// disconnect closes the connection, if there is one.
+func (w *writer) disconnect() error {
+	err := w.disk.close()
+	if w.conn != nil {
+		err = errors.Join(err, w.conn.close())
+		w.conn = nil
+	}
+	return err
+}
+
 // run writes until the queue is closed and empty.
 func (w *writer) run() {
 	defer close(w.done)
@@ -272,10 +282,10 @@ func (w *writer) begin() error {
 			return w.begin()
 		}
 	}
-	return w.lock()
+	return w.lock(context.Background())
 }
 
-func (w *writer) lock() error {
+func (w *writer) lock(ctx context.Context) error {
 	start := time.Now()
 	if start.Sub(w.ended) > lockGap {
 		w.stint = start
@@ -289,7 +299,7 @@ func (w *writer) lock() error {
 		if err == nil {
 			return nil
 		}
-		if !isBusy(err) || time.Since(start) > lockWait {
+		if !isBusy(err) || time.Since(start) > lockWait || ctx.Err() != nil {
 			w.rollback()
 			return err
 		}
@@ -362,13 +372,11 @@ func (w *writer) close() error {
 		_, err = w.checkpoint("TRUNCATE")
 	}
 	whole := err == nil
-	err = errors.Join(err, w.disk.close(), l.reads.close())
+	err = errors.Join(err, l.reads.close())
 	if whole {
 		err = errors.Join(err, l.anchor.weigh())
 	}
-	if w.conn != nil {
-		err = errors.Join(err, w.conn.close())
-	}
+	err = errors.Join(err, w.disconnect())
 	if !whole {
 		err = errors.Join(err, l.anchor.weigh())
 	}
