@@ -29,7 +29,7 @@ type Sweep struct {
 	InLedger  int    `json:"in_ledger"`  // charges that the ledger has
 	Recovered int    `json:"recovered"`  // payments that only Ping++ knew, now recorded and queued
 	Returned  int    `json:"returned"`   // charges of which only Ping++ knew that money went back, by refund or reversal, now recorded
-	OnlyThere []Item `json:"only_there"` // charges that the ledger does not know: made elsewhere, or lost with an answer
+	OnlyThere []Item `json:"only_there"` // charges that are not the ledger's own: made elsewhere, or lost with an answer or with the ledger
 	OnlyHere  []Item `json:"only_here"`  // charges that Ping++ does not list
 	Differ    []Item `json:"differ"`     // charges whose amount, or money refunded, is not the same
 	Cut       bool   `json:"cut"`        // the day has more charges than can be compared, and the rest was not
