@@ -73,7 +73,7 @@ func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate
 }
 
 // FindPayment looks through Ping++'s list for a paid charge that was made through us for an order under whatever number, since a number of the order was
-// used that this ledger has never given away: it may be a backup. It says whether there is one, and records its payment. It ends with ctx, or with the
+// used that this ledger has never given away: it may be a backup. It says whether there is one that the ledger did not know to be paid, and records its payment. It ends with ctx, or with the
 // first error.
 func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo string) (bool, error) {
 	p, paid := pingpp.ListParams{Limit: sweepPage, CreatedGTE: r.cfg.Now().Add(-paidSince).Unix()}, true
@@ -87,9 +87,18 @@ func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo s
 			return false, err
 		}
 		for _, listed := range page.Data {
-			if p.StartingAfter = listed.ID; listed.Paid && listed.Metadata[metaOrderNo] == orderNo {
-				return true, r.learn(ctx, l, nil, listed, false)
+			p.StartingAfter = listed.ID
+			if !listed.Paid || listed.Metadata[metaOrderNo] != orderNo {
+				continue
 			}
+			ours, err := l.Charge(ctx, r.cfg.Scope, listed.ID)
+			switch {
+			case err != nil && !errors.Is(err, ledger.ErrNotFound):
+				return false, err
+			case err == nil && ours.Paid: // if it still counts, whoever asks has seen it
+				continue
+			}
+			return true, r.learn(ctx, l, ours, listed, false)
 		}
 		if !page.HasMore {
 			break
