@@ -55,14 +55,14 @@ func (t *tx) appendUnreadable(scope int64, b *books, e *ledger.Event) (ledger.Ap
 	return ledger.Recorded, err
 }
 
-// overtake filters the event that could not be read, once its effect has come in another one. Refunds that waited for it go on.
+// overtake filters the event that could not be read, once its effect has come in another one. Refunds that waited for it go on if it does.
 func (t *tx) overtake(scope int64, e *ledger.Event) error {
 	now := millis(e.Received)
 	rows, _, err := t.change(sqlOvertake, now, scope, e.ObjectID, e.Type)
 	for range rows {
 		t.count(scope, ledger.Held, ledger.Filtered)
 	}
-	if err == nil && isPayment(e) && e.State != ledger.Held {
+	if err == nil && isPayment(e) && e.State != ledger.Held && e.State != ledger.Discarded {
 		err = t.reviveRefunds(e.Scope, scope, e.ChargeID, now)
 	}
 	return err
