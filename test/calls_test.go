@@ -32,8 +32,8 @@ type trusting struct {
 	root string
 	tr   *http.Transport
 
-	mu    sync.Mutex
-	ready bool
+	mu  sync.Mutex
+	tls *tls.Config // once the root is there
 }
 
 func (c *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -51,7 +51,7 @@ func (c *trusting) CloseIdleConnections() { c.tr.CloseIdleConnections() }
 func (c *trusting) trust() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ready {
+	if c.tls != nil {
 		return nil
 	}
 	pem, err := os.ReadFile(c.root)
@@ -62,7 +62,8 @@ func (c *trusting) trust() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return errors.New("the root certificate is not there yet")
 	}
-	c.tr.TLSClientConfig, c.ready = &tls.Config{RootCAs: roots}, true
+	c.tls = &tls.Config{RootCAs: roots}
+	c.tr.TLSClientConfig = c.tls.Clone()
 	return nil
 }
 
