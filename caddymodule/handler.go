@@ -36,6 +36,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case h.guardedOtherwise(r):
 		h.site.RefuseTarget(w, r)
 		return nil
+	case handlers.TooEarly(r):
+		h.site.RefuseEarly(w, r)
+		return nil
 	}
 	p := &passage{site: h.site, outer: v.inner}
 	p.id, p.err = h.site.Identify(r)

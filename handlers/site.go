@@ -159,6 +159,9 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 	if !s.Secure(r) && !s.AllowHTTP {
 		return problem("https_required", nil)
 	}
+	if early(r) {
+		return problem("too_early", nil)
+	}
 	if rt.serve == nil {
 		return problem("not_found", nil)
 	}

@@ -259,6 +259,10 @@ func wireAttacks(b *shop, who visitors) (all []wireAttack) {
 	add("another site's name in Host", "h2 h3", harmless, letter{fields: []string{"host", "evil.example"}})
 	add("another site's name", "h2 h3", refused, letter{pseudo: []string{":method", "GET", ":scheme", "https", ":authority", "evil.example", ":path", "/shop"}})
 
+	add("early data, says a proxy", "", answered("too_early"), letter{method: "POST", body: "body", fields: []string{"Early-Data", "1"}})
+	add("early data under the prefix", "", answered("too_early"), letter{path: "/pay/openid?code=x", fields: []string{"Early-Data", "1"}})
+	add("a page read early", "", passesKnown, letter{fields: append(session, "Early-Data", "1")})
+
 	add("Expect", "", passes, letter{method: "POST", body: "body", fields: []string{"Expect", "100-continue"}})
 	add("Expect something else", "h1", refused, letter{method: "POST", body: "body", fields: []string{"Expect", "evil"}})
 	add("HTTP/1.0 without Host", "h1", refused, letter{text: "GET /shop HTTP/1.0\nX-WX-OPENID: evil\n\n"})
