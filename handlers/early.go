@@ -14,7 +14,7 @@ func TooEarly(r *http.Request) bool { return early(r) && !reads(r) }
 
 // RefuseEarly answers such a request. Clients send it again by themselves once the handshake is over.
 func (s *Site) RefuseEarly(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, r, problem("too_early", nil))
+	turnAway(w, r, problem("too_early", nil))
 }
 
 // reads reports whether a request only reads: it does not say that it changes something, and opens no websocket that may.

@@ -75,7 +75,12 @@ func sendH3(address string, config *tls.Config, l letter) reply {
 		return broken(err)
 	}
 	_, err = stream.Write(l.h3(address))
-	if err = errors.Join(err, stream.Close()); err != nil {
+	if l.endless {
+		defer dripping(func() error { _, err := stream.Write(h3Frame(h3Data, []byte(" "))); return err })()
+	} else {
+		err = errors.Join(err, stream.Close())
+	}
+	if err != nil {
 		return brokenH3(ctx, reply{}, err)
 	}
 	return readH3(ctx, stream)

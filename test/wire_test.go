@@ -25,6 +25,7 @@ type letter struct {
 	body     string
 	trailers []string // pairs, like fields
 	upgrade  bool     // to a websocket: Upgrade over HTTP/1.1, an extended CONNECT later
+	endless  bool     // after the body a space now and then, and no end
 
 	text   string   // of HTTP/1.1, in place of all this; <host> is the site
 	pseudo []string // of HTTP/2 and HTTP/3, in place of those that follow from method and path
@@ -85,6 +86,8 @@ func (l letter) h1(host string) string {
 		fields = append(fields[:len(fields):len(fields)], "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	case len(l.trailers) > 0:
 		fields = append(fields[:len(fields):len(fields)], "Transfer-Encoding", "chunked")
+	case l.endless:
+		fields = append(fields[:len(fields):len(fields)], "Content-Length", "1000")
 	case l.body != "":
 		fields = append(fields[:len(fields):len(fields)], "Content-Length", fmt.Sprint(len(l.body)))
 	}
@@ -141,6 +144,27 @@ func (l letter) heads(host string) []string {
 	return all
 }
 
+// dripping does something now and then, until it fails or the returned function is called.
+func dripping(drip func() error) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		every := time.NewTicker(200 * time.Millisecond)
+		defer every.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-every.C:
+				if drip() != nil {
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
 // errSilent is no way to refuse a request.
 var errSilent = fmt.Errorf("no answer within %s", patience)
 
@@ -160,6 +184,9 @@ func sendH1(address string, config *tls.Config, l letter) reply {
 	defer conn.Close()
 	if _, err := io.WriteString(conn, l.h1(address)); err != nil {
 		return broken(err)
+	}
+	if l.endless {
+		defer dripping(func() error { _, err := io.WriteString(conn, " "); return err })()
 	}
 	in := bufio.NewReader(conn)
 	for {
@@ -199,13 +226,16 @@ func sendH2(address string, config *tls.Config, l letter) reply {
 	done := l.body == "" && len(l.trailers) == 0 && !l.upgrade
 	err = errors.Join(err, fr.WriteSettings(), fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(l.heads(address)), EndHeaders: true, EndStream: done}))
 	if l.body != "" {
-		err = errors.Join(err, fr.WriteData(1, len(l.trailers) == 0, []byte(l.body)))
+		err = errors.Join(err, fr.WriteData(1, len(l.trailers) == 0 && !l.endless, []byte(l.body)))
 	}
 	if len(l.trailers) > 0 {
 		err = errors.Join(err, fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(l.trailers), EndHeaders: true, EndStream: true}))
 	}
 	if err != nil {
 		return broken(err)
+	}
+	if l.endless {
+		defer dripping(func() error { return fr.WriteData(1, false, []byte(" ")) })()
 	}
 	var got reply
 	for {
@@ -216,7 +246,7 @@ func sendH2(address string, config *tls.Config, l letter) reply {
 		ended := false
 		switch f := frame.(type) {
 		case *http2.SettingsFrame:
-			if !f.IsAck() {
+			if !f.IsAck() && !l.endless { // then another is writing
 				_ = fr.WriteSettingsAck()
 			}
 		case *http2.MetaHeadersFrame:
