@@ -18,7 +18,9 @@ func TestDemoListensOnLoopback(t *testing.T) {
 	}
 	var config struct {
 		Apps struct {
-			HTTP struct{ Servers map[string]struct{ Listen []string } }
+			HTTP struct {
+				Servers map[string]struct{ Listen []string }
+			}
 		}
 	}
 	if err := json.Unmarshal(adapted, &config); err != nil {

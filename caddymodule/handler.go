@@ -22,7 +22,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if v == nil {
 		v = newVisit(r)
 	}
-	handlers.StripHops(r)
+	v.named = append(v.named, handlers.StripHops(r)...)
 	switch {
 	case !handlers.PlainTarget(r.URL):
 		h.site.RefuseTarget(w, r)
