@@ -16,6 +16,7 @@ import (
 type visit struct {
 	session string             // the token that it carried in X-Pay-Session
 	chain   []string           // X-Forwarded-For, if a trusted proxy wrote it
+	named   []string           // headers that are gone since Connection named them
 	bearer  string             // the one in Authorization, if it may be a session
 	told    *handlers.Identity // who the backend is told that the user is; nil: nobody
 	inner   *passage           // through the block that it passed last; nil: none yet

@@ -47,6 +47,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if err := checkListeners(r, srv); err != nil {
 			return err
 		}
+		refuseEarlyData(srv)
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
