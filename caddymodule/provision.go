@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -128,7 +127,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
-		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconciler: h.site.Reconciler}
+		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
 	return h.app.register(&h.registry)
 }
 
@@ -279,7 +278,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	return h.closeOff(r, "orders", path)
 }
 
-// provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
+// provisionEvents sets up the intake, and returns where the block delivers events; nil when it names no place.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
 	h.site.Intake = &relay.Intake{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
@@ -315,7 +314,8 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 			return nil, r.errorf("events types", "%w", err)
 		}
 	}
-	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
+	slices.Sort(types)
+	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: slices.Compact(types),
 		Upstream: upstreamJSON, backend: h.upstream}
 	if c.Timeout < 0 {
 		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
@@ -342,30 +342,24 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		}
 		d.Secrets = append(d.Secrets, secret)
 	}
-	h.site.Intake.Types = types
 	switch c.Mismatch {
 	case "", "hold":
 	case "deliver":
-		h.site.Intake.Deliver = true
+		d.Deliver = true
 	default:
 		return nil, r.errorf("events mismatch", "%q is neither hold nor deliver", c.Mismatch)
 	}
 	return d, h.closeOff(r, "events", path)
 }
 
-// provisionReconciler sets up the look-ups of charges whose webhook does not come.
+// provisionReconciler sets up the look-ups of charges whose webhook does not come. When they are made, its app and mode says.
 func (h *Handler) provisionReconciler(r *resolver) error {
-	c := h.Reconcile
-	if c == nil {
-		c = &ReconcileConfig{}
-	}
-	if c.After < 0 || c.Until < 0 {
+	if c := h.Reconcile; c != nil && (c.After < 0 || c.Until < 0) {
 		return r.errorf("reconcile", "after and until must be above 0")
 	}
-	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
 	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		After: time.Duration(c.After), Until: time.Duration(c.Until), Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
+		Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
