@@ -87,13 +87,15 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 // DefaultUntil. It is called before the reconciler is used.
 func (r *Reconciler) Schedule(after, until time.Duration) { r.after, r.until = after, until }
 
-// Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
+// Run looks charges and refunds up until ctx ends, compares each day with Ping++'s list, and sees to it that nothing of its app and mode,
+// deliveries among it, waits for hours because the clock was wrong.
 func (r *Reconciler) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, kind := range []ledger.QueryKind{ledger.QueryTold, ledger.QueryFirst, ledger.QueryLater} {
 		all.Go(func() { r.follow(ctx, kind) })
 	}
 	all.Go(func() { r.followRefunds(ctx) })
+	all.Go(func() { r.followClock(ctx) })
 	all.Go(func() { (&nightly{Reconciler: r}).run(ctx) })
 	all.Wait()
 }
