@@ -21,7 +21,6 @@ const (
 	claimTimeout = 5 * time.Second // a disk that is slow is no reason to deliver nothing
 
 	quick       = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
-	lookAhead   = time.Minute            // between two looks for what a clock that was put back has left ahead
 	maxStranded = 1000                   // events whose outcomes the ledger has no sound page for, that hold up no others
 	minPause    = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
@@ -49,7 +48,6 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		next     time.Time // when the ledger has something again; the past: ask it
 		failures int
 		claims   int
-		looked   time.Time // for what a clock that was put back has left ahead
 	)
 	timer := time.NewTimer(r.cfg.Poll)
 	defer timer.Stop()
@@ -63,10 +61,6 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			case <-timer.C:
 			}
 			continue
-		}
-		if now := r.cfg.Now(); now.Sub(looked) >= lookAhead || now.Before(looked) {
-			looked = now
-			r.overdue(ctx, now)
 		}
 		// Each claim has an owner of its own. One that fails may have been committed all the same: nobody renews its
 		// leases then, and they end by themselves.
@@ -118,18 +112,6 @@ func (r *Relay) room() (n int, wait time.Duration) {
 		wait = r.cfg.Poll
 	}
 	return n, wait
-}
-
-// overdue makes due what a clock that has been put back since has left too far ahead.
-func (r *Relay) overdue(ctx context.Context, now time.Time) {
-	n, err := r.cfg.Ledger.Overdue(ctx, r.cfg.Scope, now)
-	switch {
-	case n > 0:
-		r.cfg.Logger.Warn("the clock was put back: what it had left too far ahead is due now", zap.String("scope", r.cfg.Scope.Key()), zap.Int("records", n))
-	case err != nil && ctx.Err() == nil:
-		r.cfg.Logger.Warn("cannot look in the ledger for what is due too late because the clock was put back, trying again in a minute",
-			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
-	}
 }
 
 // claim leases up to limit events and starts their delivery. It is not cut off by the end of ctx: what was leased is
