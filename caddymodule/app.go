@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -38,6 +37,9 @@ type App struct {
 	// How long the bodies of settled events, and charges that are closed, are kept. Ids are kept for ever, so nothing is taken twice.
 	// Default: `400d`.
 	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
 
 	logger *zap.Logger
 	path   string
@@ -74,26 +76,27 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision takes a reference on the ledger without opening it.
-func (a *App) Provision(ctx caddy.Context) error {
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	a.logger = plainLog(ctx.Logger())
+	r := a.resolver()
 	file := ""
 	if a.Ledger != nil {
 		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {
-			return fmt.Errorf("pay: ledger: %q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
+			return r.errorf("ledger", "%q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
 		}
 		if a.Ledger.File != "" {
-			var err error
-			if file, err = (&resolver{repl: caddy.NewReplacer(), site: "all sites"}).value("ledger", a.Ledger.File); err != nil {
+			if file, err = r.value("ledger", a.Ledger.File); err != nil {
 				return err
 			}
 		}
 	}
 	path, err := ledgerPath(file)
 	if err != nil {
-		return fmt.Errorf("pay: %w", err)
+		return r.errorf("ledger", "%w; write ledger sqlite and a file that can be in its folder, like /var/lib/caddy/pay.db", err)
 	}
 	if a.Retention < 0 {
-		return errors.New("pay: retention must be above 0, like 400d")
+		return r.errorf("retention", "%s is not above 0; write retention 400d", time.Duration(a.Retention))
 	}
 	host, _ := os.Hostname()
 	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
@@ -106,14 +109,19 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
+// resolver is that of the global option.
+func (a *App) resolver() *resolver {
+	return &resolver{repl: caddy.NewReplacer(), site: "all sites", lines: a.Lines}
+}
+
 // register adds a block. Blocks whose events would go two ways, or whose routes would hide one another, are a config error.
-func (a *App) register(r *registration) error {
+func (a *App) register(res *resolver, r *registration) error {
 	for _, other := range a.sites {
 		if other.enclosing == r.enclosing && (covers(other.prefix, r.prefix) || covers(r.prefix, other.prefix)) {
-			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
-				r.site, prefixes(other.prefix, r.prefix))
+			return res.errorf("prefix", "there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
+				prefixes(other.prefix, r.prefix))
 		}
-		if err := r.agrees(other); err != nil {
+		if err := r.agrees(res, other); err != nil {
 			return err
 		}
 	}
@@ -153,7 +161,9 @@ func (a *App) Start() error {
 	}
 	l, err := a.store.open(context.Background())
 	if err != nil {
-		return fmt.Errorf("pay: ledger: %w", err)
+		err = a.resolver().errorf("ledger", "%w", err)
+		apart(&err)
+		return err
 	}
 	relays, err := a.newRelays(l)
 	if err != nil {

@@ -365,6 +365,9 @@ type Handler struct {
 	// makes the configuration another one, which Caddy would otherwise take for unchanged. JSON without it is reloaded with `--force` then.
 	KeyFiles string `json:"key_files,omitempty"`
 
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
+
 	site     *handlers.Site
 	upstream *upstream // nil without one
 	app      *App

@@ -31,21 +31,29 @@ type destination struct {
 }
 
 // agrees makes sure that two blocks of one app and mode do not say different things about events or look-ups.
-func (r *registration) agrees(other *registration) error {
+func (r *registration) agrees(res *resolver, other *registration) error {
 	if other.scope != r.scope {
 		return nil
 	}
 	if r.destination != nil && other.destination != nil {
 		if differ := other.destination.differences(r.destination); len(differ) > 0 {
-			return fmt.Errorf("pay on %s: events: %s in %s mode already delivers in another way on %s: %s; give both sites the same there, or only one of them events",
-				r.site, r.scope.App, r.scope.Mode, other.site, differing(differ))
+			return res.errorf(differ[0], "%s in %s mode already delivers in another way on %s: %s; give both sites the same there, or only one of them events",
+				r.scope.App, r.scope.Mode, other.named(differ[0]), differing(differ))
 		}
 	}
 	if r.reconcile != nil && other.reconcile != nil && r.reconcile.times() != other.reconcile.times() {
-		return fmt.Errorf("pay on %s: reconcile: the charges of %s in %s mode are already looked up at other times on %s; give both sites the same there, or only one of them reconcile",
-			r.site, r.scope.App, r.scope.Mode, other.site)
+		return res.errorf("reconcile", "the charges of %s in %s mode are already looked up at other times on %s; give both sites the same there, or only one of them reconcile",
+			r.scope.App, r.scope.Mode, other.named("reconcile"))
 	}
 	return nil
+}
+
+// named is the site, and where one of its options stands.
+func (r *registration) named(option string) string {
+	if at := r.handler.Lines.of(option, ""); at != "" {
+		return r.site + " (" + at + ")"
+	}
+	return r.site
 }
 
 // differences names the options in which two destinations are not the same.
@@ -54,14 +62,13 @@ func (d *destination) differences(o *destination) (options []string) {
 		option string
 		same   bool
 	}{
-		{"the method of events", d.Method == o.Method},
-		{"the path of events", d.Path == o.Path},
-		{"secret of events", slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal)},
-		{"types of events", slices.Equal(d.Types, o.Types)},
-		{"expect of events", reflect.DeepEqual(d.Expect, o.Expect)},
-		{"mismatch of events", d.Deliver == o.Deliver},
-		{"timeout of events", d.Timeout == o.Timeout},
-		{"retry of events", slices.Equal(d.Retry, o.Retry)},
+		{"events", d.Method == o.Method && d.Path == o.Path},
+		{"events secret", slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal)},
+		{"events types", slices.Equal(d.Types, o.Types)},
+		{"events expect", reflect.DeepEqual(d.Expect, o.Expect)},
+		{"events mismatch", d.Deliver == o.Deliver},
+		{"events timeout", d.Timeout == o.Timeout},
+		{"events retry", slices.Equal(d.Retry, o.Retry)},
 		{"backend_token", d.Token == o.Token},
 		{"upstream", d.Upstream == o.Upstream},
 	} {
@@ -72,11 +79,21 @@ func (d *destination) differences(o *destination) (options []string) {
 	return options
 }
 
+// differing says of options, of which there is one at least, that they are not the same.
 func differing(options []string) string {
-	if len(options) == 1 {
-		return options[0] + " differs"
+	said := make([]string, len(options))
+	for i, option := range options {
+		said[i] = option
+		if option == "events" {
+			said[i] = "the method or path of events"
+		} else if own, ok := strings.CutPrefix(option, "events "); ok {
+			said[i] = own + " of events"
+		}
 	}
-	return strings.Join(options[:len(options)-1], ", ") + " and " + options[len(options)-1] + " differ"
+	if len(said) == 1 {
+		return said[0] + " differs"
+	}
+	return strings.Join(said[:len(said)-1], ", ") + " and " + said[len(said)-1] + " differ"
 }
 
 // times are After and Until, or their defaults.

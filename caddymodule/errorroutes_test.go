@@ -115,7 +115,7 @@ func TestErrorRoutesAndANamedRoute(t *testing.T) {
 	dir := t.TempDir()
 	named := "&(shop) {\n" + payBlock(t, dir, "", "allow_http") + "}\n"
 	err := validate(t, globals(dir)+named+"http://shop.example.com {\n\tinvoke shop\n\thandle_errors {\n\t\treverse_proxy localhost:1\n\t}\n}\n")
-	if err == nil || !strings.Contains(err.Error(), "handle_errors: would hand requests to a backend that pay has not seen") {
+	if err == nil || !strings.Contains(err.Error(), "handle_errors: would hand requests to a backend that pay has not seen") || !placeAtEnd.MatchString(err.Error()) {
 		t.Errorf("with handle_errors: %v", err)
 	}
 	if err := validate(t, globals(dir)+named+"http://shop.example.com {\n\tinvoke shop\n}\n"); err != nil {
