@@ -138,6 +138,12 @@ func isBusy(err error) bool {
 	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_BUSY
 }
 
+// isReadOnly says whether an error means that what was opened cannot be written to.
+func isReadOnly(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_READONLY
+}
+
 // isForce says whether an error means that something could not be forced to the disk.
 func isForce(err error) bool {
 	var se *sqlite.Error

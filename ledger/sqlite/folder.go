@@ -70,6 +70,7 @@ func (f *folder) fold() {
 	if err != nil {
 		disk.noteForce(err)
 		f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
+		_ = f.close() // what has been opened for reading only stays so
 	}
 	if done.frames >= f.rest {
 		f.behind.Store(true)

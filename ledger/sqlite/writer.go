@@ -156,6 +156,7 @@ func (w *writer) transact(first *job) {
 			continue
 		}
 		w.rollback()
+		w.renew(j.result)
 		if len(jobs) == 1 {
 			j.done <- j.result
 			return
@@ -182,10 +183,22 @@ func (w *writer) alone(j *job) {
 	t := w.tx()
 	if j.result = w.do(t, j); t.spoilt(j.result) {
 		w.rollback()
+		w.renew(j.result)
 		j.done <- j.result
 		return
 	}
 	w.commit(t, []*job{j})
+}
+
+// renew gives up a connection that cannot write. Where a file could not be opened for writing, for want of descriptors say, SQLite has opened it for
+// reading, and says so only now.
+func (w *writer) renew(err error) {
+	if w.conn == nil || !isReadOnly(err) {
+		return
+	}
+	w.ledger.log.Error("the ledger was opened for reading only; opening it again", zap.String("file", w.ledger.file), zap.Error(err))
+	_ = w.conn.close()
+	w.conn = nil
 }
 
 // more returns the next job of the transaction; nil when it is to be committed.
@@ -301,6 +314,7 @@ func (w *writer) lock(ctx context.Context) error {
 		}
 		if !isBusy(err) || time.Since(start) > lockWait || ctx.Err() != nil {
 			w.rollback()
+			w.renew(err)
 			return err
 		}
 		w.waited = time.Now()
