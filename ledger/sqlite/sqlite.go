@@ -119,6 +119,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 		l.writer.disk.failed.Store(true)
 		o.Logger.Error("the disk is full or failing: nothing is recorded until the ledger's -wal file can be written once more", zap.String("file", file), zap.Error(notWhole))
 	}
+	l.writer.folder.inherit()
 	go l.writer.run()
 	l.guard.start(verifyAfter)
 	return l, nil
