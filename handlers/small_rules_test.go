@@ -83,3 +83,14 @@ func TestRefusalOfAnotherParameter(t *testing.T) {
 		}
 	}
 }
+
+// Yuan are the currency's own unit in China alone.
+func TestYuanOfAnotherCurrency(t *testing.T) {
+	o := &Orders{Yuan: true}
+	for currency, code := range map[string]string{"cny": "", "hkd": "amount_invalid", "jpy": "amount_invalid"} {
+		q, err := o.parse([]byte(`{"order_no":"1","amount":1.5,"currency":"`+currency+`","subject":"s"}`), "1")
+		if codeOf(err) != code || err == nil && q.Amount != 150 {
+			t.Errorf("%s: %+v, %v", currency, q, err)
+		}
+	}
+}
