@@ -103,7 +103,7 @@ func TestLoneEventAfterANight(t *testing.T) {
 				away.Store(false)
 				if !other {
 					most := 31 * time.Minute
-					if name == "503" { // as it asks for
+					if name == "503" || name == "sleeps" { // as it asks for; on a busy machine an answer may miss the short timeout once more
 						most = 61 * time.Minute
 					}
 					if e, _ := tried(t, l, c, "evt_1", c.Now().Add(most)); e.State != ledger.Delivered {
