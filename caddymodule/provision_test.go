@@ -136,6 +136,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"live key over http", "key sk_test_Mark0123456789", "key sk_live_Mark0123456789\n\t\t\tendpoint http://pingxx.example", "pingpp", "would send a live key unencrypted: write https://pingxx.example"},
 		{"endpoint with a path", "app app_test1", "app app_test1\n\t\t\tendpoint https://api.pingxx.com/v1", "pingpp", "endpoint has more than scheme and host"},
 		{"endpoint with a password", "app app_test1", "app app_test1\n\t\t\tendpoint https://me:Mark@api.pingxx.com", "pingpp", "endpoint has more than scheme and host"},
+		{"misspelt channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lit", "pingpp channels", `"wx_lit" is not a channel that is known here; write wx_lite`},
 		{"unknown channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lite wx_nowhere", "pingpp channels", `"wx_nowhere" is not a channel that is known here; write alipay, `},
 
 		{"wechat over http", "app_id wx0123456789abcdef", "app_id wx0123456789abcdef\n\t\t\tendpoint http://weixin.example", "wechat wx_lite", "would send the secret in the clear: use https"},
