@@ -29,7 +29,7 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 	}
 	if len(attempts) == 0 {
 		if why, ok := a.unpriced(scopes, f.OrderNo); ok {
-			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s.", f.OrderNo, why.At.Local().Format(time.DateTime), why.Why), nil
+			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", f.OrderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
 			f.OrderNo, strings.Join(names, " or ")), nil
