@@ -136,7 +136,7 @@ func TestEventCommands(t *testing.T) {
 		{"events list --limit 1", []string{"evt_fine", "More: --before 2"}},
 		{"events list --limit 1 --before 2", []string{"evt_held", "More: --before 1"}},
 		{"events list --state dead,discarded", []string{"No events."}},
-		{"events list --order_no nobody's", []string{`No events. The order "nobody's" is unknown: nobody has asked to pay it here, by app_test1 in test mode.`}},
+		{"events list --order_no nobody's", []string{`No events. The order "nobody's" is unknown: no payment of it was begun, by app_test1 in test mode, and since`}},
 		{"events list --order_no orderwaiting", []string{`No events. The order "orderwaiting" is unpaid: ch_waiting was made through wx_lite at `}},
 		{"events list --order_no refused", []string{`No events. The order "refused" never came to be asked for at Ping++, or without an answer: its last attempt, through wx_lite, is refused.`}},
 		{"events list --order_no orderheld --type refund.succeeded", []string{`No events. The order "orderheld" is paid, by ch_held; leave the other filters out`}},

@@ -86,15 +86,18 @@ func runSnippet(t *testing.T, code, site string, command ...string) (out string,
 // "failed", and success. (Both languages show the same code; other tests see to that.) What it calls a success is one, and what may be one after all is not called a failure for good.
 func TestDocsSnippetsMeetFailures(t *testing.T) {
 	run := 0
-	for _, page := range []string{"http-api.md", "backend.md", "channels.md", "../README.md"} {
+	for _, page := range []string{"http-api.md", "backend.md", "channels.md", "sandbox.md", "../README.md"} {
 		for i, s := range snippets(t, page) {
 			t.Run(fmt.Sprint(filepath.Base(page), " ", i, " ", s[0]), func(t *testing.T) {
 				switch language, code := s[0], s[1]; {
-				case language == "caddyfile" || language == "json": // TestDocsSnippets adapts the one, TestHTTPAPIPages reads the other
+				case language == "caddyfile" || language == "json" || language == "text": // TestDocsSnippets adapts the first, TestHTTPAPIPages reads the second
 				case language == "sh" && !strings.Contains(code, "curl "):
-					if !regexp.MustCompile(`^(go run|make|xcaddy) `).MatchString(code) {
+					if !regexp.MustCompile(`^(go run|make|xcaddy|caddy pay sandbox|sed) `).MatchString(code) {
 						t.Errorf("this test does not know what to do with\n%s", code)
 					}
+				case language == "sh" && page == "sandbox.md":
+					testLevers(t, code)
+					run++
 				case language == "sh":
 					testCurl(t, code)
 					run++
@@ -111,7 +114,7 @@ func TestDocsSnippetsMeetFailures(t *testing.T) {
 			})
 		}
 	}
-	if run != 4+1+1+1 { // curl, PHP, JavaScript; and curl on the first page
+	if run != 4+1+1+1+1 { // curl, PHP, JavaScript; the sandbox's levers; and curl on the first page
 		t.Errorf("%d snippets were run", run)
 	}
 }
@@ -133,6 +136,25 @@ func testCurl(t *testing.T, code string) {
 		}
 		if a.status != 0 && !strings.Contains(site.call, "Bearer "+merchantToken) {
 			t.Errorf("%s: called was %s", a.name, site.call)
+		}
+	}
+}
+
+// testLevers wants each call of the sandbox to end with 0 when the sandbox did it, and to show the answer in any case.
+func testLevers(t *testing.T, code string) {
+	for line := range strings.Lines(code) {
+		for _, a := range pageAnswers {
+			site := newSnippetSite(t, a.status, a.body)
+			out, ok := runSnippet(t, strings.ReplaceAll(line, "http://localhost:8484", site.url), site.url, "sh", "-c")
+			if ok != (a.status/100 == 2) {
+				t.Errorf("%s: success is %t\n%s\n%s", a.name, ok, line, out)
+			}
+			if a.status != 0 && !strings.Contains(out, a.body) || a.status == 0 && !strings.Contains(out, "curl: ") {
+				t.Errorf("%s: the answer is not to be seen: %s", a.name, out)
+			}
+			if a.status != 0 && !strings.HasPrefix(site.call, "POST /sandbox/") {
+				t.Errorf("%s: called was %s", a.name, site.call)
+			}
 		}
 	}
 }

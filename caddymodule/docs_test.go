@@ -138,3 +138,31 @@ func chargeAt(t *testing.T, orders, answer string) (got charged) {
 	}
 	return got
 }
+
+// A table that names members or codes says of each what it is once: two rows about one of them disagree sooner or later.
+func TestDocsTablesNameEachOnce(t *testing.T) {
+	row := regexp.MustCompile("^\\| `([a-z_]+)` \\|")
+	for _, page := range []string{"backend.md", "backend.zh-CN.md", "http-api.md", "http-api.zh-CN.md"} {
+		raw, err := os.ReadFile("../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, seen := 0, map[string]bool{}
+		for line := range strings.SplitSeq(string(raw), "\n") {
+			if !strings.HasPrefix(line, "|") {
+				clear(seen)
+			}
+			m := row.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			if rows++; seen[m[1]] {
+				t.Errorf("%s: two rows about %s", page, m[1])
+			}
+			seen[m[1]] = true
+		}
+		if rows == 0 {
+			t.Errorf("%s: no table was found", page)
+		}
+	}
+}

@@ -57,13 +57,20 @@ func checkEventType(t string) error {
 	return fmt.Errorf("there is no event %.60q at Ping++; leave types out for all, or write some of %s", t, strings.Join(known, ", "))
 }
 
-var inBrackets = regexp.MustCompile(`\[['"]?([^'"\]]*)['"]?\]`)
+var (
+	inBrackets = regexp.MustCompile(`\[['"]?([^'"\]]*)['"]?\]`)
+	indexed    = regexp.MustCompile(`^[^#(@|{\\\[]+\[[^\]]*\]`) // data.goods[0]: no query, modifier or escape of ours stands before
+)
 
-// checkJSONPath finds paths in JSONPath's syntax, which would find nothing in ours.
+// checkJSONPath finds paths in JSONPath's or JavaScript's syntax, which would find nothing in ours.
 func checkJSONPath(path string) error {
-	rest, ok := strings.CutPrefix(path, "$")
-	if !ok || rest != "" && rest[0] != '.' && rest[0] != '[' {
+	rest, dollar := strings.CutPrefix(path, "$")
+	dollar = dollar && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	if !dollar && !indexed.MatchString(path) {
 		return nil
+	}
+	if !dollar {
+		rest = path
 	}
 	ours := strings.TrimLeft(inBrackets.ReplaceAllString(rest, ".$1"), ".")
 	if ours == "" || strings.ContainsAny(ours, "*?") {

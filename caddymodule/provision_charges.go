@@ -58,7 +58,8 @@ func (h *Handler) provisionChannels(r *resolver) error {
 	}
 	for _, name := range named {
 		if !slices.Contains(handlers.Channels(), name) {
-			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name, strings.Join(handlers.Channels(), ", "))
+			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name,
+				cmp.Or(nearest(name, handlers.Channels()), strings.Join(handlers.Channels(), ", ")))
 		}
 		if lacks := h.lacks(name); charges && lacks != "" {
 			return r.errorf("pingpp channels", "%s %s", name, lacks)

@@ -136,6 +136,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"live key over http", "key sk_test_Mark0123456789", "key sk_live_Mark0123456789\n\t\t\tendpoint http://pingxx.example", "pingpp", "would send a live key unencrypted: write https://pingxx.example"},
 		{"endpoint with a path", "app app_test1", "app app_test1\n\t\t\tendpoint https://api.pingxx.com/v1", "pingpp", "endpoint has more than scheme and host"},
 		{"endpoint with a password", "app app_test1", "app app_test1\n\t\t\tendpoint https://me:Mark@api.pingxx.com", "pingpp", "endpoint has more than scheme and host"},
+		{"misspelt channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lit", "pingpp channels", `"wx_lit" is not a channel that is known here; write wx_lite`},
 		{"unknown channel", "app app_test1", "app app_test1\n\t\t\tchannels wx_lite wx_nowhere", "pingpp channels", `"wx_nowhere" is not a channel that is known here; write alipay, `},
 
 		{"wechat over http", "app_id wx0123456789abcdef", "app_id wx0123456789abcdef\n\t\t\tendpoint http://weixin.example", "wechat wx_lite", "would send the secret in the clear: use https"},
@@ -240,6 +241,8 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"negative timeout", `"path":"/internal/pay/events","timeout":15000000000`, `"path":"/internal/pay/events","timeout":-1`, "events timeout: -1ns must be above 0"},
 		{"negative ttl", `"ttl":7200000000000`, `"ttl":-1`, "session ttl: -1ns is too short"},
 		{"JSONPath in orders", `"orders":{`, `"orders":{"amount":"$.data.fee",`, `orders amount: "$.data.fee" is JSONPath, and paths here have no $ and no brackets; write data.fee`},
+		{"brackets in orders", `"orders":{`, `"orders":{"subject":"data.goods[0].name",`, `orders subject: "data.goods[0].name" is JSONPath, and paths here have no $ and no brackets; write data.goods.0.name`},
+		{"brackets without an index", `"orders":{`, `"orders":{"subject":"data.goods[*].name",`, `no brackets; write data.amount`},
 		{"JSONPath in not_found", `"orders":{`, `"orders":{"not_found":{"path":"$.code","values":["404"]},`, `orders not_found: "$.code" is JSONPath`},
 		{"JSONPath in status", `"orders":{`, `"orders":{"status":{"path":"$['state']"},`, `no brackets; write state`},
 		{"JSONPath in expect", `"events":{`, `"events":{"expect":{"json":{"path":"$.code","values":["0"]}},`, "events expect: json: \"$.code\" is JSONPath"},
@@ -360,5 +363,15 @@ func TestProvisionSites(t *testing.T) {
 				t.Errorf("it tells a secret: %v", err)
 			}
 		})
+	}
+}
+
+// What gjson itself understands is left alone, also where it has brackets.
+func TestPathsOfOurs(t *testing.T) {
+	for _, path := range []string{"data.goods.0.name", `data.goods\[0\]`, `goods.#(name=="a[0]").price`, "@this", "data.@values|[0]", "[data.a,data.b]", "$", "price$"} {
+		err := checkJSONPath(path)
+		if path == "$" != (err != nil) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -27,7 +28,11 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 		names = append(names, s.App+" in "+string(s.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
-		return fmt.Sprintf("The order %.64q is unknown: nobody has asked to pay it here, by %s.", f.OrderNo, strings.Join(names, " or ")), nil
+		if why, ok := a.unpriced(scopes, f.OrderNo); ok {
+			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", f.OrderNo, why.At.Local().Format(time.DateTime), why.Why), nil
+		}
+		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
+			f.OrderNo, strings.Join(names, " or ")), nil
 	}
 	made := slices.DeleteFunc(slices.Clone(attempts), func(c ledger.Charge) bool { return c.ID == "" })
 	paid := slices.IndexFunc(made, func(c ledger.Charge) bool { return c.Paid })
@@ -44,4 +49,17 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
 	}
 	return why + ".", nil
+}
+
+// unpriced returns why an order got no price, as the site knows that was asked last.
+func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last handlers.Unpriced, ok bool) {
+	for _, s := range a.sites {
+		if !slices.Contains(scopes, s.scope) {
+			continue
+		}
+		if why, known := s.handler.site.Unpriced(orderNo); known && why.At.After(last.At) {
+			last, ok = why, true
+		}
+	}
+	return last, ok
 }

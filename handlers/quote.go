@@ -65,6 +65,12 @@ type quote struct {
 
 // quote asks the backend what an order costs and whether this user may pay it.
 func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+	q, err := s.askPrice(ctx, r, id, orderNo, c)
+	s.unpriced.note(orderNo, s.Now(), err)
+	return q, err
+}
+
+func (s *Site) askPrice(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))

@@ -82,6 +82,7 @@ type Site struct {
 
 	exchanges singleflight.Group // one call to WeChat per code
 	refusals  refusalLog
+	unpriced  unpriced
 }
 
 // Counters are told of results. Their arguments never hold what a client sent.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -197,5 +198,19 @@ func TestBreakTheBackend(t *testing.T) {
 	now = now.Add(outageFor)
 	if got, s := tell(eventsPath), p.look(t.Context()); got != "200" || s.Broken != "" {
 		t.Errorf("after its time the shop answers %s, %+v", got, s)
+	}
+}
+
+// The block that the page shows is a Caddyfile to copy, so it wants the receipt that the demo itself wants.
+func TestShownBlock(t *testing.T) {
+	_, srv := newPage(t)
+	resp, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(page), "events POST "+eventsPath+" {\n\t\texpect body success\n\t}") {
+		t.Errorf("%v\n%s", err, page)
 	}
 }
