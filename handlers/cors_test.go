@@ -97,7 +97,7 @@ func TestCORSPreflight(t *testing.T) {
 				t.Errorf("%s from %q: %v", path, origin, a.header)
 			}
 		}
-		a = ask(path, guestOrigin, "Origin", otherOrigin)
+		a = ask(path, "", "Origin", guestOrigin, "Origin", otherOrigin)
 		wantProblem(t, a, 405, "method_not_allowed")
 		wantNoCORS(t, path+" from two origins", a)
 
