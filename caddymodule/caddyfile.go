@@ -180,6 +180,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    checkout { … }
 //	    shop_name <name>
 //	    accent <colour>
+//	    cors <origin>...
 //	    allow_http
 //	}
 //
@@ -256,6 +257,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"backend_token": func(d *caddyfile.Dispenser) error {
 			return one(d, &pay.BackendToken, "{env.PAY_BACKEND_TOKEN}")
 		},
+		"cors":       func(d *caddyfile.Dispenser) error { return parseCORS(d, &pay.CORS) },
 		"allow_http": func(d *caddyfile.Dispenser) error { pay.AllowHTTP = true; return none(d) },
 	}.parse(h.Dispenser, "pay", "wechat")
 	if err != nil {

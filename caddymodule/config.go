@@ -358,6 +358,11 @@ type Handler struct {
 	// Placeholders are resolved. Default: blue.
 	Accent string `json:"accent,omitempty"`
 
+	// Other origins whose pages may call the payer's routes, for an H5 build on another host: `https://m.example.com`, as browsers send it,
+	// without a slash at its end. Such pages keep their session themselves and send it as `X-Pay-Session`; no cookie counts, and none is set.
+	// Plain http only to loopback or with allow_http. Placeholders are resolved. Default: none.
+	CORS []string `json:"cors,omitempty"`
+
 	// Serve plain HTTP too: for a site that a TLS-terminating proxy fronts, or a test. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 

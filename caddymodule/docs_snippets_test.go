@@ -105,6 +105,9 @@ func TestDocsSnippetsMeetFailures(t *testing.T) {
 				case language == "php":
 					testRefundPHP(t, code)
 					run++
+				case language == "js" && strings.Contains(code, "/pay/charges"):
+					testGuestPage(t, code)
+					run++
 				case language == "js":
 					testJSSDK(t, code)
 					run++
@@ -114,7 +117,7 @@ func TestDocsSnippetsMeetFailures(t *testing.T) {
 			})
 		}
 	}
-	if run != 4+1+1+1+1 { // curl, PHP, JavaScript; the sandbox's levers; and curl on the first page
+	if run != 4+1+2+1+1 { // curl, PHP, JavaScript; the sandbox's levers; and curl on the first page
 		t.Errorf("%d snippets were run", run)
 	}
 }
@@ -192,17 +195,12 @@ process.on('exit', () => console.log('configured: ' + JSON.stringify(calls)));
 	answers := append(pageAnswers[:len(pageAnswers):len(pageAnswers)], pageAnswers[0])
 	answers[len(answers)-1].name, answers[len(answers)-1].status, answers[len(answers)-1].body = "a signature", 200, good
 	for _, a := range answers {
-		site := newSnippetSite(t, a.status, a.body)
-		file := filepath.Join(t.TempDir(), "page.mjs")
-		if err := os.WriteFile(file, []byte(head+strings.ReplaceAll(code, "https://shop.example.com", site.url)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		out, ok := runSnippet(t, site.url, site.url, "node", file)
+		out, ok, call := runPage(t, head, code, a.status, a.body)
 		if want := a.body == good; ok != want || strings.Contains(out, `"appId":"wx1"`) != want || strings.Contains(out, "configured: []") == want {
 			t.Errorf("%s: success is %t: %s", a.name, ok, out)
 		}
-		if a.status != 0 && !strings.HasPrefix(site.call, "GET /pay/jssdk?url=https%3A%2F%2Fshop.example.com%2Fa%3Fb%3D1%23%2Fc ") {
-			t.Errorf("%s: called was %s", a.name, site.call)
+		if a.status != 0 && !strings.HasPrefix(call, "GET /pay/jssdk?url=https%3A%2F%2Fshop.example.com%2Fa%3Fb%3D1%23%2Fc ") {
+			t.Errorf("%s: called was %s", a.name, call)
 		}
 	}
 }

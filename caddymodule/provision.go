@@ -83,7 +83,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if p := h.site.Prefix; !strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, "*{}?#% ") {
 		return r.errorf("prefix", "%q must begin with a slash and end without one, like /pay", p)
 	}
-	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionURLs, h.provisionChannels, h.provisionBackend, h.provisionClientAmount} {
+	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionURLs, h.provisionCORS, h.provisionChannels, h.provisionBackend, h.provisionClientAmount} {
 		if err := step(r); err != nil {
 			return err
 		}

@@ -182,6 +182,10 @@ func TestProvisionErrors(t *testing.T) {
 		{"a long shop's name", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\tshop_name " + strings.Repeat("茶", 41) + "\n", "shop_name", "has 41 characters; at most 40 fit on a phone"},
 		{"a shop's name that cannot be shown", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\tshop_name \"tea\u202e\"\n", "shop_name", "has a character that cannot be shown"},
 		{"an accent that is no colour once resolved", "upstream legacy:8080\n", "upstream legacy:8080\n" + page + "\t\taccent {system.os}\n", "accent", "is no colour; write # and six hexadecimal digits"},
+		{"cors over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcors https://m.example.com http://h5.example.com\n", "cors", `the origin "http://h5.example.com" is plain HTTP, where anybody on the way can change the page; write https://h5.example.com, or set allow_http for a test`},
+		{"cors of a path", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcors https://m.example.com{env.TEST_ROOT}\n", "cors", "has more than scheme, host and port, which is all that browsers say; write https://m.example.com"},
+		{"cors of an origin twice", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcors https://wx_lite https://{env.TEST_CHANNEL}\n", "cors", "the origin https://wx_lite stands twice; leave one out"},
+		{"cors of nobody", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcors {env.TEST_UNSET}\n", "cors", "{env.TEST_UNSET} resolves to nothing"},
 		{"checkout back to nothing", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url {env.TEST_UNSET}\n\t\t}\n", "checkout return_url", "{env.TEST_UNSET} resolves to nothing"},
 
 		{"session key not base64", "ttl 2h", "key Mark", "session key", "must be 32 bytes in base64; make one with: openssl rand -base64 32"},

@@ -85,11 +85,15 @@ func (s *Site) setCookie(w http.ResponseWriter, r *http.Request, use, value stri
 	http.SetCookie(w, c)
 }
 
-// setSession gives the browser a session.
+// setSession gives the browser a session; a guest's page itself has to keep it.
 func (s *Site) setSession(w http.ResponseWriter, r *http.Request, id Identity) error {
 	token, err := s.Sessions.Seal(r.Context(), useSession, id)
 	if err != nil {
 		return err
+	}
+	if s.guest(r) != "" {
+		w.Header().Set(sessionHeader, token)
+		return nil
 	}
 	s.setCookie(w, r, sessionCookie, token, id.Expires.Sub(s.Now()))
 	return nil
@@ -101,8 +105,10 @@ func (s *Site) prolong(w http.ResponseWriter, r *http.Request, id Identity) {
 	if id.Kind != Anonymous || id.Expires.Sub(s.Now()) > s.Sessions.TTL/2 {
 		return
 	}
-	if own, err := s.identity(r, s.cookie(r, sessionCookie)); err != nil || own.Visitor != id.Visitor { // it came in a header
-		return
+	if s.guest(r) == "" {
+		if own, err := s.identity(r, s.cookie(r, sessionCookie)); err != nil || own.Visitor != id.Visitor { // it came in a header
+			return
+		}
 	}
 	id.Expires = s.expiry()
 	if err := s.setSession(w, r, id); err != nil {
@@ -113,9 +119,9 @@ func (s *Site) prolong(w http.ResponseWriter, r *http.Request, id Identity) {
 // expiry is when a login of now ends.
 func (s *Site) expiry() time.Time { return s.Now().Add(s.Sessions.TTL).Truncate(time.Second) }
 
-// newVisitor makes an anonymous visitor of a browser that is on a page of this site.
+// newVisitor makes an anonymous visitor of a browser that is on a page of this site, or a guest's.
 func (s *Site) newVisitor(w http.ResponseWriter, r *http.Request) (Identity, error) {
-	if !s.sameOrigin(r) {
+	if !s.sameOrigin(r) && s.guest(r) == "" {
 		return Identity{}, foreignOrigin(r)
 	}
 	id := Identity{Kind: Anonymous, Visitor: visitorPrefix + randomText(s.Rand, 32), Scope: s.Scope, Expires: s.expiry()}

@@ -21,7 +21,7 @@ type jssdkAnswer struct {
 	Signature string `json:"signature"`
 }
 
-// jssdk serves GET /pay/jssdk?url=…: the signature by which WeChat's JS-SDK lets a page of this site call it.
+// jssdk serves GET /pay/jssdk?url=…: the signature by which WeChat's JS-SDK lets a page of this site, or a guest's own, call it.
 func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	page, err := s.ownPage(r, r.URL.Query().Get("url"))
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ownPage checks that an address is one of this very site, and returns it without what follows #.
+// ownPage checks that an address is one of this very site, or of the guest's origin, and returns it without what follows #.
 func (s *Site) ownPage(r *http.Request, text string) (string, error) {
 	page, _, _ := strings.Cut(text, "#")
 	if page == "" || len(page) > maxPage {
@@ -50,6 +50,12 @@ func (s *Site) ownPage(r *http.Request, text string) (string, error) {
 		return "", errors.New("url holds a space, a backslash or a control character")
 	}
 	u, err := url.Parse(page)
+	if guest := s.guest(r); guest != "" {
+		if err != nil || u.User != nil || !strings.EqualFold(u.Scheme+"://"+u.Host, guest) {
+			return "", fmt.Errorf("url is not an address on %s", guest)
+		}
+		return page, nil
+	}
 	if err != nil || u.User != nil || !strings.EqualFold(u.Host, r.Host) {
 		return "", fmt.Errorf("url is not an address on %s", r.Host)
 	}

@@ -30,8 +30,8 @@ type loginRequest struct {
 	Mode    string `json:"mode"`
 }
 
-// login tells the backend that a user has logged in, so that the shop's own login goes with it: the backend's cookies are set on w, and its
-// JSON is returned. Both are nothing where no login is configured. When the backend fails, the login code stays good.
+// login tells the backend that a user has logged in, so that the shop's own login goes with it: the backend's cookies are set on w, but for
+// a guest's page, and its JSON is returned. Both are nothing where no login is configured. When the backend fails, the login code stays good.
 func (s *Site) login(w http.ResponseWriter, r *http.Request, id Identity) (json.RawMessage, error) {
 	if s.Login == nil {
 		return nil, nil
@@ -68,8 +68,10 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request, id Identity) (json.
 	case len(raw) > 0 && !json.Valid(raw):
 		return nil, problem("backend_unavailable", errors.New("the backend's answer to a login is not JSON; answer JSON, or nothing"))
 	}
-	for _, cookie := range resp.Header.Values("Set-Cookie") {
-		w.Header().Add("Set-Cookie", cookie)
+	if s.guest(r) == "" {
+		for _, cookie := range resp.Header.Values("Set-Cookie") {
+			w.Header().Add("Set-Cookie", cookie)
+		}
 	}
 	return raw, nil
 }

@@ -31,7 +31,7 @@ type openidAnswer struct {
 
 // openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
 func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
-	if s.Login != nil && s.crossSite(r) { // whoever could make a browser log in would choose as whom
+	if s.Login != nil && s.crossSite(r) && s.guest(r) == "" { // whoever could make a browser log in would choose as whom
 		return foreignOrigin(r)
 	}
 	code, err := s.loginCode(r)

@@ -54,6 +54,9 @@ type Site struct {
 	Count   Counters
 	Private []PrivatePath // the backend's own paths, closed to the outside
 
+	// Origins are the other origins whose pages may call the payer's routes, as browsers write them; see ParseOrigin.
+	Origins []string
+
 	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
 	AllowHTTP bool
 
@@ -131,7 +134,8 @@ func under(p, prefix string) bool {
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	pace(w, r)
 	rt := s.find(r.URL.Path)
-	if rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
+	guest := s.welcome(w, r, rt) // whose answer may hold a session
+	if guest || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
 		s.SkipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		start := s.Now()
@@ -158,6 +162,9 @@ func mayHoldCode(query string) bool {
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 	if !s.Secure(r) && !s.AllowHTTP {
 		return problem("https_required", nil)
+	}
+	if s.preflight(w, r, rt) { // also an early one: it does nothing
+		return nil
 	}
 	if early(r) {
 		return problem("too_early", nil)
