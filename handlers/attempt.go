@@ -67,11 +67,7 @@ func (a *attempt) mayHold(ctx context.Context, l ledger.Ledger, r *http.Request)
 	if err := a.alreadyPaidIt(attempts); err != nil {
 		return err
 	}
-	_, err = a.quote(ctx, r)
-	switch codeOf(err) {
-	case "order_already_paid":
-		return alreadyPaid(attempts, a.id)
-	case "order_closed":
+	if _, err = a.quote(ctx, r); codeOf(err) == "order_closed" {
 		return nil
 	}
 	return err
@@ -203,9 +199,6 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, nil, err
 	}
 	q, err := a.quote(ctx, r)
-	if codeOf(err) == "order_already_paid" {
-		return nil, nil, alreadyPaid(attempts, a.id)
-	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -116,7 +116,7 @@ func (n *nightly) sweepHeld(ctx context.Context, l ledger.Ledger, claim ledger.S
 	defer beside.Wait()
 	defer cancel(nil)
 	beside.Go(func() {
-		tick := time.NewTicker(sweepRenew)
+		tick := time.NewTicker(n.sweepRenew)
 		defer tick.Stop()
 		for {
 			select {

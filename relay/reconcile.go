@@ -57,7 +57,8 @@ type Reconciler struct {
 	until  time.Duration      // from a charge's expiry to its last look-up
 	flight singleflight.Group // one look-up of a charge at a time
 
-	sweepMost int // see the constant; less in tests
+	sweepMost  int // see the constants; less in tests
+	sweepRenew time.Duration
 
 	mu    sync.Mutex
 	asked map[string]time.Time // when somebody's question about a charge was last passed on
@@ -80,7 +81,7 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Questions == nil {
 		cfg.Questions = NewQuestions()
 	}
-	return &Reconciler{cfg: cfg, after: DefaultAfter, until: DefaultUntil, sweepMost: sweepMost, asked: make(map[string]time.Time)}
+	return &Reconciler{cfg: cfg, after: DefaultAfter, until: DefaultUntil, sweepMost: sweepMost, sweepRenew: sweepRenew, asked: make(map[string]time.Time)}
 }
 
 // Schedule says how long after its creation a charge is looked up first, and how long after its expiry last, instead of DefaultAfter and
@@ -222,8 +223,7 @@ func (r *Reconciler) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Ch
 		r.cfg.Logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
 		return "paid", nil // recording the payment ended the look-ups
 	case found.Reversed:
-		done.Next, done.Reversed, done.At = time.Time{}, true, r.cfg.Now()
-		return "reversed", l.Queried(ctx, done)
+		return "reversed", r.recordEnd(ctx, l, c, found, made)
 	}
 	return "unpaid", l.Queried(ctx, done)
 }

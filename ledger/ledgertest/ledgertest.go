@@ -131,6 +131,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"unreadable/a payment that is none", testPaymentUnpaid},
 		{"clock/leases that end too far ahead", testClockLeases},
 		{"clock/decisions about them", testClockDecide},
+		{"clock/refunds that are asked for", testClockRefunds},
 		{"clock/what is due too late", testOverdue},
 		{"orders/number and lane of their events", testOrderEvents},
 		{"logins", testLogins},

@@ -28,9 +28,9 @@ var sqlQuick = []string{
 		CROSS JOIN events AS e INDEXED BY events_lane ON e.scope = s.id AND e.state = 'pending' AND e.lane <> ''`,
 }
 
-// checkQuickly returns an error when what delivery needs is damaged. What it does not reach in time is left to Verify.
-func checkQuickly(ctx context.Context, s *statements) error {
-	short, cancel := context.WithTimeout(ctx, quickCheck)
+// checkQuickly returns an error when what delivery needs is damaged. What it does not reach in the time given is left to Verify.
+func checkQuickly(ctx context.Context, s *statements, most time.Duration) error {
+	short, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	for _, query := range sqlQuick {
 		var sum float64

@@ -137,7 +137,7 @@ func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
 	if l.reads, err = prepareReads(ctx, l.file); err != nil {
 		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
-	if err = checkQuickly(ctx, l.reads); err == nil {
+	if err = checkQuickly(ctx, l.reads, quickCheck); err == nil {
 		l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
 	}
 	if err == nil {
