@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+
 	"go.uber.org/zap"
 )
 
@@ -187,7 +189,7 @@ func (s *Sandbox) answer(v any, expanded []string, live bool) ([]byte, *apiError
 	if raw, ok := v.(verbatim); ok {
 		return raw, nil
 	}
-	return s.expand(encode(v), expanded, live)
+	return s.expand(rawjson.Encode(v), expanded, live)
 }
 
 func unreadable(err error) *apiError {

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // extras is what each channel's extra has to hold.
@@ -81,7 +84,7 @@ func TestEveryChannel(t *testing.T) {
 				if live {
 					key = b.LiveKey()
 				}
-				orderNo := "N" + b.random(digits, 12)
+				orderNo := "N" + b.dice.Draw(dice.Digits, 12)
 				a := b.do(b.request("POST", "/v1/charges", b.order(orderNo, "channel", name, "extra", extraOf(name)), "Authorization", "Bearer "+key))
 				if a.status != 200 {
 					t.Fatalf("%d %s", a.status, a.body)
@@ -120,19 +123,19 @@ func checkShape(t *testing.T, b *bench, name, shape string, a answer, live bool)
 			t.Errorf("%s", raw)
 		}
 	case shape == "~":
-		v, _ := text(raw)
+		v, _ := rawjson.Text(raw)
 		mock := b.server.URL + "/mock.php?ch_id=" + a.id() + "&channel=" + name
 		if !live && v != mock || live && !regexp.MustCompile(`^(weixin|https)://[a-z]`).MatchString(v) {
 			t.Errorf("%s", raw)
 		}
 	case shape != "":
-		o, err := parseObject(raw)
+		o, err := rawjson.Parse(raw)
 		if err != nil {
 			t.Fatalf("%s", raw)
 		}
 		var members []string
 		for _, m := range o {
-			members = append(members, m.key)
+			members = append(members, m.Key)
 		}
 		if !slices.Equal(members, strings.Fields(shape)) {
 			t.Errorf("%q, want %q", members, shape)
@@ -192,7 +195,7 @@ func TestChannelRules(t *testing.T) {
 		{"jdpay_wap", "extra", with("jdpay_wap", "order_type", "2"), "extra[order_type]"},
 	} {
 		changes := []any{"channel", c.channel, "extra", extraOf(c.channel), c.field, c.value}
-		a := b.api("POST", "/v1/charges", b.order("N"+b.random(digits, 12), changes...))
+		a := b.api("POST", "/v1/charges", b.order("N"+b.dice.Draw(dice.Digits, 12), changes...))
 		param, _ := a.field("error.param").(string)
 		ok := a.status == 400 && param == c.param
 		switch c.param {
@@ -221,7 +224,7 @@ func TestFamiliesShareOrderNumbers(t *testing.T) {
 func TestReversibleChannels(t *testing.T) {
 	b := start(t, Config{})
 	for channel, status := range map[string]int{"wx_pub_qr": 200, "alipay_qr": 200, "upacp_wap": 200, "alipay_wap": 400, "jdpay_wap": 400} {
-		id := b.create("R"+b.random(digits, 12), "channel", channel, "extra", extraOf(channel)).id()
+		id := b.create("R"+b.dice.Draw(dice.Digits, 12), "channel", channel, "extra", extraOf(channel)).id()
 		b.clock.Add(time.Minute)
 		if a := b.api("POST", "/v1/charges/"+id+"/reverse", "{}"); a.status != status {
 			t.Errorf("%s: %d %s", channel, a.status, a.body)

@@ -6,43 +6,47 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/store"
 	"go.uber.org/zap"
 )
 
 // charge is Ping++'s charge object; the fields stand in the order of its JSON.
 type charge struct {
-	ID             string        `json:"id"`
-	Object         string        `json:"object"`
-	Created        int64         `json:"created"`
-	Livemode       bool          `json:"livemode"`
-	Paid           bool          `json:"paid"`
-	Refunded       bool          `json:"refunded"`
-	Reversed       bool          `json:"reversed"`
-	App            string        `json:"app"`
-	Channel        string        `json:"channel"`
-	OrderNo        string        `json:"order_no"`
-	ClientIP       string        `json:"client_ip"`
-	Amount         int64         `json:"amount"`        // fen
-	AmountSettle   int64         `json:"amount_settle"` // fen; the amount, no fee is taken here
-	Currency       string        `json:"currency"`
-	Subject        string        `json:"subject"`
-	Body           string        `json:"body"`
-	Extra          object        `json:"extra"`
-	TimePaid       *int64        `json:"time_paid"`
-	TimeExpire     int64         `json:"time_expire"`
-	TimeSettle     *int64        `json:"time_settle"`
-	TransactionNo  *string       `json:"transaction_no"`
-	Refunds        list[*refund] `json:"refunds"`
-	AmountRefunded int64         `json:"amount_refunded"` // fen
-	FailureCode    *string       `json:"failure_code"`
-	FailureMsg     *string       `json:"failure_msg"`
-	Metadata       object        `json:"metadata"`
-	Credential     object        `json:"credential"`
-	Description    *string       `json:"description"`
+	ID             string         `json:"id"`
+	Object         string         `json:"object"`
+	Created        int64          `json:"created"`
+	Livemode       bool           `json:"livemode"`
+	Paid           bool           `json:"paid"`
+	Refunded       bool           `json:"refunded"`
+	Reversed       bool           `json:"reversed"`
+	App            string         `json:"app"`
+	Channel        string         `json:"channel"`
+	OrderNo        string         `json:"order_no"`
+	ClientIP       string         `json:"client_ip"`
+	Amount         int64          `json:"amount"`        // fen
+	AmountSettle   int64          `json:"amount_settle"` // fen; the amount, no fee is taken here
+	Currency       string         `json:"currency"`
+	Subject        string         `json:"subject"`
+	Body           string         `json:"body"`
+	Extra          rawjson.Object `json:"extra"`
+	TimePaid       *int64         `json:"time_paid"`
+	TimeExpire     int64          `json:"time_expire"`
+	TimeSettle     *int64         `json:"time_settle"`
+	TransactionNo  *string        `json:"transaction_no"`
+	Refunds        list[*refund]  `json:"refunds"`
+	AmountRefunded int64          `json:"amount_refunded"` // fen
+	FailureCode    *string        `json:"failure_code"`
+	FailureMsg     *string        `json:"failure_msg"`
+	Metadata       rawjson.Object `json:"metadata"`
+	Credential     rawjson.Object `json:"credential"`
+	Description    *string        `json:"description"`
 
-	request string         // id of the API request that made it
-	order   *order         // that it belongs to, or nil
-	made    store[*refund] // all its refunds; Refunds is what shown makes of them
+	request string            // id of the API request that made it
+	order   *order            // that it belongs to, or nil
+	made    store.Of[*refund] // all its refunds; Refunds is what shown makes of them
 }
 
 // orderKey is what a channel knows an order by. Of several charges with one number it is the paid one, else the newest.
@@ -67,7 +71,7 @@ func (c *charge) shown(now time.Time) *charge {
 	out := *c
 	out.Extra = slices.Clone(c.Extra) // a payment changes it
 	if c.Paid || c.Reversed || c.expired(now) {
-		out.Credential = object{}
+		out.Credential = rawjson.Object{}
 	}
 	out.Refunds = c.refundPage(paging{limit: shownRefunds})
 	return &out
@@ -98,11 +102,11 @@ func (s *Sandbox) createCharge(body []byte, live bool, base string) (any, *apiEr
 func (s *Sandbox) addCharge(key orderKey, p *params, live bool, now time.Time) *charge {
 	c := s.newCharge(p, live, now)
 	s.orders[key] = c
-	for _, old := range s.charges.add(c.ID, c) {
+	for _, old := range s.charges.Add(c.ID, c) {
 		if key := old.key(); s.orders[key] == old {
 			delete(s.orders, key)
 		}
-		for re := range old.made.newest() {
+		for re := range old.made.Newest() {
 			delete(s.refunds, re.ID)
 		}
 	}
@@ -120,17 +124,17 @@ func (s *Sandbox) newCharge(p *params, live bool, now time.Time) *charge {
 		request: s.newRequest(),
 	}
 	for c.ID == "" || s.taken(c.ID) {
-		c.ID = "ch_10" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 15)
+		c.ID = "ch_10" + modeDigit(live) + now.In(beijing).Format("060102") + s.dice.Draw(dice.Digits, 15)
 	}
-	c.Credential.set("object", "credential")
+	c.Credential.Set("object", "credential")
 	if credential := p.channel.credential(s, c, p.base); credential != nil {
-		c.Credential.set(c.Channel, credential)
+		c.Credential.Set(c.Channel, credential)
 	}
 	return c
 }
 
 func (s *Sandbox) taken(chargeID string) bool {
-	_, ok := s.charges.get(chargeID)
+	_, ok := s.charges.Get(chargeID)
 	return ok
 }
 
@@ -164,11 +168,11 @@ func (s *Sandbox) repeated(key orderKey, p *params, now time.Time) (*charge, *ap
 }
 
 // newRequest is the id of an API request.
-func (s *Sandbox) newRequest() string { return "iar_" + s.random(alnum, 24) }
+func (s *Sandbox) newRequest() string { return "iar_" + s.dice.Draw(dice.Alnum, 24) }
 
 // findCharge finds a charge in the mode of the key that asks.
 func (s *Sandbox) findCharge(id string, live bool) (*charge, *apiError) {
-	c, ok := s.charges.get(id)
+	c, ok := s.charges.Get(id)
 	if !ok || c.Livemode != live {
 		return nil, notFound("charge", id, "id")
 	}
@@ -206,7 +210,7 @@ func (s *Sandbox) Pay(chargeID string) error {
 
 func (s *Sandbox) pay(chargeID string) error {
 	now := s.cfg.Now()
-	c, ok := s.charges.get(chargeID)
+	c, ok := s.charges.Get(chargeID)
 	switch {
 	case !ok:
 		return ErrUnknownCharge
@@ -255,7 +259,7 @@ func (s *Sandbox) serveNotify(w http.ResponseWriter, r *http.Request, id string)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		out := response{status: http.StatusOK, contentType: "text/plain;charset=utf-8", body: []byte("fail")}
-		c, ok := s.charges.get(id)
+		c, ok := s.charges.Get(id)
 		if !ok || c.Livemode || r.URL.Query().Get("livemode") != "false" {
 			return out
 		}

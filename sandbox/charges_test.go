@@ -11,18 +11,20 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // memberNames lists the members of a JSON object in their order.
 func memberNames(t *testing.T, raw []byte) string {
 	t.Helper()
-	o, err := parseObject(raw)
+	o, err := rawjson.Parse(raw)
 	if err != nil {
 		t.Fatalf("%v: %s", err, raw)
 	}
 	var names []string
 	for _, m := range o {
-		names = append(names, m.key)
+		names = append(names, m.Key)
 	}
 	return strings.Join(names, " ")
 }

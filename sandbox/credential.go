@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
 )
 
 // wxCredential is what wx.requestPayment needs, and appId, which pingpp.js asks for as well.
@@ -25,7 +27,7 @@ func wechatCredential(s *Sandbox, c *charge, _ string) any {
 	cred := wxCredential{
 		AppID:     appID,
 		TimeStamp: strconv.FormatInt(c.Created, 10),
-		NonceStr:  s.random(alnum, 32),
+		NonceStr:  s.dice.Draw(dice.Alnum, 32),
 		Package:   "prepay_id=" + prepay,
 		SignType:  "MD5",
 	}
@@ -36,9 +38,9 @@ func wechatCredential(s *Sandbox, c *charge, _ string) any {
 func (s *Sandbox) wechatPrepay(c *charge) (appID, prepay string) {
 	created := time.Unix(c.Created, 0).In(beijing)
 	if c.Livemode {
-		return s.cfg.WxLite.AppID, "wx" + created.Format("20060102150405") + s.random(hexDigits, 20)
+		return s.cfg.WxLite.AppID, "wx" + created.Format("20060102150405") + s.dice.Draw(dice.HexDigits, 20)
 	}
-	return "wx" + s.random(lowerAlnum, 16), "1101000000" + created.Format("060102") + s.random(lowerAlnum, 16)
+	return "wx" + s.dice.Draw(dice.LowerAlnum, 16), "1101000000" + created.Format("060102") + s.dice.Draw(dice.LowerAlnum, 16)
 }
 
 // wechatAppCredential is for WeChat's SDK in an app; its timeStamp is a number.
@@ -52,7 +54,7 @@ func wechatAppCredential(s *Sandbox, c *charge, _ string) any {
 		TimeStamp    int64  `json:"timeStamp"`
 		PackageValue string `json:"packageValue"`
 		Sign         string `json:"sign"`
-	}{appID, s.random(digits, 10), prepay, s.random(alnum, 32), c.Created, "Sign=WXPay", s.random("0123456789ABCDEF", 32)}
+	}{appID, s.dice.Draw(dice.Digits, 10), prepay, s.dice.Draw(dice.Alnum, 32), c.Created, "Sign=WXPay", s.dice.Draw("0123456789ABCDEF", 32)}
 }
 
 // wechatQRCode is what a WeChat user scans; in test mode the mock page.
@@ -60,7 +62,7 @@ func wechatQRCode(s *Sandbox, c *charge, base string) any {
 	if !c.Livemode {
 		return mockPage(base, c)
 	}
-	return "weixin://wxpay/bizpayurl?pr=" + s.random(alnum, 7)
+	return "weixin://wxpay/bizpayurl?pr=" + s.dice.Draw(dice.Alnum, 7)
 }
 
 // wechatPage is the page that opens WeChat from a phone's browser; in test mode the mock page.
@@ -69,7 +71,7 @@ func wechatPage(s *Sandbox, c *charge, base string) any {
 		return mockPage(base, c)
 	}
 	_, prepay := s.wechatPrepay(c)
-	return "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + prepay + "&package=" + s.random(digits, 10)
+	return "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=" + prepay + "&package=" + s.dice.Draw(dice.Digits, 10)
 }
 
 // paySign is WeChat's: MD5 over the sorted fields and the merchant's key, in upper-case hex.
@@ -82,15 +84,15 @@ func paySign(c wxCredential, key string) string {
 // wechatPaidExtra adds what WeChat tells of a payment: where the request named no openid, whose it is. Test mode's filler is
 // the one that a published test event shows.
 func wechatPaidExtra(c *charge) {
-	if _, ok := c.Extra.get("open_id"); !ok {
-		c.Extra.set("open_id", "oSandboxPayer")
+	if _, ok := c.Extra.Get("open_id"); !ok {
+		c.Extra.Set("open_id", "oSandboxPayer")
 	}
 	if !c.Livemode {
-		c.Extra.set("bank_type", "your bank type")
+		c.Extra.Set("bank_type", "your bank type")
 		return
 	}
-	c.Extra.set("bank_type", "OTHERS")
-	c.Extra.set("cash_fee", c.Amount)
+	c.Extra.Set("bank_type", "OTHERS")
+	c.Extra.Set("cash_fee", c.Amount)
 }
 
 // wechatTransactionNo is WeChat's number of a payment, 28 digits with the day inside; test mode's
@@ -98,14 +100,14 @@ func wechatPaidExtra(c *charge) {
 func (s *Sandbox) wechatTransactionNo(live bool, now time.Time) string {
 	day := now.In(beijing).Format("20060102")
 	if live {
-		return "420000" + s.random(digits, 4) + day + s.random(digits, 10)
+		return "420000" + s.dice.Draw(dice.Digits, 4) + day + s.dice.Draw(dice.Digits, 10)
 	}
-	return "1290362656" + day + s.random(digits, 10)
+	return "1290362656" + day + s.dice.Draw(dice.Digits, 10)
 }
 
 // wechatRefundNo is WeChat's number of a refund, 28 digits with the day inside.
 func wechatRefundNo(s *Sandbox, now time.Time) string {
-	return "503000" + s.random(digits, 4) + now.In(beijing).Format("20060102") + s.random(digits, 10)
+	return "503000" + s.dice.Draw(dice.Digits, 4) + now.In(beijing).Format("20060102") + s.dice.Draw(dice.Digits, 10)
 }
 
 // beijing is the clock of both services' numbers.

@@ -1,12 +1,12 @@
 package sandbox
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // apiError is a refusal in Ping++'s shape. code and param are absent from the JSON when empty.
@@ -57,7 +57,7 @@ func (e *apiError) body(r *http.Request) []byte {
 	if english(r.Header.Get("Accept-Language")) {
 		message = e.en
 	}
-	return encode(struct {
+	return rawjson.Encode(struct {
 		Error any `json:"error"`
 	}{struct {
 		Type    string `json:"type"`
@@ -84,15 +84,4 @@ func english(accept string) bool {
 		}
 	}
 	return en > zh
-}
-
-// encode renders JSON as Ping++ writes it: compact, no escaping of <, > and &.
-func encode(v any) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic("sandbox: encoding its own object: " + err.Error()) // every type here is ours and encodes
-	}
-	return bytes.TrimRight(buf.Bytes(), "\n")
 }

@@ -3,6 +3,9 @@ package sandbox
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // event is an event and what became of it. body is what webhooks carry and GET /v1/events answers,
@@ -45,11 +48,11 @@ func (s *Sandbox) emit(n newEvent) *event {
 	now := s.cfg.Now()
 	id := ""
 	for id == "" || s.knownEvent(id) {
-		id = "evt_40" + modeDigit(n.live) + now.In(beijing).Format("060102150405") + s.random(digits, 9)
+		id = "evt_40" + modeDigit(n.live) + now.In(beijing).Format("060102150405") + s.dice.Draw(dice.Digits, 9)
 	}
 	body := eventBody{ID: id, Created: now.Unix(), Livemode: n.live, Type: n.kind, Object: "event", Request: n.request}
 	body.Data.Object = n.object
-	return s.send(&event{id: id, kind: n.kind, charge: n.charge, live: n.live, created: now, body: encode(body)})
+	return s.send(&event{id: id, kind: n.kind, charge: n.charge, live: n.live, created: now, body: rawjson.Encode(body)})
 }
 
 // emitRaw records and queues a body that the caller chose, whatever it is. What it says of itself is
@@ -67,20 +70,20 @@ func (s *Sandbox) emitRaw(body []byte) *event {
 	}
 	_ = json.Unmarshal(body, &said) // what cannot be read stays empty
 	if said.ID == "" || s.knownEvent(said.ID) || len(said.ID) > 128 {
-		said.ID = "evt_raw_" + s.random(digits, 20)
+		said.ID = "evt_raw_" + s.dice.Draw(dice.Digits, 20)
 	}
 	return s.send(&event{id: said.ID, kind: said.Type, charge: said.Data.Object.ID, live: said.Livemode, created: s.cfg.Now(), body: body})
 }
 
 func (s *Sandbox) send(e *event) *event {
 	e.signature = s.sign(e.body)
-	s.events.add(e.id, e)
+	s.events.Add(e.id, e)
 	s.enqueue(e)
 	return e
 }
 
 func (s *Sandbox) knownEvent(id string) bool {
-	_, ok := s.events.get(id)
+	_, ok := s.events.Get(id)
 	return ok
 }
 
@@ -88,7 +91,7 @@ func (s *Sandbox) knownEvent(id string) bool {
 func (s *Sandbox) getEvent(id string, live bool) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.events.get(id)
+	e, ok := s.events.Get(id)
 	if !ok || e.live != live || !json.Valid(e.body) {
 		return nil, notFound("event", id, "id")
 	}

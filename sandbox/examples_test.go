@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
 )
 
 // What Ping++'s own examples send is taken: PHP's empty arrays, and numbers where others write texts.
@@ -75,7 +77,7 @@ func TestOrderUpdate(t *testing.T) {
 		shares("amount", 60, 40): 200, `"royalty_users":[]`: 200, `"royalty_users":null`: 200,
 		shares("amount", 60, 41): 400, shares("amount", 0): 400, shares("amount_refunded", 1): 400, `"royalty_users":{}`: 400, `"royalty_users":["u1"]`: 400,
 	} {
-		a := create("A20261123"+b.random(digits, 8), ","+more)
+		a := create("A20261123"+b.dice.Draw(dice.Digits, 8), ","+more)
 		if a.status != want || want == 400 && a.field("error.param") != "royalty_users" {
 			t.Errorf("%s: %d %s", more, a.status, a.body)
 		}
@@ -108,7 +110,7 @@ func TestOrderUpdate(t *testing.T) {
 		t.Errorf("changing a paid one: %d %s", a.status, a.body)
 	}
 	for _, body := range []string{`{"status":"canceled","user":"u1"}`, `{"status":"canceled"}`} {
-		if a := b.api("PUT", "/v1/orders/"+create("A20261124"+b.random(digits, 8), "").id(), body); a.status != 200 || a.field("status") != "canceled" {
+		if a := b.api("PUT", "/v1/orders/"+create("A20261124"+b.dice.Draw(dice.Digits, 8), "").id(), body); a.status != 200 || a.field("status") != "canceled" {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // The name of an object stands in place of the object, unless a request asks to see it: expand[]=app.
@@ -20,19 +22,19 @@ func takeExpand(r *http.Request, body []byte) (names []string, query url.Values,
 			delete(query, name)
 		}
 	}
-	in, _ := parseObject(body) // whoever reads it says what is wrong with it
-	raw, ok := in.get("expand")
+	in, _ := rawjson.Parse(body) // whoever reads it says what is wrong with it
+	raw, ok := in.Get("expand")
 	if !ok {
 		return unique(names), query, body, nil
 	}
 	var more []string
-	if one, ok := text(raw); ok {
+	if one, ok := rawjson.Text(raw); ok {
 		more = []string{one}
 	} else if json.Unmarshal(raw, &more) != nil {
 		return nil, nil, nil, notA("expand", "字符串数组", "a list of strings")
 	}
-	in.remove("expand")
-	return unique(append(names, more...)), query, encode(in), nil
+	in.Remove("expand")
+	return unique(append(names, more...)), query, rawjson.Encode(in), nil
 }
 
 func unique(names []string) []string {
@@ -45,13 +47,13 @@ func (s *Sandbox) expand(answer []byte, names []string, live bool) ([]byte, *api
 	if len(names) == 0 {
 		return answer, nil
 	}
-	o, err := parseObject(answer)
+	o, err := rawjson.Parse(answer)
 	if err != nil {
 		return answer, nil
 	}
-	if kind, _ := o.get("object"); string(kind) == `"list"` {
+	if kind, _ := o.Get("object"); string(kind) == `"list"` {
 		var items []json.RawMessage
-		raw, _ := o.get("data")
+		raw, _ := o.Get("data")
 		if json.Unmarshal(raw, &items) != nil {
 			return answer, nil
 		}
@@ -62,37 +64,37 @@ func (s *Sandbox) expand(answer []byte, names []string, live bool) ([]byte, *api
 			}
 			items[i] = whole
 		}
-		o.set("data", items)
-		return encode(o), nil
+		o.Set("data", items)
+		return rawjson.Encode(o), nil
 	}
 	for _, name := range names {
-		raw, ok := o.get(name)
-		id, named := text(raw)
+		raw, ok := o.Get(name)
+		id, named := rawjson.Text(raw)
 		switch {
-		case ok && isNull(raw):
+		case ok && rawjson.IsNull(raw):
 		case ok && named && name == "app":
-			o.set(name, s.appObject(id))
+			o.Set(name, s.appObject(id))
 		case ok && named && name == "charge":
 			c, refusal := s.getCharge(id, live)
 			if refusal != nil {
 				return nil, refusal
 			}
-			o.set(name, c)
+			o.Set(name, c)
 		default:
 			return nil, badParam("expand", "不支持展开 "+name+"。", "There is no "+name+" to expand.")
 		}
 	}
-	return encode(o), nil
+	return rawjson.Encode(o), nil
 }
 
 // appObject is the app as Ping++ shows it whole.
 func (s *Sandbox) appObject(id string) any {
 	return struct {
-		ID          string  `json:"id"`
-		Object      string  `json:"object"`
-		Created     int64   `json:"created"`
-		DisplayName string  `json:"display_name"`
-		Description *string `json:"description"`
-		Metadata    object  `json:"metadata"`
-	}{ID: id, Object: "app", Created: s.born.Unix(), DisplayName: "sandbox", Metadata: object{}}
+		ID          string         `json:"id"`
+		Object      string         `json:"object"`
+		Created     int64          `json:"created"`
+		DisplayName string         `json:"display_name"`
+		Description *string        `json:"description"`
+		Metadata    rawjson.Object `json:"metadata"`
+	}{ID: id, Object: "app", Created: s.born.Unix(), DisplayName: "sandbox", Metadata: rawjson.Object{}}
 }

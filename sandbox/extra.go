@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/url"
 	"regexp"
@@ -9,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // extraRule is one member of a channel's extra.
@@ -32,16 +33,16 @@ func rules(common []extraRule, more ...extraRule) []extraRule {
 }
 
 var (
-	anyText = value{func(raw json.RawMessage) bool { _, ok := text(raw); return ok }, "字符串", "a string"}
+	anyText = value{func(raw json.RawMessage) bool { _, ok := rawjson.Text(raw); return ok }, "字符串", "a string"}
 	boolean = value{func(raw json.RawMessage) bool { return string(raw) == "true" || string(raw) == "false" }, "布尔值", "true or false"}
-	number  = value{func(raw json.RawMessage) bool { _, ok := integer(raw); return ok }, "整数", "an integer"}
+	number  = value{func(raw json.RawMessage) bool { _, ok := rawjson.Integer(raw); return ok }, "整数", "an integer"}
 	array   = value{func(raw json.RawMessage) bool { return raw[0] == '[' && len(raw) <= 8000 && string(raw) != "[]" }, "非空数组", "a list that is not empty"}
 
 	shortAlnum = shaped(`^[0-9A-Za-z]{1,8}$`, "1 到 8 位字母或数字", "1 to 8 letters and digits")
 
 	// A channel brings its user back to it; Ping++ does not take localhost.
 	webURL = value{func(raw json.RawMessage) bool {
-		v, _ := text(raw)
+		v, _ := rawjson.Text(raw)
 		u, err := url.Parse(v)
 		return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Hostname() != "localhost"
 	}, "http(s) 地址，且不能是 localhost", "an http or https URL, and not localhost"}
@@ -50,8 +51,8 @@ var (
 // orNumber takes an integer too, for its digits: official examples send both.
 func orNumber(v value) value {
 	return value{func(raw json.RawMessage) bool {
-		if n, ok := integer(raw); ok {
-			return v.ok(encode(strconv.FormatInt(n, 10)))
+		if n, ok := rawjson.Integer(raw); ok {
+			return v.ok(rawjson.Encode(strconv.FormatInt(n, 10)))
 		}
 		return v.ok(raw)
 	}, v.zh, v.en}
@@ -59,7 +60,7 @@ func orNumber(v value) value {
 
 func upTo(n int) value {
 	return value{func(raw json.RawMessage) bool {
-		v, ok := text(raw)
+		v, ok := rawjson.Text(raw)
 		return ok && utf8.RuneCountInString(v) <= n
 	}, "不超过 " + strconv.Itoa(n) + " 个字符的字符串", "a string of at most " + strconv.Itoa(n) + " characters"}
 }
@@ -72,7 +73,7 @@ func digitsUpTo(n int) value {
 func shaped(pattern, zh, en string) value {
 	re := regexp.MustCompile(pattern)
 	return value{func(raw json.RawMessage) bool {
-		v, _ := text(raw)
+		v, _ := rawjson.Text(raw)
 		return re.MatchString(v)
 	}, zh, en}
 }
@@ -80,48 +81,36 @@ func shaped(pattern, zh, en string) value {
 func oneOf(values ...string) value {
 	all := strings.Join(values, ", ")
 	return value{func(raw json.RawMessage) bool {
-		v, _ := text(raw)
+		v, _ := rawjson.Text(raw)
 		return slices.Contains(values, v)
 	}, "以下之一: " + all, "one of " + all}
 }
 
 // checkExtra compares extra with the channel's rules, first as Ping++ does and then as the channel.
-func checkExtra(ch *channel, extra object) *apiError {
+func checkExtra(ch *channel, extra rawjson.Object) *apiError {
 	for _, rule := range ch.extra {
-		raw, ok := extra.get(rule.key)
-		if rule.required && (!ok || isNull(raw) || string(raw) == `""`) {
+		raw, ok := extra.Get(rule.key)
+		if rule.required && (!ok || rawjson.IsNull(raw) || string(raw) == `""`) {
 			return missingParam("extra[" + rule.key + "]")
 		}
 	}
 	for i, m := range extra {
-		at := slices.IndexFunc(ch.extra, func(r extraRule) bool { return r.key == m.key })
-		param := "extra[" + m.key + "]"
+		at := slices.IndexFunc(ch.extra, func(r extraRule) bool { return r.key == m.Key })
+		param := "extra[" + m.Key + "]"
 		if at < 0 {
 			return unknownParam(param)
 		}
-		if takes := ch.extra[at].takes; !takes.ok(m.value) {
+		if takes := ch.extra[at].takes; !takes.ok(m.Value) {
 			return notA(param, takes.zh, takes.en)
 		}
-		extra[i].value = plain(m.value)
+		extra[i].Value = rawjson.Plain(m.Value)
 	}
-	if raw, ok := extra.get("open_id"); ok {
-		if openid, _ := text(raw); !openIDShape.MatchString(openid) {
+	if raw, ok := extra.Get("open_id"); ok {
+		if openid, _ := rawjson.Text(raw); !openIDShape.MatchString(openid) {
 			return channelRefusal(ch.name, "无效的openid")
 		}
 	}
 	return nil
-}
-
-// plain is a value as Ping++ writes it, so that two ways to write one are equal.
-func plain(raw json.RawMessage) json.RawMessage {
-	if v, ok := text(raw); ok {
-		return encode(v)
-	}
-	var buf bytes.Buffer
-	if json.Compact(&buf, raw) != nil {
-		return raw
-	}
-	return buf.Bytes()
 }
 
 var openIDShape = regexp.MustCompile(`^[0-9A-Za-z_-]{1,128}$`)

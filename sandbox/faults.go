@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 const (
@@ -250,24 +252,24 @@ func (s *Sandbox) endless(w http.ResponseWriter, r *http.Request, a response) {
 
 // swap makes another object of an answered one; errors stay as they are.
 func swap(a response) response {
-	o, err := parseObject(a.body)
-	if _, isError := o.get("error"); err != nil || isError {
+	o, err := rawjson.Parse(a.body)
+	if _, isError := o.Get("error"); err != nil || isError {
 		return a
 	}
-	id, _ := o.get("id")
+	id, _ := o.Get("id")
 	other := []byte(id)
 	if len(other) > 2 { // the last character before the closing quote
 		other[len(other)-2] = '0' + (other[len(other)-2]-'0'+1)%10
 	}
-	o.setRaw("id", json.RawMessage(other))
-	if raw, ok := o.get("amount"); ok {
-		n, _ := integer(raw)
-		o.set("amount", n+1)
+	o.SetRaw("id", json.RawMessage(other))
+	if raw, ok := o.Get("amount"); ok {
+		n, _ := rawjson.Integer(raw)
+		o.Set("amount", n+1)
 	}
-	if _, ok := o.get("order_no"); ok {
-		o.set("order_no", "another0order")
+	if _, ok := o.Get("order_no"); ok {
+		o.Set("order_no", "another0order")
 	}
-	a.body = encode(o)
+	a.body = rawjson.Encode(o)
 	return a
 }
 

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/store"
 )
 
 func TestAPIFaults(t *testing.T) {
@@ -23,7 +26,7 @@ func TestAPIFaults(t *testing.T) {
 		}
 	}
 	things := func() (n int) { // that calls make
-		for _, c := range b.State(maxKept).Charges {
+		for _, c := range b.State(store.Max).Charges {
 			c := c.(*charge)
 			if n += 1 + len(c.Refunds.Data); c.Reversed {
 				n++
@@ -33,13 +36,13 @@ func TestAPIFaults(t *testing.T) {
 	}
 	calls := map[string]func() (answer, error){
 		"create_charge": func() (answer, error) {
-			return b.try(b.request("POST", "/v1/charges", b.order("F"+b.random(alnum, 12)), "Authorization", "Bearer "+b.TestKey()))
+			return b.try(b.request("POST", "/v1/charges", b.order("F"+b.dice.Draw(dice.Alnum, 12)), "Authorization", "Bearer "+b.TestKey()))
 		},
 		"reverse_charge": func() (answer, error) {
-			return test("POST", "/v1/charges/"+b.create("F"+b.random(alnum, 12), "channel", "alipay_qr", "extra", extraOf("alipay_qr")).id()+"/reverse", "{}")()
+			return test("POST", "/v1/charges/"+b.create("F"+b.dice.Draw(dice.Alnum, 12), "channel", "alipay_qr", "extra", extraOf("alipay_qr")).id()+"/reverse", "{}")()
 		},
 		"create_refund": func() (answer, error) {
-			return test("POST", "/v1/charges/"+b.paid("F"+b.random(alnum, 12))+"/refunds", `{"description":"x"}`)()
+			return test("POST", "/v1/charges/"+b.paid("F"+b.dice.Draw(dice.Alnum, 12))+"/refunds", `{"description":"x"}`)()
 		},
 		"get_charge":   test("GET", "/v1/charges/"+existing, ""),
 		"list_charges": test("GET", "/v1/charges?app[id]="+b.App(), ""),

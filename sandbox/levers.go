@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+	"github.com/caddypay/caddypay/sandbox/store"
 )
 
 // State is what the sandbox has seen and done. Lists are newest first.
@@ -54,19 +57,19 @@ func (s *Sandbox) State(limit int) State {
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	st := State{App: s.cfg.App, Charges: []any{}, Orders: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
-	for c := range s.charges.newest() {
+	for c := range s.charges.Newest() {
 		if len(st.Charges) >= limit {
 			break
 		}
 		st.Charges = append(st.Charges, c.shown(now))
 	}
-	for o := range s.orderObjects.newest() {
+	for o := range s.orderObjects.Newest() {
 		if len(st.Orders) >= limit {
 			break
 		}
 		st.Orders = append(st.Orders, o.shown(now))
 	}
-	for e := range s.events.newest() {
+	for e := range s.events.Newest() {
 		if len(st.Events) >= limit {
 			break
 		}
@@ -130,8 +133,8 @@ func (s *Sandbox) serveState(w http.ResponseWriter, r *http.Request) {
 	limit := 1000
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 || n > maxKept {
-			fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: write a number from 0 to %d", v, maxKept))
+		if err != nil || n < 0 || n > store.Max {
+			fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: write a number from 0 to %d", v, store.Max))
 			return
 		}
 		limit = n
@@ -154,7 +157,7 @@ func (s *Sandbox) leverPay(w http.ResponseWriter, id string) {
 func (s *Sandbox) chargeShown(id string) (*charge, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.charges.get(id)
+	c, ok := s.charges.Get(id)
 	if !ok {
 		return nil, false
 	}
@@ -188,7 +191,7 @@ func (s *Sandbox) leverRefund(w http.ResponseWriter, r *http.Request) {
 		in.Description = "Refund in the sandbox"
 	}
 	s.mu.Lock()
-	c, ok := s.charges.get(in.Charge)
+	c, ok := s.charges.Get(in.Charge)
 	var re *refund
 	var refusal *apiError
 	if ok {
@@ -281,7 +284,7 @@ func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {
 
 func (s *Sandbox) leverEvent(w http.ResponseWriter, id string) {
 	s.mu.Lock()
-	e, ok := s.events.get(id)
+	e, ok := s.events.Get(id)
 	var st EventState
 	if ok {
 		st = e.state()
@@ -316,7 +319,7 @@ func (s *Sandbox) leverNewEvent(w http.ResponseWriter, r *http.Request) {
 			fail(w, http.StatusNotFound, ErrUnknownCharge)
 			return
 		}
-		c.Credential = object{} // events never carry one
+		c.Credential = rawjson.Object{} // events never carry one
 		n.object, n.live, n.request = c, c.Livemode, &c.request
 	}
 	s.mu.Lock()
@@ -352,7 +355,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
+	_, _ = w.Write(rawjson.Encode(v))
 }
 
 func fail(w http.ResponseWriter, status int, err error) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/sandbox/store"
 )
 
 // list is one page in Ping++'s shape, newest first.
@@ -64,10 +66,10 @@ func readPaging(query url.Values, kind string, known func(id string) bool) (pagi
 }
 
 // page takes what matches and tells whether there is more of it beyond. What ends before an object is what is nearest to it.
-func page[T any](st *store[T], p paging, matches func(T) bool) (data []T, more bool) {
-	walk := st.older(p.after)
+func page[T any](st *store.Of[T], p paging, matches func(T) bool) (data []T, more bool) {
+	walk := st.Older(p.after)
 	if p.before != "" {
-		walk = st.newer(p.before)
+		walk = st.Newer(p.before)
 	}
 	for v := range walk {
 		if !matches(v) {
@@ -137,7 +139,7 @@ func (s *Sandbox) readFilter(query url.Values, live bool) (*filter, *apiError) {
 		return nil, missingParam("app[id]")
 	}
 	known := func(id string) bool {
-		c, ok := s.charges.get(id)
+		c, ok := s.charges.Get(id)
 		return ok && c.Livemode == live
 	}
 	for name, values := range query {

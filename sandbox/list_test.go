@@ -139,7 +139,7 @@ func BenchmarkListCharges(b *testing.B) {
 		}
 	}
 	oldest := ""
-	for c := range s.charges.newer("") {
+	for c := range s.charges.Newer("") {
 		oldest = c.ID
 		break
 	}

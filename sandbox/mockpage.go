@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 //go:embed mockpage.html
@@ -126,8 +128,8 @@ func backURL(c *charge, paid bool) string {
 		keys = []string{"cancel_url", "fail_url", "result_url", "return_url"}
 	}
 	for _, key := range keys {
-		if raw, ok := c.Extra.get(key); ok {
-			back, _ := text(raw)
+		if raw, ok := c.Extra.Get(key); ok {
+			back, _ := rawjson.Text(raw)
 			return back
 		}
 	}

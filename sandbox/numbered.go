@@ -3,6 +3,8 @@ package sandbox
 import (
 	"net/url"
 	"strconv"
+
+	"github.com/caddypay/caddypay/sandbox/store"
 )
 
 // numbered is a page of the lists that have pages with numbers: orders, and an order's charges and refunds.
@@ -43,9 +45,9 @@ func readNumbered(query url.Values) (numbered, *apiError) {
 }
 
 // numberedPage is a page, newest first, and whether there is one behind it.
-func numberedPage[T any](st *store[T], n numbered) (data []T, more bool) {
+func numberedPage[T any](st *store.Of[T], n numbered) (data []T, more bool) {
 	skip := n.skip()
-	for v := range st.newest() {
+	for v := range st.Newest() {
 		if skip--; skip >= 0 {
 			continue
 		}

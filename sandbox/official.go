@@ -10,6 +10,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 const (
@@ -55,8 +58,8 @@ func (s *Sandbox) oauthCode(openid string) string {
 	if u.OpenID == "" {
 		u.OpenID = openidOf(s.cfg.WxPub, "visitor")
 	}
-	code := "0" + s.random(alnum, 31)
-	s.codes.add("wx_pub "+code, &loginCode{openid: u.OpenID, unionid: u.UnionID, snapshot: u.Snapshot, expires: s.cfg.Now().Add(codeLife)})
+	code := "0" + s.dice.Draw(dice.Alnum, 31)
+	s.codes.Add("wx_pub "+code, &loginCode{openid: u.OpenID, unionid: u.UnionID, snapshot: u.Snapshot, expires: s.cfg.Now().Add(codeLife)})
 	return code
 }
 
@@ -125,11 +128,11 @@ func (s *Sandbox) exchangeOAuth(r *http.Request) response {
 		Scope        string `json:"scope"`
 		Snapshot     int    `json:"is_snapshotuser,omitempty"`
 		UnionID      string `json:"unionid,omitempty"`
-	}{"u_" + s.random(alnum, 86), int(tokenLife / time.Second), "r_" + s.random(alnum, 86), login.openid, "snsapi_base", 0, login.unionid}
+	}{"u_" + s.dice.Draw(dice.Alnum, 86), int(tokenLife / time.Second), "r_" + s.dice.Draw(dice.Alnum, 86), login.openid, "snsapi_base", 0, login.unionid}
 	if login.snapshot {
 		answer.Snapshot = 1
 	}
-	return response{status: http.StatusOK, contentType: wechatType, body: encode(answer)}
+	return response{status: http.StatusOK, contentType: wechatType, body: rawjson.Encode(answer)}
 }
 
 // credentials says what is wrong with an AppID and AppSecret; 0 is nothing. code, unless empty, names the parameter of a login code.
@@ -190,20 +193,20 @@ func (s *Sandbox) classicToken(r *http.Request) response {
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	if old := s.classic; old.left(now) > tokenOverlap {
-		s.tokens.add(old.value, lent{old.value, now.Add(tokenOverlap)})
+		s.tokens.Add(old.value, lent{old.value, now.Add(tokenOverlap)})
 	}
 	s.classic = s.lendToken()
 	return s.showToken(s.classic)
 }
 
 func (s *Sandbox) lendToken() lent {
-	t := lent{"t_" + s.random(alnum, 134), s.cfg.Now().Add(tokenLife)}
-	s.tokens.add(t.value, t)
+	t := lent{"t_" + s.dice.Draw(dice.Alnum, 134), s.cfg.Now().Add(tokenLife)}
+	s.tokens.Add(t.value, t)
 	return t
 }
 
 func (s *Sandbox) showToken(t lent) response {
-	return response{status: http.StatusOK, contentType: wechatType, body: encode(struct {
+	return response{status: http.StatusOK, contentType: wechatType, body: rawjson.Encode(struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"`
 	}{t.value, int(t.left(s.cfg.Now()) / time.Second)})}
@@ -215,7 +218,7 @@ func (s *Sandbox) getTicket(r *http.Request) response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
-	token, known := s.tokens.get(q.Get("access_token"))
+	token, known := s.tokens.Get(q.Get("access_token"))
 	switch {
 	case q.Get("access_token") == "":
 		return s.wechatError(41001)
@@ -227,9 +230,9 @@ func (s *Sandbox) getTicket(r *http.Request) response {
 		return s.wechatError(40097)
 	}
 	if s.ticket.left(now) <= tokenOverlap {
-		s.ticket = lent{s.random(alnum, 86), now.Add(tokenLife)}
+		s.ticket = lent{s.dice.Draw(dice.Alnum, 86), now.Add(tokenLife)}
 	}
-	return response{status: http.StatusOK, contentType: wechatType, body: encode(struct {
+	return response{status: http.StatusOK, contentType: wechatType, body: rawjson.Encode(struct {
 		Code    int    `json:"errcode"`
 		Message string `json:"errmsg"`
 		Ticket  string `json:"ticket"`

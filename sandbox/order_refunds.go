@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+
 	"go.uber.org/zap"
 )
 
@@ -40,8 +42,8 @@ func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *a
 	if refusal != nil {
 		return nil, refusal
 	}
-	if raw, ok := in.get("refund_mode"); ok && !isNull(raw) {
-		if mode, _ := text(raw); mode != "to_source" { // there are no balances here
+	if raw, ok := in.Get("refund_mode"); ok && !rawjson.IsNull(raw) {
+		if mode, _ := rawjson.Text(raw); mode != "to_source" { // there are no balances here
 			return nil, badParam("refund_mode", "refund_mode 只能是 to_source。", "refund_mode can be to_source.")
 		}
 	}
@@ -73,22 +75,22 @@ func (s *Sandbox) createOrderRefunds(id string, body []byte, live bool) (any, *a
 var ofOrderRefunds = []string{"charge", "charge_amount", "refund_mode", "royalty_users"}
 
 // readRefund reads the parameters of a refund and which charges it concerns: the one named, or all that are paid.
-func (o *order) readRefund(in object) (p refundParams, charges []*charge, refusal *apiError) {
+func (o *order) readRefund(in rawjson.Object) (p refundParams, charges []*charge, refusal *apiError) {
 	rest := slices.Clone(in)
-	rest = slices.DeleteFunc(rest, func(m member) bool { return slices.Contains(ofOrderRefunds, m.key) })
-	if raw, ok := in.get("charge_amount"); ok {
-		rest.setRaw("amount", raw)
+	rest = slices.DeleteFunc(rest, func(m rawjson.Member) bool { return slices.Contains(ofOrderRefunds, m.Key) })
+	if raw, ok := in.Get("charge_amount"); ok {
+		rest.SetRaw("amount", raw)
 	}
-	if p, refusal = readRefundParams(encode(rest)); refusal != nil {
+	if p, refusal = readRefundParams(rawjson.Encode(rest)); refusal != nil {
 		if refusal.param == "amount" {
 			refusal.param = "charge_amount"
 		}
 		return p, nil, refusal
 	}
-	raw, ok := in.get("charge")
-	if ok && !isNull(raw) {
-		id, _ := text(raw)
-		c, ok := o.made.get(id)
+	raw, ok := in.Get("charge")
+	if ok && !rawjson.IsNull(raw) {
+		id, _ := rawjson.Text(raw)
+		c, ok := o.made.Get(id)
 		if !ok {
 			return p, nil, notFound("charge", id, "charge")
 		}
@@ -97,7 +99,7 @@ func (o *order) readRefund(in object) (p refundParams, charges []*charge, refusa
 	if p.amount != 0 {
 		return p, nil, missingParam("charge")
 	}
-	for c := range o.made.newest() {
+	for c := range o.made.Newest() {
 		if c.Paid {
 			charges = append(charges, c)
 		}
@@ -117,7 +119,7 @@ func (s *Sandbox) orderRefunds(id, refundID string, query url.Values, live bool)
 		return nil, refusal
 	}
 	if refundID != "" {
-		re, ok := o.refunds.get(refundID)
+		re, ok := o.refunds.Get(refundID)
 		if !ok {
 			return nil, notFound("refund", refundID, "id")
 		}

@@ -5,6 +5,10 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/store"
 	"go.uber.org/zap"
 )
 
@@ -38,8 +42,8 @@ type order struct {
 	Coupon           *string           `json:"coupon"`
 	Charge           *string           `json:"charge"` // the latest
 	Description      *string           `json:"description"`
-	Metadata         object            `json:"metadata"`
-	ChargeEssentials object            `json:"charge_essentials"`
+	Metadata         rawjson.Object    `json:"metadata"`
+	ChargeEssentials rawjson.Object    `json:"charge_essentials"`
 	ReceiptApp       string            `json:"receipt_app"`
 	ServiceApp       string            `json:"service_app"`
 	AvailableMethods []string          `json:"available_methods"`
@@ -47,8 +51,8 @@ type order struct {
 
 	request   string
 	royalties int64 // fen, the sum of royalty_users
-	made      store[*charge]
-	refunds   store[*refund]
+	made      store.Of[*charge]
+	refunds   store.Of[*refund]
 }
 
 // orderCharge is a charge as it stands in its order: without its refunds.
@@ -77,18 +81,18 @@ func (o *order) expired(now time.Time) bool { return now.Unix() >= o.TimeExpire 
 // shown is the order as it is answered now, a copy. What its client needs to pay is in charge_essentials.
 func (o *order) shown(now time.Time) *order {
 	out := *o
-	out.ChargeEssentials, out.AvailableMethods = object{}, []string{}
+	out.ChargeEssentials, out.AvailableMethods = rawjson.Object{}, []string{}
 	out.Charges = o.chargePage(numbered{1, 10}, now)
 	if o.Charge != nil {
-		last, _ := o.made.get(*o.Charge)
+		last, _ := o.made.Get(*o.Charge)
 		c := last.shown(now)
 		e := &out.ChargeEssentials
-		e.set("channel", c.Channel)
-		e.set("transaction_no", c.TransactionNo)
-		e.set("credential", c.Credential)
-		e.set("extra", c.Extra)
-		e.set("failure_code", c.FailureCode)
-		e.set("failure_msg", c.FailureMsg)
+		e.Set("channel", c.Channel)
+		e.Set("transaction_no", c.TransactionNo)
+		e.Set("credential", c.Credential)
+		e.Set("extra", c.Extra)
+		e.Set("failure_code", c.FailureCode)
+		e.Set("failure_msg", c.FailureMsg)
 	}
 	return &out
 }
@@ -118,10 +122,10 @@ func (s *Sandbox) createOrder(body []byte, live bool) (any, *apiError) {
 	}
 	o.Livemode, o.request = live, s.newRequest()
 	for o.ID == "" || s.knownOrder(o.ID) {
-		o.ID = "20" + modeDigit(live) + now.In(beijing).Format("060102") + s.random(digits, 10)
+		o.ID = "20" + modeDigit(live) + now.In(beijing).Format("060102") + s.dice.Draw(dice.Digits, 10)
 	}
 	s.bought[key] = o
-	for _, old := range s.orderObjects.add(o.ID, o) {
+	for _, old := range s.orderObjects.Add(o.ID, o) {
 		delete(s.bought, boughtKey{old.Livemode, old.MerchantOrderNo})
 	}
 	s.log.Info("order created", zap.String("order", o.ID), zap.String("merchant_order_no", o.MerchantOrderNo), zap.Int64("amount", o.Amount))
@@ -129,7 +133,7 @@ func (s *Sandbox) createOrder(body []byte, live bool) (any, *apiError) {
 }
 
 func (s *Sandbox) knownOrder(id string) bool {
-	_, ok := s.orderObjects.get(id)
+	_, ok := s.orderObjects.Get(id)
 	return ok
 }
 
@@ -162,14 +166,14 @@ func (s *Sandbox) readOrder(body []byte, now time.Time) (*order, *apiError) {
 		name string
 		into *string
 	}{{"receipt_app", &o.ReceiptApp}, {"service_app", &o.ServiceApp}} {
-		if raw, ok := in.get(f.name); ok && !isNull(raw) {
-			if *f.into, ok = text(raw); !ok || *f.into == "" {
+		if raw, ok := in.Get(f.name); ok && !rawjson.IsNull(raw) {
+			if *f.into, ok = rawjson.Text(raw); !ok || *f.into == "" {
 				return nil, notA(f.name, "字符串", "a string")
 			}
 		}
 	}
-	if raw, ok := in.get("uid"); ok && !isNull(raw) {
-		uid, ok := text(raw)
+	if raw, ok := in.Get("uid"); ok && !rawjson.IsNull(raw) {
+		uid, ok := rawjson.Text(raw)
 		if !ok {
 			return nil, notA("uid", "字符串", "a string")
 		}
@@ -179,18 +183,18 @@ func (s *Sandbox) readOrder(body []byte, now time.Time) (*order, *apiError) {
 }
 
 // readTerms checks what an order says and what may be changed of it until it is paid: as a charge's, where a charge has the same.
-func (o *order) readTerms(in object, now time.Time) *apiError {
+func (o *order) readTerms(in rawjson.Object, now time.Time) *apiError {
 	p := &params{channel: &channel{currencies: []string{"cny"}}}
-	in.set("order_no", o.MerchantOrderNo)
-	for _, check := range []func(object, *params, time.Time) *apiError{readTexts, readAmount, readClientIP, readMetadata} {
+	in.Set("order_no", o.MerchantOrderNo)
+	for _, check := range []func(rawjson.Object, *params, time.Time) *apiError{readTexts, readAmount, readClientIP, readMetadata} {
 		if refusal := check(in, p, now); refusal != nil {
 			return refusal
 		}
 	}
 	o.Amount, o.ActualAmount, o.Currency, o.Subject, o.Body, o.ClientIP = p.amount, p.amount, p.currency, p.subject, p.body, p.clientIP
 	o.Description, o.Metadata = p.description, p.metadata
-	if raw, ok := in.get("time_expire"); ok && !isNull(raw) {
-		at, ok := integer(raw)
+	if raw, ok := in.Get("time_expire"); ok && !rawjson.IsNull(raw) {
+		at, ok := rawjson.Integer(raw)
 		if !ok || at <= now.Unix() {
 			return badParam("time_expire", "time_expire 必须是将来的 Unix 时间戳。", "time_expire must be a Unix timestamp in the future.")
 		}
@@ -211,7 +215,7 @@ func (o *order) readTerms(in object, now time.Time) *apiError {
 
 // findOrder finds an order in the mode of the key that asks.
 func (s *Sandbox) findOrder(id string, live bool) (*order, *apiError) {
-	o, ok := s.orderObjects.get(id)
+	o, ok := s.orderObjects.Get(id)
 	if !ok || o.Livemode != live {
 		return nil, notFound("order", id, "id")
 	}
@@ -260,37 +264,37 @@ func (s *Sandbox) payOrder(id string, body []byte, live bool, base string) (any,
 	case c == nil:
 		c = s.addCharge(key, p, live, now)
 		c.order = o
-		o.made.add(c.ID, c)
+		o.made.Add(c.ID, c)
 	}
 	o.Charge = &c.ID
 	return o.shown(now), nil
 }
 
 // readOrderCharge makes a charge's parameters of the order's and of those to pay it with.
-func (s *Sandbox) readOrderCharge(o *order, in object, now time.Time) (*params, *apiError) {
-	raw, ok := in.get("charge_amount")
-	if !ok || isNull(raw) {
+func (s *Sandbox) readOrderCharge(o *order, in rawjson.Object, now time.Time) (*params, *apiError) {
+	raw, ok := in.Get("charge_amount")
+	if !ok || rawjson.IsNull(raw) {
 		return nil, missingParam("charge_amount")
 	}
-	amount, ok := integer(raw)
+	amount, ok := rawjson.Integer(raw)
 	if !ok || amount <= 0 || amount > o.ActualAmount-o.AmountPaid {
 		return nil, badParam("charge_amount", "charge_amount 必须大于 0 且不超过待支付金额。", "charge_amount must be more than 0 and at most what is left to pay.")
 	}
-	all := object{}
+	all := rawjson.Object{}
 	for name, v := range map[string]any{"order_no": o.MerchantOrderNo, "app": map[string]string{"id": s.cfg.App}, "amount": amount, "client_ip": o.ClientIP,
 		"currency": o.Currency, "subject": o.Subject, "body": o.Body} {
-		all.set(name, v)
+		all.Set(name, v)
 	}
 	for _, m := range in {
-		switch m.key {
+		switch m.Key {
 		case "charge_amount":
 		case "charge_order_no":
-			all.setRaw("order_no", m.value)
+			all.SetRaw("order_no", m.Value)
 		default:
-			all.setRaw(m.key, m.value)
+			all.SetRaw(m.Key, m.Value)
 		}
 	}
-	return s.readParams(encode(all), now)
+	return s.readParams(rawjson.Encode(all), now)
 }
 
 // cancelOrder answers PUT /v1/orders/{id} with a status. A user that is named must be the order's.
@@ -312,8 +316,8 @@ func (s *Sandbox) cancelOrder(id string, body []byte, live bool) (any, *apiError
 	if refusal != nil {
 		return nil, refusal
 	}
-	if raw, ok := in.get("user"); ok && !isNull(raw) {
-		if user, ok := text(raw); !ok || o.UID == nil || *o.UID != user {
+	if raw, ok := in.Get("user"); ok && !rawjson.IsNull(raw) {
+		if user, ok := rawjson.Text(raw); !ok || o.UID == nil || *o.UID != user {
 			return nil, badParam("user", "user 与订单的 uid 不一致。", "The user is not the uid of the order.")
 		}
 	}
@@ -321,7 +325,7 @@ func (s *Sandbox) cancelOrder(id string, body []byte, live bool) (any, *apiError
 		return nil, badStatus("charge_unexpected_status", "订单状态为 "+o.Status+"，不能取消。", "The order is "+o.Status+" and cannot be canceled.")
 	}
 	o.Status = "canceled"
-	for c := range o.made.newest() {
+	for c := range o.made.Newest() {
 		c.Reversed = true
 	}
 	s.log.Info("order canceled", zap.String("order", o.ID))
@@ -361,7 +365,7 @@ func (s *Sandbox) listOrders(query url.Values, live bool) (any, *apiError) {
 	now := s.cfg.Now()
 	out := list[*order]{Object: "list", URL: "/v1/orders", Data: []*order{}}
 	skip := n.skip()
-	for o := range s.orderObjects.newest() {
+	for o := range s.orderObjects.Newest() {
 		paid, byPaid := f.flags["paid"]
 		refunded, byRefunded := f.flags["refunded"]
 		if o.Livemode != live || o.Created < f.from || o.Created > f.to || byPaid && o.Paid != paid || byRefunded && o.Refunded != refunded {
@@ -389,7 +393,7 @@ func (s *Sandbox) orderCharges(id, chargeID string, query url.Values, live bool)
 	}
 	now := s.cfg.Now()
 	if chargeID != "" {
-		c, ok := o.made.get(chargeID)
+		c, ok := o.made.Get(chargeID)
 		if !ok {
 			return nil, notFound("charge", chargeID, "id")
 		}

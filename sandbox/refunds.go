@@ -6,6 +6,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
 	"go.uber.org/zap"
 )
 
@@ -18,24 +21,24 @@ const (
 
 // refund is Ping++'s refund object; the fields stand in the order of its JSON.
 type refund struct {
-	ID            string  `json:"id"`
-	Object        string  `json:"object"`
-	OrderNo       string  `json:"order_no"` // the id without re_
-	Amount        int64   `json:"amount"`   // fen
-	Currency      string  `json:"currency"`
-	Created       int64   `json:"created"`
-	Succeed       bool    `json:"succeed"`
-	Status        string  `json:"status"` // pending, succeeded, failed
-	TimeSucceed   *int64  `json:"time_succeed"`
-	Description   string  `json:"description"`
-	FailureCode   *string `json:"failure_code"`
-	FailureMsg    *string `json:"failure_msg"`
-	Metadata      object  `json:"metadata"`
-	Charge        string  `json:"charge"`
-	ChargeOrderNo string  `json:"charge_order_no"`
-	TransactionNo *string `json:"transaction_no"`
-	FundingSource string  `json:"funding_source,omitempty"`
-	Extra         object  `json:"extra"`
+	ID            string         `json:"id"`
+	Object        string         `json:"object"`
+	OrderNo       string         `json:"order_no"` // the id without re_
+	Amount        int64          `json:"amount"`   // fen
+	Currency      string         `json:"currency"`
+	Created       int64          `json:"created"`
+	Succeed       bool           `json:"succeed"`
+	Status        string         `json:"status"` // pending, succeeded, failed
+	TimeSucceed   *int64         `json:"time_succeed"`
+	Description   string         `json:"description"`
+	FailureCode   *string        `json:"failure_code"`
+	FailureMsg    *string        `json:"failure_msg"`
+	Metadata      rawjson.Object `json:"metadata"`
+	Charge        string         `json:"charge"`
+	ChargeOrderNo string         `json:"charge_order_no"`
+	TransactionNo *string        `json:"transaction_no"`
+	FundingSource string         `json:"funding_source,omitempty"`
+	Extra         rawjson.Object `json:"extra"`
 
 	of      *charge
 	request string    // id of the API request that made it
@@ -53,7 +56,7 @@ func (re *refund) shown() *refund {
 type refundParams struct {
 	amount        int64 // fen; 0 is what is left
 	description   string
-	metadata      object
+	metadata      rawjson.Object
 	fundingSource string
 }
 
@@ -79,18 +82,18 @@ func readRefundParams(body []byte) (p refundParams, refusal *apiError) {
 	if p.metadata, refusal = metadataOf(in); refusal != nil {
 		return p, refusal
 	}
-	if raw, ok := in.get("funding_source"); ok && !isNull(raw) {
-		if p.fundingSource, _ = text(raw); !slices.Contains(fundingSources, p.fundingSource) {
+	if raw, ok := in.Get("funding_source"); ok && !rawjson.IsNull(raw) {
+		if p.fundingSource, _ = rawjson.Text(raw); !slices.Contains(fundingSources, p.fundingSource) {
 			return p, badParam("funding_source", "funding_source 只能是 unsettled_funds 或 recharge_funds。", "funding_source can be unsettled_funds or recharge_funds.")
 		}
 	}
-	if raw, ok := in.get("extra"); ok && !isNull(raw) {
-		extra, err := parsePairs(raw)
+	if raw, ok := in.Get("extra"); ok && !rawjson.IsNull(raw) {
+		extra, err := rawjson.ParsePairs(raw)
 		if err != nil {
 			return p, badParam("extra", "extra 必须是键值对。", "extra must consist of key/value pairs.")
 		}
 		if len(extra) > 0 { // its members are for channels that the sandbox has not
-			return p, unknownParam("extra[" + extra[0].key + "]")
+			return p, unknownParam("extra[" + extra[0].Key + "]")
 		}
 	}
 	return p, nil
@@ -146,12 +149,12 @@ func (s *Sandbox) refund(c *charge, p refundParams, status string) (*refund, *ap
 		}
 	}
 	for re.ID == "" || s.refunds[re.ID] != nil {
-		re.OrderNo = s.random(alnum, 24)
+		re.OrderNo = s.dice.Draw(dice.Alnum, 24)
 		re.ID = "re_" + re.OrderNo
 	}
-	c.made.add(re.ID, re)
+	c.made.Add(re.ID, re)
 	if c.order != nil {
-		c.order.refunds.add(re.ID, re)
+		c.order.refunds.Add(re.ID, re)
 	}
 	s.refunds[re.ID] = re
 	c.Refunded = true
@@ -186,7 +189,7 @@ func (c *charge) refundable(amount int64, now time.Time) (int64, *apiError) {
 		return 0, badParam("Refund_time", "超出渠道 "+c.Channel+" 的退款期限。", "Too late for a refund through the channel "+c.Channel+".")
 	}
 	left, n := c.Amount, 0
-	for re := range c.made.newest() {
+	for re := range c.made.Newest() {
 		if n++; re.Status != "failed" {
 			left -= re.Amount
 		}
@@ -248,7 +251,7 @@ func (s *Sandbox) getRefund(chargeID, id string, live bool) (any, *apiError) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	re, ok := c.made.get(id)
+	re, ok := c.made.Get(id)
 	if !ok {
 		return nil, notFound("refund", id, "id")
 	}
@@ -263,7 +266,7 @@ func (s *Sandbox) listRefunds(chargeID string, query url.Values, live bool) (any
 	if refusal != nil {
 		return nil, refusal
 	}
-	p, refusal := readPaging(query, "refund", c.made.has)
+	p, refusal := readPaging(query, "refund", c.made.Has)
 	if refusal != nil {
 		return nil, refusal
 	}

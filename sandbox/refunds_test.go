@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 const refundFields = "id object order_no amount currency created succeed status time_succeed description failure_code failure_msg metadata charge charge_order_no transaction_no extra"
@@ -168,7 +171,7 @@ func TestRefundRules(t *testing.T) {
 		{id, `{}`, "description", "", 400},
 		{id, `{"description":""}`, "description", "", 400},
 		{id, `{"description":1}`, "description", "", 400},
-		{id, string(encode(m{"description": strings.Repeat("退", 256)})), "description", "", 400},
+		{id, string(rawjson.Encode(m{"description": strings.Repeat("退", 256)})), "description", "", 400},
 		{id, `{"description":"x","amount":0}`, "amount", "", 400},
 		{id, `{"description":"x","amount":-1}`, "amount", "", 400},
 		{id, `{"description":"x","amount":"1"}`, "amount", "", 400},
@@ -182,7 +185,7 @@ func TestRefundRules(t *testing.T) {
 		{id, `{"description":"x","reason":"y"}`, "reason", "", 400},
 		{unpaid, `{"description":"x"}`, "", "charge_unexpected_status", 400},
 		{"ch_x", `{"description":"x"}`, "id", "", 404},
-		{id, string(encode(m{"description": strings.Repeat("退", 255), "amount": 60})), "", "", 200},
+		{id, string(rawjson.Encode(m{"description": strings.Repeat("退", 255), "amount": 60})), "", "", 200},
 		{id, `{"description":"x","amount":41}`, "amount", "", 400}, // the pending 60 count
 		{id, `{"description":"x","amount":null}`, "", "", 200},
 		{id, `{"description":"x"}`, "", "", 400}, // nothing left: neither code nor param, as recorded
@@ -195,12 +198,12 @@ func TestRefundRules(t *testing.T) {
 		}
 	}
 	for channel, most := range shortDescriptions {
-		id := b.create("N"+b.random(digits, 12), "channel", channel, "extra", extraOf(channel)).id()
+		id := b.create("N"+b.dice.Draw(dice.Digits, 12), "channel", channel, "extra", extraOf(channel)).id()
 		if err := b.Pay(id); err != nil {
 			t.Fatal(err)
 		}
 		for length, status := range map[int]int{most: 200, most + 1: 400} {
-			a := b.api("POST", "/v1/charges/"+id+"/refunds", string(encode(m{"description": strings.Repeat("x", length), "amount": 1})))
+			a := b.api("POST", "/v1/charges/"+id+"/refunds", string(rawjson.Encode(m{"description": strings.Repeat("x", length), "amount": 1})))
 			if a.status != status || status == 400 && a.field("error.param") != "description" {
 				t.Errorf("%s, a description of %d bytes: %d %s", channel, length, a.status, a.body)
 			}
@@ -393,9 +396,9 @@ func FuzzCreateRefund(f *testing.F) {
 	}
 	now, no := time.Now().Unix(), "1"
 	f.Fuzz(func(t *testing.T, body string) {
-		c := &charge{ID: "ch_" + s.random(digits, 24), App: "app_1", Channel: "wx_lite", Amount: 100, Paid: true, TimePaid: &now, TransactionNo: &no}
+		c := &charge{ID: "ch_" + s.dice.Draw(dice.Digits, 24), App: "app_1", Channel: "wx_lite", Amount: 100, Paid: true, TimePaid: &now, TransactionNo: &no}
 		s.mu.Lock()
-		s.charges.add(c.ID, c)
+		s.charges.Add(c.ID, c)
 		s.mu.Unlock()
 		r := httptest.NewRequest("POST", "/v1/charges/"+c.ID+"/refunds", strings.NewReader(body))
 		r.SetBasicAuth(s.TestKey(), "")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 const (
@@ -27,9 +29,9 @@ type params struct {
 	currency    string
 	subject     string
 	body        string
-	extra       object
+	extra       rawjson.Object
 	timeExpire  int64 // Unix seconds
-	metadata    object
+	metadata    rawjson.Object
 	description *string
 	base        string // where the mock page is
 }
@@ -43,7 +45,7 @@ func (s *Sandbox) readParams(body []byte, now time.Time) (*params, *apiError) {
 		return nil, refusal
 	}
 	p := &params{}
-	for _, check := range []func(object, *params, time.Time) *apiError{
+	for _, check := range []func(rawjson.Object, *params, time.Time) *apiError{
 		s.readApp, readChannel, readTexts, readAmount, readClientIP, readExtra, readExpire, readMetadata, refusedByChannel,
 	} {
 		if refusal := check(in, p, now); refusal != nil {
@@ -54,30 +56,30 @@ func (s *Sandbox) readParams(body []byte, now time.Time) (*params, *apiError) {
 }
 
 // parseParams reads a request's body, which may have no members but the known ones.
-func parseParams(body []byte, known []string) (object, *apiError) {
-	in, err := parseObject(body)
+func parseParams(body []byte, known []string) (rawjson.Object, *apiError) {
+	in, err := rawjson.Parse(body)
 	if err != nil {
 		return nil, badParam("", "请求体解析失败: 不是一个合法的 json 格式字符串", "Failed to parse the request body: not a valid JSON object")
 	}
 	for _, m := range in {
-		if !slices.Contains(known, m.key) {
-			return nil, unknownParam(m.key)
+		if !slices.Contains(known, m.Key) {
+			return nil, unknownParam(m.Key)
 		}
 	}
 	return in, nil
 }
 
-func (s *Sandbox) readApp(in object, _ *params, _ time.Time) *apiError {
-	raw, ok := in.get("app")
-	if !ok || isNull(raw) {
+func (s *Sandbox) readApp(in rawjson.Object, _ *params, _ time.Time) *apiError {
+	raw, ok := in.Get("app")
+	if !ok || rawjson.IsNull(raw) {
 		return missingParam("app[id]")
 	}
-	app, err := parseObject(raw)
+	app, err := rawjson.Parse(raw)
 	if err != nil {
 		return badParam("app", "app 必须是键值对，包含 id。", "app must be an object with an id.")
 	}
-	raw, _ = app.get("id")
-	id, ok := text(raw)
+	raw, _ = app.Get("id")
+	id, ok := rawjson.Text(raw)
 	if !ok || id == "" {
 		return missingParam("app[id]")
 	}
@@ -91,7 +93,7 @@ func (s *Sandbox) checkApp(id string) *apiError {
 	return nil
 }
 
-func readChannel(in object, p *params, _ time.Time) *apiError {
+func readChannel(in rawjson.Object, p *params, _ time.Time) *apiError {
 	name, refusal := requiredText(in, "channel")
 	if refusal != nil {
 		return refusal
@@ -103,7 +105,7 @@ func readChannel(in object, p *params, _ time.Time) *apiError {
 	return nil
 }
 
-func readTexts(in object, p *params, _ time.Time) *apiError {
+func readTexts(in rawjson.Object, p *params, _ time.Time) *apiError {
 	for _, f := range []struct {
 		param string
 		into  *string
@@ -133,8 +135,8 @@ func readTexts(in object, p *params, _ time.Time) *apiError {
 	if !slices.Contains(p.channel.currencies, p.currency) {
 		return badParam("currency", "渠道 "+p.channel.name+" 不支持货币 "+p.currency+"。", "The channel "+p.channel.name+" does not take the currency "+p.currency+".")
 	}
-	if raw, ok := in.get("description"); ok && !isNull(raw) {
-		v, ok := text(raw)
+	if raw, ok := in.Get("description"); ok && !rawjson.IsNull(raw) {
+		v, ok := rawjson.Text(raw)
 		if !ok {
 			return notA("description", "字符串", "a string")
 		}
@@ -146,7 +148,7 @@ func readTexts(in object, p *params, _ time.Time) *apiError {
 	return nil
 }
 
-func readAmount(in object, p *params, _ time.Time) *apiError {
+func readAmount(in rawjson.Object, p *params, _ time.Time) *apiError {
 	amount, given, refusal := amountOf(in)
 	if refusal == nil && !given {
 		refusal = missingParam("amount")
@@ -156,19 +158,19 @@ func readAmount(in object, p *params, _ time.Time) *apiError {
 }
 
 // amountOf reads an amount in fen, if one is given.
-func amountOf(in object) (amount int64, given bool, refusal *apiError) {
-	raw, ok := in.get("amount")
-	if !ok || isNull(raw) {
+func amountOf(in rawjson.Object) (amount int64, given bool, refusal *apiError) {
+	raw, ok := in.Get("amount")
+	if !ok || rawjson.IsNull(raw) {
 		return 0, false, nil
 	}
-	amount, ok = integer(raw)
+	amount, ok = rawjson.Integer(raw)
 	if !ok || amount <= 0 || amount > maxAmount {
 		return 0, true, notA("amount", "大于 0 的整数", "an integer greater than 0")
 	}
 	return amount, true, nil
 }
 
-func readClientIP(in object, p *params, _ time.Time) *apiError {
+func readClientIP(in rawjson.Object, p *params, _ time.Time) *apiError {
 	ip, refusal := requiredText(in, "client_ip")
 	if refusal != nil {
 		return refusal
@@ -180,10 +182,10 @@ func readClientIP(in object, p *params, _ time.Time) *apiError {
 	return nil
 }
 
-func readExtra(in object, p *params, _ time.Time) *apiError {
-	p.extra = object{}
-	if raw, ok := in.get("extra"); ok && !isNull(raw) {
-		extra, err := parsePairs(raw)
+func readExtra(in rawjson.Object, p *params, _ time.Time) *apiError {
+	p.extra = rawjson.Object{}
+	if raw, ok := in.Get("extra"); ok && !rawjson.IsNull(raw) {
+		extra, err := rawjson.ParsePairs(raw)
 		if err != nil {
 			return badParam("extra", "extra 必须是键值对。", "extra must consist of key/value pairs.")
 		}
@@ -192,13 +194,13 @@ func readExtra(in object, p *params, _ time.Time) *apiError {
 	return checkExtra(p.channel, p.extra)
 }
 
-func readExpire(in object, p *params, now time.Time) *apiError {
+func readExpire(in rawjson.Object, p *params, now time.Time) *apiError {
 	p.timeExpire = now.Add(p.channel.defaultExpire).Unix()
-	raw, ok := in.get("time_expire")
-	if !ok || isNull(raw) {
+	raw, ok := in.Get("time_expire")
+	if !ok || rawjson.IsNull(raw) {
 		return nil
 	}
-	expire, ok := integer(raw)
+	expire, ok := rawjson.Integer(raw)
 	if !ok {
 		return notA("time_expire", "Unix 时间戳", "a Unix timestamp in seconds")
 	}
@@ -211,18 +213,18 @@ func readExpire(in object, p *params, now time.Time) *apiError {
 	return nil
 }
 
-func readMetadata(in object, p *params, _ time.Time) (refusal *apiError) {
+func readMetadata(in rawjson.Object, p *params, _ time.Time) (refusal *apiError) {
 	p.metadata, refusal = metadataOf(in)
 	return refusal
 }
 
 // metadataOf reads the metadata, empty if none is given.
-func metadataOf(in object) (object, *apiError) {
-	raw, ok := in.get("metadata")
-	if !ok || isNull(raw) {
-		return object{}, nil
+func metadataOf(in rawjson.Object) (rawjson.Object, *apiError) {
+	raw, ok := in.Get("metadata")
+	if !ok || rawjson.IsNull(raw) {
+		return rawjson.Object{}, nil
 	}
-	metadata, err := parsePairs(raw)
+	metadata, err := rawjson.ParsePairs(raw)
 	if err != nil {
 		return nil, badParam("metadata", "metadata 必须是键值对。", "metadata must consist of key/value pairs.")
 	}
@@ -231,14 +233,14 @@ func metadataOf(in object) (object, *apiError) {
 	}
 	size := 0
 	for i, m := range metadata {
-		if m.value[0] == '{' || m.value[0] == '[' {
+		if m.Value[0] == '{' || m.Value[0] == '[' {
 			return nil, badParam("metadata", "metadata 不支持嵌套。", "metadata cannot be nested.")
 		}
-		value := string(m.value)
-		if v, ok := text(m.value); ok {
-			value, metadata[i].value = v, encode(v)
+		value := string(m.Value)
+		if v, ok := rawjson.Text(m.Value); ok {
+			value, metadata[i].Value = v, rawjson.Encode(v)
 		}
-		size += utf8.RuneCountInString(m.key) + utf8.RuneCountInString(value)
+		size += utf8.RuneCountInString(m.Key) + utf8.RuneCountInString(value)
 	}
 	if size > maxMetadata {
 		return nil, tooLong("metadata", maxMetadata)
@@ -247,7 +249,7 @@ func metadataOf(in object) (object, *apiError) {
 }
 
 // refusedByChannel is what passes Ping++ and fails at the channel.
-func refusedByChannel(_ object, p *params, _ time.Time) *apiError {
+func refusedByChannel(_ rawjson.Object, p *params, _ time.Time) *apiError {
 	ch := p.channel
 	if !ch.orderNo.MatchString(p.orderNo) {
 		return channelRefusal(ch.name, ch.family.orderNoBad)
@@ -263,12 +265,12 @@ func hasAstral(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r > 0xFFFF })
 }
 
-func requiredText(in object, param string) (string, *apiError) {
-	raw, ok := in.get(param)
-	if !ok || isNull(raw) {
+func requiredText(in rawjson.Object, param string) (string, *apiError) {
+	raw, ok := in.Get(param)
+	if !ok || rawjson.IsNull(raw) {
 		return "", missingParam(param)
 	}
-	v, ok := text(raw)
+	v, ok := rawjson.Text(raw)
 	if !ok {
 		return "", notA(param, "字符串", "a string")
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 func TestParameterRules(t *testing.T) {
@@ -104,8 +107,8 @@ func TestParameterRules(t *testing.T) {
 		{"description", 5, "description", ""},
 		{"livemode", true, "livemode", ""},
 	} {
-		name := c.field + "=" + string(encode(c.value))
-		orderNo := "rule" + b.random(alnum, 12)
+		name := c.field + "=" + string(rawjson.Encode(c.value))
+		orderNo := "rule" + b.dice.Draw(dice.Alnum, 12)
 		a := b.api("POST", "/v1/charges", b.order(orderNo, c.field, c.value))
 		param, _ := a.field("error.param").(string)
 		code, _ := a.field("error.code").(string)

@@ -133,13 +133,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddypay/caddypay/sandbox/store"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
 	"go.uber.org/zap"
 )
 
-const (
-	maxBody = 1 << 20 // bytes of any request body
-	maxKept = 100_000 // charges, events, codes and deliveries, each
-)
+const maxBody = 1 << 20 // bytes of any request body
 
 // Config says what a Sandbox is like. Its zero value is a usable sandbox: what is empty is made up.
 type Config struct {
@@ -190,6 +190,7 @@ type Sandbox struct {
 	pubPEM   []byte
 	born     time.Time
 	log      *zap.Logger
+	dice     *dice.Dice
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the webhook worker has ended
@@ -197,21 +198,19 @@ type Sandbox struct {
 	sender   *http.Client
 	ownConns *http.Transport // when the sender's transport is ours to close
 
-	randMu sync.Mutex // guards cfg.Rand; taken last
-
 	mu           sync.Mutex // guards all below
 	webhooks     webhooks
-	charges      store[*charge]
+	charges      store.Of[*charge]
 	orders       map[orderKey]*charge // see orderKey
 	refunds      map[string]*refund   // of the charges that are kept
-	orderObjects store[*order]
+	orderObjects store.Of[*order]
 	bought       map[boughtKey]*order // orders by the merchant's number
 	settling     []*refund            // in the order in which they are settled
-	events       store[*event]
-	codes        store[*loginCode]
+	events       store.Of[*event]
+	codes        store.Of[*loginCode]
 	webUser      WebUser
-	tokens       store[lent] // access tokens, by their value
-	stable       lent        // the current ones
+	tokens       store.Of[lent] // access tokens, by their value
+	stable       lent           // the current ones
 	classic      lent
 	ticket       lent
 	faults       []*fault
@@ -243,6 +242,7 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		log:     cfg.Logger,
+		dice:    dice.New(cfg.Rand),
 		orders:  map[orderKey]*charge{},
 		refunds: map[string]*refund{},
 		bought:  map[boughtKey]*order{},
@@ -274,14 +274,14 @@ func (s *Sandbox) fillIdentity() error {
 		field *string
 		made  func() string
 	}{
-		{&c.App, func() string { return "app_" + s.random(alnum, 16) }},
-		{&c.TestKey, func() string { return testPrefix + s.random(alnum, 24) }},
-		{&c.LiveKey, func() string { return livePrefix + s.random(alnum, 24) }},
-		{&c.WxLite.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
-		{&c.WxLite.Secret, func() string { return s.random(hexDigits, 32) }},
-		{&c.WxPub.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
-		{&c.WxPub.Secret, func() string { return s.random(hexDigits, 32) }},
-		{&s.mchKey, func() string { return s.random(alnum, 32) }},
+		{&c.App, func() string { return "app_" + s.dice.Draw(dice.Alnum, 16) }},
+		{&c.TestKey, func() string { return testPrefix + s.dice.Draw(dice.Alnum, 24) }},
+		{&c.LiveKey, func() string { return livePrefix + s.dice.Draw(dice.Alnum, 24) }},
+		{&c.WxLite.AppID, func() string { return "wx" + s.dice.Draw(dice.HexDigits, 16) }},
+		{&c.WxLite.Secret, func() string { return s.dice.Draw(dice.HexDigits, 32) }},
+		{&c.WxPub.AppID, func() string { return "wx" + s.dice.Draw(dice.HexDigits, 16) }},
+		{&c.WxPub.Secret, func() string { return s.dice.Draw(dice.HexDigits, 32) }},
+		{&s.mchKey, func() string { return s.dice.Draw(dice.Alnum, 32) }},
 	} {
 		if *f.field == "" {
 			*f.field = f.made()
@@ -374,34 +374,6 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default: // what Serves does not name
 		http.Error(w, "the sandbox serves /v1/charges, /v1/orders, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
-}
-
-const (
-	digits     = "0123456789"
-	hexDigits  = "0123456789abcdef"
-	lowerAlnum = "0123456789abcdefghijklmnopqrstuvwxyz"
-	alnum      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lowerAlnum
-)
-
-// random returns n characters of the alphabet. A source that fails mid-run falls back on crypto/rand,
-// which cannot fail: New has already refused a source that never worked.
-func (s *Sandbox) random(alphabet string, n int) string {
-	out := make([]byte, 0, n)
-	buf := make([]byte, n+n/2+8)
-	s.randMu.Lock()
-	defer s.randMu.Unlock()
-	limit := byte(256 - 256%len(alphabet)) // above it, a remainder would favour the first characters; 0 means 256
-	for len(out) < n {
-		if _, err := io.ReadFull(s.cfg.Rand, buf); err != nil {
-			rand.Read(buf)
-		}
-		for _, b := range buf {
-			if (limit == 0 || b < limit) && len(out) < n {
-				out = append(out, alphabet[int(b)%len(alphabet)])
-			}
-		}
-	}
-	return string(out)
 }
 
 var _ http.Handler = (*Sandbox)(nil)

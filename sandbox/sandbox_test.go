@@ -16,12 +16,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 
 	"go.uber.org/goleak"
 )
@@ -176,7 +176,7 @@ func (b *bench) order(orderNo string, changes ...any) string {
 			delete(m, changes[i].(string))
 		}
 	}
-	return string(encode(m))
+	return string(rawjson.Encode(m))
 }
 
 func (b *bench) create(orderNo string, changes ...any) answer {
@@ -323,37 +323,5 @@ func TestConnections(t *testing.T) {
 				t.Errorf("%s %s, call %d: %v, closed %t", path, agent, i+1, err, resp.Close)
 			}
 		}
-	}
-}
-
-func TestStoreForgetsTheOldest(t *testing.T) {
-	var st store[int]
-	evicted := 0
-	for i := range maxKept + 10 {
-		evicted += len(st.add(fmt.Sprint(i), i))
-	}
-	if _, ok := st.get("9"); ok || evicted != 10 || len(st.byID) != maxKept {
-		t.Errorf("%d evicted, %d kept, the oldest still there: %v", evicted, len(st.byID), ok)
-	}
-	if evicted := st.add("20", -20); evicted != nil {
-		t.Errorf("replacing one evicted %v", evicted)
-	}
-	for id, want := range map[string][]int{"9": nil, "10": nil, "13": {12, 11, 10}, "22": {21, -20, 19}} {
-		var got []int
-		for v := range st.older(id) {
-			if got = append(got, v); len(got) == 3 {
-				break
-			}
-		}
-		if id == "9" { // gone: like none
-			want = []int{maxKept + 9, maxKept + 8, maxKept + 7}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("older than %s: %v, want %v", id, got, want)
-		}
-	}
-	newest := strconv.Itoa(maxKept + 7)
-	if got := slices.Collect(st.newer(newest)); !slices.Equal(got, []int{maxKept + 8, maxKept + 9}) {
-		t.Errorf("newer than %s: %v", newest, got)
 	}
 }

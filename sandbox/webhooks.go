@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddypay/caddypay/sandbox/store"
+
 	"go.uber.org/zap"
 )
 
@@ -109,7 +111,7 @@ func (s *Sandbox) enqueue(e *event) {
 				s.held = append(s.held, d)
 			}
 		}
-		if s.queue.Len() >= maxKept {
+		if s.queue.Len() >= store.Max {
 			d.status = "failed"
 			s.log.Warn("webhook dropped: too many are waiting", zap.String("event", e.id))
 			continue

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 const (
@@ -33,10 +36,10 @@ func (s *Sandbox) newCode(openid, unionid string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if openid == "" {
-		openid = openidOf(s.cfg.WxLite, s.random(alnum, 32))
+		openid = openidOf(s.cfg.WxLite, s.dice.Draw(dice.Alnum, 32))
 	}
-	code := "0" + s.random(alnum, 31)
-	s.codes.add("wx_lite "+code, &loginCode{openid: openid, unionid: unionid, expires: s.cfg.Now().Add(codeLife)})
+	code := "0" + s.dice.Draw(dice.Alnum, 31)
+	s.codes.Add("wx_lite "+code, &loginCode{openid: openid, unionid: unionid, expires: s.cfg.Now().Add(codeLife)})
 	return code
 }
 
@@ -81,11 +84,11 @@ func (s *Sandbox) exchange(r *http.Request) response {
 	if errcode != 0 {
 		return s.wechatError(errcode)
 	}
-	return response{status: http.StatusOK, contentType: wechatType, body: encode(struct {
+	return response{status: http.StatusOK, contentType: wechatType, body: rawjson.Encode(struct {
 		SessionKey string `json:"session_key"`
 		OpenID     string `json:"openid"`
 		UnionID    string `json:"unionid,omitempty"`
-	}{base64.StdEncoding.EncodeToString([]byte(s.random(alnum, 16))), login.openid, login.unionid})}
+	}{base64.StdEncoding.EncodeToString([]byte(s.dice.Draw(dice.Alnum, 16))), login.openid, login.unionid})}
 }
 
 // redeem uses a code of one kind of account up, or says why it cannot be. The developer tools have but one code: it is one user's,
@@ -95,7 +98,7 @@ func (s *Sandbox) redeem(kind, code string) (*loginCode, int) {
 		return &loginCode{openid: openidOf(s.cfg.WxLite, toolsCode)}, 0
 	}
 	now := s.cfg.Now()
-	login, ok := s.codes.get(kind + " " + code)
+	login, ok := s.codes.Get(kind + " " + code)
 	if !ok {
 		name, made := strings.CutPrefix(code, codePrefix)
 		if !made || name == "" || len(code) > maxCode {
@@ -106,7 +109,7 @@ func (s *Sandbox) redeem(kind, code string) (*loginCode, int) {
 			app = s.cfg.WxPub
 		}
 		login = &loginCode{openid: openidOf(app, name), expires: now.Add(codeLife)}
-		s.codes.add(kind+" "+code, login)
+		s.codes.Add(kind+" "+code, login)
 	}
 	if login.used {
 		return nil, 40163
@@ -150,8 +153,8 @@ func (s *Sandbox) wechatError(errcode int) response {
 	if !ok {
 		message = "system error"
 	}
-	rid := fmt.Sprintf("%08x-%s-%s", uint32(s.cfg.Now().Unix()), s.random(hexDigits, 8), s.random(hexDigits, 8))
-	return response{status: http.StatusOK, contentType: wechatType, body: encode(struct {
+	rid := fmt.Sprintf("%08x-%s-%s", uint32(s.cfg.Now().Unix()), s.dice.Draw(dice.HexDigits, 8), s.dice.Draw(dice.HexDigits, 8))
+	return response{status: http.StatusOK, contentType: wechatType, body: rawjson.Encode(struct {
 		Code    int    `json:"errcode"`
 		Message string `json:"errmsg"`
 	}{errcode, message + ", rid: " + rid})}

@@ -1,9 +1,13 @@
-package sandbox
+// Package store remembers what an emulated service has made, in order and within bounds.
+package store
 
 import "iter"
 
-// store keeps objects by id in the order they came, the newest maxKept of them.
-type store[T any] struct {
+// Max is how many objects an [Of] keeps.
+const Max = 100_000
+
+// Of keeps objects by id in the order they came, the newest Max of them. Its zero value is empty. It is not safe for concurrent use.
+type Of[T any] struct {
 	byID map[string]int // how many objects came before it
 	kept []stored[T]    // oldest first
 	gone int            // evicted
@@ -14,8 +18,8 @@ type stored[T any] struct {
 	v  T
 }
 
-// add keeps v and returns the objects that had to go for it.
-func (st *store[T]) add(id string, v T) (evicted []T) {
+// Add keeps v and returns the objects that had to go for it.
+func (st *Of[T]) Add(id string, v T) (evicted []T) {
 	if st.byID == nil {
 		st.byID = map[string]int{}
 	}
@@ -25,7 +29,7 @@ func (st *store[T]) add(id string, v T) (evicted []T) {
 	}
 	st.byID[id] = st.gone + len(st.kept)
 	st.kept = append(st.kept, stored[T]{id, v})
-	for len(st.kept) > maxKept {
+	for len(st.kept) > Max {
 		old := st.kept[0]
 		st.kept[0] = stored[T]{}
 		st.kept, st.gone = st.kept[1:], st.gone+1
@@ -35,7 +39,8 @@ func (st *store[T]) add(id string, v T) (evicted []T) {
 	return evicted
 }
 
-func (st *store[T]) get(id string) (v T, ok bool) {
+// Get finds an object.
+func (st *Of[T]) Get(id string) (v T, ok bool) {
 	i, ok := st.byID[id]
 	if !ok {
 		return v, false
@@ -43,13 +48,14 @@ func (st *store[T]) get(id string) (v T, ok bool) {
 	return st.kept[i-st.gone].v, true
 }
 
-func (st *store[T]) has(id string) bool {
+// Has reports whether there is one with the id.
+func (st *Of[T]) Has(id string) bool {
 	_, ok := st.byID[id]
 	return ok
 }
 
-// older goes from the object before the one with the id, or from the newest if there is none such, to the oldest.
-func (st *store[T]) older(id string) iter.Seq[T] {
+// Older goes from the object before the one with the id, or from the newest if there is none such, to the oldest.
+func (st *Of[T]) Older(id string) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		from, ok := st.byID[id]
 		if !ok {
@@ -60,8 +66,8 @@ func (st *store[T]) older(id string) iter.Seq[T] {
 	}
 }
 
-// newer goes from the object after the one with the id, or from the oldest if there is none such, to the newest.
-func (st *store[T]) newer(id string) iter.Seq[T] {
+// Newer goes from the object after the one with the id, or from the oldest if there is none such, to the newest.
+func (st *Of[T]) Newer(id string) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		from, ok := st.byID[id]
 		if !ok {
@@ -72,5 +78,5 @@ func (st *store[T]) newer(id string) iter.Seq[T] {
 	}
 }
 
-// newest goes from the newest object to the oldest.
-func (st *store[T]) newest() iter.Seq[T] { return st.older("") }
+// Newest goes from the newest object to the oldest.
+func (st *Of[T]) Newest() iter.Seq[T] { return st.Older("") }
