@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"io"
 	"sync"
+	"time"
 )
 
 // Alphabets to draw from.
@@ -43,3 +44,9 @@ func (d *Dice) Draw(alphabet string, n int) string {
 	}
 	return string(out)
 }
+
+// beijing is the clock of the services' numbers.
+var beijing = time.FixedZone("UTC+8", 8*60*60)
+
+// Dated writes a time as it stands in the services' numbers, by Beijing's clock.
+func Dated(t time.Time, layout string) string { return t.In(beijing).Format(layout) }
