@@ -1,4 +1,4 @@
-package caddymodule
+package demo
 
 import (
 	"context"
@@ -21,17 +21,24 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/certmagic"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	demopage "github.com/caddypay/caddypay/caddymodule/demo"
 	"github.com/caddypay/caddypay/examples/legacyshop"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
-func demoCommand() *cobra.Command {
+// Host is what the demo shares with the sites that it runs.
+type Host struct {
+	// Ledger shares the ledger in a file, of a Caddy that has its storage in a folder; release gives it back.
+	Ledger func(file, storage string) (open func(context.Context) (ledger.Ledger, error), release func(), err error)
+	// WebhookClient sends webhooks to sites whose certificates are of Caddy's local authority.
+	WebhookClient func() *http.Client
+}
+
+// Command is the verb demo of `caddy pay`.
+func Command(h Host) *cobra.Command {
 	var port int
 	var once, asJSON bool
 	cmd := &cobra.Command{
@@ -49,7 +56,7 @@ failed otherwise.`,
 			cmd.SilenceUsage = true
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return runDemo(ctx, port, once, newDemoPrinter(cmd.OutOrStdout(), asJSON))
+			return run(ctx, h, port, once, newPrinter(cmd.OutOrStdout(), asJSON))
 		},
 	}
 	f := cmd.Flags()
@@ -59,8 +66,9 @@ failed otherwise.`,
 	return cmd
 }
 
-// demo is the stage: a shop, an emulated Ping++ and WeChat, and Caddy in front.
-type demo struct {
+// stage is all that a demo needs: a shop, an emulated Ping++ and WeChat, and Caddy in front.
+type stage struct {
+	host    Host
 	dir     string // everything that is written
 	site    string // https://localhost:8443
 	box     *sandbox.Sandbox
@@ -71,8 +79,8 @@ type demo struct {
 	closers []func()
 }
 
-func runDemo(ctx context.Context, port int, once bool, out *demoPrinter) (err error) {
-	d := &demo{site: fmt.Sprintf("https://localhost:%d", port)}
+func run(ctx context.Context, h Host, port int, once bool, out *printer) (err error) {
+	d := &stage{host: h, site: fmt.Sprintf("https://localhost:%d", port)}
 	defer func() { d.close(err) }()
 	if err := d.start(ctx, port, out); err != nil {
 		return err
@@ -89,7 +97,7 @@ func runDemo(ctx context.Context, port int, once bool, out *demoPrinter) (err er
 }
 
 // start sets the stage, up to a site that answers over HTTPS.
-func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error) {
+func (d *stage) start(ctx context.Context, port int, out *printer) (err error) {
 	// Say it before anything starts: Caddy would only fail while it loads.
 	ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 	if err != nil {
@@ -106,7 +114,7 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 		return err
 	}
 	d.box, err = sandbox.New(sandbox.Config{
-		MerchantKey: &signing.PublicKey, Webhooks: []string{d.site + "/pay/webhooks"}, WebhookClient: webhookClient(),
+		MerchantKey: &signing.PublicKey, Webhooks: []string{d.site + "/pay/webhooks"}, WebhookClient: d.host.WebhookClient(),
 		PublicURL: d.site, TimeScale: 60, Logger: zap.NewNop(),
 	})
 	if err != nil {
@@ -124,7 +132,7 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 	if err := d.openLedger(); err != nil {
 		return err
 	}
-	page := demopage.New(d.box, d.shop, ledger.Scope{App: d.box.App(), Mode: ledger.Test}, d.ledger)
+	page := New(d.box, d.shop, ledger.Scope{App: d.box.App(), Mode: ledger.Test}, d.ledger)
 	d.shop.OnStep(func(step, text string) {
 		out.note(step, text)
 		page.Note(step, text)
@@ -141,18 +149,18 @@ func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error
 }
 
 // openLedger shares the ledger of the site that is about to start.
-func (d *demo) openLedger() error {
-	path, err := ledgerPath(filepath.Join(d.dir, "ledger.db"))
+func (d *stage) openLedger() error {
+	open, release, err := d.host.Ledger(filepath.Join(d.dir, "ledger.db"), filepath.Join(d.dir, "storage"))
 	if err != nil {
 		return err
 	}
-	d.ledger = acquireStore(path, &certmagic.FileStorage{Path: filepath.Join(d.dir, "storage")}).open
-	d.closers = append(d.closers, func() { _ = releaseStore(path) })
+	d.ledger = open
+	d.closers = append(d.closers, release)
 	return nil
 }
 
 // serve runs a handler on a free port of the loopback interface.
-func (d *demo) serve(h http.Handler) (addr string, err error) {
+func (d *stage) serve(h http.Handler) (addr string, err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -163,7 +171,7 @@ func (d *demo) serve(h http.Handler) (addr string, err error) {
 	return ln.Addr().String(), nil
 }
 
-func (d *demo) writeKeys(signing *rsa.PrivateKey) error {
+func (d *stage) writeKeys(signing *rsa.PrivateKey) error {
 	der, err := x509.MarshalPKCS8PrivateKey(signing)
 	if err != nil {
 		return err
@@ -175,8 +183,8 @@ func (d *demo) writeKeys(signing *rsa.PrivateKey) error {
 	)
 }
 
-// demoCaddyfile is an ordinary Caddyfile with a pay block; only the global options are special to a demo.
-const demoCaddyfile = `{
+// caddyfile is an ordinary Caddyfile with a pay block; only the global options are special to a demo.
+const caddyfile = `{
 	admin off
 	persist_config off
 	grace_period 1s
@@ -235,10 +243,10 @@ https://localhost:{PORT} {
 `
 
 // startCaddy runs Caddy in this process and waits for its certificate.
-func (d *demo) startCaddy(ctx context.Context, port int, shop, page, token string) (saw string, err error) {
+func (d *stage) startCaddy(ctx context.Context, port int, shop, page, token string) (saw string, err error) {
 	file := strings.NewReplacer("{DIR}", d.dir, "{PORT}", fmt.Sprint(port), "{APP}", d.box.App(), "{KEY}", d.box.TestKey(),
 		"{SANDBOX}", d.boxURL, "{APPID}", d.box.WxLite().AppID, "{SECRET}", d.box.WxLite().Secret,
-		"{SHOP}", shop, "{PAGE}", page, "{PATHS}", demopage.Paths, "{TOKEN}", token).Replace(demoCaddyfile)
+		"{SHOP}", shop, "{PAGE}", page, "{PATHS}", Paths, "{TOKEN}", token).Replace(caddyfile)
 	cfg, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return "", err
@@ -264,7 +272,7 @@ func (d *demo) startCaddy(ctx context.Context, port int, shop, page, token strin
 }
 
 // handshake makes a client that trusts the local authority of this run, and connects.
-func (d *demo) handshake(ctx context.Context) (*x509.Certificate, error) {
+func (d *stage) handshake(ctx context.Context) (*x509.Certificate, error) {
 	root, err := os.ReadFile(filepath.Join(d.dir, "storage", "pki", "authorities", "local", "root.crt"))
 	if err != nil {
 		return nil, err
@@ -286,7 +294,7 @@ func (d *demo) handshake(ctx context.Context) (*x509.Certificate, error) {
 }
 
 // close takes the stage down. After a failure the files stay, for the log.
-func (d *demo) close(err error) {
+func (d *stage) close(err error) {
 	for _, f := range slices.Backward(d.closers) {
 		f()
 	}

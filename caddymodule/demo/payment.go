@@ -1,4 +1,4 @@
-package caddymodule
+package demo
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 )
 
 // pay makes one payment as a mini program would, and shows what every part saw.
-func (d *demo) pay(ctx context.Context, out *demoPrinter) error {
+func (d *stage) pay(ctx context.Context, out *printer) error {
 	var code, chargeID, orderNo, eventID string
 	var login struct{ OpenID, Session string }
 
@@ -91,7 +91,7 @@ type legacyOrder struct {
 }
 
 // webhookAnswered waits until Ping++ has the site's answer to the webhook of a charge.
-func (d *demo) webhookAnswered(ctx context.Context, chargeID string) (saw, eventID string, err error) {
+func (d *stage) webhookAnswered(ctx context.Context, chargeID string) (saw, eventID string, err error) {
 	err = await(ctx, func() error {
 		for _, e := range d.box.State(10).Events {
 			if e.Charge != chargeID {
@@ -113,7 +113,7 @@ func (d *demo) webhookAnswered(ctx context.Context, chargeID string) (saw, event
 }
 
 // ledgerSteps shows that the event is on disk, and then that the backend has it.
-func (d *demo) ledgerSteps(ctx context.Context, out *demoPrinter, eventID string) error {
+func (d *stage) ledgerSteps(ctx context.Context, out *printer, eventID string) error {
 	scope := ledger.Scope{App: d.box.App(), Mode: ledger.Test}
 	event := func() (*ledger.Event, error) {
 		l, err := d.ledger(ctx)
@@ -164,7 +164,7 @@ func await(ctx context.Context, try func() error) error {
 }
 
 // call makes a request to the site as the mini program does.
-func (d *demo) call(ctx context.Context, method, path, session string, body, into any) (status int, err error) {
+func (d *stage) call(ctx context.Context, method, path, session string, body, into any) (status int, err error) {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)

@@ -1,4 +1,4 @@
-package caddymodule
+package demo
 
 import (
 	"context"
@@ -9,44 +9,44 @@ import (
 	"time"
 )
 
-// demoPrinter shows each step as it happens, in words or as a line of JSON.
-type demoPrinter struct {
+// printer shows each step as it happens, in words or as a line of JSON.
+type printer struct {
 	w      io.Writer
 	asJSON bool
 
 	mu    sync.Mutex
-	notes map[string]demoNote // what the shop saw
+	notes map[string]note // what the shop saw
 }
 
-type demoNote struct {
+type note struct {
 	text string
 	at   time.Time
 }
 
-func newDemoPrinter(w io.Writer, asJSON bool) *demoPrinter {
-	return &demoPrinter{w: w, asJSON: asJSON, notes: make(map[string]demoNote)}
+func newPrinter(w io.Writer, asJSON bool) *printer {
+	return &printer{w: w, asJSON: asJSON, notes: make(map[string]note)}
 }
 
 // note records what the shop saw of a step; the shop calls it from its own requests.
-func (p *demoPrinter) note(step, text string) {
+func (p *printer) note(step, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.notes[step] = demoNote{text, time.Now()}
+	p.notes[step] = note{text, time.Now()}
 }
 
-func (p *demoPrinter) seen(step string) string {
+func (p *printer) seen(step string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.notes[step].text
 }
 
 // step runs one step and shows what it saw and how long it took.
-func (p *demoPrinter) step(name string, run func() (saw string, err error)) error {
+func (p *printer) step(name string, run func() (saw string, err error)) error {
 	return p.stepSince(name, time.Now(), run)
 }
 
 // stepSince is step for something that began earlier.
-func (p *demoPrinter) stepSince(name string, start time.Time, run func() (saw string, err error)) error {
+func (p *printer) stepSince(name string, start time.Time, run func() (saw string, err error)) error {
 	saw, err := run()
 	if err != nil {
 		return p.failed(name, err)
@@ -56,7 +56,7 @@ func (p *demoPrinter) stepSince(name string, start time.Time, run func() (saw st
 }
 
 // stepSeen shows a step that the shop has noted.
-func (p *demoPrinter) stepSeen(ctx context.Context, name string, start time.Time) error {
+func (p *printer) stepSeen(ctx context.Context, name string, start time.Time) error {
 	p.mu.Lock()
 	n, ok := p.notes[name]
 	p.mu.Unlock()
@@ -68,12 +68,12 @@ func (p *demoPrinter) stepSeen(ctx context.Context, name string, start time.Time
 }
 
 // failed shows a step that did not work and returns the error that names it.
-func (p *demoPrinter) failed(name string, err error) error {
+func (p *printer) failed(name string, err error) error {
 	p.print(name, err.Error(), 0, false)
 	return fmt.Errorf("the demo failed at the step %s: %w", name, err)
 }
 
-func (p *demoPrinter) print(name, saw string, took time.Duration, ok bool) {
+func (p *printer) print(name, saw string, took time.Duration, ok bool) {
 	if p.asJSON {
 		_ = json.NewEncoder(p.w).Encode(struct {
 			Step string  `json:"step"`
@@ -91,7 +91,7 @@ func (p *demoPrinter) print(name, saw string, took time.Duration, ok bool) {
 }
 
 // stay tells what can be tried while the demo is up.
-func (p *demoPrinter) stay(d *demo) {
+func (p *printer) stay(d *stage) {
 	if p.asJSON {
 		_ = json.NewEncoder(p.w).Encode(map[string]string{"site": d.site, "sandbox": d.boxURL})
 		return
