@@ -99,7 +99,7 @@ func run(ctx context.Context, h Host, port int, once bool, out *printer) (err er
 // start sets the stage, up to a site that answers over HTTPS.
 func (d *stage) start(ctx context.Context, port int, out *printer) (err error) {
 	// Say it before anything starts: Caddy would only fail while it loads.
-	ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return fmt.Errorf("%w; choose another port with --port", err)
 	}
@@ -186,6 +186,7 @@ func (d *stage) writeKeys(signing *rsa.PrivateKey) error {
 // caddyfile is an ordinary Caddyfile with a pay block; only the global options are special to a demo.
 const caddyfile = `{
 	admin off
+	default_bind 127.0.0.1
 	persist_config off
 	grace_period 1s
 	skip_install_trust
