@@ -31,7 +31,7 @@ func namesItsProofs(t *testing.T, page string) {
 		t.Errorf("%[1]s.md names %[2]q, %[1]s.zh-CN.md %[3]q", page, english, chinese)
 	}
 	var tests strings.Builder
-	for _, pattern := range []string{"*/*_test.go", "*/*/*_test.go"} {
+	for _, pattern := range []string{"*/*_test.go", "*/*/*_test.go", "*/*/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddypay/caddypay/caddymodule/demo"
 )
 
 func init() {
@@ -22,7 +24,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks that the ledger is sound`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(demoCommand(), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
+			cmd.AddCommand(demo.Command(demo.Host{Ledger: shareLedger, WebhookClient: webhookClient}), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
 			verbs(cmd)
 			plainOutput(cmd)
 		},

@@ -43,6 +43,15 @@ func releaseStore(path string) error {
 	return err
 }
 
+// shareLedger takes a reference on the store in a file, of a Caddy whose storage is a folder; release gives it back.
+func shareLedger(file, storage string) (open func(context.Context) (ledger.Ledger, error), release func(), err error) {
+	path, err := ledgerPath(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return acquireStore(path, &certmagic.FileStorage{Path: storage}).open, func() { _ = releaseStore(path) }, nil
+}
+
 // open returns the ledger, opening it the first time. An error is not remembered: the next call tries again.
 func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	s.mu.Lock()

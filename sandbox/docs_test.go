@@ -1,4 +1,4 @@
-package sandbox
+package sandbox_test
 
 import (
 	"maps"
@@ -7,6 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/sandbox/pingxx"
+	"github.com/caddypay/caddypay/sandbox/sandboxtest"
+	"github.com/caddypay/caddypay/sandbox/weixin"
 )
 
 var (
@@ -25,14 +30,16 @@ func TestPages(t *testing.T) {
 	for _, m := range leverLine.FindAllStringSubmatch(string(source), -1) {
 		levers = append(levers, m[1]+" "+m[2])
 	}
-	b := start(t, Config{})
+	b := sandboxtest.Start(t, sandbox.Config{})
 	for _, lever := range levers {
 		method, path, _ := strings.Cut(lever, " ")
-		if a := b.do(b.request(method, strings.ReplaceAll(path, "{id}", "x"), "")); strings.Contains(string(a.body), "no such lever") {
+		if a := b.Do(b.Request(method, strings.ReplaceAll(path, "{id}", "x"), "")); strings.Contains(string(a.Body), "no such lever") {
 			t.Errorf("there is no %s", lever)
 		}
 	}
 	slices.Sort(levers)
+	kinds := pingxx.Faults()
+	maps.Copy(kinds, weixin.Faults())
 	for _, file := range []string{"../docs/sandbox.md", "../docs/sandbox.zh-CN.md"} {
 		page, err := os.ReadFile(file)
 		if err != nil {
@@ -56,14 +63,14 @@ func TestPages(t *testing.T) {
 			}
 			for _, on := range ticked.FindAllStringSubmatch(cells[1], -1) {
 				for _, name := range ticked.FindAllStringSubmatch(cells[2], -1) {
-					if !errcode.MatchString(name[1]) {
+					if codes := kinds[on[1]].Codes; codes == nil || !codes.MatchString(name[1]) {
 						faults[on[1]] = append(faults[on[1]], name[1])
 					}
 				}
 			}
 		}
-		for _, on := range slices.Sorted(maps.Keys(faultNames)) {
-			have, want := slices.Sorted(slices.Values(faults[on])), slices.Sorted(slices.Values(faultNames[on]))
+		for _, on := range slices.Sorted(maps.Keys(kinds)) {
+			have, want := slices.Sorted(slices.Values(faults[on])), slices.Sorted(slices.Values(kinds[on].Names))
 			if !slices.Equal(have, want) {
 				t.Errorf("%s lists the faults %q on %s, there are %q", file, have, on, want)
 			}

@@ -9,95 +9,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/sandbox/desk"
+	"github.com/caddypay/caddypay/sandbox/pingxx/channel"
+	"github.com/caddypay/caddypay/sandbox/pingxx/events"
+	"github.com/caddypay/caddypay/sandbox/pingxx/trade"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
+	"github.com/caddypay/caddypay/sandbox/store"
 )
 
-// State is what the sandbox has seen and done. Lists are newest first.
-type State struct {
-	App     string         `json:"app"`
-	Charges []any          `json:"charges"` // charge objects
-	Orders  []any          `json:"orders"`  // order objects
-	Events  []EventState   `json:"events"`
-	Calls   map[string]int `json:"calls"` // per operation; webhook counts tries
-	Faults  []FaultState   `json:"faults"`
-}
-
-// EventState is an event and its deliveries, one for each webhook URL.
-type EventState struct {
-	ID         string          `json:"id"`
-	Type       string          `json:"type"`
-	Charge     string          `json:"charge,omitempty"`
-	Livemode   bool            `json:"livemode"`
-	Created    time.Time       `json:"created"`
-	Signature  string          `json:"signature"`
-	Body       string          `json:"body"` // the signed bytes
-	Deliveries []DeliveryState `json:"deliveries"`
-}
-
-// DeliveryState is an event's way to one URL.
-type DeliveryState struct {
-	URL      string    `json:"url"`
-	Status   string    `json:"status"` // pending, delivered, failed, missing
-	Attempts []Attempt `json:"attempts"`
-}
-
-// FaultState is a fault that has not happened as often as it should.
-type FaultState struct {
-	On    string `json:"on"`
-	Fault string `json:"fault"`
-	Times int    `json:"times"`              // left
-	Delay int64  `json:"delay_ms,omitempty"` // milliseconds
-}
-
-// State returns what the sandbox has seen and done, at most limit charges, limit orders and limit events.
-func (s *Sandbox) State(limit int) State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.cfg.Now()
-	st := State{App: s.cfg.App, Charges: []any{}, Orders: []any{}, Events: []EventState{}, Calls: map[string]int{}, Faults: []FaultState{}}
-	for c := range s.charges.newest() {
-		if len(st.Charges) >= limit {
-			break
-		}
-		st.Charges = append(st.Charges, c.shown(now))
-	}
-	for o := range s.orderObjects.newest() {
-		if len(st.Orders) >= limit {
-			break
-		}
-		st.Orders = append(st.Orders, o.shown(now))
-	}
-	for e := range s.events.newest() {
-		if len(st.Events) >= limit {
-			break
-		}
-		st.Events = append(st.Events, e.state())
-	}
-	for op, n := range s.calls {
-		st.Calls[op] = n
-	}
-	for _, f := range s.faults {
-		st.Faults = append(st.Faults, FaultState{f.on, f.name, f.times, f.delay.Milliseconds()})
-	}
-	return st
-}
-
-func (e *event) state() EventState {
-	st := EventState{ID: e.id, Type: e.kind, Charge: e.charge, Livemode: e.live, Created: e.created,
-		Signature: e.signature, Body: string(e.body), Deliveries: []DeliveryState{}}
-	for _, d := range e.deliveries {
-		st.Deliveries = append(st.Deliveries, DeliveryState{d.url, d.status, append([]Attempt{}, d.attempts...)})
-	}
-	return st
-}
+const leverPrefix = "/sandbox/"
 
 // serveLevers answers under /sandbox/.
 func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
-	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/sandbox/"), "/")
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, leverPrefix), "/")
 	switch asked := r.Method + " " + path[0]; {
 	case asked == "GET state" && len(path) == 1:
 		s.serveState(w, r)
 	case asked == "GET pingpp.pub.pem" && len(path) == 1:
-		s.write(w, response{status: http.StatusOK, contentType: "application/x-pem-file", body: s.pubPEM})
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		_, _ = w.Write(s.PublicKeyPEM())
 	case asked == "POST charges" && len(path) == 3 && path[2] == "pay":
 		s.leverPay(w, path[1])
 	case asked == "POST refunds" && len(path) == 1:
@@ -130,8 +61,8 @@ func (s *Sandbox) serveState(w http.ResponseWriter, r *http.Request) {
 	limit := 1000
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 || n > maxKept {
-			fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: write a number from 0 to %d", v, maxKept))
+		if err != nil || n < 0 || n > store.Max {
+			fail(w, http.StatusBadRequest, fmt.Errorf("limit is %q: write a number from 0 to %d", v, store.Max))
 			return
 		}
 		limit = n
@@ -146,19 +77,9 @@ func (s *Sandbox) leverPay(w http.ResponseWriter, id string) {
 	case err != nil:
 		fail(w, http.StatusConflict, err)
 	default:
-		c, _ := s.chargeShown(id)
+		c, _ := s.pingxx.Trade.Charges.Shown(id)
 		reply(w, http.StatusOK, c)
 	}
-}
-
-func (s *Sandbox) chargeShown(id string) (*charge, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, ok := s.charges.get(id)
-	if !ok {
-		return nil, false
-	}
-	return c.shown(s.cfg.Now()), true
 }
 
 // leverRefund refunds a charge as a person does in Ping++'s dashboard. Its bounds are the API's.
@@ -187,21 +108,12 @@ func (s *Sandbox) leverRefund(w http.ResponseWriter, r *http.Request) {
 	if in.Description == "" {
 		in.Description = "Refund in the sandbox"
 	}
-	s.mu.Lock()
-	c, ok := s.charges.get(in.Charge)
-	var re *refund
-	var refusal *apiError
-	if ok {
-		if re, refusal = s.refund(c, refundParams{amount: in.Amount, description: in.Description}, in.Status); refusal == nil {
-			re = re.shown()
-		}
-	}
-	s.mu.Unlock() // before the answer is written: a slow reader holds up nobody
+	re, err := s.pingxx.Trade.Refunds.ByHand(in.Charge, in.Amount, in.Description, in.Status)
 	switch {
-	case !ok:
-		fail(w, http.StatusNotFound, ErrUnknownCharge)
-	case refusal != nil:
-		fail(w, http.StatusConflict, errors.New(refusal.en))
+	case errors.Is(err, ErrUnknownCharge):
+		fail(w, http.StatusNotFound, err)
+	case err != nil:
+		fail(w, http.StatusConflict, err)
 	default:
 		reply(w, http.StatusOK, re)
 	}
@@ -209,19 +121,12 @@ func (s *Sandbox) leverRefund(w http.ResponseWriter, r *http.Request) {
 
 // leverSettle ends a pending refund now.
 func (s *Sandbox) leverSettle(w http.ResponseWriter, id string, succeed bool) {
-	s.mu.Lock()
-	re, ok := s.refunds[id]
-	pending := ok && re.Status == "pending"
-	if pending {
-		s.settleRefund(re, succeed)
-		re = re.shown()
-	}
-	s.mu.Unlock()
+	re, err := s.pingxx.Trade.Refunds.Settle(id, succeed)
 	switch {
-	case !ok:
-		fail(w, http.StatusNotFound, errors.New("no such refund"))
-	case !pending:
-		fail(w, http.StatusConflict, errors.New("the refund is not pending"))
+	case errors.Is(err, trade.ErrUnknownRefund):
+		fail(w, http.StatusNotFound, err)
+	case err != nil:
+		fail(w, http.StatusConflict, err)
 	default:
 		reply(w, http.StatusOK, re)
 	}
@@ -238,7 +143,7 @@ func (s *Sandbox) leverCode(w http.ResponseWriter, r *http.Request) {
 	if !userIDs(w, in.OpenID, in.UnionID) {
 		return
 	}
-	reply(w, http.StatusOK, map[string]string{"code": s.newCode(in.OpenID, in.UnionID)})
+	reply(w, http.StatusOK, map[string]string{"code": s.weixin.NewCode(in.OpenID, in.UnionID)})
 }
 
 func (s *Sandbox) leverUser(w http.ResponseWriter, r *http.Request) {
@@ -253,7 +158,7 @@ func (s *Sandbox) leverUser(w http.ResponseWriter, r *http.Request) {
 // userIDs checks what a lever calls a user by; it answers when that will not do.
 func userIDs(w http.ResponseWriter, ids ...string) bool {
 	for _, id := range ids {
-		if id != "" && !openIDShape.MatchString(id) {
+		if id != "" && !channel.OpenIDShape.MatchString(id) {
 			fail(w, http.StatusBadRequest, errors.New("openid and unionid consist of at most 128 letters, digits, _ and -"))
 			return false
 		}
@@ -271,8 +176,8 @@ func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &in) {
 		return
 	}
-	delay := time.Duration(min(max(in.Delay, -1), maxDelay.Milliseconds()+1)) * time.Millisecond
-	if err := s.addFault(fault{on: in.On, name: in.Fault, times: in.Times, delay: delay}); err != nil {
+	delay := time.Duration(min(max(in.Delay, -1), desk.MaxDelay.Milliseconds()+1)) * time.Millisecond
+	if err := s.faults.Set(desk.Fault{On: in.On, Name: in.Fault, Times: in.Times, Delay: delay}); err != nil {
 		fail(w, http.StatusBadRequest, err)
 		return
 	}
@@ -280,13 +185,7 @@ func (s *Sandbox) leverFault(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) leverEvent(w http.ResponseWriter, id string) {
-	s.mu.Lock()
-	e, ok := s.events.get(id)
-	var st EventState
-	if ok {
-		st = e.state()
-	}
-	s.mu.Unlock() // before the answer is written: a slow reader holds up nobody
+	st, ok := s.pingxx.Events.Find(id)
 	if !ok {
 		fail(w, http.StatusNotFound, errors.New("no such event"))
 		return
@@ -309,19 +208,15 @@ func (s *Sandbox) leverNewEvent(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, errors.New(`write "type", and either "charge" (an id) or "object" (any JSON object)`))
 		return
 	}
-	n := newEvent{kind: in.Type, object: in.Object, live: in.Livemode, charge: in.Charge}
-	if in.Charge != "" {
-		c, ok := s.chargeShown(in.Charge)
-		if !ok {
-			fail(w, http.StatusNotFound, ErrUnknownCharge)
-			return
-		}
-		c.Credential = object{} // events never carry one
-		n.object, n.live, n.request = c, c.Livemode, &c.request
+	if in.Charge == "" {
+		reply(w, http.StatusAccepted, s.pingxx.Events.Emit(events.New{Type: in.Type, Object: in.Object, Livemode: in.Livemode}))
+		return
 	}
-	s.mu.Lock()
-	st := s.emit(n).state()
-	s.mu.Unlock()
+	st, ok := s.pingxx.Trade.Charges.Tell(in.Type, in.Charge)
+	if !ok {
+		fail(w, http.StatusNotFound, ErrUnknownCharge)
+		return
+	}
 	reply(w, http.StatusAccepted, st)
 }
 
@@ -332,10 +227,7 @@ func (s *Sandbox) leverWebhook(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("reading the body: %w", err))
 		return
 	}
-	s.mu.Lock()
-	st := s.emitRaw(body).state()
-	s.mu.Unlock()
-	reply(w, http.StatusAccepted, st)
+	reply(w, http.StatusAccepted, s.pingxx.Events.EmitRaw(body))
 }
 
 // read decodes a lever's JSON body; an empty one is {}. What it cannot read it answers itself.
@@ -352,7 +244,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(encode(v))
+	_, _ = w.Write(rawjson.Encode(v))
 }
 
 func fail(w http.ResponseWriter, status int, err error) {

@@ -2,70 +2,9 @@
 // WeChat, closely enough that official client libraries cannot tell. It shares no code with this
 // module's own clients: an emulator built from the client it tests would prove nothing.
 //
-// A [Sandbox] is one http.Handler:
-//
-//	POST /v1/charges                     create a charge, through any channel that Ping++ documents
-//	GET  /v1/charges/{id}                one charge
-//	GET  /v1/charges?app[id]=app_…       a list: limit, starting_after, ending_before, created[gt|gte|lt|lte], channel, paid, refunded, reversed
-//	POST /v1/charges/{id}/reverse        cancel an unpaid charge
-//	POST /v1/charges/{id}/refunds        refund a paid charge, whole or in parts
-//	GET  /v1/charges/{id}/refunds/{id}   one refund
-//	GET  /v1/charges/{id}/refunds        a list: limit, starting_after, ending_before
-//	POST /v1/orders                      create an order; GET /v1/orders?app=app_… lists: page, per_page, paid, refunded, created[…]
-//	GET  /v1/orders/{id}                 one order; PUT changes it, or with {"status":"canceled"} cancels it
-//	POST /v1/orders/{id}/pay             make the charge that pays it; GET /v1/orders/{id}/charges[/{id}] shows them: page, per_page
-//	POST /v1/orders/{id}/order_refunds   refund it, a list; GET /v1/orders/{id}/order_refunds[/{id}] shows them: page, per_page
-//	GET  /v1/events/{id}                 one event, the very bytes that its webhook carried
-//	GET  /notify/charges/{id}?livemode=false   what pingpp.js calls in test mode instead of opening the pay sheet: pays the charge
-//	GET  /mock.php?ch_id=…&channel=…     the page on which a tester pays or cancels a test charge; QR codes of test mode lead there
-//	GET  /sns/jscode2session             WeChat's exchange of a login code for an openid
-//	GET  /connect/oauth2/authorize       WeChat's page that sends an official account's visitor back with a code; inside WeChat only
-//	GET  /sns/oauth2/access_token        WeChat's exchange of that code for an openid
-//	POST /cgi-bin/stable_token           the official account's access token; GET /cgi-bin/token the classic one
-//	GET  /cgi-bin/ticket/getticket       the ticket that pages are signed with
-//
-// # What is like the real thing
-//
-// The key alone (Basic user name or Bearer) picks the mode; test and live objects never meet. Request
-// signatures are checked over the raw request target, when Config.MerchantKey is set; a timestamp
-// more than 15 minutes off is refused. Every API answer is signed; those to Ping++'s Node SDK, and all that are
-// not the API's, say Connection: close. Error messages follow Accept-Language (Chinese, or English). Parameters are checked as Ping++ documents
-// them, and then as the channel would: those refusals are 402 channel_error. Credentials have the shape of each channel's; in
-// test mode those that are a URL lead to the mock page, as at Ping++.
-//
-// A used order number: the same six elements (app, channel, number, amount, subject, body) are answered with the first charge,
-// unchanged, whatever else differs, another openid too: WeChat's channels for 2 hours, wx_wap for 5 minutes, all others and those
-// of a scanned code for 1 minute. After that, or with another element, WeChat refuses a repeated number (商户订单号重复); the
-// others make a new charge of the same elements and refuse other ones. A number that is paid or closed is refused by all, and of several
-// charges with one number only one can be paid. The numbers of channels of one service are one.
-//
-// WeChat's credentials die before their charge does: after 2 hours, that of wx_wap after 5 minutes. Ping++ goes on showing them, and the
-// payment is refused.
-//
-// A paid charge sends charge.succeeded to every URL of Config.Webhooks, and to those of its own mode: at most 8 tries, 2 min, 10 min,
-// 10 min, 1 h, 2 h, 6 h and 15 h apart (divided by Config.TimeScale), until the first 2xx. Redirects
-// are not followed.
-//
-// A reversed charge cannot be paid, and its number cannot be used again; a paid one cannot be reversed
-// (400, charge_unexpected_status), nor a reversed one again (400, charge_closed), nor one of a channel that Ping++ does not
-// name for it (400, param channel).
-//
-// A refund is pending, as WeChat's are, and succeeds after 10 s (divided by Config.TimeScale), which sends
-// refund.succeeded; a refund that fails sends nothing, since Ping++ documents no event for it. Whether Ping++ counts pending
-// refunds in a charge's amount_refunded is not documented: here only what has succeeded counts, while
-// refunded is true from the first refund on, whatever became of it, and pending refunds take from what
-// is left to refund. WeChat's bounds hold: 50 refunds of a charge, within a year of its payment; and the shorter descriptions of some
-// channels. A
-// charge shows its newest 10 refunds.
-//
-// The charge of an order is paid like any other; charge.succeeded is followed by order.succeeded once the order is paid whole, and
-// refund.succeeded by order.refunded. Its charge can be refunded through the order only (400, charge_request_invalid). Where no
-// charge_order_no is given it is the merchant_order_no. There are no coupons and balances; royalty_users are checked, and nothing
-// becomes of them. Until it is paid an order can be changed (amount, subject, body and the like), and canceled, which closes its unpaid
-// charges; a user that the cancellation names must be the order's uid.
-//
-// Where official examples send numbers for texts (terminal_id, order_type, hb_fq_num, …) both are taken, and PHP's [] for an empty
-// extra or metadata. With expand[]=app, or "expand" in the body, an answer holds the app whole; with charge those that name a charge.
+// A [Sandbox] is one http.Handler over two rooms, each in a package that says what it serves and what is like the real thing:
+// pingxx is Ping++ (/v1, /notify, /mock.php) and weixin is WeChat (/sns, /cgi-bin, /connect). They do not know each other. What they
+// share they are given: a clock, dice, and the faults that their desks let happen. What pulls at both is here, under /sandbox/.
 //
 // # Levers
 //
@@ -84,33 +23,11 @@
 //	POST   /sandbox/webhooks             sign and send the body as it is, whatever it is
 //	GET    /sandbox/pingpp.pub.pem       the public key that webhooks and API answers verify with
 //
-// A login code lives 5 minutes and works once. A code "sandbox-<anything>" needs no lever: it works
-// once, as a login of a user whose openid is derived from <anything>. "the code is a mock one", which WeChat's
-// developer tools give when they have no AppID, always works, as the login of one and the same user.
-//
 // # Faults
 //
-// On create_charge, get_charge, list_charges, reverse_charge, create_refund, get_refund, list_refunds,
-// create_order, get_order, list_orders, pay_order, cancel_order, order_charges, refund_order, order_refunds and get_event: 400 (without code and param), 502 (HTML), 502_json, 500, 200_error (status 200 with an error in the body), 200_null,
-// 200_html, empty, 402 (the channel refuses), 403 and 429 (too many requests), 401, slow, drop, truncate,
-// endless; and a well-formed object that is not the one asked for: wrong_charge on create_charge,
-// get_charge and reverse_charge (of another order), wrong_refund on create_refund and get_refund,
-// wrong_event on get_event. On notify: 502, 500, 200_html, empty, slow, drop. On
-// jscode2session, oauth_access_token, stable_token, token and getticket: any WeChat errcode ("-1", "45011", "40226"), and 502, 500, 200_null, 200_html, empty,
-// slow, drop, truncate, endless. A fault that answers something else leaves everything undone; after
+// Each room lists its own. A fault that answers something else leaves everything undone; after
 // drop, truncate, endless and wrong_… the work is done and only the answer is lost. slow waits
 // delay_ms (default 10 s) and then does what was asked.
-//
-// On refund, per refund however it is made, unless a lever says its status: failed (refused at once:
-// status failed and refund_refused_msg with HTTP 200), failed_later (pending, then failed), stuck (pending
-// until a lever settles it). And, besides one of these, what the refund forgets, in answers, lists and
-// events alike: no_metadata, no_description, no_texts (both).
-//
-// On webhook, per event: duplicate (sent once more after it was received), late (first try after
-// delay_ms, default 2 min divided by TimeScale), missing (never sent), disorder (sent after the next
-// event's first try, or alone after a scaled minute). Per try: bad_signature, empty_signature,
-// no_signature, altered_body. As a lasting state, give times up to 1,000,000: with empty_signature the
-// webhooks are those of older accounts' test mode, and only GET /v1/events/{id} confirms an event.
 //
 // # Bounds
 //
@@ -120,26 +37,25 @@ package sandbox
 
 import (
 	"context"
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/sandbox/desk"
+	"github.com/caddypay/caddypay/sandbox/dice"
+	"github.com/caddypay/caddypay/sandbox/pingxx"
+	"github.com/caddypay/caddypay/sandbox/weixin"
 )
 
-const (
-	maxBody = 1 << 20 // bytes of any request body
-	maxKept = 100_000 // charges, events, codes and deliveries, each
-)
+const maxBody = 1 << 20 // bytes of any request body
 
 // Config says what a Sandbox is like. Its zero value is a usable sandbox: what is empty is made up.
 type Config struct {
@@ -178,47 +94,15 @@ type Config struct {
 }
 
 // WeChatApp identifies a WeChat account.
-type WeChatApp struct {
-	AppID  string // default: wx and 16 random hex digits
-	Secret string // default: 32 random hex digits
-}
+type WeChatApp = weixin.App
 
 // Sandbox emulates Ping++ and WeChat; make one with New. It is safe for concurrent use.
 type Sandbox struct {
-	cfg      Config
-	mchKey   string // the WeChat merchant key that credentials are signed with
-	pubPEM   []byte
-	born     time.Time
-	log      *zap.Logger
-	ctx      context.Context // ends with Close
-	cancel   context.CancelFunc
-	done     chan struct{} // closed when the webhook worker has ended
-	wake     chan struct{} // tells the worker that the queue changed
-	sender   *http.Client
-	ownConns *http.Transport // when the sender's transport is ours to close
-
-	randMu sync.Mutex // guards cfg.Rand; taken last
-
-	mu           sync.Mutex // guards all below
-	webhooks     webhooks
-	charges      store[*charge]
-	orders       map[orderKey]*charge // see orderKey
-	refunds      map[string]*refund   // of the charges that are kept
-	orderObjects store[*order]
-	bought       map[boughtKey]*order // orders by the merchant's number
-	settling     []*refund            // in the order in which they are settled
-	events       store[*event]
-	codes        store[*loginCode]
-	webUser      WebUser
-	tokens       store[lent] // access tokens, by their value
-	stable       lent        // the current ones
-	classic      lent
-	ticket       lent
-	faults       []*fault
-	calls        map[string]int
-	queue        deliveryQueue
-	held         []*delivery // out of order: waiting for another event
-	sending      int
+	cfg    Config
+	cancel context.CancelFunc
+	faults *desk.Faults
+	pingxx *pingxx.Room
+	weixin *weixin.Room
 }
 
 // New returns a sandbox whose webhook worker runs until Close.
@@ -241,85 +125,75 @@ func New(cfg Config) (*Sandbox, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	s := &Sandbox{
-		log:     cfg.Logger,
-		orders:  map[orderKey]*charge{},
-		refunds: map[string]*refund{},
-		bought:  map[boughtKey]*order{},
-		calls:   map[string]int{},
-		wake:    make(chan struct{}, 1),
-		done:    make(chan struct{}),
+	d := dice.New(cfg.Rand)
+	wxKey, err := cfg.fill(d)
+	if err != nil {
+		return nil, err
 	}
-	s.cfg, s.born = cfg, cfg.Now()
+	ctx, cancel := context.WithCancel(context.Background())
+	faults := desk.NewFaults(pingxx.Faults(), weixin.Faults())
+	px, err := pingxx.Start(ctx, pingxx.Config{
+		App: cfg.App, TestKey: cfg.TestKey, LiveKey: cfg.LiveKey, MerchantKey: cfg.MerchantKey, SigningKey: cfg.SigningKey,
+		WxAppID: cfg.WxLite.AppID, WxKey: wxKey, PublicURL: cfg.PublicURL, TimeScale: cfg.TimeScale, Client: cfg.WebhookClient, Sent: cfg.Sent,
+		Now: cfg.Now, Dice: d, Faults: faults, Log: cfg.Logger,
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	s := &Sandbox{cfg: cfg, cancel: cancel, faults: faults, pingxx: px,
+		weixin: weixin.New(weixin.Config{WxLite: cfg.WxLite, WxPub: cfg.WxPub, Now: cfg.Now, Dice: d, Faults: faults, Done: ctx.Done()})}
 	s.SetWebhooks(cfg.Webhooks...)
 	s.SetLiveWebhooks(cfg.LiveWebhooks...)
 	s.SetTestWebhooks(cfg.TestWebhooks...)
-	if err := s.fillIdentity(); err != nil {
-		return nil, err
-	}
-	s.useClient(cfg.WebhookClient)
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	go s.work()
 	return s, nil
 }
 
-// fillIdentity makes up the keys and names that the configuration leaves empty.
-func (s *Sandbox) fillIdentity() error {
-	c := &s.cfg
+// fill makes up the keys and names that the configuration leaves empty, and the merchant's key at WeChat.
+func (c *Config) fill(d *dice.Dice) (wxKey string, err error) {
 	probe := make([]byte, 16)
 	if _, err := io.ReadFull(c.Rand, probe); err != nil {
-		return fmt.Errorf("sandbox: reading randomness: %w", err)
+		return "", fmt.Errorf("sandbox: reading randomness: %w", err)
 	}
 	for _, f := range []struct {
-		field *string
-		made  func() string
+		field            *string
+		prefix, alphabet string
+		n                int
 	}{
-		{&c.App, func() string { return "app_" + s.random(alnum, 16) }},
-		{&c.TestKey, func() string { return testPrefix + s.random(alnum, 24) }},
-		{&c.LiveKey, func() string { return livePrefix + s.random(alnum, 24) }},
-		{&c.WxLite.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
-		{&c.WxLite.Secret, func() string { return s.random(hexDigits, 32) }},
-		{&c.WxPub.AppID, func() string { return "wx" + s.random(hexDigits, 16) }},
-		{&c.WxPub.Secret, func() string { return s.random(hexDigits, 32) }},
-		{&s.mchKey, func() string { return s.random(alnum, 32) }},
+		{&c.App, "app_", dice.Alnum, 16},
+		{&c.TestKey, pingxx.TestPrefix, dice.Alnum, 24},
+		{&c.LiveKey, pingxx.LivePrefix, dice.Alnum, 24},
+		{&c.WxLite.AppID, "wx", dice.HexDigits, 16},
+		{&c.WxLite.Secret, "", dice.HexDigits, 32},
+		{&c.WxPub.AppID, "wx", dice.HexDigits, 16},
+		{&c.WxPub.Secret, "", dice.HexDigits, 32},
+		{&wxKey, "", dice.Alnum, 32},
 	} {
 		if *f.field == "" {
-			*f.field = f.made()
+			*f.field = f.prefix + d.Draw(f.alphabet, f.n)
 		}
 	}
-	if !strings.HasPrefix(c.TestKey, testPrefix) || c.TestKey == testPrefix {
-		return errors.New("sandbox: test_key: write a key that starts with sk_test_")
+	if !strings.HasPrefix(c.TestKey, pingxx.TestPrefix) || c.TestKey == pingxx.TestPrefix {
+		return "", errors.New("sandbox: test_key: write a key that starts with sk_test_")
 	}
-	if !strings.HasPrefix(c.LiveKey, livePrefix) || c.LiveKey == livePrefix {
-		return errors.New("sandbox: live_key: write a key that starts with sk_live_")
+	if !strings.HasPrefix(c.LiveKey, pingxx.LivePrefix) || c.LiveKey == pingxx.LivePrefix {
+		return "", errors.New("sandbox: live_key: write a key that starts with sk_live_")
 	}
 	if c.SigningKey == nil {
 		key, err := rsa.GenerateKey(c.Rand, 2048)
 		if err != nil {
-			return fmt.Errorf("sandbox: making Ping++'s key: %w", err)
+			return "", fmt.Errorf("sandbox: making Ping++'s key: %w", err)
 		}
 		c.SigningKey = key
 	}
-	sum := sha256.Sum256(nil)
-	if _, err := rsa.SignPKCS1v15(nil, c.SigningKey, crypto.SHA256, sum[:]); err != nil {
-		return fmt.Errorf("sandbox: signing_key cannot sign: %w", err)
-	}
-	pem, err := publicPEM(&c.SigningKey.PublicKey)
-	if err != nil {
-		return fmt.Errorf("sandbox: signing_key: %w", err)
-	}
-	s.pubPEM = pem
-	return nil
+	return wxKey, nil
 }
 
 // Close stops the webhook worker and waits for it; deliveries that are not finished are dropped. The
 // handler goes on answering, but sends nothing any more.
 func (s *Sandbox) Close() {
 	s.cancel()
-	<-s.done
-	if s.ownConns != nil {
-		s.ownConns.CloseIdleConnections()
-	}
+	s.pingxx.Wait()
 }
 
 // App is the Ping++ app id.
@@ -338,70 +212,31 @@ func (s *Sandbox) WxLite() WeChatApp { return s.cfg.WxLite }
 func (s *Sandbox) WxPub() WeChatApp { return s.cfg.WxPub }
 
 // PublicKeyPEM is the public half of Ping++'s key, as the dashboard shows it (PEM, SPKI).
-func (s *Sandbox) PublicKeyPEM() []byte { return append([]byte(nil), s.pubPEM...) }
+func (s *Sandbox) PublicKeyPEM() []byte { return s.pingxx.PublicKey() }
 
 // Serves reports whether a path is Ping++'s, WeChat's or a lever's. A server that has other things to
 // serve asks before it hands a request over; ServeHTTP answers 404 to the rest.
 func Serves(path string) bool {
-	for _, prefix := range []string{"/v1/", "/notify/charges/", "/sns/", "/cgi-bin/", "/connect/", "/sandbox/"} {
-		if strings.HasPrefix(path, prefix) {
-			return true
-		}
-	}
-	return path == mockPath
+	return pingxx.Serves(path) || weixin.Serves(path) || strings.HasPrefix(path, leverPrefix)
 }
 
 // ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Ping++'s Node SDK never writes its request to a connection that is used again, whoever in its process used it before.
-	if strings.Contains(r.UserAgent(), "NodeBindings") || !strings.HasPrefix(r.URL.Path, "/v1/") {
+	if strings.Contains(r.UserAgent(), "NodeBindings") || !strings.HasPrefix(r.URL.Path, pingxx.APIPrefix) {
 		w.Header().Set("Connection", "close")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, "/v1/"):
-		s.serveAPI(w, r)
-	case strings.HasPrefix(path, "/notify/charges/"):
-		s.serveNotify(w, r, strings.TrimPrefix(path, "/notify/charges/"))
-	case path == mockPath:
-		s.serveMock(w, r)
-	case strings.HasPrefix(path, "/sns/"), strings.HasPrefix(path, "/cgi-bin/"):
-		s.serveWeChat(w, r)
-	case strings.HasPrefix(path, "/connect/"):
-		s.serveAuthorize(w, r)
-	case strings.HasPrefix(path, "/sandbox/"):
+	case pingxx.Serves(path):
+		s.pingxx.ServeHTTP(w, r)
+	case weixin.Serves(path):
+		s.weixin.ServeHTTP(w, r)
+	case strings.HasPrefix(path, leverPrefix):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
 		http.Error(w, "the sandbox serves /v1/charges, /v1/orders, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
 	}
-}
-
-const (
-	digits     = "0123456789"
-	hexDigits  = "0123456789abcdef"
-	lowerAlnum = "0123456789abcdefghijklmnopqrstuvwxyz"
-	alnum      = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + lowerAlnum
-)
-
-// random returns n characters of the alphabet. A source that fails mid-run falls back on crypto/rand,
-// which cannot fail: New has already refused a source that never worked.
-func (s *Sandbox) random(alphabet string, n int) string {
-	out := make([]byte, 0, n)
-	buf := make([]byte, n+n/2+8)
-	s.randMu.Lock()
-	defer s.randMu.Unlock()
-	limit := byte(256 - 256%len(alphabet)) // above it, a remainder would favour the first characters; 0 means 256
-	for len(out) < n {
-		if _, err := io.ReadFull(s.cfg.Rand, buf); err != nil {
-			rand.Read(buf)
-		}
-		for _, b := range buf {
-			if (limit == 0 || b < limit) && len(out) < n {
-				out = append(out, alphabet[int(b)%len(alphabet)])
-			}
-		}
-	}
-	return string(out)
 }
 
 var _ http.Handler = (*Sandbox)(nil)

@@ -1,5 +1,6 @@
-// Package demo is the page of `caddy pay demo`: it plays the phone, and shows beside it what every part of the payment has seen. It
-// knows nothing of its own: each step comes from the shop, the emulated Ping++ or the ledger.
+// Package demo is `caddy pay demo`: it sets a stage (a shop, an emulated Ping++ and WeChat, Caddy in front), makes one payment on it, and
+// serves a page that plays the phone and shows beside it what every part of a payment has seen. The page knows nothing of its own: each
+// step comes from the shop, the emulated Ping++ or the ledger.
 package demo
 
 import (

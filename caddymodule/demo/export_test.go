@@ -1,0 +1,4 @@
+package demo
+
+// Caddyfile is what the demo runs.
+const Caddyfile = caddyfile

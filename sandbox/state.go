@@ -1,0 +1,44 @@
+package sandbox
+
+import "github.com/caddypay/caddypay/sandbox/pingxx/events"
+
+// State is what the sandbox has seen and done. Lists are newest first.
+type State struct {
+	App     string         `json:"app"`
+	Charges []any          `json:"charges"` // charge objects
+	Orders  []any          `json:"orders"`  // order objects
+	Events  []EventState   `json:"events"`
+	Calls   map[string]int `json:"calls"` // per operation; webhook counts tries
+	Faults  []FaultState   `json:"faults"`
+}
+
+// EventState is an event and its deliveries, one for each webhook URL.
+type EventState = events.State
+
+// DeliveryState is an event's way to one URL.
+type DeliveryState = events.Delivery
+
+// Attempt is one try of a delivery.
+type Attempt = events.Attempt
+
+// Sent is one try of a webhook, and what came back. Answers, and events that a caller of the levers made, may hold any bytes.
+type Sent = events.Sent
+
+// FaultState is a fault that has not happened as often as it should.
+type FaultState struct {
+	On    string `json:"on"`
+	Fault string `json:"fault"`
+	Times int    `json:"times"`              // left
+	Delay int64  `json:"delay_ms,omitempty"` // milliseconds
+}
+
+// State returns what the sandbox has seen and done, at most limit charges, limit orders and limit events.
+func (s *Sandbox) State(limit int) State {
+	st := State{App: s.cfg.App, Faults: []FaultState{}}
+	st.Charges, st.Orders, st.Events = s.pingxx.Trade.Newest(limit)
+	st.Calls = s.faults.Calls()
+	for _, f := range s.faults.Left() {
+		st.Faults = append(st.Faults, FaultState{f.On, f.Name, f.Times, f.Delay.Milliseconds()})
+	}
+	return st
+}
