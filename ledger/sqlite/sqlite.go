@@ -1,4 +1,5 @@
-// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator.
+// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, scan.go, and
+// what reads and writes them); the rules are in ledger/core.
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
@@ -8,7 +9,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,6 +19,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 // Options say where the ledger is.
@@ -43,12 +44,12 @@ var ErrMissing = errors.New("there is no ledger where one was used before")
 
 // Ledger is a [ledger.Ledger] in an SQLite file.
 type Ledger struct {
+	*core.Ledger
 	ledger.Notifier
 
 	file   string
 	log    *zap.Logger
 	scopes scopes
-	steps  *steps
 	reads  *statements
 	writer *writer
 
@@ -93,7 +94,8 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now()), presence: &presence{file: file, log: o.Logger}}
+	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
+	l.Ledger = core.New(store{l}, time.Now())
 	l.guard.ledger = l
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", file, err)
@@ -142,8 +144,6 @@ func (l *Ledger) wrap(err error) error {
 	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrState),
 		errors.Is(err, ledger.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, sql.ErrNoRows):
-		return ledger.ErrNotFound
 	}
 	return explain(l.file, err)
 }
@@ -214,6 +214,35 @@ func (l *Ledger) enqueue(ctx context.Context, j *job) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// store is what the ledger brings to core.
+type store struct{ ledger *Ledger }
+
+func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
+	return s.ledger.read(ctx, func(r *reader) error { return f(r) })
+}
+
+func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.write(ctx, func(t *tx) error { return f(t) })
+}
+
+func (s store) WriteLax(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.writeLax(ctx, func(t *tx) error { return f(t) })
+}
+
+// Settle implements [ledger.Events].
+func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	err := l.Ledger.Settle(ctx, owner, d)
+	if !errors.Is(err, ledger.ErrDamaged) {
+		return err
+	}
+	// Perhaps only the list of attempts has no sound page for it: the outcome is worth more.
+	if l.SettleUnlisted(ctx, owner, d) != nil {
+		return err
+	}
+	l.log.Error("the outcome of a delivery is recorded, but not the attempt, since the ledger is damaged there", zap.String("event", d.EventID), zap.Error(err))
+	return nil
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)

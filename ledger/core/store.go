@@ -1,0 +1,167 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Store is what an engine brings. Its errors say that it could not do its work; that there is no such row is none.
+type Store interface {
+	// Read runs a function that reads what is committed.
+	Read(ctx context.Context, f func(Reader) error) error
+	// Write runs a function in a transaction, and returns once that is on disk. When the function fails, or panics, nothing of it stays. It may
+	// be run more than once, each time with nothing of the run before.
+	Write(ctx context.Context, f func(Tx) error) error
+	// WriteLax is Write for what may be lost in a power failure, since it would only be done again: it returns once that is committed.
+	WriteLax(ctx context.Context, f func(Tx) error) error
+}
+
+// Reader reads rows. A row that is not there is nil; lists are in the order of recording unless it is said.
+type Reader interface {
+	// Event returns an event with its body and signature.
+	Event(s ledger.Scope, id string) (*ledger.Event, error)
+	// Events lists what a filter chooses, whose Limit and Before are set, newest first, without bodies.
+	Events(f ledger.Filter) ([]ledger.Event, error)
+	Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error)
+	// NextDue returns when the first pending event that is neither blocked nor leased is due, when the first lease of one that is not blocked ends, and
+	// how many are pending.
+	NextDue(s ledger.Scope) (free, leased time.Time, pending int64, err error)
+	// EventsAhead calls a function with the pending events that are not blocked and due after a time, and when the last delivery of each began (needed only
+	// of those with Tries), until it returns false. Seq, Due and Tries are filled in.
+	EventsAhead(s ledger.Scope, after time.Time, each func(e *Event, last time.Time) bool) error
+
+	// Charges come with their Raw.
+	Charge(s ledger.Scope, id string) (*Charge, error)
+	Attempts(s ledger.Scope, orderNo string) ([]Charge, error)
+	// Payable returns a payer's open charges that are neither paid nor reversed and that lapse after now.
+	Payable(s ledger.Scope, payer string, now time.Time) ([]Charge, error)
+	// ChargesCreated returns open charges created in [from, to) whose id is greater than after, in the order of their ids.
+	ChargesCreated(s ledger.Scope, from, to time.Time, after string, limit int) ([]Charge, error)
+	// ChargesAhead calls a function with the charges whose NextQuery is after a time, without Raw, until it returns false.
+	ChargesAhead(s ledger.Scope, after time.Time, each func(c *Charge) bool) error
+
+	Refund(s ledger.Scope, refundNo string) (*Refund, error)
+	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
+	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
+	RefundsAhead(s ledger.Scope, after time.Time, each func(r *Refund) bool) error
+
+	// Login returns the identity saved under a key that expires after now.
+	Login(key []byte, now int64) ([]byte, error)
+
+	Old
+}
+
+// Old finds, in the order of recording, what may be pruned: events that have a body, and charges that have an answer, of all scopes, after a Seq.
+// Of events Seq, State, Received and Settled are filled in; charges come without Raw.
+type Old interface {
+	OldBodies(after int64, limit int) ([]Event, error)
+	OldAnswers(after int64, limit int) ([]Charge, error)
+}
+
+// Thing is what can be locked.
+type Thing string
+
+// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to a
+// scope's sweep.
+const (
+	AnOrder Thing = "order"
+	ACharge Thing = "charge"
+	AnEvent Thing = "event"
+	ASweep  Thing = "sweep"
+)
+
+// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns.
+type Tx interface {
+	// Lock keeps other transactions from what is named until this one ends. An engine that writes one at a time has nothing to do.
+	Lock(s ledger.Scope, what Thing, name string) error
+	// Touch signals a topic once the transaction is committed.
+	Touch(topic ledger.Topic)
+
+	// Books reads what is known about a question, Charges without Raw.
+	Books(s ledger.Scope, q Question) (Books, error)
+
+	// AddEvent records an event, with its body, and fills in Seq, unless the scope has its id, or another event that Claims what it does.
+	AddEvent(e *Event) (added bool, err error)
+	// Event and EventAt return an event without its body and signature.
+	Event(s ledger.Scope, id string) (*Event, error)
+	EventAt(s ledger.Scope, seq int64) (*Event, error)
+	// SetEvent writes State, Reasons, Replay, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
+	SetEvent(e *Event) error
+	// SetBlocked writes that alone.
+	SetBlocked(seq int64, blocked bool) error
+	// First returns the first pending event of a lane by Rank, Created, Seq; nil for none, and for the empty lane.
+	First(s ledger.Scope, lane string) (*Place, error)
+	// Sent says whether a delivery of an event is recorded, and whether one was acknowledged.
+	Sent(seq int64) (sent, heard bool, err error)
+	// EffectSeen says whether an event Claims (objectID, type).
+	EffectSeen(s ledger.Scope, objectID, kind string) (bool, error)
+	// Unreadable returns the held events of an object and type whose only reason is ReasonUnreadable.
+	Unreadable(s ledger.Scope, objectID, kind string) ([]Event, error)
+	// Withheld returns the filtered events of a charge that have a body and whose only reason is ReasonUnpaid.
+	Withheld(s ledger.Scope, chargeID string) ([]Event, error)
+	// PendingRefunds returns the pending events of a lane whose charge is the one named and whose type begins with "refund.".
+	PendingRefunds(s ledger.Scope, lane, chargeID string) ([]Event, error)
+
+	// Claim leases pending events that are on disk, not blocked and due, and whose leases, if any, are not in use, the first due first.
+	Claim(c ledger.Claim, leases Span) ([]ledger.Event, error)
+	// Leases returns what an owner has leased.
+	Leases(s ledger.Scope, owner string) ([]Lease, error)
+	// SetLease writes when the lease of an event ends.
+	SetLease(l Lease) error
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil.
+	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
+	AddDelivery(seq int64, d *ledger.Delivery) error
+	// Waiting returns the pending events with a Back.
+	Waiting(s ledger.Scope) ([]Event, error)
+	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
+
+	// Reserved returns the attempt of an order that is reserved, and how many attempts the order has.
+	Reserved(s ledger.Scope, orderNo string) (c *Charge, attempts int, err error)
+	// Forsaken returns the attempts that are reserved and whose reservations are not in use.
+	Forsaken(s ledger.Scope, leases Span) ([]Charge, error)
+	// AddCharge records an attempt that is reserved or foreign, without what none of them has (TimeExpire, Superseded, AmountRefunded, Client, Queries and
+	// times of them, Fingerprint, Raw), and fills in Seq, unless another one of the scope that is not foreign has its number.
+	AddCharge(c *Charge) (added bool, err error)
+	// Charge, Numbered and ChargeAt return an attempt without its Raw; Numbered none that is foreign.
+	Charge(s ledger.Scope, id string) (*Charge, error)
+	Numbered(s ledger.Scope, number string) (*Charge, error)
+	ChargeAt(s ledger.Scope, seq int64) (*Charge, error)
+	// SetCharge writes what happens to a charge: all but what SetAttempt writes.
+	SetCharge(c *Charge) error
+	// SetAttempt also writes what is known once Ping++ has answered: State, ReservedUntil, ID, Channel, Payer, PayerAppID, Host, Created, TimeExpire and Fingerprint.
+	SetAttempt(c *Charge) error
+	DropCharge(c *Charge) error
+	// SetAnswer writes Raw.
+	SetAnswer(c *Charge) error
+	Quote(s ledger.Scope, orderNo string) (ledger.Quote, error)
+	SetQuote(s ledger.Scope, orderNo string, q ledger.Quote) error
+	// DueQueries returns attempts of one [Charge.Kind] whose NextQuery has come, neither paid nor reversed nor leased, that are open, or unknown or taken
+	// without an id: of [ledger.QueryFirst] the last due first, else the first due.
+	DueQueries(c ledger.QueryClaim, leases Span) ([]Charge, error)
+
+	// Refunds returns the refund with an id and the one with a number.
+	Refunds(s ledger.Scope, id, refundNo string) ([]Refund, error)
+	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
+	RefundAt(s ledger.Scope, seq int64) (*Refund, error)
+	AddRefund(r *Refund) error
+	// SetRefund writes all that may change: not RefundNo, ChargeID, OrderNo, Amount, Whole, Description, FundingSource, Created.
+	SetRefund(r *Refund) error
+	DropRefund(r *Refund) error
+	// DueRefunds returns refunds of the merchant's that are asked or pending, whose NextQuery has come, and that are not leased, the first due first.
+	DueRefunds(c ledger.QueryClaim, leases Span) ([]Refund, error)
+
+	Sweep(s ledger.Scope) (Sweep, error)
+	SetSweep(s ledger.Scope, sweep Sweep) error
+	// FirstCharge returns when the first open charge of a scope was created; zero for none.
+	FirstCharge(s ledger.Scope) (time.Time, error)
+
+	SaveLogin(l ledger.Login) error
+	// DropLogins deletes logins that have expired by now, the first ones, up to a limit.
+	DropLogins(now int64, limit int) error
+
+	Old
+	DropBody(e *Event) error
+	DropAnswer(c *Charge) error
+}
