@@ -32,6 +32,9 @@ func (s Scope) Key() string { return s.App + "/" + string(s.Mode) }
 // LateDoubt is how much earlier Ping++'s clock may show a payment that was made after the order was quoted closed.
 const LateDoubt = time.Minute
 
+// ClockSkew is how far apart Ping++'s clock and ours can be: it refuses requests that are signed further off.
+const ClockSkew = 15 * time.Minute
+
 // Errors that callers tell apart. Everything else means that the ledger could not do its work: answer 503 and let the
 // other side come again.
 var (
@@ -83,7 +86,8 @@ type Events interface {
 	// it was paid after its TimeExpire, "closed" when the last quote said closed before it was paid: the event was received after that, and
 	// Ping++'s time of the payment is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held, discarded, or dead
 	// without ever having been delivered, is Filtered with ReasonUnpaid; when the charge of a payment that is held, or pending and was never sent, is
-	// refunded whole or reversed, its event becomes Discarded. State, Reasons, Late and Seq of e are filled in,
+	// refunded whole or reversed, its event becomes Discarded. One that is refunded was surely never sent only if it was paid, and recorded, since the
+	// ledger was opened: what was sent before that may have been forgotten. State, Reasons, Late and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
 	// A payment of an order makes all its other unpaid attempts superseded, as Created does.

@@ -31,7 +31,12 @@ var (
 
 func openLedger(t *testing.T, file string) *sqlite.Ledger {
 	t.Helper()
-	l, err := sqlite.Open(context.Background(), sqlite.Options{File: file})
+	return openLedgerAt(t, file, time.Now)
+}
+
+func openLedgerAt(t testing.TB, file string, now func() time.Time) *sqlite.Ledger {
+	t.Helper()
+	l, err := sqlite.Open(context.Background(), sqlite.Options{File: file, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,14 +72,24 @@ func TestRefundsOfAFoundPayment(t *testing.T) {
 
 // What was refunded whole before the backend could hear of the payment is no sale: it is told of neither.
 func TestFoundPaymentRefundedWhole(t *testing.T) {
-	p, l := newProvider(t), newLedger(t)
-	r := p.reconciler(l, zap.NewNop())
-	id := p.charge(l, "order1", 100).ID
-	p.pay(id)
-	p.refunded(id, 100)
-	p.after(time.Hour)
-	rounds(t, r)
-	p.wantRecorded(l, "refunded whole", "order1", "charge.succeeded discarded refunded", "refund.succeeded filtered payment_held")
+	for _, paidBefore := range []bool{false, true} {
+		p := newProvider(t)
+		l := openLedgerAt(t, filepath.Join(t.TempDir(), "ledger.db"), p.clock.Now)
+		r := p.reconciler(l, zap.NewNop())
+		if !paidBefore {
+			p.after(time.Hour)
+		}
+		id := p.charge(l, "order1", 100).ID
+		p.pay(id)
+		p.refunded(id, 100)
+		p.after(time.Hour)
+		rounds(t, r)
+		if paidBefore { // the ledger may be a backup, and the backend have heard of it
+			p.wantRecorded(l, "paid before", "order1", "charge.succeeded pending", "refund.succeeded pending")
+			continue
+		}
+		p.wantRecorded(l, "refunded whole", "order1", "charge.succeeded discarded refunded", "refund.succeeded filtered payment_held")
+	}
 }
 
 // The webhook of a refund finds its payment, and the refund before it whose webhook was lost; its own event stays the one that Ping++ signed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -17,9 +16,6 @@ const (
 	refundAmbiguous  = "ambiguous"  // Ping++ has refunds of its amount, and which of them it is, if any, nobody can tell
 	refundUnanswered = "unanswered" // it was asked for as often as it may be, and is not at Ping++
 )
-
-// clockSkew is how far apart Ping++'s clock and ours can be: it refuses requests that are signed further off.
-const clockSkew = 15 * time.Minute
 
 var errAmbiguous = errors.New("relay: refunds at Ping++ that may be the one looked for, or not")
 
@@ -122,7 +118,7 @@ func (m *refundMatch) take(found *pingpp.Refund) bool {
 	// Only ours can seem to be older than our question, by clocks that differ: it has our words.
 	since := m.re.Created
 	if found.Description == m.re.Description {
-		since = since.Add(-clockSkew)
+		since = since.Add(-ledger.ClockSkew)
 	}
 	if no == "" && found.Amount == m.re.Amount && (found.Created == 0 || found.Created >= since.Unix()) {
 		m.like = append(m.like, found)

@@ -137,14 +137,17 @@ func (b *books) goesBack(change ledger.ChargeChange) string {
 	return ""
 }
 
-// unsent says whether the backend cannot have heard of a payment: its event is held, or was never sent. Once anything may have been sent the backend may
-// know it, and has to hear of what became of it.
-func (e *Event) unsent(h Hold, sent bool) bool {
-	switch h {
+// unheard says whether the backend cannot have heard of the payment of a charge whose money goes back: its event is held, or was never sent. Once anything
+// may have been sent the backend may know it, and has to hear of what became of it. What says so may have been lost: with the last moments before a power
+// failure, or with all that came after the backup that this ledger is. So only a payment that was made, and recorded, since the ledger was opened was surely
+// never sent. Of a reversal nothing is announced: a backend that has heard of the payment learns nothing from hearing of it again.
+func (c *Charge) unheard(p *Event, reason string, sent bool, o Opening) bool {
+	switch c.Hold {
 	case NotHeld:
-		return e.State == ledger.Pending && e.Lane != "" && e.Owner == "" && !e.Replay && !sent
+		untried := p.State == ledger.Pending && p.Lane != "" && p.Owner == "" && !p.Replay && !sent
+		return untried && (reason == ledger.ReasonReversed || p.Seq > o.Last && c.TimePaid.After(o.At.Add(ledger.ClockSkew)))
 	case Awaits:
-		return e.State == ledger.Held
+		return p.State == ledger.Held
 	}
 	return false
 }

@@ -71,7 +71,7 @@ func takeBack(t Tx, c *Charge, chargeID, reason string, at time.Time) (bool, err
 		return false, err
 	}
 	sent, _, err := t.Sent(p.Seq)
-	if err != nil || !p.unsent(c.Hold, sent) {
+	if err != nil || !c.unheard(p, reason, sent, t.Opened()) {
 		return false, err
 	}
 	p.takeBack(reason, at)
@@ -128,6 +128,18 @@ func withhold(t Tx, s ledger.Scope, lane, chargeID string, now time.Time) error 
 		return nil
 	}
 	return promote(t, s, lane)
+}
+
+// silence withholds the refunds of a charge whose payment is not delivered. A payment that was delivered once is known to the backend, whatever became
+// of its replay.
+func silence(t Tx, c *Charge, e *Event, h Hold, now time.Time) error {
+	if _, heard, err := t.Sent(e.Seq); err != nil || heard {
+		return err
+	}
+	if err := setHold(t, c, h); err != nil {
+		return err
+	}
+	return withhold(t, e.Scope, e.Lane, e.ChargeID, now)
 }
 
 // reviveRefunds makes the refunds pending that were not to be delivered as long as their payment was not.

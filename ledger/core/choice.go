@@ -34,11 +34,11 @@ func (e *Event) allows(d ledger.Decision, leases Span) error {
 	return nil
 }
 
-// hurry makes a pending event due. A lease that is over because it ends too far ahead goes too.
+// hurry makes a pending event due. A lease that is over because it ends too far ahead ends here too. Its owner stays: something may have been sent.
 func (e *Event) hurry(now time.Time, leases Span) {
 	e.Due = earlier(e.Due, now)
 	if e.Until.After(leases.Far) {
-		e.Owner, e.Until = "", time.Time{}
+		e.Until = time.Time{}
 	}
 }
 

@@ -102,17 +102,15 @@ func lift(t Tx, c *Charge, now time.Time) error {
 	return reviveRefunds(t, c.Scope, c.ID, now)
 }
 
-// discard decides against delivering an event. The refunds of a payment are not delivered then either.
+// discard decides against delivering an event. The refunds of a payment are not delivered then either, unless the backend has heard of it and
+// only its replay is discarded.
 func discard(t Tx, d ledger.Decision, e *Event, c *Charge) error {
 	e.end(ledger.Discarded, d.Now)
 	if err := t.SetEvent(e); err != nil {
 		return err
 	}
 	if c != nil {
-		if err := setHold(t, c, Dismissed); err != nil {
-			return err
-		}
-		if err := withhold(t, d.Scope, e.Lane, e.ChargeID, d.Now); err != nil {
+		if err := silence(t, c, e, Dismissed, d.Now); err != nil {
 			return err
 		}
 	}

@@ -123,8 +123,7 @@ func settleOwn(t Tx, d ledger.Delivery, o Outcome, s *Settled) error {
 	return t.SetBlocked(s.Next, false)
 }
 
-// died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back. A payment
-// that was delivered once is known to the backend, whatever became of its replay.
+// died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back.
 func died(t Tx, d ledger.Delivery, at time.Time) error {
 	e, err := t.Event(d.Scope, d.EventID)
 	if err != nil || e == nil {
@@ -134,13 +133,7 @@ func died(t Tx, d ledger.Delivery, at time.Time) error {
 	if err != nil || c == nil {
 		return err
 	}
-	if _, heard, err := t.Sent(e.Seq); err != nil || heard {
-		return err
-	}
-	if err := setHold(t, c, Unheard); err != nil {
-		return err
-	}
-	return withhold(t, d.Scope, e.Lane, e.ChargeID, at)
+	return silence(t, c, e, Unheard, at)
 }
 
 // paymentOf returns the charge whose success the event has as its effect; nil for none.

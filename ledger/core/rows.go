@@ -91,6 +91,12 @@ type Sweep struct {
 	Until    time.Time
 }
 
+// Opening is the moment from which on nothing that this process has written or sent can be forgotten.
+type Opening struct {
+	Last int64 // event that was recorded then
+	At   time.Time
+}
+
 // Question says what an event's books are about; what is empty matches nothing.
 type Question struct {
 	OrderNo  string // the merchant's

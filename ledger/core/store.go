@@ -79,6 +79,9 @@ type Tx interface {
 	// Touch signals a topic once the transaction is committed.
 	Touch(topic ledger.Topic)
 
+	// Opened is when the engine was opened.
+	Opened() Opening
+
 	// Books reads what is known about a question, Charges without Raw.
 	Books(s ledger.Scope, q Question) (Books, error)
 

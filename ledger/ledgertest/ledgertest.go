@@ -12,7 +12,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// Run tests an implementation; open returns an empty ledger, and closes it when the test has ended.
+// Run tests an implementation; open returns an empty ledger that was opened long before 2026, and closes it when the test has ended.
 func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 	for _, c := range []struct {
 		name string

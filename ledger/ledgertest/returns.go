@@ -152,6 +152,15 @@ func testRefundOfDead(t *testing.T, l ledger.Ledger) {
 	add(t, l, refund("evt_r3", "ch_1", "1", 1), ledger.Recorded)
 	wantEvent(t, l, "evt_r3", ledger.Pending)
 	settle(t, l, "a", "evt_r3", ledger.Delivered)
+	// Neither does one that a person gives up.
+	must(t, decide(t, l, ledger.ActionReplay, "evt_1", 22))
+	add(t, l, refund("evt_r5", "ch_1", "1", 2), ledger.Recorded)
+	must(t, decide(t, l, ledger.ActionDiscard, "evt_1", 23))
+	add(t, l, refund("evt_r6", "ch_1", "1", 3), ledger.Recorded)
+	for _, id := range []string{"evt_r5", "evt_r6"} {
+		wantEvent(t, l, id, ledger.Pending)
+		settle(t, l, "a", id, ledger.Delivered)
+	}
 
 	// Its former owner says at last that it did arrive.
 	add(t, l, payment("evt_2", "ch_2", "2"), ledger.Recorded)

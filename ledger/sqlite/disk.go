@@ -40,6 +40,7 @@ type disk struct {
 	signal      func(...ledger.Topic)
 	failed      atomic.Bool   // a call has failed: what was committed since the one before may never get to the disk
 	torn        atomic.Bool   // the call for the ledger's own file has: so may what was copied there
+	forced      atomic.Int64  // the last event of which it is known that it is on disk, as all before are
 	done        chan struct{} // closed when run has returned
 }
 
@@ -48,6 +49,7 @@ type batch struct {
 	jobs   []*job
 	topics []ledger.Topic // to signal
 	event  int64          // the first that it recorded; 0: none
+	last   int64          // the last event that is on disk with it, as all before are
 }
 
 func newDisk(l *Ledger) *disk {
@@ -210,6 +212,7 @@ func (d *disk) finish(all []batch, err error) {
 	d.mu.Unlock()
 	for _, b := range all {
 		if err == nil {
+			d.forced.Store(max(d.forced.Load(), b.last))
 			d.signal(b.topics...)
 		}
 		for _, j := range b.jobs {

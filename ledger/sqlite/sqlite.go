@@ -33,6 +33,9 @@ type Options struct {
 	// Default: it was not.
 	Known func() (bool, error)
 
+	// Now is the time when the ledger is opened. Default: time.Now.
+	Now func() time.Time
+
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 
@@ -52,6 +55,7 @@ type Ledger struct {
 	scopes scopes
 	reads  *statements
 	writer *writer
+	opened core.Opening
 
 	presence *presence
 	guard    guard
@@ -76,6 +80,9 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	file, err := filepath.Abs(o.File)
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", o.File, err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
@@ -108,6 +115,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 		return nil, explain(file, err)
 	}
 	if err := checkQuickly(ctx, l.reads); err != nil {
+		return nil, explain(file, errors.Join(err, l.reads.close()))
+	}
+	l.opened.At = o.Now()
+	if l.opened.Last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast)); err != nil {
 		return nil, explain(file, errors.Join(err, l.reads.close()))
 	}
 	l.writer = newWriter(l, batch)

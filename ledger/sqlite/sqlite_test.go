@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,9 +21,10 @@ func TestMain(m *testing.M) {
 
 func newFile(t testing.TB) string { return filepath.Join(t.TempDir(), "pay", "ledger.db") }
 
+// openFile opens a ledger long before anything was paid.
 func openFile(t testing.TB, file string) *Ledger {
 	t.Helper()
-	l, err := Open(t.Context(), Options{File: file})
+	l, err := Open(t.Context(), Options{File: file, Now: func() time.Time { return time.Unix(0, 0) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 const (
@@ -28,7 +29,7 @@ var (
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlBooks, sqlAddEvent, sqlAddBody, sqlEventRow, sqlEventAt, sqlSetEvent, sqlSetBlocked, sqlFirst, sqlSent, sqlEffectSeen, sqlUnreadable, sqlWithheld,
-		sqlPendingRefunds, sqlClaim, sqlLeases, sqlSetLease, sqlSettle, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
+		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
 		sqlReserved, sqlTried, sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlChargeAt, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlQuote, sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlRefundAt, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
@@ -169,7 +170,12 @@ type tx struct {
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
 	event    int64 // the first that this transaction recorded; 0: none yet
-	unforced int64 // the first that may not be on disk, this transaction's included
+	last     int64 // the last that has to be on disk when this transaction is
+	unforced int64 // the first of ours that may not be on disk, this transaction's included
+	force    bool  // the job that runs has to be on disk, although it is lax
+
+	disk   *disk
+	opened core.Opening
 }
 
 // spoilt says whether a job that ended so leaves the transaction unfit for others: it wrote something, or its error is none of the

@@ -15,6 +15,8 @@ func (t *tx) Lock(ledger.Scope, core.Thing, string) error { return nil }
 
 func (t *tx) Touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
 
+func (t *tx) Opened() core.Opening { return t.opened }
+
 func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	scope, err := t.addScope(e.Scope)
 	if err != nil {
@@ -30,6 +32,7 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	if t.event == 0 {
 		t.event, t.unforced = seq, min(t.unforced, seq)
 	}
+	t.last = seq
 	t.count(scope, "", e.State)
 	if e.Body != nil {
 		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)
@@ -100,8 +103,12 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 	err = each(rows, err, func(rows *sql.Rows) error {
 		e, err := scanEvent(rows, c.Scope)
 		es = append(es, e)
+		t.force = t.force || e.Seq > t.disk.forced.Load()
 		return err
 	})
+	if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
+		t.last, err = optional(t.row(sqlLast))
+	}
 	return es, err
 }
 

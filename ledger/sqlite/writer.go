@@ -150,7 +150,7 @@ func (w *writer) transact(first *job) {
 
 // tx is what the jobs of the transaction that has begun work with.
 func (w *writer) tx() *tx {
-	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced()}
+	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced(), disk: w.disk, opened: w.ledger.opened}
 }
 
 // alone runs a job in a transaction of its own.
@@ -231,13 +231,14 @@ func fail(jobs []*job, err error) {
 
 // do runs one job. Afterwards t.dirty says whether it wrote something.
 func (w *writer) do(t *tx, j *job) (err error) {
-	t.dirty = false
+	t.dirty, t.force = false, false
 	topics := len(t.topics)
 	defer func() {
 		if p := recover(); p != nil { // a caller's function; it must not take the process with it
 			w.ledger.log.Error("panic while writing", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 			err = fmt.Errorf("panic while writing: %v", p)
 		}
+		j.lax = j.lax && !t.force
 		if err != nil {
 			t.topics = t.topics[:topics]
 		} else if j.lax {
@@ -305,7 +306,7 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.commits.Add(1)
 	w.ledger.scopes.add(t.fresh)
 	w.folder.add(len(jobs))
-	b := batch{topics: t.topics, event: t.event}
+	b := batch{topics: t.topics, event: t.event, last: t.last}
 	broken := w.disk.broken()
 	w.ledger.Signal(t.loose...)
 	for _, j := range jobs {
