@@ -11,76 +11,62 @@ import (
 const aheadBatch = 500
 
 // Overdue implements [ledger.Events].
-func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (n int, err error) {
-	a, due := aheadOf(now), Kept(now)
-	for _, kind := range []struct {
-		find func(r Reader, found func(seq int64) (more bool)) error
-		set  func(t Tx, seq int64) error
-	}{
-		{
-			func(r Reader, found func(int64) bool) error {
-				return r.EventsAhead(s, a.far, func(e *Event, last time.Time) bool { return !a.event(e, last) || found(e.Seq) })
-			},
-			func(t Tx, seq int64) error {
-				e, err := t.EventAt(s, seq)
-				if err != nil || e == nil {
-					return err
-				}
-				e.Due = earlier(e.Due, due)
-				return t.SetEvent(e)
-			},
-		},
-		{
-			func(r Reader, found func(int64) bool) error {
-				return r.ChargesAhead(s, a.far, func(c *Charge) bool { return !a.charge(c) || found(c.Seq) })
-			},
-			func(t Tx, seq int64) error {
-				c, err := t.ChargeAt(s, seq)
-				if err != nil || c == nil {
-					return err
-				}
-				c.NextQuery = earlier(c.NextQuery, due)
-				return t.SetCharge(c)
-			},
-		},
-		{
-			func(r Reader, found func(int64) bool) error {
-				return r.RefundsAhead(s, a.far, func(re *Refund) bool { return !a.refund(re) || found(re.Seq) })
-			},
-			func(t Tx, seq int64) error {
-				re, err := t.RefundAt(s, seq)
-				if err != nil || re == nil {
-					return err
-				}
-				re.NextQuery = earlier(re.NextQuery, due)
-				return t.SetRefund(re)
-			},
-		},
-	} {
-		m, err := l.overdue(ctx, s, kind.find, kind.set)
-		if n += m; err != nil {
-			return n, err
-		}
+func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (int, error) {
+	a := aheadOf(now)
+	events, err := overdue(ctx, l, s,
+		func(r Reader) ([]Event, error) { return r.EventsAhead(s, a.far, aheadBatch, a.event) },
+		func(t Tx, found *Event) error {
+			e, err := t.EventAt(s, found.Seq)
+			if err != nil || e == nil {
+				return err
+			}
+			e.Due = earlier(e.Due, now)
+			return t.SetEvent(e)
+		})
+	if err != nil {
+		return events, err
 	}
-	return n, nil
+	charges, err := overdue(ctx, l, s,
+		func(r Reader) ([]Charge, error) { return r.ChargesAhead(s, a.far, aheadBatch, a.charge) },
+		func(t Tx, found *Charge) error {
+			c, err := t.Numbered(s, found.Number)
+			if err != nil || c == nil {
+				return err
+			}
+			c.NextQuery = earlier(c.NextQuery, now)
+			return t.SetCharge(c)
+		})
+	if err != nil {
+		return events + charges, err
+	}
+	refunds, err := overdue(ctx, l, s,
+		func(r Reader) ([]Refund, error) { return r.RefundsAhead(s, a.far, aheadBatch, a.refund) },
+		func(t Tx, found *Refund) error {
+			known, err := t.Refunds(s, "", found.RefundNo)
+			re := byNumber(known, found.RefundNo)
+			if err != nil || re == nil {
+				return err
+			}
+			re.NextQuery = earlier(re.NextQuery, now)
+			return t.SetRefund(re)
+		})
+	return events + charges + refunds, err
 }
 
-func (l *Ledger) overdue(ctx context.Context, s ledger.Scope, find func(r Reader, found func(seq int64) (more bool)) error,
-	set func(t Tx, seq int64) error) (n int, err error) {
+// overdue finds rows without a transaction, and makes them due in one, as long as there are any.
+func overdue[T any](ctx context.Context, l *Ledger, s ledger.Scope, find func(Reader) ([]T, error), hurry func(Tx, *T) error) (n int, err error) {
 	for {
-		var seqs []int64
-		err := l.store.Read(ctx, func(r Reader) error {
-			return find(r, func(seq int64) bool {
-				seqs = append(seqs, seq)
-				return len(seqs) < aheadBatch
-			})
+		var found []T
+		err := l.store.Read(ctx, func(r Reader) (err error) {
+			found, err = find(r)
+			return err
 		})
-		if err != nil || len(seqs) == 0 {
+		if err != nil || len(found) == 0 {
 			return n, err
 		}
 		err = l.store.WriteLax(ctx, func(t Tx) error {
-			for _, seq := range seqs {
-				if err := set(t, seq); err != nil {
+			for i := range found {
+				if err := hurry(t, &found[i]); err != nil {
 					return err
 				}
 			}
@@ -90,6 +76,6 @@ func (l *Ledger) overdue(ctx context.Context, s ledger.Scope, find func(r Reader
 		if err != nil {
 			return n, err
 		}
-		n += len(seqs)
+		n += len(found)
 	}
 }

@@ -70,7 +70,7 @@ func takeBack(t Tx, c *Charge, chargeID, reason string, at time.Time) (bool, err
 	if err != nil || p == nil {
 		return false, err
 	}
-	sent, _, err := t.Sent(p.Seq)
+	sent, _, err := t.Sent(p)
 	if err != nil || !c.unheard(p, reason, sent, t.Opened()) {
 		return false, err
 	}
@@ -133,7 +133,7 @@ func withhold(t Tx, s ledger.Scope, lane, chargeID string, now time.Time) error 
 // silence withholds the refunds of a charge whose payment is not delivered. A payment that was delivered once is known to the backend, whatever became
 // of its replay.
 func silence(t Tx, c *Charge, e *Event, h Hold, now time.Time) error {
-	if _, heard, err := t.Sent(e.Seq); err != nil || heard {
+	if _, heard, err := t.Sent(e); err != nil || heard {
 		return err
 	}
 	if err := setHold(t, c, h); err != nil {

@@ -24,6 +24,16 @@ func reserved(r ledger.Reservation, number string) *Charge {
 	}
 }
 
+// holder returns the attempt of an order that is reserved; nil for none.
+func holder(cs []Charge) *Charge {
+	for i := range cs {
+		if cs[i].State == ledger.Reserving {
+			return &cs[i]
+		}
+	}
+	return nil
+}
+
 // released is what becomes of an attempt whose number is given back.
 type released int
 

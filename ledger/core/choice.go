@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -43,10 +42,15 @@ func (e *Event) hurry(now time.Time, leases Span) {
 }
 
 // tellable returns the reasons of an event that is delivered after all: why it was filtered is of no concern to the backend, which money check failed is.
-func tellable(reasons []string) []string {
-	return slices.DeleteFunc(slices.Clone(reasons), func(r string) bool {
-		return r == ledger.ReasonEffectSeen || r == ledger.ReasonType || r == ledger.ReasonUnpaid || r == ledger.ReasonNoApp
-	})
+func tellable(reasons []string) (kept []string) {
+	for _, r := range reasons {
+		switch r {
+		case ledger.ReasonEffectSeen, ledger.ReasonType, ledger.ReasonUnpaid, ledger.ReasonNoApp:
+		default:
+			kept = append(kept, r)
+		}
+	}
+	return kept
 }
 
 // isPaymentOf says that the event has the effect of a charge's success.
@@ -54,7 +58,7 @@ func (e *Event) isPaymentOf(c *Charge) bool { return c != nil && c.Payment == e.
 
 // awaitsReading says that a person decides about an event whose charge is held because it cannot be read.
 func (e *Event) awaitsReading() bool {
-	return e.State == ledger.Held && e.ChargeID != "" && len(e.Reasons) == 1 && isUnreadable(&e.Event)
+	return e.ChargeID != "" && e.Unreadable()
 }
 
 // unreadOf says that the hold of a charge is that of this payment.
@@ -71,6 +75,15 @@ func (e *Event) acknowledge(at time.Time) {
 	e.end(ledger.Delivered, at)
 	e.Attempts++
 	e.Tries++
+}
+
+// kept is a delivery as it is recorded.
+func kept(d ledger.Delivery) *ledger.Delivery {
+	d.Back = time.Time{}
+	if d.State != ledger.Pending {
+		d.Due = time.Time{}
+	}
+	return &d
 }
 
 // outcome is what an event becomes with a delivery.

@@ -15,7 +15,7 @@ const (
 
 // Event implements [ledger.Events].
 func (l *Ledger) Event(ctx context.Context, s ledger.Scope, id string) (*ledger.Event, error) {
-	var e *ledger.Event
+	var e *Event
 	err := l.store.Read(ctx, func(r Reader) (err error) {
 		e, err = r.Event(s, id)
 		if err == nil && e == nil {
@@ -23,7 +23,10 @@ func (l *Ledger) Event(ctx context.Context, s ledger.Scope, id string) (*ledger.
 		}
 		return err
 	})
-	return e, err
+	if err != nil {
+		return nil, err
+	}
+	return &e.Event, nil
 }
 
 // Events implements [ledger.Events].

@@ -18,6 +18,9 @@ func saysPaid(e *ledger.Event) bool { return e.Change != nil && e.Change.Paid &&
 // isRefund says that the event is about money that goes back.
 func isRefund(e *ledger.Event) bool { return strings.HasPrefix(e.Type, "refund.") }
 
+// OfRefund says that the event is about money that goes back.
+func (e *Event) OfRefund() bool { return isRefund(&e.Event) }
+
 // isOrder says that the event is about a Ping++ order or its refund, which have an order number of their own.
 func isOrder(e *ledger.Event) bool {
 	return strings.HasPrefix(e.Type, "order.") || strings.HasPrefix(e.Type, "order_refund.")

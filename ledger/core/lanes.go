@@ -39,9 +39,18 @@ func stepBack(t Tx, seq int64) error {
 	return t.SetBlocked(seq, true)
 }
 
+// firstOf returns the first pending event of a lane.
+func firstOf(t Tx, s ledger.Scope, lane string) (*Place, error) {
+	if lane == "" {
+		return nil, nil
+	}
+	known, err := t.Books(s, Question{Lane: lane})
+	return known.First, err
+}
+
 // promote unblocks the first pending event of a lane.
 func promote(t Tx, s ledger.Scope, lane string) error {
-	first, err := t.First(s, lane)
+	first, err := firstOf(t, s, lane)
 	if err != nil || first == nil || !first.Blocked {
 		return err
 	}
@@ -54,7 +63,7 @@ func resume(t Tx, e *Event, due time.Time) error {
 	if err := lock(t, e.Scope, Question{Lane: e.Lane}); err != nil {
 		return err
 	}
-	first, err := t.First(e.Scope, e.Lane)
+	first, err := firstOf(t, e.Scope, e.Lane)
 	if err != nil {
 		return err
 	}

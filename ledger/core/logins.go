@@ -23,10 +23,5 @@ func (l *Ledger) Login(ctx context.Context, key []byte, now int64) (identity []b
 
 // SaveLogin implements [ledger.Logins].
 func (l *Ledger) SaveLogin(ctx context.Context, n ledger.Login) error {
-	return l.store.Write(ctx, func(t Tx) error {
-		if err := t.DropLogins(n.Now, dropLogins); err != nil {
-			return err
-		}
-		return t.SaveLogin(n)
-	})
+	return l.store.Write(ctx, func(t Tx) error { return t.SaveLogin(n, dropLogins) })
 }

@@ -27,7 +27,10 @@ func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, e
 		p := page{full: len(cs) == pruneStep}
 		for i := range cs {
 			c := &cs[i]
-			p.add(c.Seq, c.Created.Before(before), answerOver(c, before), func(t Tx) error { return t.DropAnswer(c) })
+			p.add(c.Seq, c.Created.Before(before), answerOver(c, before), func(t Tx) error {
+				c.Raw = nil
+				return t.SetAnswer(c)
+			})
 		}
 		return p, err
 	})

@@ -99,7 +99,7 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 	if err != nil || seq == 0 || !listed {
 		return err
 	}
-	return t.AddDelivery(seq, &d)
+	return t.AddDelivery(seq, kept(d))
 }
 
 // settleOwn does what follows from the outcome of whoever has the lease.

@@ -149,9 +149,9 @@ func (l *Ledger) ReleaseRefund(ctx context.Context, r ledger.RefundLease, p ledg
 // Refund implements [ledger.Refunds].
 func (l *Ledger) Refund(ctx context.Context, s ledger.Scope, refundNo string) (*ledger.Refund, error) {
 	var re *Refund
-	err := l.store.Read(ctx, func(r Reader) (err error) {
-		re, err = r.Refund(s, refundNo)
-		if err == nil && re == nil {
+	err := l.store.Read(ctx, func(r Reader) error {
+		known, err := r.Refunds(s, "", refundNo)
+		if re = byNumber(known, refundNo); err == nil && re == nil {
 			err = ledger.ErrNotFound
 		}
 		return err

@@ -45,11 +45,11 @@ func reserve(t Tx, r ledger.Reservation, leases Span) (number string, err error)
 	if err := t.Lock(r.Scope, AnOrder, r.OrderNo); err != nil {
 		return "", err
 	}
-	held, attempts, err := t.Reserved(r.Scope, r.OrderNo)
+	known, err := t.Books(r.Scope, Question{OrderNo: r.OrderNo})
 	if err != nil {
 		return "", err
 	}
-	if held != nil {
+	if held := holder(known.Charges); held != nil {
 		if leases.InUse(held.ReservedUntil) {
 			return "", ledger.ErrReserved
 		}
@@ -59,7 +59,7 @@ func reserve(t Tx, r ledger.Reservation, leases Span) (number string, err error)
 		}
 	}
 	for try := range numberTries {
-		number := r.Number(attempts, try)
+		number := r.Number(len(known.Charges), try)
 		if number == "" {
 			return "", fmt.Errorf("the number proposed for order %s is empty", r.OrderNo)
 		}
@@ -114,11 +114,11 @@ func release(t Tx, r ledger.Release) error {
 		return ledger.ErrNotFound
 	}
 	if r.Quote != nil {
-		old, err := t.Quote(r.Scope, c.OrderNo)
+		known, err := t.Books(r.Scope, Question{OrderNo: c.OrderNo})
 		if err != nil {
 			return err
 		}
-		if err := setQuote(t, c, old, *r.Quote, false); err != nil {
+		if err := setQuote(t, c, known.Quote, *r.Quote, false); err != nil {
 			return err
 		}
 	}

@@ -108,6 +108,6 @@ type Question struct {
 // Books are what is recorded about a question.
 type Books struct {
 	Quote   ledger.Quote // the order's; its time is zero when there is none
-	First   *Place       // the first pending event of the lane; nil for none
+	First   *Place       // the first pending event of the lane, by Rank, Created, Seq; nil for none
 	Charges []Charge     // the order's attempts, the charge with the id, and the attempt with the number, each once
 }

@@ -21,16 +21,16 @@ type Store interface {
 // Reader reads rows. A row that is not there is nil; lists are in the order of recording unless it is said.
 type Reader interface {
 	// Event returns an event with its body and signature.
-	Event(s ledger.Scope, id string) (*ledger.Event, error)
+	Event(s ledger.Scope, id string) (*Event, error)
 	// Events lists what a filter chooses, whose Limit and Before are set, newest first, without bodies.
 	Events(f ledger.Filter) ([]ledger.Event, error)
 	Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error)
 	// NextDue returns when the first pending event that is neither blocked nor leased is due, when the first lease of one that is not blocked ends, and
 	// how many are pending.
 	NextDue(s ledger.Scope) (free, leased time.Time, pending int64, err error)
-	// EventsAhead calls a function with the pending events that are not blocked and due after a time, and when the last delivery of each began (needed only
-	// of those with Tries), until it returns false. Seq, Due and Tries are filled in.
-	EventsAhead(s ledger.Scope, after time.Time, each func(e *Event, last time.Time) bool) error
+	// EventsAhead returns those wanted among the pending events that are not blocked and due after a time, up to a limit; Seq, Due and Tries are filled in.
+	// The last delivery of an event, when that began, need be told only of one with Tries.
+	EventsAhead(s ledger.Scope, after time.Time, limit int, want func(e *Event, last time.Time) bool) ([]Event, error)
 
 	// Charges come with their Raw.
 	Charge(s ledger.Scope, id string) (*Charge, error)
@@ -39,13 +39,14 @@ type Reader interface {
 	Payable(s ledger.Scope, payer string, now time.Time) ([]Charge, error)
 	// ChargesCreated returns open charges created in [from, to) whose id is greater than after, in the order of their ids.
 	ChargesCreated(s ledger.Scope, from, to time.Time, after string, limit int) ([]Charge, error)
-	// ChargesAhead calls a function with the charges whose NextQuery is after a time, without Raw, until it returns false.
-	ChargesAhead(s ledger.Scope, after time.Time, each func(c *Charge) bool) error
+	// ChargesAhead and RefundsAhead return those wanted among the ones whose NextQuery is after a time, up to a limit, without Raw.
+	ChargesAhead(s ledger.Scope, after time.Time, limit int, want func(*Charge) bool) ([]Charge, error)
+	RefundsAhead(s ledger.Scope, after time.Time, limit int, want func(*Refund) bool) ([]Refund, error)
 
-	Refund(s ledger.Scope, refundNo string) (*Refund, error)
+	// Refunds returns the refund with an id and the one with a number; empty ones match nothing.
+	Refunds(s ledger.Scope, id, refundNo string) ([]Refund, error)
 	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
-	RefundsAhead(s ledger.Scope, after time.Time, each func(r *Refund) bool) error
 
 	// Login returns the identity saved under a key that expires after now.
 	Login(key []byte, now int64) ([]byte, error)
@@ -94,20 +95,18 @@ type Tx interface {
 	SetEvent(e *Event) error
 	// SetBlocked writes that alone.
 	SetBlocked(seq int64, blocked bool) error
-	// First returns the first pending event of a lane by Rank, Created, Seq; nil for none, and for the empty lane.
-	First(s ledger.Scope, lane string) (*Place, error)
 	// Sent says whether a delivery of an event is recorded, and whether one was acknowledged.
-	Sent(seq int64) (sent, heard bool, err error)
+	Sent(e *Event) (sent, heard bool, err error)
 	// EffectSeen says whether an event Claims (objectID, type).
 	EffectSeen(s ledger.Scope, objectID, kind string) (bool, error)
-	// Unreadable returns the held events of an object and type whose only reason is ReasonUnreadable.
+	// Unreadable returns the events of an object and type that are [Event.Unreadable].
 	Unreadable(s ledger.Scope, objectID, kind string) ([]Event, error)
-	// Withheld returns the filtered events of a charge that have a body and whose only reason is ReasonUnpaid.
+	// Withheld returns the events of a charge that are [Event.Withheld].
 	Withheld(s ledger.Scope, chargeID string) ([]Event, error)
-	// PendingRefunds returns the pending events of a lane whose charge is the one named and whose type begins with "refund.".
+	// PendingRefunds returns the pending events of a lane whose charge is the one named and that are [Event.OfRefund].
 	PendingRefunds(s ledger.Scope, lane, chargeID string) ([]Event, error)
 
-	// Claim leases pending events that are on disk, not blocked and due, and whose leases, if any, are not in use, the first due first.
+	// Claim leases events that are on disk and [Event.Claimable], the first due first.
 	Claim(c ledger.Claim, leases Span) ([]ledger.Event, error)
 	// Leases returns what an owner has leased.
 	Leases(s ledger.Scope, owner string) ([]Lease, error)
@@ -120,39 +119,33 @@ type Tx interface {
 	Waiting(s ledger.Scope) ([]Event, error)
 	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
 
-	// Reserved returns the attempt of an order that is reserved, and how many attempts the order has.
-	Reserved(s ledger.Scope, orderNo string) (c *Charge, attempts int, err error)
 	// Forsaken returns the attempts that are reserved and whose reservations are not in use.
 	Forsaken(s ledger.Scope, leases Span) ([]Charge, error)
 	// AddCharge records an attempt that is reserved or foreign, without what none of them has (TimeExpire, Superseded, AmountRefunded, Client, Queries and
 	// times of them, Fingerprint, Raw), and fills in Seq, unless another one of the scope that is not foreign has its number.
 	AddCharge(c *Charge) (added bool, err error)
-	// Charge, Numbered and ChargeAt return an attempt without its Raw; Numbered none that is foreign.
+	// Charge and Numbered return an attempt without its Raw; Numbered none that is foreign.
 	Charge(s ledger.Scope, id string) (*Charge, error)
 	Numbered(s ledger.Scope, number string) (*Charge, error)
-	ChargeAt(s ledger.Scope, seq int64) (*Charge, error)
 	// SetCharge writes what happens to a charge: all but what SetAttempt writes.
 	SetCharge(c *Charge) error
 	// SetAttempt also writes what is known once Ping++ has answered: State, ReservedUntil, ID, Channel, Payer, PayerAppID, Host, Created, TimeExpire and Fingerprint.
 	SetAttempt(c *Charge) error
 	DropCharge(c *Charge) error
-	// SetAnswer writes Raw.
+	// SetAnswer writes Raw; nil deletes it.
 	SetAnswer(c *Charge) error
-	Quote(s ledger.Scope, orderNo string) (ledger.Quote, error)
 	SetQuote(s ledger.Scope, orderNo string, q ledger.Quote) error
-	// DueQueries returns attempts of one [Charge.Kind] whose NextQuery has come, neither paid nor reversed nor leased, that are open, or unknown or taken
-	// without an id: of [ledger.QueryFirst] the last due first, else the first due.
+	// DueQueries returns attempts that are [Charge.Due]: of [ledger.QueryFirst] the last due first, else the first due.
 	DueQueries(c ledger.QueryClaim, leases Span) ([]Charge, error)
 
-	// Refunds returns the refund with an id and the one with a number.
+	// Refunds and RefundsOfCharge are those of Reader.
 	Refunds(s ledger.Scope, id, refundNo string) ([]Refund, error)
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
-	RefundAt(s ledger.Scope, seq int64) (*Refund, error)
 	AddRefund(r *Refund) error
 	// SetRefund writes all that may change: not RefundNo, ChargeID, OrderNo, Amount, Whole, Description, FundingSource, Created.
 	SetRefund(r *Refund) error
 	DropRefund(r *Refund) error
-	// DueRefunds returns refunds of the merchant's that are asked or pending, whose NextQuery has come, and that are not leased, the first due first.
+	// DueRefunds returns refunds that are [Refund.Due], the first due first.
 	DueRefunds(c ledger.QueryClaim, leases Span) ([]Refund, error)
 
 	Sweep(s ledger.Scope) (Sweep, error)
@@ -160,11 +153,9 @@ type Tx interface {
 	// FirstCharge returns when the first open charge of a scope was created; zero for none.
 	FirstCharge(s ledger.Scope) (time.Time, error)
 
-	SaveLogin(l ledger.Login) error
-	// DropLogins deletes logins that have expired by now, the first ones, up to a limit.
-	DropLogins(now int64, limit int) error
+	// SaveLogin records a login, in place of one with its key. It also deletes logins that have expired by then, the first ones, up to a limit.
+	SaveLogin(l ledger.Login, drop int) error
 
 	Old
 	DropBody(e *Event) error
-	DropAnswer(c *Charge) error
 }

@@ -6,6 +6,34 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
+// Claimable says that an event is to be delivered now, and that nobody is at it.
+func (e *Event) Claimable(c ledger.Claim, leases Span) bool {
+	return e.State == ledger.Pending && !e.Blocked && !e.Due.After(c.Now) && (e.Owner == "" || !leases.InUse(e.Until))
+}
+
+// Unreadable says that the event waits for a person because it cannot be read.
+func (e *Event) Unreadable() bool { return e.because(ledger.Held, ledger.ReasonUnreadable) }
+
+// Withheld says that the event is not delivered because its payment is not, and still could be.
+func (e *Event) Withheld() bool { return e.because(ledger.Filtered, ledger.ReasonUnpaid) && e.HasBody }
+
+// because says that an event is in a state for one reason alone.
+func (e *Event) because(s ledger.State, reason string) bool {
+	return e.State == s && len(e.Reasons) == 1 && e.Reasons[0] == reason
+}
+
+// Due says that an attempt is to be looked up now, and that nobody is at it: a charge, or what nobody knows the charge of.
+func (c *Charge) Due(q ledger.QueryClaim, leases Span) bool {
+	due := !c.NextQuery.IsZero() && !c.NextQuery.After(q.Now) && !leases.InUse(c.QueryUntil)
+	return due && c.Kind() == q.Kind && !c.Paid && !c.Reversed && (c.State == ledger.Open || c.isSought())
+}
+
+// Due says that a refund is to be looked up now, and that nobody is at it. Of one that was made elsewhere events tell all.
+func (r *Refund) Due(q ledger.QueryClaim, leases Span) bool {
+	due := !r.NextQuery.IsZero() && !r.NextQuery.After(q.Now) && !leases.InUse(r.Until)
+	return due && r.RefundNo != "" && !r.Final()
+}
+
 // Kind is the kind of the attempt's next look-up.
 func (c *Charge) Kind() ledger.QueryKind {
 	switch {

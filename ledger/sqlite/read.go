@@ -10,8 +10,11 @@ import (
 
 // These are core.Reader; Events is in list.go.
 
-func (r *reader) Event(s ledger.Scope, id string) (*ledger.Event, error) {
-	return one(r, scanEvent, sqlEvent, s, id)
+func (r *reader) Event(s ledger.Scope, id string) (*core.Event, error) {
+	return one(r, func(row scanner, s ledger.Scope) (e core.Event, err error) {
+		e.Event, err = scanEvent(row, s)
+		return e, err
+	}, sqlEvent, s, id)
 }
 
 func (r *reader) Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error) {
@@ -37,36 +40,44 @@ func (r *reader) NextDue(s ledger.Scope) (free, leased time.Time, pending int64,
 	return free, leased, pending, err
 }
 
-func (r *reader) EventsAhead(s ledger.Scope, after time.Time, want func(*core.Event, time.Time) bool) error {
-	return ahead(r, sqlEventsAhead, s, after, func(rows *sql.Rows) (bool, error) {
-		var e core.Event
-		var last time.Time
-		err := rows.Scan(&e.Seq, (*stamp)(&e.Due), &e.Tries, (*stamp)(&last))
-		return err == nil && want(&e, last), err
-	})
+func (r *reader) EventsAhead(s ledger.Scope, after time.Time, limit int, want func(*core.Event, time.Time) bool) ([]core.Event, error) {
+	var last time.Time
+	return ahead(r, func(row scanner, _ ledger.Scope) (e core.Event, err error) {
+		err = row.Scan(&e.Seq, (*stamp)(&e.Due), &e.Tries, (*stamp)(&last))
+		return e, err
+	}, sqlEventsAhead, s, after, limit, func(e *core.Event) bool { return want(e, last) })
 }
 
-func (r *reader) ChargesAhead(s ledger.Scope, after time.Time, want func(*core.Charge) bool) error {
-	return ahead(r, sqlChargesAhead, s, after, func(rows *sql.Rows) (bool, error) {
-		c, err := scanCharge(rows, s)
-		return err == nil && want(&c), err
-	})
+func (r *reader) ChargesAhead(s ledger.Scope, after time.Time, limit int, want func(*core.Charge) bool) ([]core.Charge, error) {
+	return ahead(r, scanCharge, sqlChargesAhead, s, after, limit, want)
 }
 
-func (r *reader) RefundsAhead(s ledger.Scope, after time.Time, want func(*core.Refund) bool) error {
-	return ahead(r, sqlRefundsAhead, s, after, func(rows *sql.Rows) (bool, error) {
-		re, err := scanRefund(rows, s)
-		return err == nil && want(&re), err
-	})
+func (r *reader) RefundsAhead(s ledger.Scope, after time.Time, limit int, want func(*core.Refund) bool) ([]core.Refund, error) {
+	return ahead(r, scanRefund, sqlRefundsAhead, s, after, limit, want)
 }
 
-func ahead(r *reader, text string, s ledger.Scope, after time.Time, scan func(*sql.Rows) (more bool, err error)) error {
+// ahead is list for those wanted, which ends when there are enough.
+func ahead[T any](r *reader, scan func(scanner, ledger.Scope) (T, error), text string, s ledger.Scope, after time.Time, limit int,
+	want func(*T) bool) (ts []T, err error) {
 	id, err := r.scope(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := r.query(text, id, millis(after))
-	return some(rows, err, scan)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for len(ts) < limit && rows.Next() {
+		t, err := scan(rows, s)
+		if err != nil {
+			return nil, err
+		}
+		if want(&t) {
+			ts = append(ts, t)
+		}
+	}
+	return ts, rows.Err()
 }
 
 func (r *reader) Charge(s ledger.Scope, id string) (*core.Charge, error) {
@@ -85,8 +96,8 @@ func (r *reader) ChargesCreated(s ledger.Scope, from, to time.Time, after string
 	return list(r, scanChargeWhole, sqlChargesCreated, s, millis(from), millis(to), after, limit)
 }
 
-func (r *reader) Refund(s ledger.Scope, refundNo string) (*core.Refund, error) {
-	return one(r, scanRefund, sqlRefund, s, refundNo)
+func (r *reader) Refunds(s ledger.Scope, id, refundNo string) ([]core.Refund, error) {
+	return list(r, scanRefund, sqlRefunds, s, nullable(id), nullable(refundNo))
 }
 
 func (r *reader) RefundsOf(s ledger.Scope, orderNo string) ([]core.Refund, error) {
@@ -98,7 +109,8 @@ func (r *reader) RefundsOfCharge(s ledger.Scope, chargeID string) ([]core.Refund
 }
 
 func (r *reader) Login(key []byte, now int64) (identity []byte, err error) {
-	return identity, none(r.row(sqlLogin, key, now).Scan(&identity))
+	err = none(r.row(sqlLogin, key, now).Scan(&identity))
+	return identity, err
 }
 
 func (r *reader) OldBodies(after int64, limit int) ([]core.Event, error) {

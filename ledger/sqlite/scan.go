@@ -84,27 +84,10 @@ func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// errEnough ends each early.
-var errEnough = errors.New("enough")
-
-// some is each for a function that may want no more.
-func some(rows *sql.Rows, err error, scan func(*sql.Rows) (more bool, err error)) error {
-	err = each(rows, err, func(rows *sql.Rows) error {
-		more, err := scan(rows)
-		if err == nil && !more {
-			err = errEnough
-		}
-		return err
-	})
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
-}
-
 // optional scans one number; 0 when there is no row.
 func optional(row *sql.Row) (n int64, err error) {
-	return n, none(row.Scan(&n))
+	err = none(row.Scan(&n))
+	return n, err
 }
 
 // none takes a row that is not there for no error.
@@ -155,21 +138,24 @@ func chargeOf(c *core.Charge) []any {
 // scanCharge reads a row of chargeColumns.
 func scanCharge(row scanner, s ledger.Scope) (c core.Charge, err error) {
 	c.Scope = s
-	return c, row.Scan(chargeOf(&c)...)
+	err = row.Scan(chargeOf(&c)...)
+	return c, err
 }
 
 // scanChargeWhole reads a row of chargeWhole.
 func scanChargeWhole(row scanner, s ledger.Scope) (c core.Charge, err error) {
 	c.Scope = s
-	return c, row.Scan(append(chargeOf(&c), &c.Raw)...)
+	err = row.Scan(append(chargeOf(&c), &c.Raw)...)
+	return c, err
 }
 
 // scanRefund reads a row of refundColumns.
 func scanRefund(row scanner, s ledger.Scope) (r core.Refund, err error) {
 	r.Scope = s
-	return r, row.Scan(&r.Seq, &r.RefundNo, &r.ChargeID, &r.OrderNo, &r.Through, &r.Amount, &r.Whole, &r.Description, &r.State, &r.ID, &r.FailureCode,
+	err = row.Scan(&r.Seq, &r.RefundNo, &r.ChargeID, &r.OrderNo, &r.Through, &r.Amount, &r.Whole, &r.Description, &r.State, &r.ID, &r.FailureCode,
 		&r.FailureMsg, (*stamp)(&r.Created), (*stamp)(&r.TimeSucceeded), (*stamp)(&r.Asked), (*stamp)(&r.NextQuery), &r.FundingSource, &r.Asks, &r.Unclear,
 		&r.Counted, &r.Owner, (*stamp)(&r.Until))
+	return r, err
 }
 
 // scanDelivery reads a row of sqlDeliveries.

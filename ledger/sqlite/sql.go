@@ -26,8 +26,7 @@ const (
 		until = ? WHERE seq = ?`
 	sqlSetBlocked = `UPDATE events SET blocked = ? WHERE seq = ?`
 
-	ofLane   = ` WHERE scope = ?1 AND lane = ?2 AND lane <> '' AND state = 'pending'`
-	sqlFirst = `SELECT seq, rank, created, blocked FROM events` + ofLane + ` ORDER BY rank, created, seq LIMIT 1`
+	ofLane = ` WHERE scope = ?1 AND lane = ?2 AND lane <> '' AND state = 'pending'`
 	// A lane's refunds are among its pending events, which may be many only while it is stuck.
 	sqlPendingRefunds = `SELECT ` + eventRow + ` FROM events INDEXED BY events_lane` + ofLane + ` AND charge_id = ?3 AND substr(type, 1, 7) = 'refund.'`
 	sqlWithheld       = `SELECT ` + eventRow + ` FROM events INDEXED BY events_unpaid
@@ -109,9 +108,6 @@ const (
 
 	sqlChargeRow = `SELECT ` + chargeColumns + ofCharge
 	sqlNumbered  = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND number = ? AND state <> 'foreign'`
-	sqlChargeAt  = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND seq = ?`
-	sqlReserved  = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND order_no = ? AND state = 'reserved'`
-	sqlTried     = `SELECT count(*) FROM charges WHERE scope = ? AND order_no = ?`
 	sqlForsaken  = `SELECT ` + chargeColumns + ` FROM charges INDEXED BY charges_reserved WHERE scope = ? AND state = 'reserved'
 		AND (reserved_until <= ? OR reserved_until > ?)`
 
@@ -126,7 +122,6 @@ const (
 	sqlDropCharge = `DELETE FROM charges WHERE seq = ?`
 	sqlSetAnswer  = `INSERT INTO answers (charge, raw) VALUES (?, ?) ON CONFLICT DO UPDATE SET raw = excluded.raw`
 
-	sqlQuote    = `SELECT amount, currency, closed, at FROM quotes WHERE scope = ? AND order_no = ?`
 	sqlSetQuote = `INSERT INTO quotes (scope, order_no, amount, currency, closed, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 		ON CONFLICT DO UPDATE SET amount = ?3, currency = ?4, closed = ?5, at = ?6`
 
@@ -151,12 +146,10 @@ const (
 	refundColumns = `seq, coalesce(refund_no, ''), charge_id, order_no, through, amount, whole, description, state, coalesce(id, ''), failure_code,
 		failure_msg, created, time_succeeded, asked, next_query, funding_source, asks, unclear, counted, coalesce(owner, ''), until`
 
-	sqlRefund          = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND refund_no = ?`
 	sqlRefundsOf       = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
 	sqlRefundsOfCharge = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND charge_id = ? ORDER BY seq`
 	sqlRefunds         = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ?1 AND id = ?2
 		UNION SELECT ` + refundColumns + ` FROM refunds WHERE scope = ?1 AND refund_no = ?3`
-	sqlRefundAt     = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND seq = ?`
 	sqlRefundsAhead = `SELECT ` + refundColumns + ` FROM refunds INDEXED BY refunds_query WHERE scope = ? AND next_query > 0 AND next_query > ?`
 	sqlDueRefunds   = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND next_query > 0 AND next_query <= ? AND (until <= ? OR until > ?)
 		AND state IN ('asked', 'pending') AND refund_no IS NOT NULL ORDER BY next_query, seq LIMIT ?`

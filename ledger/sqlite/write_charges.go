@@ -30,17 +30,6 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 	return b, err
 }
 
-func (t *tx) Reserved(s ledger.Scope, orderNo string) (c *core.Charge, attempts int, err error) {
-	if c, err = one(t, scanCharge, sqlReserved, s, orderNo); err != nil {
-		return nil, 0, err
-	}
-	scope, err := t.scope(s)
-	if err != nil {
-		return nil, 0, err
-	}
-	return c, attempts, t.row(sqlTried, scope, orderNo).Scan(&attempts)
-}
-
 func (t *tx) Forsaken(s ledger.Scope, leases core.Span) ([]core.Charge, error) {
 	return list(t, scanCharge, sqlForsaken, s, millis(leases.Now), millis(leases.Far))
 }
@@ -67,10 +56,6 @@ func (t *tx) Numbered(s ledger.Scope, number string) (*core.Charge, error) {
 	return one(t, scanCharge, sqlNumbered, s, number)
 }
 
-func (t *tx) ChargeAt(s ledger.Scope, seq int64) (*core.Charge, error) {
-	return one(t, scanCharge, sqlChargeAt, s, seq)
-}
-
 // happened are the parameters of what SetCharge writes.
 func happened(c *core.Charge) []any {
 	return []any{c.Amount, c.Currency, c.Superseded, c.Paid, millis(c.TimePaid), c.AmountRefunded, c.Reversed, c.Client.Result, millis(c.Client.At),
@@ -88,16 +73,11 @@ func (t *tx) SetAttempt(c *core.Charge) error {
 
 func (t *tx) DropCharge(c *core.Charge) error { return t.set(sqlDropCharge, c.Seq) }
 
-func (t *tx) SetAnswer(c *core.Charge) error { return t.set(sqlSetAnswer, c.Seq, c.Raw) }
-
-func (t *tx) Quote(s ledger.Scope, orderNo string) (ledger.Quote, error) {
-	q, err := one(t, func(row scanner, _ ledger.Scope) (q ledger.Quote, err error) {
-		return q, row.Scan(&q.Amount, &q.Currency, &q.Closed, (*stamp)(&q.At))
-	}, sqlQuote, s, orderNo)
-	if q == nil {
-		q = &ledger.Quote{}
+func (t *tx) SetAnswer(c *core.Charge) error {
+	if c.Raw == nil {
+		return t.set(sqlDropAnswer, c.Seq)
 	}
-	return *q, err
+	return t.set(sqlSetAnswer, c.Seq, c.Raw)
 }
 
 func (t *tx) SetQuote(s ledger.Scope, orderNo string, q ledger.Quote) error {
@@ -120,11 +100,10 @@ func (t *tx) OldAnswers(after int64, limit int) ([]core.Charge, error) {
 	return oldAnswers(t, after, limit)
 }
 
-func (t *tx) DropAnswer(c *core.Charge) error { return t.set(sqlDropAnswer, c.Seq) }
-
 func (t *tx) Sweep(s ledger.Scope) (core.Sweep, error) {
 	sweep, err := one(t, func(row scanner, _ ledger.Scope) (w core.Sweep, err error) {
-		return w, row.Scan((*stamp)(&w.Compared), &w.Owner, (*stamp)(&w.Until))
+		err = row.Scan((*stamp)(&w.Compared), &w.Owner, (*stamp)(&w.Until))
+		return w, err
 	}, sqlSweep, s)
 	if sweep == nil {
 		sweep = &core.Sweep{}

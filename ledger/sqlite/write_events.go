@@ -61,15 +61,9 @@ func (t *tx) SetEvent(e *core.Event) error {
 
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
 
-func (t *tx) First(s ledger.Scope, lane string) (*core.Place, error) {
-	return one(t, func(row scanner, _ ledger.Scope) (p core.Place, err error) {
-		return p, row.Scan(&p.Seq, &p.Rank, (*stamp)(&p.Created), &p.Blocked)
-	}, sqlFirst, s, lane)
-}
-
-func (t *tx) Sent(seq int64) (sent, heard bool, err error) {
+func (t *tx) Sent(e *core.Event) (sent, heard bool, err error) {
 	var n int64
-	err = t.row(sqlSent, seq).Scan(&n, &heard)
+	err = t.row(sqlSent, e.Seq).Scan(&n, &heard)
 	return n > 0, heard, err
 }
 
@@ -114,7 +108,8 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 
 func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {
 	return list(t, func(row scanner, _ ledger.Scope) (l core.Lease, err error) {
-		return l, row.Scan(&l.Seq, &l.EventID, (*stamp)(&l.Until))
+		err = row.Scan(&l.Seq, &l.EventID, (*stamp)(&l.Until))
+		return l, err
 	}, sqlLeases, s, owner)
 }
 
@@ -143,11 +138,7 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 }
 
 func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
-	var due int64
-	if d.State == ledger.Pending {
-		due = millis(d.Due)
-	}
-	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), due, d.Uncounted)
+	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), millis(d.Due), d.Uncounted)
 }
 
 func (t *tx) Waiting(s ledger.Scope) ([]core.Event, error) {

@@ -13,10 +13,6 @@ func (t *tx) RefundsOfCharge(s ledger.Scope, chargeID string) ([]core.Refund, er
 	return list(t, scanRefund, sqlRefundsOfCharge, s, chargeID)
 }
 
-func (t *tx) RefundAt(s ledger.Scope, seq int64) (*core.Refund, error) {
-	return one(t, scanRefund, sqlRefundAt, s, seq)
-}
-
 // changing are the parameters of what SetRefund writes.
 func changing(r *core.Refund) []any {
 	return []any{r.Through, string(r.State), nullable(r.ID), r.FailureCode, r.FailureMsg, millis(r.TimeSucceeded), millis(r.Asked), millis(r.NextQuery),
@@ -42,8 +38,9 @@ func (t *tx) DueRefunds(c ledger.QueryClaim, leases core.Span) ([]core.Refund, e
 	return list(t, scanRefund, sqlDueRefunds, c.Scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit)
 }
 
-func (t *tx) SaveLogin(l ledger.Login) error {
+func (t *tx) SaveLogin(l ledger.Login, drop int) error {
+	if err := t.set(sqlDropLogins, l.Now, drop); err != nil {
+		return err
+	}
 	return t.set(sqlSaveLogin, l.Key, l.Identity, l.Expires)
 }
-
-func (t *tx) DropLogins(now int64, limit int) error { return t.set(sqlDropLogins, now, limit) }
