@@ -40,7 +40,7 @@ type refundRequest struct {
 
 // refundView is what the merchant sees of a refund.
 type refundView struct {
-	RefundNo      *string `json:"refund_no"` // null: made elsewhere, in Ping++'s dashboard
+	RefundNo      *string `json:"refund_no"` // null: made elsewhere, as in Ping++'s dashboard
 	Refund        *string `json:"refund"`    // re_…; null until Ping++ has answered
 	Charge        string  `json:"charge"`
 	OrderNo       string  `json:"order_no"` // the merchant's
@@ -141,6 +141,7 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 	}
 	res := ledger.RefundReservation{Scope: s.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, FundingSource: req.FundingSource, Owner: rand.Text()}
 	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
+	earlier := false // Ping++ has refunds of the charge
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		found, orderNo, err := s.refundable(ctx, l, req)
@@ -148,6 +149,7 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 			return nil, false, err
 		}
 		res.ChargeID, res.OrderNo, res.Paid = found.ID, orderNo, found.Amount
+		earlier = found.Refunded || found.AmountRefunded > 0
 	case err != nil:
 		return nil, false, err
 	case req.Charge != "" && req.Charge != re.ChargeID || req.OrderNo != "" && req.OrderNo != re.OrderNo:
@@ -163,7 +165,17 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 		return re, fresh, err
 	}
 	lease := ledger.RefundLease{Scope: s.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
-	if err := s.Reconciler.MakeRefund(ctx, l, re, lease, fresh); err != nil {
+	made := false
+	if fresh && earlier {
+		if made, err = s.Reconciler.FindRefund(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
+			return nil, false, refundNoUsed()
+		}
+		fresh = !made
+	}
+	if err == nil && !made {
+		err = s.Reconciler.MakeRefund(ctx, l, re, lease, fresh)
+	}
+	if err != nil {
 		return nil, fresh, refundProblem(req.RefundNo, err)
 	}
 	re, err = l.Refund(ctx, s.Scope, req.RefundNo)

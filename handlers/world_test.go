@@ -152,7 +152,7 @@ func newSessionKey() []byte {
 
 func (w *world) openLedger() *sqlite.Ledger {
 	w.t.Helper()
-	l, err := sqlite.Open(context.Background(), sqlite.Options{File: w.file})
+	l, err := sqlite.Open(context.Background(), sqlite.Options{File: w.file, Now: w.clock.Now})
 	if err != nil {
 		w.t.Fatal(err)
 	}

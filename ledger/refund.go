@@ -27,7 +27,7 @@ var (
 // Refund is money that goes back, or is to go back, from a charge.
 type Refund struct {
 	Scope
-	RefundNo      string // the merchant's number, unique in the scope for ever; empty for a refund made elsewhere, known by its event
+	RefundNo      string // the merchant's number, unique in the scope for ever; empty for a refund made elsewhere, known by its event. One whose event carries a number that is free has that
 	ChargeID      string // Ping++'s, ch_…
 	OrderNo       string // the merchant's order number
 	Through       string // the Ping++ order that the charge belongs to, once that is known; else empty
@@ -42,7 +42,7 @@ type Refund struct {
 	Created       time.Time // when it was first asked for
 	TimeSucceeded time.Time
 	Asked         time.Time // when Ping++ was last asked to make it
-	Asks          int       // how often Ping++ was asked, and may have made it; 0 for one made elsewhere
+	Asks          int       // how often Ping++ was asked, and may have made it; 0 for one that was not asked for through this ledger
 	Unclear       string    // why a person has to look at it, in a word, while its outcome is not known; else empty
 	NextQuery     time.Time // when it will be looked up next; zero: not any more
 }
@@ -92,7 +92,7 @@ type RefundPause struct {
 // RefundChange is what an event says about a refund.
 type RefundChange struct {
 	ID            string
-	RefundNo      string // metadata.pay_refund_no; finds a refund whose id we have not been told
+	RefundNo      string // metadata.pay_refund_no; finds a refund whose id we have not been told, and is used from then on
 	Amount        int64  // fen
 	State         RefundState
 	FailureCode   string
@@ -108,7 +108,8 @@ type Refunds interface {
 	// amount, or anything at all, is more than what is left of the charge.
 	//
 	// A number that is recorded comes back as it stands, with fresh false, however little is left; ErrRefundDiffers when charge, amount,
-	// description or funding source are not the recorded ones. While its outcome is not known the owner is leased it: Ping++ may have been asked.
+	// description or funding source are not the recorded ones; of one that is only known by its event the last two, and whether it was whole, are not
+	// known. While its outcome is not known the owner is leased it: Ping++ may have been asked.
 	//
 	// ErrReserved while somebody else holds this refund, or another one of the charge whose outcome is not known: a charge's
 	// refunds are made one after the other.

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"go.uber.org/zap"
@@ -76,6 +77,27 @@ func (r *Reconciler) findRefund(ctx context.Context, l ledger.Ledger, re *ledger
 			zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
 	}
 	return found, err
+}
+
+// FindRefund looks at Ping++ for a fresh refund whose number may have been used all the same: the ledger may be a backup from before that. It says
+// whether it is there, and records it then. [ledger.ErrRefundDiffers] when what is there has another amount. With an error the fresh refund's record
+// is gone.
+func (r *Reconciler) FindRefund(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease) (made bool, err error) {
+	found, err := r.searchRefunds(ctx, re, func(found *pingpp.Refund) bool {
+		return found.ChargeID == re.ChargeID && found.Metadata[metaRefundNo] == re.RefundNo
+	})
+	if err == nil && found == nil {
+		return false, nil
+	}
+	if err == nil && found.Amount != re.Amount {
+		err = fmt.Errorf("refund %s is %s at Ping++, of %d fen: %w", re.RefundNo, found.ID, found.Amount, ledger.ErrRefundDiffers)
+	}
+	if err != nil {
+		return false, errors.Join(err, l.ReleaseRefund(ctx, lease, ledger.RefundPause{}))
+	}
+	r.cfg.Logger.Warn("a refund was made before, and this ledger did not know of it; it is not made again", zap.String("order_no", re.OrderNo),
+		zap.String("charge", re.ChargeID), zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
+	return true, r.recordRefund(ctx, l, re, lease, found)
 }
 
 // refundMatch finds one of our refunds among those of its charge at Ping++.

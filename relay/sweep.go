@@ -142,7 +142,7 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 	switch {
 	case ours == nil || ours.State == ledger.Foreign:
 		s.OnlyThere = append(s.OnlyThere, item)
-		return nil
+		return r.compareUnknown(ctx, l, s, found)
 	case found.Paid && !ours.Paid:
 		if err := r.learn(ctx, l, ours, found, false); err != nil {
 			return err
@@ -163,6 +163,29 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		s.Differ = append(s.Differ, item)
 	}
 	return nil
+}
+
+// compareUnknown looks at a charge that the ledger does not know as its own. One that carries a merchant's number was made through us: the ledger is a
+// backup from before that, or was lost. Its payment, of which Ping++ will not tell again, is recorded, and so is what went back of any payment.
+func (r *Reconciler) compareUnknown(ctx context.Context, l ledger.Ledger, s *Sweep, found *pingpp.Charge) error {
+	ours, err := l.Charge(ctx, r.cfg.Scope, found.ID)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	if found.Paid && (ours == nil || !ours.Paid) && found.Metadata[metaOrderNo] != "" {
+		if err := r.learn(ctx, l, ours, found, false); err != nil {
+			return err
+		}
+		s.Recovered++
+		ours, err = l.Charge(ctx, r.cfg.Scope, found.ID)
+	}
+	if err == nil && ours.Paid {
+		_, err = r.compareReturned(ctx, l, s, ours, found)
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // compareReturned records what only Ping++ knows of money that went back, and returns our charge as it stands then.

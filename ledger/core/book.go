@@ -180,7 +180,7 @@ func bookRefund(t Tx, b *books, e *Event) error {
 		re.tell(*c, counted)
 		err = t.SetRefund(re)
 	} else if c.ID != "" {
-		err = t.AddRefund(elsewhere(e, counted))
+		err = t.AddRefund(elsewhere(known, e, counted))
 	} else {
 		return nil
 	}

@@ -7,10 +7,12 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// same says whether a request that names a recorded refund means that one.
+// same says whether a request that names a recorded refund means that one. Of one that was not asked for through this ledger it is not known
+// how that was worded.
 func (re *Refund) same(r ledger.RefundReservation) bool {
-	amount := re.Amount == r.Amount || r.Amount == 0 && re.Whole
-	return amount && re.ChargeID == r.ChargeID && re.Description == r.Description && re.FundingSource == r.FundingSource
+	learned := re.Asks == 0
+	amount := re.Amount == r.Amount || r.Amount == 0 && (re.Whole || learned)
+	return amount && re.ChargeID == r.ChargeID && (learned || re.Description == r.Description && re.FundingSource == r.FundingSource)
 }
 
 // busy says whether somebody else works on the refund.
@@ -124,14 +126,19 @@ func refundOf(known []Refund, e *ledger.Event) *Refund {
 	return nil
 }
 
-// elsewhere is a refund that nobody asked us for, as its event shows it.
-func elsewhere(e *Event, counted bool) *Refund {
+// elsewhere is a refund that nobody asked for through this ledger, as its event shows it. One that carries a number was asked for through us, by a ledger
+// of which this one is an earlier copy. The number is used, unless it is another's.
+func elsewhere(known []Refund, e *Event, counted bool) *Refund {
 	c := e.Refund
-	return &Refund{
+	re := &Refund{
 		Refund: ledger.Refund{Scope: e.Scope, ChargeID: e.ChargeID, OrderNo: e.OrderNo, Amount: c.Amount, State: c.State, ID: c.ID,
 			FailureCode: c.FailureCode, FailureMsg: c.FailureMsg, Created: e.Created, TimeSucceeded: c.TimeSucceeded},
 		Counted: counted,
 	}
+	if byNumber(known, c.RefundNo) == nil {
+		re.RefundNo = c.RefundNo
+	}
+	return re
 }
 
 // byNumber and byID find a refund among those read.

@@ -111,6 +111,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"refunds/one after the other", testRefundSerial},
 		{"refunds/a lease that ran out can be taken over", testRefundTakeOver},
 		{"refunds/an event that comes before the answer", testRefundToldFirst},
+		{"refunds/a number that is only known by its event", testRefundLearned},
 		{"refunds/failures", testRefundFails},
 		{"refunds/claim", testClaimRefunds},
 		{"refunds/40 at once", func(t *testing.T, l ledger.Ledger) { testRefundConcurrent(t, l, l) }},

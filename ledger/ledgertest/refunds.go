@@ -237,6 +237,34 @@ func testRefundToldFirst(t *testing.T, l ledger.Ledger) {
 	equal(t, "another amount", getRefund(t, l, "R3").State, ledger.RefundAsked)
 }
 
+// A refund that carries a number which nobody has asked for here was asked for through a later copy of this ledger: it is not made again.
+func testRefundLearned(t *testing.T, l ledger.Ledger) {
+	charge(t, l, "1", "ch_1")
+	add(t, l, refunded("evt_1", "re_1", "R1", 30), ledger.Recorded)
+	add(t, l, refunded("evt_2", "re_2", "R1", 10), ledger.Recorded) // nobody can tell whose number that is
+	add(t, l, refundFailed("evt_3", "re_3", "R3", 20), ledger.Recorded)
+	for _, amount := range []int64{30, 0} { // how it was asked for is not known
+		r := asking("R1", amount, 0)
+		r.Description, r.FundingSource = "another", "recharge_funds"
+		re := reserveRefund(t, l, r, false)
+		equal(t, "R1", fmt.Sprint(re.ID, re.Amount, re.State, re.Asks), "re_130succeeded0")
+	}
+	wantNoRefund(t, l, asking("R1", 10, 0), ledger.ErrRefundDiffers)
+	other := asking("R1", 30, 0)
+	other.ChargeID = "ch_2"
+	wantNoRefund(t, l, other, ledger.ErrRefundDiffers)
+	equal(t, "R3", reserveRefund(t, l, asking("R3", 20, 0), false).State, ledger.RefundFailed)
+	wantNoRefund(t, l, asking("R4", 61, 0), ledger.ErrRefundExceeds)
+	reserveRefund(t, l, asking("R4", 60, 0), true)
+	all, err := l.RefundsOfCharge(t.Context(), live, "ch_1")
+	must(t, err)
+	var seen []string
+	for _, re := range all {
+		seen = append(seen, re.ID+re.RefundNo)
+	}
+	equal(t, "of the charge", seen, []string{"re_1R1", "re_2", "re_3R3", "R4"})
+}
+
 func testRefundFails(t *testing.T, l ledger.Ledger) {
 	charge(t, l, "1", "ch_1")
 	r := asking("R1", 30, 0)
