@@ -187,3 +187,49 @@ func bookRefund(t Tx, b *books, e *Event) error {
 	t.Touch(ledger.ChargeTopic(e.Scope, e.ChargeID))
 	return err
 }
+
+// stepBack blocks the event that was the first of its lane until now; 0 for none.
+func stepBack(t Tx, seq int64) error {
+	if seq == 0 {
+		return nil
+	}
+	return t.SetBlocked(seq, true)
+}
+
+// firstOf returns the first pending event of a lane.
+func firstOf(t Tx, s ledger.Scope, lane string) (*Place, error) {
+	if lane == "" {
+		return nil, nil
+	}
+	known, err := t.Books(s, Question{Lane: lane})
+	return known.First, err
+}
+
+// promote unblocks the first pending event of a lane.
+func promote(t Tx, s ledger.Scope, lane string) error {
+	first, err := firstOf(t, s, lane)
+	if err != nil || first == nil || !first.Blocked {
+		return err
+	}
+	t.Touch(ledger.EventsTopic(s))
+	return t.SetBlocked(first.Seq, false)
+}
+
+// resume makes an event pending, in its place in its lane, to be delivered for the first time or again.
+func resume(t Tx, e *Event, due time.Time) error {
+	if err := lock(t, e.Scope, Question{Lane: e.Lane}); err != nil {
+		return err
+	}
+	first, err := firstOf(t, e.Scope, e.Lane)
+	if err != nil {
+		return err
+	}
+	var behind int64
+	e.State, e.Tries, e.Due, e.Settled, e.Owner, e.Until = ledger.Pending, 0, due, time.Time{}, "", time.Time{}
+	e.Blocked, behind = e.queue(first)
+	if err := t.SetEvent(e); err != nil {
+		return err
+	}
+	t.Touch(ledger.EventsTopic(e.Scope))
+	return stepBack(t, behind)
+}

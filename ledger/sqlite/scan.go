@@ -25,31 +25,41 @@ func moment(ms int64) time.Time {
 	return ledger.Calendar(time.UnixMilli(ms)).UTC() // an older version kept every time
 }
 
-// stamp scans a time, zero for none.
-type stamp time.Time
+// These scan columns: NULL is what they have when a row is not there, or nothing is known. They also spare database/sql its detour by way of text for
+// numbers, and by reflection for named types.
+type (
+	text    string
+	number  int64
+	count   int
+	flag    bool
+	stamp   time.Time
+	reasons []string
+)
 
-func (s *stamp) Scan(v any) error {
-	ms, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("%T is not a time in milliseconds", v)
-	}
-	*s = stamp(moment(ms))
-	return nil
+func (t *text) Scan(v any) error   { return scan(v, func(s string) { *t = text(s) }) }
+func (n *number) Scan(v any) error { return scan(v, func(i int64) { *n = number(i) }) }
+func (n *count) Scan(v any) error  { return scan(v, func(i int64) { *n = count(i) }) }
+func (f *flag) Scan(v any) error   { return scan(v, func(i int64) { *f = i != 0 }) }
+func (s *stamp) Scan(v any) error  { return scan(v, func(ms int64) { *s = stamp(moment(ms)) }) }
+func (r *reasons) Scan(v any) (err error) {
+	*r = nil
+	return errors.Join(scan(v, func(s string) {
+		if s != "" {
+			err = json.Unmarshal([]byte(s), (*[]string)(r))
+		}
+	}), err)
 }
 
-// reasons scans a list of them.
-type reasons []string
-
-func (r *reasons) Scan(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("%T is not a list of reasons", v)
-	}
-	*r = nil
-	if text == "" {
+func scan[T any](v any, set func(T)) error {
+	if v == nil {
 		return nil
 	}
-	return json.Unmarshal([]byte(text), (*[]string)(r))
+	t, ok := v.(T)
+	if !ok {
+		return fmt.Errorf("a column has a %T where a %T belongs", v, t)
+	}
+	set(t)
+	return nil
 }
 
 func encodeReasons(reasons []string) string {
@@ -100,15 +110,16 @@ func none(err error) error {
 
 // head lists where a row of eventHead goes.
 func head(e *ledger.Event) []any {
-	return []any{&e.Seq, &e.ID, &e.Type, &e.ObjectID, &e.ChargeID, &e.Number, &e.OrderNo, &e.Lane, &e.Rank, &e.Source, (*stamp)(&e.Created),
-		(*stamp)(&e.Received), &e.Host, &e.TraceParent, &e.State, (*reasons)(&e.Reasons), &e.Late, &e.Attempts, &e.Tries, &e.Replay,
-		(*stamp)(&e.Due), (*stamp)(&e.Settled)}
+	return []any{(*number)(&e.Seq), (*text)(&e.ID), (*text)(&e.Type), (*text)(&e.ObjectID), (*text)(&e.ChargeID), (*text)(&e.Number), (*text)(&e.OrderNo),
+		(*text)(&e.Lane), (*count)(&e.Rank), (*text)(&e.Source), (*stamp)(&e.Created), (*stamp)(&e.Received), (*text)(&e.Host), (*text)(&e.TraceParent),
+		(*text)(&e.State), (*reasons)(&e.Reasons), (*text)(&e.Late), (*count)(&e.Attempts), (*count)(&e.Tries), (*flag)(&e.Replay), (*stamp)(&e.Due),
+		(*stamp)(&e.Settled)}
 }
 
 // scanEvent reads a row of eventWhole.
 func scanEvent(row scanner, s ledger.Scope) (ledger.Event, error) {
 	e := ledger.Event{Scope: s}
-	err := row.Scan(append(head(&e), &e.Signature, &e.Body)...)
+	err := row.Scan(append(head(&e), (*text)(&e.Signature), &e.Body)...)
 	return e, err
 }
 
@@ -122,17 +133,18 @@ func scanEventHead(row scanner, s ledger.Scope) (ledger.Event, error) {
 // scanEventRow reads a row of eventRow.
 func scanEventRow(row scanner, s ledger.Scope) (core.Event, error) {
 	e := core.Event{Event: ledger.Event{Scope: s}}
-	err := row.Scan(append(head(&e.Event), &e.Owner, (*stamp)(&e.Until), (*stamp)(&e.Back), &e.Blocked, &e.HasBody)...)
+	err := row.Scan(append(head(&e.Event), (*text)(&e.Owner), (*stamp)(&e.Until), (*stamp)(&e.Back), (*flag)(&e.Blocked), (*flag)(&e.HasBody))...)
 	e.Stored = e.State
 	return e, err
 }
 
 // chargeOf lists where a row of chargeColumns goes.
 func chargeOf(c *core.Charge) []any {
-	return []any{&c.Seq, &c.OrderNo, &c.Number, &c.State, &c.ID, &c.Channel, &c.Payer, &c.PayerAppID, &c.Amount, &c.Currency, &c.Host,
-		(*stamp)(&c.Created), (*stamp)(&c.TimeExpire), &c.Superseded, &c.Paid, (*stamp)(&c.TimePaid), &c.AmountRefunded, &c.Reversed, &c.Client.Result,
-		(*stamp)(&c.Client.At), &c.Queries, (*stamp)(&c.NextQuery), &c.Fingerprint, (*stamp)(&c.ReservedUntil), &c.PaidAmount, &c.Payment, &c.Hold,
-		(*stamp)(&c.QueryUntil)}
+	return []any{(*number)(&c.Seq), (*text)(&c.OrderNo), (*text)(&c.Number), (*text)(&c.State), (*text)(&c.ID), (*text)(&c.Channel), (*text)(&c.Payer),
+		(*text)(&c.PayerAppID), (*number)(&c.Amount), (*text)(&c.Currency), (*text)(&c.Host), (*stamp)(&c.Created), (*stamp)(&c.TimeExpire),
+		(*flag)(&c.Superseded), (*flag)(&c.Paid), (*stamp)(&c.TimePaid), (*number)(&c.AmountRefunded), (*flag)(&c.Reversed), (*text)(&c.Client.Result),
+		(*stamp)(&c.Client.At), (*count)(&c.Queries), (*stamp)(&c.NextQuery), (*text)(&c.Fingerprint), (*stamp)(&c.ReservedUntil), (*number)(&c.PaidAmount),
+		(*number)(&c.Payment), (*count)(&c.Hold), (*stamp)(&c.QueryUntil)}
 }
 
 // scanCharge reads a row of chargeColumns.
@@ -152,9 +164,10 @@ func scanChargeWhole(row scanner, s ledger.Scope) (c core.Charge, err error) {
 // scanRefund reads a row of refundColumns.
 func scanRefund(row scanner, s ledger.Scope) (r core.Refund, err error) {
 	r.Scope = s
-	err = row.Scan(&r.Seq, &r.RefundNo, &r.ChargeID, &r.OrderNo, &r.Through, &r.Amount, &r.Whole, &r.Description, &r.State, &r.ID, &r.FailureCode,
-		&r.FailureMsg, (*stamp)(&r.Created), (*stamp)(&r.TimeSucceeded), (*stamp)(&r.Asked), (*stamp)(&r.NextQuery), &r.FundingSource, &r.Asks, &r.Unclear,
-		&r.Counted, &r.Owner, (*stamp)(&r.Until))
+	err = row.Scan((*number)(&r.Seq), (*text)(&r.RefundNo), (*text)(&r.ChargeID), (*text)(&r.OrderNo), (*text)(&r.Through), (*number)(&r.Amount),
+		(*flag)(&r.Whole), (*text)(&r.Description), (*text)(&r.State), (*text)(&r.ID), (*text)(&r.FailureCode), (*text)(&r.FailureMsg), (*stamp)(&r.Created),
+		(*stamp)(&r.TimeSucceeded), (*stamp)(&r.Asked), (*stamp)(&r.NextQuery), (*text)(&r.FundingSource), (*count)(&r.Asks), (*text)(&r.Unclear),
+		(*flag)(&r.Counted), (*text)(&r.Owner), (*stamp)(&r.Until))
 	return r, err
 }
 

@@ -1,5 +1,10 @@
 package sqlite
 
+import (
+	"strings"
+	"unicode"
+)
+
 // Every statement about rows, as core.Reader and core.Tx have them. reads and writes (statements.go) list them for the two kinds of connections.
 const (
 	sqlScope    = `SELECT id FROM scopes WHERE app = ? AND mode = ?`
@@ -11,8 +16,8 @@ const (
 const (
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
 		state, reasons, late, attempts, tries, replay, due, settled`
-	eventWhole = eventHead + `, coalesce((SELECT signature FROM bodies WHERE event = seq), ''), (SELECT body FROM bodies WHERE event = seq)`
-	eventRow   = eventHead + `, coalesce(owner, ''), until, back, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
+	eventWhole = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
+	eventRow   = eventHead + `, owner, until, back, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 
 	sqlEvent    = `SELECT ` + eventWhole + ` FROM events WHERE scope = ? AND id = ?`
 	sqlEventRow = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND id = ?`
@@ -69,29 +74,10 @@ const (
 
 // Charges.
 const (
-	chargeColumns = `seq, order_no, number, state, coalesce(id, ''), channel, payer, payer_app, amount, currency, host, created,
+	chargeColumns = `seq, order_no, number, state, id, channel, payer, payer_app, amount, currency, host, created,
 		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, queries, next_query, fingerprint,
 		reserved_until, amount_paid, payment, hold, query_until`
 	chargeWhole = chargeColumns + `, (SELECT raw FROM answers WHERE charge = seq)`
-
-	// The same of a charge that may not be there.
-	chargeIfAny = `coalesce(c.seq, 0), coalesce(c.order_no, ''), coalesce(c.number, ''), coalesce(c.state, ''), coalesce(c.id, ''),
-		coalesce(c.channel, ''), coalesce(c.payer, ''), coalesce(c.payer_app, ''), coalesce(c.amount, 0), coalesce(c.currency, ''),
-		coalesce(c.host, ''), coalesce(c.created, 0), coalesce(c.time_expire, 0), coalesce(c.superseded, 0), coalesce(c.paid, 0),
-		coalesce(c.time_paid, 0), coalesce(c.amount_refunded, 0), coalesce(c.reversed, 0), coalesce(c.client_result, ''),
-		coalesce(c.client_at, 0), coalesce(c.queries, 0), coalesce(c.next_query, 0), coalesce(c.fingerprint, ''),
-		coalesce(c.reserved_until, 0), coalesce(c.amount_paid, 0), coalesce(c.payment, 0), coalesce(c.hold, 0), coalesce(c.query_until, 0)`
-
-	// One row for each charge, at least one in any case. Parameters are scope, order number, charge id, Ping++ order number, lane; NULL for what
-	// is to match nothing.
-	sqlBooks = `SELECT coalesce(q.at, 0), coalesce(q.amount, 0), coalesce(q.currency, ''), coalesce(q.closed, 0),
-			coalesce(f.seq, 0), coalesce(f.rank, 0), coalesce(f.created, 0), coalesce(f.blocked, 0), ` + chargeIfAny + `
-		FROM (SELECT 1) AS one
-		LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
-		LEFT JOIN events AS f ON f.seq = (SELECT seq FROM events WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending'
-			ORDER BY rank, created, seq LIMIT 1)
-		LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
-			OR (c.scope = ?1 AND c.number = ?4 AND c.state <> 'foreign')`
 
 	ofCharge    = ` FROM charges WHERE scope = ? AND id = ?`
 	sqlCharge   = `SELECT ` + chargeWhole + ofCharge
@@ -141,10 +127,26 @@ const (
 	sqlFirstCharge = `SELECT created FROM charges INDEXED BY charges_created WHERE scope = ? AND state = 'created' AND created > 0 ORDER BY created LIMIT 1`
 )
 
+// sqlBooks returns a row for each charge, at least one in any case: what there is none of is NULL. Parameters are scope, order number, charge id, Ping++
+// order number, lane; NULL for what is to match nothing.
+var sqlBooks = `SELECT q.at, q.amount, q.currency, q.closed, f.seq, f.rank, f.created, f.blocked, ` + of("c", chargeColumns) + `
+	FROM (SELECT 1) AS one
+	LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
+	LEFT JOIN events AS f ON f.seq = (SELECT seq FROM events WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending'
+		ORDER BY rank, created, seq LIMIT 1)
+	LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
+		OR (c.scope = ?1 AND c.number = ?4 AND c.state <> 'foreign')`
+
+// of says of which table columns are.
+func of(table, columns string) string {
+	names := strings.FieldsFunc(columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	return table + "." + strings.Join(names, ", "+table+".")
+}
+
 // Refunds.
 const (
-	refundColumns = `seq, coalesce(refund_no, ''), charge_id, order_no, through, amount, whole, description, state, coalesce(id, ''), failure_code,
-		failure_msg, created, time_succeeded, asked, next_query, funding_source, asks, unclear, counted, coalesce(owner, ''), until`
+	refundColumns = `seq, refund_no, charge_id, order_no, through, amount, whole, description, state, id, failure_code,
+		failure_msg, created, time_succeeded, asked, next_query, funding_source, asks, unclear, counted, owner, until`
 
 	sqlRefundsOf       = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND order_no = ? AND order_no <> '' ORDER BY seq`
 	sqlRefundsOfCharge = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND charge_id = ? ORDER BY seq`

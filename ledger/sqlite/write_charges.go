@@ -17,8 +17,8 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 	var first core.Place
 	err = each(rows, err, func(rows *sql.Rows) error {
 		c := core.Charge{Charge: ledger.Charge{Scope: s}}
-		err := rows.Scan(append([]any{(*stamp)(&b.Quote.At), &b.Quote.Amount, &b.Quote.Currency, &b.Quote.Closed, &first.Seq, &first.Rank,
-			(*stamp)(&first.Created), &first.Blocked}, chargeOf(&c)...)...)
+		err := rows.Scan(append([]any{(*stamp)(&b.Quote.At), (*number)(&b.Quote.Amount), (*text)(&b.Quote.Currency), (*flag)(&b.Quote.Closed),
+			(*number)(&first.Seq), (*count)(&first.Rank), (*stamp)(&first.Created), (*flag)(&first.Blocked)}, chargeOf(&c)...)...)
 		if c.Seq != 0 {
 			b.Charges = append(b.Charges, c)
 		}
