@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
+	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
-
-var scope = ledger.Scope{App: "app_1", Mode: ledger.Live}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -21,13 +21,26 @@ func must(t *testing.T, err error) {
 // TestStepTakesNoLease: when the clock is put forward or back nobody takes what another is at, though its lease has run out by the new
 // clock or ends too far ahead; a dead owner's is free as soon as it would have been.
 func TestStepTakesNoLease(t *testing.T) {
-	for name, step := range map[string]time.Duration{"forward": 8 * time.Hour, "back": -8 * time.Hour} {
-		t.Run(name, func(t *testing.T) {
-			const lease = 1800 * time.Millisecond
+	engines := map[string]func(t *testing.T) *core.Ledger{
+		"memory": func(*testing.T) *core.Ledger { return memory.Open(memory.NewRows(), time.Now()).Ledger },
+		"sqlite": func(t *testing.T) *core.Ledger {
 			l, err := sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")})
 			must(t, err)
-			defer l.Close()
-			_, err = l.Append(t.Context(), &ledger.Event{Scope: scope, ID: "evt_1", State: ledger.Pending, Received: time.UnixMilli(1)})
+			t.Cleanup(func() { must(t, l.Close()) })
+			return l.Ledger
+		},
+	}
+	for name, c := range map[string]struct {
+		engine string
+		step   time.Duration
+	}{
+		"sqlite/forward": {"sqlite", 8 * time.Hour}, "sqlite/back": {"sqlite", -8 * time.Hour},
+		"memory/forward": {"memory", 8 * time.Hour}, "memory/back": {"memory", -8 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const lease = 1800 * time.Millisecond
+			l, step, scope := engines[c.engine](t), c.step, ledger.Scope{App: "app_1", Mode: ledger.Live}
+			_, err := l.Append(t.Context(), &ledger.Event{Scope: scope, ID: "evt_1", State: ledger.Pending, Received: time.UnixMilli(1)})
 			must(t, err)
 			wall := time.Now().Round(0)
 			var passed time.Duration
