@@ -47,6 +47,9 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 	if as == ledger.Taken && a.whose(ctx, l, number) == relay.HolderOther {
 		p.Cause = fmt.Errorf("%w: another order has been paid by it: %w", errNumberUsed, err)
 	}
+	if errors.Is(p, errNumberUsed) && a.paidUnseen(ctx, l) {
+		return problem("order_already_paid", err)
+	}
 	if errors.Is(p, errNumberUsed) {
 		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err))
 	}
@@ -70,6 +73,17 @@ func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) rel
 	a.log.Warn("the channel says that the order is paid, and by what is not known now; it is looked for again later",
 		zap.String("number", number), zap.Error(err))
 	return relay.HolderUnknown
+}
+
+// paidUnseen says whether the order has been paid by a charge of ours that the ledger, as a backup, does not have.
+func (a *attempt) paidUnseen(ctx context.Context, l ledger.Ledger) bool {
+	ctx, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	paid, err := a.site.Reconciler.FindPayment(ctx, l, a.req.OrderNo)
+	if err != nil {
+		a.log.Warn("whether the order was paid, as a number of it was used outside of this ledger, could not be found out", zap.Error(err))
+	}
+	return paid
 }
 
 // createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees

@@ -99,8 +99,21 @@ func TestRestoredFromBackup(t *testing.T) {
 	whole := refund("gone", "R4", 0)
 	w.settle(whole, "succeed")
 
+	cheap := w.answerQuote(nil)
+	w.created(w.session(payer), "twice")
+	w.setQuote(w.answerQuote(map[string]any{"amount": 2500}))
+	twice, number := w.created(w.session(payer), "twice")
+	if number == "twice" {
+		t.Fatal("the first number again")
+	}
+	must(t, w.sandbox.Pay(twice))
+
 	w.clock.Add(time.Hour)
 	w.restore(lost)
+	for range 2 {
+		wantProblem(t, w.pay(w.session(payer), "twice"), 409, "order_already_paid")
+	}
+	w.setQuote(cheap)
 	made := w.calls("create_refund")
 	for _, c := range []struct {
 		no     string
@@ -122,7 +135,7 @@ func TestRestoredFromBackup(t *testing.T) {
 	w.settle(second, "succeed")
 	s, err := w.site.Reconciler.Sweep(t.Context(), day)
 	must(t, err)
-	if s.Recovered != 3 || len(s.OnlyThere) != 2 {
+	if s.Recovered != 3 || len(s.OnlyThere) != 4 {
 		t.Errorf("compared: %+v", s)
 	}
 	if again, err := w.site.Reconciler.Sweep(t.Context(), day); err != nil || again.Recovered != 0 || again.Returned != 0 || len(again.Differ) != 0 {
@@ -130,6 +143,7 @@ func TestRestoredFromBackup(t *testing.T) {
 	}
 	for order, want := range map[string][]string{
 		"old":   {"charge.succeeded " + old, "refund.succeeded " + first, "refund.succeeded " + second},
+		"twice": {"charge.succeeded " + twice},
 		"open":  {"charge.succeeded " + open},
 		"later": {"charge.succeeded " + later, "refund.succeeded " + third},
 		"gone":  {"charge.succeeded " + gone, "refund.succeeded " + whole},

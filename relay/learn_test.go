@@ -292,6 +292,16 @@ func TestUndo(t *testing.T) {
 	if sure, err := undo(p, r, l, lapsed); !sure || err != nil {
 		t.Errorf("lapsed: %t, %v", sure, err)
 	}
+	if !p.known(l, lapsed).Reversed { // by our clock, which may be ahead
+		t.Error("lapsed, and not reversed")
+	}
+	lapsed = p.till(l, "lapsed2").ID
+	p.after(3 * time.Hour)
+	p.fault("reverse_charge", "500", 20)
+	if sure, err := undo(p, r, l, lapsed); !sure || err != nil {
+		t.Errorf("lapsed, and not to be reversed: %t, %v", sure, err)
+	}
+	p.ClearFaults()
 	r.cfg.Questions.payers = rate.NewLimiter(0, 0)
 	if _, err := undo(p, r, l, early); !errors.Is(err, ErrAskedTooMuch) {
 		t.Error(err)

@@ -132,6 +132,9 @@ func (n *nightly) sweepHeld(ctx context.Context, l ledger.Ledger, claim ledger.S
 		}
 	})
 	s, err := n.Sweep(ctx, day)
+	if err == nil && !day.AddDate(0, 0, 1).Before(claim.To) { // once for all days that are made up for
+		err = n.compareEarlier(ctx, s, day)
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}

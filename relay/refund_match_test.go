@@ -308,6 +308,52 @@ func TestRefundThatIsAmbiguous(t *testing.T) {
 	}
 }
 
+// It ends by itself once a refund at Ping++ names it, by whatever way that is heard of: its amount counts once from then on.
+func TestAmbiguousRefundEnds(t *testing.T) {
+	for _, way := range []string{"webhook", "comparison", "look-up"} {
+		t.Run(way, func(t *testing.T) {
+			p, l := newProvider(t), newLedger(t)
+			r, _, _ := patient(p, l)
+			day := p.clock.Now()
+			id := p.paidCharge(l, r, "order1")
+			p.fault("create_refund", "500", 1)
+			p.asks(l, r, id, "order1", "R1", 300)
+			p.byHand(id, 300, "a")
+			p.byHand(id, 300, "b")
+			p.follow(r, time.Hour, 3)
+			if re := p.refund(l, "R1"); re.Unclear != "ambiguous" {
+				t.Fatalf("%+v", re)
+			}
+			made, err := p.client.CreateRefund(t.Context(), id, &pingpp.RefundParams{Amount: 300, Description: "d", Metadata: map[string]any{"pay_refund_no": "R1"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.settle(made.ID, "succeed")
+			switch way {
+			case "webhook":
+				e, err := pingpp.ParseEvent([]byte(p.refundEvent()))
+				if err == nil {
+					_, err = r.cfg.Intake.Accept(t.Context(), Arrival{Event: e, Source: ledger.Webhook})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			case "comparison":
+				p.sweep(r, day)
+			default:
+				p.follow(r, 6*time.Hour, 2)
+			}
+			if re := p.refund(l, "R1"); re.State != ledger.RefundSucceeded || re.ID != made.ID || re.Unclear != "" {
+				t.Errorf("%+v", re)
+			}
+			p.sweep(r, day) // the two that were made by hand
+			if got := p.left(l, id, "order1"); got != 100 {
+				t.Errorf("%d fen are left", got)
+			}
+		})
+	}
+}
+
 // A refusal of the repetition may be due to the first time, which came to something after we had looked.
 func TestRefundThatArrivesLate(t *testing.T) {
 	p, l := newProvider(t), newLedger(t)

@@ -76,7 +76,7 @@ func (r *Reconciler) nextReversal(c *ledger.Charge, next time.Time, refusal erro
 	return next
 }
 
-// Undo makes sure that a charge of ours which takes the money by itself will not do so any more: it is reversed, unless it is paid or has lapsed.
+// Undo makes sure that a charge of ours which takes the money by itself will not do so any more: it is reversed, unless it is paid, or has lapsed and cannot be.
 // Its record says what became of it. With sure false it may still take the money: the channel wants it left alone a while, or cannot
 // reverse; or an error says that Ping++ does not tell.
 func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (sure bool, err error) {
@@ -89,14 +89,16 @@ func (r *Reconciler) Undo(ctx context.Context, l ledger.Ledger, c *ledger.Charge
 	}
 	ctx = context.WithoutCancel(ctx) // what has begun is brought to its end, and recorded; the client's own timeout bounds it
 	if !found.Paid && !found.Reversed {
-		switch {
-		case r.lapsed(c):
-			return true, nil
-		case !pingpp.Reversible(c.Channel) || r.unripe(c) > 0:
-			return false, nil
+		lapsed := r.lapsed(c)
+		if !pingpp.Reversible(c.Channel) || r.unripe(c) > 0 {
+			return lapsed, nil
 		}
+		// One that has lapsed by our clock may not have by the channel's: only if it cannot be reversed any more is that believed.
 		var refusal error
-		if found, refusal, err = r.reverse(ctx, c); err != nil || !found.Paid && !found.Reversed {
+		if found, refusal, err = r.reverse(ctx, c); err == nil && lapsed && !found.Paid && !found.Reversed {
+			return true, nil
+		}
+		if err != nil || !found.Paid && !found.Reversed {
 			return false, errors.Join(refusal, err)
 		}
 	}

@@ -29,7 +29,7 @@ type Sweep struct {
 	InLedger  int    `json:"in_ledger"`  // charges that the ledger has
 	Recovered int    `json:"recovered"`  // payments that only Ping++ knew, now recorded and queued
 	Returned  int    `json:"returned"`   // charges of which only Ping++ knew that money went back, by refund or reversal, now recorded
-	OnlyThere []Item `json:"only_there"` // charges that the ledger does not know: made elsewhere, or lost with an answer
+	OnlyThere []Item `json:"only_there"` // charges that are not the ledger's own: made elsewhere, or lost with an answer or with the ledger
 	OnlyHere  []Item `json:"only_here"`  // charges that Ping++ does not list
 	Differ    []Item `json:"differ"`     // charges whose amount, or money refunded, is not the same
 	Cut       bool   `json:"cut"`        // the day has more charges than can be compared, and the rest was not
@@ -142,7 +142,7 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 	switch {
 	case ours == nil || ours.State == ledger.Foreign:
 		s.OnlyThere = append(s.OnlyThere, item)
-		return r.compareUnknown(ctx, l, s, found)
+		return r.compareMoney(ctx, l, s, found)
 	case found.Paid && !ours.Paid:
 		if err := r.learn(ctx, l, ours, found, false); err != nil {
 			return err
@@ -165,9 +165,10 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 	return nil
 }
 
-// compareUnknown looks at a charge that the ledger does not know as its own. One that carries a merchant's number was made through us: the ledger is a
-// backup from before that, or was lost. Its payment, of which Ping++ will not tell again, is recorded, and so is what went back of any payment.
-func (r *Reconciler) compareUnknown(ctx context.Context, l ledger.Ledger, s *Sweep, found *pingpp.Charge) error {
+// compareMoney looks at the money of a charge that may be anybody's. One that carries a merchant's number was made through us, and where the ledger does
+// not have it, that is a backup from before, or was lost. Its payment, of which Ping++ will not tell again, is recorded, and so is what went back of
+// any payment.
+func (r *Reconciler) compareMoney(ctx context.Context, l ledger.Ledger, s *Sweep, found *pingpp.Charge) error {
 	ours, err := l.Charge(ctx, r.cfg.Scope, found.ID)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err

@@ -67,7 +67,9 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	p.made(p.client, "dashboard1", "", 300)
-	p.pay(p.made(p.client, "lost1", "lostOrder", 400).ID)
+	p.pay(p.made(p.client, "dashboard2", "", 350).ID)
+	lost := p.made(p.client, "lost1", "lostOrder", 400).ID // by this ledger, which is a backup from before
+	p.pay(lost)
 	p.made(p.newClient(p.LiveKey()), "liveOrder", "liveOrder", 500)
 
 	for i := range 2 { // Ping++ has never heard of these
@@ -98,17 +100,20 @@ func TestSweep(t *testing.T) {
 	if n := p.State(0).Calls["list_charges"] - lists; n != 2 {
 		t.Errorf("%d pages", n)
 	}
-	if got.Date != "2026-11-22" || got.AtPingpp != many+6 || got.InLedger != many+6 || got.Recovered != 2 || got.Returned != 1 || got.Clean() {
+	if got.Date != "2026-11-22" || got.AtPingpp != many+7 || got.InLedger != many+6 || got.Recovered != 3 || got.Returned != 1 || got.Clean() {
 		t.Errorf("%s: %d at Ping++, %d in the ledger, %d recovered", got.Date, got.AtPingpp, got.InLedger, got.Recovered)
 	}
 	for name, tt := range map[string]struct{ got, want []string }{
-		"only there": {items(got.OnlyThere), []string{"dashboard1 300 false ", "lostOrder 400 true "}},
+		"only there": {items(got.OnlyThere), []string{"dashboard1 300 false ", "dashboard2 350 true ", "lostOrder 400 true "}},
 		"only here":  {items(got.OnlyHere), []string{"invented0 100 false ", "invented1 100 false "}},
 		"differ":     {items(got.Differ), []string{"odd 100 false amount 101 here, 100 at Ping++"}},
 	} {
 		if !slices.Equal(tt.got, tt.want) {
 			t.Errorf("%s: %q, want %q", name, tt.got, tt.want)
 		}
+	}
+	if e := p.event(l, queryID(lost)); e == nil || e.State != ledger.Pending || e.OrderNo != "lostOrder" {
+		t.Errorf("the payment of a charge that the ledger lost: %+v", e)
 	}
 	for _, orderNo := range []string{"order1", "order121"} {
 		cs, err := l.Attempts(context.Background(), p.scope, orderNo)
@@ -119,7 +124,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%s: %+v", orderNo, e)
 		}
 	}
-	if again := p.sweep(r, day); again.Recovered != 0 || again.Returned != 0 || len(again.OnlyThere) != 2 || len(again.Differ) != 1 {
+	if again := p.sweep(r, day); again.Recovered != 0 || again.Returned != 0 || len(again.OnlyThere) != 3 || len(again.Differ) != 1 {
 		t.Errorf("the second time: %+v", again)
 	}
 	for orderNo, at := range map[string]time.Time{"dayBefore": day.Add(-time.Hour), "dayAfter": day.Add(25 * time.Hour)} {

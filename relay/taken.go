@@ -19,6 +19,10 @@ import (
 const (
 	takenSince = 90 * 24 * time.Hour // how long before our attempt the charge may have been created
 	takenUntil = 24 * time.Hour      // how long it is looked for
+
+	// How long before a payment may have been made of which a ledger that is a backup does not know yet. What is older the comparison of its day
+	// has found.
+	paidSince = 48 * time.Hour
 )
 
 // Holder is whose charge has the number of an attempt that is taken.
@@ -66,6 +70,41 @@ func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate
 		}
 	}
 	return HolderUnknown, fmt.Errorf("more than %d charges were paid since %s", findPages*sweepPage, c.Created.Add(-takenSince).Format(time.DateOnly))
+}
+
+// FindPayment looks through Ping++'s list for a paid charge that was made through us for an order under whatever number, since a number of the order was
+// used that this ledger has never given away: it may be a backup. It says whether there is one that the ledger did not know to be paid, and records its payment. It ends with ctx, or with the
+// first error.
+func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo string) (bool, error) {
+	p, paid := pingpp.ListParams{Limit: sweepPage, CreatedGTE: r.cfg.Now().Add(-paidSince).Unix()}, true
+	p.Paid = &paid
+	for range findPages {
+		if err := r.cfg.Questions.payers.Wait(ctx); err != nil {
+			return false, fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
+		}
+		page, err := r.cfg.Pingpp.ListCharges(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		for _, listed := range page.Data {
+			p.StartingAfter = listed.ID
+			if !listed.Paid || listed.Metadata[metaOrderNo] != orderNo {
+				continue
+			}
+			ours, err := l.Charge(ctx, r.cfg.Scope, listed.ID)
+			switch {
+			case err != nil && !errors.Is(err, ledger.ErrNotFound):
+				return false, err
+			case err == nil && ours.Paid: // if it still counts, whoever asks has seen it
+				continue
+			}
+			return true, r.learn(ctx, l, ours, listed, false)
+		}
+		if !page.HasMore {
+			break
+		}
+	}
+	return false, nil
 }
 
 // recordTaken records the charge that has paid an order, and its payment. To whom it belongs only its openid can say: whoever asked for our attempt may be

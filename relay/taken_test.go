@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -37,6 +38,37 @@ func (p *provider) taken(l ledger.Ledger, orderNo, number string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// A payment of an order that the ledger does not have is found by the order, whatever its number; one that it has is nobody's news.
+func TestFindPayment(t *testing.T) {
+	p, l := newProvider(t), newLedger(t)
+	r := p.reconciler(l, zap.NewNop())
+	find := func(orderNo string, want bool) {
+		t.Helper()
+		if found, err := r.FindPayment(context.Background(), l, orderNo); err != nil || found != want {
+			t.Errorf("%s: found %t, %v", orderNo, found, err)
+		}
+	}
+	p.pay(p.made(p.client, "order1x", "order1", 100).ID)
+	p.made(p.client, "order2x", "order2", 100)
+	p.paidEverywhere(r, l, p.charge(l, "order3", 100).ID)
+	missed := p.charge(l, "order4", 100).ID
+	p.pay(missed)
+	for range 110 {
+		p.pay(p.made(p.client, rand.Text()[:12], "many", 1).ID)
+	}
+	find("order1", true)
+	p.wantRecorded(l, "unseen", "order1", "charge.succeeded pending")
+	for orderNo, want := range map[string]bool{"order1": false, "order2": false, "order3": false, "order4": true, "order5": false} {
+		find(orderNo, want)
+	}
+	if !p.known(l, missed).Paid {
+		t.Error("the payment of a charge that the ledger has is not recorded")
+	}
+	p.after(paidSince + time.Second)
+	p.pay(p.made(p.client, "order5x", "order5", 100).ID)
+	find("order5", true)
 }
 
 // A payment that was made before this ledger was there is found behind as many others as there are, recorded, and delivered.

@@ -182,7 +182,7 @@ func recordUnreadable(t Tx, b *books, e *Event) (ledger.Appended, error) {
 	return ledger.Recorded, err
 }
 
-// overtake filters the event that could not be read, once its effect has come in another one. Refunds that waited for it go on.
+// overtake filters the event that could not be read, once its effect has come in another one. Refunds that waited for it go on if that does.
 func overtake(t Tx, e *Event) error {
 	unread, err := t.Unreadable(e.Scope, e.ObjectID, e.Type)
 	if err != nil {
@@ -196,7 +196,7 @@ func overtake(t Tx, e *Event) error {
 			return err
 		}
 	}
-	if isPayment(&e.Event) && e.State != ledger.Held {
+	if isPayment(&e.Event) && e.State != ledger.Held && e.State != ledger.Discarded {
 		return reviveRefunds(t, e.Scope, e.ChargeID, e.Received)
 	}
 	return nil

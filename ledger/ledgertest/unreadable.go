@@ -36,6 +36,17 @@ func testUnreadableFirst(t *testing.T, l ledger.Ledger) {
 
 	add(t, l, unreadable(payment("evt_odd2", "ch_1", "1")), ledger.SameEffect)
 	wantEvent(t, l, "evt_odd2", ledger.Filtered, ledger.ReasonEffectSeen)
+
+	// Read at last, it is one that the backend is not told of: nor of its refunds.
+	charge(t, l, "2", "ch_2")
+	add(t, l, unreadable(payment("evt_odd3", "ch_2", "2")), ledger.Recorded)
+	add(t, l, refund("evt_r2", "ch_2", "2", 10), ledger.Recorded)
+	returned := reversedPayment("evt_back", "ch_2", "2")
+	returned.Returned = true
+	add(t, l, returned, ledger.Recorded)
+	wantEvent(t, l, "evt_back", ledger.Discarded, ledger.ReasonReversed)
+	wantEvent(t, l, "evt_odd3", ledger.Filtered, ledger.ReasonEffectSeen)
+	wantEvent(t, l, "evt_r2", ledger.Filtered, ledger.ReasonUnpaid)
 }
 
 // A refund and an order that cannot be read wait in the same way.
