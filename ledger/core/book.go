@@ -107,6 +107,9 @@ func withhold(t Tx, s ledger.Scope, lane, chargeID string, now time.Time) error 
 	if lane == "" {
 		return nil
 	}
+	if err := t.Lock(s, AnOrder, lane); err != nil {
+		return err
+	}
 	refunds, err := t.PendingRefunds(s, lane, chargeID)
 	if err != nil {
 		return err
@@ -196,10 +199,13 @@ func stepBack(t Tx, seq int64) error {
 	return t.SetBlocked(seq, true)
 }
 
-// firstOf returns the first pending event of a lane.
+// firstOf returns the first pending event of a lane, which nobody else changes from then on.
 func firstOf(t Tx, s ledger.Scope, lane string) (*Place, error) {
 	if lane == "" {
 		return nil, nil
+	}
+	if err := t.Lock(s, AnOrder, lane); err != nil {
+		return nil, err
 	}
 	known, err := t.Books(s, Question{Lane: lane})
 	return known.First, err
@@ -217,9 +223,6 @@ func promote(t Tx, s ledger.Scope, lane string) error {
 
 // resume makes an event pending, in its place in its lane, to be delivered for the first time or again.
 func resume(t Tx, e *Event, due time.Time) error {
-	if err := lock(t, e.Scope, Question{Lane: e.Lane}); err != nil {
-		return err
-	}
 	first, err := firstOf(t, e.Scope, e.Lane)
 	if err != nil {
 		return err

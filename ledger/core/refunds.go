@@ -201,6 +201,9 @@ func (l *Ledger) ClaimRefunds(ctx context.Context, c ledger.QueryClaim) (res []l
 		for i := range due {
 			re := &due[i]
 			if re.State == ledger.RefundAsked {
+				if err := t.Lock(c.Scope, ACharge, re.ChargeID); err != nil {
+					return err
+				}
 				of, err := t.RefundsOfCharge(c.Scope, re.ChargeID)
 				if err != nil {
 					return err

@@ -73,7 +73,8 @@ const (
 	ASweep  Thing = "sweep"
 )
 
-// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns.
+// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns; of two
+// that wait for each other it ends one, and runs that function again.
 type Tx interface {
 	// Lock keeps other transactions from what is named until this one ends. An engine that writes one at a time has nothing to do.
 	Lock(s ledger.Scope, what Thing, name string) error
@@ -112,7 +113,8 @@ type Tx interface {
 	Leases(s ledger.Scope, owner string) ([]Lease, error)
 	// SetLease writes when the lease of an event ends.
 	SetLease(l Lease) error
-	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil.
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. It locks the event's lane, as an
+	// order, before it looks for who is next there.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
 	// Waiting returns the pending events with a Back.
