@@ -16,10 +16,10 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 	if err := checkEvent(e); err != nil {
 		return "", err
 	}
-	var recorded ledger.Event
+	var recorded Event
 	err = l.store.Write(ctx, func(t Tx) error {
-		recorded = *e // a copy: this may run twice
-		did, err = Append(t, &recorded)
+		recorded = Event{Event: *e} // a copy: this may run twice
+		did, err = record(t, &recorded)
 		return err
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	if b.seen() {
 		return recordSameEffect(t, e)
 	}
-	arrived := *e
+	settled, due := e.Settled, e.Due
 	overtakes := b.overtakes(&e.Event)
 	b.judge(&e.Event)
 	b.enter(e)
@@ -77,7 +77,7 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 		return "", err
 	}
 	if !added {
-		*e = arrived
+		e.Claims, e.ByCharge, e.Settled, e.Due = false, false, settled, due
 		return recordSameEffect(t, e)
 	}
 	if e.State == ledger.Pending {

@@ -133,8 +133,11 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 		t.dirty = dirty
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
 	t.count(scope, ledger.Pending, o.State)
-	return &did, err
+	return &did, nil
 }
 
 func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
