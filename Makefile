@@ -28,7 +28,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Kills, reloads, full disks and the like while events arrive, N kills long; SEED=… replays a plan. Then as many disks that fail.
+# Kills, reloads, full and failing disks and the like while events arrive, N kills long; SEED=… replays a plan. Then as many disks that fail the ledger alone.
 N ?= 200
 crash:
 	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))

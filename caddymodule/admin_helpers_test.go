@@ -97,12 +97,18 @@ var testScope = ledger.Scope{App: "app_test1", Mode: ledger.Test}
 // ours records our charge ch_<id> of order<id>, which webhookEvent pays with 100 fen.
 func ours(t testing.TB, l ledger.Ledger, id string, amount int64) {
 	t.Helper()
+	oursIn(t, l, testScope, "order"+id, "ch_"+id, amount)
+}
+
+// oursIn records a charge of ours.
+func oursIn(t testing.TB, l ledger.Ledger, scope ledger.Scope, orderNo, charge string, amount int64) {
+	t.Helper()
 	now := time.Now()
-	if _, err := l.Reserve(t.Context(), ledger.Reservation{Scope: testScope, OrderNo: "order" + id, Now: now, Until: now.Add(time.Minute),
-		Number: func(int, int) string { return "order" + id }}); err != nil {
+	if _, err := l.Reserve(t.Context(), ledger.Reservation{Scope: scope, OrderNo: orderNo, Now: now, Until: now.Add(time.Minute),
+		Number: func(int, int) string { return orderNo }}); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Created(t.Context(), &ledger.Charge{Scope: testScope, OrderNo: "order" + id, Number: "order" + id, State: ledger.Open, ID: "ch_" + id,
+	if err := l.Created(t.Context(), &ledger.Charge{Scope: scope, OrderNo: orderNo, Number: orderNo, State: ledger.Open, ID: charge,
 		Channel: "wx_lite", Amount: amount, Currency: "cny", Host: "shop.example.com", Created: now, TimeExpire: now.Add(time.Hour), Raw: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 // What is said about configurations that load and then do not do what somebody hopes for.
@@ -89,16 +87,6 @@ func (a *App) warnOfNoEvents() {
 				"write events POST /internal/pay/events into its pay block", zapSite(s.site), zap.String("app", s.scope.App), zap.String("mode", string(s.scope.Mode)))
 		}
 	}
-}
-
-// destinationOf returns where the events of an app and mode go; nil: nowhere.
-func (a *App) destinationOf(scope ledger.Scope) *destination {
-	for _, s := range a.sites {
-		if s.scope == scope && s.destination != nil {
-			return s.destination
-		}
-	}
-	return nil
 }
 
 // answeredBefore returns a directive that could refuse, change or answer a request and that an order puts before pay; "" when there is none.

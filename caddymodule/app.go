@@ -6,11 +6,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +38,9 @@ type App struct {
 	// Default: `400d`.
 	Retention caddy.Duration `json:"retention,omitempty"`
 
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
+
 	logger *zap.Logger
 	path   string
 	store  *store
@@ -64,22 +65,9 @@ type registration struct {
 	wxPub       bool         // its users can log in on a page
 	webhooks    string       // the URL to enter at Ping++
 	channels    []string     // that are offered
-	destination *destination // nil: the block delivers nothing
-	reconciler  *relay.Reconciler
-}
-
-// destination is where the events of an app and mode go.
-type destination struct {
-	Method, Path string
-	Secrets      []relay.Secret
-	Token        string
-	Expect       relay.Expect
-	Timeout      time.Duration
-	Retry        []time.Duration
-	Types        []string
-	Upstream     string // its configuration
-
-	backend *upstream
+	destination *destination // nil: the block names none
+	reconcile   *ReconcileConfig
+	handler     *Handler
 }
 
 // CaddyModule returns the Caddy module information.
@@ -88,26 +76,27 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision takes a reference on the ledger without opening it.
-func (a *App) Provision(ctx caddy.Context) error {
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	defer apart(&err)
 	a.logger = plainLog(ctx.Logger())
+	r := a.resolver()
 	file := ""
 	if a.Ledger != nil {
 		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {
-			return fmt.Errorf("pay: ledger: %q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
+			return r.errorf("ledger", "%q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
 		}
 		if a.Ledger.File != "" {
-			var err error
-			if file, err = (&resolver{repl: caddy.NewReplacer(), site: "all sites"}).value("ledger", a.Ledger.File); err != nil {
+			if file, err = r.value("ledger", a.Ledger.File); err != nil {
 				return err
 			}
 		}
 	}
 	path, err := ledgerPath(file)
 	if err != nil {
-		return fmt.Errorf("pay: %w", err)
+		return r.errorf("ledger", "%w; write ledger sqlite and a file that can be in its folder, like /var/lib/caddy/pay.db", err)
 	}
 	if a.Retention < 0 {
-		return errors.New("pay: retention must be above 0, like 400d")
+		return r.errorf("retention", "%s is not above 0; write retention 400d", time.Duration(a.Retention))
 	}
 	host, _ := os.Hostname()
 	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
@@ -120,21 +109,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// register adds a block. Blocks whose events would go to two places, or whose routes would hide one another, are a config error.
-func (a *App) register(r *registration) error {
+// resolver is that of the global option.
+func (a *App) resolver() *resolver {
+	return &resolver{repl: caddy.NewReplacer(), site: "all sites", lines: a.Lines}
+}
+
+// register adds a block. Blocks whose events would go two ways, or whose routes would hide one another, are a config error.
+func (a *App) register(res *resolver, r *registration) error {
 	for _, other := range a.sites {
 		if other.enclosing == r.enclosing && (covers(other.prefix, r.prefix) || covers(r.prefix, other.prefix)) {
-			return fmt.Errorf("pay on %s: prefix: there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
-				r.site, prefixes(other.prefix, r.prefix))
+			return res.errorf("prefix", "there are two pay blocks with %s on this site; give one another prefix, like pay /pay2 { … }",
+				prefixes(other.prefix, r.prefix))
 		}
-		if other.scope == r.scope && other.destination != nil && r.destination != nil {
-			if differ := other.destination.differences(r.destination); len(differ) > 0 {
-				return fmt.Errorf("pay on %s: events: %s in %s mode already delivers to another place on %s: %s; give both sites the same there, or only one of them events",
-					r.site, r.scope.App, r.scope.Mode, other.site, differing(differ))
-			}
+		if err := r.agrees(res, other); err != nil {
+			return err
 		}
 	}
 	a.sites = append(a.sites, r)
+	a.govern(r.scope)
 	return nil
 }
 
@@ -148,36 +140,6 @@ func prefixes(a, b string) string {
 	return fmt.Sprintf("the prefixes %s and %s, one below the other,", a, b)
 }
 
-// differences names the options in which two destinations are not the same.
-func (d *destination) differences(o *destination) (options []string) {
-	for _, member := range []struct {
-		option string
-		same   bool
-	}{
-		{"the method of events", d.Method == o.Method},
-		{"the path of events", d.Path == o.Path},
-		{"secret of events", slices.EqualFunc(d.Secrets, o.Secrets, relay.Secret.Equal)},
-		{"types of events", slices.Equal(d.Types, o.Types)},
-		{"expect of events", reflect.DeepEqual(d.Expect, o.Expect)},
-		{"timeout of events", d.Timeout == o.Timeout},
-		{"retry of events", slices.Equal(d.Retry, o.Retry)},
-		{"backend_token", d.Token == o.Token},
-		{"upstream", d.Upstream == o.Upstream},
-	} {
-		if !member.same {
-			options = append(options, member.option)
-		}
-	}
-	return options
-}
-
-func differing(options []string) string {
-	if len(options) == 1 {
-		return options[0] + " differs"
-	}
-	return strings.Join(options[:len(options)-1], ", ") + " and " + options[len(options)-1] + " differ"
-}
-
 // scopes returns the apps and modes of the sites, in a fixed order.
 func (a *App) scopes() []ledger.Scope {
 	return slices.SortedFunc(maps.Keys(a.reconcilers()), func(x, y ledger.Scope) int { return strings.Compare(x.Key(), y.Key()) })
@@ -187,7 +149,7 @@ func (a *App) scopes() []ledger.Scope {
 func (a *App) reconcilers() map[ledger.Scope]*relay.Reconciler {
 	all := make(map[ledger.Scope]*relay.Reconciler)
 	for _, s := range a.sites {
-		all[s.scope] = s.reconciler
+		all[s.scope] = s.handler.site.Reconciler
 	}
 	return all
 }
@@ -199,7 +161,9 @@ func (a *App) Start() error {
 	}
 	l, err := a.store.open(context.Background())
 	if err != nil {
-		return fmt.Errorf("pay: ledger: %w", err)
+		err = a.resolver().errorf("ledger", "%w", err)
+		apart(&err)
+		return err
 	}
 	relays, err := a.newRelays(l)
 	if err != nil {
@@ -226,37 +190,6 @@ func (a *App) Start() error {
 		}
 	}()
 	return nil
-}
-
-// newRelays makes a relay for each app and mode whose events go somewhere.
-func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
-	destinations := make(map[ledger.Scope]*destination)
-	for _, s := range a.sites {
-		if s.destination != nil {
-			destinations[s.scope] = s.destination
-		}
-	}
-	var relays []*relay.Relay
-	for scope, d := range destinations {
-		r, err := relay.New(relay.Config{
-			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
-			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: observeDelivery,
-			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
-		})
-		if err != nil {
-			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
-		}
-		relays = append(relays, r)
-	}
-	return relays, nil
-}
-
-func observeDelivery(result string, since time.Duration) {
-	metrics.deliveries.WithLabelValues(result).Inc()
-	if since > 0 {
-		metrics.delivery.Observe(since.Seconds())
-	}
 }
 
 const (

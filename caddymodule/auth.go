@@ -28,6 +28,9 @@ type WeChatAuth struct {
 	// The prefix of the `pay` block whose users are meant. Default: the only block of the site.
 	Prefix string `json:"prefix,omitempty"`
 
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
+
 	alone bool // no other provider may let the request through
 }
 
@@ -46,7 +49,7 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 		}
 	}
 	name, _, _ := siteOf(ctx)
-	if a.Prefix, err = blockAround(ctx, newResolver(name), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }"); err != nil {
+	if a.Prefix, err = blockAround(ctx, newResolver(name, a.Lines), "wechat_auth", a.Prefix, "wechat_auth { prefix /pay }"); err != nil {
 		return err
 	}
 	a.warnOfNoLogin(ctx, name)
@@ -88,10 +91,10 @@ func (a *WeChatAuth) Authenticate(w http.ResponseWriter, r *http.Request) (caddy
 // The block is only needed where a site has several pay blocks.
 func parseWeChatAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // the directive's name
+	a := &WeChatAuth{Lines: linesOf(h.Dispenser, "wechat_auth ")}
 	if args := h.RemainingArgs(); len(args) > 0 {
 		return nil, h.Errf("wechat_auth takes no value, not %q; write: wechat_auth [<matcher>]", args[0])
 	}
-	a := &WeChatAuth{}
 	err := options{
 		"prefix": func(d *caddyfile.Dispenser) error { return one(d, &a.Prefix, defaultPrefix) },
 	}.parse(h.Dispenser, "wechat_auth")

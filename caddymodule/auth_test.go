@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -171,11 +172,15 @@ func TestModulesFindTheirBlock(t *testing.T) {
 		{"in another block", "\thandle /a/* {\n" + one + "\t}\n\thandle /b/* {\n\t\twechat_auth\n\t}\n", "there is no pay block on this site"},
 		{"two", one + two + "\twechat_auth\n", "there are several pay blocks on this site; name one of /pay, /second, like wechat_auth { prefix /pay }"},
 		{"two for the matcher", one + two + "\t@p pay_paid {query.o}\n\trespond @p paid\n", "name one of /pay, /second, like pay_paid /pay {query.order_no}"},
+		{"no order", one + "\t@p pay_paid \"\"\n\trespond @p paid\n", "pay_paid: names no order; write pay_paid {query.order_no}"},
 		{"another's name", one + "\twechat_auth {\n\t\tprefix /third\n\t}\n", "wechat_auth: there is no pay block with the prefix /third on this site; write one of /pay"},
 	} {
 		err := validate(t, globals(t.TempDir())+"shop.example.com {\n"+tc.site+"}\nother.example.com {\n"+strings.Replace(two, "/second", "/other", 1)+"}\n")
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+		if tc.want != "" && !placeAtEnd.MatchString(fmt.Sprint(err)) {
+			t.Errorf("%s: %v names no line", tc.name, err)
 		}
 	}
 }

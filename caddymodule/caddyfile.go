@@ -137,7 +137,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
 		return nil, d.Err("the global option pay stands twice; put both into one block")
 	}
-	app := &App{}
+	app := &App{Lines: linesOf(d, "")}
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return nil, d.Errf("the global option pay takes a block, not %q; write: pay { ledger sqlite }", args[0])
 	}
@@ -191,7 +191,7 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			return nil, h.Errf("the global option order puts %s before pay, which has to see every request first; delete that line: pay has its place by itself", before)
 		}
 	}
-	pay := &Handler{}
+	pay := &Handler{Lines: linesOf(h.Dispenser, "")}
 	switch args := h.RemainingArgs(); {
 	case len(args) > 1:
 		return nil, h.Errf("pay takes at most a prefix, not %q; write: pay [<prefix>] { … }", strings.Join(args, " "))

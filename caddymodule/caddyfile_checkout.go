@@ -128,7 +128,7 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		return nil
 	}
 	if h.site.Orders == nil {
-		return r.errorf("checkout", "needs orders: the page shows what the backend says about an order")
+		return r.errorf("checkout", "needs orders, since the page shows what the backend says about an order; write orders GET /internal/pay/orders/{order_no}, or leave checkout out")
 	}
 	names, err := r.values("checkout channels", c.Channels)
 	if err != nil {
@@ -144,7 +144,7 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		case h.lacks(name) != "":
 			return r.errorf("checkout channels", "%s %s", name, h.lacks(name))
 		case !slices.Contains(h.site.Channels, name):
-			return r.errorf("checkout channels", "%s is not among the channels of pingpp; add it there", name)
+			return r.errorf("checkout channels", "%s is not among the channels of pingpp; write it there too, or leave it out here", name)
 		}
 	}
 	back, err := r.value("checkout return_url", c.ReturnURL)

@@ -70,14 +70,14 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		return err
 	}
 	if len(tokens) == 0 {
-		return r.errorf("merchant_api token", "is missing; make one with: openssl rand -hex 32")
+		return r.errorf("merchant_api token", "is missing; write token {env.PAY_MERCHANT_TOKEN}, and make one with: openssl rand -hex 32")
 	}
 	for _, token := range tokens {
 		if len(token) < handlers.MinMerchantToken {
 			return r.errorf("merchant_api token", "%w", errTooShort)
 		}
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			return r.errorf("merchant_api token", "must be printable ASCII without spaces, since it comes in a header")
+			return r.errorf("merchant_api token", "must be printable ASCII without spaces, since it comes in a header; make one with: openssl rand -hex 32")
 		}
 		if token == h.site.Token {
 			return r.errorf("merchant_api token", "is the backend_token: take another, since that one is sent to the backend with every call and guards something else")

@@ -267,7 +267,7 @@ func TestSandboxDirective(t *testing.T) {
 		{"wechat wx_lite {\n\t\t\tsecret s\n\t\t}", "pay_sandbox wechat wx_lite app_id: is missing"},
 	} {
 		err := validate(t, globals(t.TempDir())+":8080 {\n\tpay_sandbox {\n\t\t"+tc.options+"\n\t}\n}\n")
-		if err == nil || !strings.Contains(err.Error(), "pay on 127.0.0.1:8080: "+tc.want) {
+		if err == nil || !strings.Contains(err.Error(), "pay on 127.0.0.1:8080: "+tc.want) || !placeAtEnd.MatchString(err.Error()) {
 			t.Errorf("%s: %v", tc.options, err)
 		}
 	}

@@ -331,7 +331,8 @@ type Handler struct {
 	// Where channels like `upacp_wap` send the payer back to, whatever came of it.
 	ResultURL string `json:"result_url,omitempty"`
 
-	// Where events are delivered. Without it they are recorded and stay pending.
+	// Where events are delivered, and which: those of all blocks of the Ping++ app and mode. Blocks that have it say the same; without any
+	// that has, events are recorded and stay pending.
 	Events *EventsConfig `json:"events,omitempty"`
 
 	// How many requests are let through.
@@ -343,7 +344,7 @@ type Handler struct {
 	// The merchant API: refunds and queries by the backend. Without it those routes are not there.
 	MerchantAPI *MerchantAPIConfig `json:"merchant_api,omitempty"`
 
-	// When charges whose webhook is late are looked up.
+	// When charges whose webhook is late are looked up: those of all blocks of the Ping++ app and mode. Blocks that have it say the same.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`
 
 	// The hosted payment page at `/pay/checkout`. Off without it.
@@ -363,6 +364,9 @@ type Handler struct {
 	// How new the key files and the files of `{file.…}` were when a Caddyfile was read. Nothing reads it: with it, a file that was exchanged
 	// makes the configuration another one, which Caddy would otherwise take for unchanged. JSON without it is reloaded with `--force` then.
 	KeyFiles string `json:"key_files,omitempty"`
+
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
 
 	site     *handlers.Site
 	upstream *upstream // nil without one

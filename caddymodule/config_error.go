@@ -6,18 +6,23 @@ import (
 	"strings"
 )
 
-// configError names the site and the option of an error once, whatever the error itself begins with.
+// configError names the site and the option of an error once, whatever the error itself begins with, and where the option stands.
 type configError struct {
 	site, option string
 	err          error
+	lines        lines // none: the configuration is no Caddyfile's
 }
 
 func (e *configError) Error() string {
 	text := e.err.Error()
-	for _, said := range []string{e.option, "pingpp", "wechat"} { // the two name the package that the error comes from
+	for _, said := range []string{e.option, "pingpp", "wechat", "sandbox"} { // the others name the package that the error comes from
 		text = strings.TrimPrefix(text, said+": ")
 	}
-	return "pay on " + e.site + ": " + e.option + ": " + text
+	at := e.lines.of(e.option, text)
+	if at != "" {
+		at = ", at " + at
+	}
+	return "pay on " + e.site + ": " + e.option + ": " + text + at
 }
 
 func (e *configError) Unwrap() error { return e.err }
@@ -29,23 +34,31 @@ func apart(err *error) {
 	}
 }
 
-// wanted says what to write for options that a site cannot do without, by how their names end, and where to find it.
-var wanted = [][2]string{
-	{"pingpp app", "write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows the id (应用 ID) with the app's settings"},
-	{"pingpp key", "write key {env.PINGPP_KEY}; the Ping++ dashboard (dashboard.pingxx.com) shows it as the Secret Key, sk_test_… or sk_live_…"},
-	{"pingpp webhook_key", "write webhook_key pingpp.pub.pem, a file with Ping++'s public key (Ping++ 公钥) from the dashboard (dashboard.pingxx.com): webhooks are verified with it"},
-	{" app_id", "write app_id wx…; mp.weixin.qq.com shows it as AppID under 开发管理 (Development)"},
-	{" secret", "write secret {env.WECHAT_SECRET}; mp.weixin.qq.com shows it as AppSecret under 开发管理 (Development), once, when it is made or reset"},
+// wanted says what to write for options that a site cannot do without, and where to find it.
+var wanted = map[string]string{
+	"pingpp app":         "write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows the id (应用 ID) with the app's settings",
+	"pingpp key":         "write key {env.PINGPP_KEY}; the Ping++ dashboard (dashboard.pingxx.com) shows it as the Secret Key, sk_test_… or sk_live_…",
+	"pingpp webhook_key": "write webhook_key pingpp.pub.pem, a file with Ping++'s public key (Ping++ 公钥) from the dashboard (dashboard.pingxx.com): webhooks are verified with it",
+	"wechat app_id":      "write app_id wx…; mp.weixin.qq.com shows it as AppID under 开发管理 (Development)",
+	"wechat secret":      "write secret {env.WECHAT_SECRET}; mp.weixin.qq.com shows it as AppSecret under 开发管理 (Development), once, when it is made or reset",
+	"orders":             "write orders GET /internal/pay/orders/{order_no}",
+	"events":             "write events POST /internal/pay/events",
+	"login":              "write login POST /internal/pay/login",
 }
 
 // toWrite says what to write for an option that is missing.
 func toWrite(option string) string {
-	for _, w := range wanted {
-		if strings.HasSuffix(option, w[0]) {
-			return w[1]
-		}
+	own := option[strings.LastIndex(option, " ")+1:]
+	if strings.HasPrefix(option, "pay_sandbox wechat ") {
+		return "write " + own + " and any value, or leave the account out: the sandbox makes one up"
 	}
-	return "write " + option[strings.LastIndex(option, " ")+1:] + " and its value"
+	if kind, ok := strings.CutPrefix(option, "wechat "); ok && strings.Contains(kind, " ") {
+		option = "wechat " + own
+	}
+	if said, ok := wanted[option]; ok {
+		return said
+	}
+	return "write " + own + " and its value"
 }
 
 var ofARequest = regexp.MustCompile(`\\?\{[^{}.]*\}`)

@@ -91,7 +91,7 @@ func runDemo(ctx context.Context, port int, once bool, out *demoPrinter) (err er
 // start sets the stage, up to a site that answers over HTTPS.
 func (d *demo) start(ctx context.Context, port int, out *demoPrinter) (err error) {
 	// Say it before anything starts: Caddy would only fail while it loads.
-	ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return fmt.Errorf("%w; choose another port with --port", err)
 	}
@@ -178,6 +178,7 @@ func (d *demo) writeKeys(signing *rsa.PrivateKey) error {
 // demoCaddyfile is an ordinary Caddyfile with a pay block; only the global options are special to a demo.
 const demoCaddyfile = `{
 	admin off
+	default_bind 127.0.0.1
 	persist_config off
 	grace_period 1s
 	skip_install_trust

@@ -106,7 +106,8 @@ func TestErrorRoutesOfASubroute(t *testing.T) {
 	}
 	runJSON(t, config)
 	fails(t, func(path, header string) (int, string) {
-		return raw(t, addr, "GET "+path+" HTTP/1.1\nHost: "+addr+"\nX-Fail: 1\nConnection: close\n"+header+"\n")
+		return raw(t, addr, "POST "+path+" HTTP/1.1\nHost: "+addr+"\nX-Fail: 1\nTransfer-Encoding: chunked\nTrailer: X-WX-OPENID\nConnection: close\n"+header+
+			"\n4\nbody\n0\nX-WX-OPENID: evil\n\n")
 	}, http.StatusTeapot)
 }
 
@@ -115,7 +116,7 @@ func TestErrorRoutesAndANamedRoute(t *testing.T) {
 	dir := t.TempDir()
 	named := "&(shop) {\n" + payBlock(t, dir, "", "allow_http") + "}\n"
 	err := validate(t, globals(dir)+named+"http://shop.example.com {\n\tinvoke shop\n\thandle_errors {\n\t\treverse_proxy localhost:1\n\t}\n}\n")
-	if err == nil || !strings.Contains(err.Error(), "handle_errors: would hand requests to a backend that pay has not seen") {
+	if err == nil || !strings.Contains(err.Error(), "handle_errors: would hand requests to a backend that pay has not seen") || !placeAtEnd.MatchString(err.Error()) {
 		t.Errorf("with handle_errors: %v", err)
 	}
 	if err := validate(t, globals(dir)+named+"http://shop.example.com {\n\tinvoke shop\n}\n"); err != nil {

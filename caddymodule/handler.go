@@ -22,7 +22,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if v == nil {
 		v = newVisit(r)
 	}
-	handlers.StripHops(r)
+	v.named = append(v.named, handlers.StripHops(r)...)
 	switch {
 	case !handlers.PlainTarget(r.URL):
 		h.site.RefuseTarget(w, r)
@@ -35,6 +35,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	case h.guardedOtherwise(r):
 		h.site.RefuseTarget(w, r)
+		return nil
+	case handlers.TooEarly(r):
+		h.site.RefuseEarly(w, r)
 		return nil
 	}
 	p := &passage{site: h.site, outer: v.inner}

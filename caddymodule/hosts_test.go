@@ -128,23 +128,31 @@ func TestMerchantAPIBehindAnUnknownProxy(t *testing.T) {
 		{"a header of its own", "servers {\n\t\tclient_ip_headers True-Client-Ip\n\t}", "10.0.0.7:1", "True-Client-Ip", "198.51.100.7", "source_forbidden"},
 		{"a known proxy", "servers {\n\t\ttrusted_proxies static 10.0.0.7\n\t}", "10.0.0.7:1", "X-Forwarded-For", "10.0.0.8", "order_not_found"},
 		{"a known proxy, from outside", "servers {\n\t\ttrusted_proxies static 10.0.0.7\n\t}", "10.0.0.7:1", "X-Forwarded-For", "198.51.100.7", "source_forbidden"},
+		{"a known proxy that adds to what the client made up", "servers {\n\t\ttrusted_proxies static 10.0.0.7\n\t}", "10.0.0.7:1", "X-Forwarded-For", "10.0.0.8, 198.51.100.7", "source_forbidden"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir, addr := t.TempDir(), freeAddr(t)
 			run(t, globals(dir, ledgerIn(dir), tc.global)+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http\n\t\tmerchant_api {\n\t\t\ttoken "+merchant+"\n\t\t}")+"}\n")
-			req := httptest.NewRequest(http.MethodGet, "http://"+addr+"/pay/orders/1001", nil)
-			req.RemoteAddr = tc.peer
-			req.Header.Set("Authorization", "Bearer "+merchant)
-			if tc.header != "" {
-				req.Header.Set(tc.header, tc.value)
+			ask := func(connection, code string) {
+				req := httptest.NewRequest(http.MethodGet, "http://"+addr+"/pay/orders/1001", nil)
+				req.RemoteAddr = tc.peer
+				req.Header.Set("Authorization", "Bearer "+merchant)
+				req.Header.Set("Connection", connection)
+				if tc.header != "" {
+					req.Header.Set(tc.header, tc.value)
+				}
+				rec := httptest.NewRecorder()
+				servers, _ := running(t)
+				for _, srv := range servers {
+					srv.ServeHTTP(rec, req)
+				}
+				if !strings.Contains(rec.Body.String(), `"`+code+`"`) {
+					t.Errorf("Connection: %s: %d %s", connection, rec.Code, rec.Body)
+				}
 			}
-			rec := httptest.NewRecorder()
-			servers, _ := running(t)
-			for _, srv := range servers {
-				srv.ServeHTTP(rec, req)
-			}
-			if !strings.Contains(rec.Body.String(), `"`+tc.code+`"`) {
-				t.Errorf("%d %s", rec.Code, rec.Body)
+			ask("keep-alive", tc.code)
+			if tc.header != "" { // some proxies pass a client's Connection on, and it would have the header deleted
+				ask("keep-alive, "+strings.ToLower(tc.header), "source_forbidden")
 			}
 		})
 	}

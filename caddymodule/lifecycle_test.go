@@ -118,7 +118,7 @@ func TestCleanupAfterFailedProvision(t *testing.T) {
 	}
 	t.Run("other ledger", func(t *testing.T) {
 		raw := strings.Replace(string(adapt(t, good)), `"driver":"sqlite"`, `"driver":"postgres"`, 1)
-		if err := validateJSON(t, raw); err == nil || !strings.Contains(err.Error(), `pay: ledger: "postgres" is not a kind of ledger that is known here; write ledger sqlite`) {
+		if err := validateJSON(t, raw); err == nil || !strings.Contains(err.Error(), `pay on all sites: ledger: "postgres" is not a kind of ledger that is known here; write ledger sqlite`) {
 			t.Error(err)
 		}
 		if n := references(t, filepath.Join(dir, "ledger.db")); n != 0 {
@@ -184,7 +184,7 @@ func TestStartWithDamagedLedger(t *testing.T) {
 	ledger := write(t, dir, "ledger.db", strings.Repeat("this is not a database ", 100))
 	t.Cleanup(func() { _ = caddy.Stop() })
 	err := caddy.Load(adapt(t, file), true)
-	if err == nil || !strings.Contains(err.Error(), "pay: ledger: ") || !strings.Contains(err.Error(), ledger) || !strings.Contains(err.Error(), "not an SQLite file; name another file") {
+	if err == nil || !strings.Contains(err.Error(), "\npay on all sites: ledger: ") || !placeAtEnd.MatchString(err.Error()) || !strings.Contains(err.Error(), ledger) || !strings.Contains(err.Error(), "not an SQLite file; name another file") {
 		t.Error(err)
 	}
 	if n := references(t, ledger); n != 0 {

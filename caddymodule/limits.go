@@ -42,13 +42,13 @@ func (h *Handler) provisionLimits(r *resolver) error {
 		}
 	}
 	if c.Waiters < 0 || c.Waiters > maxWaiters {
-		return r.errorf("limits waiters", "%d is not from 1 to %d", c.Waiters, maxWaiters)
+		return r.errorf("limits waiters", "%d is not from 1 to %d; write waiters 2000", c.Waiters, maxWaiters)
 	}
 	if c.Waiters > 0 {
 		l.Waiters = c.Waiters
 	}
 	if c.Attempts < 0 || c.Attempts > maxAttempts {
-		return r.errorf("limits attempts", "%d is not from 1 to %d", c.Attempts, maxAttempts)
+		return r.errorf("limits attempts", "%d is not from 1 to %d; write attempts 10", c.Attempts, maxAttempts)
 	}
 	if c.Attempts > 0 {
 		l.Attempts = c.Attempts

@@ -19,3 +19,11 @@ func checkListeners(r *resolver, srv *caddyhttp.Server) error {
 	}
 	return nil
 }
+
+// refuseEarlyData keeps a server from taking requests before the handshake is over, unless its configuration wants them: so nobody has to be
+// told to send a request again. A listener that is open already stays as it was.
+func refuseEarlyData(srv *caddyhttp.Server) {
+	if srv.Allow0RTT == nil {
+		srv.Allow0RTT = new(bool)
+	}
+}

@@ -19,6 +19,9 @@ type MatchPaid struct {
 
 	// The prefix of the `pay` block through which it was paid. Default: the only block of the site.
 	Prefix string `json:"prefix,omitempty"`
+
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -31,6 +34,7 @@ func (*MatchPaid) CaddyModule() caddy.ModuleInfo {
 //	pay_paid [<prefix of the pay block>] <order number>
 func (m *MatchPaid) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the matcher's name
+	m.Lines = linesOf(d, "pay_paid ")
 	switch args := d.RemainingArgs(); len(args) {
 	case 1:
 		m.OrderNo = args[0]
@@ -46,7 +50,7 @@ func (m *MatchPaid) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (m *MatchPaid) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	name, _, _ := siteOf(ctx)
-	r := newResolver(name)
+	r := newResolver(name, m.Lines)
 	if m.OrderNo == "" {
 		return r.errorf("pay_paid", "names no order; write pay_paid {query.order_no}")
 	}

@@ -16,6 +16,7 @@ import (
 type visit struct {
 	session string             // the token that it carried in X-Pay-Session
 	chain   []string           // X-Forwarded-For, if a trusted proxy wrote it
+	named   []string           // headers that are gone since Connection named them
 	bearer  string             // the one in Authorization, if it may be a session
 	told    *handlers.Identity // who the backend is told that the user is; nil: nobody
 	inner   *passage           // through the block that it passed last; nil: none yet
@@ -36,8 +37,8 @@ const varVisit = "pay.visit"
 // newVisit takes from a request the headers that nobody may send from outside, keeps the sessions that it carries, and gives it the placeholders of the user.
 func newVisit(r *http.Request) *visit {
 	v := &visit{session: handlers.StripTrusted(r.Header), bearer: handlers.BearerSession(r.Header)}
-	if trustedPeer(r) {
-		v.chain = slices.Clone(r.Header.Values("X-Forwarded-For"))
+	if chain := r.Header["X-Forwarded-For"]; len(chain) > 0 && trustedPeer(r) {
+		v.chain = slices.Clone(chain)
 	}
 	caddyhttp.SetVar(r.Context(), varVisit, v)
 	r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(v.placeholder)

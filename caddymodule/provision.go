@@ -1,11 +1,11 @@
 package caddymodule
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,7 +19,6 @@ import (
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
 )
 
 const (
@@ -33,12 +32,15 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	h.logger = plainLog(ctx.Logger())
 	name, nested, enclosing := siteOf(ctx)
-	r := newResolver(name)
+	r := newResolver(name, h.Lines)
 	if nested {
 		h.logger.Warn("pay stands inside another block and covers only what that block matches; put it directly into the site",
 			zapSite(name))
 	}
 	appAny, err := ctx.App("pay")
+	if of, ok := errors.AsType[*configError](err); ok { // the app's own, without the way there
+		return of
+	}
 	if err != nil {
 		return fmt.Errorf("pay on %s: %w", name, err)
 	}
@@ -47,6 +49,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if err := checkListeners(r, srv); err != nil {
 			return err
 		}
+		refuseEarlyData(srv)
 		srv.RegisterOnShutdown(h.app.close) // the server may stop before the app, and waits for requests
 	}
 
@@ -128,14 +131,14 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
-		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconciler: h.site.Reconciler}
-	return h.app.register(&h.registry)
+		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+	return h.app.register(r, &h.registry)
 }
 
 func (h *Handler) provisionPingpp(r *resolver) error {
 	c := h.Pingpp
 	if c == nil {
-		return r.errorf("pingpp", "the block is missing; it names app, key and webhook_key")
+		return r.errorf("pingpp", "the block is missing; write pingpp { app …  key …  webhook_key … }, each on its own line")
 	}
 	app, err := r.value("pingpp app", c.App)
 	if err != nil {
@@ -242,7 +245,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 			return r.errorf("backend_token", "%w", errTooShort)
 		}
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			return r.errorf("backend_token", "must be printable ASCII without spaces, since it is sent as a header")
+			return r.errorf("backend_token", "must be printable ASCII without spaces, since it is sent as a header; make one with: openssl rand -hex 32")
 		}
 		h.site.Token = token
 	}
@@ -270,107 +273,13 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		return err
 	}
 	if h.Orders.Max < 0 {
-		return r.errorf("orders max", "%d must be above 0; it is in fen", h.Orders.Max)
+		return r.errorf("orders max", "%d must be above 0, in fen; write max 2000000 for 20,000 yuan", h.Orders.Max)
 	}
 	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
 	if err := h.Orders.reading(r, h.site.Orders); err != nil {
 		return err
 	}
 	return h.closeOff(r, "orders", path)
-}
-
-// provisionEvents sets up the intake, and returns where events are delivered; nil when they are not.
-func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
-	h.site.Intake = &relay.Intake{
-		Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
-		Observe: func(source ledger.Source, result string) {
-			if source == ledger.Webhook {
-				metrics.webhooks.WithLabelValues(result).Inc()
-			}
-		},
-	}
-	c := h.Events
-	if c == nil {
-		return nil, nil
-	}
-	if len(c.Secrets) == 0 && h.site.Token == "" {
-		return nil, r.errorf("events", "needs a secret, or the site a backend_token: without either, anyone who reaches the backend could announce a payment")
-	}
-	path, err := r.path("events", c.Path)
-	if err != nil {
-		return nil, err
-	}
-	if strings.Contains(path, "{") {
-		return nil, r.errorf("events", "the path %q may hold no placeholder of a request", path)
-	}
-	if err := r.method("events", c.Method, http.MethodPost, http.MethodPut); err != nil {
-		return nil, err
-	}
-	types, err := r.values("events types", c.Types)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range types {
-		if err := checkEventType(t); err != nil {
-			return nil, r.errorf("events types", "%w", err)
-		}
-	}
-	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: types,
-		Upstream: upstreamJSON, backend: h.upstream}
-	if c.Timeout < 0 {
-		return nil, r.errorf("events timeout", "%s must be above 0, like 15s", time.Duration(c.Timeout))
-	}
-	if c.Expect != nil {
-		if d.Expect, err = expectOf(r, c.Expect); err != nil {
-			return nil, err
-		}
-	}
-	for _, gap := range c.Retry {
-		if gap <= 0 {
-			return nil, r.errorf("events retry", "a gap must be above 0, like 5s")
-		}
-		d.Retry = append(d.Retry, time.Duration(gap))
-	}
-	for _, configured := range c.Secrets {
-		text, err := r.value("events secret", configured)
-		if err != nil {
-			return nil, err
-		}
-		secret, err := relay.ParseSecret(text)
-		if err != nil {
-			return nil, r.errorf("events secret", "%w", err)
-		}
-		d.Secrets = append(d.Secrets, secret)
-	}
-	h.site.Intake.Types = types
-	switch c.Mismatch {
-	case "", "hold":
-	case "deliver":
-		h.site.Intake.Deliver = true
-	default:
-		return nil, r.errorf("events mismatch", "%q is neither hold nor deliver", c.Mismatch)
-	}
-	return d, h.closeOff(r, "events", path)
-}
-
-// provisionReconciler sets up the look-ups of charges whose webhook does not come.
-func (h *Handler) provisionReconciler(r *resolver) error {
-	c := h.Reconcile
-	if c == nil {
-		c = &ReconcileConfig{}
-	}
-	if c.After < 0 || c.Until < 0 {
-		return r.errorf("reconcile", "after and until must be above 0")
-	}
-	h.site.QueryAfter = cmp.Or(time.Duration(c.After), relay.DefaultAfter)
-	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
-		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		After: time.Duration(c.After), Until: time.Duration(c.Until), Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
-		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
-		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
-	})
-	h.site.Intake.Ask = h.site.Reconciler.Recover
-	return nil
 }
 
 // path resolves and checks a path at the backend.
@@ -401,23 +310,4 @@ func (r *resolver) method(option, method string, allowed ...string) error {
 		return nil
 	}
 	return r.errorf(option, "the method %q is not one of %s", method, strings.Join(allowed, ", "))
-}
-
-// expectOf reads what the answer to an event must be.
-func expectOf(r *resolver, c *ExpectConfig) (e relay.Expect, err error) {
-	blank := func(s string) bool { return strings.TrimSpace(s) == "" }
-	switch {
-	case c.JSON == nil && blank(c.Body):
-		return e, r.errorf("events expect", "names no body; write expect body success")
-	case c.JSON != nil && c.Body != "":
-		return e, r.errorf("events expect", "names a body and json, and an answer cannot be both; keep one")
-	case c.JSON == nil:
-		return relay.Expect{Body: c.Body}, nil
-	case blank(c.JSON.Path), len(c.JSON.Values) == 0, slices.ContainsFunc(c.JSON.Values, blank):
-		return e, r.errorf("events expect", "json takes a path and the values that acknowledge an event; write expect json code 0 200")
-	}
-	if err := checkJSONPath(c.JSON.Path); err != nil {
-		return e, r.errorf("events expect", "json: %w", err)
-	}
-	return relay.Expect{Path: c.JSON.Path, Values: c.JSON.Values}, nil
 }

@@ -100,7 +100,7 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 	case "yuan":
 		to.Yuan = true
 	default:
-		return r.errorf("orders unit", "%q is neither fen nor yuan", c.Unit)
+		return r.errorf("orders unit", "%q is neither fen nor yuan; write unit yuan", c.Unit)
 	}
 	if s := c.Status; s != nil {
 		if err := s.check(); err != nil {
@@ -137,10 +137,10 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 			}
 		}
 		if c := to.Defaults.Currency; c != "" && !currency.MatchString(c) {
-			return r.errorf("orders default currency", "%q must be three small letters, like cny", c)
+			return r.errorf("orders default currency", "%q must be three small letters; write default currency cny", c)
 		}
 		if to.Yuan && d.Currency != "" && to.Defaults.Currency != "cny" {
-			return r.errorf("orders default currency", "%q does not go with unit yuan, which is for cny", to.Defaults.Currency)
+			return r.errorf("orders default currency", "%q does not go with unit yuan, which is for cny; write unit fen, and amounts in the currency's smallest unit", to.Defaults.Currency)
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (h *Handler) provisionClientAmount(r *resolver) error {
 		return r.errorf("allow_client_amount", "and orders exclude each other: either the backend names the price or the client; leave one out")
 	}
 	if c.Max == 0 {
-		return r.errorf("allow_client_amount max", "is missing; it is the most that a client may name, in fen")
+		return r.errorf("allow_client_amount max", "is missing; write the most that a client may name, in fen, like max 20000 for 200 yuan")
 	}
 	subject, err := r.value("allow_client_amount subject", c.Subject)
 	if err != nil {

@@ -49,14 +49,14 @@ func TestProvisionCharges(t *testing.T) {
 
 		{"paths", "", "", plainOrders + " {\namount data.fee\nunit yuan\nstatus data.state {\npayable 0\n}\ndefault subject \"Order {order_no}\"\ndefault currency cny\n}", ""},
 		{"default of a placeholder", "", "", plainOrders + " {\ndefault subject {env.TEST_UNSET}\n}", "orders default subject: {env.TEST_UNSET} resolves to nothing"},
-		{"default currency in capitals", "", "", plainOrders + " {\ndefault currency CNY\n}", `orders default currency: "CNY" must be three small letters, like cny`},
+		{"default currency in capitals", "", "", plainOrders + " {\ndefault currency CNY\n}", `orders default currency: "CNY" must be three small letters; write default currency cny`},
 		{"yuan in dollars", "", "", plainOrders + " {\nunit yuan\ndefault currency usd\n}", `orders default currency: "usd" does not go with unit yuan`},
 
 		{"client amount", "", clientAmount, "", ""},
 		{"client amount, min above max", "", strings.Replace(clientAmount, "max", "min 20001\nmax", 1), "", "allow_client_amount: min 20001 and max 20000 must be fen above 0, and max not below min"},
 		{"client amount, too high", "", strings.Replace(clientAmount, "20000", "1000000001", 1), "", "allow_client_amount: max 1000000001 is above 1000000000 fen"},
-		{"client amount, long prefix", "", strings.Replace(clientAmount, "max", "prefix DONATION\nmax", 1), "", `allow_client_amount: the prefix "DONATION" must be at most 6 letters and digits`},
-		{"client amount, odd prefix", "", strings.Replace(clientAmount, "max", "prefix D-\nmax", 1), "", `the prefix "D-" must be at most 6 letters and digits`},
+		{"client amount, long prefix", "", strings.Replace(clientAmount, "max", "prefix DONATION\nmax", 1), "", `allow_client_amount: prefix "DONATION" must be at most 6 letters and digits`},
+		{"client amount, odd prefix", "", strings.Replace(clientAmount, "max", "prefix D-\nmax", 1), "", `prefix "D-" must be at most 6 letters and digits`},
 		{"client amount, emoji", "", strings.Replace(clientAmount, "Donation", "🍵", 1), "", "allow_client_amount: through the channel "},
 		{"client amount, channel that needs a backend", "channels wx_lite isv_qr", clientAmount, "", "the channel isv_qr wants what only a backend can give; leave it out of channels, or write orders instead"},
 		{"client amount, channel that a till scans", "channels wx_lite wx_pub_scan", clientAmount, "", "the channel wx_pub_scan takes the money without the payer's doing; leave it out of channels, or write orders instead"},
@@ -70,6 +70,8 @@ func TestProvisionCharges(t *testing.T) {
 				t.Error(err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
 				t.Errorf("%v\ndoes not say %q", err, tc.want)
+			case tc.want != "" && !placeAtEnd.MatchString(err.Error()):
+				t.Errorf("%v\nnames no line", err)
 			}
 		})
 	}
@@ -97,7 +99,7 @@ func TestDefaultChannels(t *testing.T) {
 			if h.Pingpp == nil {
 				h.Pingpp = &PingppConfig{}
 			}
-			r := newResolver("shop.example.com")
+			r := newResolver("shop.example.com", nil)
 			if err := errors.Join(h.provisionURLs(r), h.provisionChannels(r)); err != nil {
 				t.Fatal(err)
 			}

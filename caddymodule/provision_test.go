@@ -1,13 +1,15 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -70,7 +72,25 @@ func fill(t testing.TB, dir, file string) string {
 	).Replace(file)
 }
 
+var placeAtEnd = regexp.MustCompile(`, at Caddyfile:(\d+)$`)
+
+// lineOf is the first word on the line of the Caddyfile that an error names at its end.
+func lineOf(t *testing.T, file string, err error) string {
+	t.Helper()
+	m := placeAtEnd.FindStringSubmatch(err.Error())
+	if m == nil {
+		t.Fatalf("%v\nnames no line", err)
+	}
+	return strings.Fields(strings.Split(file, "\n")[must(strconv.Atoi(m[1]))-1])[0]
+}
+
 func TestProvisionErrors(t *testing.T) {
+	elsewhere := map[string]string{ // what stands on the line that is named, where it is not the option: what is wrong in a block, or the block that lacks it
+		"publishable key": "key", "key of no mode": "key", "key and app swapped": "app", "app of another kind": "app",
+		"live key over http": "endpoint", "endpoint with a path": "endpoint", "endpoint with a password": "endpoint",
+		"wechat over http": "endpoint", "appid and secret swapped": "app_id", "authorize over http": "authorize",
+		"orders without wechat": "pay", "orders without upstream": "pay", "prefix with a double slash": "pay", "prefix with a placeholder": "pay",
+	}
 	const page = "\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n"
 	orders, events := "orders GET /internal/pay/orders/{order_no}", "events POST /internal/pay/events"
 	for _, tc := range []struct {
@@ -80,6 +100,7 @@ func TestProvisionErrors(t *testing.T) {
 	}{
 		{"unset app", "app app_test1", "app {env.TEST_UNSET}", "pingpp app", "{env.TEST_UNSET} resolves to nothing; set the variable"},
 		{"unset key", "sk_test_Mark0123456789", "{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing; set the variable"},
+		{"a key of white space", "sk_test_Mark0123456789", "\" \"", "pingpp key", "is blank; write key {env.PINGPP_KEY}; the Ping++ dashboard"},
 		{"half a key unset", "sk_test_Mark0123456789", "sk_test_Mark{env.TEST_UNSET}", "pingpp key", "{env.TEST_UNSET} resolves to nothing"},
 		{"blank key", "sk_test_Mark0123456789", "{env.TEST_BLANK}", "pingpp key", "{env.TEST_BLANK} resolves to nothing"},
 		{"missing key file", "sk_test_Mark0123456789", "{file.ABSENT}", "pingpp key", "resolves to nothing; set the variable in the environment of Caddy, or name a file"},
@@ -143,12 +164,15 @@ func TestProvisionErrors(t *testing.T) {
 		{"second secret bad", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= whsk_Mark", "events secret", "asymmetric keys"},
 
 		{"login without a token", "backend_token token-Mark-0123456789abcdefghijkl\n", "login POST /internal/pay/login\n", "login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody"},
+		{"login of nobody", "wechat wx_lite {\n\t\t\tapp_id wx0123456789abcdef\n\t\t\tsecret Mark0123456789abcdef0123456789ab\n\t\t}\n\t\tsession {\n\t\t\tttl 2h\n\t\t}\n\t\tupstream legacy:8080\n\t\tbackend_token token-Mark-0123456789abcdefghijkl\n\t\torders GET /internal/pay/orders/{order_no}\n", "upstream legacy:8080\n\t\tbackend_token token-Mark-0123456789abcdefghijkl\n\t\tlogin POST /internal/pay/login\n", "login", "needs a WeChat account whose users log in; write wechat wx_lite { app_id …  secret … }, each on its own line, or leave login out"},
 		{"login without a slash", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tlogin POST login\n", "login", "must begin with one slash and hold no fragment, like /internal/pay/login"},
 		{"login with order_no", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tlogin POST /login/{order_no}\n", "login", "may hold no placeholder of a request"},
 		{"unset official secret", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret {env.TEST_UNSET}\n\t\t}\n", "wechat wx_pub secret", "{env.TEST_UNSET} resolves to nothing"},
 		{"authorize over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\twechat wx_pub {\n\t\t\tapp_id wx2\n\t\t\tsecret Mark\n\t\t\tauthorize http://weixin.example\n\t\t}\n", "wechat wx_pub", "authorize http://weixin.example would send the secret in the clear"},
 
 		{"checkout in WeChat without an account", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n", "checkout channels", "wx_pub is paid with a login of wx_pub, which is not configured"},
+		{"checkout without orders", "orders GET /internal/pay/orders/{order_no}\n", page, "checkout", "needs orders, since the page shows what the backend says about an order; write orders GET /internal/pay/orders/{order_no}"},
+		{"checkout by a channel that is not offered", "webhook_key PINGPP\n\t\t}\n", "webhook_key PINGPP\n\t\t\tchannels wx_lite\n\t\t}\n" + page, "checkout channels", "wx_pub_qr is not among the channels of pingpp; write it there too, or leave it out here"},
 		{"checkout by Alipay without a way back", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels alipay_wap\n\t\t\treturn_url https://shop.example.com/orders\n\t\t}\n", "checkout channels", "alipay_wap needs success_url in the pay block"},
 		{"checkout back over http", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url http://shop.example.com/orders\n\t\t}\n", "checkout return_url", "is not an https URL; write it like https://shop.example.com/orders"},
 		{"checkout back to a path", "upstream legacy:8080\n", "upstream legacy:8080\n\t\tcheckout {\n\t\t\tchannels wx_pub_qr\n\t\t\treturn_url /orders\n\t\t}\n", "checkout return_url", "is not an https URL"},
@@ -195,6 +219,9 @@ func TestProvisionErrors(t *testing.T) {
 					t.Errorf("%v\ndoes not say %q", err, want)
 				}
 			}
+			if at, want := lineOf(t, globals(dir)+file, err), cmp.Or(elsewhere[tc.name], tc.option[strings.LastIndex(tc.option, " ")+1:]); at != want {
+				t.Errorf("%v\nnames the line of %s, want that of %s", err, at, want)
+			}
 			for _, secret := range []string{"Mark", "MII"} {
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("it tells a secret: %v", err)
@@ -220,7 +247,7 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"no key", `"key":"sk_test_Mark0123456789",`, ``, "pingpp key: is missing; write key {env.PINGPP_KEY}"},
 		{"no appid", `"app_id":"wx0123456789abcdef",`, ``, "wechat wx_lite app_id: is missing; write app_id wx…"},
 		{"misspelt placeholder in a URL", `"handler":"pay"`, `"handler":"pay","success_url":"https://shop.example.com/{order}"`, "success_url: {order} is no placeholder here; write {order_no}"},
-		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0; it is in fen"},
+		{"negative max", `"orders":{`, `"orders":{"max":-1,`, "orders max: -1 must be above 0, in fen; write max 2000000 for 20,000 yuan"},
 		{"other unit", `"orders":{`, `"orders":{"unit":"jiao",`, `orders unit: "jiao" is neither fen nor yuan`},
 		{"no payable", `"orders":{`, `"orders":{"status":{"paid":["2"]},`, "orders status: status names no value that means payable; write: payable 0"},
 		{"a state twice", `"orders":{`, `"orders":{"status":{"payable":["2"],"closed":["2"]},`, `orders status: the value "2" of status stands twice`},
@@ -240,16 +267,24 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"negative waiters", `"orders":{`, `"limits":{"waiters":-1},"orders":{`, "limits waiters: -1 is not from 1 to 1000000"},
 		{"checkout without channels", `"handler":"pay"`, `"handler":"pay","checkout":{"return_url":"https://shop.example.com"}`, "checkout channels: is missing; write wx_pub_qr alipay_qr"},
 		{"checkout by a channel without a page", `"handler":"pay"`, `"handler":"pay","checkout":{"channels":["wx_lite"],"return_url":"https://shop.example.com"}`, `checkout channels: "wx_lite" is no channel that a page can lead through`},
+		{"no block of pingpp", `"session":{`, `"pingpp":null,"session":{`, "pingpp: the block is missing; write pingpp { app …  key …  webhook_key … }"},
+		{"no webhook_key", `"webhook_key":["`, `"channels":["`, "pingpp webhook_key: is missing; write webhook_key pingpp.pub.pem"},
+		{"other mismatch", `"events":{`, `"events":{"mismatch":"ignore",`, `events mismatch: "ignore" is neither hold nor deliver; write mismatch hold`},
+		{"look-ups before the charge", `"orders":{`, `"reconcile":{"after":-1},"orders":{`, "reconcile: after and until must be above 0; write after 30s and until 24h"},
+		{"merchant API without a token", `"orders":{`, `"merchant_api":{},"orders":{`, "merchant_api token: is missing; write token {env.PAY_MERCHANT_TOKEN}, and make one with: openssl rand -hex 32"},
+		{"client amounts without an end", `"orders":{"method":"GET","path":"/internal/pay/orders/{order_no}"}`, `"allow_client_amount":{"subject":"x"}`, "allow_client_amount max: is missing; write the most that a client may name, in fen, like max 20000 for 200 yuan"},
+		{"other ledger", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres"}},`, `pay on all sites: ledger: "postgres" is not a kind of ledger that is known here; write ledger sqlite`},
+		{"negative retention", `"apps":{`, `"apps":{"pay":{"retention":-1},`, "pay on all sites: retention: -1ns is not above 0; write retention 400d"},
 		{"prefix without a slash", `"handler":"pay"`, `"handler":"pay","prefix":"pay"`, `prefix: "pay" must begin with a slash`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
-			raw := string(adapt(t, globals(dir)+fill(t, dir, goodSite)))
+			raw := string(withoutLines(adapt(t, globals(dir)+fill(t, dir, goodSite))))
 			if !strings.Contains(raw, tc.old) {
 				t.Fatalf("no %s in %s", tc.old, raw)
 			}
 			err := validateJSON(t, strings.Replace(raw, tc.old, tc.new, 1))
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
+			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "Caddyfile") {
 				t.Errorf("%v\ndoes not say %q", err, tc.want)
 			}
 		})
@@ -284,11 +319,18 @@ func TestProvisionSites(t *testing.T) {
 		{"one prefix twice in one handle", "*.example.com {\n\thandle {\n" + block + plain + "\t}\n}\n", "two pay blocks with the prefix /pay"},
 		{"one prefix, two sites", "a.example.com {\n" + block + "}\nb.example.com {\n" + plain + "}\n", ""},
 		{"other path", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "/internal/pay/events", "/events", 1) + "}\n",
-			"pay on b.example.com: events: app_test1 in test mode already delivers to another place on a.example.com: the path of events differs; give both sites the same there, or only one of them events"},
-		{"other path and timeout", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("/internal/pay/events", "/events", "timeout 15s", "timeout 16s").Replace(block) + "}\n", "the path of events and timeout of events differ; give"},
-		{"other upstream", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "legacy:8080", "legacy:8081", 1) + "}\n", "already delivers to another place on a.example.com: upstream differs"},
+			"pay on b.example.com: events: app_test1 in test mode already delivers in another way on a.example.com (Caddyfile:33): the method or path of events differs; give both sites the same there, or only one of them events"},
+		{"other path and timeout", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("/internal/pay/events", "/events", "timeout 15s", "timeout 16s").Replace(block) + "}\n", "the method or path of events and timeout of events differ; give"},
+		{"other upstream", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "legacy:8080", "legacy:8081", 1) + "}\n", "already delivers in another way on a.example.com (Caddyfile:30): upstream differs"},
 		{"other token", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "token-Mark", "token-mark", 1) + "}\n", "backend_token differs"},
 		{"other secret", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tsecret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", 1) + "}\n", "secret of events differs"},
+		{"other types", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\ttypes refund.succeeded", 1) + "}\n", "on a.example.com (Caddyfile:33): types of events differs"},
+		{"the same types in another order", "a.example.com {\n" + strings.Replace(block, "timeout 15s", "types charge.succeeded refund.succeeded", 1) + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "types refund.succeeded charge.succeeded", 1) + "}\n", ""},
+		{"other mismatch", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.Replace(block, "timeout 15s", "timeout 15s\n\t\t\tmismatch deliver", 1) + "}\n",
+			"pay on b.example.com: events mismatch: app_test1 in test mode already delivers in another way on a.example.com (Caddyfile:33): mismatch of events differs; give"},
+		{"other times of look-ups", "a.example.com {\n" + strings.Replace(block, "upstream", "reconcile {\n\t\t\tuntil 48h\n\t\t}\n\t\tupstream", 1) + "}\nb.example.com {\n" + strings.Replace(block, "upstream", "reconcile {\n\t\t\tuntil 47h\n\t\t}\n\t\tupstream", 1) + "}\n",
+			"pay on b.example.com: reconcile: the charges of app_test1 in test mode are already looked up at other times on a.example.com (Caddyfile:30); give both sites the same there, or only one of them reconcile"},
+		{"look-ups of one block, as by default, and of none", "a.example.com {\n" + strings.Replace(block, "upstream", "reconcile {\n\t\t\tuntil 24h\n\t\t}\n\t\tupstream", 1) + "}\nb.example.com {\n" + strings.Replace(block, "upstream", "reconcile {\n\t\t\tafter 30s\n\t\t}\n\t\tupstream", 1) + "}\nc.example.com {\n" + block + "}\n", ""},
 		{"other mode", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("sk_test_", "sk_live_", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"other app", "a.example.com {\n" + block + "}\nb.example.com {\n" + strings.NewReplacer("app_test1", "app_test2", "legacy:8080", "legacy:8081").Replace(block) + "}\n", ""},
 		{"a Unix socket", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock|0660\n" + block + "}\n", "pay on shop.example.com: listener: on the Unix socket unix/"},
@@ -312,60 +354,10 @@ func TestProvisionSites(t *testing.T) {
 				t.Error(err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
 				t.Errorf("%v\ndoes not say %q", err, tc.want)
+			case tc.want != "" && !placeAtEnd.MatchString(err.Error()):
+				t.Errorf("%v\nnames no line", err)
 			case err != nil && strings.Contains(err.Error(), "Mark"):
 				t.Errorf("it tells a secret: %v", err)
-			}
-		})
-	}
-}
-
-func TestProvisionWarnings(t *testing.T) {
-	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
-	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
-	const fpm = "looks like php-fpm, which speaks no HTTP; if it is, write transport fastcgi { root <the shop's folder> split .php } in the upstream block"
-	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
-	for _, tc := range []struct {
-		name, file string
-		want       []string
-	}{
-		{"as it is", goodSite, nil},
-		{"without hosts", ":8080 {\n" + block + "}\n", nil},
-		{"without hosts beside another site", ":8080 {\n" + block + "}\nb.example.com:8080 {\n\trespond ok\n}\n", nil},
-		{"in a handle", "shop.example.com {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"shop.example.com"`}},
-		{"in a route", "shop.example.com {\n\troute /x/* {\n" + block + "\t}\n}\n", []string{nested}},
-		{"in a handle without hosts", ":8080 {\n\thandle {\n" + block + "\t}\n}\n", []string{nested, `"site":"127.0.0.1:8080"`}},
-		{"live and unsigned", strings.NewReplacer("sk_test_", "sk_live_", "signing_key MERCHANT", "").Replace(goodSite), []string{unsigned}},
-		{"FPM's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//run/php/php8.2-fpm.sock", 1), []string{fpm, "unix//run/php/php8.2-fpm.sock", `"site":"shop.example.com, www.shop.example.com"`}},
-		{"a panel's socket in HTTP", strings.Replace(goodSite, "legacy:8080", "unix//tmp/php-cgi-74.sock", 1), []string{fpm}},
-		{"FPM's port in HTTP", strings.Replace(goodSite, "legacy:8080", "legacy:8080 php:9000", 1), []string{fpm, "php:9000"}},
-		{"FPM's port, looked up", strings.Replace(goodSite, "legacy:8080", "{\n\t\t\tdynamic a php 9000\n\t\t}", 1), []string{fpm}},
-		{"FPM in FastCGI", strings.Replace(goodSite, "legacy:8080", "php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\troot /srv/shop\n\t\t\t}\n\t\t}", 1), nil},
-		{"another socket", strings.Replace(goodSite, "legacy:8080", "unix//run/shop.sock", 1), nil},
-		{"another port", strings.Replace(goodSite, "legacy:8080", "php:19000", 1), nil},
-		{"orders without token", secretOnly, []string{open, "shop.example.com, www.shop.example.com"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
-			if err := validate(t, fill(t, dir, globals(dir)+tc.file)); err != nil {
-				t.Fatal(err)
-			}
-			raw, err := os.ReadFile(filepath.Join(dir, "log"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			log := string(raw)
-			for _, want := range tc.want {
-				if !strings.Contains(log, want) {
-					t.Errorf("the log does not say %q:\n%s", want, log)
-				}
-			}
-			for _, warning := range []string{nested, unsigned, open, fpm} {
-				if (len(tc.want) == 0 || tc.want[0] != warning) && strings.Contains(log, warning) {
-					t.Errorf("the log says %q:\n%s", warning, log)
-				}
-			}
-			if strings.Contains(log, "Mark") {
-				t.Errorf("the log tells a secret:\n%s", log)
 			}
 		})
 	}

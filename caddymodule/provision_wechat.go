@@ -22,7 +22,7 @@ func (h *Handler) provisionWeChat(r *resolver) (err error) {
 				return err
 			}
 			if c.Authorize != "" {
-				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on")
+				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on; leave it out")
 			}
 			if h.site.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
 				return r.errorf("wechat wx_lite", "%w", err)
@@ -84,17 +84,17 @@ func (h *Handler) provisionLogin(r *resolver) error {
 		return nil
 	}
 	if h.site.WxLite == nil && h.site.WxPub == nil {
-		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { … }")
+		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { app_id …  secret … }, each on its own line, or leave login out")
 	}
 	if h.site.Token == "" {
-		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody")
+		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody; write backend_token {env.PAY_BACKEND_TOKEN}")
 	}
 	path, err := r.path("login", h.Login.Path)
 	if err != nil {
 		return err
 	}
 	if strings.Contains(path, "{") {
-		return r.errorf("login", "the path %q may hold no placeholder of a request", path)
+		return r.errorf("login", "the path %q may hold no placeholder of a request; write one like /internal/pay/login", path)
 	}
 	if err := r.method("login", h.Login.Method, http.MethodPost); err != nil {
 		return err

@@ -14,19 +14,20 @@ import (
 
 // resolver turns configured values into real ones. Its errors name the option and the site, and never show a value.
 type resolver struct {
-	repl *caddy.Replacer
-	site string
+	repl  *caddy.Replacer
+	site  string
+	lines lines
 }
 
-func newResolver(site string) *resolver {
+func newResolver(site string, l lines) *resolver {
 	repl := caddy.NewReplacer()
 	repl.Set("order_no", "{order_no}") // ours, filled in for each request
-	return &resolver{repl: repl, site: site}
+	return &resolver{repl: repl, site: site, lines: l}
 }
 
-// errorf names the option and the site of a config error.
+// errorf names the option and the site of a config error, and where the option stands.
 func (r *resolver) errorf(option, format string, args ...any) error {
-	return &configError{site: r.site, option: option, err: fmt.Errorf(format, args...)}
+	return &configError{site: r.site, option: option, err: fmt.Errorf(format, args...), lines: r.lines}
 }
 
 // value resolves the placeholders of a value. One that resolves to nothing is an error: a missing secret must not become
@@ -48,7 +49,7 @@ func (r *resolver) value(option, configured string) (string, error) {
 	if err != nil {
 		return "", r.errorf(option, "what stands in braces is no placeholder that is known here; write {env.NAME} or {file.NAME}, or \\{ for a brace")
 	}
-	return "", r.errorf(option, "is blank")
+	return "", r.errorf(option, "is blank; %s", toWrite(option))
 }
 
 // values resolves a list; nil stays nil.

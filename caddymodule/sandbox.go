@@ -60,6 +60,9 @@ type Sandbox struct {
 	// Divides every wait of the webhook schedule: at 60 a minute takes a second. Default: 1.
 	TimeScale float64 `json:"time_scale,omitempty"`
 
+	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
+	Lines lines `json:"lines,omitempty"`
+
 	sandbox *sandbox.Sandbox
 	sent    func(sandbox.Sent) // hears of each try of a webhook; nil: nobody does
 }
@@ -74,7 +77,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	name, _, _ := siteOf(ctx)
 	log := plainLog(ctx.Logger())
-	box, err := s.build(newResolver(name), log)
+	box, err := s.build(newResolver(name, s.Lines), log)
 	if err != nil {
 		return err
 	}
@@ -217,10 +220,10 @@ func webhookClient() *http.Client {
 //	}
 func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // the directive's name
+	s := &Sandbox{Lines: linesOf(h.Dispenser, "pay_sandbox ")}
 	if args := h.RemainingArgs(); len(args) > 0 {
 		return nil, h.Errf("pay_sandbox takes a block, not %q; write: pay_sandbox { … }", args[0])
 	}
-	s := &Sandbox{}
 	return s, options{
 		"app":          func(d *caddyfile.Dispenser) error { return one(d, &s.App, "app_…") },
 		"test_key":     func(d *caddyfile.Dispenser) error { return one(d, &s.TestKey, "sk_test_…") },

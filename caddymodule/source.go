@@ -17,8 +17,14 @@ import (
 //
 // A peer that speaks for somebody else and is not trusted is an error: it is a proxy that trusted_proxies does not name, and its own
 // address, which may well be allowed, says nothing about who calls.
+//
+// A header that Connection named is gone, and may have been what a proxy said of its client: some pass a client's Connection on.
 func sourcesOf(r *http.Request) ([]string, error) {
 	sources := []string{clientIP(r)}
+	if v := visitOf(r); v != nil && len(v.named) > 0 {
+		return nil, fmt.Errorf("%s names the header %.60q in Connection, so that what a proxy may have said of the caller's address is gone; let the caller leave it out, or have the proxy take Connection out",
+			sources[0], v.named[0])
+	}
 	var headers []string
 	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if ok {

@@ -32,7 +32,7 @@ type pacedBody struct {
 
 // pace gives the body its time.
 func pace(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if !hasBody(r) {
 		return
 	}
 	b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), start: time.Now()}
@@ -43,9 +43,13 @@ func pace(w http.ResponseWriter, r *http.Request) {
 // unread has the connection closed after an answer that did not need the body: the server would wait for it first. HTTP/2 and later
 // end the stream alone.
 func unread(w http.ResponseWriter, r *http.Request) {
-	if b, ok := r.Body.(*pacedBody); ok && !b.ended && r.ProtoMajor == 1 {
+	if b, ok := r.Body.(*pacedBody); hasBody(r) && !(ok && b.ended) && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
 // extend sets the end as it follows from what has come. Where a server's writer takes no deadline, there is none.

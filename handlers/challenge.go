@@ -23,11 +23,12 @@ func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, uri string, err
 			back = "/"
 		}
 		w.Header().Add("Vary", "User-Agent, Accept")
+		unread(w, r)
 		redirect(w, s.Prefix+"/oauth/start?return="+url.QueryEscape(back))
 		return
 	}
 	s.report(r, "site", p)
-	writeProblem(w, r, p)
+	turnAway(w, r, p)
 }
 
 // opensPageInWeChat reports whether somebody opens a page in WeChat's own browser, so that it can go to WeChat and come back. What a

@@ -222,7 +222,7 @@ func CheckReturnURL(text string) error {
 	case u.Fragment != "":
 		return errors.New("has a fragment (#…), which channels lose; leave it out")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return errors.New("must begin with https://")
+		return errors.New("must begin with https://; write it like https://shop.example.com/paid")
 	}
 	return nil
 }

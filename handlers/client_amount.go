@@ -32,11 +32,11 @@ var prefixSyntax = regexp.MustCompile(`^[A-Za-z0-9]*$`)
 func (c *ClientAmount) Check(offered []string) error {
 	switch {
 	case c.Min < 1 || c.Max < c.Min:
-		return fmt.Errorf("min %d and max %d must be fen above 0, and max not below min", c.Min, c.Max)
+		return fmt.Errorf("min %d and max %d must be fen above 0, and max not below min; write min 1 and max 20000 for 200 yuan", c.Min, c.Max)
 	case c.Max > maxAmount:
-		return fmt.Errorf("max %d is above %d fen, which no charge takes", c.Max, maxAmount)
+		return fmt.Errorf("max %d is above %d fen, which no charge takes; write less", c.Max, maxAmount)
 	case len(c.Prefix) > maxPrefix || !prefixSyntax.MatchString(c.Prefix):
-		return fmt.Errorf("the prefix %q must be at most %d letters and digits", c.Prefix, maxPrefix)
+		return fmt.Errorf("prefix %q must be at most %d letters and digits; write one like D", c.Prefix, maxPrefix)
 	}
 	for _, name := range offered {
 		ch := channels[name]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,9 +46,15 @@ func SaysHTTPS(h http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
+// mayHold reports whether a cookie for a use can be among the values of Cookie. Most requests have only the shop's own, and its name need
+// not be made for those.
+func mayHold(values []string, use string) bool {
+	return slices.ContainsFunc(values, func(value string) bool { return strings.Contains(value, "_"+use) })
+}
+
 // cookie returns the value of a cookie of ours. Over HTTPS only one that no other host can have set is taken.
 func (s *Site) cookie(r *http.Request, use string) string {
-	if len(r.Header["Cookie"]) == 0 {
+	if !mayHold(r.Header["Cookie"], use) {
 		return ""
 	}
 	name := s.cookieName(use)
@@ -159,8 +166,8 @@ func (s *Site) StripCookies(h http.Header) {
 // foreignCookies returns the values of Cookie without this block's own cookies. All others stay as the client wrote them.
 func (s *Site) foreignCookies(h http.Header) []string {
 	values := h["Cookie"]
-	if len(values) == 0 {
-		return nil
+	if !mayHold(values, sessionCookie) && !mayHold(values, oauthCookie) {
+		return values
 	}
 	session, oauth := s.cookieName(sessionCookie), s.cookieName(oauthCookie)
 	var kept []string

@@ -102,8 +102,7 @@ func (s *Site) Identify(r *http.Request) (Identity, error) {
 	if cookie == "" {
 		return Identity{}, sessionMissing
 	}
-	reads := (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header["Upgrade"]) == 0
-	if !reads && !s.sameOrigin(r) {
+	if !reads(r) && !s.sameOrigin(r) {
 		return Identity{}, foreignOrigin(r)
 	}
 	return s.identity(r, cookie)

@@ -9,13 +9,13 @@ import (
 
 // StripHops takes out of a request what would change its headers behind us: trailers, which some backends read as headers, and the
 // names in Connection, by which a client could have our own headers deleted on their way. The client's headers of those names go now,
-// as every proxy must see to; whatever is set afterwards stays.
-func StripHops(r *http.Request) {
+// as every proxy must see to; whatever is set afterwards stays. It returns those names.
+func StripHops(r *http.Request) (named []string) {
 	r.Trailer = nil // the server fills the map of the request that it made, and of this one no more
 	delete(r.Header, "Trailer")
 	values := r.Header["Connection"]
 	if !slices.ContainsFunc(values, namesHeader) {
-		return
+		return nil
 	}
 	var kept []string
 	for _, value := range values {
@@ -26,12 +26,14 @@ func StripHops(r *http.Request) {
 				kept = append(kept, name)
 			default:
 				r.Header.Del(name)
+				named = append(named, name)
 			}
 		}
 	}
 	if r.Header.Del("Connection"); len(kept) > 0 {
 		r.Header["Connection"] = []string{strings.Join(kept, ", ")}
 	}
+	return named
 }
 
 // namesHeader reports whether a value of Connection names a header of the client's.

@@ -35,6 +35,10 @@ func TestPrivateQuery(t *testing.T) {
 			closed: []string{"/?wc-api=pay_quote", "/?wc-api=Pay_Quote&order=1", "/index.php?wc-api=pay_quote", "/shop/?wc-api=pay_quote", "/?wc-api[]=pay_quote"},
 			open:   []string{"/", "/?wc-api=wc_gateway_alipay", "/?order=1", "/shop/", "/?p=1", "/wp-login.php"},
 		},
+		"/index.php?s=pay%3Bquote%26x&no={order_no}": { // a value that holds what parts values
+			closed: []string{"/index.php?s=pay%3Bquote%26x", "/index.php?no=1&s=pay%3bquote%26x"},
+			open:   []string{"/index.php?s=pay", "/index.php?s=pay%3Bquote", "/index.php"},
+		},
 		"/?pay_quote&order={order_no}": {
 			closed: []string{"/?pay_quote", "/?order=1&pay_quote=1", "/?pay.quote", "/?x&pay%5fquote=", "/?pay_quote[a]=b"},
 			open:   []string{"/", "/?pay_quotes", "/?x=pay_quote", "/?order=1"},

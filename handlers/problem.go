@@ -57,6 +57,12 @@ func retryProblem(code string, after time.Duration, cause error) *Problem {
 	return &Problem{Code: code, RetryAfter: after, Cause: cause}
 }
 
+// turnAway answers with an error, whether the request's body has been read or not.
+func turnAway(w http.ResponseWriter, r *http.Request, p *Problem) {
+	unread(w, r)
+	writeProblem(w, r, p)
+}
+
 // writeProblem answers with an error. The response is complete: nothing that comes after may turn it into something else.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	text, status := codes[p.Code], p.Status()

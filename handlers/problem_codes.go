@@ -10,6 +10,7 @@ var codes = map[string]struct {
 }{
 	"https_required":     {http.StatusForbidden, "This address is served over HTTPS only. Call it with https://.", "该接口只接受 HTTPS 访问，请使用 https://。"},
 	"target_invalid":     {http.StatusBadRequest, "The request's target must be a plain path: one that begins with a slash and that nobody can read in two ways.", "请求目标必须是普通路径：以斜杠开头，且只有一种读法。"},
+	"too_early":          {http.StatusTooEarly, "Send this request again once the connection's handshake is over.", "请在连接握手完成后重新发送该请求。"},
 	"not_found":          {http.StatusNotFound, "There is nothing at this address.", "该地址不存在。"},
 	"method_not_allowed": {http.StatusMethodNotAllowed, "This address does not accept the request's method; see the Allow header.", "不支持该请求方法，请参见 Allow 响应头。"},
 	"too_large":          {http.StatusRequestEntityTooLarge, "The request body is too large.", "请求体过大。"},

@@ -12,7 +12,7 @@ import (
 )
 
 // The codes of the contract that are in use, and their status.
-const contract = `https_required 403 · target_invalid 400 · not_found 404 · method_not_allowed 405 · too_large 413 · content_type 415 · json_invalid 400 · field_forbidden 400 · rate_limited 429 ·
+const contract = `https_required 403 · target_invalid 400 · too_early 425 · not_found 404 · method_not_allowed 405 · too_large 413 · content_type 415 · json_invalid 400 · field_forbidden 400 · rate_limited 429 ·
 code_missing 400 · code_invalid 401 · session_missing 401 · session_expired 401 · session_invalid 401 · wechat_busy 503 · wechat_blocked 403 · wechat_misconfigured 502 ·
 wechat_rejected 502 · wechat_unavailable 502 · order_invalid 400 · order_not_found 404 · order_already_paid 409 · order_closed 409 · nothing_to_pay 409 · charge_not_found 404 · charge_superseded 409 · attempts_exceeded 429 · charge_expired 409 · charge_in_progress 409 ·
 channel_unsupported 400 · channel_extra_missing 502 · amount_invalid 502 · quote_invalid 502 · backend_unavailable 502 · charge_rejected 402 · provider_rejected 502 · provider_unavailable 503 ·

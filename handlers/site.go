@@ -144,8 +144,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r, rt); err != nil {
 		p := asProblem(err)
 		s.report(r, rt.name, p)
-		unread(w, r)
-		writeProblem(w, r, p)
+		turnAway(w, r, p)
 	}
 }
 
@@ -158,6 +157,9 @@ func mayHoldCode(query string) bool {
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 	if !s.Secure(r) && !s.AllowHTTP {
 		return problem("https_required", nil)
+	}
+	if early(r) {
+		return problem("too_early", nil)
 	}
 	if rt.serve == nil {
 		return problem("not_found", nil)
@@ -236,7 +238,7 @@ func (s *Site) route(below string) route {
 
 // NotFound answers for a path that is closed to the outside.
 func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, r, problem("not_found", nil))
+	turnAway(w, r, problem("not_found", nil))
 }
 
 // open returns the ledger, or the problem that it cannot be had.

@@ -14,5 +14,5 @@ func PlainTarget(u *url.URL) bool {
 
 // RefuseTarget answers a request whose target is not a plain one.
 func (s *Site) RefuseTarget(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, r, problem("target_invalid", nil))
+	turnAway(w, r, problem("target_invalid", nil))
 }

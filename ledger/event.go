@@ -90,6 +90,7 @@ type Event struct {
 	Attempts int       // delivery attempts that have finished and counted, over its whole life; one under way is not among them
 	Tries    int       // those since it last became pending: the retry schedule goes by them, and a replay begins at 0
 	Due      time.Time // when the next attempt may start; zero for a new pending event means Received
+	Back     time.Time // what the last delivery's Back says; Resume leaves it
 	Settled  time.Time // when it left Pending
 }
 
@@ -177,5 +178,5 @@ type Delivery struct {
 
 	State State     // what the event becomes: Delivered, Dead, or Pending for another attempt
 	Due   time.Time // with Pending: when
-	Back  time.Time // when instead, if the backend is back by then (see Resume); zero: the event does not wait for the backend. Not read back
+	Back  time.Time // when instead, if the backend is back by then (see Resume); zero: the event does not wait for the backend. Read back as the event's
 }

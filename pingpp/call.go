@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +100,7 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, *Error) {
 	})
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
@@ -179,7 +178,7 @@ func (r request) accept(status int, body []byte) ([]byte, *Error) {
 	}
 	if o.has("error") {
 		e := &Error{Kind: Malformed, Op: r.op, Status: status}
-		r.describe(e, o["error"])
+		r.describe(e, o.get("error"))
 		return nil, e
 	}
 	return body, nil
@@ -189,17 +188,12 @@ func (r request) malformed(status int, err error) *Error {
 	return &Error{Kind: Malformed, Op: r.op, Status: status, sent: true, Message: r.secrets.hide(err.Error(), maxMessage)}
 }
 
-// foreign is the error for an object that is another app's or the other mode's.
-func (r request) foreign() *Error {
-	return &Error{Kind: Foreign, Op: r.op, Status: http.StatusOK, sent: true}
-}
-
 // refusal is the error for an answer with a status other than 2xx.
 func (r request) refusal(resp *http.Response, body []byte, now time.Time) *Error {
 	e := &Error{Op: r.op, Status: resp.StatusCode, sent: true, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), now)}
 	o, _ := parseObject(body[:min(len(body), maxAnswer)])
 	if o.has("error") {
-		r.describe(e, o["error"])
+		r.describe(e, o.get("error"))
 	}
 	e.Kind = kindOf(e.Status, e.Type)
 	if e.Kind == NotFound && !o.has("error") {
@@ -238,20 +232,20 @@ func kindOf(status int, typ string) ErrorKind {
 }
 
 // describe fills e from the value of "error", which is an object in the documentation and anything at all in the wild.
-func (r request) describe(e *Error, raw json.RawMessage) {
-	o, err := split(raw)
+func (r request) describe(e *Error, given value) {
+	o, err := split(given)
 	if err != nil {
-		e.Message = loose(raw)
+		e.Message = loose(given)
 		if e.Message == "" {
 			e.Message = "an error that is not described"
 		}
 		e.Message = r.secrets.hide(e.Message, maxMessage)
 		return
 	}
-	e.Type = r.secrets.hide(loose(o["type"]), maxWord)
-	e.Code = r.secrets.hide(loose(o["code"]), maxWord)
-	e.Param = r.secrets.hide(loose(o["param"]), maxWord)
-	e.Message = r.secrets.hide(loose(o["message"]), maxMessage)
+	e.Type = r.secrets.hide(loose(o.get("type")), maxWord)
+	e.Code = r.secrets.hide(loose(o.get("code")), maxWord)
+	e.Param = r.secrets.hide(loose(o.get("param")), maxWord)
+	e.Message = r.secrets.hide(loose(o.get("message")), maxMessage)
 }
 
 // retryAfter reads seconds or a date; anything else, and the past, is 0.

@@ -81,7 +81,7 @@ func parseCharge(raw []byte) (*Charge, error) {
 	return readCharge(o, raw)
 }
 
-func readCharge(o object, raw []byte) (*Charge, error) {
+func readCharge(o *object, raw []byte) (*Charge, error) {
 	r := reader{object: o, name: "charge"}
 	ch := &Charge{
 		ID: r.mustID("id"), App: r.ref("app"), Channel: r.must("channel"), OrderNo: r.must("order_no"),
@@ -91,7 +91,7 @@ func readCharge(o object, raw []byte) (*Charge, error) {
 		Created: r.moment("created"), TimePaid: r.moment("time_paid"), TimeExpire: r.moment("time_expire"),
 		ClientIP: r.note("client_ip"), Subject: r.note("subject"), Body: r.note("body"),
 		TransactionNo: r.note("transaction_no"), FailureCode: r.note("failure_code"), FailureMsg: r.note("failure_msg"),
-		Metadata: r.pairs("metadata"), Credential: o["credential"], Extra: o["extra"], Raw: raw,
+		Metadata: r.pairs("metadata"), Credential: o.get("credential").raw, Extra: o.get("extra").raw, Raw: raw,
 	}
 	if kind := r.text("object"); kind != "charge" {
 		r.fail("object", `"charge"`)
@@ -137,40 +137,25 @@ func (c *Client) CreateCharge(ctx context.Context, p *ChargeParams) (*Charge, er
 	r := request{op: "create charge", method: http.MethodPost, target: "/v1/charges", secrets: c.secrets(p)}
 	body, err := c.encodeCharge(p)
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
 	r.body = body
-	raw, failed := c.do(ctx, r)
-	if failed != nil {
-		return nil, failed
-	}
-	ch, err := parseCharge(raw)
-	if err == nil {
-		err = c.matches(p, ch)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return ch, nil
+	return fetch(ctx, c, r, func(raw []byte) (*Charge, error) {
+		ch, err := parseCharge(raw)
+		if err == nil {
+			err = c.matches(p, ch)
+		}
+		return ch, err
+	})
 }
 
 func (c *Client) encodeCharge(p *ChargeParams) ([]byte, error) {
 	if p == nil {
 		return nil, errors.New("no parameters")
 	}
-	for _, required := range [][2]string{
-		{"order number", p.OrderNo}, {"channel", p.Channel}, {"currency", p.Currency},
-		{"client address", p.ClientIP}, {"subject", p.Subject}, {"body", p.Body},
-	} {
-		if required[1] == "" {
-			return nil, fmt.Errorf("the %s is empty", required[0])
-		}
-	}
-	if p.Amount <= 0 {
-		return nil, fmt.Errorf("the amount is %d fen: it must be more than 0", p.Amount)
-	}
-	if p.TimeExpire < 0 {
-		return nil, fmt.Errorf("the time of expiry is %d: give Unix seconds, or 0 for Ping++'s default", p.TimeExpire)
+	if err := checkPurchase(p.Amount, p.TimeExpire, [2]string{"order number", p.OrderNo}, [2]string{"channel", p.Channel}, [2]string{"currency", p.Currency},
+		[2]string{"client address", p.ClientIP}, [2]string{"subject", p.Subject}, [2]string{"body", p.Body}); err != nil {
+		return nil, err
 	}
 	b := chargeBody{
 		OrderNo: p.OrderNo, Channel: p.Channel, Amount: p.Amount, Currency: p.Currency, ClientIP: p.ClientIP, Subject: p.Subject,
@@ -193,21 +178,8 @@ func encodeBody(v any) ([]byte, error) {
 
 // matches refuses a charge other than the one asked for: whoever pays it would pay something else.
 func (c *Client) matches(p *ChargeParams, ch *Charge) error {
-	switch {
-	case ch.App != c.app:
-		return mismatch("app", ch.App, c.app)
-	case ch.Livemode != c.live:
-		return mismatch("livemode", ch.Livemode, c.live)
-	case ch.OrderNo != p.OrderNo:
-		return mismatch("order_no", ch.OrderNo, p.OrderNo)
-	case ch.Channel != p.Channel:
-		return mismatch("channel", ch.Channel, p.Channel)
-	case ch.Amount != p.Amount:
-		return mismatch("amount", ch.Amount, p.Amount)
-	case !strings.EqualFold(ch.Currency, p.Currency):
-		return mismatch("currency", ch.Currency, p.Currency)
-	}
-	return nil
+	return agree(is{"app", ch.App, c.app}, is{"livemode", ch.Livemode, c.live}, is{"order_no", ch.OrderNo, p.OrderNo}, is{"channel", ch.Channel, p.Channel},
+		is{"amount", ch.Amount, p.Amount}, is{"currency", strings.ToLower(ch.Currency), strings.ToLower(p.Currency)})
 }
 
 // secrets are the key, and what in the parameters is a payer's own: Ping++'s messages like to quote it.
@@ -242,31 +214,30 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 // surely came to nothing.
 func (c *Client) ReverseCharge(ctx context.Context, id string) (*Charge, error) {
 	r := request{op: "reverse charge", method: http.MethodPost, target: "/v1/charges/" + id + "/reverse", body: []byte("{}"), secrets: c.secrets(nil)}
-	ch, err := c.askCharge(ctx, r, id)
-	if err != nil {
-		return nil, err
-	}
-	if !ch.Reversed {
-		return nil, r.malformed(http.StatusOK, mismatch("reversed", false, true))
-	}
-	return ch, nil
+	return c.askCharge(ctx, r, id, func(ch *Charge) error { return agree(is{"reversed", ch.Reversed, true}) })
 }
 
-// askCharge sends a request about one charge, and returns it if it is that one and the app's own.
-func (c *Client) askCharge(ctx context.Context, r request, id string) (*Charge, error) {
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
+// askCharge sends a request about one charge, and returns it if it is that one, the app's own, and as the checks want it.
+func (c *Client) askCharge(ctx context.Context, r request, id string, checks ...func(*Charge) error) (*Charge, error) {
+	return fetch(ctx, c, r, func(raw []byte) (*Charge, error) {
+		ch, err := c.parseOwnCharge(raw)
+		if ch != nil && ch.ID != id {
+			return nil, mismatch("id", ch.ID, id)
+		}
+		for _, check := range checks {
+			if err == nil {
+				err = check(ch)
+			}
+		}
+		return ch, err
+	}, id)
+}
+
+// parseOwnCharge reads a charge and refuses one that is not the app's.
+func (c *Client) parseOwnCharge(raw []byte) (*Charge, error) {
 	ch, err := parseCharge(raw)
-	if err == nil && ch.ID != id {
-		err = mismatch("id", ch.ID, id)
+	if err == nil && (ch.App != c.app || ch.Livemode != c.live) {
+		err = errForeign
 	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	if ch.App != c.app || ch.Livemode != c.live {
-		return nil, r.foreign()
-	}
-	return ch, nil
+	return ch, err
 }

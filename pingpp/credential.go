@@ -9,7 +9,7 @@ func (c *Charge) HasCredential() bool {
 	if err != nil {
 		return false
 	}
-	raw := o[c.Channel]
+	raw := o.get(c.Channel).raw
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) == nil {
 		return len(members) > 0

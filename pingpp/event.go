@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -62,17 +63,17 @@ func parseEvent(body []byte) (*Event, error) {
 	if err := checkJSON(text); err != nil {
 		return nil, err
 	}
-	o, twice, err := splitLast(text)
+	o, twice, err := splitLast(document(text))
 	if err != nil {
 		return nil, err
 	}
-	kind := loose(o["object"])
+	kind := loose(o.get("object"))
 	if !o.has("type") && !o.has("data") || kind != "" && kind != "event" && !(o.has("type") && o.has("data")) {
 		return nil, errNotEvent
 	}
 	e := &Event{Raw: body}
 	e.doubt(o.settle("the event", twice))
-	e.ID, e.Type, e.Created = lenient(o).id("id"), lenient(o).text("type"), lenient(o).moment("created")
+	e.ID, e.Type, e.Created = lenient{o}.id("id"), lenient{o}.text("type"), lenient{o}.moment("created")
 	if e.ID == "" {
 		sum := sha256.Sum256(body)
 		e.ID = "evt_h_" + hex.EncodeToString(sum[:16])
@@ -85,11 +86,12 @@ func parseEvent(body []byte) (*Event, error) {
 	about, twice := nested(data, "object")
 	e.doubt(about.settle("data.object", twice))
 	if about != nil {
-		e.Object = data["object"]
+		e.Object = data.get("object").raw
 	}
 	e.readMode(o, about)
 	e.readObject(about)
-	if scope := lenient(o).id("scope"); e.App == "" && strings.HasPrefix(scope, "app_") {
+	scope := lenient{o}.id("scope")
+	if e.App == "" && strings.HasPrefix(scope, "app_") {
 		e.App = scope
 	}
 	if !e.aboutMoney() {
@@ -106,27 +108,25 @@ func (e *Event) doubt(why error) {
 }
 
 // settle takes out what an object says twice, since nobody can tell which is meant.
-func (o object) settle(name string, twice []string) error {
+func (o *object) settle(name string, twice []string) error {
 	if len(twice) == 0 {
 		return nil
 	}
-	for _, key := range twice {
-		delete(o, key)
-	}
+	o.members = slices.DeleteFunc(o.members, func(m member) bool { return slices.Contains(twice, m.key) })
 	return fmt.Errorf("%s has the key %q twice", name, clean(twice[0], maxWord))
 }
 
 // nested returns a member that is an object, nil for one that is none.
-func nested(o object, key string) (in object, twice []string) {
+func nested(o *object, key string) (in *object, twice []string) {
 	if o.has(key) {
-		in, twice, _ = splitLast(o[key])
+		in, twice, _ = splitLast(o.get(key))
 	}
 	return in, twice
 }
 
 // readMode goes by the event, and where it does not say by its object.
-func (e *Event) readMode(o, about object) {
-	mode := func(o object) (live, known bool) {
+func (e *Event) readMode(o, about *object) {
+	mode := func(o *object) (live, known bool) {
 		r := reader{object: o}
 		live = r.mustFlag("livemode")
 		return live, r.err == nil
@@ -156,8 +156,8 @@ func (e *Event) aboutMoney() bool {
 	return kind == "charge" || kind == "refund" || kind == "order"
 }
 
-func (e *Event) readObject(o object) {
-	soft := lenient(o)
+func (e *Event) readObject(o *object) {
+	soft := lenient{o}
 	e.ObjectType, e.ObjectID, e.App = soft.text("object"), soft.id("id"), cmp.Or(soft.ref("app"), soft.id("app_id")) // app_id: summaries
 	kind, _, _ := strings.Cut(e.Type, ".")
 	if (kind == "charge" || kind == "refund" || kind == "order") && e.ObjectType != kind {
@@ -194,7 +194,7 @@ func (e *Event) readObject(o object) {
 	default:
 		e.ChargeID = soft.ref("charge")
 		if expanded, _ := nested(o, "charge"); expanded != nil { // recharges
-			e.OrderNo = lenient(expanded).text("order_no")
+			e.OrderNo = (lenient{expanded}).text("order_no")
 		}
 	}
 }
@@ -204,10 +204,10 @@ func (e *Event) readOrderNo(soft lenient) {
 }
 
 // lenient reads members of which none is needed: what is not of its form is like nothing.
-type lenient object
+type lenient struct{ *object }
 
 func (l lenient) read(take func(r *reader) string) string {
-	r := reader{object: object(l)}
+	r := reader{object: l.object}
 	s := take(&r)
 	if r.err != nil {
 		return ""
@@ -221,7 +221,7 @@ func (l lenient) text(key string) string {
 func (l lenient) id(key string) string  { return l.read(func(r *reader) string { return r.id(key) }) }
 func (l lenient) ref(key string) string { return l.read(func(r *reader) string { return r.ref(key) }) }
 
-func (l lenient) moment(key string) int64 { return (&reader{object: object(l)}).moment(key) }
+func (l lenient) moment(key string) int64 { return (&reader{object: l.object}).moment(key) }
 
 // validType says whether s has the form of an event type: it may go into a header and a log line.
 func validType(s string) bool {
@@ -240,21 +240,17 @@ func validType(s string) bool {
 // bound to one through its charge.
 func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
 	r := request{op: "get event", method: http.MethodGet, target: "/v1/events/" + id, secrets: c.secrets(nil)}
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
-	e, err := parseEvent(raw)
-	if err == nil && e.ID != id {
-		err = mismatch("id", e.ID, id)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	if !e.ModeUnknown && e.Livemode != c.live || e.App != "" && !e.Concerns(c.app) {
-		return nil, r.foreign()
-	}
-	return e, nil
+	return fetch(ctx, c, r, func(raw []byte) (*Event, error) {
+		e, err := parseEvent(raw)
+		switch {
+		case err != nil:
+		case e.ID != id:
+			err = mismatch("id", e.ID, id)
+		case !e.ModeUnknown && e.Livemode != c.live || e.App != "" && !e.Concerns(c.app):
+			err = errForeign
+		}
+		return e, err
+	}, id)
 }
 
 // Concerns says whether the event's object names an app as its own: the one that it belongs to or, of an order, the one that

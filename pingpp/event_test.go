@@ -229,12 +229,12 @@ func sameSplit(t *testing.T, raw []byte) {
 		}
 		return
 	}
-	if len(o) != len(want) {
-		t.Fatalf("%q has %d members, want %d", raw, len(o), len(want))
+	if len(o.members) != len(want) {
+		t.Fatalf("%q has %d members, want %d", raw, len(o.members), len(want))
 	}
 	for k, v := range want {
-		if string(o[k]) != string(v) {
-			t.Fatalf("%q: %q is %q, want %q", raw, k, o[k], v)
+		if string(o.get(k).raw) != string(v) {
+			t.Fatalf("%q: %q is %q, want %q", raw, k, o.get(k).raw, v)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (p *ChargeParams) Fingerprint() string {
 		if err != nil {
 			return ""
 		}
-		metadata[name] = loose(text)
+		metadata[name] = loose(document(text))
 	}
 	return bought{p.Channel, p.Amount, p.Currency, p.Subject, p.Body, plain(extra), metadata}.fingerprint()
 }

@@ -61,20 +61,20 @@ func privateKey(der []byte) (*rsa.PrivateKey, error) {
 
 func checkPrivateKey(key *rsa.PrivateKey) error {
 	if key.N == nil || key.D == nil {
-		return errors.New("the key is incomplete")
+		return errors.New("the key is incomplete: make one with `openssl genrsa -out merchant.pem 2048`")
 	}
 	if err := checkBits(&key.PublicKey); err != nil {
 		return err
 	}
 	if err := key.Validate(); err != nil {
-		return errors.New("the key's numbers do not belong together: was it edited?")
+		return errors.New("the key's numbers do not belong together: was it edited? Make one with `openssl genrsa -out merchant.pem 2048`")
 	}
 	return nil
 }
 
 func checkBits(key *rsa.PublicKey) error {
 	if n := key.N.BitLen(); n < minBits {
-		return fmt.Errorf("the key has %d bits: %d are the least", n, minBits)
+		return fmt.Errorf("the key has %d bits: %d are the least, and 2048 are usual", n, minBits)
 	}
 	return nil
 }

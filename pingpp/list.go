@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 )
@@ -35,21 +34,9 @@ type ChargeList struct {
 // ListCharges lists the app's charges. Any error is an *[Error]; a page with one charge that cannot be read, or that is not
 // the app's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListCharges(ctx context.Context, p ListParams) (*ChargeList, error) {
-	r := request{op: "list charges", method: http.MethodGet, secrets: c.secrets(nil)}
 	q, err := p.query(c.app)
-	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
-	}
-	r.target = "/v1/charges?" + q.Encode()
-	raw, failed := c.do(ctx, r)
-	if failed != nil {
-		return nil, failed
-	}
-	data, more, err := parseList(raw, c.parseChargeItem)
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return &ChargeList{Data: data, HasMore: more, Raw: raw}, nil
+	l, err := list(ctx, c, "list charges", "/v1/charges", q, err, c.parseOwnCharge)
+	return (*ChargeList)(l), err
 }
 
 func (p ListParams) query(app string) (url.Values, error) {
@@ -98,16 +85,6 @@ func pageQuery(limit int, startingAfter, endingBefore string) (url.Values, error
 	return q, nil
 }
 
-func (c *Client) parseChargeItem(raw []byte) (*Charge, error) {
-	ch, err := parseCharge(raw)
-	if err == nil && (ch.App != c.app || ch.Livemode != c.live) {
-		err = errForeignItem
-	}
-	return ch, err
-}
-
-var errForeignItem = errors.New("it is another app's or the other mode's")
-
 // parseList reads one page; item reads, and may refuse, one element of it.
 func parseList[T any](raw []byte, item func([]byte) (T, error)) (data []T, more bool, err error) {
 	o, err := parseObject(raw)
@@ -120,7 +97,7 @@ func parseList[T any](raw []byte, item func([]byte) (T, error)) (data []T, more 
 		r.fail("object", `"list"`)
 	}
 	var items []json.RawMessage
-	if !r.has("data") || json.Unmarshal(o["data"], &items) != nil {
+	if !r.has("data") || json.Unmarshal(o.get("data").raw, &items) != nil {
 		r.fail("data", "an array")
 	}
 	if r.err != nil {

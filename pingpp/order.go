@@ -79,7 +79,7 @@ func parseOrder(raw []byte) (*Order, error) {
 	return readOrder(o, raw)
 }
 
-func readOrder(o object, raw []byte) (*Order, error) {
+func readOrder(o *object, raw []byte) (*Order, error) {
 	r := reader{object: o, name: "order"}
 	or := &Order{
 		ID: r.mustID("id"), App: r.ref("app"), ReceiptApp: r.ref("receipt_app"), MerchantOrderNo: r.must("merchant_order_no"),
@@ -87,7 +87,7 @@ func readOrder(o object, raw []byte) (*Order, error) {
 		Refunded: r.flag("refunded"), Amount: r.mustMoney("amount"), ActualAmount: r.money("actual_amount"),
 		AmountPaid: r.money("amount_paid"), AmountRefunded: r.money("amount_refunded"), Currency: r.must("currency"),
 		TimePaid: r.number("time_paid"), TimeExpire: r.number("time_expire"), ChargeID: r.ref("charge"),
-		Metadata: r.pairs("metadata"), ChargeEssentials: o["charge_essentials"], Raw: raw,
+		Metadata: r.pairs("metadata"), ChargeEssentials: o.get("charge_essentials").raw, Raw: raw,
 	}
 	if kind := r.text("object"); kind != "order" {
 		r.fail("object", `"order"`)
@@ -125,40 +125,25 @@ func (c *Client) CreateOrder(ctx context.Context, p *OrderParams) (*Order, error
 	r := request{op: "create order", method: http.MethodPost, target: "/v1/orders", secrets: c.secrets(nil)}
 	body, err := c.encodeOrder(p)
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
 	r.body = body
-	raw, failed := c.do(ctx, r)
-	if failed != nil {
-		return nil, failed
-	}
-	or, err := parseOrder(raw)
-	if err == nil {
-		err = c.matchesOrder(p, or)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return or, nil
+	return fetch(ctx, c, r, func(raw []byte) (*Order, error) {
+		or, err := parseOrder(raw)
+		if err == nil {
+			err = c.matchesOrder(p, or)
+		}
+		return or, err
+	})
 }
 
 func (c *Client) encodeOrder(p *OrderParams) ([]byte, error) {
 	if p == nil {
 		return nil, errors.New("no parameters")
 	}
-	for _, required := range [][2]string{
-		{"merchant order number", p.MerchantOrderNo}, {"currency", p.Currency}, {"client address", p.ClientIP},
-		{"subject", p.Subject}, {"body", p.Body},
-	} {
-		if required[1] == "" {
-			return nil, fmt.Errorf("the %s is empty", required[0])
-		}
-	}
-	if p.Amount <= 0 {
-		return nil, fmt.Errorf("the amount is %d fen: it must be more than 0", p.Amount)
-	}
-	if p.TimeExpire < 0 {
-		return nil, fmt.Errorf("the time of expiry is %d: give Unix seconds, or 0 for Ping++'s default", p.TimeExpire)
+	if err := checkPurchase(p.Amount, p.TimeExpire, [2]string{"merchant order number", p.MerchantOrderNo}, [2]string{"currency", p.Currency},
+		[2]string{"client address", p.ClientIP}, [2]string{"subject", p.Subject}, [2]string{"body", p.Body}); err != nil {
+		return nil, err
 	}
 	return encodeBody(orderBody{
 		App: c.app, MerchantOrderNo: p.MerchantOrderNo, UID: p.UID, Amount: p.Amount, Currency: p.Currency, ClientIP: p.ClientIP,
@@ -168,19 +153,8 @@ func (c *Client) encodeOrder(p *OrderParams) ([]byte, error) {
 }
 
 func (c *Client) matchesOrder(p *OrderParams, or *Order) error {
-	switch {
-	case or.App != c.app:
-		return mismatch("app", or.App, c.app)
-	case or.Livemode != c.live:
-		return mismatch("livemode", or.Livemode, c.live)
-	case or.MerchantOrderNo != p.MerchantOrderNo:
-		return mismatch("merchant_order_no", or.MerchantOrderNo, p.MerchantOrderNo)
-	case or.Amount != p.Amount:
-		return mismatch("amount", or.Amount, p.Amount)
-	case !strings.EqualFold(or.Currency, p.Currency):
-		return mismatch("currency", or.Currency, p.Currency)
-	}
-	return nil
+	return agree(is{"app", or.App, c.app}, is{"livemode", or.Livemode, c.live}, is{"merchant_order_no", or.MerchantOrderNo, p.MerchantOrderNo},
+		is{"amount", or.Amount, p.Amount}, is{"currency", strings.ToLower(or.Currency), strings.ToLower(p.Currency)})
 }
 
 // GetOrder asks for an order by its id. Any error is an *[Error]: of kind NotFound when Ping++ has no such order, and Foreign
@@ -216,43 +190,46 @@ func (c *Client) PayOrder(ctx context.Context, id string, p *PayOrderParams) (*O
 		r.body, err = encodeBody(payOrderBody(*p))
 	}
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
-	or, err := c.askOrder(ctx, r, id)
-	if err == nil && or.ChargeID == "" {
-		return nil, r.malformed(http.StatusOK, errors.New("the order names no charge"))
-	}
-	return or, err
+	return c.askOrder(ctx, r, id, func(or *Order) error {
+		if or.ChargeID == "" {
+			return errors.New("the order names no charge")
+		}
+		return nil
+	})
 }
 
 // CancelOrder cancels an unpaid order, so that nobody can pay it any more, and returns it canceled. Any error is an
 // *[Error]; when its Unknown is true the order may be canceled or not: ask with [Client.GetOrder].
 func (c *Client) CancelOrder(ctx context.Context, id string) (*Order, error) {
 	r := request{op: "cancel order", method: http.MethodPut, target: "/v1/orders/" + id, body: []byte(`{"status":"canceled"}`), secrets: c.secrets(nil)}
-	or, err := c.askOrder(ctx, r, id)
-	if err == nil && or.Status != "canceled" {
-		return nil, r.malformed(http.StatusOK, mismatch("status", clean(or.Status, maxWord), "canceled"))
-	}
-	return or, err
+	return c.askOrder(ctx, r, id, func(or *Order) error { return agree(is{"status", clean(or.Status, maxWord), "canceled"}) })
 }
 
-// askOrder sends a request about one order, and returns it if it is that one and the app's own.
-func (c *Client) askOrder(ctx context.Context, r request, id string) (*Order, error) {
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
+// askOrder sends a request about one order, and returns it if it is that one, the app's own, and as the checks want it.
+func (c *Client) askOrder(ctx context.Context, r request, id string, checks ...func(*Order) error) (*Order, error) {
+	return fetch(ctx, c, r, func(raw []byte) (*Order, error) {
+		or, err := c.parseOwnOrder(raw)
+		if or != nil && or.ID != id {
+			return nil, mismatch("id", or.ID, id)
+		}
+		for _, check := range checks {
+			if err == nil {
+				err = check(or)
+			}
+		}
+		return or, err
+	}, id)
+}
+
+// parseOwnOrder reads an order and refuses one that is neither made by the app nor for it.
+func (c *Client) parseOwnOrder(raw []byte) (*Order, error) {
 	or, err := parseOrder(raw)
-	if err == nil && or.ID != id {
-		err = mismatch("id", or.ID, id)
+	if err == nil && !c.owns(or) {
+		err = errForeign
 	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	if !c.owns(or) {
-		return nil, r.foreign()
-	}
-	return or, nil
+	return or, err
 }
 
 // owns says whether an order is in the client's mode, and made by its app or for it.
@@ -279,11 +256,7 @@ type OrderList struct {
 // ListOrders lists the app's orders. Any error is an *[Error]; a page with one order that cannot be read, or that is not the
 // app's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListOrders(ctx context.Context, p ListOrdersParams) (*OrderList, error) {
-	r := request{op: "list orders", method: http.MethodGet, secrets: c.secrets(nil)}
 	q, err := OrderPage{p.Page, p.PerPage}.query()
-	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
-	}
 	q.Set("app", c.app)
 	for name, n := range map[string]int64{"created[gte]": p.CreatedGTE, "created[lte]": p.CreatedLTE} {
 		if n != 0 {
@@ -293,22 +266,8 @@ func (c *Client) ListOrders(ctx context.Context, p ListOrdersParams) (*OrderList
 	if p.Paid != nil {
 		q.Set("paid", strconv.FormatBool(*p.Paid))
 	}
-	r.target = "/v1/orders?" + q.Encode()
-	raw, failed := c.do(ctx, r)
-	if failed != nil {
-		return nil, failed
-	}
-	data, more, err := parseList(raw, func(raw []byte) (*Order, error) {
-		or, err := parseOrder(raw)
-		if err == nil && !c.owns(or) {
-			err = errForeignItem
-		}
-		return or, err
-	})
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return &OrderList{Data: data, HasMore: more, Raw: raw}, nil
+	l, err := list(ctx, c, "list orders", "/v1/orders", q, err, c.parseOwnOrder)
+	return (*OrderList)(l), err
 }
 
 // OrderPage picks a page of an order's charges or refunds, which have numbers. What is left at its zero value is not sent.
@@ -318,10 +277,10 @@ type OrderPage struct {
 }
 
 func (p OrderPage) query() (url.Values, error) {
-	if p.Page < 0 || p.PerPage < 0 || p.PerPage > 100 {
-		return nil, fmt.Errorf("the page is %d, with %d items: give a page from 1, and 1 to 100 items a page, or 0 for Ping++'s default", p.Page, p.PerPage)
-	}
 	q := url.Values{}
+	if p.Page < 0 || p.PerPage < 0 || p.PerPage > 100 {
+		return q, fmt.Errorf("the page is %d, with %d items: give a page from 1, and 1 to 100 items a page, or 0 for Ping++'s default", p.Page, p.PerPage)
+	}
 	for name, n := range map[string]int{"page": p.Page, "per_page": p.PerPage} {
 		if n > 0 {
 			q.Set(name, strconv.Itoa(n))
@@ -332,21 +291,7 @@ func (p OrderPage) query() (url.Values, error) {
 
 // ListOrderCharges lists the charges of an order, paid or not, newest first. Any error is an *[Error].
 func (c *Client) ListOrderCharges(ctx context.Context, id string, p OrderPage) (*ChargeList, error) {
-	r := request{op: "list order charges", method: http.MethodGet, target: "/v1/orders/" + id + "/charges", secrets: c.secrets(nil)}
 	q, err := p.query()
-	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
-	}
-	if len(q) > 0 {
-		r.target += "?" + q.Encode()
-	}
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
-	data, more, err := parseList(raw, c.parseChargeItem)
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return &ChargeList{Data: data, HasMore: more, Raw: raw}, nil
+	l, err := list(ctx, c, "list order charges", "/v1/orders/"+id+"/charges", q, err, c.parseOwnCharge, id)
+	return (*ChargeList)(l), err
 }

@@ -63,57 +63,42 @@ func (c *Client) RefundOrder(ctx context.Context, orderID string, p *OrderRefund
 		r.body, err = encodeBody(orderRefundBody{p.ChargeID, p.ChargeAmount, p.Description, p.Metadata, p.RefundMode, p.FundingSource})
 	}
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
-	raw, failed := c.ask(ctx, r, orderID)
-	if failed != nil {
-		return nil, failed
-	}
-	refunds, more, err := parseList(raw, func(raw []byte) (*Refund, error) {
-		re, err := parseRefund(raw)
-		if err == nil && p.ChargeID != "" && re.ChargeID != p.ChargeID {
-			err = mismatch("charge", re.ChargeID, p.ChargeID)
+	return fetch(ctx, c, r, func(raw []byte) ([]*Refund, error) {
+		refunds, more, err := parseList(raw, func(raw []byte) (*Refund, error) {
+			re, err := parseRefund(raw)
+			if err == nil && p.ChargeID != "" && re.ChargeID != p.ChargeID {
+				err = mismatch("charge", re.ChargeID, p.ChargeID)
+			}
+			if err == nil {
+				err = p.refund().matches(re)
+			}
+			return re, err
+		})
+		switch {
+		case err != nil:
+		case len(refunds) == 0:
+			err = errors.New("it holds no refund")
+		case p.ChargeID != "" && (len(refunds) > 1 || more):
+			err = errors.New("it holds several refunds of one charge")
 		}
-		if err == nil {
-			err = p.refund().matches(re)
-		}
-		return re, err
-	})
-	switch {
-	case err != nil:
-	case len(refunds) == 0:
-		err = errors.New("it holds no refund")
-	case p.ChargeID != "" && (len(refunds) > 1 || more):
-		err = errors.New("it holds several refunds of one charge")
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return refunds, nil
+		return refunds, err
+	}, orderID)
 }
 
 // GetOrderRefund asks for a refund of an order by its id. Any error is an *[Error], of kind NotFound when Ping++ has no such
 // refund of that order.
 func (c *Client) GetOrderRefund(ctx context.Context, orderID, refundID string) (*Refund, error) {
 	r := request{op: "get order refund", method: http.MethodGet, target: orderRefundsPath(orderID) + "/" + refundID, secrets: c.secrets(nil)}
-	raw, failed := c.ask(ctx, r, orderID, refundID)
-	if failed != nil {
-		return nil, failed
-	}
-	re, err := parseRefund(raw)
-	if err == nil && re.ID != refundID {
-		err = mismatch("id", re.ID, refundID)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return re, nil
+	return c.askRefund(ctx, r, parseRefund, orderID, refundID)
 }
 
 // ListOrderRefunds lists the refunds of an order, whatever became of them, newest first. Any error is an *[Error].
 func (c *Client) ListOrderRefunds(ctx context.Context, orderID string, p OrderPage) (*RefundList, error) {
 	q, err := p.query()
-	return c.listRefunds(ctx, "list order refunds", orderRefundsPath(orderID), orderID, q, err, parseRefund)
+	l, err := list(ctx, c, "list order refunds", orderRefundsPath(orderID), q, err, parseRefund, orderID)
+	return (*RefundList)(l), err
 }
 
 func orderRefundsPath(orderID string) string { return "/v1/orders/" + orderID + "/order_refunds" }

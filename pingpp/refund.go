@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 )
 
 // Where the money of a refund comes from. Only WeChat's and QQ's older ways of settling know the difference.
@@ -66,7 +65,7 @@ func parseRefund(raw []byte) (*Refund, error) {
 	return readRefund(o, raw)
 }
 
-func readRefund(o object, raw []byte) (*Refund, error) {
+func readRefund(o *object, raw []byte) (*Refund, error) {
 	r := reader{object: o, name: "refund"}
 	re := &Refund{
 		ID: r.mustID("id"), ChargeID: r.ref("charge"), OrderNo: r.text("charge_order_no"), Status: r.must("status"),
@@ -135,38 +134,33 @@ func (c *Client) CreateRefund(ctx context.Context, chargeID string, p *RefundPar
 		r.body, err = encodeBody(refundBody{p.Amount, p.Description, p.Metadata, p.FundingSource})
 	}
 	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: r.secrets.hideError(err)}
+		return nil, r.invalid(err)
 	}
-	raw, failed := c.ask(ctx, r, chargeID)
-	if failed != nil {
-		return nil, failed
-	}
-	re, err := parseRefundOf(chargeID)(raw)
-	if err == nil {
-		err = p.matches(re)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return re, nil
+	return fetch(ctx, c, r, func(raw []byte) (*Refund, error) {
+		re, err := parseRefundOf(chargeID)(raw)
+		if err == nil {
+			err = p.matches(re)
+		}
+		return re, err
+	}, chargeID)
 }
 
 // GetRefund asks for a refund of a charge by its id. That the charge is the app's own is for the caller to know: a refund
 // does not say. Any error is an *[Error], of kind NotFound when Ping++ has no such refund of that charge.
 func (c *Client) GetRefund(ctx context.Context, chargeID, refundID string) (*Refund, error) {
 	r := request{op: "get refund", method: http.MethodGet, target: refundsPath(chargeID) + "/" + refundID, secrets: c.secrets(nil)}
-	raw, failed := c.ask(ctx, r, chargeID, refundID)
-	if failed != nil {
-		return nil, failed
-	}
-	re, err := parseRefundOf(chargeID)(raw)
-	if err == nil && re.ID != refundID {
-		err = mismatch("id", re.ID, refundID)
-	}
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return re, nil
+	return c.askRefund(ctx, r, parseRefundOf(chargeID), chargeID, refundID)
+}
+
+// askRefund asks for one refund of a charge or an order, and returns it if it is that one.
+func (c *Client) askRefund(ctx context.Context, r request, parse func(raw []byte) (*Refund, error), of, id string) (*Refund, error) {
+	return fetch(ctx, c, r, func(raw []byte) (*Refund, error) {
+		re, err := parse(raw)
+		if err == nil {
+			err = agree(is{"id", re.ID, id})
+		}
+		return re, err
+	}, of, id)
 }
 
 // ListRefundsParams picks a page of a charge's refunds. What is left at its zero value is not sent.
@@ -187,27 +181,8 @@ type RefundList struct {
 // cannot be read, or that is another charge's, is refused whole, so that nobody takes the rest for all there is.
 func (c *Client) ListRefunds(ctx context.Context, chargeID string, p ListRefundsParams) (*RefundList, error) {
 	q, err := pageQuery(p.Limit, p.StartingAfter, p.EndingBefore)
-	return c.listRefunds(ctx, "list refunds", refundsPath(chargeID), chargeID, q, err, parseRefundOf(chargeID))
-}
-
-// listRefunds asks for a page of refunds; err says why the query cannot be sent.
-func (c *Client) listRefunds(ctx context.Context, op, path, id string, q url.Values, err error, item func([]byte) (*Refund, error)) (*RefundList, error) {
-	r := request{op: op, method: http.MethodGet, target: path, secrets: c.secrets(nil)}
-	if err != nil {
-		return nil, &Error{Kind: InvalidRequest, Op: r.op, err: err}
-	}
-	if len(q) > 0 {
-		r.target += "?" + q.Encode()
-	}
-	raw, failed := c.ask(ctx, r, id)
-	if failed != nil {
-		return nil, failed
-	}
-	data, more, err := parseList(raw, item)
-	if err != nil {
-		return nil, r.malformed(http.StatusOK, err)
-	}
-	return &RefundList{Data: data, HasMore: more, Raw: raw}, nil
+	l, err := list(ctx, c, "list refunds", refundsPath(chargeID), q, err, parseRefundOf(chargeID), chargeID)
+	return (*RefundList)(l), err
 }
 
 func refundsPath(chargeID string) string { return "/v1/charges/" + chargeID + "/refunds" }

@@ -4,6 +4,8 @@ import "time"
 
 const (
 	patience   = 3                // attempts in a row, not all of one event, that may find the backend unreachable until deliveries pause
+	few        = 3                // events that are all that is tried may each be one that the backend dies of; more of them are an outage
+	turns      = 2 * few          // attempts in a row after which that can be told: each event has had its turn
 	firstProbe = time.Second      // from then to the first probe; doubles with each that fails
 	lastProbe  = 30 * time.Second // at most
 	longestGap = lastProbe * (100 + 100*jitter) / 100
@@ -25,7 +27,9 @@ const (
 //
 // That the backend is unreachable is a fact about the backend, and not about one event: an event that a server in front of the
 // backend answers with 502 whenever it comes, while nothing else is tried, is that event's own matter. It goes by its schedule, and
-// holds nothing up. Only a connection that does not come about says enough by itself: no event can cause that.
+// holds nothing up. Only a connection that does not come about says enough by itself: no event can cause that. When a few events by
+// turns are all that is tried, and each comes so far that a connection stands, nobody can tell: it is an outage, in which the attempts of
+// these few count all the same, but seldom (see pace).
 //
 // It has no clock and no lock: the caller brings the time, and calls one method at a time.
 type breaker struct {
@@ -34,8 +38,11 @@ type breaker struct {
 
 	allowed int    // of the limit, at the moment; at least 1
 	round   int    // successes that are missing until allowed doubles
-	missed  []miss // the last attempts in a row that did not reach the backend, at most patience
-	reached bool   // an attempt has succeeded since this breaker was made
+	missed  []miss // the last attempts in a row that did not reach the backend, at most turns
+	heard   bool   // the backend has answered since this breaker was made
+	reached bool   // an attempt has succeeded since this breaker was made, or since patience of them missed in a row
+	started int    // attempts
+	back    int    // of those, the ones that went out before the backend turned out to be back
 
 	open    bool
 	since   time.Time     // it opened
@@ -68,13 +75,36 @@ func (b *breaker) room(now time.Time, under int) (n int, wait time.Duration) {
 	return 1, 0
 }
 
-// start notes that a delivery goes out, and says whether it is the probe.
-func (b *breaker) start() (probe bool) {
+// pass is what an attempt has from its start to its end.
+type pass struct {
+	n     int // how many had started then, it included
+	probe bool
+}
+
+// start notes that a delivery goes out.
+func (b *breaker) start() pass {
+	b.started++
 	if !b.open || b.probing {
-		return false
+		return pass{n: b.started}
 	}
 	b.probing = true
-	return true
+	return pass{n: b.started, probe: true}
+}
+
+// pace is how often attempts count, of an event that they do not bring to the backend.
+type pace int
+
+const (
+	bySchedule pace = iota // as often as the schedule has them: it is the event's own matter
+	unsure                 // the first counts, in case it is; the next say more
+	daily                  // not more than one a day: an outage, unless the few events are to blame
+	never                  // the backend is away
+)
+
+// wait is how an event goes on that an attempt did not bring to the backend.
+type wait struct {
+	pace  pace
+	still time.Duration // until its next attempt, whatever the schedule says; 0: as the schedule says
 }
 
 // turn is what an attempt did to the breaker.
@@ -85,77 +115,108 @@ const (
 	opened
 	closed   // the backend is back
 	narrowed // closed too: what it looked like was the matter of one event
-	first    // the first success: what an earlier process left waiting for the backend need not wait
+	first    // the first success, or the first for long: what waits for the backend, also since an earlier process, need not wait
 )
 
-// end takes in how an attempt to deliver an event ended. While the breaker is open an attempt that did not reach the backend does
-// not count: its event stands still for the time returned. That goes for the one that opened it too.
-func (b *breaker) end(event string, how reach, probe bool, now time.Time) (standstill time.Duration, did turn) {
-	if probe {
+// end takes in how an attempt to deliver an event ended. While the breaker is open an event that an attempt did not bring to the
+// backend stands still until the next probe. That goes for the one that opened it too.
+func (b *breaker) end(event string, how reach, p pass, now time.Time) (w wait, did turn) {
+	if p.probe {
 		b.probing = false
 	}
 	switch how {
 	case succeeded:
-		did = b.succeed()
+		return w, b.succeed()
 	case answered:
-		b.missed = nil
-		if probe { // somebody is there: the next event may have more luck
+		b.missed, b.heard = nil, true
+		if p.probe { // somebody is there: the next event may have more luck
 			b.gap = firstProbe
 			b.next = now.Add(b.jittered())
 		}
-	case unreachable, unsent:
-		b.miss(miss{event, how == unsent})
-		away := b.away()
-		switch {
-		case b.open && !away && len(b.missed) == patience: // nobody else took a turn: either nothing else is due, or the others got through
-			b.open, b.allowed, b.round, did = false, 1, 1, narrowed
-		case b.open && probe:
-			b.gap = min(2*b.gap, lastProbe)
-			b.next = now.Add(b.jittered())
-		case !b.open && away:
-			b.open, b.since, b.gap, did = true, now, firstProbe, opened
-			b.next = now.Add(b.jittered())
-		}
-		if b.open {
-			if standstill = b.next.Sub(now); standstill <= 0 { // the next probe is overdue, or out
-				standstill = firstProbe
-			}
-		}
+		return w, unchanged
 	}
-	return standstill, did
+	late := p.n <= b.back // it went out before the backend was back: it says nothing, and its event may have more luck now
+	if !late {
+		did = b.miss(miss{event, how == unsent}, p.probe, now)
+	}
+	switch {
+	case b.open:
+		w.pace = never
+		if b.few() && !late {
+			w.pace = daily
+		}
+		if w.still = b.next.Sub(now); w.still <= 0 { // the next probe is overdue, or out
+			w.still = firstProbe
+		}
+	case late:
+		w.pace, w.still = never, firstProbe
+	case !b.heard && len(b.missed) < patience:
+		w.pace = unsure
+	}
+	return w, did
 }
 
-// miss adds an attempt to those that failed in a row.
-func (b *breaker) miss(m miss) {
-	b.missed = append(b.missed, m)
-	if len(b.missed) > patience {
+// miss takes in an attempt that did not reach the backend.
+func (b *breaker) miss(m miss, probe bool, now time.Time) (did turn) {
+	if b.missed = append(b.missed, m); len(b.missed) > turns {
 		b.missed = b.missed[1:]
 	}
+	if len(b.missed) >= patience {
+		b.reached = false
+	}
+	away := b.away()
+	switch {
+	case b.open && !away && len(b.missed) >= patience: // nobody else took a turn: either nothing else is due, or the others got through
+		b.open, b.allowed, b.round, did = false, 1, 1, narrowed
+	case b.open && probe:
+		b.gap = min(2*b.gap, lastProbe)
+		b.next = now.Add(b.jittered())
+	case !b.open && away:
+		b.open, b.since, b.gap, did = true, now, firstProbe, opened
+		b.next = now.Add(b.jittered())
+		b.missed = b.row() // the turns of others begin now
+	}
+	return did
 }
 
 // away says whether what failed in a row says that the backend is unreachable.
 func (b *breaker) away() bool {
-	several := false
-	for _, m := range b.missed {
+	row, several := b.row(), false
+	for _, m := range row {
 		if m.unsent {
 			return true
 		}
-		several = several || m.event != b.missed[0].event
+		several = several || m.event != row[0].event
 	}
-	return several && len(b.missed) == patience
+	return several && len(row) == patience
+}
+
+func (b *breaker) row() []miss { return b.missed[max(0, len(b.missed)-patience):] }
+
+// few says whether only a few events were tried, by turns, and all of them over a connection that stood.
+func (b *breaker) few() bool {
+	events := make(map[string]bool, turns)
+	for _, m := range b.missed {
+		if m.unsent {
+			return false
+		}
+		events[m.event] = true
+	}
+	return len(b.missed) == turns && len(events) <= few
 }
 
 func (b *breaker) succeed() (did turn) {
-	b.missed = nil
+	b.missed, b.heard = nil, true
 	if !b.reached {
 		b.reached, did = true, first
 	}
 	if b.open {
-		b.open = false
-		b.allowed, b.round = 1, 1
-		return closed
+		b.open, b.allowed, b.round, did = false, 1, 1, closed
 	}
-	if b.allowed == b.limit {
+	if did != unchanged {
+		b.back = b.started
+	}
+	if did == closed || b.allowed == b.limit {
 		return did
 	}
 	if b.round--; b.round == 0 {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zaptest"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -35,9 +37,11 @@ func TestClockPutBack(t *testing.T) {
 				}
 				record(t, l, newEvent("evt_failed", c.Now()))
 				stop := start(t, cfg)
+				stopClock := follow(t, l, c)
 				waitAttempts(t, l, "evt_failed", 1)
 				if !running {
 					stop()
+					stopClock()
 					record(t, l, newEvent("evt_recorded", c.Now()))
 				}
 				ready.Store(true)
@@ -45,6 +49,7 @@ func TestClockPutBack(t *testing.T) {
 				record(t, l, newEvent("evt_new", c.Now()))
 				if !running {
 					start(t, cfg)
+					follow(t, l, c)
 				}
 				for _, id := range []string{"evt_new", "evt_leased", "evt_failed", "evt_recorded"} {
 					if id == "evt_recorded" && running {
@@ -62,6 +67,96 @@ func TestClockPutBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+// follow runs a reconciler beside a relay of the tests' scope.
+func follow(t *testing.T, l ledger.Ledger, c *clock) (stop func()) {
+	t.Helper()
+	p := newProvider(t)
+	p.clock, p.scope = c, scope
+	return reconcile(t, p.reconciler(l, zaptest.NewLogger(t)))
+}
+
+// reconcile runs a reconciler; stop ends it and returns once Run has.
+func reconcile(t *testing.T, r *Reconciler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// An app and mode without events, which no relay runs for, has its look-ups back too: of charges and of refunds.
+func TestClockPutBackWithoutEvents(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		t.Run(fmt.Sprint("running ", running), func(t *testing.T) {
+			p, l := newProvider(t), clockLooks{Ledger: newLedger(t), begun: make(chan struct{}, 99)}
+			right := p.clock.Now()
+			p.after(8 * time.Hour)
+			r := p.reconciler(l, zaptest.NewLogger(t))
+			paid := p.paidCharge(l, r, "order1")
+			refund := p.asks(l, r, paid, "order1", "R1", 1000)
+			late := p.charge(l, "order2", 100).ID
+			if running {
+				reconcile(t, r)
+				<-l.begun
+			}
+			p.clock.Set(right)
+			p.pay(late)
+			p.settle(refund.ID, "succeed")
+			if !running {
+				reconcile(t, r)
+			}
+			for what, found := range map[string]func() bool{
+				"the payment": func() bool { return p.known(l, late).Paid },
+				"the refund":  func() bool { return p.refund(l, "R1").State == ledger.RefundSucceeded },
+			} {
+				waitFor(t, what+" to be found", func() bool {
+					p.after(10 * time.Millisecond)
+					return found()
+				})
+			}
+			if after := p.clock.Now().Sub(right); after > 10*time.Minute {
+				t.Errorf("found after %s", after)
+			}
+		})
+	}
+}
+
+// clockLooks is a ledger that tells of each look for what lies too far ahead, which may never end.
+type clockLooks struct {
+	ledger.Ledger
+	begun chan struct{}
+	stuck bool
+}
+
+func (l clockLooks) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (int, error) {
+	signal(l.begun)
+	if l.stuck {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return l.Ledger.Overdue(ctx, s, now)
+}
+
+// While the ledger takes long over what a wrong clock has left, events are delivered.
+func TestClockHoldsUpNoDelivery(t *testing.T) {
+	l, c := clockLooks{newLedger(t), make(chan struct{}, 9), true}, newClock()
+	cfg := config(t, l, newBackend(t, answerOK))
+	cfg.Now = c.Now
+	follow(t, l, c)
+	start(t, cfg)
+	<-l.begun
+	record(t, l, newEvent("evt_1", c.Now()))
+	waitAttempts(t, l, "evt_1", 1)
 }
 
 // A clock that is put forward, or a pause longer than a lease, during an attempt: the relay does not take the event from itself, and

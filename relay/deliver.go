@@ -35,11 +35,11 @@ type answer struct {
 }
 
 // deliver makes one attempt and records its outcome. The end of ctx breaks neither off.
-func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
+func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	ev, start := t.event, r.cfg.Now()
 	a := r.attempt(context.WithoutCancel(ctx), ev, t.attempt, start)
 	end := r.cfg.Now()
-	standstill, back := r.sent(ctx, ev.ID, a, probe, start, end)
+	w, resume := r.sent(ctx, ev.ID, a, p, start, end)
 
 	d := ledger.Delivery{
 		Scope: ev.Scope, EventID: ev.ID, Attempt: t.attempt, At: start, Took: end.Sub(start),
@@ -48,23 +48,18 @@ func (r *Relay) deliver(ctx context.Context, t task, probe bool) {
 	if a.detail != "" {
 		d.Error += "; " + a.detail
 	}
-	if standstill > 0 {
-		// Whatever Retry-After says: a probe harms nobody, and when the backend is back there is nothing to wait for.
-		d.State, d.Due, d.Back, d.Uncounted = ledger.Pending, end.Add(standstill), end, true
-	} else if !a.ok() {
-		d.State = ledger.Dead
-		if gap, again := r.next(ev.Tries + 1); again {
-			d.State, d.Due = ledger.Pending, end.Add(max(gap, a.retryAfter))
-			if a.reach == unreachable {
-				d.Back = end.Add(gap)
-			}
-		}
+	switch {
+	case a.ok():
+	case a.reach == answered:
+		r.again(&d, ev.Tries+1, end, a.retryAfter)
+	default:
+		r.unreached(&d, ev, w, end, a.retryAfter)
 	}
 	r.log(ev, d, a.why)
 	r.observe(ev, d, a.reach, end)
 	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
-	if back {
+	if resume {
 		r.resume(ctx)
 	}
 	if d.State == ledger.Pending {
@@ -226,7 +221,7 @@ func (r *Relay) strand(n int) {
 }
 
 // resume makes due what waits for the backend, this relay's events and those that others left. Where that fails they are due by
-// themselves: within half a minute, or when Retry-After ends.
+// themselves: within half an hour, or when Retry-After ends.
 func (r *Relay) resume(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()

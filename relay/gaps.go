@@ -29,7 +29,7 @@ var retryGaps = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 1
 func (r *Reconciler) next(c *ledger.Charge) time.Time {
 	now, expires := r.cfg.Now(), c.Lapses()
 	if !now.Before(expires) {
-		end := expires.Add(r.cfg.Until)
+		end := expires.Add(r.until)
 		switch {
 		case !now.Before(end):
 			return time.Time{}
@@ -42,8 +42,8 @@ func (r *Reconciler) next(c *ledger.Charge) time.Time {
 	if wait := r.unripe(c); c.Superseded && wait > 0 && pingpp.Reversible(c.Channel) {
 		return now.Add(wait) // to be reversed
 	}
-	factor := math.Pow(float64(expires.Sub(c.Created))/float64(r.cfg.After), 1./(beforeExpiry+1))
-	at := float64(r.cfg.After)
+	factor := math.Pow(float64(expires.Sub(c.Created))/float64(r.after), 1./(beforeExpiry+1))
+	at := float64(r.after)
 	for range beforeExpiry {
 		at *= factor
 		if gap := time.Duration(at) - age; gap >= leastGap {
@@ -64,7 +64,7 @@ func (r *Reconciler) nextAfterError(c *ledger.Charge) time.Time {
 	switch {
 	case !next.IsZero() && next.Before(again):
 		return next
-	case next.IsZero() && !now.Before(c.Lapses().Add(r.cfg.Until+errorsUntil)):
+	case next.IsZero() && !now.Before(c.Lapses().Add(r.until+errorsUntil)):
 		return time.Time{}
 	}
 	return again

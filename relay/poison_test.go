@@ -38,13 +38,7 @@ func untilDead(t *testing.T, l ledger.Ledger, c *clock, id string, most int) (*l
 // A lone event that a server in front of the backend answers in the backend's place, or that never gets an answer, is dead by its
 // schedule like any other, and its order goes on: only its refund, of which the backend is not to hear before the payment, waits for the replay.
 func TestPoisonAlone(t *testing.T) {
-	for name, poison := range map[string]http.HandlerFunc{
-		"502":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
-		"503":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
-		"504":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) },
-		"sleeps":   func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	} {
+	for name, poison := range failures {
 		t.Run(name, func(t *testing.T) {
 			l, c := newLedger(t), newClock()
 			var cured atomic.Bool
@@ -65,14 +59,14 @@ func TestPoisonAlone(t *testing.T) {
 			refund.OrderNo, refund.Lane, refund.Rank = "orderevt_poison", "orderevt_poison", 1
 			record(t, l, refund)
 			cfg := config(t, l, b)
-			cfg.Now, cfg.Poll, cfg.Timeout = c.Now, time.Millisecond, 100*time.Millisecond
+			cfg.Now, cfg.Poll, cfg.Timeout, cfg.Retry = c.Now, time.Millisecond, 100*time.Millisecond, DefaultRetry[:8]
 			began := c.Now()
 			start(t, cfg)
 			e, ds := untilDead(t, l, c, "evt_poison", 100)
-			if e.State != ledger.Dead || len(ds) != len(DefaultRetry)+1 || e.Attempts != len(ds) {
+			if e.State != ledger.Dead || e.Attempts != len(cfg.Retry)+1 {
 				t.Fatalf("%s after %d attempts, of which %d count", e.State, len(ds), e.Attempts)
 			}
-			if after := c.Now().Sub(began); after > 4*24*time.Hour {
+			if after := c.Now().Sub(began); after < 10*time.Hour || after > 17*time.Hour {
 				t.Errorf("dead after %s", after)
 			}
 			waitFor(t, "the rest of its order", func() bool {
@@ -113,7 +107,7 @@ func TestLoneEventWhileNothingListens(t *testing.T) {
 	o.away.Store(&away)
 	record(t, l, newEvent("evt_1", c.Now()))
 	cfg := config(t, l, o)
-	cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, zap.NewNop()
+	cfg.Now, cfg.Poll, cfg.Retry, cfg.Logger = c.Now, time.Millisecond, DefaultRetry[:8], zap.NewNop()
 	start(t, cfg)
 	began := c.Now()
 	for n := 1; c.Now().Sub(began) < 5*24*time.Hour; n++ {
@@ -129,7 +123,7 @@ func TestLoneEventWhileNothingListens(t *testing.T) {
 	}
 	poison.Store(true)
 	o.away.Store(nil)
-	if e, ds := untilDead(t, l, c, "evt_1", 200); e.State != ledger.Dead || e.Attempts != len(DefaultRetry)+1 {
+	if e, ds := untilDead(t, l, c, "evt_1", 200); e.State != ledger.Dead || e.Attempts != len(cfg.Retry)+1 {
 		t.Errorf("%s after %d attempts, of which %d count", e.State, len(ds), e.Attempts)
 	}
 }
@@ -156,7 +150,7 @@ func TestPoisonAmongOthers(t *testing.T) {
 		waitDelivered(t, l, id) // no time passes
 		c.Set(c.Now().Add(30 * time.Minute))
 	}
-	if e, ds := untilDead(t, l, c, "evt_poison", 100); e.State != ledger.Dead || len(ds) != e.Attempts {
+	if e, ds := untilDead(t, l, c, "evt_poison", 300); e.State != ledger.Dead || e.Attempts != len(DefaultRetry)+1 {
 		t.Errorf("%s after %d attempts, of which %d count", e.State, len(ds), e.Attempts)
 	}
 	if strings.Contains(out.String(), "events wait") {
@@ -233,17 +227,11 @@ func TestOutageOutlivesNothing(t *testing.T) {
 		n := len(b.requests())
 		waitFor(t, "a probe, whatever Retry-After says", func() bool { c.Set(c.Now().Add(time.Second)); return len(b.requests()) > n })
 	}
-	waiting := 0
 	for i := range events {
 		e, _ := load(t, l, fmt.Sprint("evt_", i))
 		if ahead := e.Due.Sub(c.Now()); ahead > time.Hour {
 			t.Errorf("%s is due in %s", e.ID, ahead)
-		} else if ahead > time.Minute {
-			waiting++
 		}
-	}
-	if waiting == 0 {
-		t.Fatal("no event waits as Retry-After says; there is nothing to see")
 	}
 	stop() // a new configuration, or a new process, goes on
 	down.Store(false)

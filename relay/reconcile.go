@@ -33,9 +33,7 @@ type ReconcilerConfig struct {
 	Pingpp *pingpp.Client
 	Intake *Intake // where a payment that was found goes
 
-	After time.Duration // from a charge's creation to its first look-up, as its NextQuery says; default 30 s
-	Until time.Duration // from a charge's expiry to its last look-up; default 24 h
-	Owner string        // names this process in leases
+	Owner string // names this process in leases
 
 	// Questions is how often Ping++ is asked; one that is given is shared with the app's other sites. Default: [NewQuestions].
 	Questions *Questions
@@ -55,6 +53,8 @@ type ReconcilerConfig struct {
 // Reconciler finds payments whose webhook does not come, by asking Ping++. It knows our own charges only.
 type Reconciler struct {
 	cfg    ReconcilerConfig
+	after  time.Duration      // from a charge's creation to its first look-up, as its NextQuery says
+	until  time.Duration      // from a charge's expiry to its last look-up
 	flight singleflight.Group // one look-up of a charge at a time
 
 	sweepMost int // see the constant; less in tests
@@ -65,12 +65,6 @@ type Reconciler struct {
 
 // NewReconciler makes a reconciler; Ask works at once, Run looks charges up by itself.
 func NewReconciler(cfg ReconcilerConfig) *Reconciler {
-	if cfg.After == 0 {
-		cfg.After = DefaultAfter
-	}
-	if cfg.Until == 0 {
-		cfg.Until = DefaultUntil
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -86,16 +80,22 @@ func NewReconciler(cfg ReconcilerConfig) *Reconciler {
 	if cfg.Questions == nil {
 		cfg.Questions = NewQuestions()
 	}
-	return &Reconciler{cfg: cfg, sweepMost: sweepMost, asked: make(map[string]time.Time)}
+	return &Reconciler{cfg: cfg, after: DefaultAfter, until: DefaultUntil, sweepMost: sweepMost, asked: make(map[string]time.Time)}
 }
 
-// Run looks charges and refunds up until ctx ends, and compares each day with Ping++'s list.
+// Schedule says how long after its creation a charge is looked up first, and how long after its expiry last, instead of DefaultAfter and
+// DefaultUntil. It is called before the reconciler is used.
+func (r *Reconciler) Schedule(after, until time.Duration) { r.after, r.until = after, until }
+
+// Run looks charges and refunds up until ctx ends, compares each day with Ping++'s list, and sees to it that nothing of its app and mode,
+// deliveries among it, waits for hours because the clock was wrong.
 func (r *Reconciler) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, kind := range []ledger.QueryKind{ledger.QueryTold, ledger.QueryFirst, ledger.QueryLater} {
 		all.Go(func() { r.follow(ctx, kind) })
 	}
 	all.Go(func() { r.followRefunds(ctx) })
+	all.Go(func() { r.followClock(ctx) })
 	all.Go(func() { (&nightly{Reconciler: r}).run(ctx) })
 	all.Wait()
 }

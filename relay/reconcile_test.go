@@ -213,7 +213,7 @@ func TestGaps(t *testing.T) {
 func TestGapsOfALongUntil(t *testing.T) {
 	p, l := newProvider(t), newLedger(t)
 	r := p.reconciler(l, zap.NewNop())
-	r.cfg.Until = 30 * 24 * time.Hour
+	r.until = 30 * 24 * time.Hour
 	begin := p.clock.Now()
 	id := p.charge(l, "order1", 100).ID
 	var last time.Time
@@ -225,7 +225,7 @@ func TestGapsOfALongUntil(t *testing.T) {
 		p.clock.Set(last)
 		rounds(t, r)
 	}
-	if want := 2*time.Hour + r.cfg.Until; last.Sub(begin) != want {
+	if want := 2*time.Hour + r.until; last.Sub(begin) != want {
 		t.Errorf("looked up last after %s, want %s", last.Sub(begin), want)
 	}
 }

@@ -169,6 +169,7 @@ func TestRetryAfter(t *testing.T) {
 		{"on any failure", "90", 500, 90 * time.Second},
 		{"shorter than the gap", "1", 503, 5 * time.Second},
 		{"date", now.Add(10 * time.Minute).UTC().Format(http.TimeFormat), 503, 10 * time.Minute},
+		{"date too far", now.Add(48 * time.Hour).UTC().Format(http.TimeFormat), 503, time.Hour},
 		{"date gone by", now.Add(-time.Hour).UTC().Format(http.TimeFormat), 503, 5 * time.Second},
 		{"too long", "99999999", 503, time.Hour},
 		{"more digits than a number holds", strings.Repeat("9", 40), 503, time.Hour},

@@ -21,7 +21,6 @@ const (
 	claimTimeout = 5 * time.Second // a disk that is slow is no reason to deliver nothing
 
 	quick       = 100 * time.Millisecond // an attempt that is over in this time frees its slot for an event that was claimed ahead
-	lookAhead   = time.Minute            // between two looks for what a clock that was put back has left ahead
 	maxStranded = 1000                   // events whose outcomes the ledger has no sound page for, that hold up no others
 	minPause    = 10 * time.Millisecond  // between two looks at the ledger when it has nothing to give
 )
@@ -49,7 +48,6 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		next     time.Time // when the ledger has something again; the past: ask it
 		failures int
 		claims   int
-		looked   time.Time // for what a clock that was put back has left ahead
 	)
 	timer := time.NewTimer(r.cfg.Poll)
 	defer timer.Stop()
@@ -63,10 +61,6 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 			case <-timer.C:
 			}
 			continue
-		}
-		if now := r.cfg.Now(); now.Sub(looked) >= lookAhead || now.Before(looked) {
-			looked = now
-			r.overdue(ctx, now)
 		}
 		// Each claim has an owner of its own. One that fails may have been committed all the same: nobody renews its
 		// leases then, and they end by themselves.
@@ -118,18 +112,6 @@ func (r *Relay) room() (n int, wait time.Duration) {
 		wait = r.cfg.Poll
 	}
 	return n, wait
-}
-
-// overdue makes due what a clock that has been put back since has left too far ahead.
-func (r *Relay) overdue(ctx context.Context, now time.Time) {
-	n, err := r.cfg.Ledger.Overdue(ctx, r.cfg.Scope, now)
-	switch {
-	case n > 0:
-		r.cfg.Logger.Warn("the clock was put back: what it had left too far ahead is due now", zap.String("scope", r.cfg.Scope.Key()), zap.Int("records", n))
-	case err != nil && ctx.Err() == nil:
-		r.cfg.Logger.Warn("cannot look in the ledger for what is due too late because the clock was put back, trying again in a minute",
-			zap.String("scope", r.cfg.Scope.Key()), zap.Error(err))
-	}
 }
 
 // claim leases up to limit events and starts their delivery. It is not cut off by the end of ctx: what was leased is
@@ -197,22 +179,22 @@ func (r *Relay) startReady(ctx context.Context, now time.Time) {
 			continue
 		}
 		r.sending++
-		probe := r.breaker.start()
-		r.work.Go(func() { r.deliver(ctx, t, probe) })
+		p := r.breaker.start()
+		r.work.Go(func() { r.deliver(ctx, t, p) })
 	}
 }
 
-// sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how long the
-// event stands still because the backend is unreachable, 0 when the attempt counts; and whether the backend turned out to be there, so that
-// nothing need wait for it.
-func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, start, now time.Time) (standstill time.Duration, back bool) {
+// sent gives the slot of an attempt to the next; the outcome of this one is still to be recorded. It returns how the event goes on if
+// the backend was not reached; and whether what waits for the backend is due: it turned out to be there, or all that waits takes its turn
+// among the probes.
+func (r *Relay) sent(ctx context.Context, event string, a answer, p pass, start, now time.Time) (w wait, resume bool) {
 	r.mu.Lock()
 	r.sending--
 	if now.Sub(start) < quick {
 		r.quick++
 	}
 	since := r.breaker.since
-	standstill, did := r.breaker.end(event, a.reach, probe, now)
+	w, did := r.breaker.end(event, a.reach, p, now)
 	r.startReady(ctx, now)
 	r.mu.Unlock()
 	signal(r.freed)
@@ -227,7 +209,7 @@ func (r *Relay) sent(ctx context.Context, event string, a answer, probe bool, st
 		r.cfg.Logger.Warn("only one event does not reach the backend: it is tried by its schedule, and others flow",
 			zap.String("scope", r.cfg.Scope.Key()), zap.String("event", event), zap.String("why", a.why))
 	}
-	return standstill, did == closed || did == first
+	return w, did == closed || did == first || did == opened
 }
 
 // owner returns the name under which an event is leased. It is not always that of its claim: see claim.

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // newClient makes a client that trusts the local authority of this stage, which exists once Caddy runs.
@@ -27,19 +29,41 @@ func (s *stage) newClient(tr *http.Transport) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// over is a client that speaks one protocol with the site.
+func (s *stage) over(carrier string) *http.Client {
+	tr := &http.Transport{MaxIdleConnsPerHost: 100}
+	client := s.newClient(tr)
+	switch carrier {
+	case "h1":
+		tr.Protocols = new(http.Protocols)
+		tr.Protocols.SetHTTP1(true)
+	case "h2":
+		tr.ForceAttemptHTTP2 = true
+	case "h3":
+		h3 := new(http3.Transport)
+		s.t.Cleanup(func() { _ = h3.Close() })
+		client.Transport.(*trusting).h3 = h3
+	}
+	return client
+}
+
 // trusting reads its root certificate when it is first used.
 type trusting struct {
 	root string
 	tr   *http.Transport
+	h3   *http3.Transport // in its place over HTTPS; nil: none
 
-	mu    sync.Mutex
-	ready bool
+	mu  sync.Mutex
+	tls *tls.Config // once the root is there
 }
 
 func (c *trusting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "https" {
 		if err := c.trust(); err != nil {
 			return nil, err
+		}
+		if c.h3 != nil {
+			return c.h3.RoundTrip(r)
 		}
 	}
 	return c.tr.RoundTrip(r)
@@ -51,7 +75,7 @@ func (c *trusting) CloseIdleConnections() { c.tr.CloseIdleConnections() }
 func (c *trusting) trust() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ready {
+	if c.tls != nil {
 		return nil
 	}
 	pem, err := os.ReadFile(c.root)
@@ -62,7 +86,11 @@ func (c *trusting) trust() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return errors.New("the root certificate is not there yet")
 	}
-	c.tr.TLSClientConfig, c.ready = &tls.Config{RootCAs: roots}, true
+	c.tls = &tls.Config{RootCAs: roots}
+	c.tr.TLSClientConfig = c.tls.Clone()
+	if c.h3 != nil {
+		c.h3.TLSClientConfig = c.tls.Clone()
+	}
 	return nil
 }
 

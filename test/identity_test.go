@@ -118,11 +118,7 @@ func TestPrivatePaths(t *testing.T) {
 // raw sends a request line as it is, and returns the status and the code of the problem, or the body.
 func (s *stage) raw(t *testing.T, method, target string) (status int, code string) {
 	t.Helper()
-	tr := s.client.Transport.(*trusting)
-	if err := tr.trust(); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", s.port), &tls.Config{RootCAs: tr.tr.TLSClientConfig.RootCAs})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", s.port), s.trusted(t))
 	if err != nil {
 		t.Fatal(err)
 	}

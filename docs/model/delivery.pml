@@ -42,7 +42,7 @@ bool trust[2];          /* the relay's lease has neither run out nor been ended 
 
 byte crashes;   /* kill -9 of a relay */
 byte stalls;    /* a lease runs out although its owner lives */
-byte unreached; /* attempts that do not count, because the backend cannot be reached */
+byte unreached; /* attempts that do not count, because the backend cannot be reached, or no answer comes from it */
 byte decisions; /* of a person */
 
 /* ---- what the promises are about: nobody reads it but the checks ---- */
@@ -310,7 +310,11 @@ end:
 			if
 			:: true -> Send(e); receipt[w] = true; outcome = delivered /* a receipt */
 			:: true -> Send(e); outcome = pending /* refused; or done, and the answer cut */
-			:: unreached > 0 -> unreached--; outcome = absent
+			:: unreached > 0 -> unreached--; outcome = absent /* does not count; and what cannot be reached may have been, and its answer not */
+				if
+				:: true -> Send(e)
+				:: true
+				fi
 			:: outcome = pending /* broken off before anything was sent */
 #ifdef MARK_DELIVERED_ON_CANCEL
 				; outcome = delivered

@@ -202,7 +202,7 @@ func TestUnheard(t *testing.T) {
 
 // TestTakeBack: a payment that is taken back, and one that is vouched for.
 func TestTakeBack(t *testing.T) {
-	e := Event{Event: ledger.Event{State: ledger.Pending, Due: noon}, Blocked: true, Owner: "a", Until: at(9), Back: at(8)}
+	e := Event{Event: ledger.Event{State: ledger.Pending, Due: noon, Back: at(8)}, Blocked: true, Owner: "a", Until: at(9)}
 	for _, c := range []struct{ before, after []string }{{nil, []string{"refunded"}}, {[]string{"amount"}, []string{"amount"}}} {
 		got := e
 		got.Reasons = c.before

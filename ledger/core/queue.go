@@ -189,9 +189,8 @@ func (l *Ledger) Resume(ctx context.Context, s ledger.Scope) error {
 			if err != nil {
 				return err
 			}
-			e := &waiting[i]
-			e.Due, e.Back = earlier(e.Due, e.Back), time.Time{}
-			err = t.SetEvent(e)
+			waiting[i].Due = waiting[i].Back
+			err = t.SetEvent(&waiting[i])
 		}
 		if len(waiting) > 0 {
 			t.Touch(ledger.EventsTopic(s))

@@ -15,7 +15,6 @@ type Event struct {
 	Blocked      bool         // while it is pending: another pending event of its lane goes first
 	Owner        string       // of the lease; empty without one
 	Until        time.Time    // when that ends
-	Back         time.Time    // while it is pending: when it is due if the backend is back; zero: it does not wait for that
 	HasBody      bool         // its body is not pruned; the row itself may come without it
 }
 

@@ -117,7 +117,7 @@ type Tx interface {
 	// order, before it looks for who is next there.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
-	// Waiting returns the pending events with a Back.
+	// Waiting returns the events that are [Event.Waits].
 	Waiting(s ledger.Scope) ([]Event, error)
 	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
 

@@ -11,6 +11,11 @@ func (e *Event) Claimable(c ledger.Claim, leases Span) bool {
 	return e.State == ledger.Pending && !e.Blocked && !e.Due.After(c.Now) && (e.Owner == "" || !leases.InUse(e.Until))
 }
 
+// Waits says that the event would be due sooner if the backend were back.
+func (e *Event) Waits() bool {
+	return e.State == ledger.Pending && !e.Back.IsZero() && e.Due.After(e.Back)
+}
+
 // Unreadable says that the event waits for a person because it cannot be read.
 func (e *Event) Unreadable() bool { return e.because(ledger.Held, ledger.ReasonUnreadable) }
 

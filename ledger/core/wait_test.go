@@ -75,6 +75,22 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// TestWaits: what would be due sooner if the backend were back.
+func TestWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		state     ledger.State
+		due, back time.Time
+		want      bool
+	}{
+		"sooner": {ledger.Pending, at(60), at(30), true}, "not sooner": {ledger.Pending, at(30), at(30), false}, "not for the backend": {ledger.Pending, at(60), never, false},
+		"dead": {ledger.Dead, at(60), at(30), false},
+	} {
+		if got := (&Event{Event: ledger.Event{State: c.state, Due: c.due, Back: c.back}}).Waits(); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 // TestBecause: what waits for its payment, or for being read.
 func TestBecause(t *testing.T) {
 	withheld := Event{Event: ledger.Event{State: ledger.Filtered, Reasons: []string{"payment_held"}}, HasBody: true}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -145,6 +146,9 @@ func testResume(t *testing.T, l ledger.Ledger) {
 	equal(t, "when another scope's is back", claim(t, l, "a", at(10), at(12), 9), nil)
 	must(t, l.Resume(t.Context(), live))
 	equal(t, "when it is back", claim(t, l, "a", at(10), at(12), 9), []string{"evt_0"})
+	for i, want := range []time.Time{at(1), at(30), {}, at(30)} {
+		equal(t, fmt.Sprint("what evt_", i, " waited for is still known"), getEvent(t, l, live, fmt.Sprint("evt_", i)).Back.Equal(want), true)
+	}
 	equal(t, "in half a minute", claim(t, l, "a", at(30), at(40), 9), []string{"evt_0", "evt_3", "evt_1"})
 	for _, id := range []string{"evt_0", "evt_1"} { // the next outcome says anew
 		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: live, EventID: id, Attempt: 2, At: at(30), State: ledger.Pending, Due: at(90)}))

@@ -56,13 +56,9 @@ func newDisk(l *Ledger) *disk {
 	return &disk{presence: l.presence, signal: l.Signal, sync: datasync, wake: make(chan struct{}, 1), idle: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// open begins to use the -wal file of a ledger to which a connection is open.
+// open begins to use the -wal file of a ledger to which a connection is open. The descriptor of before is asked once more, when there is the
+// next: what has gone wrong until then may be told to it alone, also if another program wrote it.
 func (d *disk) open(file string) error {
-	if err := d.close(); err != nil {
-		return err
-	}
-	d.using.Lock()
-	defer d.using.Unlock()
 	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -74,8 +70,14 @@ func (d *disk) open(file string) error {
 	if err != nil {
 		return errors.Join(err, log.Close())
 	}
+	if d.log != nil && !d.failed.Load() && d.use(d.sync) != nil {
+		d.failed.Store(true)
+	}
+	err = d.close()
+	d.using.Lock()
+	defer d.using.Unlock()
 	d.log = log
-	return nil
+	return err
 }
 
 func (d *disk) close() error {

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
@@ -18,29 +18,29 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
+// preparing is held while a file is looked at and made. A descriptor of ours that is closed drops the locks that this process holds on the file
+// (POSIX), and with them those of another opening that has met the new file already.
+var preparing sync.Mutex
+
 // prepareFile makes sure that there is a file, with the rights that a ledger should have, before SQLite would create it
-// with others. It opens no file that exists: closing it would drop the locks that this process holds on it (POSIX).
+// with others. It opens no file that exists.
 func prepareFile(file string, known func() (bool, error), log *zap.Logger) error {
+	preparing.Lock()
+	defer preparing.Unlock()
 	info, err := os.Stat(file)
-	if known != nil && (errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0) {
-		used, err := known()
-		if err == nil && used {
-			err = ErrMissing
-		}
-		if err != nil {
-			return fmt.Errorf("ledger %s: %w", file, err)
-		}
-	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return createFile(file)
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("ledger: %w", err)
-	case !info.Mode().IsRegular():
+	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("ledger %s: not a file; name a file in ledger sqlite <file>", file)
-	case info.Size() == 0:
-		return checkOrphan(file)
-	case info.Mode().Perm()&0o077 != 0:
+	}
+	if missing := err != nil; missing || info.Size() == 0 {
+		if err := checkLost(file, known); err != nil || !missing {
+			return err
+		}
+		return createFile(file)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
 		log.Warn("other users of this machine may read or write the ledger; run chmod 600 on it",
 			zap.String("file", file), zap.String("mode", info.Mode().Perm().String()))
 	}
@@ -48,9 +48,6 @@ func prepareFile(file string, known func() (bool, error), log *zap.Logger) error
 }
 
 func createFile(file string) error {
-	if err := checkOrphan(file); err != nil {
-		return err
-	}
 	folder := filepath.Dir(file)
 	changed := []string{folder} // in which something is new: up to the first that exists
 	for !exists(folder) && filepath.Dir(folder) != folder {
@@ -81,13 +78,24 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// checkOrphan refuses an empty or missing ledger whose -wal file holds something: SQLite would delete that as stale, and
-// with it what was acknowledged last.
-func checkOrphan(file string) error {
-	if info, err := os.Stat(file + "-wal"); err == nil && info.Size() > 0 {
-		return fmt.Errorf("ledger %s: missing or empty, but %s-wal holds records of it; restore both from one backup, or move the -wal file away to begin anew", file, file)
+// checkLost refuses an empty or missing file where there was a ledger: one that is known, or one whose -wal file holds something. SQLite would
+// delete that as stale, and with it what was acknowledged last.
+func checkLost(file string, known func() (bool, error)) (lost error) {
+	if known != nil {
+		switch used, err := known(); {
+		case err != nil:
+			return fmt.Errorf("ledger %s: %w", file, err)
+		case used:
+			lost = fmt.Errorf("ledger %s: %w", file, ErrMissing)
+		}
 	}
-	return nil
+	if log, err := os.Stat(file + "-wal"); lost == nil && err == nil && log.Size() > 0 {
+		lost = fmt.Errorf("ledger %s: missing or empty, but %s-wal holds records of it; restore both from one backup, or move the -wal file away to begin anew", file, file)
+	}
+	if info, err := os.Stat(file); err == nil && info.Size() > 0 { // another process has made it one meanwhile
+		return nil
+	}
+	return lost
 }
 
 // openDB opens a database that exists; the driver connects on first use.
@@ -130,6 +138,12 @@ func isBusy(err error) bool {
 	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_BUSY
 }
 
+// isReadOnly says whether an error means that what was opened cannot be written to.
+func isReadOnly(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code()&0xff == lib.SQLITE_READONLY
+}
+
 // isForce says whether an error means that something could not be forced to the disk.
 func isForce(err error) bool {
 	var se *sqlite.Error
@@ -158,89 +172,4 @@ func explain(file string, err error) error {
 		return fmt.Errorf("ledger %s: another program holds it locked; end that program (not another Caddy: they share it): %w", file, err)
 	}
 	return fmt.Errorf("ledger %s: %w", file, err)
-}
-
-// applicationID marks a caddypay ledger in the file's header: "cpay".
-const applicationID = 0x63706179
-
-// setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
-// empty file one. With errNotWhole the ledger can be read; before anything is written to it, it has to be mended.
-func setUp(ctx context.Context, file string) error {
-	db := openWrites(file)
-	defer db.Close()
-	version, err := identify(ctx, db, file)
-	if err != nil {
-		return err
-	}
-	if err := makeLogWhole(ctx, db, file); err != nil {
-		if version < schemaVersion || !errors.Is(err, errNotWhole) {
-			return explain(file, leaveLog(file, func() error { return errors.Join(err, db.Close()) }))
-		}
-		return leaveLog(file, func() error { return errors.Join(err, db.Close()) })
-	}
-	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
-		return explain(file, err)
-	}
-	if mode != "wal" {
-		return fmt.Errorf("ledger %s: its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk", file)
-	}
-	if version == schemaVersion {
-		return nil
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(file, err)
-	}
-	defer tx.Rollback()
-	// Once more, inside the lock: another process may have been faster.
-	if version, err = identify(ctx, tx, file); err != nil || version == schemaVersion {
-		return err
-	}
-	steps := []string{schema}
-	if version > 0 {
-		steps = nil
-		for ; version < schemaVersion; version++ {
-			steps = append(steps, upgrades[version])
-		}
-	}
-	for _, step := range steps {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
-			return explain(file, err)
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion)); err != nil {
-		return explain(file, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return explain(file, err)
-	}
-	return nil
-}
-
-// rower is a connection, a pool or a transaction.
-type rower interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
-func identify(ctx context.Context, db rower, file string) (version int, err error) {
-	var application, tables int
-	// One statement: another process may be making it a ledger at this moment.
-	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`).
-		Scan(&application, &version, &tables)
-	if err != nil {
-		return 0, explain(file, err)
-	}
-	switch {
-	case application == 0 && version == 0 && tables == 0:
-		return 0, nil
-	case application != applicationID:
-		return 0, fmt.Errorf("ledger %s: an SQLite file of another program; name another file in ledger sqlite <file>", file)
-	case version > schemaVersion:
-		return 0, fmt.Errorf("ledger %s: written by a newer caddypay (schema %d, this one knows %d); run that version or a later one", file, version, schemaVersion)
-	case version < 1:
-		return 0, fmt.Errorf("ledger %s: has no schema version; restore it from a backup", file)
-	}
-	return version, nil
 }

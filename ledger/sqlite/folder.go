@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +12,7 @@ import (
 
 const (
 	foldAfter = 1000 // writes after which the -wal file is folded into the ledger: some thousand pages
+	pageSize  = 4096 // bytes of a page, as SQLite has it
 	foldRest  = 8192 // pages in the -wal file at which it should begin anew
 )
 
@@ -47,6 +49,13 @@ func (f *folder) add(n int) {
 	}
 }
 
+// inherit counts what is in the -wal file already. Else processes that end before they have written enough would let it grow, each a little.
+func (f *folder) inherit() {
+	if info, err := os.Stat(f.ledger.file + "-wal"); err == nil {
+		f.add(int(info.Size() / pageSize))
+	}
+}
+
 // run works until the channel is closed.
 func (f *folder) run() {
 	defer close(f.done)
@@ -70,6 +79,7 @@ func (f *folder) fold() {
 	if err != nil {
 		disk.noteForce(err)
 		f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
+		_ = f.close() // what has been opened for reading only stays so
 	}
 	if done.frames >= f.rest {
 		f.behind.Store(true)

@@ -2,10 +2,8 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"time"
 
@@ -32,7 +30,7 @@ func (w *writer) mend() error {
 	w.disk.settle()
 	w.folder.mu.Lock() // it is not at work meanwhile
 	defer w.folder.mu.Unlock()
-	err := w.makeWhole()
+	err := w.makeWhole(context.Background())
 	if err == nil && w.disk.torn.Load() {
 		err = w.startOver()
 	}
@@ -49,12 +47,12 @@ func (w *writer) mend() error {
 }
 
 // makeWhole writes the -wal file again.
-func (w *writer) makeWhole() error {
-	if err := w.lock(); err != nil {
+func (w *writer) makeWhole(ctx context.Context) (err error) {
+	if err := w.lock(ctx); err != nil {
 		return err
 	}
-	defer w.rollback()
-	frames, err := countFrames(context.Background(), w.ledger.file)
+	defer func() { err = errors.Join(err, w.rollback()) }()
+	frames, err := countFrames(ctx, w.ledger.file)
 	if err != nil {
 		return err
 	}
@@ -70,18 +68,20 @@ func (w *writer) startOver() error {
 	}
 	l := w.ledger
 	defer l.pauses.pause()()
-	err = leaveLog(l.file, func() error {
-		err := errors.Join(l.reads.close(), w.folder.close(), w.conn.close())
-		w.conn, w.shut = nil, true
-		return err
-	})
+	if !w.shut {
+		w.shut = true
+		err = l.reads.close()
+	}
+	err = errors.Join(err, w.folder.close(), w.conn.close(), l.anchor.weigh())
+	w.conn, l.anchor = nil, nil
 	if err != nil {
 		return err
 	}
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	reads, err := prepareReads(context.Background(), l.file)
+	var reads *statements // until there are others, those that are closed say so
+	err = patiently(context.Background(), func() (err error) { reads, err = prepareReads(context.Background(), l.file); return err })
 	if err != nil {
 		return err
 	}
@@ -92,13 +92,15 @@ func (w *writer) startOver() error {
 	return err
 }
 
-// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile.
+// beginAnew empties the -wal file once all of it is in the ledger's own. Nobody of this process reads meanwhile; most of it is copied before.
 func (w *writer) beginAnew() error {
+	if _, err := w.checkpoint("PASSIVE"); err != nil {
+		return err
+	}
 	defer w.ledger.pauses.pause()()
 	for start := time.Now(); ; time.Sleep(lockPause) {
-		done, err := w.conn.checkpoint("TRUNCATE")
+		done, err := w.checkpoint("TRUNCATE")
 		if err != nil {
-			w.disk.noteForce(err)
 			return err
 		}
 		if !done.busy {
@@ -110,27 +112,14 @@ func (w *writer) beginAnew() error {
 	}
 }
 
-// makeLogWhole writes the -wal file of a ledger again that is being opened: who used it last may have been killed after the disk had failed.
-func makeLogWhole(ctx context.Context, db *sql.DB, file string) error {
-	info, err := os.Stat(file + "-wal")
-	if err != nil || info.Size() == 0 {
-		return nil // there is none: nothing to mend
+// checkpoint is one that does not give up at the first error.
+func (w *writer) checkpoint(mode string) (done copied, err error) {
+	for range attempts {
+		if done, err = w.conn.checkpoint(mode); err == nil || w.disk.noteForce(err) {
+			break
+		}
 	}
-	lock, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer lock.Rollback()
-	frames, err := countFrames(ctx, file)
-	if err != nil {
-		return err
-	}
-	log, err := os.OpenFile(file+"-wal", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	return rewrite(log, frames, datasync)
+	return done, err
 }
 
 // countFrames returns how many frames the -wal file has, on a connection of its own: in a transaction that cannot be asked.
@@ -139,17 +128,4 @@ func countFrames(ctx context.Context, file string) (int, error) {
 	defer db.Close()
 	done, err := checkpoint(ctx, db, "NOOP")
 	return done.frames, err
-}
-
-// leaveLog closes connections with a function so that the last one does not copy the -wal file into the ledger. When that cannot be
-// prevented they stay open.
-func leaveLog(file string, closeAll func() error) error {
-	// SQLite leaves it as long as another connection is open. One that may not write cannot do it either.
-	db := openDB(file, 1, "ro", url.Values{})
-	defer db.Close()
-	var version int
-	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	return closeAll()
 }

@@ -31,8 +31,9 @@ type presence struct {
 }
 
 // begin takes the ledger's own file, before it is opened: later connections must meet the same.
-func (p *presence) begin() (err error) {
-	p.opened[0], err = os.Stat(p.file)
+func (p *presence) begin() error {
+	info, err := os.Stat(p.file)
+	p.opened = [len(endings)]os.FileInfo{info}
 	return err
 }
 

@@ -113,7 +113,7 @@ func head(e *ledger.Event) []any {
 	return []any{(*number)(&e.Seq), (*text)(&e.ID), (*text)(&e.Type), (*text)(&e.ObjectID), (*text)(&e.ChargeID), (*text)(&e.Number), (*text)(&e.OrderNo),
 		(*text)(&e.Lane), (*count)(&e.Rank), (*text)(&e.Source), (*stamp)(&e.Created), (*stamp)(&e.Received), (*text)(&e.Host), (*text)(&e.TraceParent),
 		(*text)(&e.State), (*reasons)(&e.Reasons), (*text)(&e.Late), (*count)(&e.Attempts), (*count)(&e.Tries), (*flag)(&e.Replay), (*stamp)(&e.Due),
-		(*stamp)(&e.Settled)}
+		(*stamp)(&e.Back), (*stamp)(&e.Settled)}
 }
 
 // scanEvent reads a row of eventWhole.
@@ -133,7 +133,7 @@ func scanEventHead(row scanner, s ledger.Scope) (ledger.Event, error) {
 // scanEventRow reads a row of eventRow.
 func scanEventRow(row scanner, s ledger.Scope) (core.Event, error) {
 	e := core.Event{Event: ledger.Event{Scope: s}}
-	err := row.Scan(append(head(&e.Event), (*text)(&e.Owner), (*stamp)(&e.Until), (*stamp)(&e.Back), (*flag)(&e.Blocked), (*flag)(&e.HasBody))...)
+	err := row.Scan(append(head(&e.Event), (*text)(&e.Owner), (*stamp)(&e.Until), (*flag)(&e.Blocked), (*flag)(&e.HasBody))...)
 	e.Stored = e.State
 	return e, err
 }

@@ -76,7 +76,7 @@ CREATE TABLE events (
 	blocked   INTEGER NOT NULL DEFAULT 0, -- while pending: another pending event of its lane goes first
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
-	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back; 0: it does not wait for that
+	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back, kept when it is; 0: it does not wait for that
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;

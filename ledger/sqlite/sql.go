@@ -15,9 +15,9 @@ const (
 // Events.
 const (
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
-		state, reasons, late, attempts, tries, replay, due, settled`
+		state, reasons, late, attempts, tries, replay, due, back, settled`
 	eventWhole = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
-	eventRow   = eventHead + `, owner, until, back, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
+	eventRow   = eventHead + `, owner, until, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 
 	sqlEvent    = `SELECT ` + eventWhole + ` FROM events WHERE scope = ? AND id = ?`
 	sqlEventRow = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND id = ?`
@@ -51,7 +51,7 @@ const (
 		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
 		RETURNING seq, lane, blocked, coalesce((SELECT o.seq FROM events AS o WHERE NOT events.blocked AND o.scope = events.scope AND o.lane = events.lane
 			AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq ORDER BY o.rank, o.created, o.seq LIMIT 1), 0)`
-	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0`
+	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT

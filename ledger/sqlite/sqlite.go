@@ -3,8 +3,8 @@
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
-// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. Several processes may
-// use one file, on one machine; the file must not be on a network file system.
+// the -wal file into the ledger's own (folder.go). Reads have a pool of their own and never wait for a write. One more connection only stays open
+// (anchor.go). Several processes may use one file, on one machine; the file must not be on a network file system.
 package sqlite
 
 import (
@@ -55,6 +55,7 @@ type Ledger struct {
 	scopes scopes
 	reads  *statements
 	writer *writer
+	anchor *anchor // the writer's; nil: none is down
 	opened core.Opening
 
 	presence *presence
@@ -104,34 +105,50 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
 	l.Ledger = core.New(store{l}, time.Now())
 	l.guard.ledger = l
-	if err := l.presence.begin(); err != nil {
-		return nil, fmt.Errorf("ledger %s: %w", file, err)
-	}
-	notWhole := setUp(ctx, file)
-	if notWhole != nil && !errors.Is(notWhole, errNotWhole) {
-		return nil, notWhole
-	}
-	if l.reads, err = prepareReads(ctx, file); err != nil {
-		return nil, explain(file, err)
-	}
-	if err := checkQuickly(ctx, l.reads); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
-	}
 	l.opened.At = o.Now()
-	if l.opened.Last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast)); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
-	}
 	l.writer = newWriter(l, batch)
-	if err := l.writer.connect(ctx); err != nil {
-		return nil, explain(file, errors.Join(err, l.reads.close()))
+	var notWhole error
+	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
+		return nil, err
 	}
 	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room
 		l.writer.disk.failed.Store(true)
 		o.Logger.Error("the disk is full or failing: nothing is recorded until the ledger's -wal file can be written once more", zap.String("file", file), zap.Error(notWhole))
 	}
+	l.writer.folder.inherit()
 	go l.writer.run()
 	l.guard.start(verifyAfter)
 	return l, nil
+}
+
+// connect opens the connections, and makes the -wal file whole: who used it last may have been killed after the disk had failed. With notWhole
+// the ledger can be read; before anything is written to it, it has to be mended.
+func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
+	if err := l.presence.begin(); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", l.file, err)
+	}
+	if l.anchor, err = setUp(ctx, l.file); err != nil {
+		return nil, err
+	}
+	if l.reads, err = prepareReads(ctx, l.file); err != nil {
+		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
+	}
+	if err = checkQuickly(ctx, l.reads); err == nil {
+		l.opened.Last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
+	}
+	if err == nil {
+		err = l.writer.connect(ctx)
+	}
+	if err == nil {
+		err = l.writer.makeWhole(ctx)
+	}
+	if errors.Is(err, errNotWhole) {
+		return err, nil
+	}
+	if err != nil {
+		err = explain(l.file, errors.Join(err, l.writer.disconnect(), l.reads.close(), l.anchor.weigh()))
+	}
+	return nil, err
 }
 
 // Close implements [ledger.Ledger]. It also folds the -wal file into the ledger's own, unless another process is at it.

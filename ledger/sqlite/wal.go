@@ -22,7 +22,7 @@ const (
 // The caller holds the lock for writing, so that nothing is added meanwhile; who reads finds the same bytes all the time. At least the
 // given number of frames must be there: the system may also have dropped what it could not write.
 func rewrite(log *os.File, frames int, sync func(*os.File) error) error {
-	again := &rewriter{log: log}
+	again := &rewriter{read: log.ReadAt, write: log.WriteAt}
 	found, err := again.frames()
 	if err != nil {
 		return err
@@ -41,15 +41,15 @@ var errNotWhole = errors.New("the -wal file cannot be written once more")
 var errLost = errors.New("the -wal file has lost what was written to it (what was acknowledged is safe); end every program that has the ledger open, and start again")
 
 type rewriter struct {
-	log   *os.File
-	order binary.ByteOrder // of the checksums' words
-	sum   [2]uint32
-	at    int64
+	read, write func(b []byte, at int64) (int, error)
+	order       binary.ByteOrder // of the checksums' words
+	sum         [2]uint32
+	at          int64
 }
 
 // next reads, and writes again, what comes next.
 func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
-	if _, err := r.log.ReadAt(b, r.at); errors.Is(err, io.EOF) {
+	if err := r.call(r.read, b); errors.Is(err, io.EOF) {
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -57,11 +57,25 @@ func (r *rewriter) next(b []byte, valid func() bool) (ok bool, err error) {
 	if !valid() {
 		return false, nil
 	}
-	if _, err := r.log.WriteAt(b, r.at); err != nil {
+	if err := r.call(r.write, b); err != nil {
 		return false, fmt.Errorf("%w: %w", errNotWhole, err)
 	}
 	r.at += int64(len(b))
 	return true, nil
+}
+
+// attempts is how often the same page is tried, or the same checkpoint: what begins from the front after each error never gets through a file
+// that is longer than the disk works without one.
+const attempts = 10
+
+// call reads or writes where the rewriter is.
+func (r *rewriter) call(f func(b []byte, at int64) (int, error), b []byte) (err error) {
+	for range attempts {
+		if _, err = f(b, r.at); err == nil || errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return err
 }
 
 // frames goes through the file and returns how many frames of whole transactions there are.

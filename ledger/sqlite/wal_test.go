@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 )
 
@@ -53,5 +54,47 @@ func TestRewrite(t *testing.T) {
 		if _, err := try(c.damage(bytes.Clone(want)), done.frames); !errors.Is(err, errLost) || calls != 0 {
 			t.Errorf("%s: %v, forced %d times", c.name, err, calls)
 		}
+	}
+}
+
+// TestRewriteOnAPoorDisk: a disk at which calls fail now and then takes a file of any length; one that takes nothing is soon left alone.
+func TestRewriteOnAPoorDisk(t *testing.T) {
+	l := openFile(t, newFile(t))
+	appendEvents(t, l, "evt_0", "evt_1", "evt_2")
+	want, _ := logOf(t, l.file)
+	done, err := checkpoint(t.Context(), l.reads.db, "NOOP")
+	must(t, err)
+	for _, works := range []int{1, 2, 3, 7} {
+		got := make([]byte, len(want))
+		calls := 0
+		poor := func(f func(b []byte, at int64)) func(b []byte, at int64) (int, error) {
+			return func(b []byte, at int64) (int, error) {
+				if calls++; calls%(works+1) == 0 {
+					f(b[:len(b)/2], at)
+					return len(b) / 2, syscall.EIO
+				}
+				f(b, at)
+				return len(b), nil
+			}
+		}
+		source := bytes.NewReader(want)
+		r := &rewriter{
+			read: func(b []byte, at int64) (n int, err error) {
+				n, err = source.ReadAt(b, at)
+				if err == nil {
+					return poor(func([]byte, int64) {})(b, at)
+				}
+				return n, err
+			},
+			write: poor(func(b []byte, at int64) { copy(got[at:], b) }),
+		}
+		if n, err := r.frames(); err != nil || n != done.frames || !bytes.Equal(got, want) {
+			t.Errorf("one call of %d fails: %d of %d frames, the same: %t, %v", works+1, n, done.frames, bytes.Equal(got, want), err)
+		}
+	}
+	calls := 0
+	r := &rewriter{read: bytes.NewReader(want).ReadAt, write: func([]byte, int64) (int, error) { calls++; return 0, syscall.EIO }}
+	if _, err := r.frames(); !errors.Is(err, errNotWhole) || !errors.Is(err, syscall.EIO) || calls > attempts {
+		t.Errorf("every call fails: %v, after %d", err, calls)
 	}
 }

@@ -60,6 +60,7 @@ type writer struct {
 	conn    *statements   // nil after an error that may have spoilt it
 	shut    bool          // the pool for reading is closed, and could not be opened again
 	ending  bool          // COMMIT is running: nothing else may make anything permanent
+	refused bool          // the last COMMIT failed: one job at a time has the best chance
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
 	ended   time.Time    // when the last transaction did
@@ -78,10 +79,19 @@ func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
 	}
-	if err := w.ledger.presence.look(); err != nil { // else it would be another file
+	return patiently(ctx, func() error { return w.open(ctx) })
+}
+
+func (w *writer) open(ctx context.Context) error {
+	l := w.ledger
+	err := l.presence.look() // else it would be another file
+	if err == nil && l.anchor == nil {
+		l.anchor, err = dropAnchor(ctx, l.file)
+	}
+	if err != nil {
 		return err
 	}
-	conn, err := prepareWrites(ctx, w.ledger.file)
+	conn, err := prepareWrites(ctx, l.file)
 	if err != nil {
 		return err
 	}
@@ -91,13 +101,23 @@ func (w *writer) connect(ctx context.Context) error {
 	}
 	if err == nil {
 		w.disk.settle()
-		err = w.disk.open(w.ledger.file)
+		err = w.disk.open(l.file)
 	}
 	if err != nil {
 		return errors.Join(err, conn.close())
 	}
 	w.conn = conn
 	return nil
+}
+
+// disconnect closes the connection, if there is one.
+func (w *writer) disconnect() error {
+	err := w.disk.close()
+	if w.conn != nil {
+		err = errors.Join(err, w.conn.close())
+		w.conn = nil
+	}
+	return err
 }
 
 // run writes until the queue is closed and empty.
@@ -136,6 +156,7 @@ func (w *writer) transact(first *job) {
 			continue
 		}
 		w.rollback()
+		w.renew(j.result)
 		if len(jobs) == 1 {
 			j.done <- j.result
 			return
@@ -162,15 +183,27 @@ func (w *writer) alone(j *job) {
 	t := w.tx()
 	if j.result = w.do(t, j); t.spoilt(j.result) {
 		w.rollback()
+		w.renew(j.result)
 		j.done <- j.result
 		return
 	}
 	w.commit(t, []*job{j})
 }
 
+// renew gives up a connection that cannot write. Where a file could not be opened for writing, for want of descriptors say, SQLite has opened it for
+// reading, and says so only now.
+func (w *writer) renew(err error) {
+	if w.conn == nil || !isReadOnly(err) {
+		return
+	}
+	w.ledger.log.Error("the ledger was opened for reading only; opening it again", zap.String("file", w.ledger.file), zap.Error(err))
+	_ = w.conn.close()
+	w.conn = nil
+}
+
 // more returns the next job of the transaction; nil when it is to be committed.
 func (w *writer) more(n int, lax time.Time) *job {
-	for n < w.batch {
+	for n < w.batch && !w.refused {
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -262,10 +295,10 @@ func (w *writer) begin() error {
 			return w.begin()
 		}
 	}
-	return w.lock()
+	return w.lock(context.Background())
 }
 
-func (w *writer) lock() error {
+func (w *writer) lock(ctx context.Context) error {
 	start := time.Now()
 	if start.Sub(w.ended) > lockGap {
 		w.stint = start
@@ -279,8 +312,9 @@ func (w *writer) lock() error {
 		if err == nil {
 			return nil
 		}
-		if !isBusy(err) || time.Since(start) > lockWait {
+		if !isBusy(err) || time.Since(start) > lockWait || ctx.Err() != nil {
 			w.rollback()
+			w.renew(err)
 			return err
 		}
 		w.waited = time.Now()
@@ -296,7 +330,7 @@ func (w *writer) commit(t *tx, jobs []*job) {
 		_, err = w.conn.exec(sqlCommit)
 		w.ending = false
 	}
-	if err != nil {
+	if w.refused = err != nil; w.refused {
 		w.disk.noteForce(err) // a -wal file that begins anew is forced there at once
 		w.rollback()
 		fail(jobs, err)
@@ -328,35 +362,37 @@ func (w *writer) commit(t *tx, jobs []*job) {
 
 // rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
 // is replaced.
-func (w *writer) rollback() {
+func (w *writer) rollback() error {
 	w.ended = time.Now()
-	if _, err := w.conn.exec(sqlRollback); err != nil && !noTransaction(err) {
-		w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
-		_ = w.conn.close()
-		w.conn = nil
+	_, err := w.conn.exec(sqlRollback)
+	if err == nil || noTransaction(err) {
+		return nil
 	}
+	w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))
+	_ = w.conn.close()
+	w.conn = nil
+	return err
 }
 
 // close folds the -wal file into the ledger and closes its connections, the writer's last: whoever closes last folds the -wal file in and
 // removes it. What the disk has not taken stays where it is.
-func (w *writer) close() (err error) {
-	closeAll := func() error {
-		err := w.ledger.reads.close()
-		if w.conn != nil {
-			err = errors.Join(err, w.conn.close())
-		}
-		return err
-	}
-	if w.conn != nil {
+func (w *writer) close() error {
+	l := w.ledger
+	err := w.connect(context.Background())
+	if err == nil {
 		err = w.mend()
 	}
-	if err == nil && w.conn != nil {
-		_, err = w.conn.checkpoint("TRUNCATE")
+	if err == nil {
+		_, err = w.checkpoint("TRUNCATE")
 	}
-	if err != nil {
-		err = errors.Join(err, leaveLog(w.ledger.file, closeAll))
-	} else {
-		err = closeAll()
+	whole := err == nil
+	err = errors.Join(err, l.reads.close())
+	if whole {
+		err = errors.Join(err, l.anchor.weigh())
 	}
-	return errors.Join(w.disk.close(), err)
+	err = errors.Join(err, w.disconnect())
+	if !whole {
+		err = errors.Join(err, l.anchor.weigh())
+	}
+	return err
 }

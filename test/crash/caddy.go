@@ -152,6 +152,7 @@ type process struct {
 	cmd         *exec.Cmd
 	done        chan struct{} // closed when it has ended
 	err         error         // how, once done is closed
+	aside       bool          // it gets no requests yet
 }
 
 // start runs a process; it is not waited for. wrap goes before the command.
@@ -204,6 +205,43 @@ func (p *process) ready(ctx context.Context) (time.Time, error) {
 	}
 }
 
+// loaded waits until its configuration is loaded: it may answer before, and still refuse it and end. Caddy answers this one after that.
+func (p *process) loaded(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://localhost:%d/config/", p.admin), nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{}
+	defer client.CloseIdleConnections()
+	var body []byte
+	resp, err := client.Do(req)
+	if err == nil {
+		defer resp.Body.Close()
+		body, err = io.ReadAll(resp.Body)
+	}
+	if err == nil && strings.TrimSpace(string(body)) != "null" {
+		return nil
+	}
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s has not loaded its configuration: %w", p.name, p.err)
+	case <-ctx.Done():
+		return fmt.Errorf("%s does not load its configuration: %w", p.name, errors.Join(err, ctx.Err()))
+	}
+}
+
+// over says whether it has ended.
+func (p *process) over() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill is kill -9. It returns when.
 func (p *process) kill() time.Time {
 	p.site.leaving(p.name)
@@ -245,11 +283,11 @@ func (p *process) load(caddyfile string) error {
 }
 
 // limit bounds the size of every file that the process writes, or lifts the bound: what a full disk is to it. Only the soft limit is
-// touched, so no privilege is needed.
+// touched, so no privilege is needed. The -shm file of a -wal file that is as long as it gets still has room: without it nothing starts.
 func (p *process) limit(on bool) error {
 	size := "unlimited"
 	if on {
-		size = "65536"
+		size = "131072"
 	}
 	out, err := exec.Command("prlimit", "--pid", fmt.Sprint(p.cmd.Process.Pid), "--fsize="+size+":").CombinedOutput()
 	if err != nil {

@@ -54,7 +54,11 @@ func (c *conductor) check(ctx context.Context) error {
 	c.checkArrivals()
 	c.checkDuplicates()
 	c.lateness()
+	c.checkAnswers()
 	c.tally()
+	if err := c.checkForced(); err != nil {
+		return err
+	}
 	if err := c.checkLedger(ctx); err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func (c *conductor) checkDuplicates() {
 }
 
 // unrecorded says whether the outcome of a delivery may have been lost: its process was killed soon after, and how soon, or the
-// disk was full.
+// disk was full or failing.
 func (c *conductor) unrecorded(a acceptance) (ago time.Duration, ok bool) {
 	for _, r := range c.rep.restarts {
 		if r.killed == a.process {
@@ -106,7 +110,7 @@ func (c *conductor) unrecorded(a acceptance) (ago time.Duration, ok bool) {
 		}
 	}
 	for _, w := range c.rep.windows {
-		if w.fault == full && a.at.After(w.from.Add(-recordedWithin)) && a.at.Before(w.to.Add(recordedWithin)) {
+		if (w.fault == full || w.fault == disk) && a.at.After(w.from.Add(-recordedWithin)) && a.at.Before(w.to.Add(recordedWithin)) {
 			return 0, true
 		}
 	}

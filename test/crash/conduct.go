@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,13 +32,15 @@ type conductor struct {
 	shop    *shop
 	rep     *report
 
-	mu       sync.Mutex
-	main     *process
-	second   *process // during a pair
-	started  int
-	serial   int // of configurations
-	open     []openWindow
-	canLimit bool
+	mu                  sync.Mutex
+	main                *process
+	second              *process // during a pair
+	started             int
+	serial              int // of configurations
+	open                []openWindow
+	canLimit, canInject bool
+	traces              []traced
+	ailing              *injection // the main process is to have such a disk; nil: one that works
 }
 
 type openWindow struct {
@@ -75,6 +78,15 @@ func conduct(ctx context.Context, o options, dir string) (*report, error) {
 	if c.canLimit = err == nil; !c.canLimit {
 		o.say("prlimit (util-linux) is missing: the disk will not be filled")
 	}
+	steps := o.steps
+	if steps == nil {
+		steps = plan(source(5), o.kills, o.only)
+	}
+	if slices.ContainsFunc(steps, func(s step) bool { return s.fault == disk }) {
+		if c.canInject, err = canInject(o.say); err != nil {
+			return nil, err
+		}
+	}
 
 	ports, err := freePorts(4)
 	if err != nil {
@@ -88,7 +100,7 @@ func conduct(ctx context.Context, o options, dir string) (*report, error) {
 		return nil, err
 	}
 	stop := c.traffic(ctx)
-	err = c.play(ctx, plan(source(5), o.kills, o.only), ports)
+	err = c.play(ctx, steps, ports)
 	stop()
 	if err != nil {
 		return nil, err
@@ -116,7 +128,7 @@ func (c *conductor) targets(path string) (urls []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range []*process{c.main, c.second} {
-		if p != nil {
+		if p != nil && !p.aside {
 			urls = append(urls, p.base()+path)
 		}
 	}
@@ -126,10 +138,13 @@ func (c *conductor) targets(path string) (urls []string) {
 // spawn starts the main process.
 func (c *conductor) spawn(port, admin int) error {
 	c.started++
-	p, err := c.site.start(fmt.Sprintf("a%d", c.started), port, admin)
+	name := fmt.Sprintf("a%d", c.started)
+	wrap := c.watch(name)
+	p, err := c.site.start(name, port, admin, wrap...)
 	if err != nil {
 		return err
 	}
+	p.aside = c.ailing != nil // what its disk fails it at is to come when it works
 	c.mu.Lock()
 	c.main = p
 	c.mu.Unlock()
@@ -221,8 +236,12 @@ func (c *conductor) do(ctx context.Context, s step, ports []int) error {
 	case pair:
 		return c.pair(ctx, s, ports)
 	case full:
-		if c.canLimit && !c.lasts(full) {
+		if c.canLimit && !c.lasts(full) && !c.lasts(disk) { // strace would be limited as well
 			return c.fill(s)
+		}
+	case disk:
+		if c.canInject && !c.lasts(full) && !c.lasts(disk) {
+			return c.hurt(ctx, s, ports)
 		}
 	default:
 		if c.lasts(s.fault) {
@@ -234,13 +253,6 @@ func (c *conductor) do(ctx context.Context, s step, ports []int) error {
 		c.begin(s, func(context.Context) error { return c.backend.set(s.fault, false) })
 	}
 	return nil
-}
-
-// begin opens a window.
-func (c *conductor) begin(s step, end func(context.Context) error) {
-	now := time.Now()
-	c.rep.windows = append(c.rep.windows, window{fault: s.fault, from: now})
-	c.open = append(c.open, openWindow{len(c.rep.windows) - 1, now.Add(s.lasts), end})
 }
 
 func (c *conductor) generation() string {
@@ -270,8 +282,7 @@ func (c *conductor) kill(ctx context.Context, s step, ports []int) error {
 	} else {
 		close(loaded)
 	}
-	r := restart{killed: c.main.name, ended: c.main.kill()}
-	c.rep.kills++
+	r := c.ends(c.main)
 	<-loaded
 	if s.pick > 0.85 {
 		if err := c.spawn(ports[0], ports[1]); err != nil {
@@ -293,103 +304,42 @@ func (c *conductor) term(ctx context.Context, ports []int) error {
 	return c.again(ctx, r, ports)
 }
 
-// again starts the next process.
-func (c *conductor) again(ctx context.Context, r restart, ports []int) (err error) {
-	if err := c.spawn(ports[0], ports[1]); err != nil {
-		return err
+// ends kills a process that has been working.
+func (c *conductor) ends(p *process) restart {
+	if p.over() {
+		c.rep.faults.add("a process ended by itself", "%s: %v; see caddy.log", p.name, p.err)
 	}
-	if r.ready, err = c.main.ready(ctx); err != nil {
-		return err
+	c.rep.kills++
+	return restart{killed: p.name, ended: p.kill()}
+}
+
+// again starts the next process. With a disk that fails it may refuse to, and is started again, as by what looks after it anywhere.
+func (c *conductor) again(ctx context.Context, r restart, ports []int) (err error) {
+	for tries := 1; ; tries++ {
+		if err := c.spawn(ports[0], ports[1]); err != nil {
+			return err
+		}
+		if r.ready, err = c.main.ready(ctx); err == nil && c.ailing != nil {
+			err = c.main.loaded(ctx)
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.main.aside = false
+			c.mu.Unlock()
+			break
+		}
+		if c.ailing == nil || !c.main.over() {
+			return err
+		}
+		c.rep.unstarted++
+		c.main.kill()
+		if tries == 5 { // it fails at the same call each time
+			c.ailing = nil
+		}
 	}
 	c.rep.restarts = append(c.rep.restarts, r)
 	if n := len(c.rep.restarts); n%25 == 0 {
 		c.say("%d kills, %d acknowledged, %d attempts", c.rep.kills, c.sender.count(), c.backend.count())
 	}
-	return nil
-}
-
-// fill lets no file grow until the window ends; then webhooks have to be taken again without a restart.
-func (c *conductor) fill(s step) error {
-	limit := func(on bool) error {
-		for _, p := range []*process{c.main, c.second} {
-			if p == nil {
-				continue
-			}
-			if err := p.limit(on); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := limit(true); err != nil {
-		return err
-	}
-	_, before := c.sender.lastAcked()
-	c.begin(s, func(ctx context.Context) error {
-		// The process may have been away all the time: it stays full until it was felt.
-		if !c.within(ctx, 15*time.Second, func() bool { _, n := c.sender.lastAcked(); return n > before }) {
-			c.rep.faults.add("a full disk was not noticed", "no webhook got 503 until %s", time.Now().Format(clock))
-		}
-		_, after := c.sender.lastAcked()
-		if err := limit(false); err != nil {
-			return err
-		}
-		c.rep.refusedFull += after - before
-		room := time.Now()
-		if !c.within(ctx, 15*time.Second, func() bool { at, _ := c.sender.lastAcked(); return at.After(room) }) {
-			c.rep.faults.add("no webhook was taken although the disk had room again", "for 15s from %s", room.Format(clock))
-		}
-		return ctx.Err()
-	})
-	return nil
-}
-
-// within waits until something has happened.
-func (c *conductor) within(ctx context.Context, limit time.Duration, happened func() bool) bool {
-	for begun := time.Now(); time.Since(begun) < limit && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		if happened() {
-			return true
-		}
-	}
-	return ctx.Err() != nil
-}
-
-// pair runs a second process beside the first; it ends by SIGTERM or by kill -9.
-func (c *conductor) pair(ctx context.Context, s step, ports []int) error {
-	if c.second != nil {
-		return nil
-	}
-	c.started++
-	p, err := c.site.start(fmt.Sprintf("b%d", c.started), ports[2], ports[3])
-	if err != nil {
-		return err
-	}
-	if _, err := p.ready(ctx); err != nil {
-		p.kill()
-		return err
-	}
-	if c.lasts(full) {
-		if err := p.limit(true); err != nil {
-			return err
-		}
-	}
-	c.mu.Lock()
-	c.second = p
-	c.mu.Unlock()
-	c.begin(s, func(context.Context) error {
-		c.mu.Lock()
-		c.second = nil
-		c.mu.Unlock()
-		if s.pick < 0.5 {
-			c.rep.kills++
-			c.rep.restarts = append(c.rep.restarts, restart{killed: p.name, ended: p.kill()})
-			return nil
-		}
-		c.rep.terms++
-		if err := p.term(); err != nil {
-			c.rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
-		}
-		return nil
-	})
 	return nil
 }

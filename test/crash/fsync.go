@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,11 @@ import (
 
 // span is from when to when, in Unix seconds.
 type span struct{ from, to float64 }
+
+// holds says whether one of others is wholly within it.
+func (s span) holds(others []span) bool {
+	return slices.ContainsFunc(others, func(o span) bool { return s.from <= o.from && o.to <= s.to })
+}
 
 // unforced sends webhooks one by one to a process that strace watches, and returns those that were acknowledged although nothing
 // was forced to the disk meanwhile. Their type is not delivered, so that nothing else is written.
@@ -70,22 +76,18 @@ func unforced(ctx context.Context, o options, dir string, n int) (ids []string, 
 	if calls == 0 { // making the ledger's file forces its folder in any case
 		return nil, errors.New("strace has seen nothing: may processes be traced here?")
 	}
-next:
 	for id, s := range sent {
-		for _, f := range forced {
-			if s.from <= f.from && f.to <= s.to {
-				continue next
-			}
+		if !s.holds(forced) {
+			ids = append(ids, id)
 		}
-		ids = append(ids, id)
 	}
 	return ids, nil
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// traced is a line of strace's: process, time, call and file; a call that others interrupt has two lines.
-var traced = regexp.MustCompile(`^(\d+) +(\d+\.\d+) (?:f(?:data)?sync\(\d+<([^>]*)>(\) += 0 <([0-9.]+)>)?|<\.\.\. f(?:data)?sync resumed>.* = 0 <([0-9.]+)>)`)
+// forcing is a line of strace's: process, time, call and file; a call that others interrupt has two lines.
+var forcing = regexp.MustCompile(`^(\d+) +(\d+\.\d+) (?:f(?:data)?sync\(\d+<([^>]*)>(\) += 0(?: \(DELAYED\))? <([0-9.]+)>)?|<\.\.\. f(?:data)?sync resumed>.* = 0(?: \(DELAYED\))? <([0-9.]+)>)`)
 
 // readTrace returns when the ledger's log was forced to the disk, and how many calls there were in all.
 func readTrace(file string) (forced []span, calls int, err error) {
@@ -97,7 +99,7 @@ func readTrace(file string) (forced []span, calls int, err error) {
 	begun := make(map[string]float64) // by process, of a call that has not ended
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		m := traced.FindStringSubmatch(lines.Text())
+		m := forcing.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue
 		}
@@ -111,6 +113,7 @@ func readTrace(file string) (forced []span, calls int, err error) {
 				delete(begun, process)
 			}
 		case !strings.HasSuffix(path, "ledger.db-wal"):
+			delete(begun, process) // of a call that failed
 		case whole:
 			d, _ := strconv.ParseFloat(took, 64)
 			forced = append(forced, span{at, at + d})

@@ -1,6 +1,6 @@
 // Command crash proves the promise that 200 means delivered, by doing its worst: it runs Caddy with this module as a process
 // of its own, sends it signed events at a rate, and meanwhile kills it, reloads it, offers it broken configurations, stops it,
-// cuts its backend, fills its disk, and lets two processes share one ledger. Then it compares what was acknowledged with what
+// cuts its backend, fills its disk, makes the disk fail, and lets two processes share one ledger. Then it compares what was acknowledged with what
 // a recording backend has accepted, and with the ledger.
 //
 //	go run ./test/crash -n 200
@@ -37,6 +37,7 @@ type options struct {
 	silent   float64       // the share of the site's own payments whose webhook never comes
 	drain    time.Duration // how long everything acknowledged may take to arrive after the last fault
 	only     string        // the one fault that lasts; empty: all in turn
+	steps    []step        // the plan; nil: it is dealt from the seed
 	say      func(format string, args ...any)
 }
 

@@ -38,6 +38,7 @@ type event struct {
 	then      *event // sent once this one was acknowledged
 
 	tries int
+	first time.Time // when it was sent first
 	acked time.Time // of the first 200; zero without one
 }
 

@@ -19,9 +19,10 @@ const (
 	broken = "broken" // it closes the connection in the middle of some answers
 	full   = "full"   // no file of the process may grow
 	pair   = "pair"   // a second process shares the ledger
+	disk   = "disk"   // calls on the ledger's files fail or take long; begins and ends with a kill -9
 )
 
-var lasting = []string{cut, slow, failed, broken, full, pair}
+var lasting = []string{cut, slow, failed, broken, full, pair, disk}
 
 // step is a fault and when it comes.
 type step struct {
@@ -29,10 +30,11 @@ type step struct {
 	fault string
 	lasts time.Duration
 	// pick makes a choice within the fault that is the same when the seed is.
-	pick float64
+	pick   float64
+	inject injection // of disk
 }
 
-// plan deals the faults. Each kill ends a round of at most three steps. The first six rounds have each fault at least once, so that a
+// plan deals the faults. Each kill ends a round of at most three steps. The first rounds, one for each fault that lasts, have each fault at least once, so that a
 // short run has them all; after them every other round has none that lasts, so that something can be measured.
 func plan(rnd *rand.Rand, kills int, only string) []step {
 	between := func(low, high time.Duration) time.Duration { return low + time.Duration(rnd.Int64N(int64(high-low))) }
@@ -40,7 +42,11 @@ func plan(rnd *rand.Rand, kills int, only string) []step {
 	var steps []step
 	rest := 0
 	add := func(gap time.Duration, fault string, lasts time.Duration) {
-		steps = append(steps, step{gap, fault, lasts, rnd.Float64()})
+		s := step{gap: gap, fault: fault, lasts: lasts, pick: rnd.Float64()}
+		if fault == disk {
+			s.inject = deal(rnd)
+		}
+		steps = append(steps, s)
 	}
 	for range kills {
 		if len(short) == 0 {

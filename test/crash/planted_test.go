@@ -14,11 +14,12 @@ import (
 
 // bug is a mistake that the harness has to notice. It is planted in a copy of one file, which only `go build -overlay` sees.
 type bug struct {
-	name string
-	file string      // below the module's folder
-	swap [][2]string // texts, each of which is there once
-	want string      // the kind of violation that gives it away; empty: the trace of its fsyncs does
-	only string      // the lasting fault that shows it soonest
+	name  string
+	file  string      // below the module's folder
+	swap  [][2]string // texts, each of which is there once
+	want  string      // the kind of violation that gives it away; empty: the trace of its fsyncs does
+	steps []step      // a plan that shows it; nil: one is dealt
+	only  string      // the lasting fault that shows it soonest
 }
 
 var bugs = []bug{
@@ -39,6 +40,11 @@ var bugs = []bug{
 	{
 		name: "fsync skipped", file: "ledger/sqlite/disk.go",
 		swap: [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}},
+	},
+	{
+		name: "an error of fsync ignored", file: "ledger/sqlite/disk.go", want: "acknowledged with nothing forced to the disk",
+		swap:  [][2]string{{"err := d.use(d.sync); err != nil {", "err := d.use(d.sync); err != nil && false {"}},
+		steps: short(injection{do: "fdatasync:error=EIO:when=3+1", files: "-wal", dead: true}),
 	},
 }
 
@@ -93,7 +99,7 @@ func TestPlanted(t *testing.T) {
 				}
 				return
 			}
-			o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, say: t.Logf}
+			o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, steps: b.steps, say: t.Logf}
 			rep, err := conduct(t.Context(), o, dir)
 			if err != nil {
 				t.Fatal(err)

@@ -20,6 +20,10 @@ type report struct {
 	kills, reloads, rejects, terms                     int
 	sent, acked, requests, refused, unanswered, others int
 	refusedFull                                        int // 503s while the disk was full
+	refusedHurt                                        int // 503s while it failed
+	injected                                           int // calls that it failed
+	unstarted                                          int // processes that it kept from starting
+	unfelt                                             int // times that no process at work made each such call
 	paid, silent                                       int // by the site's own charges
 	attempts, delivered, duplicates, lost              int
 	mostAgain                                          int           // duplicates of one process
@@ -87,6 +91,7 @@ func (r *report) print(w io.Writer) {
 	row("backend answers errors", "%d", r.of(failed))
 	row("backend breaks answers off", "%d", r.of(broken))
 	row("disk full", "%d (%d webhooks refused meanwhile)", r.of(full), r.refusedFull)
+	row("disk failing", "%d (%d calls; %d webhooks refused and %d starts failed meanwhile)", r.of(disk), r.injected, r.refusedHurt, r.unstarted)
 	row("two processes", "%d", r.of(pair))
 	row("events sent", "%d in %d requests", r.sent, r.requests)
 	row("acknowledged (200)", "%d", r.acked)

@@ -16,7 +16,7 @@ const (
 	twice     = 0.03
 	twins     = 0.01
 	refunded  = 0.5
-	sendLimit = 15 * time.Second
+	sendLimit = time.Minute
 )
 
 // sender is an open loop: each event goes out at its time, whatever has become of those before. What is not acknowledged goes
@@ -35,6 +35,7 @@ type sender struct {
 	acked    int
 	requests int
 	statuses map[int]int // 0: no answer
+	silences []span      // during which a request waited that got no answer
 	lastAck  time.Time
 	under    sync.WaitGroup
 }
@@ -117,9 +118,16 @@ func (s *sender) later(e *event, wait time.Duration) {
 }
 
 func (s *sender) send(e *event, url string) {
+	sent := time.Now()
 	status := s.post(e, url)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e.first.IsZero() {
+		e.first = sent
+	}
+	if status == 0 {
+		s.silences = append(s.silences, span{unix(sent), unix(time.Now())})
+	}
 	s.requests++
 	s.statuses[status]++
 	e.tries++

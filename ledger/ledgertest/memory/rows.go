@@ -233,7 +233,7 @@ func (t *tx) AddDelivery(_ int64, d *ledger.Delivery) error {
 }
 
 func (t *tx) Waiting(s ledger.Scope) ([]core.Event, error) {
-	return t.events.where(func(e *core.Event) bool { return e.Scope == s && e.State == ledger.Pending && !e.Back.IsZero() })
+	return t.events.where(func(e *core.Event) bool { return e.Scope == s && e.Waits() })
 }
 func (t *tx) AddAudit(int64, ledger.State, *ledger.Decision) error { return nil } // nobody asks for it here
 func (t *tx) DropBody(e *core.Event) error {

@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// applicationID marks a caddypay ledger in the file's header: "cpay".
+const applicationID = 0x63706179
+
+// setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
+// empty file one.
+func setUp(ctx context.Context, file string) (a *anchor, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(explain(file, err), a.weigh())
+			a = nil
+		}
+	}()
+	if hasLog(file) { // it stays as it is until it is known to be whole
+		if a, err = dropAnchor(ctx, file); err != nil {
+			return a, err
+		}
+	}
+	db := openWrites(file)
+	defer db.Close()
+	version, err := identify(ctx, db)
+	if err != nil {
+		return a, err
+	}
+	// What is done here is forced to the disk before anything is written behind it.
+	if _, err := db.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
+		return a, err
+	}
+	var mode string
+	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return a, err
+	}
+	if mode != "wal" {
+		return a, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
+	}
+	if a == nil {
+		if a, err = dropAnchor(ctx, file); err != nil {
+			return a, err
+		}
+	}
+	if version < schemaVersion {
+		err = upgrade(ctx, db)
+	}
+	return a, err
+}
+
+func hasLog(file string) bool {
+	info, err := os.Stat(file + "-wal")
+	return err == nil && info.Size() > 0
+}
+
+// upgrade makes a file a ledger of this version.
+func upgrade(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	// Once more, inside the lock: another process may have been faster.
+	version, err := identify(ctx, tx)
+	if err != nil || version == schemaVersion {
+		return err
+	}
+	steps := []string{schema}
+	if version > 0 {
+		steps = nil
+		for ; version < schemaVersion; version++ {
+			steps = append(steps, upgrades[version])
+		}
+	}
+	steps = append(steps, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion))
+	for _, step := range steps {
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// rower is a connection, a pool or a transaction.
+type rower interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
+func identify(ctx context.Context, db rower) (version int, err error) {
+	var application, tables int
+	// One statement: another process may be making it a ledger at this moment.
+	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`).
+		Scan(&application, &version, &tables)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case application == 0 && version == 0 && tables == 0:
+		return 0, nil
+	case application != applicationID:
+		return 0, errors.New("an SQLite file of another program; name another file in ledger sqlite <file>")
+	case version > schemaVersion:
+		return 0, fmt.Errorf("written by a newer caddypay (schema %d, this one knows %d); run that version or a later one", version, schemaVersion)
+	case version < 1:
+		return 0, errors.New("has no schema version; restore it from a backup")
+	}
+	return version, nil
+}
