@@ -7,14 +7,14 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// aheadBatch is how many rows one transaction makes due.
-const aheadBatch = 500
+// batch is how many rows one transaction makes due.
+const batch = 500
 
 // Overdue implements [ledger.Events].
 func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (int, error) {
 	a := aheadOf(now)
 	events, err := overdue(ctx, l, s,
-		func(r Reader) ([]Event, error) { return r.EventsAhead(s, a.far, aheadBatch, a.event) },
+		func(r Reader) ([]Event, error) { return r.EventsAhead(s, a.far, batch, a.event) },
 		func(t Tx, found *Event) error {
 			e, err := t.EventAt(s, found.Seq)
 			if err != nil || e == nil {
@@ -27,7 +27,7 @@ func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (in
 		return events, err
 	}
 	charges, err := overdue(ctx, l, s,
-		func(r Reader) ([]Charge, error) { return r.ChargesAhead(s, a.far, aheadBatch, a.charge) },
+		func(r Reader) ([]Charge, error) { return r.ChargesAhead(s, a.far, batch, a.charge) },
 		func(t Tx, found *Charge) error {
 			c, err := t.Numbered(s, found.Number)
 			if err != nil || c == nil {
@@ -40,7 +40,7 @@ func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (in
 		return events + charges, err
 	}
 	refunds, err := overdue(ctx, l, s,
-		func(r Reader) ([]Refund, error) { return r.RefundsAhead(s, a.far, aheadBatch, a.refund) },
+		func(r Reader) ([]Refund, error) { return r.RefundsAhead(s, a.far, batch, a.refund) },
 		func(t Tx, found *Refund) error {
 			known, err := t.Refunds(s, "", found.RefundNo)
 			re := byNumber(known, found.RefundNo)

@@ -183,20 +183,26 @@ func settleOther(t Tx, d ledger.Delivery, at time.Time) (seq int64, err error) {
 
 // Resume implements [ledger.Events].
 func (l *Ledger) Resume(ctx context.Context, s ledger.Scope) error {
-	return l.store.WriteLax(ctx, func(t Tx) error {
-		waiting, err := t.Waiting(s)
-		for i := range waiting {
-			if err != nil {
-				return err
+	for more := true; more; {
+		err := l.store.WriteLax(ctx, func(t Tx) error {
+			waiting, err := t.Waiting(s, batch)
+			for i := range waiting {
+				if err == nil {
+					waiting[i].Due = waiting[i].Back
+					err = t.SetEvent(&waiting[i])
+				}
 			}
-			waiting[i].Due = waiting[i].Back
-			err = t.SetEvent(&waiting[i])
+			if len(waiting) > 0 {
+				t.Touch(ledger.EventsTopic(s))
+			}
+			more = len(waiting) == batch
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		if len(waiting) > 0 {
-			t.Touch(ledger.EventsTopic(s))
-		}
-		return err
-	})
+	}
+	return nil
 }
 
 // NextDue implements [ledger.Events].

@@ -117,8 +117,8 @@ type Tx interface {
 	// order, before it looks for who is next there.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
-	// Waiting returns the events that are [Event.Waits].
-	Waiting(s ledger.Scope) ([]Event, error)
+	// Waiting returns events that are [Event.Waits], up to a limit.
+	Waiting(s ledger.Scope, limit int) ([]Event, error)
 	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
 
 	// Forsaken returns the attempts that are reserved and whose reservations are not in use.

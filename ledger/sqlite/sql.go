@@ -51,7 +51,7 @@ const (
 		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
 		RETURNING seq, lane, blocked, coalesce((SELECT o.seq FROM events AS o WHERE NOT events.blocked AND o.scope = events.scope AND o.lane = events.lane
 			AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq ORDER BY o.rank, o.created, o.seq LIMIT 1), 0)`
-	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back`
+	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back LIMIT ?`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT

@@ -144,8 +144,8 @@ func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
 	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), millis(d.Due), d.Uncounted)
 }
 
-func (t *tx) Waiting(s ledger.Scope) ([]core.Event, error) {
-	return list(t, scanEventRow, sqlWaiting, s)
+func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
+	return list(t, scanEventRow, sqlWaiting, s, limit)
 }
 
 func (t *tx) AddAudit(seq int64, was ledger.State, d *ledger.Decision) error {

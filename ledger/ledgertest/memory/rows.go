@@ -232,8 +232,8 @@ func (t *tx) AddDelivery(_ int64, d *ledger.Delivery) error {
 	return nil
 }
 
-func (t *tx) Waiting(s ledger.Scope) ([]core.Event, error) {
-	return t.events.where(func(e *core.Event) bool { return e.Scope == s && e.Waits() })
+func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
+	return t.events.sorted(limit, func(e *core.Event) bool { return e.Scope == s && e.Waits() }, nil)
 }
 func (t *tx) AddAudit(int64, ledger.State, *ledger.Decision) error { return nil } // nobody asks for it here
 func (t *tx) DropBody(e *core.Event) error {
