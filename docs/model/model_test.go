@@ -156,7 +156,7 @@ func TestCore(t *testing.T) {
 		code.Write(raw)
 	}
 	named := 0
-	for _, m := range regexp.MustCompile(`core: ([\w,; ]+)`).FindAllStringSubmatch(string(source), -1) {
+	for _, m := range regexp.MustCompile(`[(*] ?core: ([\w,; ]+)`).FindAllStringSubmatch(string(source), -1) {
 		for _, name := range regexp.MustCompile(`\w+`).FindAllString(m[1], -1) {
 			named++
 			if !regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + name + `\(`).MatchString(code.String()) {
