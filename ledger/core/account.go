@@ -8,8 +8,8 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// undone says that the charge's payment, if there is one, does not count against another one of the order: its money went back, and no person is still
-// to decide.
+// undone says that the charge's payment, if there is one, does not count against another one of the order: its money went back, and no person is
+// still to decide.
 func (c *Charge) undone() bool {
 	switch c.Hold {
 	case WentBack:
@@ -137,10 +137,11 @@ func (b *books) goesBack(change ledger.ChargeChange) string {
 	return ""
 }
 
-// unheard says whether the backend cannot have heard of the payment of a charge whose money goes back: its event is held, or was never sent. Once anything
-// may have been sent the backend may know it, and has to hear of what became of it. What says so may have been lost: with the last moments before a power
-// failure, or with all that came after the backup that this ledger is. So only a payment that was made, and recorded, since the ledger was opened was surely
-// never sent. Of a reversal nothing is announced: a backend that has heard of the payment learns nothing from hearing of it again.
+// unheard says whether the backend cannot have heard of the payment of a charge whose money goes back: its event is held, or was never sent. Once
+// anything may have been sent the backend may know it, and has to hear of what became of it. What says so may have been lost: with the last moments
+// before a power failure, or with all that came after the backup that this ledger is. So only a payment that was made, and recorded, since the
+// ledger was opened was surely never sent. Of a reversal nothing is announced: a backend that has heard of the payment learns nothing from hearing
+// of it again.
 func (c *Charge) unheard(p *Event, reason string, sent bool, o Opening) bool {
 	switch c.Hold {
 	case NotHeld:

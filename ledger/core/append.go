@@ -146,9 +146,9 @@ func recordSameEffect(t Tx, e *Event) (ledger.Appended, error) {
 	return ledger.SameEffect, err
 }
 
-// recordUnreadable records an event that cannot be read, unless what it is about has been heard already. An event about money that cannot be read has no
-// effect: nobody knows what it would be. It waits for a person, and the hold of its charge says so, until the same thing is heard in a form that can be
-// read. What is heard twice in this way is delivered once.
+// recordUnreadable records an event that cannot be read, unless what it is about has been heard already. An event about money that cannot be read
+// has no effect: nobody knows what it would be. It waits for a person, and the hold of its charge says so, until the same thing is heard in a form
+// that can be read. What is heard twice in this way is delivered once.
 func recordUnreadable(t Tx, b *books, e *Event) (ledger.Appended, error) {
 	c := b.charge
 	if !isPayment(&e.Event) || e.ChargeID == "" {

@@ -133,8 +133,8 @@ func withhold(t Tx, s ledger.Scope, lane, chargeID string, now time.Time) error 
 	return promote(t, s, lane)
 }
 
-// silence withholds the refunds of a charge whose payment is not delivered. A payment that was delivered once is known to the backend, whatever became
-// of its replay.
+// silence withholds the refunds of a charge whose payment is not delivered. A payment that was delivered once is known to the backend, whatever
+// became of its replay.
 func silence(t Tx, c *Charge, e *Event, h Hold, now time.Time) error {
 	if _, heard, err := t.Sent(e); err != nil || heard {
 		return err

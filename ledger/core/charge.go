@@ -79,8 +79,8 @@ func (c *Charge) become(as ledger.AttemptState) {
 	}
 }
 
-// answer makes a reserved attempt what Ping++ answered. The order's other attempts say whether it comes superseded, which is filled in: when the answer
-// is so late that the order has a newer charge, that one has made it so. It never takes back a payment that an event has reported first.
+// answer makes a reserved attempt what Ping++ answered. The order's other attempts say whether it comes superseded, which is filled in: when the
+// answer is so late that the order has a newer charge, that one has made it so. It never takes back a payment that an event has reported first.
 func (c *Charge) answer(a *ledger.Charge, others []Charge) {
 	a.Superseded = c.Superseded
 	for i := range others {
@@ -131,8 +131,8 @@ func price(a *ledger.Charge) ledger.Quote {
 	return q
 }
 
-// newer returns the quote to be recorded after another one, if it is to be. Of two the later counts, whatever another process's clock says while one of
-// them holds the order: then it is the last in any case. One that says closed names no price; what was said before stays.
+// newer returns the quote to be recorded after another one, if it is to be. Of two the later counts, whatever another process's clock says while one
+// of them holds the order: then it is the last in any case. One that says closed names no price; what was said before stays.
 func newer(old, q ledger.Quote, last bool) (ledger.Quote, bool) {
 	if !last && Kept(q.At).Before(old.At) {
 		return old, false

@@ -41,7 +41,8 @@ func (e *Event) hurry(now time.Time, leases Span) {
 	}
 }
 
-// tellable returns the reasons of an event that is delivered after all: why it was filtered is of no concern to the backend, which money check failed is.
+// tellable returns the reasons of an event that is delivered after all: why it was filtered is of no concern to the backend, which money check
+// failed is.
 func tellable(reasons []string) (kept []string) {
 	for _, r := range reasons {
 		switch r {

@@ -15,8 +15,8 @@ const (
 	tooFar = 2 * ledger.LongestLease
 )
 
-// steps notices when the machine's clock is put forward or back, by the monotonic time that a time from [time.Now] carries too. For as
-// long as a lease lasts one that the clock as it was before says is in use is not over either. After that whoever lives has prolonged its own by the new
+// steps notices when the machine's clock is put forward or back, by the monotonic time that a time from [time.Now] carries too. For as long as a
+// lease lasts one that the clock as it was before says is in use is not over either. After that whoever lives has prolonged its own by the new
 // clock, and a dead owner's is over: it has run out, or ends too far ahead.
 //
 // A time without a monotonic part, as in tests, never shows a step.

@@ -37,8 +37,8 @@ func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, e
 	return pruned + more, err
 }
 
-// page is what was looked at at once: rows in the order of their recording. The search ends at the first that came after the time. What stays among the old
-// ones is what still waits for somebody.
+// page is what was looked at at once: rows in the order of their recording. The search ends at the first that came after the time. What stays among
+// the old ones is what still waits for somebody.
 type page struct {
 	full, end bool
 	last      int64 // the last row that was old

@@ -95,8 +95,8 @@ func (re *Refund) made(id string, next time.Time) {
 	re.end(next)
 }
 
-// tell adds what an event says; counted says that the charge's sum has it with that event. What has succeeded stays so. What has failed may turn out to
-// have succeeded.
+// tell adds what an event says; counted says that the charge's sum has it with that event. What has succeeded stays so. What has failed may turn out
+// to have succeeded.
 func (re *Refund) tell(c ledger.RefundChange, counted bool) {
 	re.ID, re.Counted, re.Unclear = cmp.Or(re.ID, c.ID), re.Counted || counted, ""
 	if re.State != ledger.RefundSucceeded {
@@ -126,8 +126,8 @@ func refundOf(known []Refund, e *ledger.Event) *Refund {
 	return nil
 }
 
-// elsewhere is a refund that nobody asked for through this ledger, as its event shows it. One that carries a number was asked for through us, by a ledger
-// of which this one is an earlier copy. The number is used, unless it is another's.
+// elsewhere is a refund that nobody asked for through this ledger, as its event shows it. One that carries a number was asked for through us, by a
+// ledger of which this one is an earlier copy. The number is used, unless it is another's.
 func elsewhere(known []Refund, e *Event, counted bool) *Refund {
 	c := e.Refund
 	re := &Refund{

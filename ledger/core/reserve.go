@@ -174,7 +174,8 @@ func created(t Tx, a *ledger.Charge) error {
 		return err
 	}
 	first, only := !c.Superseded, c.State == ledger.Reserving // nobody else has asked since it was reserved
-	if byID != nil && c.ID == "" {                            // an event reported it under a number that was not the reserved one, so that it was taken for another's
+	// An event reported it under a number that was not the reserved one, so that it was taken for another's.
+	if byID != nil && c.ID == "" {
 		if err := t.DropCharge(byID); err != nil {
 			return err
 		}

@@ -28,8 +28,8 @@ type Reader interface {
 	// NextDue returns when the first pending event that is neither blocked nor leased is due, when the first lease of one that is not blocked ends, and
 	// how many are pending.
 	NextDue(s ledger.Scope) (free, leased time.Time, pending int64, err error)
-	// EventsAhead returns those wanted among the pending events that are not blocked and due after a time, up to a limit; Seq, Due and Tries are filled in.
-	// The last delivery of an event, when that began, need be told only of one with Tries.
+	// EventsAhead returns those wanted among the pending events that are not blocked and due after a time, up to a limit; Seq, Due and Tries are filled
+	// in. The last delivery of an event, when that began, need be told only of one with Tries.
 	EventsAhead(s ledger.Scope, after time.Time, limit int, want func(e *Event, last time.Time) bool) ([]Event, error)
 
 	// Charges come with their Raw.
@@ -64,8 +64,8 @@ type Old interface {
 // Thing is what can be locked.
 type Thing string
 
-// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to a
-// scope's sweep.
+// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to
+// a scope's sweep.
 const (
 	AnOrder Thing = "order"
 	ACharge Thing = "charge"
@@ -73,8 +73,8 @@ const (
 	ASweep  Thing = "sweep"
 )
 
-// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns; of two
-// that wait for each other it ends one, and runs that function again.
+// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns;
+// of two that wait for each other it ends one, and runs that function again.
 type Tx interface {
 	// Lock keeps other transactions from what is named until this one ends. An engine that writes one at a time has nothing to do.
 	Lock(s ledger.Scope, what Thing, name string) error
@@ -113,8 +113,8 @@ type Tx interface {
 	Leases(s ledger.Scope, owner string) ([]Lease, error)
 	// SetLease writes when the lease of an event ends.
 	SetLease(l Lease) error
-	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. It locks the event's lane, as an
-	// order, before it looks for who is next there.
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. It locks the event's lane, as
+	// an order, before it looks for who is next there.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
 	// Waiting returns events that are [Event.Waits], up to a limit.
@@ -123,15 +123,16 @@ type Tx interface {
 
 	// Forsaken returns the attempts that are reserved and whose reservations are not in use.
 	Forsaken(s ledger.Scope, leases Span) ([]Charge, error)
-	// AddCharge records an attempt that is reserved or foreign, without what none of them has (TimeExpire, Superseded, AmountRefunded, Client, Queries and
-	// times of them, Fingerprint, Raw), and fills in Seq, unless another one of the scope that is not foreign has its number.
+	// AddCharge records an attempt that is reserved or foreign, without what none of them has (TimeExpire, Superseded, AmountRefunded, Client, Queries
+	// and times of them, Fingerprint, Raw), and fills in Seq, unless another one of the scope that is not foreign has its number.
 	AddCharge(c *Charge) (added bool, err error)
 	// Charge and Numbered return an attempt without its Raw; Numbered none that is foreign.
 	Charge(s ledger.Scope, id string) (*Charge, error)
 	Numbered(s ledger.Scope, number string) (*Charge, error)
 	// SetCharge writes what happens to a charge: all but what SetAttempt writes.
 	SetCharge(c *Charge) error
-	// SetAttempt also writes what is known once Ping++ has answered: State, ReservedUntil, ID, Channel, Payer, PayerAppID, Host, Created, TimeExpire and Fingerprint.
+	// SetAttempt also writes what is known once Ping++ has answered: State, ReservedUntil, ID, Channel, Payer, PayerAppID, Host, Created, TimeExpire
+	// and Fingerprint.
 	SetAttempt(c *Charge) error
 	DropCharge(c *Charge) error
 	// SetAnswer writes Raw; nil deletes it.

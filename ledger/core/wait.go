@@ -53,8 +53,8 @@ func (c *Charge) Kind() ledger.QueryKind {
 // leaseQuery gives an attempt to whoever looks it up. The next query moves behind the lease: if its owner dies, somebody else asks then.
 func (c *Charge) leaseQuery(until time.Time) { c.QueryUntil, c.NextQuery = until, until }
 
-// queried records the outcome of a look-up. A query that was moved forward meanwhile stays: the client saw something that the answer may not know yet, or
-// the attempt has become superseded.
+// queried records the outcome of a look-up. A query that was moved forward meanwhile stays: the client saw something that the answer may not know
+// yet, or the attempt has become superseded.
 func (c *Charge) queried(q ledger.Queried) {
 	over := c.Paid || c.Reversed || q.Reversed || c.State != ledger.Open
 	moved := c.NextQuery.Before(c.QueryUntil) || c.Superseded && !q.Superseded && !c.NextQuery.After(c.Created)

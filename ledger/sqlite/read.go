@@ -43,7 +43,8 @@ func (r *reader) NextDue(s ledger.Scope) (free, leased time.Time, pending int64,
 func (r *reader) EventsAhead(s ledger.Scope, after time.Time, limit int, want func(*core.Event, time.Time) bool) ([]core.Event, error) {
 	var last time.Time
 	return ahead(r, func(row scanner, _ ledger.Scope) (e core.Event, err error) {
-		err = row.Scan(&e.Seq, (*stamp)(&e.Due), &e.Tries, (*stamp)(&last))
+		last = time.Time{}
+		err = row.Scan((*number)(&e.Seq), (*stamp)(&e.Due), (*count)(&e.Tries), (*stamp)(&last))
 		return e, err
 	}, sqlEventsAhead, s, after, limit, func(e *core.Event) bool { return want(e, last) })
 }

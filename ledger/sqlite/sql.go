@@ -58,7 +58,8 @@ const (
 		(SELECT due FROM events WHERE scope = ?1 AND state = 'pending' AND blocked = 0 AND owner IS NULL ORDER BY due LIMIT 1),
 		(SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL AND blocked = 0),
 		coalesce((SELECT n FROM counts WHERE scope = ?1 AND state = 'pending'), 0)`
-	sqlEventsAhead = `SELECT seq, due, tries, CASE WHEN tries > 0 THEN coalesce((SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1), 0) ELSE 0 END
+	sqlEventsAhead = `SELECT seq, due, tries,
+			CASE WHEN tries > 0 THEN (SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1) END
 		FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due > ?`
 
 	sqlSent       = `SELECT count(*), coalesce(max(state = 'delivered'), 0) FROM deliveries WHERE event = ?`
@@ -122,13 +123,14 @@ const (
 	sqlOldAnswers = `SELECT ` + chargeColumns + ` FROM answers CROSS JOIN charges ON seq = charge WHERE charge > ? ORDER BY charge LIMIT ?`
 	sqlDropAnswer = `DELETE FROM answers WHERE charge = ?`
 
-	sqlSweep       = `SELECT compared, owner, until FROM sweeps WHERE scope = ?`
-	sqlSetSweep    = `INSERT INTO sweeps (scope, compared, owner, until) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET compared = ?2, owner = ?3, until = ?4`
+	sqlSweep    = `SELECT compared, owner, until FROM sweeps WHERE scope = ?`
+	sqlSetSweep = `INSERT INTO sweeps (scope, compared, owner, until) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT DO UPDATE SET compared = ?2, owner = ?3, until = ?4`
 	sqlFirstCharge = `SELECT created FROM charges INDEXED BY charges_created WHERE scope = ? AND state = 'created' AND created > 0 ORDER BY created LIMIT 1`
 )
 
-// sqlBooks returns a row for each charge, at least one in any case: what there is none of is NULL. Parameters are scope, order number, charge id, Ping++
-// order number, lane; NULL for what is to match nothing.
+// sqlBooks returns a row for each charge, at least one in any case: what there is none of is NULL. Parameters are scope, order number, charge id,
+// Ping++ order number, lane; NULL for what is to match nothing.
 var sqlBooks = `SELECT q.at, q.amount, q.currency, q.closed, f.seq, f.rank, f.created, f.blocked, ` + of("c", chargeColumns) + `
 	FROM (SELECT 1) AS one
 	LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2

@@ -141,7 +141,8 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 }
 
 func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
-	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), millis(d.Due), d.Uncounted)
+	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), millis(d.Due),
+		d.Uncounted)
 }
 
 func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {

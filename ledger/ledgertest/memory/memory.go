@@ -1,5 +1,5 @@
-// Package memory is a ledger of lists, for tests: the smallest engine that brings ledger/core what it needs. Nothing of it is on any disk, it looks through
-// all rows for each that it wants, and one process has it.
+// Package memory is a ledger of lists, for tests: the smallest engine that brings ledger/core what it needs. Nothing of it is on any disk, it looks
+// through all rows for each that it wants, and one process has it.
 package memory
 
 import (
