@@ -34,3 +34,24 @@ func TestSteps(t *testing.T) {
 		})
 	}
 }
+
+// TestLeasesAfterAStep: a lease that either clock says is in use is.
+func TestLeasesAfterAStep(t *testing.T) {
+	const day = 24 * time.Hour
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		step time.Duration
+		want Span
+	}{
+		"none":    {0, Span{noon.Add(time.Second), noon.Add(time.Second + tooFar)}},
+		"forward": {day, Span{noon.Add(time.Second), noon.Add(day + time.Second + tooFar)}},
+		"back":    {-day, Span{noon.Add(time.Second - day), noon.Add(time.Second + tooFar)}},
+	} {
+		s := newSteps(noon)
+		now := noon.Add(time.Second + c.step)
+		s.began = now.Add(-time.Second) // to a ledger that was opened then a second has passed
+		if got := s.leases(now, 2*time.Second); got != c.want {
+			t.Errorf("%s: in use from %s to %s", name, got.Now, got.Far)
+		}
+	}
+}
