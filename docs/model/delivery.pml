@@ -91,7 +91,7 @@ inline Send(e) {
 	fi
 }
 
-/* The refund of a payment that is not delivered is not to be delivered either, unless somebody is at it. */
+/* The refund of a payment that is not delivered is not to be delivered either, unless somebody is at it (core: withhold, withholdable). */
 inline withhold() {
 	if
 	:: waits(REFUND) && ev[REFUND].owner == NOBODY -> ev[REFUND].state = filtered; ev[REFUND].tries = 0; unpaid = true
@@ -99,7 +99,7 @@ inline withhold() {
 	fi
 }
 
-/* The refund of a payment that is delivered after all is to be delivered too. */
+/* The refund of a payment that is delivered after all is to be delivered too (core: lift, reviveRefunds). */
 inline lift() {
 	if
 	:: unpaid -> unpaid = false; ev[REFUND].state = pending
@@ -107,7 +107,7 @@ inline lift() {
 	fi
 }
 
-/* ---- ledger.Events: each of these is one transaction ---- */
+/* ---- ledger.Events, by the rules of ledger/core: each of these is one transaction ---- */
 
 #define unheard (ev[payment].state == dead && !heard)
 #ifdef DISCARD_UNDER_WAY
@@ -116,6 +116,7 @@ inline lift() {
 #define unsent (!claimed)
 #endif
 
+/* core: record, judge; book, takeBack */
 inline Append(e) {
 	d_step {
 		if
@@ -145,12 +146,14 @@ inline Append(e) {
 	}
 }
 
+/* core: queue, promote */
 #ifdef NO_LANES
 #define blocked(e) false
 #else
 #define blocked(e) ((e) == REFUND && (waits(PAYMENT) || waits(QUERIED)))
 #endif
 
+/* core: Claimable */
 #ifdef NO_LEASE_CHECK
 #define claimable(e) (waits(e) && !blocked(e))
 #else
@@ -169,7 +172,7 @@ inline Claim(e) {
 	}
 }
 
-/* A lease that ran out is held until somebody takes it over. */
+/* A lease that ran out is held until somebody takes it over (core: prolonged). */
 #ifdef RENEW_TAKES_BACK
 #define renewable(w) (working[w] != NONE && !trust[w] && waits(working[w]))
 #else
@@ -193,7 +196,7 @@ inline Renew(w) {
 
 /*
  * outcome: delivered; pending, which is dead after the last attempt; absent for an attempt that does not count. What a relay
- * without the lease says is dropped, unless it is that the backend has the event.
+ * without the lease says is dropped, unless it is that the backend has the event (core: settleOwn, died; settleOther).
  */
 inline Settle(e) {
 	d_step {
@@ -238,7 +241,7 @@ inline Settle(e) {
 	}
 }
 
-/* A person releases a held payment, or has one delivered again. */
+/* A person releases a held payment, or has one delivered again (core: allows, revive). */
 inline Decide(e) {
 	d_step {
 		claimed = claimed || ev[e].state != held;
@@ -247,7 +250,7 @@ inline Decide(e) {
 	}
 }
 
-/* A person discards a payment: its refunds that nobody is delivering are not to be delivered either. */
+/* A person discards a payment: its refunds that nobody is delivering are not to be delivered either (core: discard, silence). */
 inline Discard(e) {
 	d_step {
 		ev[e].state = discarded;

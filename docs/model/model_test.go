@@ -137,6 +137,38 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestCore makes sure that the rules which the model names are those of ledger/core.
+func TestCore(t *testing.T) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join("..", "..", "ledger", "core", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(raw)
+	}
+	named := 0
+	for _, m := range regexp.MustCompile(`[(*] ?core: ([\w,; ]+)`).FindAllStringSubmatch(string(source), -1) {
+		for _, name := range regexp.MustCompile(`\w+`).FindAllString(m[1], -1) {
+			named++
+			if !regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + name + `\(`).MatchString(code.String()) {
+				t.Errorf("%s names %s, which ledger/core does not have", file, name)
+			}
+		}
+	}
+	if named < 10 {
+		t.Errorf("%s names %d rules", file, named)
+	}
+}
+
 // TestReadme makes sure that the code which the README says the model stands for exists, and that both languages name the same.
 func TestReadme(t *testing.T) {
 	var named [2][]string

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 // TestHalfWritten: SQLite ends a transaction by itself when the disk fails it. Whoever shared it is recorded whole or not at all, also
@@ -34,7 +35,7 @@ func TestHalfWritten(t *testing.T) {
 			runs := 0
 			wg.Go(func() {
 				err := l.write(t.Context(), func(t *tx) error {
-					if _, err := t.append(newEvent("evt_half")); err != nil {
+					if _, err := core.Append(t, newEvent("evt_half")); err != nil {
 						return err
 					}
 					runs++

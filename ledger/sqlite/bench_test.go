@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 // payment is what arrives in production: a payment of an order, with a body of the usual size.
@@ -168,7 +169,7 @@ func fill(b *testing.B, l *Ledger, n int, body []byte) error {
 				e := payment(body)
 				e.OrderNo = fmt.Sprint("order", i/10)
 				e.Lane, e.Type = e.OrderNo, "order.succeeded"
-				if _, err := t.append(e); err != nil {
+				if _, err := core.Append(t, e); err != nil {
 					return err
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 // The disk fails while the next transaction is being put together: what that one commits lies behind the hole, and is not acknowledged although
@@ -15,7 +17,7 @@ func TestCommittedBehindAHole(t *testing.T) {
 	appendEvents(t, l, "evt_0")
 	err := l.write(t.Context(), func(tx *tx) error {
 		l.writer.disk.failed.Store(true) // as force does when the call before this one fails
-		_, err := tx.append(newEvent("evt_1"))
+		_, err := core.Append(tx, newEvent("evt_1"))
 		return err
 	})
 	if !errors.Is(err, errForce) {

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"cmp"
-	"context"
 	"database/sql"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +11,6 @@ import (
 )
 
 const (
-	pageDefault = 50
-	pageMax     = 1000
-
 	// What every list is filtered by, in the terms of the index that it goes along.
 	listed = ` AND seq >= ?3 AND seq < ?4 AND received >= ?5 AND (?6 = '' OR type = ?6) AND (?7 = '' OR instr(?7, ' ' || state || ' '))
 		ORDER BY seq DESC LIMIT ?8`
@@ -31,53 +26,45 @@ const (
 
 var allStates = []ledger.State{ledger.Pending, ledger.Delivered, ledger.Dead, ledger.Held, ledger.Discarded, ledger.Filtered}
 
-// Events implements [ledger.Events].
-func (l *Ledger) Events(ctx context.Context, f ledger.Filter) (es []ledger.Event, err error) {
-	f.Limit = min(cmp.Or(max(f.Limit, 0), pageDefault), pageMax)
-	if f.Before <= 0 {
-		f.Before = math.MaxInt64
+// Events is core.Reader's.
+func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
+	scope, err := r.scope(f.Scope)
+	if err != nil || scope == 0 {
+		return nil, err
 	}
-	err = l.read(ctx, func(r *reader) error {
-		scope, err := r.scope(f.Scope)
-		if err != nil || scope == 0 {
+	first, err := r.firstSince(f.Since)
+	if err != nil {
+		return nil, err
+	}
+	add := func(text, by string) error {
+		rows, err := r.query(text, scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
+		return each(rows, err, func(rows *sql.Rows) error {
+			e, err := scanEventHead(rows, f.Scope)
+			es = append(es, e)
 			return err
+		})
+	}
+	switch {
+	case f.OrderNo != "":
+		if err = add(sqlPayments, f.OrderNo); err == nil {
+			err = add(sqlByOrder, f.OrderNo)
 		}
-		first, err := r.firstSince(f.Since)
-		if err != nil {
-			return err
-		}
-		list := func(text, by string) error {
-			rows, err := r.query(text, scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
-			return each(rows, err, func(rows *sql.Rows) error {
-				e, err := scanEventHead(rows, f.Scope)
-				if err == nil {
-					es = append(es, *e)
-				}
-				return err
-			})
-		}
-		switch {
-		case f.OrderNo != "":
-			if err := list(sqlPayments, f.OrderNo); err != nil {
-				return err
-			}
-			return list(sqlByOrder, f.OrderNo)
-		case f.Type != "" && f.Type != "charge.succeeded":
-			return list(sqlByType, f.Type)
-		}
+	case f.Type != "" && f.Type != "charge.succeeded":
+		err = add(sqlByType, f.Type)
+	default:
 		states := f.States
 		if len(states) == 0 {
 			states = allStates
 		}
-		return r.atOnce(func() error { // else an event whose state changes meanwhile is in none of them
+		err = r.atOnce(func() error { // else an event whose state changes meanwhile is in none of them
 			for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) { // each is in order: no sorting of them all
-				if err := list(sqlByState, string(state)); err != nil {
+				if err := add(sqlByState, string(state)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-	})
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ CREATE TABLE charges (
 	time_paid       INTEGER NOT NULL DEFAULT 0,
 	amount_paid     INTEGER NOT NULL DEFAULT 0,
 	payment         INTEGER NOT NULL DEFAULT 0, -- the event that has the effect of the charge's success; 0: none yet
-	hold            INTEGER NOT NULL DEFAULT 0, -- why its payment is not delivered: see hold in money.go
+	hold            INTEGER NOT NULL DEFAULT 0, -- why its payment is not delivered: see Hold in ledger/core
 	amount_refunded INTEGER NOT NULL DEFAULT 0,
 	reversed        INTEGER NOT NULL DEFAULT 0,
 	client_result   TEXT NOT NULL DEFAULT '',

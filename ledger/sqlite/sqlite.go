@@ -1,4 +1,5 @@
-// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator.
+// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, scan.go, and
+// what reads and writes them); the rules are in ledger/core.
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
@@ -8,7 +9,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,6 +19,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 // Options say where the ledger is.
@@ -41,27 +42,21 @@ type Options struct {
 	fileSystem func(file string) string // default: fileSystem
 }
 
-// opening is the moment from which on nothing that this process has written or sent can be forgotten.
-type opening struct {
-	last int64 // event that was recorded then
-	at   time.Time
-}
-
 // ErrMissing says that a known ledger is not there.
 var ErrMissing = errors.New("there is no ledger where one was used before")
 
 // Ledger is a [ledger.Ledger] in an SQLite file.
 type Ledger struct {
+	*core.Ledger
 	ledger.Notifier
 
 	file   string
 	log    *zap.Logger
 	scopes scopes
-	steps  *steps
 	reads  *statements
 	writer *writer
 	anchor *anchor // the writer's; nil: none is down
-	opened opening
+	opened core.Opening
 
 	presence *presence
 	guard    guard
@@ -107,9 +102,10 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = sqlite.Fdatasync(true)
 
-	l := &Ledger{file: file, log: o.Logger, steps: newSteps(time.Now()), presence: &presence{file: file, log: o.Logger}}
+	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
+	l.Ledger = core.New(store{l}, time.Now())
 	l.guard.ledger = l
-	l.opened.at = o.Now()
+	l.opened.At = o.Now()
 	l.writer = newWriter(l, batch)
 	var notWhole error
 	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
@@ -138,7 +134,7 @@ func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
 		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
 	if err = checkQuickly(ctx, l.reads, quickCheck); err == nil {
-		l.opened.last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
+		l.opened.Last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
 	}
 	if err == nil {
 		err = l.writer.connect(ctx)
@@ -176,8 +172,6 @@ func (l *Ledger) wrap(err error) error {
 	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrState),
 		errors.Is(err, ledger.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, sql.ErrNoRows):
-		return ledger.ErrNotFound
 	}
 	return explain(l.file, err)
 }
@@ -248,6 +242,35 @@ func (l *Ledger) enqueue(ctx context.Context, j *job) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// store is what the ledger brings to core.
+type store struct{ ledger *Ledger }
+
+func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
+	return s.ledger.read(ctx, func(r *reader) error { return f(r) })
+}
+
+func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.write(ctx, func(t *tx) error { return f(t) })
+}
+
+func (s store) WriteLax(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.writeLax(ctx, func(t *tx) error { return f(t) })
+}
+
+// Settle implements [ledger.Events].
+func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	err := l.Ledger.Settle(ctx, owner, d)
+	if !errors.Is(err, ledger.ErrDamaged) {
+		return err
+	}
+	// Perhaps only the list of attempts has no sound page for it: the outcome is worth more.
+	if l.SettleUnlisted(ctx, owner, d) != nil {
+		return err
+	}
+	l.log.Error("the outcome of a delivery is recorded, but not the attempt, since the ledger is damaged there", zap.String("event", d.EventID), zap.Error(err))
+	return nil
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)

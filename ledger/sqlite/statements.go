@@ -6,11 +6,11 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"time"
 
 	"modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 const (
@@ -23,21 +23,17 @@ const (
 var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
-		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefund, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlQueriesAhead,
+		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
-		sqlLookUp, sqlAddEvent, sqlAddBody, sqlChangeCharge, sqlAddForeign, sqlDiscardHeld, sqlDiscardUnsent, sqlDiscardReversed, sqlReturned, sqlWithhold, sqlHold,
-		sqlEffectSeen, sqlUnread, sqlOvertake, sqlVouch, sqlDismiss,
-		sqlPlace, sqlBlock, sqlBlockLane, sqlPromote,
-		sqlClaim, sqlLast, sqlRenew, sqlSettle, sqlResume, sqlLease, sqlHeard, sqlSettleOther, sqlAddDelivery,
-		sqlDecideOn, sqlPending, sqlAtOnce, sqlDiscard, sqlRevive, sqlAddAudit, sqlDropBody, sqlDropAnswer,
-		sqlReservation, sqlTried, sqlForsake, sqlReserve, sqlExtend, sqlNumber, sqlDelete, sqlRelease, sqlQuote,
-		sqlForeign, sqlCreated, sqlAnswer, sqlSupersede, sqlOrderPaid, sqlForsaken, sqlDueQueries, sqlDueFirst, sqlLeaseQuery, sqlQueried, sqlSought, sqlNoteClient,
-		sqlRefund, sqlRefundLeased, sqlRefundBusy, sqlRefundTaken, sqlAddRefund, sqlLeaseRefund, sqlAskRefund, sqlDropRefund, sqlReleaseRefund,
-		sqlRefundMade, sqlRefundQueried, sqlDueRefunds, sqlRefundOfEvent, sqlRefundTold, sqlAddRefundMadeElsewhere, sqlAdoptRefund, sqlRefundSeq,
-		sqlRefundTaker, sqlSaveLogin, sqlDropLogins, sqlSweep, sqlFirstCharge, sqlLeaseSweep, sqlSwept, sqlEventNow, sqlQueryNow, sqlRefundNow,
+		sqlBooks, sqlAddEvent, sqlAddBody, sqlEventRow, sqlEventAt, sqlSetEvent, sqlSetBlocked, sqlSent, sqlEffectSeen, sqlUnreadable, sqlWithheld,
+		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
+		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
+		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
+		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
+		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins,
 	}
 )
 
@@ -178,7 +174,8 @@ type tx struct {
 	unforced int64 // the first of ours that may not be on disk, this transaction's included
 	force    bool  // the job that runs has to be on disk, although it is lax
 
-	opened opening
+	disk   *disk
+	opened core.Opening
 }
 
 // spoilt says whether a job that ended so leaves the transaction unfit for others: it wrote something, or its error is none of the
@@ -197,7 +194,7 @@ func (t *tx) spoilt(result error) bool {
 
 // answers are the errors with which a job ends that has found out something.
 var answers = []error{
-	ledger.ErrNotFound, ledger.ErrReserved, ledger.ErrState, ledger.ErrRefundDiffers, ledger.ErrRefundExceeds, ledger.ErrRefundTaken, sql.ErrNoRows,
+	ledger.ErrNotFound, ledger.ErrReserved, ledger.ErrState, ledger.ErrRefundDiffers, ledger.ErrRefundExceeds, ledger.ErrRefundTaken,
 }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.
@@ -221,8 +218,6 @@ func (t *tx) returning(text string, args ...any) (*sql.Rows, error) {
 func (t *tx) query(text string, args ...any) (*sql.Rows, error) { return t.byText[text].Query(args...) }
 
 func (t *tx) row(text string, args ...any) *sql.Row { return t.byText[text].QueryRow(args...) }
-
-func (t *tx) touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
 
 // stateOf is a state of a scope's events.
 type stateOf struct {
@@ -292,12 +287,6 @@ func (t *tx) remember(s ledger.Scope, id int64) {
 	t.fresh[s] = id
 }
 
-const (
-	sqlScope    = `SELECT id FROM scopes WHERE app = ? AND mode = ?`
-	sqlAddScope = `INSERT INTO scopes (app, mode) VALUES (?, ?)`
-	sqlCount    = `INSERT INTO counts (scope, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
-)
-
 // scopes remembers the numbers of scopes that are on disk; they never change.
 type scopes struct {
 	mu sync.RWMutex
@@ -322,40 +311,4 @@ func (s *scopes) add(ids map[ledger.Scope]int64) {
 	for scope, id := range ids {
 		s.id[scope] = id
 	}
-}
-
-// optional scans one number; 0 when there is no row.
-func optional(row *sql.Row) (n int64, err error) {
-	if err := row.Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, err
-	}
-	return n, nil
-}
-
-// each scans all rows and closes them.
-func each(rows *sql.Rows, err error, scan func(*sql.Rows) error) error {
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return ledger.Calendar(t).UnixMilli()
-}
-
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return ledger.Calendar(time.UnixMilli(ms)).UTC() // an older version kept every time
 }

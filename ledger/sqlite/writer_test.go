@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 var scope = ledger.Scope{App: "app_1", Mode: ledger.Test}
@@ -99,8 +100,8 @@ func TestBadJobHarmsNobody(t *testing.T) {
 				return
 			}
 			err := l.write(t.Context(), func(t *tx) error {
-				t.touch("bad")
-				if _, err := t.append(newEvent(fmt.Sprint("evt_", i))); err != nil {
+				t.Touch("bad")
+				if _, err := core.Append(t, newEvent(fmt.Sprint("evt_", i))); err != nil {
 					return err
 				}
 				return bad
@@ -176,7 +177,7 @@ func TestCanceledDuringItsTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	err := l.write(ctx, func(t *tx) error {
 		cancel()
-		_, err := t.append(newEvent("evt_1"))
+		_, err := core.Append(t, newEvent("evt_1"))
 		return err
 	})
 	if err != nil {
@@ -252,12 +253,12 @@ func TestBrokenConnectionIsReplaced(t *testing.T) {
 func TestQueryPlans(t *testing.T) {
 	l := openFile(t, newFile(t))
 	allowed := map[string]string{ // steps that would be slow elsewhere
-		sqlLookUp:         "SCAN one",                                        // a table of one row
+		sqlBooks:          "SCAN one",                                        // a table of one row
 		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                    // of the attempts of a day
 		sqlPayable:        "USE TEMP B-TREE FOR ORDER BY",                    // of what one payer may pay
 		sqlByState:        "events_state (scope=? AND state=?",               // what it lists
 		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",     // of the requests of this moment
-		sqlResume:         "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
+		sqlWaiting:        "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
 	}
 	for _, text := range slices.Concat(reads, writes) {

@@ -1,10 +1,8 @@
-package sqlite
+package core
 
 import (
 	"testing"
 	"time"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 // TestSteps: for as long as a lease lasts after a step of the clock, leases are judged by the clock before it too.
@@ -37,45 +35,23 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestStepTakesNoLease: when the clock is put forward or back nobody takes what another is at, though its lease has run out by the new
-// clock or ends too far ahead; a dead owner's is free as soon as it would have been.
-func TestStepTakesNoLease(t *testing.T) {
-	for name, step := range map[string]time.Duration{"forward": 8 * time.Hour, "back": -8 * time.Hour} {
-		t.Run(name, func(t *testing.T) {
-			const lease = 1800 * time.Millisecond
-			l := openFile(t, newFile(t))
-			appendEvents(t, l, "evt_1")
-			wall := time.Now().Round(0)
-			var passed time.Duration
-			claim := func(owner string) int {
-				t.Helper()
-				// To a ledger that was opened later less has passed: that is how a clock looks which was put forward.
-				now := wall.Add(passed)
-				l.steps.began = now.Add(-passed)
-				es, err := l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: owner, Now: now, Until: now.Add(lease), Limit: 9})
-				must(t, err)
-				return len(es)
-			}
-			l.steps.wall = wall
-			if claim("a") != 1 {
-				t.Fatal("nothing to claim")
-			}
-			wall = wall.Add(step)
-			passed = 500 * time.Millisecond
-			if claim("b") != 0 {
-				t.Fatal("the step took a lease that is in use")
-			}
-			now := wall.Add(passed)
-			_, err := l.Renew(t.Context(), "a", ledger.Claim{Scope: scope, Owner: "a", Now: now, Until: now.Add(lease)})
-			must(t, err)
-			passed = 2 * time.Second
-			if claim("b") != 0 {
-				t.Fatal("the lease was taken although its owner had prolonged it")
-			}
-			passed = 10 * time.Second // the owner has died
-			if claim("b") != 1 {
-				t.Fatal("a dead owner's lease is not free")
-			}
-		})
+// TestLeasesAfterAStep: a lease that either clock says is in use is.
+func TestLeasesAfterAStep(t *testing.T) {
+	const day = 24 * time.Hour
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		step time.Duration
+		want Span
+	}{
+		"none":    {0, Span{noon.Add(time.Second), noon.Add(time.Second + tooFar)}},
+		"forward": {day, Span{noon.Add(time.Second), noon.Add(day + time.Second + tooFar)}},
+		"back":    {-day, Span{noon.Add(time.Second - day), noon.Add(time.Second + tooFar)}},
+	} {
+		s := newSteps(noon)
+		now := noon.Add(time.Second + c.step)
+		s.began = now.Add(-time.Second) // to a ledger that was opened then a second has passed
+		if got := s.leases(now, 2*time.Second); got != c.want {
+			t.Errorf("%s: in use from %s to %s", name, got.Now, got.Far)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package sqlite
+package core
 
 import (
 	"sync"
@@ -15,8 +15,8 @@ const (
 	tooFar = 2 * ledger.LongestLease
 )
 
-// steps notices when the machine's clock is put forward or back, by the monotonic time that a time from [time.Now] carries too. For as
-// long as a lease lasts one that the clock as it was before says is in use is not over either. After that whoever lives has prolonged its own by the new
+// steps notices when the machine's clock is put forward or back, by the monotonic time that a time from [time.Now] carries too. For as long as a
+// lease lasts one that the clock as it was before says is in use is not over either. After that whoever lives has prolonged its own by the new
 // clock, and a dead owner's is over: it has run out, or ends too far ahead.
 //
 // A time without a monotonic part, as in tests, never shows a step.
@@ -32,14 +32,28 @@ type steps struct {
 
 func newSteps(now time.Time) *steps { return &steps{began: now, wall: now.Round(0)} }
 
-// span is what a lease that is in use ends in: after now, and not after far.
-type span struct{ now, far int64 }
+// Span is what a lease that is in use ends in: after Now, and not after Far.
+type Span struct{ Now, Far time.Time }
+
+// InUse says whether a lease that ends at a time is; the zero time is none.
+func (s Span) InUse(until time.Time) bool { return until.After(s.Now) && !until.After(s.Far) }
+
+// spanAt judges leases by one clock.
+func spanAt(now time.Time) Span { return Span{now, now.Add(tooFar)} }
+
+// prolonged returns when a lease ends whose owner asks for another time. It is never shortened, unless it ends further ahead than any may.
+func prolonged(until, want time.Time) time.Time {
+	if until.After(want.Add(tooFar)) {
+		return want
+	}
+	return later(until, want)
+}
 
 // leases returns the span by which leases of a length are judged now.
-func (s *steps) leases(now time.Time, length time.Duration) span {
+func (s *steps) leases(now time.Time, length time.Duration) Span {
 	wall := now.Round(0)
 	other := s.other(wall, now.Sub(s.began), length)
-	return span{min(millis(wall), millis(other)), max(millis(wall), millis(other)) + tooFar.Milliseconds()}
+	return Span{earlier(wall, other), later(wall, other).Add(tooFar)}
 }
 
 // other is the time by the clock as it was before it was put forward or back, for the length of a lease since then.

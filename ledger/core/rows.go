@@ -1,0 +1,112 @@
+package core
+
+import (
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Event is an event's row.
+type Event struct {
+	ledger.Event              // Change, Payment, Refund, Returned and Deliver are no part of it
+	Stored       ledger.State // the state that is recorded; empty for a row that is not
+	Claims       bool         // it has the effect (ObjectID, Type), which no other event of the scope can have then
+	ByCharge     bool         // its charge is of its order and has it as its Payment: nobody need find it by its order in another way
+	Blocked      bool         // while it is pending: another pending event of its lane goes first
+	Owner        string       // of the lease; empty without one
+	Until        time.Time    // when that ends
+	HasBody      bool         // its body is not pruned; the row itself may come without it
+}
+
+// Place is where a pending event stands in its lane.
+type Place struct {
+	Seq     int64
+	Rank    int
+	Created time.Time
+	Blocked bool
+}
+
+// Outcome is what an event becomes when a delivery of it ends.
+type Outcome struct {
+	State   ledger.State
+	Counted bool      // the attempt counts
+	Due     time.Time // while it is pending, as Back
+	Back    time.Time
+	Settled time.Time // else
+}
+
+// Settled is an event that its lease's owner has settled.
+type Settled struct {
+	Seq     int64
+	Lane    string
+	Blocked bool
+	Next    int64 // the first of the other pending events of its lane; 0: there is none, or it is Blocked itself
+}
+
+// Lease is somebody's right to deliver an event.
+type Lease struct {
+	Seq     int64
+	EventID string
+	Until   time.Time
+}
+
+// Hold says why a charge's payment is not delivered.
+type Hold int
+
+// The holds; engines keep the numbers.
+const (
+	NotHeld   Hold = iota
+	Awaits         // its event is held: a person decides
+	Dismissed      // a person decided against it
+	WentBack       // it went back whole, or was reversed, before the backend could hear of it
+	Unheard        // its event is dead, and was never delivered
+	Unread         // its event cannot be read: a person decides, or the payment is heard of in another way
+)
+
+// Charge is the row of an attempt. Held and Undone are no part of it: they follow from the rest.
+type Charge struct {
+	ledger.Charge
+	Seq           int64     // order of the attempts; 0: not recorded
+	ReservedUntil time.Time // while it is reserved
+	PaidAmount    int64     // fen
+	Payment       int64     // the event that has the effect of its success; 0: none yet
+	Hold          Hold      // of that event
+	QueryUntil    time.Time // the end of the lease of whoever is looking it up
+}
+
+// Refund is a refund's row.
+type Refund struct {
+	ledger.Refund
+	Seq     int64
+	Counted bool   // its charge's AmountRefunded has it
+	Owner   string // of the lease; empty without one
+	Until   time.Time
+}
+
+// Sweep is how far a scope's charges have been compared with Ping++'s list.
+type Sweep struct {
+	Compared time.Time // what was created before it; zero: nothing yet
+	Owner    string    // of the lease; empty without one
+	Until    time.Time
+}
+
+// Opening is the moment from which on nothing that this process has written or sent can be forgotten.
+type Opening struct {
+	Last int64 // event that was recorded then
+	At   time.Time
+}
+
+// Question says what an event's books are about; what is empty matches nothing.
+type Question struct {
+	OrderNo  string // the merchant's
+	ChargeID string
+	Number   string // the Ping++ order number
+	Lane     string
+}
+
+// Books are what is recorded about a question.
+type Books struct {
+	Quote   ledger.Quote // the order's; its time is zero when there is none
+	First   *Place       // the first pending event of the lane, by Rank, Created, Seq; nil for none
+	Charges []Charge     // the order's attempts, the charge with the id, and the attempt with the number, each once
+}

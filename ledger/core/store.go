@@ -1,0 +1,164 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Store is what an engine brings. Its errors say that it could not do its work; that there is no such row is none.
+type Store interface {
+	// Read runs a function that reads what is committed.
+	Read(ctx context.Context, f func(Reader) error) error
+	// Write runs a function in a transaction, and returns once that is on disk. When the function fails, or panics, nothing of it stays. It may
+	// be run more than once, each time with nothing of the run before.
+	Write(ctx context.Context, f func(Tx) error) error
+	// WriteLax is Write for what may be lost in a power failure, since it would only be done again: it returns once that is committed.
+	WriteLax(ctx context.Context, f func(Tx) error) error
+}
+
+// Reader reads rows. A row that is not there is nil; lists are in the order of recording unless it is said.
+type Reader interface {
+	// Event returns an event with its body and signature.
+	Event(s ledger.Scope, id string) (*Event, error)
+	// Events lists what a filter chooses, whose Limit and Before are set, newest first, without bodies.
+	Events(f ledger.Filter) ([]ledger.Event, error)
+	Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error)
+	// NextDue returns when the first pending event that is neither blocked nor leased is due, when the first lease of one that is not blocked ends, and
+	// how many are pending.
+	NextDue(s ledger.Scope) (free, leased time.Time, pending int64, err error)
+	// EventsAhead returns those wanted among the pending events that are not blocked and due after a time, up to a limit; Seq, Due and Tries are filled
+	// in. The last delivery of an event, when that began, need be told only of one with Tries.
+	EventsAhead(s ledger.Scope, after time.Time, limit int, want func(e *Event, last time.Time) bool) ([]Event, error)
+
+	// Charges come with their Raw.
+	Charge(s ledger.Scope, id string) (*Charge, error)
+	Attempts(s ledger.Scope, orderNo string) ([]Charge, error)
+	// Payable returns a payer's open charges that are neither paid nor reversed and that lapse after now.
+	Payable(s ledger.Scope, payer string, now time.Time) ([]Charge, error)
+	// ChargesCreated returns open charges created in [from, to) whose id is greater than after, in the order of their ids.
+	ChargesCreated(s ledger.Scope, from, to time.Time, after string, limit int) ([]Charge, error)
+	// ChargesAhead and RefundsAhead return those wanted among the ones whose NextQuery is after a time, up to a limit, without Raw.
+	ChargesAhead(s ledger.Scope, after time.Time, limit int, want func(*Charge) bool) ([]Charge, error)
+	RefundsAhead(s ledger.Scope, after time.Time, limit int, want func(*Refund) bool) ([]Refund, error)
+
+	// Refunds returns the refund with an id and the one with a number; empty ones match nothing.
+	Refunds(s ledger.Scope, id, refundNo string) ([]Refund, error)
+	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
+	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
+
+	// Login returns the identity saved under a key that expires after now.
+	Login(key []byte, now int64) ([]byte, error)
+
+	Old
+}
+
+// Old finds, in the order of recording, what may be pruned: events that have a body, and charges that have an answer, of all scopes, after a Seq.
+// Of events Seq, State, Received and Settled are filled in; charges come without Raw.
+type Old interface {
+	OldBodies(after int64, limit int) ([]Event, error)
+	OldAnswers(after int64, limit int) ([]Charge, error)
+}
+
+// Thing is what can be locked.
+type Thing string
+
+// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to
+// a scope's sweep.
+const (
+	AnOrder Thing = "order"
+	ACharge Thing = "charge"
+	AnEvent Thing = "event"
+	ASweep  Thing = "sweep"
+)
+
+// Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns;
+// of two that wait for each other it ends one, and runs that function again.
+type Tx interface {
+	// Lock keeps other transactions from what is named until this one ends. An engine that writes one at a time has nothing to do.
+	Lock(s ledger.Scope, what Thing, name string) error
+	// Touch signals a topic once the transaction is committed.
+	Touch(topic ledger.Topic)
+
+	// Opened is when the engine was opened.
+	Opened() Opening
+
+	// Books reads what is known about a question, Charges without Raw.
+	Books(s ledger.Scope, q Question) (Books, error)
+
+	// AddEvent records an event, with its body, and fills in Seq, unless the scope has its id, or another event that Claims what it does.
+	AddEvent(e *Event) (added bool, err error)
+	// Event and EventAt return an event without its body and signature.
+	Event(s ledger.Scope, id string) (*Event, error)
+	EventAt(s ledger.Scope, seq int64) (*Event, error)
+	// SetEvent writes State, Reasons, Replay, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
+	SetEvent(e *Event) error
+	// SetBlocked writes that alone.
+	SetBlocked(seq int64, blocked bool) error
+	// Sent says whether a delivery of an event is recorded, and whether one was acknowledged.
+	Sent(e *Event) (sent, heard bool, err error)
+	// EffectSeen says whether an event Claims (objectID, type).
+	EffectSeen(s ledger.Scope, objectID, kind string) (bool, error)
+	// Unreadable returns the events of an object and type that are [Event.Unreadable].
+	Unreadable(s ledger.Scope, objectID, kind string) ([]Event, error)
+	// Withheld returns the events of a charge that are [Event.Withheld].
+	Withheld(s ledger.Scope, chargeID string) ([]Event, error)
+	// PendingRefunds returns the pending events of a lane whose charge is the one named and that are [Event.OfRefund].
+	PendingRefunds(s ledger.Scope, lane, chargeID string) ([]Event, error)
+
+	// Claim leases events that are on disk and [Event.Claimable], the first due first.
+	Claim(c ledger.Claim, leases Span) ([]ledger.Event, error)
+	// Leases returns what an owner has leased.
+	Leases(s ledger.Scope, owner string) ([]Lease, error)
+	// SetLease writes when the lease of an event ends.
+	SetLease(l Lease) error
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. It locks the event's lane, as
+	// an order, before it looks for who is next there.
+	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
+	AddDelivery(seq int64, d *ledger.Delivery) error
+	// Waiting returns events that are [Event.Waits], up to a limit.
+	Waiting(s ledger.Scope, limit int) ([]Event, error)
+	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
+
+	// Forsaken returns the attempts that are reserved and whose reservations are not in use.
+	Forsaken(s ledger.Scope, leases Span) ([]Charge, error)
+	// AddCharge records an attempt that is reserved or foreign, without what none of them has (TimeExpire, Superseded, AmountRefunded, Client, Queries
+	// and times of them, Fingerprint, Raw), and fills in Seq, unless another one of the scope that is not foreign has its number.
+	AddCharge(c *Charge) (added bool, err error)
+	// Charge and Numbered return an attempt without its Raw; Numbered none that is foreign.
+	Charge(s ledger.Scope, id string) (*Charge, error)
+	Numbered(s ledger.Scope, number string) (*Charge, error)
+	// SetCharge writes what happens to a charge: all but what SetAttempt writes.
+	SetCharge(c *Charge) error
+	// SetAttempt also writes what is known once Ping++ has answered: State, ReservedUntil, ID, Channel, Payer, PayerAppID, Host, Created, TimeExpire
+	// and Fingerprint.
+	SetAttempt(c *Charge) error
+	DropCharge(c *Charge) error
+	// SetAnswer writes Raw; nil deletes it.
+	SetAnswer(c *Charge) error
+	SetQuote(s ledger.Scope, orderNo string, q ledger.Quote) error
+	// DueQueries returns attempts that are [Charge.Due]: of [ledger.QueryFirst] the last due first, else the first due.
+	DueQueries(c ledger.QueryClaim, leases Span) ([]Charge, error)
+
+	// Refunds and RefundsOfCharge are those of Reader.
+	Refunds(s ledger.Scope, id, refundNo string) ([]Refund, error)
+	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
+	AddRefund(r *Refund) error
+	// SetRefund writes all that may change: not RefundNo, ChargeID, OrderNo, Amount, Whole, Description, FundingSource, Created.
+	SetRefund(r *Refund) error
+	DropRefund(r *Refund) error
+	// DueRefunds returns refunds that are [Refund.Due], the first due first.
+	DueRefunds(c ledger.QueryClaim, leases Span) ([]Refund, error)
+
+	Sweep(s ledger.Scope) (Sweep, error)
+	SetSweep(s ledger.Scope, sweep Sweep) error
+	// FirstCharge returns when the first open charge of a scope was created; zero for none.
+	FirstCharge(s ledger.Scope) (time.Time, error)
+
+	// SaveLogin records a login, in place of one with its key. It also deletes logins that have expired by then, the first ones, up to a limit.
+	SaveLogin(l ledger.Login, drop int) error
+
+	Old
+	DropBody(e *Event) error
+}

@@ -1,0 +1,168 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
+)
+
+// These, with those of write_charges.go and write_refunds.go, are core.Tx.
+
+// Lock has nothing to do: there is one transaction at a time, in all processes.
+func (t *tx) Lock(ledger.Scope, core.Thing, string) error { return nil }
+
+func (t *tx) Touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
+
+func (t *tx) Opened() core.Opening { return t.opened }
+
+func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
+	scope, err := t.addScope(e.Scope)
+	if err != nil {
+		return false, err
+	}
+	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo,
+		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State),
+		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked)
+	if err != nil || rows == 0 {
+		return false, err
+	}
+	e.Seq = seq
+	if t.event == 0 {
+		t.event, t.unforced = seq, min(t.unforced, seq)
+	}
+	t.last = seq
+	t.count(scope, "", e.State)
+	if e.Body != nil {
+		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)
+	}
+	return true, err
+}
+
+func (t *tx) Event(s ledger.Scope, id string) (*core.Event, error) {
+	return one(t, scanEventRow, sqlEventRow, s, id)
+}
+
+func (t *tx) EventAt(s ledger.Scope, seq int64) (*core.Event, error) {
+	return one(t, scanEventRow, sqlEventAt, s, seq)
+}
+
+func (t *tx) SetEvent(e *core.Event) error {
+	scope, err := t.scope(e.Scope)
+	if err != nil {
+		return err
+	}
+	t.count(scope, e.Stored, e.State)
+	e.Stored = e.State
+	return t.set(sqlSetEvent, string(e.State), encodeReasons(e.Reasons), e.Replay, e.Attempts, e.Tries, millis(e.Due), millis(e.Back), millis(e.Settled),
+		e.Blocked, nullable(e.Owner), millis(e.Until), e.Seq)
+}
+
+func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
+
+func (t *tx) Sent(e *core.Event) (sent, heard bool, err error) {
+	var n int64
+	err = t.row(sqlSent, e.Seq).Scan(&n, &heard)
+	return n > 0, heard, err
+}
+
+func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
+	scope, err := t.scope(s)
+	if err != nil {
+		return false, err
+	}
+	n, err := optional(t.row(sqlEffectSeen, scope, objectID, kind))
+	return n != 0, err
+}
+
+func (t *tx) Unreadable(s ledger.Scope, objectID, kind string) ([]core.Event, error) {
+	return list(t, scanEventRow, sqlUnreadable, s, objectID, kind)
+}
+
+func (t *tx) Withheld(s ledger.Scope, chargeID string) ([]core.Event, error) {
+	return list(t, scanEventRow, sqlWithheld, s, chargeID)
+}
+
+func (t *tx) PendingRefunds(s ledger.Scope, lane, chargeID string) ([]core.Event, error) {
+	return list(t, scanEventRow, sqlPendingRefunds, s, lane, chargeID)
+}
+
+func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err error) {
+	scope, err := t.scope(c.Scope)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced, c.Limit)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		e, err := scanEvent(rows, c.Scope)
+		es = append(es, e)
+		t.force = t.force || e.Seq > t.disk.forced.Load()
+		return err
+	})
+	if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
+		t.last, err = optional(t.row(sqlLast))
+	}
+	return es, err
+}
+
+func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {
+	return list(t, func(row scanner, _ ledger.Scope) (l core.Lease, err error) {
+		err = row.Scan(&l.Seq, &l.EventID, (*stamp)(&l.Until))
+		return l, err
+	}, sqlLeases, s, owner)
+}
+
+func (t *tx) SetLease(l core.Lease) error { return t.set(sqlSetLease, millis(l.Until), l.Seq) }
+
+func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Settled, error) {
+	scope, err := t.scope(s)
+	if err != nil {
+		return nil, err
+	}
+	counted := 0
+	if o.Counted {
+		counted = 1
+	}
+	dirty := t.dirty
+	t.dirty = true
+	var did core.Settled
+	err = t.row(sqlSettle, string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back)).
+		Scan(&did.Seq, &did.Lane, &did.Blocked, &did.Next)
+	if errors.Is(err, sql.ErrNoRows) {
+		t.dirty = dirty
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.count(scope, ledger.Pending, o.State)
+	return &did, nil
+}
+
+func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
+	return t.set(sqlAddDelivery, seq, d.Attempt, millis(d.At), d.Took.Microseconds(), d.Status, d.Error, d.Snippet, string(d.State), millis(d.Due),
+		d.Uncounted)
+}
+
+func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
+	return list(t, scanEventRow, sqlWaiting, s, limit)
+}
+
+func (t *tx) AddAudit(seq int64, was ledger.State, d *ledger.Decision) error {
+	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason)
+}
+
+func (t *tx) OldBodies(after int64, limit int) ([]core.Event, error) {
+	return oldBodies(t, after, limit)
+}
+
+func (t *tx) DropBody(e *core.Event) error { return t.set(sqlDropBody, e.Seq) }
+
+// set runs a statement that writes.
+func (t *tx) set(text string, args ...any) error {
+	_, _, err := t.change(text, args...)
+	return err
+}
+
+var _ core.Tx = (*tx)(nil)
