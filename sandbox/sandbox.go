@@ -76,8 +76,7 @@ type Config struct {
 	Webhooks     []string // where events go, in test and live mode; see SetWebhooks
 	LiveWebhooks []string // where those of live mode go as well
 	TestWebhooks []string // where those of test mode go as well
-	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. The connections of a
-	// transport that is given here are the caller's to close.
+	// WebhookClient sends webhooks; default: one of its own with a 30 s timeout. Close closes its idle connections.
 	WebhookClient *http.Client
 
 	// PublicURL is where a browser finds the sandbox, like https://sandbox.example.com: test charges' QR codes and addresses point

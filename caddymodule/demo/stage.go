@@ -120,7 +120,6 @@ func (d *stage) start(ctx context.Context, port int, out *printer) (err error) {
 	if err != nil {
 		return err
 	}
-	d.closers = append(d.closers, d.box.Close)
 	boxAddr, err := d.serve(d.box)
 	if err != nil {
 		return err
@@ -296,11 +295,15 @@ func (d *stage) handshake(ctx context.Context) (*x509.Certificate, error) {
 
 // close takes the stage down. After a failure the files stay, for the log.
 func (d *stage) close(err error) {
-	for _, f := range slices.Backward(d.closers) {
-		f()
-	}
+	// The clients go before the servers, which wait for connections that are idle.
 	if d.client != nil {
 		d.client.CloseIdleConnections()
+	}
+	if d.box != nil {
+		d.box.Close()
+	}
+	for _, f := range slices.Backward(d.closers) {
+		f()
 	}
 	if d.dir == "" {
 		return

@@ -42,17 +42,16 @@ type delivery struct {
 
 // sender sends events to webhook URLs by Ping++'s schedule.
 type sender struct {
-	client   *http.Client
-	ownConns *http.Transport // when the client's transport is ours to close
-	scale    float64
-	sign     func(body []byte) string
-	sent     func(Sent)
-	now      func() time.Time
-	faults   *desk.Faults
-	log      *zap.Logger
-	ctx      context.Context // ends with the sandbox
-	done     chan struct{}   // closed when the worker has ended
-	wake     chan struct{}   // tells the worker that the queue changed
+	client *http.Client
+	scale  float64
+	sign   func(body []byte) string
+	sent   func(Sent)
+	now    func() time.Time
+	faults *desk.Faults
+	log    *zap.Logger
+	ctx    context.Context // ends with the sandbox
+	done   chan struct{}   // closed when the worker has ended
+	wake   chan struct{}   // tells the worker that the queue changed
 
 	mu      sync.Mutex // guards all below, and the events
 	urls    webhooks
@@ -71,9 +70,7 @@ func newSender(ctx context.Context, cfg Config) *sender {
 // wait waits for the worker to end.
 func (s *sender) wait() {
 	<-s.done
-	if s.ownConns != nil {
-		s.ownConns.CloseIdleConnections()
-	}
+	s.client.CloseIdleConnections()
 }
 
 // useClient takes the caller's client or one of our own. A redirect is an answer, not followed.
@@ -83,8 +80,7 @@ func (s *sender) useClient(given *http.Client) {
 		client = *given
 	}
 	if client.Transport == nil {
-		s.ownConns = http.DefaultTransport.(*http.Transport).Clone()
-		client.Transport = s.ownConns
+		client.Transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
 	if client.Timeout == 0 {
 		client.Timeout = webhookTimeout
