@@ -3,12 +3,15 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/caddypay/caddypay/test/plant"
 )
 
 func TestMain(m *testing.M) {
@@ -96,4 +99,33 @@ func TestPower(t *testing.T) {
 			t.Logf("noticed after %d states in %s", rep.looked, rep.took)
 		})
 	}
+}
+
+// TestPlanted records a Caddy that never forces its -wal file to the disk before it answers, which has to be noticed. It costs a link of the whole
+// binary, so that only make crash-proof does it.
+func TestPlanted(t *testing.T) {
+	dir := t.TempDir()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := plant.Overlay(root, dir, "ledger/sqlite/disk.go", [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}})
+	if err != nil {
+		t.Fatal(err) // the place has to be there, whether it is planted today or not
+	}
+	if os.Getenv("CRASH_PROOF") == "" {
+		return
+	}
+	o := options{states: 1000, seed: seed(t), events: 200, bin: filepath.Join(dir, "caddy"), until: "was acknowledged, and is not in the ledger", say: t.Logf}
+	if err := plant.Build(t.Context(), o.bin, false, overlay); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := recorded(t, o).look(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rep.has(o.until) {
+		t.Errorf("nobody noticed in %d states", rep.looked)
+	}
+	t.Logf("noticed after %d states in %s", rep.looked, rep.took)
 }
