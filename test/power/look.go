@@ -43,7 +43,7 @@ func (r *record) look(ctx context.Context, o options) (*report, error) {
 	}
 	err = r.states(o, rep, func(s *state) bool {
 		states <- s
-		return ctx.Err() == nil && (o.until == "" || !rep.has(o.until))
+		return ctx.Err() == nil && (o.until == nil || !rep.has(o.until))
 	})
 	close(states)
 	workers.Wait()

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -61,9 +62,9 @@ type options struct {
 	events int
 	bin    string // empty: this program
 
-	until string  // what is found ends the search; empty: nothing does
-	where []where // the power fails; nil: everywhere, where much can go wrong more often
-	pass  int     // states that are dealt with each time that the record is gone through; 0: as many as are wanted
+	until *regexp.Regexp // to find this ends the search; nil: nothing does
+	where []where        // the power fails; nil: everywhere, where much can go wrong more often
+	pass  int            // states that are dealt with each time that the record is gone through; 0: as many as are wanted
 	say   func(format string, args ...any)
 }
 

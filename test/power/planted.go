@@ -12,7 +12,7 @@ import (
 type mistake struct {
 	name  string
 	make  func(r *record) []disk.Moment
-	want  string // a part of what is found
+	want  string // what is found, as an expression
 	where where  // it shows soonest
 }
 
@@ -20,8 +20,8 @@ var mistakes = []mistake{
 	{"no fdatasync", func(r *record) []disk.Moment { return r.without(r.log()) }, "is not in the ledger", afterSent},
 	{"fdatasync after the 200", (*record).late, "was acknowledged, and is not in the ledger", afterSent},
 	{"new names not forced to the disk", func(r *record) []disk.Moment { return r.without(filepath.Dir(r.file())) }, "is not in the ledger", afterSent},
-	{"copied before it is forced to the disk", (*record).early, "the ledger is damaged", atCopying},
-	{"begun anew before the copy is forced to the disk", func(r *record) []disk.Moment { return r.without(r.file()) }, "the ledger", afterSent},
+	{"copied before it is forced to the disk", (*record).early, "is damaged|malformed|are counted|that count", atCopying},
+	{"begun anew before the copy is forced to the disk", func(r *record) []disk.Moment { return r.without(r.file()) }, "is not in the ledger|does not open", afterSent},
 }
 
 func (r *record) log() string { return r.file() + "-wal" }

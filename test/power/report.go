@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -39,11 +39,11 @@ func (r *report) add(s *state, faults []string) {
 	}
 }
 
-// has says whether something was found.
-func (r *report) has(what string) bool {
+// has says whether something like that was found.
+func (r *report) has(what *regexp.Regexp) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.broken, func(b brokenState) bool { return strings.Contains(strings.Join(b.faults, "\n"), what) })
+	return slices.ContainsFunc(r.broken, func(b brokenState) bool { return slices.ContainsFunc(b.faults, what.MatchString) })
 }
 
 const shown = 10 // states that are broken
