@@ -258,6 +258,7 @@ http://127.0.0.1:<port> {
 		limits {
 			address 1000000/s
 			openid  1000000/s
+			attempts 1000000
 			app     1000000/s
 			refused 1000000/s
 		}
