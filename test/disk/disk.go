@@ -142,13 +142,20 @@ func (d *Disk) ends(c *Call) {
 
 // force puts on the disk what had ended before a time.
 func (n *node) force(before int) {
-	n.open = slices.DeleteFunc(n.open, func(o *op) bool {
+	var open []*op
+	for _, o := range n.open {
 		if o.ended == 0 || o.ended >= before {
-			return false
+			open = append(open, o)
+			continue
 		}
 		n.bytes = o.apply(n.bytes)
-		return true
-	})
+		var left []*op // of those before it: a process that was killed in the midst of a write has never ended it
+		for _, earlier := range open {
+			left = append(left, earlier.under(o)...)
+		}
+		open = left
+	}
+	n.open = open
 	n.moves = slices.DeleteFunc(n.moves, func(m *move) bool {
 		if m.ended >= before {
 			return false
@@ -165,6 +172,22 @@ func (o *op) apply(b []byte) []byte {
 	b = append(b, make([]byte, max(0, int(o.at)+len(o.bytes)-len(b)))...)
 	copy(b[o.at:], o.bytes)
 	return b
+}
+
+// under is what a later write leaves of one.
+func (o *op) under(later *op) (left []*op) {
+	from, to := later.at, later.at+int64(len(later.bytes))
+	end := o.at + int64(len(o.bytes))
+	if o.bytes == nil || end <= from || to <= o.at {
+		return []*op{o}
+	}
+	if o.at < from {
+		left = append(left, &op{o.at, o.bytes[:from-o.at], o.ended})
+	}
+	if to < end {
+		left = append(left, &op{to, o.bytes[to-o.at:], o.ended})
+	}
+	return left
 }
 
 func (m *move) apply(names map[string]*node) {

@@ -14,6 +14,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,8 +40,8 @@ type load struct {
 	next  atomic.Int64
 }
 
-// makeRecord records a run in a folder: a new ledger, webhooks, charges and deliveries; a second process that opens the ledger and closes it, twice; a
-// kill; a restart, which prunes; so many webhooks that the -wal file is copied into the ledger's while they come; and an orderly end.
+// makeRecord records a run in a folder: a new ledger, webhooks, charges and deliveries; a second process that opens the ledger and closes it, while the first is
+// busy and while it is not; a kill; a restart, which prunes; so many webhooks that the -wal file is copied into the ledger's while they come; and an orderly end.
 func makeRecord(ctx context.Context, o options, dir string) (err error) {
 	s, err := newStage(ctx, dir, o.bin)
 	if err != nil {
@@ -67,13 +69,22 @@ func (l *load) play(ctx context.Context, events int) error {
 	if err := l.send(ctx, first, events/8, nil); err != nil {
 		return err
 	}
-	for range 2 {
+	for _, busy := range []bool{true, false} {
 		var second *server
 		err = l.send(ctx, first, events/16, func() (err error) { second, err = l.stage.start(ctx, "b"); return err })
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(l.send(ctx, second, events/32, nil), l.send(ctx, first, events/32, func() error { return second.end(syscall.SIGTERM, 0) })); err != nil {
+		if err := l.send(ctx, second, events/32, nil); err != nil {
+			return err
+		}
+		end := func() error { return second.end(syscall.SIGTERM, 0) }
+		if busy {
+			err = l.send(ctx, first, events/32, end)
+		} else {
+			err = end() // all of the -wal file is copied, and it begins anew
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -83,33 +94,54 @@ func (l *load) play(ctx context.Context, events int) error {
 	if first, err = l.stage.start(ctx, "c"); err != nil {
 		return err
 	}
-	return errors.Join(l.send(ctx, first, events/2, nil), first.end(syscall.SIGTERM, 0))
+	if err := l.send(ctx, first, events/2, l.awaitCopying()); err != nil {
+		return err
+	}
+	if err := first.end(syscall.SIGTERM, 0); err != nil {
+		return err
+	}
+	log, err := os.ReadFile(l.stage.logFile.Name())
+	if err == nil && !bytes.Contains(log, []byte(`"msg":"pruned"`)) {
+		err = errors.New("nothing was pruned; see log")
+	}
+	return err
 }
 
-// send brings webhooks on some connections, and buys something on one more, until so many are acknowledged and something else is done, or nobody
-// takes them any more.
+// awaitCopying returns a function that waits until the -wal file has been copied into the ledger's own, by the one process that there is.
+func (l *load) awaitCopying() func() error {
+	file := filepath.Join(l.stage.dir, ledgerHome, ledgerFile)
+	before, err := os.Stat(file)
+	return func() error {
+		for deadline := time.Now().Add(startLimit); err == nil; time.Sleep(10 * time.Millisecond) {
+			var now os.FileInfo
+			if now, err = os.Stat(file); err == nil && !now.ModTime().Equal(before.ModTime()) {
+				return nil
+			}
+			if err == nil && time.Now().After(deadline) {
+				err = errors.New("the -wal file is not copied into the ledger's own, however much is written")
+			}
+		}
+		return err
+	}
+}
+
+// send brings webhooks on some connections, and buys something on one more: until so many are acknowledged, and then on while something else is done.
 func (l *load) send(ctx context.Context, to *server, events int, meanwhile func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var left atomic.Int64
-	left.Store(int64(events))
-	errs := make(chan error, 1)
-	busy := make(chan struct{}) // closed when meanwhile has returned
+	var acknowledged atomic.Int64
+	reached := make(chan struct{})
+	var once sync.Once
 	var work sync.WaitGroup
 	for range connections {
 		work.Go(func() {
 			c := &line{load: l, addr: to.addr}
 			defer c.close()
 			for ctx.Err() == nil {
-				select {
-				case <-busy:
-					if left.Load() <= 0 {
-						return
-					}
-				default:
-				}
 				n, err := l.order(c)
-				left.Add(-int64(n))
+				if acknowledged.Add(int64(n)) >= int64(events) {
+					once.Do(func() { close(reached) })
+				}
 				if err != nil { // the process is gone, on purpose: else too few are acknowledged
 					l.stage.log("%v", err)
 					return
@@ -117,21 +149,25 @@ func (l *load) send(ctx context.Context, to *server, events int, meanwhile func(
 			}
 		})
 	}
-	shopping, enough := context.WithCancel(ctx)
-	var shop sync.WaitGroup
-	shop.Go(func() { errs <- l.shop(shopping, to) })
+	errs := make(chan error, 1)
+	work.Go(func() { errs <- l.shop(ctx, to) })
+	ended := make(chan struct{})
+	go func() {
+		work.Wait()
+		close(ended)
+	}()
 	var err error
-	if meanwhile != nil {
-		err = meanwhile()
+	select {
+	case <-reached:
+		if meanwhile != nil {
+			err = meanwhile()
+		}
+	case <-ended:
+		err = fmt.Errorf("%d of %d webhooks were acknowledged; see log", acknowledged.Load(), events)
 	}
-	close(busy)
-	work.Wait()
-	enough()
-	shop.Wait()
-	if err = errors.Join(err, <-errs); err == nil && meanwhile == nil && left.Load() > 0 {
-		err = fmt.Errorf("%d of %d webhooks were not acknowledged; see log", left.Load(), events)
-	}
-	return err
+	stop()
+	<-ended
+	return errors.Join(err, <-errs)
 }
 
 // order brings the webhooks of an order that the site has not seen: its payment, sometimes the payment once more under another id, and often a

@@ -68,6 +68,15 @@ func (r *record) states(o options, rep *report, take func(*state) bool) error {
 	dice := rand.New(rand.NewPCG(o.seed, 9))
 	out := make(map[int]witness)
 	r.witnesses(func(i int, w witness) { out[i] = w; rep.out[w.what]++ })
+	went := false
+	for i, m := range r.moments {
+		if _, ok := out[i]; ok {
+			went = true
+		} else if went && r.copies(m) {
+			rep.copied++
+			went = false
+		}
+	}
 	type sight struct { // the same disk is another state when more has gone out
 		disk [sha256.Size]byte
 		out  int
@@ -135,7 +144,7 @@ func (r *record) cuts(dice *rand.Rand, out map[int]witness, only []where, n int)
 		switch {
 		case forces(m) && !m.End:
 			add(beforeSync, i)
-		case m.Name == "pwrite64" && m.File == r.file():
+		case r.copies(m):
 			add(atCopying, i)
 		case m.Name != "pwrite64" && !forces(m) && m.End && (!strings.HasPrefix(m.Name, "open") || m.Create):
 			add(atNames, i)

@@ -72,7 +72,8 @@ var errBroken = errors.New("a promise was broken")
 
 // run records, unless there is a record, and prints what comes of it.
 func run(ctx context.Context, o options, dir string) (err error) {
-	if dir == "" {
+	given := dir != ""
+	if !given {
 		if dir, err = os.MkdirTemp("", "caddypay-power-"); err != nil {
 			return err
 		}
@@ -94,6 +95,9 @@ func run(ctx context.Context, o options, dir string) (err error) {
 	rep.print(os.Stdout)
 	if len(rep.broken) > 0 {
 		return fmt.Errorf("%w; -record %s -seed %d shows it again", errBroken, dir, o.seed)
+	}
+	if given {
+		return nil
 	}
 	return os.RemoveAll(dir)
 }

@@ -28,6 +28,9 @@ func (r *record) log() string { return r.file() + "-wal" }
 
 func forces(m disk.Moment) bool { return strings.HasSuffix(m.Name, "sync") }
 
+// copies says whether the moment is of the copying of the -wal file.
+func (r *record) copies(m disk.Moment) bool { return m.Name == "pwrite64" && m.File == r.file() }
+
 // with is the record with other moments.
 func (r *record) with(moments []disk.Moment) *record {
 	other := *r
@@ -74,7 +77,7 @@ func (r *record) early() (moments []disk.Moment) {
 				held = append(held, m.Call)
 			}
 			continue
-		case m.Name == "pwrite64" && m.File == r.file():
+		case r.copies(m):
 			copied = true
 		case forces(m) && m.File == r.file() && copied:
 			moments, held, copied = appendCalls(moments, held), nil, false

@@ -86,6 +86,9 @@ func TestPower(t *testing.T) {
 			t.Errorf("nothing %s", what)
 		}
 	}
+	if rep.copied < 3 { // by two who close it, and while webhooks come
+		t.Errorf("the -wal file was copied %d times", rep.copied)
+	}
 	for _, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
 			o := o

@@ -18,6 +18,7 @@ type report struct {
 	moments int
 	alike   int // states that were there already
 	out     map[string]int
+	copied  int // how often something of the -wal file was copied after something had gone out
 
 	mu     sync.Mutex
 	looked int
@@ -55,6 +56,7 @@ func (r *report) print(w io.Writer) {
 	for _, what := range []string{acknowledged, delivered, asked, answered} {
 		row(what, "%d", r.out[what])
 	}
+	row("-wal file copied meanwhile", "%d times", r.copied)
 	row("states of the disk", "%d, in which the ledger was opened (%d more were alike)", r.looked, r.alike)
 	row("time", "%s", r.took.Round(time.Millisecond))
 	row("seed", "%d", r.options.seed)

@@ -220,7 +220,7 @@ func (v *server) end(signal syscall.Signal, want int) error {
 	return err
 }
 
-// caddyfile is what they run: a new process deletes what was settled a second ago.
+// caddyfile is what they run: a new process deletes what was settled a moment ago.
 func (s *stage) caddyfile(port, admin int) string {
 	return strings.NewReplacer("<admin>", fmt.Sprint(admin), "<port>", fmt.Sprint(port), "<dir>", s.dir, "<ledger>", filepath.Join(s.dir, ledgerHome, ledgerFile),
 		"<app>", s.box.App(), "<key>", s.box.TestKey(), "<ping>", s.ping.URL, "<appid>", s.box.WxLite().AppID, "<appsecret>", s.box.WxLite().Secret,
@@ -230,11 +230,11 @@ func (s *stage) caddyfile(port, admin int) string {
 	persist_config off
 	storage file_system <dir>/storage
 	log {
-		level WARN
+		level INFO
 	}
 	pay {
 		ledger sqlite <ledger>
-		retention 1s
+		retention 100ms
 	}
 }
 http://127.0.0.1:<port> {
