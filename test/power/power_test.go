@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"go.uber.org/goleak"
 
 	"github.com/caddypay/caddypay/test/plant"
 )
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 		caddycmd.Main()
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // seed is POWER_SEED, or a new one, which is printed.

@@ -215,7 +215,7 @@ func (v *server) end(signal syscall.Signal, want int) error {
 	defer limit.Stop()
 	status, err := v.stage.tell(fmt.Sprintf("wait %d; echo $?", v.pid))
 	if err == nil && status != want {
-		err = fmt.Errorf("Caddy ended with status %d, want %d; see log", status, want)
+		err = fmt.Errorf("the process ended with status %d, want %d; see log", status, want)
 	}
 	return err
 }
