@@ -13,13 +13,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddypay/caddypay/test/disk"
+	"github.com/caddypay/caddypay/test/powercut"
 )
 
 // state is what a power failure may leave, and what had gone out by then.
 type state struct {
 	moment int // of the record, after which the power fails
-	image  disk.Image
+	image  powercut.Image
 	out    []witness
 }
 
@@ -84,7 +84,7 @@ func (r *record) states(o options, rep *report, take func(*state) bool) error {
 	seen := make(map[sight]bool)
 	for left, idle := o.states, 0; left > 0 && idle < 3; idle++ {
 		cuts := r.cuts(dice, out, o.where, min(left, cmp.Or(o.pass, left)))
-		d := disk.New(r.home())
+		d := powercut.New(r.home())
 		var before []witness
 		for i, m := range r.moments {
 			if err := d.See(m); err != nil {
@@ -130,7 +130,7 @@ const (
 func (r *record) cuts(dice *rand.Rand, out map[int]witness, only []where, n int) map[int]int {
 	var moments [places][]int
 	add := func(w where, i int) { moments[w] = append(moments[w], i) }
-	d := disk.New(r.home())
+	d := powercut.New(r.home())
 	for i, m := range r.moments {
 		if _, ok := out[i]; ok {
 			add(afterSent, i)
@@ -162,7 +162,7 @@ func (r *record) cuts(dice *rand.Rand, out map[int]witness, only []where, n int)
 }
 
 // scribble makes what a process had as memory whatever the system has last put on the disk.
-func scribble(i disk.Image, dice *rand.Rand) {
+func scribble(i powercut.Image, dice *rand.Rand) {
 	for at := range i[ledgerFile+"-shm"] {
 		i[ledgerFile+"-shm"][at] = byte(dice.Uint32())
 	}

@@ -5,47 +5,47 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddypay/caddypay/test/disk"
+	"github.com/caddypay/caddypay/test/powercut"
 )
 
 // mistake is one that a program could make. It is planted in a record, which is then the record of a program that makes it.
 type mistake struct {
 	name  string
-	make  func(r *record) []disk.Moment
+	make  func(r *record) []powercut.Moment
 	want  string // what is found, as an expression
 	where where  // it shows soonest
 }
 
 var mistakes = []mistake{
-	{"no fdatasync", func(r *record) []disk.Moment { return r.without(r.log()) }, "is not in the ledger", afterSent},
+	{"no fdatasync", func(r *record) []powercut.Moment { return r.without(r.log()) }, "is not in the ledger", afterSent},
 	{"fdatasync after the 200", (*record).late, "was acknowledged, and is not in the ledger", afterSent},
-	{"new names not forced to the disk", func(r *record) []disk.Moment { return r.without(filepath.Dir(r.file())) }, "is not in the ledger", afterSent},
+	{"new names not forced to the disk", func(r *record) []powercut.Moment { return r.without(filepath.Dir(r.file())) }, "is not in the ledger", afterSent},
 	{"copied before it is forced to the disk", (*record).early, "is damaged|malformed|are counted|that count", atCopying},
-	{"begun anew before the copy is forced to the disk", func(r *record) []disk.Moment { return r.without(r.file()) }, "is not in the ledger|does not open", afterSent},
+	{"begun anew before the copy is forced to the disk", func(r *record) []powercut.Moment { return r.without(r.file()) }, "is not in the ledger|does not open", afterSent},
 }
 
 func (r *record) log() string { return r.file() + "-wal" }
 
-func forces(m disk.Moment) bool { return strings.HasSuffix(m.Name, "sync") }
+func forces(m powercut.Moment) bool { return strings.HasSuffix(m.Name, "sync") }
 
 // copies says whether the moment is of the copying of the -wal file.
-func (r *record) copies(m disk.Moment) bool { return m.Name == "pwrite64" && m.File == r.file() }
+func (r *record) copies(m powercut.Moment) bool { return m.Name == "pwrite64" && m.File == r.file() }
 
 // with is the record with other moments.
-func (r *record) with(moments []disk.Moment) *record {
+func (r *record) with(moments []powercut.Moment) *record {
 	other := *r
 	other.moments = moments
 	return &other
 }
 
 // without leaves out whatever forces some files to the disk.
-func (r *record) without(files ...string) []disk.Moment {
-	return slices.DeleteFunc(slices.Clone(r.moments), func(m disk.Moment) bool { return forces(m) && slices.Contains(files, m.File) })
+func (r *record) without(files ...string) []powercut.Moment {
+	return slices.DeleteFunc(slices.Clone(r.moments), func(m powercut.Moment) bool { return forces(m) && slices.Contains(files, m.File) })
 }
 
 // late has each call that forces the -wal file begin once the answers that wait for it are out.
-func (r *record) late() (moments []disk.Moment) {
-	var held []*disk.Call
+func (r *record) late() (moments []powercut.Moment) {
+	var held []*powercut.Call
 	out := make(map[int]bool)
 	r.witnesses(func(i int, _ witness) { out[i] = true })
 	waiting := 0 // answers since the last call that forces
@@ -67,8 +67,8 @@ func (r *record) late() (moments []disk.Moment) {
 }
 
 // early has the -wal file forced to the disk only once it is copied into the ledger's.
-func (r *record) early() (moments []disk.Moment) {
-	var held []*disk.Call
+func (r *record) early() (moments []powercut.Moment) {
+	var held []*powercut.Call
 	copied := false
 	for _, m := range r.moments {
 		switch {
@@ -88,9 +88,9 @@ func (r *record) early() (moments []disk.Moment) {
 }
 
 // appendCalls has calls begin and end.
-func appendCalls(moments []disk.Moment, calls []*disk.Call) []disk.Moment {
+func appendCalls(moments []powercut.Moment, calls []*powercut.Call) []powercut.Moment {
 	for _, c := range calls {
-		moments = append(moments, disk.Moment{Call: c}, disk.Moment{Call: c, End: true})
+		moments = append(moments, powercut.Moment{Call: c}, powercut.Moment{Call: c, End: true})
 	}
 	return moments
 }

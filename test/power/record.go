@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/test/disk"
+	"github.com/caddypay/caddypay/test/powercut"
 )
 
 // notes are what those outside know of a recorded run.
@@ -33,7 +33,7 @@ type event struct {
 type record struct {
 	notes
 	dir     string
-	moments []disk.Moment
+	moments []powercut.Moment
 }
 
 // Below the folder of a record.
@@ -74,7 +74,7 @@ func readRecord(dir string) (*record, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if r.moments, err = disk.Read(f); err == nil && len(r.moments) == 0 {
+	if r.moments, err = powercut.Read(f); err == nil && len(r.moments) == 0 {
 		err = errors.New("strace has seen nothing: may processes be traced here?")
 	}
 	return r, err
@@ -82,7 +82,7 @@ func readRecord(dir string) (*record, error) {
 
 // complete returns an error unless the calls of the record make the files that there are.
 func (r *record) complete() error {
-	d := disk.New(r.home())
+	d := powercut.New(r.home())
 	for _, m := range r.moments {
 		if err := d.See(m); err != nil {
 			return err

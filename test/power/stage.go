@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/sandbox"
-	"github.com/caddypay/caddypay/test/disk"
+	"github.com/caddypay/caddypay/test/powercut"
 )
 
 const (
@@ -104,7 +104,7 @@ func (s *stage) watch(ctx context.Context) error {
 	if s.logFile, err = os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	s.strace = exec.CommandContext(ctx, path, "-f", "-yy", "--seccomp-bpf", "-s", "70000", "-e", "signal=none", "-e", disk.Calls,
+	s.strace = exec.CommandContext(ctx, path, "-f", "-yy", "--seccomp-bpf", "-s", "70000", "-e", "signal=none", "-e", powercut.Calls,
 		"-o", filepath.Join(s.dir, traceFile), "sh")
 	s.strace.Dir, s.strace.Stderr = s.dir, s.logFile
 	s.strace.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_DATA_HOME=" + s.dir + "/data", "XDG_CONFIG_HOME=" + s.dir + "/config",

@@ -1,4 +1,4 @@
-package disk
+package powercut
 
 import (
 	"crypto/sha256"

@@ -1,8 +1,8 @@
-// Package disk says what a disk may hold after a power failure, by a record of the system calls that were made before it.
+// Package powercut says what a disk may hold after a power failure, by a record of the system calls that were made before it.
 //
 // The record is strace's: strace -f -yy -s 70000 -e signal=none -e trace=<Calls>. A call is two moments in it, its beginning and its end, and
 // the order of the moments is how things were: what had ended before another call began was done before that.
-package disk
+package powercut
 
 import (
 	"bufio"
