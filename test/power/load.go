@@ -40,8 +40,8 @@ type load struct {
 	next  atomic.Int64
 }
 
-// makeRecord records a run in a folder: a new ledger, webhooks, charges and deliveries; a second process that opens the ledger and closes it, while the first is
-// busy and while it is not; a kill; a restart, which prunes; so many webhooks that the -wal file is copied into the ledger's while they come; and an orderly end.
+// makeRecord records a run in a folder: a new ledger, webhooks, charges and deliveries; a second process that opens the ledger and closes it, while
+// the first is busy and while it is not; a kill; a restart, which prunes; more of all that; and an orderly end.
 func makeRecord(ctx context.Context, o options, dir string) (err error) {
 	s, err := newStage(ctx, dir, o.bin)
 	if err != nil {
@@ -53,7 +53,7 @@ func makeRecord(ctx context.Context, o options, dir string) (err error) {
 	}}
 	o.say("recording %d webhooks", o.events)
 	begun := time.Now()
-	err = l.play(ctx, o.events)
+	err = l.play(ctx, o.events, o.copies)
 	if err = errors.Join(err, s.close()); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func makeRecord(ctx context.Context, o options, dir string) (err error) {
 	return l.notes.write(dir)
 }
 
-func (l *load) play(ctx context.Context, events int) error {
+func (l *load) play(ctx context.Context, events int, copies bool) error {
 	first, err := l.stage.start(ctx, "a")
 	if err != nil {
 		return err
@@ -94,7 +94,11 @@ func (l *load) play(ctx context.Context, events int) error {
 	if first, err = l.stage.start(ctx, "c"); err != nil {
 		return err
 	}
-	if err := l.send(ctx, first, events/2, l.awaitCopying()); err != nil {
+	meanwhile := l.awaitCopying()
+	if !copies {
+		meanwhile = nil
+	}
+	if err := l.send(ctx, first, events/2, meanwhile); err != nil {
 		return err
 	}
 	if err := first.end(syscall.SIGTERM, 0); err != nil {

@@ -34,7 +34,7 @@ func main() {
 		caddycmd.Main()
 		return
 	}
-	var o options
+	o := options{copies: true}
 	flag.IntVar(&o.states, "n", 1000, "how many states of the disk to look at")
 	flag.Uint64Var(&o.seed, "seed", 0, "makes the same states of the same record (default: a new one)")
 	flag.IntVar(&o.events, "events", 900, "how many webhooks to send while everything is recorded")
@@ -59,7 +59,8 @@ func main() {
 type options struct {
 	states int
 	seed   uint64
-	events int
+	events int    // that are sent, at least
+	copies bool   // so many more are sent that a process copies the -wal file into the ledger's own while they come
 	bin    string // empty: this program
 
 	until *regexp.Regexp // to find this ends the search; nil: nothing does
