@@ -26,9 +26,10 @@ import (
 )
 
 const (
-	price       = 100       // fen, of every order
-	back        = price / 2 // fen that go back with a refund
-	connections = 6         // that bring webhooks at the same time
+	price       = 100                   // fen, of every order
+	back        = price / 2             // fen that go back with a refund
+	connections = 6                     // that bring webhooks at the same time
+	pace        = 50 * time.Millisecond // between orders on one of them, once enough are acknowledged
 )
 
 // load is what is asked of the processes while they are recorded.
@@ -149,6 +150,11 @@ func (l *load) send(ctx context.Context, to *server, events int, meanwhile func(
 				if err != nil { // the process is gone, on purpose: else too few are acknowledged
 					l.stage.log("%v", err)
 					return
+				}
+				select {
+				case <-reached: // more slowly: nobody knows for how long
+					time.Sleep(pace)
+				default:
 				}
 			}
 		})

@@ -70,7 +70,7 @@ func TestPower(t *testing.T) {
 		t.Log("NOT CHECKED that a power failure loses nothing: strace is for Linux")
 		return
 	}
-	o := options{states: 100, seed: seed(t), events: 200, say: t.Logf}
+	o := options{states: 100, seed: seed(t), events: 160, say: t.Logf}
 	rec := recorded(t, o)
 	rep, err := rec.look(t.Context(), o)
 	if err != nil {
