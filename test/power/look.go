@@ -95,7 +95,7 @@ func (r *record) states(o options, rep *report, take func(*state) bool) error {
 			}
 			for range cuts[i] {
 				s := &state{moment: i, image: d.After(dice), out: slices.Clip(before)}
-				scribble(s.image, dice)
+				delete(s.image, shared)
 				now := sight{s.image.Sum(), len(before)}
 				if seen[now] {
 					rep.alike++
@@ -104,6 +104,9 @@ func (r *record) states(o options, rep *report, take func(*state) bool) error {
 				seen[now] = true
 				left--
 				idle = 0
+				if s.image[ledgerFile] != nil && dice.IntN(2) == 0 { // whatever of the memory the system has last put there
+					s.image[shared] = noise(dice, 32<<10)
+				}
 				if !take(s) {
 					return nil
 				}
@@ -161,9 +164,13 @@ func (r *record) cuts(dice *rand.Rand, out map[int]witness, only []where, n int)
 	return cuts
 }
 
-// scribble makes what a process had as memory whatever the system has last put on the disk.
-func scribble(i powercut.Image, dice *rand.Rand) {
-	for at := range i[ledgerFile+"-shm"] {
-		i[ledgerFile+"-shm"][at] = byte(dice.Uint32())
+// shared is what processes have as memory, in a file that is never forced to the disk.
+const shared = ledgerFile + "-shm"
+
+func noise(dice *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(dice.Uint32())
 	}
+	return b
 }

@@ -88,8 +88,7 @@ func (r *record) complete() error {
 			return err
 		}
 	}
-	memory := func(path string) bool { return strings.HasSuffix(path, "-shm") } // it is written to as memory, and made anew
-	return d.After(nil).Differs(r.home(), memory)
+	return d.After(nil).Differs(r.home(), func(path string) bool { return path == shared })
 }
 
 // witness is what went out, so that it must not be forgotten.
