@@ -87,8 +87,8 @@ func TestPower(t *testing.T) {
 			t.Errorf("nothing %s", what)
 		}
 	}
-	if rep.copied < 2 { // by two who close the ledger beside another
-		t.Errorf("the -wal file was copied %d times", rep.copied)
+	if rep.copied == 0 {
+		t.Error("the -wal file was never copied")
 	}
 	for _, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
