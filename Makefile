@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build crash crash-proof bench fuzz
+.PHONY: demo test build lint deps check-build crash crash-proof power bench fuzz
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -34,9 +34,14 @@ crash:
 	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))
 	[ "$$(uname)" != Linux ] || CRASH_FAULTS=$(N) $(GO) test -count=1 -timeout 60m -run 'TestFaults|TestPowerFails' ./ledger/sqlite
 
-# That crash would notice: each deliberate bug, planted in a build of its own, makes it fail.
+# That crash and power would notice: each deliberate bug, planted in a build of its own, makes them fail.
 crash-proof:
-	CRASH_PROOF=1 $(GO) test -count=1 -v -run TestPlanted ./test/crash
+	CRASH_PROOF=1 $(GO) test -count=1 -v -run TestPlanted ./test/crash ./test/power
+
+# The power fails, at N moments of a recorded run, and the ledger is opened from what the disk may hold then; SEED=… RECORD=… shows it again. Linux only.
+power: N = 1000
+power:
+	$(GO) run ./test/power -n $(N) $(if $(SEED),-seed $(SEED)) $(if $(RECORD),-record $(RECORD))
 
 # Every fuzz target for FUZZTIME: what parses outside bytes must never panic. One that fails is run again: an input that it found is in
 # its corpus then and fails at once, while Go before 1.27 now and then takes the end of FUZZTIME itself for a failure (go.dev/issue/75804).

@@ -2,15 +2,15 @@ package sqlite
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/test/powercut"
 )
 
 // platter is what the disk and the system hold of one file.
@@ -68,115 +68,56 @@ func (p *platter) after(lucky func() bool) []byte {
 	return b
 }
 
-// Lines of strace's: process, call, file, the rest; and what a call returns that was interrupted by others.
-var (
-	call    = regexp.MustCompile(`^(\d+) +(pwrite64|ftruncate|fdatasync|fsync|write|unlink)\((?:\d+<([^>]*)>|"([^"]*)")(.*)$`)
-	resumed = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)$`)
-)
-
 // replay goes through what strace has seen, and calls at after each call, with its file and how many events are acknowledged by then.
 func replay(t *testing.T, trace, file string, files map[string]*platter, lucky func() bool, at func(path string, acks int)) {
 	t.Helper()
-	type begun struct {
-		name, path, rest string
-		writes           int
-	}
-	running := make(map[string]begun) // by process
-	var dying []begun                 // calls during which the process was killed
+	moments, err := powercut.Read(strings.NewReader(trace))
+	must(t, err)
+	begun := make(map[*powercut.Call]int) // and how many writes there were before
 	acks := 0
-	end := func(b begun) {
-		i := strings.LastIndex(b.rest, " = ")
-		if i < 0 || strings.Contains(b.rest, " = ?") { // killed meanwhile, or strace's line is cut off: the file shows below what was done
-			dying = append(dying, b)
-			return
+	for _, m := range moments {
+		p := files[m.File]
+		if !m.End {
+			begun[m.Call] = 0
+			if p != nil {
+				begun[m.Call] = p.writes()
+			}
+			continue
 		}
-		result := strings.TrimSpace(b.rest[i+3:])
-		failed := strings.HasPrefix(result, "-1")
-		p := files[b.path]
+		writes := begun[m.Call]
+		delete(begun, m.Call)
 		switch {
-		case b.path == file+".acks" && b.name == "write" && !failed:
+		case m.File == file+".acks" && m.Name == "write" && !m.Failed:
 			acks++
 		case p == nil:
-			return
-		case b.name == "unlink":
+			continue
+		case m.Name == "unlink":
 			*p = platter{told: p.told}
-		case b.name == "fdatasync" || b.name == "fsync":
-			p.force(b.writes, failed, lucky)
-		case failed:
-			return
-		case b.name == "ftruncate":
-			size, err := strconv.ParseInt(strings.TrimSpace(strings.Trim(b.rest[:i], ", )")), 10, 64)
-			must(t, err)
-			p.do(op{at: size})
-		case b.name == "pwrite64":
-			o := written(t, b.rest[:i])
-			n, err := strconv.Atoi(strings.Fields(result)[0])
-			must(t, err)
-			p.do(op{o.at, o.data[:n]})
+		case m.Name == "fdatasync" || m.Name == "fsync":
+			p.force(writes, m.Failed, lucky)
+		case m.Failed:
+			continue
+		case m.Name == "ftruncate":
+			p.do(op{at: m.At})
+		case m.Name == "pwrite64":
+			p.do(op{m.At, m.Data[:m.Result]})
 		}
-		at(b.path, acks)
+		at(m.File, acks)
 	}
-	for line := range strings.Lines(trace) {
-		line = strings.TrimSuffix(line, "\n")
-		if m := resumed.FindStringSubmatch(line); m != nil {
-			if b, ok := running[m[1]]; ok && b.name == m[2] {
-				delete(running, m[1])
-				b.rest += m[3]
-				end(b)
-			}
+	for _, m := range moments { // calls during which the process was killed: the file shows what was done
+		p := files[m.File]
+		if _, dying := begun[m.Call]; !dying || p == nil {
 			continue
 		}
-		m := call.FindStringSubmatch(line)
-		if m == nil {
-			continue
-		}
-		b := begun{name: m[2], path: m[3] + m[4], rest: m[5]}
-		if p := files[b.path]; p != nil {
-			b.writes = p.writes()
-		}
-		if rest, unfinished := strings.CutSuffix(b.rest, "<unfinished ...>"); unfinished {
-			b.rest = rest
-			running[m[1]] = b
-			continue
-		}
-		end(b)
-	}
-	for _, b := range running {
-		dying = append(dying, b)
-	}
-	for _, b := range dying {
-		p := files[b.path]
-		if p != nil && b.name == "ftruncate" {
-			size, err := strconv.ParseInt(strings.FieldsFunc(b.rest, func(c rune) bool { return c < '0' || c > '9' })[0], 10, 64)
-			must(t, err)
-			if info, err := os.Stat(b.path); err == nil && info.Size() == size {
-				p.do(op{at: size})
-			}
-		}
-		if p != nil && b.name == "pwrite64" {
-			o := written(t, b.rest)
-			if now, err := os.ReadFile(b.path); err == nil && int(o.at)+len(o.data) <= len(now) && bytes.Equal(now[o.at:][:len(o.data)], o.data) {
-				p.do(o)
-			}
+		now, err := os.ReadFile(m.File)
+		switch {
+		case err != nil:
+		case m.Name == "ftruncate" && int64(len(now)) == m.At:
+			p.do(op{at: m.At})
+		case m.Name == "pwrite64" && int(m.At)+len(m.Data) <= len(now) && bytes.Equal(now[m.At:][:len(m.Data)], m.Data):
+			p.do(op{m.At, m.Data})
 		}
 	}
-}
-
-// written reads what strace says of a pwrite64: data, length, offset.
-func written(t *testing.T, args string) op {
-	t.Helper()
-	args, _, _ = strings.Cut(args, "<unfinished")
-	args, _, _ = strings.Cut(args, ") = ")
-	parts := strings.Split(strings.Trim(args, ", )"), ", ")
-	if len(parts) != 3 || strings.Contains(args, `"...`) {
-		t.Fatalf("a write that is cut off: %.100s", args)
-	}
-	data, err := hex.DecodeString(strings.ReplaceAll(strings.Trim(parts[0], `"`), `\x`, ""))
-	must(t, err)
-	digits := strings.FieldsFunc(parts[2], func(c rune) bool { return c < '0' || c > '9' })
-	at, err := strconv.ParseInt(digits[0], 10, 64)
-	must(t, err)
-	return op{at, data}
 }
 
 // TestPowerFails cuts the power at many moments of a run in which the disk fails, and of the next run, since the first dies while it does.
@@ -207,7 +148,7 @@ func TestPowerFails(t *testing.T) {
 			own := seed%3 == 2 // the ledger's own file
 			files[file+"-wal"].told = own
 			for round := range 2 {
-				args := []string{"-E", fmt.Sprint("LEDGER_WANTED=", events), "-xx", "-s", "70000", "-e", "trace=pwrite64,ftruncate,fdatasync,fsync,write,unlink",
+				args := []string{"-E", fmt.Sprint("LEDGER_WANTED=", events), "-s", "70000", "-e", "trace=pwrite64,ftruncate,fdatasync,fsync,write,unlink",
 					"-P", file, "-P", file + "-wal", "-P", file + ".acks"}
 				switch {
 				case own: // SQLite's calls are others than ours then
@@ -222,7 +163,7 @@ func TestPowerFails(t *testing.T) {
 				faults += strings.Count(trace, "(INJECTED)")
 				acks := acknowledged(t, file)
 				known, n := before, 0
-				replay(t, unhex(trace), file, files, lucky, func(path string, count int) {
+				replay(t, trace, file, files, lucky, func(path string, count int) {
 					n++
 					often := 0.12 // after an acknowledgement
 					switch path {
@@ -266,14 +207,4 @@ func TestPowerFails(t *testing.T) {
 			t.Logf("%d faults, and the power was cut %d times", faults, cuts)
 		})
 	}
-}
-
-// unhex makes the file names readable that strace has written in hexadecimal.
-func unhex(trace string) string {
-	return regexp.MustCompile(`<(\\x[0-9a-f]{2})+>|unlink\("(\\x[0-9a-f]{2})+"`).ReplaceAllStringFunc(trace, func(s string) string {
-		return regexp.MustCompile(`\\x[0-9a-f]{2}`).ReplaceAllStringFunc(s, func(c string) string {
-			b, _ := hex.DecodeString(c[2:])
-			return string(b)
-		})
-	})
 }

@@ -53,9 +53,11 @@ func setUp(ctx context.Context, file string) (a *anchor, err error) {
 	return a, err
 }
 
+// hasLog says whether the -wal file holds something that counts. Beside a journal nothing does: that is there while SQLite makes the file a ledger, and
+// after a power failure it is what undoes that, for which it takes a connection that writes.
 func hasLog(file string) bool {
 	info, err := os.Stat(file + "-wal")
-	return err == nil && info.Size() > 0
+	return err == nil && info.Size() > 0 && !exists(file+"-journal")
 }
 
 // upgrade makes a file a ledger of this version.

@@ -17,13 +17,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/caddypay/caddypay/test/plant"
 )
 
 // options say how hard to try.
@@ -103,21 +104,5 @@ func run(ctx context.Context, o options) error {
 
 // build links cmd/caddy, with some of its files replaced if overlay names a file that says so.
 func build(ctx context.Context, to string, race bool, overlay string) error {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("finding the module: %w; run this inside its folder", err)
-	}
-	args := []string{"build", "-o", to}
-	if race {
-		args = append(args, "-race")
-	}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/caddy")...)
-	cmd.Dir = strings.TrimSpace(string(root))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building cmd/caddy: %w\n%s", err, out)
-	}
-	return nil
+	return plant.Build(ctx, to, race, overlay)
 }

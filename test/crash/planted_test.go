@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/test/plant"
 )
 
 // bug is a mistake that the harness has to notice. It is planted in a copy of one file, which only `go build -overlay` sees.
@@ -50,28 +51,10 @@ var bugs = []bug{
 
 // plant writes the copy and the overlay, and returns the overlay's file.
 func (b *bug) plant(root, dir string) (overlay string, err error) {
-	original := filepath.Join(root, filepath.FromSlash(b.file))
-	source, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
+	if overlay, err = plant.Overlay(root, dir, b.file, b.swap); err != nil {
+		err = fmt.Errorf("%s: %w", b.name, err)
 	}
-	text := string(source)
-	for _, swap := range b.swap {
-		if n := strings.Count(text, swap[0]); n != 1 {
-			return "", fmt.Errorf("%s has %d places to plant %q in, want 1; it looks for\n%s", b.file, n, b.name, swap[0])
-		}
-		text = strings.Replace(text, swap[0], swap[1], 1)
-	}
-	patched := filepath.Join(dir, "planted.go")
-	if err := os.WriteFile(patched, []byte(text), 0o600); err != nil {
-		return "", err
-	}
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: patched}})
-	if err != nil {
-		return "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, replace, 0o600)
+	return overlay, err
 }
 
 // TestPlanted shows that the harness notices what it is there to notice. Each bug costs a link of the whole binary, so make test plants
