@@ -108,7 +108,12 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	l.opened.At = o.Now()
 	l.writer = newWriter(l, batch)
 	var notWhole error
-	if err := patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }); err != nil {
+	connect := func() error { return patiently(ctx, func() (err error) { notWhole, err = l.connect(ctx); return err }) }
+	err = connect()
+	if errors.Is(err, ledger.ErrDamaged) { // SQLite says so too when the disk could not be read once
+		err = connect()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room

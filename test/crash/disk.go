@@ -42,7 +42,7 @@ var injections = []injection{
 	{do: "pread64:error=EIO:when=20+300", files: "-wal", fresh: true},
 	{do: "fdatasync:error=EIO:when=4+40 ftruncate:error=EIO:when=1+3", files: "-wal", fresh: true},
 	{do: "fdatasync:error=EIO:when=4+5 openat,?open:error=EMFILE:when=12+5", files: ",-wal", fresh: true},
-	{do: "fsync,fdatasync,pwrite64,pread64,ftruncate,openat:error=EIO:when=90+997", files: ",-wal,-shm", fresh: true},
+	{do: "fsync,fdatasync,pwrite64,pread64,ftruncate,openat:error=EIO:when=300+997", files: ",-wal,-shm", fresh: true},
 }
 
 var nowAndThen = regexp.MustCompile(`when=\d+\+\d+`)
