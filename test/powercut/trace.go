@@ -114,7 +114,8 @@ func (c *Call) begins(args string) (rest string, err error) {
 func (c *Call) ends(rest string) bool {
 	_, result, ok := strings.Cut(rest, " = ")
 	digits := strings.FieldsFunc(result, func(r rune) bool { return r != '-' && (r < '0' || r > '9') })
-	if !ok || strings.HasPrefix(result, "?") || len(digits) == 0 {
+	unknown := strings.HasPrefix(result, "?") || strings.HasPrefix(result, "-1 (errno ") // the latter of a thread that is being killed
+	if !ok || unknown || len(digits) == 0 {
 		return false
 	}
 	n, err := strconv.ParseInt(digits[0], 10, 64)
