@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -201,9 +202,13 @@ func (w *writer) renew(err error) {
 	w.conn = nil
 }
 
+// yields is how often the writer lets others run before it commits although nothing waits: whoever is about to bring a job, and has only to be
+// given a core, is in the same transaction then. Of 32 callers 32 are in one then instead of 25, and 31 instead of 20 while events are delivered (BenchmarkAppend).
+const yields = 2
+
 // more returns the next job of the transaction; nil when it is to be committed.
 func (w *writer) more(n int, lax time.Time) *job {
-	for n < w.batch && !w.refused {
+	for yielded := 0; n < w.batch && !w.refused; {
 		select {
 		case j, open := <-w.queue:
 			if !open {
@@ -216,7 +221,12 @@ func (w *writer) more(n int, lax time.Time) *job {
 		default:
 		}
 		if w.disk.outstanding.Load() == 0 || time.Since(w.waited) < contention {
-			return nil
+			if yielded == yields {
+				return nil
+			}
+			yielded++
+			runtime.Gosched()
+			continue
 		}
 		var enough <-chan time.Time
 		if !lax.IsZero() {
