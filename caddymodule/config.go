@@ -205,7 +205,7 @@ type EventsConfig struct {
 	// The event types to deliver, like `charge.succeeded`; the others are recorded only. Default: all.
 	Types []string `json:"types,omitempty"`
 
-	// What the backend's answer has to be besides 2xx. Default: anything but an HTML page.
+	// What the backend's answer has to be besides 2xx. Default: anything but an HTML page or PHP's error message.
 	Expect *ExpectConfig `json:"expect,omitempty"`
 
 	// What to do with a payment that fails a money check: `hold` it for a person, or `deliver` it with `X-Pay-Mismatch`. Default: `hold`.

@@ -31,14 +31,15 @@ func TestFirstHour(t *testing.T) {
 
 	file := snippets(t, "backend.md")[0][1]
 	for old, now := range map[string]string{
-		"shop.example.com {":        "http://" + addr + " {",
-		"\tpay {":                   "\tpay {\n\t\tallow_http",
-		"/srv/shop":                 shop.dir,
-		"//run/php/php-fpm.sock":    "/" + socket,
-		"app app_1Gqj58ynP0mHeX1q":  "app " + box.App() + "\n\t\t\tendpoint " + pingxx.URL,
-		"app_id wx0123456789abcdef": "app_id " + box.WxLite().AppID + "\n\t\t\tendpoint " + pingxx.URL,
-		"env PAY_MODE live":         "env PAY_MODE test",
-		"POST /pay_event.php {":     "POST /pay_event.php {\n\t\t\tretry" + strings.Repeat(" 200ms", 200),
+		"shop.example.com {":               "http://" + addr + " {",
+		"\tpay {":                          "\tpay {\n\t\tallow_http",
+		"/srv/shop":                        shop.dir,
+		"//run/php/php-fpm.sock":           "/" + socket,
+		"app app_1Gqj58ynP0mHeX1q":         "app " + box.App() + "\n\t\t\tendpoint " + pingxx.URL,
+		"app_id wx0123456789abcdef":        "app_id " + box.WxLite().AppID + "\n\t\t\tendpoint " + pingxx.URL,
+		"env PAY_MODE live":                "env PAY_MODE test",
+		"\t\t\tsigning_key merchant.pem\n": "",
+		"POST /pay_event.php {":            "POST /pay_event.php {\n\t\t\tretry" + strings.Repeat(" 200ms", 200),
 	} {
 		if !strings.Contains(file, old) {
 			t.Fatalf("the first Caddyfile of docs/backend.md has no %s", old)
@@ -46,7 +47,6 @@ func TestFirstHour(t *testing.T) {
 		file = strings.ReplaceAll(file, old, now)
 	}
 	t.Chdir(dir)
-	write(t, dir, "merchant.pem", privatePEM(merchantKey()))
 	write(t, dir, "pingpp.pub.pem", string(box.PublicKeyPEM()))
 	t.Setenv("PINGPP_KEY", box.TestKey())
 	t.Setenv("WECHAT_SECRET", box.WxLite().Secret)

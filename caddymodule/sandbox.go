@@ -57,7 +57,7 @@ type Sandbox struct {
 	// mock pay page. Default: as the request that created the charge did.
 	PublicURL string `json:"public_url,omitempty"`
 
-	// Divides every wait of the webhook schedule: at 60 a minute takes a second. Default: 1.
+	// Divides every wait of webhooks and refunds: at 60 a minute takes a second. Default: 1.
 	TimeScale float64 `json:"time_scale,omitempty"`
 
 	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.

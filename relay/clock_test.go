@@ -74,24 +74,7 @@ func follow(t *testing.T, l ledger.Ledger, c *clock) (stop func()) {
 	t.Helper()
 	p := newProvider(t)
 	p.clock, p.scope = c, scope
-	return reconcile(t, p.reconciler(l, zaptest.NewLogger(t)))
-}
-
-// reconcile runs a reconciler; stop ends it and returns once Run has.
-func reconcile(t *testing.T, r *Reconciler) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Run(ctx)
-	}()
-	stop = func() {
-		cancel()
-		<-done
-	}
-	t.Cleanup(stop)
-	return stop
+	return run(t, p.reconciler(l, zaptest.NewLogger(t)).Run)
 }
 
 // An app and mode without events, which no relay runs for, has its look-ups back too: of charges and of refunds.
@@ -106,14 +89,14 @@ func TestClockPutBackWithoutEvents(t *testing.T) {
 			refund := p.asks(l, r, paid, "order1", "R1", 1000)
 			late := p.charge(l, "order2", 100).ID
 			if running {
-				reconcile(t, r)
+				run(t, r.Run)
 				<-l.begun
 			}
 			p.clock.Set(right)
 			p.pay(late)
 			p.settle(refund.ID, "succeed")
 			if !running {
-				reconcile(t, r)
+				run(t, r.Run)
 			}
 			for what, found := range map[string]func() bool{
 				"the payment": func() bool { return p.known(l, late).Paid },

@@ -133,11 +133,17 @@ func start(t *testing.T, cfg Config) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, r.Run)
+}
+
+// run runs a relay or a reconciler; stop ends it and returns once it has ended.
+func run(t *testing.T, f func(context.Context)) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.Run(ctx)
+		f(ctx)
 	}()
 	stop = func() {
 		cancel()

@@ -45,8 +45,8 @@ func (s *Sandbox) SetWebUser(u WebUser) { s.weixin.SetUser(u) }
 // An empty openid is the current WebUser's.
 func (s *Sandbox) NewOAuthCode(openid string) string { return s.weixin.NewOAuthCode(openid) }
 
-// SetFault makes the next times calls of an operation fail; the package comment lists both. Faults of
-// one operation take effect in the order they were set. The error of an unknown name lists what there is.
+// SetFault makes the next times calls of an operation fail; pingxx and weixin list both, and so does
+// docs/sandbox.md. Faults of one operation take effect in the order they were set. The error of an unknown name lists what there is.
 func (s *Sandbox) SetFault(on, name string, times int) error {
 	return s.faults.Set(desk.Fault{On: on, Name: name, Times: times})
 }

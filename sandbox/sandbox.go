@@ -17,7 +17,7 @@
 //	POST   /sandbox/wechat/user          {"openid"?, "unionid"?, "snapshot"?}: who the visitors of the official account's pages are from now on
 //	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
 //	DELETE /sandbox/faults               no more faults
-//	GET    /sandbox/state                charges, events with their deliveries, calls per operation, faults left (?limit=, default 1000)
+//	GET    /sandbox/state                charges, orders, events with their deliveries, calls per operation, faults left (?limit= of each list, default 1000)
 //	GET    /sandbox/events/{id}          one event with its deliveries
 //	POST   /sandbox/events               {"type", "charge" or "object", "livemode"?}: make and send an event of any type
 //	POST   /sandbox/webhooks             sign and send the body as it is, whatever it is
@@ -83,7 +83,7 @@ type Config struct {
 	// there. Default: as the request that created the charge did.
 	PublicURL string
 
-	// TimeScale divides every wait of the webhook schedule: at 60 a minute takes a second. Default 1.
+	// TimeScale divides every wait of webhooks and refunds: at 60 a minute takes a second. Default 1.
 	TimeScale float64
 
 	Now    func() time.Time // default time.Now; tells objects' times and expiry, not the webhook waits
@@ -234,7 +234,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, leverPrefix):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
-		http.Error(w, "the sandbox serves /v1/charges, /v1/orders, /v1/events, /notify/charges, /mock.php, /sns/jscode2session and its levers under /sandbox/", http.StatusNotFound)
+		http.Error(w, "the sandbox serves Ping++ under /v1/, /notify/charges/ and /mock.php, WeChat under /sns/, /cgi-bin/ and /connect/, and its levers under /sandbox/", http.StatusNotFound)
 	}
 }
 

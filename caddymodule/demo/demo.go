@@ -23,7 +23,7 @@ var files embed.FS
 
 var page = template.Must(template.ParseFS(files, "page.html"))
 
-// Paths is what a Caddyfile leads to a Page, in the syntax of a path matcher: the page itself, and what a tester's phone opens.
+// Paths is what a Caddyfile leads to a Page, in the syntax of a path matcher: the page itself, and where the codes and the payment sheet of test charges lead.
 const Paths = "/ /demo/* /mock.php /notify/charges/*"
 
 // Page is the demo's page; make one with New.

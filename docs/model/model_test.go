@@ -199,7 +199,7 @@ func TestReadme(t *testing.T) {
 			continue
 		}
 		if !regexp.MustCompile(`(?m)^(func (\([^)]*\) )?` + name + `\(|\s*` + name + `\s+=)`).MatchString(code) {
-			t.Errorf("README.md: %s has no %s any more; which code does the model stand for now?", path, name)
+			t.Errorf("README.md: %s has no %s any more; name the code that the model stands for", path, name)
 		}
 	}
 }

@@ -134,7 +134,7 @@ func TestRefundLife(t *testing.T) {
 		"leased": {ours(), func(r *Refund) { r.lease("b", at(40)) }, with(ours(), func(r *Refund) { r.Owner, r.Until, r.NextQuery = "b", at(40), at(40) })},
 		"asked for again": {with(ours(), func(r *Refund) { r.Unclear = "x" }), func(r *Refund) { r.ask(ledger.RefundAsk{Through: "or_1", Asks: 2, Now: at(5), Until: at(40)}) },
 			with(ours(), func(r *Refund) { r.Through, r.Asks, r.Asked, r.Until, r.NextQuery = "or_1", 2, at(5), at(40), at(40) })},
-		"given up for now":           {ours(), func(r *Refund) { r.end(at(60)) }, with(ours(), func(r *Refund) { r.Owner, r.Until, r.NextQuery = "", never, at(60) })},
+		"given up until asked again": {ours(), func(r *Refund) { r.end(at(60)) }, with(ours(), func(r *Refund) { r.Owner, r.Until, r.NextQuery = "", never, at(60) })},
 		"given up when it was over":  {done, func(r *Refund) { r.end(at(60)) }, done},
 		"made":                       {with(ours(), func(r *Refund) { r.Unclear = "x" }), func(r *Refund) { r.made("re_1", at(60)) }, made},
 		"made, and it was over":      {lost, func(r *Refund) { r.made("re_1", at(60)) }, lost},

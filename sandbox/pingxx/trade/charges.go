@@ -154,7 +154,7 @@ func (cs *Charges) build(p *params, live bool, now time.Time) *Charge {
 }
 
 // repeated says what a creation with a number that was used before leads to: the charge that is answered once more, a refusal, or
-// neither, where a new one is made. The package comment says the rule.
+// neither, where a new one is made. The comment of package pingxx says the rule.
 func (cs *Charges) repeated(key orderKey, p *params, now time.Time) (*Charge, *apierr.Error) {
 	c, used := cs.byNumber[key]
 	if !used {

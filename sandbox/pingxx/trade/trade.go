@@ -1,5 +1,10 @@
 // Package trade is what a merchant does business with at Ping++: charges, their refunds, and orders, which charges pay.
 // It knows them and what becomes of them; who asks, and how it is answered, it does not.
+//
+// # Faults
+//
+// On refund, per refund however it is made: failed (refused at once), failed_later (pending, then failed), stuck (pending until a lever settles
+// it); and, besides one of these, what Ping++ forgets of it: no_metadata, no_description, no_texts (both).
 package trade
 
 import (
