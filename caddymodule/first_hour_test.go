@@ -20,7 +20,7 @@ func TestFirstHour(t *testing.T) {
 	shop, socket, addr, dir := newPHPShop(t), startFPM(t), freeAddr(t), t.TempDir()
 	hooks := &http.Transport{}
 	t.Cleanup(hooks.CloseIdleConnections)
-	box, err := sandbox.New(sandbox.Config{MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey(), Webhooks: []string{"http://" + addr + "/pay/webhooks"},
+	box, err := sandbox.New(sandbox.Config{SigningKey: pingppKey(), Webhooks: []string{"http://" + addr + "/pay/webhooks"},
 		WebhookClient: &http.Client{Transport: hooks, Timeout: 20 * time.Second}, TimeScale: 1200})
 	if err != nil {
 		t.Fatal(err)

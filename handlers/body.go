@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const (
 	// rest: a phone on a bad line is let through, and nobody can hold a connection open for nothing.
 	bodyTime = 10 * time.Second
 	bodyRate = 16 << 10
-	// maxUnread bounds the memory of all bodies that are being read, in bytes.
+	// maxUnread bounds the memory of all webhooks that are being read, and that of all other bodies, in bytes.
 	maxUnread = 64 << 20
 	// firstRead is the memory that a body has before anything of it has come, in bytes.
 	firstRead = 512
@@ -71,17 +72,20 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// memory is how many bytes are taken.
+type memory struct{ atomic.Int64 }
+
 // readBody reads a request body of at most limit bytes.
-func (s *Site) readBody(r *http.Request, limit int) ([]byte, error) {
+func readBody(r *http.Request, limit int, m *memory) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, problem("too_large", fmt.Errorf("a body of %d bytes, more than %d", r.ContentLength, limit))
 	}
 	var body []byte
-	defer func() { s.Budgets.unread.Add(-int64(cap(body))) }()
+	defer func() { m.Add(-int64(cap(body))) }()
 	for {
 		if len(body) == cap(body) {
 			size := min(max(2*cap(body), firstRead), limit+1)
-			if err := s.Budgets.body(size - cap(body)); err != nil {
+			if err := m.take(size - cap(body)); err != nil {
 				return nil, err
 			}
 			body = append(make([]byte, 0, size), body...)
@@ -94,17 +98,17 @@ func (s *Site) readBody(r *http.Request, limit int) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, problem("json_invalid", fmt.Errorf("the body comes too slowly: %d bytes in %s", len(body), bodyTime))
+			return nil, problem("json_invalid", fmt.Errorf("the body comes too slowly: %d bytes in %s and a second for each %d of them", len(body), bodyTime, bodyRate))
 		case err != nil:
 			return nil, problem("json_invalid", fmt.Errorf("reading the body: %w", err))
 		}
 	}
 }
 
-// body takes memory for a body that is being read.
-func (b *Budgets) body(bytes int) error {
-	if b.unread.Add(int64(bytes)) > maxUnread {
-		b.unread.Add(-int64(bytes))
+// take takes more.
+func (m *memory) take(bytes int) error {
+	if m.Add(int64(bytes)) > maxUnread {
+		m.Add(-int64(bytes))
 		return limited("bodies", time.Second)
 	}
 	return nil

@@ -147,16 +147,22 @@ func TestMemoryOfBodies(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	fill := int64(maxUnread - firstRead + 1)
-	w.site.Budgets.unread.Add(fill)
+	webhook := func() answer {
+		return w.do("POST", "/pay/webhooks", "{}", "X-Pingplusplus-Signature", strings.Repeat("A", 342)+"==")
+	}
+	w.site.Budgets.webhooks.Add(fill)
+	wantLimited(t, webhook(), 1)
+	w.created(session, "1001") // a flood of webhooks keeps nobody from paying
+	w.site.Budgets.webhooks.Add(-fill)
+	w.site.Budgets.bodies.Add(fill)
 	wantLimited(t, w.pay(session, "1001"), 1)
-	wantLimited(t, w.do("POST", "/pay/webhooks", "{}", "X-Pingplusplus-Signature", strings.Repeat("A", 342)+"=="), 1)
-	w.site.Budgets.unread.Add(-fill)
-	w.created(session, "1001")
+	wantProblem(t, webhook(), 401, "signature_invalid")
+	w.site.Budgets.bodies.Add(-fill)
 	wantProblem(t, w.do("POST", "/pay/charges", strings.Repeat("[", maxChargeBody), "X-Pay-Session", session), 400, "json_invalid")
 
 	conn := w.raw("POST", "/pay/charges", 1000)
 	fmt.Fprint(conn, "{")
-	until(t, "the body is being read", func() bool { return w.site.Budgets.unread.Load() == firstRead })
+	until(t, "the body is being read", func() bool { return w.site.Budgets.bodies.Load() == firstRead })
 	conn.Close()
-	until(t, "its memory is free again", func() bool { return w.site.Budgets.unread.Load() == 0 })
+	until(t, "its memory is free again", func() bool { return w.site.Budgets.bodies.Load() == 0 })
 }

@@ -15,7 +15,7 @@ func (s *Site) readJSON(r *http.Request, limit int) (map[string]json.RawMessage,
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return nil, problem("content_type", nil)
 	}
-	body, err := s.readBody(r, limit)
+	body, err := readBody(r, limit, &s.Budgets.bodies)
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ type Budgets struct {
 	logins, charges  *rate.Limiter
 	visitors         *rate.Limiter // of charges, what those without a login may take
 	waiting          atomic.Int64
-	unread           atomic.Int64 // bytes of bodies that are being read
+	webhooks, bodies memory // of what is being read: a flood of the former keeps nobody from paying
 }
 
 type payerKey struct{ appID, openID string }
@@ -119,7 +119,7 @@ func (b *Budgets) charge(id Identity, now time.Time) error {
 	return limited("app, charges", take(b.charges, now))
 }
 
-// refusal counts a webhook that was refused. One that verifies is never counted and never limited, since Ping++'s own may share
+// refusal counts a webhook that was refused. One that verifies is never counted, and limited only by the memory of all, since Ping++'s own may share
 // their address with others behind one proxy.
 func (b *Budgets) refusal(addr string, now time.Time) error {
 	return limited("refused", b.refused.take(addressKey(addr), now))

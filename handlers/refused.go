@@ -39,6 +39,11 @@ func (a *attempt) earlierCharge(made *pingpp.Charge, p *pingpp.ChargeParams) err
 func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q *quote, err error) error {
 	s := a.site
 	p, as := createProblem(err)
+	if errors.Is(p, errNumberUsed) {
+		if p = a.unlessPaid(ctx, l, number, p, err); codeOf(p) == "provider_unavailable" {
+			as = ledger.Unsent // the next request takes the same number, which leads here again
+		}
+	}
 	rerr := l.Release(ctx, ledger.Release{Scope: s.Scope, Number: number, As: as, Quote: lastQuote(q, nil, s.Now())})
 	if rerr != nil {
 		a.log.Warn("the refused attempt could not be recorded", zap.Error(rerr))
@@ -46,14 +51,28 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 	}
 	if as == ledger.Taken && a.whose(ctx, l, number) == relay.HolderOther {
 		p.Cause = fmt.Errorf("%w: another order has been paid by it: %w", errNumberUsed, err)
-	}
-	if errors.Is(p, errNumberUsed) && a.paidUnseen(ctx, l) {
-		return problem("order_already_paid", err)
-	}
-	if errors.Is(p, errNumberUsed) {
-		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err))
+		p = a.unlessPaid(ctx, l, number, p, err)
 	}
 	return p
+}
+
+// unlessPaid returns the problem of a number that was used outside of this ledger, after which the next one is tried: unless the order has been paid by a
+// charge of ours that the ledger, as a backup, does not have, or nobody can say that now.
+func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string, used *Problem, err error) *Problem {
+	within, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	switch paid, unsure := a.site.Reconciler.FindPayment(within, l, a.req.OrderNo); {
+	case paid:
+		if unsure != nil {
+			a.log.Warn("the order was paid outside of this ledger, and that could not be recorded now", zap.Error(unsure))
+		}
+		return problem("order_already_paid", err)
+	case unsure != nil && !errors.Is(unsure, relay.ErrNewestOnly):
+		return retryProblem("provider_unavailable", 2*time.Second, fmt.Errorf("whether the order was paid outside of this ledger could not be found out: %w; asked because %w", unsure, err))
+	default:
+		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err), zap.NamedError("looked", unsure))
+	}
+	return used
 }
 
 // whose looks at Ping++ for the charge that has paid a number, and records its payment if it is the order's. What cannot be found out now is looked
@@ -73,17 +92,6 @@ func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) rel
 	a.log.Warn("the channel says that the order is paid, and by what is not known now; it is looked for again later",
 		zap.String("number", number), zap.Error(err))
 	return relay.HolderUnknown
-}
-
-// paidUnseen says whether the order has been paid by a charge of ours that the ledger, as a backup, does not have.
-func (a *attempt) paidUnseen(ctx context.Context, l ledger.Ledger) bool {
-	ctx, cancel := context.WithTimeout(ctx, findTime)
-	defer cancel()
-	paid, err := a.site.Reconciler.FindPayment(ctx, l, a.req.OrderNo)
-	if err != nil {
-		a.log.Warn("whether the order was paid, as a number of it was used outside of this ledger, could not be found out", zap.Error(err))
-	}
-	return paid
 }
 
 // createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees

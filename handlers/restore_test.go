@@ -110,11 +110,17 @@ func TestRestoredFromBackup(t *testing.T) {
 
 	w.clock.Add(time.Hour)
 	w.restore(lost)
+	made := w.calls("create_charge")
+	w.fault("list_charges", "502", 3) // as long as nobody can say whether it was paid, nobody is charged
+	wantProblem(t, w.pay(w.session(payer), "twice"), 503, "provider_unavailable")
 	for range 2 {
 		wantProblem(t, w.pay(w.session(payer), "twice"), 409, "order_already_paid")
 	}
+	if n := w.calls("create_charge") - made; n != 2 {
+		t.Errorf("%d charges were asked for", n)
+	}
 	w.setQuote(cheap)
-	made := w.calls("create_refund")
+	made = w.calls("create_refund")
 	for _, c := range []struct {
 		no     string
 		amount int64

@@ -37,7 +37,7 @@ func (s *Site) webhook(w http.ResponseWriter, r *http.Request) error {
 }
 
 // refused counts a refused webhook, logs it, a few lines a minute for each reason so that a flood cannot fill the disk, and returns what to
-// answer: once an address has sent too many of them, that it should stop. Nothing is limited before the signature was looked at: Ping++'s own
+// answer: once an address has sent too many of them, that it should stop. Nothing but memory is limited before the signature was looked at: Ping++'s own
 // webhooks may come from the same address as a flood, through one proxy.
 func (s *Site) refused(r *http.Request, p *Problem) *Problem {
 	p.logged = true
@@ -64,7 +64,7 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Verifier.Screen(signatures); err != nil && !s.mayBeUnsigned(err) {
 		return s.refuseSignature(err)
 	}
-	body, err := s.readBody(r, maxWebhook)
+	body, err := readBody(r, maxWebhook, &s.Budgets.webhooks)
 	if err != nil {
 		return err
 	}

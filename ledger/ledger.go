@@ -94,7 +94,7 @@ type Events interface {
 	//
 	// An event with ReasonUnreadable has no effect. It is the caller's to hold, with Change, Payment and Refund empty; its charge, where we know it,
 	// is held with it. Once the effect comes in an event that can be read, whichever of them was first, the one that could not be is Filtered with
-	// ReasonEffectSeen. Releasing a payment that could not be read makes it the charge's payment.
+	// ReasonEffectSeen. Releasing a payment that could not be read makes it the payment of the charge, if we know that.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
 	Append(ctx context.Context, e *Event) (Appended, error)

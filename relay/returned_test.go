@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,12 @@ func TestRefundOfAnEarlierDay(t *testing.T) {
 	p.refunded(other, 70)
 	var out logs
 	p.clock.Set(inNovember(22, 9, 0))
+	p.fault("list_refunds", "500", 3)
+	p.compared(p.nightlyOf(l, out.logger())) // the day is compared all the same, and the next night sees to the rest
+	if text := out.String(); !strings.Contains(text, "could not all be compared") || !strings.Contains(text, `"date":"2026-11-21"`) || p.known(l, other).AmountRefunded != 0 {
+		t.Error(text)
+	}
+	p.clock.Set(inNovember(23, 9, 0))
 	p.compared(p.nightlyOf(l, out.logger()))
 	if a, b := p.known(l, old).AmountRefunded, p.known(l, other).AmountRefunded; a != 30 || b != 100 {
 		t.Errorf("refunded %d and %d\n%s", a, b, out.String())
@@ -37,7 +44,7 @@ func TestRefundOfAnEarlierDay(t *testing.T) {
 	p.wantRecorded(l, "a part", "old", "charge.succeeded pending", "refund.succeeded pending")
 	p.wantRecorded(l, "all", "other", "charge.succeeded pending", "refund.succeeded pending", "refund.succeeded pending")
 	p.wantRecorded(l, "not refunded", "kept", "charge.succeeded pending")
-	p.clock.Set(inNovember(23, 9, 0))
+	p.clock.Set(inNovember(24, 9, 0))
 	lists := p.State(0).Calls["list_refunds"]
 	p.compared(p.nightlyOf(l, zap.NewNop()))
 	if n := p.State(0).Calls["list_refunds"] - lists; n != 0 {

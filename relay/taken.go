@@ -72,18 +72,21 @@ func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate
 	return HolderUnknown, fmt.Errorf("more than %d charges were paid since %s", findPages*sweepPage, c.Created.Add(-takenSince).Format(time.DateOnly))
 }
 
+// ErrNewestOnly says that there are more payments than could be looked through.
+var ErrNewestOnly = errors.New("relay: only the newest payments could be looked through")
+
 // FindPayment looks through Ping++'s list for a paid charge that was made through us for an order under whatever number, since a number of the order was
-// used that this ledger has never given away: it may be a backup. It says whether there is one that the ledger did not know to be paid, and records its payment. It ends with ctx, or with the
-// first error.
+// used that this ledger has never given away: it may be a backup. It says whether there is one that the ledger did not know to be paid, and records its
+// payment. When the time of ctx is over it has looked at the newest ones: ErrNewestOnly.
 func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo string) (bool, error) {
 	p, paid := pingpp.ListParams{Limit: sweepPage, CreatedGTE: r.cfg.Now().Add(-paidSince).Unix()}, true
 	p.Paid = &paid
-	for range findPages {
-		if err := r.cfg.Questions.payers.Wait(ctx); err != nil {
-			return false, fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
-		}
-		page, err := r.cfg.Pingpp.ListCharges(ctx, p)
-		if err != nil {
+	for n := range findPages {
+		page, err := r.payersPage(ctx, p)
+		switch {
+		case err != nil && n > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return false, fmt.Errorf("%w, %d of them: %w", ErrNewestOnly, n*sweepPage, err)
+		case err != nil:
 			return false, err
 		}
 		for _, listed := range page.Data {
@@ -101,10 +104,18 @@ func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo s
 			return true, r.learn(ctx, l, ours, listed, false)
 		}
 		if !page.HasMore {
-			break
+			return false, nil
 		}
 	}
-	return false, nil
+	return false, fmt.Errorf("%w, %d of them", ErrNewestOnly, findPages*sweepPage)
+}
+
+// payersPage asks for a page of charges while somebody waits to pay.
+func (r *Reconciler) payersPage(ctx context.Context, p pingpp.ListParams) (*pingpp.ChargeList, error) {
+	if err := r.cfg.Questions.payers.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAskedTooMuch, err)
+	}
+	return r.cfg.Pingpp.ListCharges(ctx, p)
 }
 
 // recordTaken records the charge that has paid an order, and its payment. To whom it belongs only its openid can say: whoever asked for our attempt may be

@@ -49,7 +49,7 @@ func checkEvent(e *ledger.Event) error {
 	return fmt.Errorf("ledger: event %s arrives in state %q; use pending, held or filtered", e.ID, e.State)
 }
 
-// Append records an event in a transaction, checks it and books what it says. It fills in what [ledger.Events] says that Append fills in.
+// Append records an event in a transaction that an engine's own test has begun, checks it and books what it says. It fills in what [ledger.Events] says that Append fills in.
 func Append(t Tx, e *ledger.Event) (ledger.Appended, error) {
 	row := Event{Event: *e}
 	did, err := record(t, &row)
@@ -196,7 +196,7 @@ func overtake(t Tx, e *Event) error {
 			return err
 		}
 	}
-	if isPayment(&e.Event) && e.State != ledger.Held && e.State != ledger.Discarded {
+	if len(unread) > 0 && isPayment(&e.Event) && e.State != ledger.Held && e.State != ledger.Discarded {
 		return reviveRefunds(t, e.Scope, e.ChargeID, e.Received)
 	}
 	return nil

@@ -32,7 +32,7 @@ func book(t Tx, b *books, e *Event) error {
 			return err
 		}
 	}
-	if b.hold == Awaits && isPayment(&e.Event) {
+	if b.hold != NotHeld && isPayment(&e.Event) { // it awaits a person, or went back before it was heard of
 		return withhold(t, e.Scope, e.Lane, e.ChargeID, e.Received)
 	}
 	return nil

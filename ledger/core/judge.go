@@ -114,11 +114,10 @@ func (b *books) overtakes(e *ledger.Event) bool {
 	if !b.counts {
 		return e.Effect() != e.ID
 	}
-	over := b.hold == Unread
-	if over {
+	if b.hold == Unread {
 		b.hold = NotHeld
 	}
-	return over
+	return true // the one that could not be read holds no charge if it came before the charge's id was known
 }
 
 // enter says how a new event will be found, when it is due and whether it waits for others. The effect of a payment is in its charge's record, which

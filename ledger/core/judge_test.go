@@ -191,14 +191,14 @@ func TestEffects(t *testing.T) {
 		ahead  bool
 		want   entry
 	}{
-		"a payment":                        {payment(), ptr(open()), false, entry{Counts: true, ByCharge: true, Due: at(1)}},
-		"a payment of an unseen charge":    {payment(), nil, true, entry{Counts: true, ByCharge: true, Blocked: true, Due: at(1)}},
-		"a payment that was heard":         {payment(), ptr(with(open(), func(c *Charge) { c.Payment = 7 })), false, entry{Counts: true, Seen: true, ByCharge: true, Due: at(1)}},
-		"a payment of another order":       {payment(), ptr(with(open(), func(c *Charge) { c.OrderNo = "x" })), false, entry{Counts: true, Due: at(1)}},
+		"a payment":                        {payment(), ptr(open()), false, entry{Counts: true, Overtakes: true, ByCharge: true, Due: at(1)}},
+		"a payment of an unseen charge":    {payment(), nil, true, entry{Counts: true, Overtakes: true, ByCharge: true, Blocked: true, Due: at(1)}},
+		"a payment that was heard":         {payment(), ptr(with(open(), func(c *Charge) { c.Payment = 7 })), false, entry{Counts: true, Seen: true, Overtakes: true, ByCharge: true, Due: at(1)}},
+		"a payment of another order":       {payment(), ptr(with(open(), func(c *Charge) { c.OrderNo = "x" })), false, entry{Counts: true, Overtakes: true, Due: at(1)}},
 		"a payment that could not be read": {payment(), ptr(with(open(), func(c *Charge) { c.Hold = Unread })), false, entry{Counts: true, Overtakes: true, ByCharge: true, Due: at(1)}},
 		"a payment that is held": {with2(payment(), func(e *ledger.Event) { e.State = ledger.Held }), ptr(open()), true,
-			entry{Counts: true, ByCharge: true}},
-		"a payment that is due later":   {with2(payment(), func(e *ledger.Event) { e.Due = at(9) }), ptr(open()), false, entry{Counts: true, ByCharge: true, Due: at(9)}},
+			entry{Counts: true, Overtakes: true, ByCharge: true}},
+		"a payment that is due later":   {with2(payment(), func(e *ledger.Event) { e.Due = at(9) }), ptr(open()), false, entry{Counts: true, Overtakes: true, ByCharge: true, Due: at(9)}},
 		"a payment of something else":   {with2(payment(), func(e *ledger.Event) { e.ObjectID = "x" }), ptr(open()), false, entry{Overtakes: true, Claims: true, Due: at(1)}},
 		"a payment that is none":        {with2(payment(), func(e *ledger.Event) { e.Change.Paid = false }), ptr(open()), false, entry{Overtakes: true, Claims: true, Due: at(1)}},
 		"a payment that cannot be read": {with2(payment(), func(e *ledger.Event) { e.Reasons = []string{"unreadable"} }), ptr(open()), false, entry{Due: at(1)}},

@@ -47,6 +47,16 @@ func testUnreadableFirst(t *testing.T, l ledger.Ledger) {
 	wantEvent(t, l, "evt_back", ledger.Discarded, ledger.ReasonReversed)
 	wantEvent(t, l, "evt_odd3", ledger.Filtered, ledger.ReasonEffectSeen)
 	wantEvent(t, l, "evt_r2", ledger.Filtered, ledger.ReasonUnpaid)
+
+	// It came before Ping++'s answer, so that nobody knew whose it was.
+	r := reserve(t, l, "3", noon, at(30))
+	early := unreadable(payment("evt_early", "ch_3", "3"))
+	early.Number = r.Number
+	add(t, l, early, ledger.Recorded)
+	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, OrderNo: "3", Number: r.Number, ID: "ch_3", Channel: "wx_lite", Amount: 100, Currency: "cny", Created: noon, TimeExpire: at(7200)}))
+	add(t, l, payment("evt_good3", "ch_3", "3"), ledger.Recorded)
+	wantEvent(t, l, "evt_good3", ledger.Pending)
+	wantEvent(t, l, "evt_early", ledger.Filtered, ledger.ReasonEffectSeen)
 }
 
 // A refund and an order that cannot be read wait in the same way.

@@ -23,6 +23,7 @@ func testRefundedExactlyBeforeHeld(t *testing.T, l ledger.Ledger) {
 		if got := getEvent(t, l, live, wrong.ID); got.State != c.state || got.Settled.IsZero() == (c.state == ledger.Discarded) {
 			t.Errorf("refunded %s: %s", order, show(got))
 		}
+		wantEvent(t, l, "evt_r_"+order, ledger.Filtered, ledger.ReasonUnpaid)
 		// What went back whole has not paid the order: its other attempt may still do so.
 		if other := getCharge(t, l, second); other.Superseded != (c.state == ledger.Held) {
 			t.Errorf("refunded %s: the other attempt is %s", order, show(other))
