@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (c *conn) prepare(ctx context.Context, texts []string) error {
 		err := patiently(ctx, func() error {
 			stmt, err := c.raw.Prepare(text)
 			if err != nil {
-				return errors.Unwrap(err) // without the text
+				return cmp.Or(errors.Unwrap(err), err) // without the text
 			}
 			c.prepared[text] = stmt
 			return nil
@@ -94,7 +95,8 @@ func (c *conn) until(ctx context.Context) (end func()) {
 	}
 }
 
-// run runs a statement, a prepared one or any other, and reads its rows. Parameters are integers, strings, bools, []byte, and nil for NULL.
+// run runs a statement, a prepared one or any other, and reads its rows; what reads them runs no other statement. Parameters are int, int64, string,
+// bool, []byte, and nil for NULL.
 func (c *conn) run(text string, read func(*row), args ...any) (err error) {
 	if c.raw == nil {
 		return errClosed
@@ -184,11 +186,15 @@ func (c *conn) script(text string) error {
 // inTransaction says whether a transaction is open. After an error of the disk SQLite may have ended it by itself.
 func (c *conn) inTransaction() bool { return c.raw != nil && !c.raw.AutocommitEnabled() }
 
-// rollback ends the transaction, if there is one.
+// rollback ends the transaction, if there is one, also after the context has ended what ran in it.
 func (c *conn) rollback() error {
-	if c.raw != nil && !c.inTransaction() {
+	if c.raw == nil {
+		return errClosed
+	}
+	if !c.inTransaction() {
 		return nil
 	}
+	defer c.raw.SetInterrupt(c.raw.SetInterrupt(nil))
 	return c.run(sqlRollback, nil)
 }
 

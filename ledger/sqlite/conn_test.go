@@ -48,6 +48,33 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
+// TestReadEndsInTheMidst: a connection goes back to the pool without the transaction in which it was ended: it would see that moment for ever, and keep
+// the -wal file from beginning anew.
+func TestReadEndsInTheMidst(t *testing.T) {
+	l := openFile(t, newFile(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := l.read(ctx, func(r *reader) error {
+		return r.atOnce(func() error {
+			if last, err := r.number(sqlLast); last != 0 || err != nil {
+				t.Errorf("%d events, %v", last, err)
+			}
+			cancel()
+			return r.run(endless, nil)
+		})
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("ended by %v", err)
+	}
+	appendEvents(t, l, "evt_1")
+	must(t, l.read(t.Context(), func(r *reader) error {
+		if last, err := r.number(sqlLast); last != 1 || err != nil || r.inTransaction() {
+			t.Errorf("%d events, %v, in a transaction: %t", last, err, r.inTransaction())
+		}
+		return nil
+	}))
+}
+
 // TestReadWaits: a read waits for who holds the whole ledger, but not longer than its context.
 func TestReadWaits(t *testing.T) {
 	file := newFile(t)

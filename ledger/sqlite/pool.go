@@ -63,7 +63,12 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
+// put takes a connection back, unless it cannot end the transaction that is open on it.
 func (p *pool) put(c *conn) {
+	if c.rollback() != nil {
+		_ = c.close()
+		return
+	}
 	p.mu.Lock()
 	p.idle = append(p.idle, c)
 	p.mu.Unlock()

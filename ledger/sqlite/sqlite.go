@@ -1,4 +1,4 @@
-// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, scan.go, and
+// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, rows.go, and
 // what reads and writes them); the rules are in ledger/core.
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
