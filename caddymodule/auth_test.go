@@ -103,9 +103,9 @@ func TestPayPaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appID := h.site.WxLite.AppID()
+	appID := h.resolved.WxLite.AppID()
 	for id, payer := range map[string]string{"1": "o-me", "2": "o-me", "3": "o-other", "4": "anon:me"} {
-		c := &ledger.Charge{Scope: h.site.Scope, OrderNo: "order" + id, State: ledger.Open, ID: "ch_" + id, Channel: "wx_lite", Payer: payer, PayerAppID: appID,
+		c := &ledger.Charge{Scope: h.resolved.Scope, OrderNo: "order" + id, State: ledger.Open, ID: "ch_" + id, Channel: "wx_lite", Payer: payer, PayerAppID: appID,
 			Amount: 100, Currency: "cny", Created: time.Now(), TimeExpire: time.Now().Add(time.Hour), Raw: []byte("{}")}
 		if id == "4" {
 			c.PayerAppID = ""

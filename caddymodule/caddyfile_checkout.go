@@ -127,7 +127,7 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		}
 		return nil
 	}
-	if h.site.Orders == nil {
+	if h.resolved.Orders == nil {
 		return r.errorf("checkout", "needs orders, since the page shows what the backend says about an order; write orders GET /internal/pay/orders/{order_no}, or leave checkout out")
 	}
 	names, err := r.values("checkout channels", c.Channels)
@@ -143,7 +143,7 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 			return r.errorf("checkout channels", "%q is no channel that a page can lead through; write %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
 		case h.lacks(name) != "":
 			return r.errorf("checkout channels", "%s %s", name, h.lacks(name))
-		case !slices.Contains(h.site.Channels, name):
+		case !slices.Contains(h.resolved.Channels, name):
 			return r.errorf("checkout channels", "%s is not among the channels of pingpp; write it there too, or leave it out here", name)
 		}
 	}
@@ -154,6 +154,6 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 	if u, err := url.Parse(back); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return r.errorf("checkout return_url", "%q is not an https URL; write it like https://shop.example.com/orders", back)
 	}
-	h.site.Checkout = &handlers.Checkout{Channels: names, ReturnURL: back}
-	return h.provisionLook(r, h.site.Checkout)
+	h.resolved.Checkout = &handlers.Checkout{Channels: names, ReturnURL: back}
+	return h.provisionLook(r, h.resolved.Checkout)
 }

@@ -79,7 +79,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			return r.errorf("merchant_api token", "must be printable ASCII without spaces, since it comes in a header; make one with: openssl rand -hex 32")
 		}
-		if token == h.site.Token {
+		if token == h.resolved.Token {
 			return r.errorf("merchant_api token", "is the backend_token: take another, since that one is sent to the backend with every call and guards something else")
 		}
 	}
@@ -98,6 +98,6 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		}
 		merchant.Allow = append(merchant.Allow, ranges...)
 	}
-	h.site.Merchant = merchant
+	h.resolved.Merchant = merchant
 	return nil
 }

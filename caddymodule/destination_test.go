@@ -71,7 +71,7 @@ func TestBlocksOfOneAppHaveOneRule(t *testing.T) {
 					}
 					check("by webhook", "evt_"+no)
 
-					c, err := h.site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: no + "q", Channel: "wx_lite", Amount: 100, Currency: "cny",
+					c, err := h.resolved.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: no + "q", Channel: "wx_lite", Amount: 100, Currency: "cny",
 						ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}})
 					if err != nil {
 						t.Fatal(err)

@@ -96,8 +96,8 @@ func (h *Handler) Cleanup() error {
 	if h.upstream != nil {
 		h.upstream.end()
 	}
-	if h.site != nil && h.site.Pingpp != nil {
-		h.site.Pingpp.Close()
+	if h.resolved.Pingpp != nil {
+		h.resolved.Pingpp.Close()
 	}
 	return nil
 }

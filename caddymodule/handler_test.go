@@ -27,23 +27,23 @@ func token(t testing.TB, prefix string, id handlers.Identity) string {
 	t.Helper()
 	_, found := running(t)
 	for _, h := range found {
-		if h.site.Prefix != prefix {
+		if h.resolved.Prefix != prefix {
 			continue
 		}
-		id.Scope = h.site.Scope
+		id.Scope = h.resolved.Scope
 		switch id.Kind {
 		case "":
 			id.Kind = handlers.WxLite
 			if id.AppID == "" {
-				id.AppID = h.site.WxLite.AppID()
+				id.AppID = h.resolved.WxLite.AppID()
 			}
 		case handlers.WxPub:
-			id.AppID = h.site.WxPub.AppID()
+			id.AppID = h.resolved.WxPub.AppID()
 		}
 		if id.Expires.IsZero() {
 			id.Expires = time.Now().Add(time.Hour)
 		}
-		s, err := h.site.Sessions.Seal(t.Context(), "session", id)
+		s, err := h.resolved.Sessions.Seal(t.Context(), "session", id)
 		if err != nil {
 			t.Fatal(err)
 		}

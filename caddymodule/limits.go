@@ -53,7 +53,7 @@ func (h *Handler) provisionLimits(r *resolver) error {
 	if c.Attempts > 0 {
 		l.Attempts = c.Attempts
 	}
-	h.site.Budgets = h.app.budgets(budgetsKey{h.site.Scope, l})
+	h.resolved.Budgets = h.app.budgets(budgetsKey{h.resolved.Scope, l})
 	return nil
 }
 

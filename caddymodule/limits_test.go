@@ -43,7 +43,7 @@ func TestBudgetsOutliveReloads(t *testing.T) {
 	}
 	asks := func() *relay.Questions {
 		_, handlersOf := running(t)
-		x, y := handlersOf[0].app.questions(handlersOf[0].site.Scope), handlersOf[1].app.questions(handlersOf[1].site.Scope)
+		x, y := handlersOf[0].app.questions(handlersOf[0].resolved.Scope), handlersOf[1].app.questions(handlersOf[1].resolved.Scope)
 		if x == nil || x != y {
 			t.Error("the sites of one app ask Ping++ as often as they like")
 		}
@@ -78,7 +78,7 @@ func TestDefaultLimits(t *testing.T) {
 	_, found := running(t)
 	want := handlers.DefaultLimits
 	want.OpenID, _ = handlers.ParseRate("5/s")
-	if _, ok := budgets.References(budgetsKey{found[0].site.Scope, want}); !ok {
+	if _, ok := budgets.References(budgetsKey{found[0].resolved.Scope, want}); !ok {
 		t.Error("what is not set has no default")
 	}
 }

@@ -15,7 +15,7 @@ var currency = regexp.MustCompile("^[a-z]{3}$")
 
 // provisionURLs checks where channels send payers back to.
 func (h *Handler) provisionURLs(r *resolver) error {
-	h.site.ReturnURLs = make(map[string]string)
+	h.resolved.ReturnURLs = make(map[string]string)
 	for option, configured := range map[string]string{
 		"success_url": h.SuccessURL, "cancel_url": h.CancelURL, "fail_url": h.FailURL, "result_url": h.ResultURL,
 	} {
@@ -35,7 +35,7 @@ func (h *Handler) provisionURLs(r *resolver) error {
 		if strings.Contains(url, "?") {
 			h.logger.Warn(option+" has a query, which some channels lose; put {order_no} into the path", zapSite(r.site), zap.String("url", url))
 		}
-		h.site.ReturnURLs[option] = url
+		h.resolved.ReturnURLs[option] = url
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func (h *Handler) provisionChannels(r *resolver) error {
 		if charges && len(h.WeChat) == 0 {
 			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in; write it, or name in pingpp the channels that need no login, like channels alipay_qr")
 		}
-		h.site.Channels = slices.DeleteFunc(handlers.Channels(), func(name string) bool {
+		h.resolved.Channels = slices.DeleteFunc(handlers.Channels(), func(name string) bool {
 			return !handlers.DefaultChannel(name) || h.lacks(name) != ""
 		})
 		return nil
@@ -65,7 +65,7 @@ func (h *Handler) provisionChannels(r *resolver) error {
 			return r.errorf("pingpp channels", "%s %s", name, lacks)
 		}
 	}
-	h.site.Channels = named
+	h.resolved.Channels = named
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (h *Handler) lacks(channel string) string {
 		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + channel + " out"
 	}
 	for _, option := range handlers.ChannelURLs(channel) {
-		if h.site.ReturnURLs[option] == "" {
+		if h.resolved.ReturnURLs[option] == "" {
 			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + channel + " out"
 		}
 	}
@@ -176,8 +176,8 @@ func (h *Handler) provisionClientAmount(r *resolver) error {
 	if err != nil {
 		return err
 	}
-	h.site.ClientAmount = &handlers.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
-	if err := h.site.ClientAmount.Check(h.site.Channels); err != nil {
+	h.resolved.ClientAmount = &handlers.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
+	if err := h.resolved.ClientAmount.Check(h.resolved.Channels); err != nil {
 		return r.errorf("allow_client_amount", "%w", err)
 	}
 	return nil

@@ -246,7 +246,7 @@ func FuzzReturnPath(f *testing.F) {
 	for _, s := range []string{"/", "/a?b#c", "//x", `/\x`, "/x/..//y", "/%2f/x", "/%5cx", "/;/x", "/a:b@c", "/? ", "/%2fevil.example/ x", "/茶?名=绿茶#茶"} {
 		f.Add(s)
 	}
-	s := &Site{Prefix: "/pay"}
+	s := New(Config{Prefix: "/pay"})
 	base, _ := url.Parse("https://shop.example/pay/oauth/callback")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := s.returnPath(text)

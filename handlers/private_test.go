@@ -11,7 +11,7 @@ func private() *Site { return closing("/internal/pay/orders/{order_no}", "/inter
 
 // closing is a site with private paths.
 func closing(targets ...string) *Site {
-	s := &Site{Prefix: "/pay"}
+	s := New(Config{Prefix: "/pay"})
 	for _, target := range targets {
 		closed, err := PrivatePaths(target)
 		if err != nil {
@@ -55,7 +55,7 @@ func TestIsPrivate(t *testing.T) {
 			t.Errorf("%s is closed", p)
 		}
 	}
-	if (&Site{}).IsPrivate("/internal/pay/events", "") {
+	if New(Config{}).IsPrivate("/internal/pay/events", "") {
 		t.Error("a site without private paths closes one")
 	}
 }
@@ -100,7 +100,7 @@ func TestPrivatePathsAnswer404(t *testing.T) {
 
 func TestOwns(t *testing.T) {
 	for _, prefix := range []string{"/pay", "/shop/pay"} {
-		s := &Site{Prefix: prefix}
+		s := New(Config{Prefix: prefix})
 		for rest, want := range map[string]bool{"": true, "/": true, "/openid": true, "/x/y": true, "ment": false, ".php": false, "-x/openid": false} {
 			if s.Owns(prefix+rest) != want {
 				t.Errorf("%s: %v", prefix+rest, !want)
@@ -114,7 +114,7 @@ func TestOwns(t *testing.T) {
 	}
 	// What Caddy's own path matcher takes for the prefix must not reach the site.
 	for _, p := range []string{"/PAY/openid", "/Pay", "//pay", "/./pay/x", "/x/../pay/webhooks", "/pay//webhooks", "/pay/./webhooks", "/\u212apay/../pay", "/p\u0061y/"} {
-		if !(&Site{Prefix: "/pay"}).Owns(p) {
+		if !New(Config{Prefix: "/pay"}).Owns(p) {
 			t.Errorf("%s is the site's", p)
 		}
 	}

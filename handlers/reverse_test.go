@@ -54,7 +54,7 @@ func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 
 func TestMayReverse(t *testing.T) {
 	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
-	s := &Site{Now: func() time.Time { return now }}
+	s := New(Config{Now: func() time.Time { return now }})
 	for _, c := range []struct {
 		channel     string
 		paid, young bool

@@ -198,7 +198,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	intake := &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
 	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
 	intake.Ask = reconciler.Recover
-	return &Site{
+	return New(Config{
 		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini, WxPub: official,
 		Ticket: func(ctx context.Context) (string, error) {
 			token, err := official.AccessToken(ctx)
@@ -228,7 +228,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
 		SkipLog:  func(*http.Request) { w.skipped.Add(1) },
 		Closing:  w.closing, Logger: log, Now: w.clock.Now, Rand: rand.Reader,
-	}
+	})
 }
 
 // handler does what the server around a site does.
