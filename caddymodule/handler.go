@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // CaddyModule returns the Caddy module information.
@@ -41,7 +42,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	p := &passage{site: h.site, outer: v.inner}
-	p.id, p.err = h.site.Identify(r)
+	p.id, p.err = h.site.Visitors.Identify(r)
 	v.inner = p
 	if p.err == nil && p.id.OpenID != "" && v.told == nil {
 		v.told = &p.id
@@ -82,7 +83,7 @@ func secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	return trustedPeer(r) && handlers.SaysHTTPS(r.Header)
+	return trustedPeer(r) && session.SaysHTTPS(r.Header)
 }
 
 // clientIP is the client's address as the server trusts it.

@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -214,7 +215,7 @@ func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 	if ttl < time.Minute {
 		return r.errorf("session ttl", "%s is too short; write a minute or more, like 2h", ttl)
 	}
-	h.resolved.Sessions = &handlers.Sessions{TTL: ttl, Now: time.Now}
+	h.resolved.Sessions = &session.Tokens{TTL: ttl, Now: time.Now}
 	if len(c.Keys) == 0 {
 		stored := &storedKey{storage: ctx.Storage(), random: rand.Reader}
 		h.resolved.Sessions.Keys = stored.keys

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -29,7 +30,7 @@ type attempt struct {
 	site    *Site
 	channel channel
 	req     *chargeRequest
-	id      Identity
+	id      session.Identity
 	log     *zap.Logger
 	host    string       // that the client called
 	until   atomic.Int64 // when the reservation ends, in Unix nanoseconds
@@ -252,10 +253,10 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
-func alreadyPaid(attempts []ledger.Charge, id Identity) *Problem {
+func alreadyPaid(attempts []ledger.Charge, id session.Identity) *Problem {
 	p := problem("order_already_paid", nil)
 	for i := range attempts {
-		if attempts[i].Pays() && id.owns(&attempts[i]) {
+		if attempts[i].Pays() && id.Owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
 		}
 	}
@@ -297,7 +298,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, retryProblem("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
-		zap.String("user", shortID(a.id.Owner())))
+		zap.String("user", session.ShortID(a.id.Owner())))
 	return c, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
 )
 
@@ -41,7 +42,7 @@ func opensPageInWeChat(r *http.Request) bool {
 
 // Paid reports whether somebody has paid an order and the money is still there. In doubt, as when the payment is held or the ledger
 // cannot say, it is not paid.
-func (s *Site) Paid(ctx context.Context, id Identity, orderNo string) bool {
+func (s *Site) Paid(ctx context.Context, id session.Identity, orderNo string) bool {
 	if checkOrderNo(orderNo) != nil {
 		return false
 	}
@@ -57,7 +58,7 @@ func (s *Site) Paid(ctx context.Context, id Identity, orderNo string) bool {
 	}
 	for i := range attempts {
 		c := &attempts[i]
-		if c.Paid && id.owns(c) && !c.Held && !c.Reversed && c.AmountRefunded < c.Amount {
+		if c.Paid && id.Owns(c) && !c.Held && !c.Reversed && c.AmountRefunded < c.Amount {
 			return true
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // rules is Ping++'s documentation in short: order number, texts, time_expire, currency, login, and the members of extra;
@@ -132,7 +134,7 @@ func TestEveryChannelAtItsEdges(t *testing.T) {
 			}
 			quoted := func(subject string, expire time.Time) (*quote, error) {
 				q := &quote{OrderNo: "10010001", Amount: 1, Subject: subject, TimeExpire: expire, Currency: map[bool]string{true: "usd"}[c.currency == ""]}
-				return q, q.check("10010001", Identity{}, c, 0, now)
+				return q, q.check("10010001", session.Identity{}, c, 0, now)
 			}
 			q, err := quoted(strings.Repeat("长", 300), time.Time{})
 			if err != nil {

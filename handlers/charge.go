@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -42,7 +43,7 @@ type chargeView struct {
 // charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
 // paid; ?client= records what the client saw, which proves nothing.
 func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) error {
-	id, err := s.Identify(r)
+	id, err := s.Visitors.Identify(r)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,9 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	}
 	v := view(c, s.Now())
 	if v.Status == "created" { // whoever asks may still pay it
-		s.prolong(w, r, id)
+		if err := s.Visitors.Prolong(w, r, id); err != nil {
+			s.Logger.Warn("a visitor's session could not be prolonged", zap.Error(err))
+		}
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v.OrderPaid = orderPaid
@@ -108,7 +111,7 @@ func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
 }
 
 // ownCharge returns a charge of this payer, and whether its order is paid by whatever attempt; anybody else's charge does not exist for them.
-func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id Identity) (*ledger.Charge, bool, error) {
+func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity) (*ledger.Charge, bool, error) {
 	c, err := l.Charge(ctx, s.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, false, problem("charge_not_found", nil)
@@ -116,7 +119,7 @@ func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, 
 	if err != nil {
 		return nil, false, err
 	}
-	if !id.owns(c) {
+	if !id.Owns(c) {
 		return nil, false, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
 	if c.State != ledger.Open {
@@ -152,7 +155,7 @@ func over(c *ledger.Charge, orderPaid bool, now time.Time) bool {
 
 // await returns the charge once it or its order is paid, or as it stands when the time is up, it expires or is reversed, the client has gone,
 // or this configuration is replaced.
-func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id Identity, wait time.Duration) (*ledger.Charge, bool, error) {
+func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity, wait time.Duration) (*ledger.Charge, bool, error) {
 	leave, err := s.Budgets.wait()
 	if err != nil {
 		return nil, false, err

@@ -147,7 +147,7 @@ func TestClientNote(t *testing.T) {
 // waiting starts a request that waits, and returns once it does.
 func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 	w.t.Helper()
-	before := w.site.Budgets.waiting.Load()
+	before := w.config.Budgets.waiting.Load()
 	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(ctx, w.server, "GET", "/pay/charges/"+id+"?wait=60", "", "X-Pay-Session", session)
@@ -156,7 +156,7 @@ func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 		}
 		done <- a
 	}()
-	until(w.t, "the request waits", func() bool { return w.site.Budgets.waiting.Load() > before })
+	until(w.t, "the request waits", func() bool { return w.config.Budgets.waiting.Load() > before })
 	return done
 }
 
@@ -209,7 +209,7 @@ func TestWaitEndsWithTheTimeAndTheConfiguration(t *testing.T) {
 			t.Errorf("after a reload: %d %s", a.status, a.body)
 		}
 	}
-	until(t, "nobody waits", func() bool { return w.site.Budgets.waiting.Load() == 0 })
+	until(t, "nobody waits", func() bool { return w.config.Budgets.waiting.Load() == 0 })
 }
 
 func TestWaitEndsWithTheClient(t *testing.T) {
@@ -220,7 +220,7 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 	done := w.waiting(ctx, session, id)
 	cancel()
 	<-done
-	until(t, "the handler has returned", func() bool { return w.site.Budgets.waiting.Load() == 0 })
+	until(t, "the handler has returned", func() bool { return w.config.Budgets.waiting.Load() == 0 })
 	if n := w.logs.FilterLevelExact(zap.ErrorLevel).Len(); n != 0 {
 		t.Errorf("a client that went away is logged as an error: %v", w.logs.All())
 	}
@@ -247,16 +247,16 @@ func TestWaitersAreCapped(t *testing.T) {
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
 	full := int64(DefaultLimits.Waiters)
-	w.site.Budgets.waiting.Store(full)
+	w.config.Budgets.waiting.Store(full)
 	a := w.charge(session, id, "?wait=60")
 	wantProblem(t, a, 429, "rate_limited")
-	if a.header.Get("Retry-After") == "" || w.site.Budgets.waiting.Load() != full {
-		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.site.Budgets.waiting.Load())
+	if a.header.Get("Retry-After") == "" || w.config.Budgets.waiting.Load() != full {
+		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.config.Budgets.waiting.Load())
 	}
 	if a := w.charge(session, id, ""); a.status != 200 {
 		t.Errorf("without wait: %d", a.status)
 	}
-	w.site.Budgets.waiting.Add(-1)
+	w.config.Budgets.waiting.Add(-1)
 	if a := w.charge(session, id, "?wait=1ms"); a.status != 200 {
 		t.Errorf("the last place: %d", a.status)
 	}
@@ -278,7 +278,7 @@ func TestWaitEndsWithTheLedger(t *testing.T) {
 // The whole way: intake, ledger, relay, and a payer who waits.
 func TestRelayDeliversWhatTheSiteTook(t *testing.T) {
 	w := newWorld(t)
-	r, err := relay.New(relay.Config{Scope: w.site.Scope, Ledger: w.ledger, Backend: w, Path: "/internal/pay/events", Token: backendToken, Owner: t.Name(), Now: w.clock.Now})
+	r, err := relay.New(relay.Config{Scope: w.config.Scope, Ledger: w.ledger, Backend: w, Path: "/internal/pay/events", Token: backendToken, Owner: t.Name(), Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

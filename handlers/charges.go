@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
 )
 
@@ -126,28 +127,28 @@ func forbiddenSince(field string, cause error) *Problem {
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
 // visitor.
-func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (Identity, error) {
-	id, err := s.Identify(r)
+func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (session.Identity, error) {
+	id, err := s.Visitors.Identify(r)
 	switch {
 	case err == nil && (c.payer == "" || c.payer == string(id.Kind)):
-		if id.Kind == Anonymous { // whoever goes on paying stays known
-			id.Expires = s.expiry()
-			err = s.setSession(w, r, id)
+		if id.Kind == session.Anonymous { // whoever goes on paying stays known
+			id.Expires = s.Visitors.Expiry()
+			err = s.Visitors.Keep(w, r, id)
 		}
 		return id, err
-	case code != "" && s.WxLite != nil && c.payer != string(WxPub) && (err != nil || id.Kind == Anonymous):
+	case code != "" && s.WxLite != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
 		if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
-			return Identity{}, err
+			return session.Identity{}, err
 		}
-		return s.exchange(r.Context(), WxLite, code, "")
-	case err == nil && id.Kind == Anonymous:
-		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
+		return s.exchange(r.Context(), session.WxLite, code, "")
+	case err == nil && id.Kind == session.Anonymous:
+		return session.Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:
-		return Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
-	case c.payer == "" && s.without(r, err):
-		return s.newVisitor(w, r)
+		return session.Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
+	case c.payer == "" && s.Visitors.Unknown(r, err):
+		return s.Visitors.New(w, r)
 	}
-	return Identity{}, err
+	return session.Identity{}, err
 }
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.

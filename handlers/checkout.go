@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 // Checkout is the hosted payment page.
@@ -100,11 +101,13 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	if v.Choices = s.Checkout.offered(at); len(v.Choices) == 0 {
 		return s.refusedPage(w, r, v, problem("channel_unsupported", errors.New("no channel of checkout fits "+string(at))), map[bool]string{true: "browser", false: "nochannel"}[at == inWeChat])
 	}
-	id, err := s.Identify(r)
-	if p, ok := errors.AsType[*Problem](err); ok && p.Status() != http.StatusUnauthorized {
-		return s.refusedPage(w, r, v, p, "")
+	id, err := s.Visitors.Identify(r)
+	if err != nil {
+		if p := asProblem(err); p.Status() != http.StatusUnauthorized {
+			return s.refusedPage(w, r, v, p, "")
+		}
 	}
-	if v.wantsLogin() && (err != nil || id.Kind != WxPub) {
+	if v.wantsLogin() && (err != nil || id.Kind != session.WxPub) {
 		if r.URL.Query().Has("login") { // it has been tried: another round would lead here again
 			return s.refusedPage(w, r, v, problem("session_missing", nil), "")
 		}
@@ -116,7 +119,7 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // checkoutOrder shows an order to whoever may pay it.
-func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id Identity) error {
+func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id session.Identity) error {
 	l, err := s.open(r.Context())
 	if err != nil {
 		return s.refusedPage(w, r, v, asProblem(err), "")
@@ -173,10 +176,10 @@ func (v *checkoutView) show(amount int64, currency, subject string) {
 }
 
 // ownAttempt is the visitor's own attempt that matters: the paid one, else the last that may still be paid.
-func ownAttempt(attempts []ledger.Charge, id Identity) (own *ledger.Charge) {
+func ownAttempt(attempts []ledger.Charge, id session.Identity) (own *ledger.Charge) {
 	for i := range attempts {
 		a := &attempts[i]
-		if a.ID == "" || !id.owns(a) {
+		if a.ID == "" || !id.Owns(a) {
 			continue
 		}
 		if own = a; a.Pays() {

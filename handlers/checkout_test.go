@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -18,7 +20,9 @@ const (
 // withCheckout is a world whose site has the payment page.
 func withCheckout(t *testing.T, channels ...string) (*world, *visitor) {
 	w := newWorld(t)
-	w.site.Checkout = &Checkout{Channels: channels, ReturnURL: "https://shop.example.com/done?from=pay"}
+	w.set(func(c *Config) {
+		c.Checkout = &Checkout{Channels: channels, ReturnURL: "https://shop.example.com/done?from=pay"}
+	})
 	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return w, &visitor{w: w}
 }
@@ -204,7 +208,7 @@ func TestCheckoutIsLimited(t *testing.T) {
 	w, v := withCheckout(t, "alipay_qr")
 	limits := DefaultLimits
 	limits.Address = Rate{2, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	for i, want := range []int{200, 200, 429} {
 		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)
 		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") || (want == 429) != (a.header.Get("Retry-After") == "30") {
@@ -276,7 +280,7 @@ func TestOpenPageKeepsItsSession(t *testing.T) {
 		t.Errorf("a charge that cannot be paid any more prolongs nothing: %s %v", a.body, a.header)
 	}
 
-	login := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.site.WxPub.AppID(), Expires: w.clock.Now().Add(time.Minute)})
+	login := w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.config.WxPub.AppID(), Expires: w.clock.Now().Add(time.Minute)})
 	paying := w.do("POST", "/pay/charges", orderOf("1002", openChannel), "Origin", w.origin(), "Cookie", "__Host-pay_session="+login)
 	if paying.status != 201 {
 		t.Fatalf("answered %d %s", paying.status, paying.body)
@@ -295,7 +299,7 @@ func TestCheckoutShopNameAndAccent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.site.Checkout.ShopName, w.site.Checkout.Accent = "茶铺 <Tea>", &green
+	w.config.Checkout.ShopName, w.config.Checkout.Accent = "茶铺 <Tea>", &green
 	a := v.checkout("C70002", desktopAgent)
 	if body := string(a.body); !strings.Contains(body, `<span class="shop">茶铺 &lt;Tea&gt;</span>`) || !strings.Contains(body, "<title>茶铺 &lt;Tea&gt; · Checkout · ") || strings.Contains(body, "0a7d4b") {
 		t.Errorf("%s", body)

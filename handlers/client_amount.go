@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // ClientAmount lets clients name what they pay, for donations and top-ups. The order number is then ours.
@@ -81,7 +83,7 @@ func (c *ClientAmount) refused(cause error) *Problem {
 
 // orderNo makes an order number that every channel takes.
 func (c *ClientAmount) orderNo(random io.Reader) string {
-	return c.Prefix + randomText(random, clientOrderLength-len(c.Prefix))
+	return c.Prefix + session.RandomText(random, clientOrderLength-len(c.Prefix))
 }
 
 // quote stands for the backend's. Its metadata comes back in the event, under Ping++'s signature, and tells the backend that

@@ -11,8 +11,10 @@ import (
 
 func newDonations(t testing.TB) *world {
 	w := newWorld(t)
-	w.site.Orders = nil
-	w.site.ClientAmount = &ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
+	w.set(func(c *Config) { c.Orders = nil })
+	w.set(func(c *Config) {
+		c.ClientAmount = &ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
+	})
 	return w
 }
 

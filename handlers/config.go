@@ -9,6 +9,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 	"go.uber.org/zap"
 )
@@ -22,7 +23,7 @@ type Config struct {
 	Channels []string                // the payment channels that are offered
 	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
 	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
-	Sessions *Sessions
+	Sessions *session.Tokens
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Login    *Login  // nil: the backend is not told of logins
 	Intake   *relay.Intake

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"math/big"
 	"net/http/httptest"
@@ -11,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/session"
 )
 
 func FuzzQuote(f *testing.F) {
@@ -25,7 +24,7 @@ func FuzzQuote(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	id := Identity{OpenID: "o1", AppID: "wx1"}
+	id := session.Identity{OpenID: "o1", AppID: "wx1"}
 	c := channels["wx_lite"]
 	now := time.Unix(1_790_000_000, 0)
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -71,7 +70,7 @@ func FuzzQuoteWithPaths(f *testing.F) {
 		o := legacy()
 		q, err := o.parse(raw, "1001")
 		if err == nil {
-			err = q.check("1001", Identity{OpenID: "o1"}, c, 5000, now)
+			err = q.check("1001", session.Identity{OpenID: "o1"}, c, 5000, now)
 		}
 		if err != nil {
 			if !utf8.ValidString(err.Error()) || len(err.Error()) > 1000 {
@@ -127,36 +126,6 @@ func FuzzParseObject(f *testing.F) {
 	})
 }
 
-func FuzzSessionToken(f *testing.F) {
-	key := newSessionKey()
-	now := time.Unix(1_790_000_000, 0)
-	s := &Sessions{Keys: func(context.Context) ([][]byte, error) { return [][]byte{key}, nil }, TTL: time.Hour, Now: func() time.Time { return now }}
-	id := Identity{OpenID: "o1", UnionID: "u1", AppID: "wx1", Kind: "wx_lite", Scope: ledger.Scope{App: "app_1", Mode: ledger.Test}, Expires: now.Add(time.Hour)}
-	valid, err := s.Seal(context.Background(), useSession, id)
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, seed := range []string{valid, valid + ".", strings.ToUpper(valid), "....", "eyJhbGciOiJub25lIn0....", `{"protected":"","ciphertext":""}`, "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwiemlwIjoiREVGIn0.AAAA.AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", "", "a.b.c"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, token string) {
-		got, err := s.Open(context.Background(), useSession, token)
-		if err != nil {
-			if err != errSessionInvalid {
-				t.Errorf("%q: %v", token, err)
-			}
-			return
-		}
-		got.Expires = id.Expires
-		if got != id {
-			t.Errorf("%q opens as %+v", token, got)
-		}
-		if _, err := s.Open(context.Background(), useLogin, token); err == nil {
-			t.Errorf("%q is good for another use", token)
-		}
-	})
-}
-
 // Whatever comes to the webhook route, 200 means that it is Ping++'s word, and in the ledger.
 func FuzzWebhook(f *testing.F) {
 	w := newWorld(f)
@@ -185,7 +154,7 @@ func FuzzWebhook(f *testing.F) {
 			if err != nil {
 				t.Fatalf("taken, and it is no event: %v", err)
 			}
-			e, err := w.ledger.Event(t.Context(), w.site.Scope, ev.ID)
+			e, err := w.ledger.Event(t.Context(), w.config.Scope, ev.ID)
 			if err != nil {
 				t.Fatalf("taken, and not in the ledger: %v", err)
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -29,10 +30,10 @@ func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	}
 	ticket, err := s.Ticket(r.Context())
 	if err != nil {
-		return wechatProblem(WxPub, err)
+		return wechatProblem(session.WxPub, err)
 	}
 	now := s.Now().Unix()
-	nonce := randomText(s.Rand, 16)
+	nonce := session.RandomText(s.Rand, 16)
 	writeJSON(w, http.StatusOK, jssdkAnswer{
 		AppID: s.WxPub.AppID(), Timestamp: now, Nonce: nonce,
 		Signature: wechat.SignPage(ticket, nonce, strconv.FormatInt(now, 10), page),
@@ -50,7 +51,7 @@ func (s *Site) ownPage(r *http.Request, text string) (string, error) {
 		return "", errors.New("url holds a space, a backslash or a control character")
 	}
 	u, err := url.Parse(page)
-	if guest := s.guest(r); guest != "" {
+	if guest := session.Guest(r); guest != "" {
 		if err != nil || u.User != nil || !strings.EqualFold(u.Scheme+"://"+u.Host, guest) {
 			return "", fmt.Errorf("url is not an address on %s", guest)
 		}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/caddypay/caddypay/session"
 	"golang.org/x/time/rate"
 )
 
@@ -101,7 +102,7 @@ func (b *Budgets) exchange(now time.Time) error { return limited("app, logins", 
 
 // user lets somebody make a request about payments. Who has an openid is counted by it, wherever they are: others behind the same
 // address cannot lock them out. Who has none is counted by address.
-func (b *Budgets) user(id Identity, addr string, now time.Time) error {
+func (b *Budgets) user(id session.Identity, addr string, now time.Time) error {
 	if id.OpenID == "" {
 		return limited("address", b.address.take(addressKey(addr), now))
 	}
@@ -110,7 +111,7 @@ func (b *Budgets) user(id Identity, addr string, now time.Time) error {
 
 // charge lets a charge be made at Ping++. Whoever has no login takes from one half: visitors cost nothing to make up, and are to leave
 // the other to users.
-func (b *Budgets) charge(id Identity, now time.Time) error {
+func (b *Budgets) charge(id session.Identity, now time.Time) error {
 	if id.OpenID == "" {
 		if err := limited("app, charges of visitors", take(b.visitors, now)); err != nil {
 			return err

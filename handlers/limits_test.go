@@ -99,7 +99,9 @@ func TestBudgetIsBounded(t *testing.T) {
 }
 
 // from makes requests come from an address.
-func (w *world) from(addr string) { w.site.ClientIP = func(*http.Request) string { return addr } }
+func (w *world) from(addr string) {
+	w.set(func(c *Config) { c.ClientIP = func(*http.Request) string { return addr } })
+}
 
 func wantLimited(t *testing.T, a answer, seconds int) {
 	t.Helper()
@@ -112,7 +114,7 @@ func wantLimited(t *testing.T, a answer, seconds int) {
 // A flood of random codes from one address reaches WeChat no more than the limit allows, and locks nobody else out.
 func TestFloodOfCodes(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(DefaultLimits) })
 	w.from("203.0.113.9")
 	session := w.session(payer)
 	calls := w.calls("jscode2session")
@@ -147,7 +149,7 @@ func TestFloodFromManyAddresses(t *testing.T) {
 	w := newWorld(t)
 	limits := DefaultLimits
 	limits.App = Rate{100, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	session := w.session(payer)
 	for i := range 80 {
 		w.from(fmt.Sprintf("2001:db8::%x", i+1))
@@ -174,7 +176,7 @@ func TestRepeatedCodeIsFree(t *testing.T) {
 	w := newWorld(t)
 	limits := DefaultLimits
 	limits.App = Rate{1, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	code := w.sandbox.NewCode(payer)
 	w.hide(code)
 	for range 20 {
@@ -189,9 +191,11 @@ func TestRepeatedCodeIsFree(t *testing.T) {
 
 func TestLimitsOfAUser(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(DefaultLimits) })
 	var counted []string
-	w.site.Count.Charge = func(channel, result string) { counted = append(counted, channel+" "+result) }
+	w.set(func(c *Config) {
+		c.Count.Charge = func(channel, result string) { counted = append(counted, channel+" "+result) }
+	})
 	mine, theirs := w.session(payer), w.session(stranger)
 	id, _ := w.created(mine, "1001")
 	for i := range 29 {
@@ -234,7 +238,7 @@ func TestLimitOfTheAppsCharges(t *testing.T) {
 	w := newWorld(t)
 	limits := DefaultLimits
 	limits.App = Rate{2, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.created(mine, "1001") // logins have a budget of their own
 	w.created(theirs, "1002")
@@ -248,7 +252,7 @@ func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
 	w := newWorld(t)
 	limits := roomy
 	limits.App = Rate{2, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.setQuote(w.answerQuote(map[string]any{"openid": payer}))
 	for i := range 5 {
@@ -272,7 +276,7 @@ func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
 	w := newWorld(t)
 	limits := roomy
 	limits.App = Rate{4, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	mine := w.session(payer)
 	for i := range 10 {
 		w.from(fmt.Sprintf("203.0.113.%d", i+1))
@@ -292,9 +296,9 @@ func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
 // Webhooks that do not verify are answered shortly and cheaply after a while. Ping++'s own, from the same address, are taken.
 func TestFloodOfWebhooks(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(DefaultLimits) })
 	counted := map[string]int{}
-	w.site.Count.Webhook = func(result string) { counted[result]++ }
+	w.set(func(c *Config) { c.Count.Webhook = func(result string) { counted[result]++ } })
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
 	body, signature := w.payEvent(id)
@@ -322,7 +326,7 @@ func TestFloodOfUnsignedEvents(t *testing.T) {
 	w := newWorld(t)
 	limits := DefaultLimits
 	limits.Refused = Rate{3, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	id, _ := w.created(w.session(payer), "1001")
 	body, _ := w.payEvent(id)
 	event := w.sandbox.State(1).Events[0].ID

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // Login says whom to tell at the merchant's backend that a user has logged in.
@@ -32,7 +34,7 @@ type loginRequest struct {
 
 // login tells the backend that a user has logged in, so that the shop's own login goes with it: the backend's cookies are set on w, but for
 // a guest's page, and its JSON is returned. Both are nothing where no login is configured. When the backend fails, the login code stays good.
-func (s *Site) login(w http.ResponseWriter, r *http.Request, id Identity) (json.RawMessage, error) {
+func (s *Site) login(w http.ResponseWriter, r *http.Request, id session.Identity) (json.RawMessage, error) {
 	if s.Login == nil {
 		return nil, nil
 	}
@@ -68,7 +70,7 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request, id Identity) (json.
 	case len(raw) > 0 && !json.Valid(raw):
 		return nil, problem("backend_unavailable", errors.New("the backend's answer to a login is not JSON; answer JSON, or nothing"))
 	}
-	if s.guest(r) == "" {
+	if session.Guest(r) == "" {
 		for _, cookie := range resp.Header.Values("Set-Cookie") {
 			w.Header().Add("Set-Cookie", cookie)
 		}
@@ -83,7 +85,7 @@ func (s *Site) crossSite(r *http.Request) bool {
 		return false
 	}
 	if r.Header.Get("Origin") != "" {
-		return !s.sameOrigin(r)
+		return !s.Visitors.SameOrigin(r)
 	}
 	switch strings.ToLower(r.Header.Get("Sec-Fetch-Site")) {
 	case "", "same-origin", "none":

@@ -13,7 +13,7 @@ import (
 
 // loginBackend is a shop that logs its users in by ours.
 func (w *world) loginBackend(h http.HandlerFunc) {
-	w.site.Login = &Login{Path: "/internal/pay/login", Timeout: 5 * time.Second}
+	w.set(func(c *Config) { c.Login = &Login{Path: "/internal/pay/login", Timeout: 5 * time.Second} })
 	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/internal/pay/login" {
 			h(rw, r)

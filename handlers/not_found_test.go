@@ -44,7 +44,7 @@ func TestNotFoundWith200(t *testing.T) {
 	orders := legacy()
 	orders.Method, orders.Path, orders.Timeout = "GET", "/api.php?sn={order_no}", 10*time.Second
 	orders.NotFound = &NotFound{Path: "code", Values: []string{"40401"}}
-	w.site.Orders = orders
+	w.set(func(c *Config) { c.Orders = orders })
 	answer := `{"code":40401,"msg":"订单不存在","data":null}`
 	w.setQuote(func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, answer) })
 	session := w.session(payer)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -30,13 +31,13 @@ func (s *Site) oauthStart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &Problem{Code: "field_forbidden", Members: map[string]any{"field": "return"}, Cause: err}
 	}
-	round := oauthRound{State: randomText(s.Rand, 32), Return: back, Expires: s.Now().Add(oauthLife)}
-	sealed, err := s.Sessions.sealRound(r.Context(), round)
+	round := session.Round{State: session.RandomText(s.Rand, 32), Return: back, Expires: s.Now().Add(oauthLife)}
+	sealed, err := s.Sessions.SealRound(r.Context(), round)
 	if err != nil {
 		return err
 	}
-	s.setCookie(w, r, oauthCookie, sealed, oauthLife)
-	redirect(w, s.WxPub.AuthorizeURL(s.scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
+	s.Visitors.Set(w, r, session.RoundCookie, sealed, oauthLife)
+	redirect(w, s.WxPub.AuthorizeURL(s.Visitors.Scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
 	return nil
 }
 
@@ -58,7 +59,7 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
-	id, err := s.exchange(r.Context(), WxPub, code, round.State)
+	id, err := s.exchange(r.Context(), session.WxPub, code, round.State)
 	if err != nil {
 		return oauthProblem(err)
 	}
@@ -68,41 +69,41 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.login(w, r, id); err != nil {
 		return err
 	}
-	if err := s.setSession(w, r, id); err != nil {
+	if err := s.Visitors.Keep(w, r, id); err != nil {
 		return err
 	}
-	s.setCookie(w, r, oauthCookie, "", 0)
+	s.Visitors.Set(w, r, session.RoundCookie, "", 0)
 	redirect(w, round.Return)
 	return nil
 }
 
 // round is the round that this very browser began, and that WeChat's answer belongs to.
-func (s *Site) round(r *http.Request) (oauthRound, error) {
-	round, err := s.Sessions.openRound(r.Context(), s.cookie(r, oauthCookie))
+func (s *Site) round(r *http.Request) (session.Round, error) {
+	round, err := s.Sessions.OpenRound(r.Context(), s.Visitors.Get(r, session.RoundCookie))
 	switch {
-	case errors.Is(err, errSessionInvalid), errors.Is(err, errSessionExpired):
-		return oauthRound{}, problem("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
+	case errors.Is(err, session.ErrInvalid), errors.Is(err, session.ErrExpired):
+		return session.Round{}, problem("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
 	case err != nil:
-		return oauthRound{}, err
+		return session.Round{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(round.State), []byte(r.URL.Query().Get("state"))) != 1 {
-		return oauthRound{}, problem("oauth_state_invalid", errors.New("the state is not the one that this browser began with"))
+		return session.Round{}, problem("oauth_state_invalid", errors.New("the state is not the one that this browser began with"))
 	}
 	return round, nil
 }
 
 // roundUsed makes sure that a round is used for one code only, and returns what records its use. The same code again is the same
 // request again: browsers inside WeChat do load a page twice.
-func (s *Site) roundUsed(ctx context.Context, round oauthRound, code string) (record func() error, err error) {
+func (s *Site) roundUsed(ctx context.Context, round session.Round, code string) (record func() error, err error) {
 	l, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rounds, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
+	rounds, err := s.Sessions.CodeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
 	if err != nil {
 		return nil, err
 	}
-	codes, err := s.Sessions.codeKeys(ctx, s.WxPub.AppID(), code)
+	codes, err := s.Sessions.CodeKeys(ctx, s.WxPub.AppID(), code)
 	if err != nil {
 		return nil, err
 	}

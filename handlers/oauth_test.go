@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 )
 
 // browser is one inside WeChat: it keeps cookies, and shows where it is sent instead of going there.
@@ -121,7 +122,7 @@ func TestOAuthStateIsBound(t *testing.T) {
 		"empty state":     mine.get("/pay/oauth/callback?state=&code=" + u.Query().Get("code")),
 		"state cut":       mine.get("/pay/oauth/callback?code=x&state=" + state[1:]),
 		"a session for a state": w.do("GET", "/pay/oauth/callback?code=x&state="+payer, "",
-			"Cookie", "__Host-pay_oauth="+w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})),
+			"Cookie", "__Host-pay_oauth="+w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})),
 	} {
 		t.Log(name)
 		wantProblem(t, a, 403, "oauth_state_invalid")
@@ -268,7 +269,7 @@ func FuzzReturnPath(f *testing.F) {
 // Without an official account there is nothing of its routes.
 func TestNoOfficialAccount(t *testing.T) {
 	w := newWorld(t)
-	w.site.WxPub = nil
+	w.set(func(c *Config) { c.WxPub = nil })
 	for _, path := range []string{"/pay/oauth/start", "/pay/oauth/callback?code=x&state=y", "/pay/jssdk?url=" + url.QueryEscape(w.server.URL+"/")} {
 		wantProblem(t, w.do("GET", path, ""), 404, "not_found")
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -31,8 +32,8 @@ type openidAnswer struct {
 
 // openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
 func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
-	if s.Login != nil && s.crossSite(r) && s.guest(r) == "" { // whoever could make a browser log in would choose as whom
-		return foreignOrigin(r)
+	if s.Login != nil && s.crossSite(r) && session.Guest(r) == "" { // whoever could make a browser log in would choose as whom
+		return session.ForeignOrigin(r)
 	}
 	code, err := s.loginCode(r)
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
-	id, err := s.exchange(r.Context(), WxLite, code, "")
+	id, err := s.exchange(r.Context(), session.WxLite, code, "")
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	token, err := s.Sessions.Seal(r.Context(), useSession, id)
+	token, err := s.Sessions.Seal(r.Context(), session.ForSession, id)
 	if err != nil {
 		return err
 	}
@@ -83,14 +84,14 @@ func (s *Site) loginCode(r *http.Request) (string, error) {
 // exchange turns a login code into an identity. WeChat takes a code once, but clients save codes and try again: within the
 // session's time the same code gives the same identity again, also to another process on the same ledger, and calls at the same
 // moment exchange it once. The code of a page stands in an address, which others may see: it is good again only in its own round.
-func (s *Site) exchange(ctx context.Context, kind Kind, code, round string) (Identity, error) {
+func (s *Site) exchange(ctx context.Context, kind session.Kind, code, round string) (session.Identity, error) {
 	name := code
 	if round != "" {
 		name = "round " + round + " " + code
 	}
-	names, err := s.Sessions.codeKeys(ctx, s.appID(kind), name)
+	names, err := s.Sessions.CodeKeys(ctx, s.Visitors.AppIDs[kind], name)
 	if err != nil {
-		return Identity{}, err
+		return session.Identity{}, err
 	}
 	v, err, _ := s.exchanges.Do(string(names[0]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
@@ -98,35 +99,24 @@ func (s *Site) exchange(ctx context.Context, kind Kind, code, round string) (Ide
 		return s.exchangeOnce(ctx, kind, code, names)
 	})
 	if err != nil {
-		return Identity{}, err
+		return session.Identity{}, err
 	}
-	return v.(Identity), nil
+	return v.(session.Identity), nil
 }
 
-// appID is the appid of the site's account of a kind; empty when there is none.
-func (s *Site) appID(kind Kind) string {
-	switch {
-	case kind == WxLite && s.WxLite != nil:
-		return s.WxLite.AppID()
-	case kind == WxPub && s.WxPub != nil:
-		return s.WxPub.AppID()
-	}
-	return ""
-}
-
-func (s *Site) exchangeOnce(ctx context.Context, kind Kind, code string, names [][]byte) (Identity, error) {
+func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string, names [][]byte) (session.Identity, error) {
 	l, err := s.open(ctx)
 	if err != nil {
-		return Identity{}, err
+		return session.Identity{}, err
 	}
 	if id, err := s.savedLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
 		return id, err
 	}
 	if err := s.Budgets.exchange(s.Now()); err != nil {
-		return Identity{}, err
+		return session.Identity{}, err
 	}
 	ask := s.exchangeWeb
-	if kind == WxLite {
+	if kind == session.WxLite {
 		ask = s.WxLite.Exchange
 	}
 	user, err := ask(ctx, code)
@@ -136,13 +126,13 @@ func (s *Site) exchangeOnce(ctx context.Context, kind Kind, code string, names [
 		}
 	}
 	if err != nil {
-		return Identity{}, wechatProblem(kind, err)
+		return session.Identity{}, wechatProblem(kind, err)
 	}
-	id := Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.appID(kind), Scope: s.Scope, Expires: s.expiry()}
-	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", shortID(id.OpenID)))
-	sealed, err := s.Sessions.Seal(ctx, useLogin, id)
+	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Scope, Expires: s.Visitors.Expiry()}
+	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", session.ShortID(id.OpenID)))
+	sealed, err := s.Sessions.Seal(ctx, session.ForLogin, id)
 	if err != nil {
-		return Identity{}, err
+		return session.Identity{}, err
 	}
 	err = l.SaveLogin(ctx, ledger.Login{
 		Key: names[0], Identity: []byte(sealed), Now: s.Now().UnixMilli(), Expires: id.Expires.UnixMilli(),
@@ -155,30 +145,30 @@ func (s *Site) exchangeOnce(ctx context.Context, kind Kind, code string, names [
 }
 
 // savedLogin returns the identity that a code was exchanged for before, or ledger.ErrNotFound.
-func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (Identity, error) {
+func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
 	for _, name := range names {
 		sealed, err := l.Login(ctx, name, s.Now().UnixMilli())
 		if errors.Is(err, ledger.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return Identity{}, err
+			return session.Identity{}, err
 		}
-		id, err := s.Sessions.Open(ctx, useLogin, string(sealed))
+		id, err := s.Sessions.Open(ctx, session.ForLogin, string(sealed))
 		if err == nil {
 			id.Scope = s.Scope // two sites of one mini program may share the ledger
 			return id, nil
 		}
 		// Sealed by a key that is gone: as good as unknown.
-		if !errors.Is(err, errSessionInvalid) && !errors.Is(err, errSessionExpired) {
-			return Identity{}, err
+		if !errors.Is(err, session.ErrInvalid) && !errors.Is(err, session.ErrExpired) {
+			return session.Identity{}, err
 		}
 	}
-	return Identity{}, ledger.ErrNotFound
+	return session.Identity{}, ledger.ErrNotFound
 }
 
 // awaitLogin looks a little longer for a code that WeChat calls used: another process may be recording it at this moment.
-func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (Identity, error) {
+func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
 	deadline := time.NewTimer(otherProcessWait) // not the context's: a read that it cut short would look like a fault of the ledger
 	defer deadline.Stop()
 	tick := time.NewTicker(otherProcessWait / 8)
@@ -191,13 +181,13 @@ func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			return Identity{}, ledger.ErrNotFound
+			return session.Identity{}, ledger.ErrNotFound
 		}
 	}
 }
 
 // wechatProblem gives WeChat's refusal its code.
-func wechatProblem(account Kind, err error) error {
+func wechatProblem(account session.Kind, err error) error {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}

@@ -122,7 +122,7 @@ func TestUsedCodeGivesTheSameIdentity(t *testing.T) {
 	w.sessionKeys = [][]byte{newSessionKey()} // who has other keys does not know the user either
 	code = w.sandbox.NewCode(payer)
 	w.do("GET", "/pay/openid?code="+code, "")
-	w.site.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
+	w.config.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
 	wantProblem(t, w.do("GET", "/pay/openid?code="+code, ""), 401, "code_invalid")
 }
 
@@ -131,7 +131,7 @@ func TestRotatedKeyStillKnowsTheCode(t *testing.T) {
 	code := w.sandbox.NewCode(payer)
 	w.do("GET", "/pay/openid?code="+code, "")
 	w.sessionKeys = append([][]byte{newSessionKey()}, w.sessionKeys...)
-	w.site.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
+	w.config.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
 	if a := w.do("GET", "/pay/openid?code="+code, ""); a.status != 200 || a.text("openid") != payer {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
@@ -302,7 +302,9 @@ func (forgetful) SaveLogin(context.Context, ledger.Login) error {
 
 func TestLoginThatCannotBeRemembered(t *testing.T) {
 	w := newWorld(t)
-	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return forgetful{w.ledger}, nil }
+	w.set(func(c *Config) {
+		c.Ledger = func(context.Context) (ledger.Ledger, error) { return forgetful{w.ledger}, nil }
+	})
 	w.session(payer)
 	if w.logs.FilterMessageSnippet("could not be remembered").Len() != 1 {
 		t.Error("no warning")

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // orderNoForm is what a shop may call its orders: characters of ASCII that can be seen, since the number travels in headers and paths too.
@@ -42,9 +44,6 @@ func lettersAndDigits(s string) string {
 
 const suffixLength = 6
 
-// 32 letters and digits that nobody mixes up, so that five bits make one.
-const suffixAlphabet = "23456789abcdefghjkmnpqrstuvwxyz1"
-
 // number proposes the Ping++ order number of an order's next attempt. WeChat refuses a number that it has seen with other
 // parameters, so every attempt has its own: the first is the merchant's, if the channel takes it. All others are its letters and digits with a
 // random suffix, cut where there is no room for it, and with a longer one where they are too few.
@@ -55,18 +54,6 @@ func (c channel) number(orderNo string, random io.Reader) func(attempts, try int
 		}
 		plain := lettersAndDigits(orderNo)
 		plain = plain[:min(len(plain), c.numberMax-suffixLength)]
-		return plain + randomText(random, max(suffixLength, c.numberMin-len(plain)))
+		return plain + session.RandomText(random, max(suffixLength, c.numberMin-len(plain)))
 	}
-}
-
-// randomText is n characters of the suffix alphabet.
-func randomText(random io.Reader, n int) string {
-	text := make([]byte, n)
-	if _, err := io.ReadFull(random, text); err != nil {
-		panic(err) // crypto/rand never fails
-	}
-	for i, b := range text {
-		text[i] = suffixAlphabet[b&31]
-	}
-	return string(text)
 }

@@ -41,19 +41,19 @@ func TestOrderShowsEverything(t *testing.T) {
 	claim := func() {
 		t.Helper()
 		now := w.clock.Now()
-		if es, err := w.ledger.Claim(t.Context(), ledger.Claim{Scope: w.site.Scope, Owner: "a", Now: now, Until: now.Add(time.Minute), Limit: 1}); err != nil || len(es) != 1 {
+		if es, err := w.ledger.Claim(t.Context(), ledger.Claim{Scope: w.config.Scope, Owner: "a", Now: now, Until: now.Add(time.Minute), Limit: 1}); err != nil || len(es) != 1 {
 			t.Fatal(es, err)
 		}
 	}
 	claim()
-	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.site.Scope, EventID: event, Attempt: 1, At: w.clock.Now(), Status: 302, Error: "your backend answered 302 to /login", State: ledger.Pending, Due: w.clock.Now()}); err != nil {
+	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.config.Scope, EventID: event, Attempt: 1, At: w.clock.Now(), Status: 302, Error: "your backend answered 302 to /login", State: ledger.Pending, Due: w.clock.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	if e := w.orderOf("1001").Delivery.Events[0]; e.LastError == nil || *e.LastError != "your backend answered 302 to /login" || e.Attempts != 1 {
 		t.Errorf("%+v", e)
 	}
 	claim()
-	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.site.Scope, EventID: event, Attempt: 2, At: w.clock.Now(), Status: 200, State: ledger.Delivered}); err != nil {
+	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.config.Scope, EventID: event, Attempt: 2, At: w.clock.Now(), Status: 200, State: ledger.Delivered}); err != nil {
 		t.Fatal(err)
 	}
 	if d := w.orderOf("1001").Delivery; d.State != "delivered" || d.Events[0].LastError != nil || d.Events[0].Settled == nil {
@@ -210,10 +210,10 @@ func TestOrderPaidBeforeItsAnswer(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.created(w.session(payer), "1002")
 	now := w.clock.Now()
-	held, err := w.ledger.Reserve(t.Context(), ledger.Reservation{Scope: w.site.Scope, OrderNo: "1001", Now: now, Until: now.Add(time.Minute),
+	held, err := w.ledger.Reserve(t.Context(), ledger.Reservation{Scope: w.config.Scope, OrderNo: "1001", Now: now, Until: now.Add(time.Minute),
 		Number: func(int, int) string { return "1001" }})
 	if err == nil {
-		_, err = w.ledger.Append(t.Context(), &ledger.Event{Scope: w.site.Scope, ID: "evt_1", Type: "charge.succeeded", ObjectID: "ch_1", ChargeID: "ch_1", OrderNo: "1001",
+		_, err = w.ledger.Append(t.Context(), &ledger.Event{Scope: w.config.Scope, ID: "evt_1", Type: "charge.succeeded", ObjectID: "ch_1", ChargeID: "ch_1", OrderNo: "1001",
 			Number: held.Number, Lane: "1001", Source: ledger.Webhook, Created: now, Received: now, Due: now, Body: []byte("{}"), State: ledger.Pending,
 			Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: 700, Currency: "cny", Time: now}})
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
 )
 
@@ -163,11 +164,14 @@ func (s *Site) report(r *http.Request, route string, p *Problem) {
 	s.Logger.Info("refused", fields...)
 }
 
-// asProblem turns any error into a problem. One that nobody has given a code is a fault of ours with the ledger, the only
+// asProblem turns any error into a problem: that of a session has a code for its reason, and one that nobody has given a code is a fault of ours with the ledger, the only
 // other thing that handlers call without naming the problem themselves.
 func asProblem(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
+	}
+	if e, ok := errors.AsType[*session.Error](err); ok {
+		return problem(string(e.Reason), e.Cause)
 	}
 	return retryProblem("ledger_unavailable", 2*time.Second, err)
 }

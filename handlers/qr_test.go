@@ -119,7 +119,7 @@ func TestQRCodeRefused(t *testing.T) {
 	}
 
 	expired, _ := v.pay("Q20005", "wx_pub_qr")
-	w.site.Sessions.TTL = 5 * time.Hour
+	w.config.Sessions.TTL = 5 * time.Hour
 	v.pay("Q20006", "wx_pub_qr") // prolongs the session
 	w.clock.Add(2 * time.Hour)
 	wantProblem(t, qrOf(expired), 409, "charge_expired")

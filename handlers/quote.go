@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // Orders says where a charge's price comes from: a request to the merchant's backend.
@@ -64,13 +66,13 @@ type quote struct {
 }
 
 // quote asks the backend what an order costs and whether this user may pay it.
-func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+func (s *Site) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
 	q, err := s.askPrice(ctx, r, id, orderNo, c)
 	s.unpriced.note(orderNo, s.Now(), err)
 	return q, err
 }
 
-func (s *Site) askPrice(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+func (s *Site) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
@@ -132,11 +134,11 @@ var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
 
 // excerpt shows the start of what the backend sent. Long words are cut short: they may be an openid or a token.
 func excerpt(raw []byte, most int) string {
-	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), shortID))
+	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), session.ShortID))
 }
 
 // check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
-func (q *quote) check(orderNo string, id Identity, c channel, most int64, now time.Time) error {
+func (q *quote) check(orderNo string, id session.Identity, c channel, most int64, now time.Time) error {
 	if q.OrderNo == "" {
 		return errors.New("order_no is missing; it must be the number that was asked for")
 	}

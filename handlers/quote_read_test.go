@@ -182,7 +182,7 @@ func TestChargeAtABackendsOwnPrice(t *testing.T) {
 	w := newWorld(t)
 	orders := legacy()
 	orders.Method, orders.Path, orders.Max, orders.Timeout = "POST", "/api.php?sn={order_no}", 2_000_000, 10*time.Second
-	w.site.Orders = orders
+	w.set(func(c *Config) { c.Orders = orders })
 	session := w.session(payer)
 	answers := func(changes ...string) {
 		w.setQuote(func(rw http.ResponseWriter, r *http.Request) {

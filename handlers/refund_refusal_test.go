@@ -96,9 +96,9 @@ func member(object, name string) string {
 // paidThroughOrder is a Ping++ order that is paid, and the charge that paid it.
 func (w *world) paidThroughOrder(orderNo string) (order, charge string) {
 	w.t.Helper()
-	or, err := w.site.Pingpp.CreateOrder(w.t.Context(), &pingpp.OrderParams{MerchantOrderNo: orderNo, Amount: 1999, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
+	or, err := w.config.Pingpp.CreateOrder(w.t.Context(), &pingpp.OrderParams{MerchantOrderNo: orderNo, Amount: 1999, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
 	if err == nil {
-		or, err = w.site.Pingpp.PayOrder(w.t.Context(), or.ID, &pingpp.PayOrderParams{Channel: "wx_lite", ChargeAmount: 1999, Extra: map[string]any{"open_id": payer}})
+		or, err = w.config.Pingpp.PayOrder(w.t.Context(), or.ID, &pingpp.PayOrderParams{Channel: "wx_lite", ChargeAmount: 1999, Extra: map[string]any{"open_id": payer}})
 	}
 	if err == nil {
 		err = w.sandbox.Pay(or.ChargeID)

@@ -37,7 +37,7 @@ func (a *attempt) purchase(q *quote) (*pingpp.ChargeParams, error) {
 // reusable reports whether an attempt can be handed out again: nobody has paid it, it is this payer's, it buys what would be bought now, and
 // there is time to pay it. An expiry that moved earlier makes another purchase; one that moved later does not, as most backends count from now.
 func (a *attempt) reusable(c *ledger.Charge, q *quote) bool {
-	return c.State == ledger.Open && c.Raw != nil && !c.Superseded && !c.Paid && !c.Reversed && a.id.owns(c) &&
+	return c.State == ledger.Open && c.Raw != nil && !c.Superseded && !c.Paid && !c.Reversed && a.id.Owns(c) &&
 		c.Fingerprint == a.purchased.Fingerprint() &&
 		(q.TimeExpire.IsZero() || !q.TimeExpire.Before(a.channel.lapses(c).Add(-expiryDoubt))) &&
 		!a.channel.payableUntil(c).Before(a.site.Now().Add(leastLeft))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/session"
 )
 
 func TestReusable(t *testing.T) {
@@ -20,7 +21,7 @@ func TestReusable(t *testing.T) {
 	clock.unixMilli.Store(now.UnixMilli())
 	for _, channel := range []string{"wx_lite", "wx_wap", "alipay_wap"} {
 		p := &pingpp.ChargeParams{Channel: channel, Amount: 5, Currency: "cny"}
-		a := &attempt{site: New(Config{Now: clock.Now}), channel: channels[channel], id: Identity{OpenID: "o", AppID: "wx"}, purchased: p}
+		a := &attempt{site: New(Config{Now: clock.Now}), channel: channels[channel], id: session.Identity{OpenID: "o", AppID: "wx"}, purchased: p}
 		q := &quote{Amount: 5, Currency: "cny"}
 		good := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), Created: now, TimeExpire: now.Add(leastLeft), Payer: "o", PayerAppID: "wx", Fingerprint: p.Fingerprint()}
 		if !a.reusable(&good, q) {
@@ -80,7 +81,7 @@ func TestDeadCredentialIsNotHandedOut(t *testing.T) {
 		t.Run(channel, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.site.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid"}
+			w.set(func(c *Config) { c.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid"} })
 			expires := w.clock.Now().Add(20 * time.Hour)
 			w.setQuote(w.answerQuote(map[string]any{"time_expire": expires.Unix()}))
 			session := w.session(payer)
@@ -143,7 +144,9 @@ func TestSamePurchase(t *testing.T) {
 	in := func(w *world, d time.Duration) int64 { return w.clock.Now().Add(d).Unix() }
 	w := newWorld(t)
 	session := w.session(payer)
-	w.site.ClientIP = func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") }
+	w.set(func(c *Config) {
+		c.ClientIP = func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") }
+	})
 	orders := 0
 	for name, c := range map[string]struct {
 		change map[string]any

@@ -100,7 +100,7 @@ func TestReversePaid(t *testing.T) {
 		if heard {
 			event = w.sandbox.State(1).Events[0].ID
 		}
-		e, err := w.ledger.Event(t.Context(), w.site.Scope, event)
+		e, err := w.ledger.Event(t.Context(), w.config.Scope, event)
 		if err != nil || e.State != ledger.Discarded || !slices.Equal(e.Reasons, []string{ledger.ReasonReversed}) {
 			t.Errorf("heard %t: %+v, %v", heard, e, err)
 		}

@@ -24,7 +24,9 @@ func wantExceeded(t *testing.T, a answer, seconds string) {
 // However often somebody changes what is bought, ten charges of an order may be paid, and old ones are reversed for new ones.
 func TestAttemptsOfAnOrder(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(Limits{Address: roomy.Address, OpenID: roomy.OpenID, App: roomy.App, Refused: roomy.Refused, Waiters: 1, Attempts: 10})
+	w.set(func(c *Config) {
+		c.Budgets = NewBudgets(Limits{Address: roomy.Address, OpenID: roomy.OpenID, App: roomy.App, Refused: roomy.Refused, Waiters: 1, Attempts: 10})
+	})
 	session := w.session(payer)
 	for i := range 10 {
 		if a := w.again(session, "1001", i); a.status != 201 {
@@ -60,7 +62,7 @@ func TestPaidAttemptFoundForRoom(t *testing.T) {
 	w := newWorld(t)
 	limits := roomy
 	limits.Attempts = 2
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	session := w.session(payer)
 	first := w.again(session, "1001", 0).text("id")
 	w.again(session, "1001", 1)
@@ -77,7 +79,7 @@ func TestAttemptsOfAPayer(t *testing.T) {
 	w := newWorld(t)
 	limits := roomy
 	limits.Attempts = DefaultLimits.Attempts
-	w.site.Budgets = NewBudgets(limits)
+	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
 	session := w.session(payer)
 	for i := range 18 {
 		w.created(session, fmt.Sprint("20", i))

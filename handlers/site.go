@@ -16,11 +16,13 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 // Site answers what lies under the prefix of one `pay` block.
 type Site struct {
 	Config
+	Visitors *session.Visitors
 
 	exchanges singleflight.Group // one call to WeChat per code
 	refusals  refusalLog
@@ -28,7 +30,19 @@ type Site struct {
 }
 
 // New returns a site.
-func New(c Config) *Site { return &Site{Config: c} }
+func New(c Config) *Site {
+	appIDs := make(map[session.Kind]string)
+	if c.WxLite != nil {
+		appIDs[session.WxLite] = c.WxLite.AppID()
+	}
+	if c.WxPub != nil {
+		appIDs[session.WxPub] = c.WxPub.AppID()
+	}
+	return &Site{Config: c, Visitors: &session.Visitors{
+		Tokens: c.Sessions, Cookies: &session.Cookies{Prefix: c.Prefix, AllowHTTP: c.AllowHTTP, Secure: c.Secure},
+		Scope: c.Scope, AppIDs: appIDs, Sent: c.Session, Bearer: c.Bearer, Rand: c.Rand,
+	}}
+}
 
 type route struct {
 	name    string
@@ -51,8 +65,11 @@ func under(p, prefix string) bool {
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	pace(w, r)
 	rt := s.find(r.URL.Path)
-	guest := s.welcome(w, r, rt) // whose answer may hold a session
-	if guest || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
+	if guest := s.guest(r, rt); guest != "" { // whose answer may hold a session
+		r = session.WithGuest(r, guest)
+	}
+	s.welcome(w, r, rt)
+	if session.Guest(r) != "" || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
 		s.SkipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		start := s.Now()
@@ -173,14 +190,6 @@ func (s *Site) open(ctx context.Context) (ledger.Ledger, error) {
 		return nil, retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("opening the ledger: %w", err))
 	}
 	return l, nil
-}
-
-// shortID shows enough of an openid to tell users apart in a log, and no more.
-func shortID(openid string) string {
-	if len(openid) <= 6 {
-		return "…"
-	}
-	return openid[:6] + "…"
 }
 
 type statusRecorder struct {

@@ -1,41 +1,12 @@
 package handlers
 
 import (
-	"bytes"
-	"context"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
-
-// The same code of two accounts is two codes: neither account's user becomes the other's.
-func TestCodesOfTwoAccounts(t *testing.T) {
-	s := &Sessions{Keys: func(context.Context) ([][]byte, error) {
-		return [][]byte{bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)}, nil
-	}}
-	seen := make(map[string]string)
-	for _, name := range [][2]string{{"wxa", "code"}, {"wxb", "code"}, {"wxa", "code2"}, {"wxacode", ""}, {"", "wxacode"}} {
-		names, err := s.codeKeys(t.Context(), name[0], name[1])
-		if err != nil || len(names) != 2 {
-			t.Fatal(len(names), err)
-		}
-		for _, n := range names {
-			if other, twice := seen[string(n)]; twice {
-				t.Errorf("%q is kept under the name of %s", name, other)
-			}
-			seen[string(n)] = name[0] + " " + name[1]
-		}
-	}
-}
-
-// A charge of nobody we know belongs to nobody, also not to somebody without a name.
-func TestChargeOfNobody(t *testing.T) {
-	if (Identity{}).owns(&ledger.Charge{ID: "ch_1"}) || (Identity{Kind: Anonymous}).owns(&ledger.Charge{ID: "ch_1"}) {
-		t.Error("a charge without a payer is somebody's")
-	}
-}
 
 // While a person is to decide where the money of a payment is, that goes before whatever else is known of it.
 func TestViewOfWhatIsHeld(t *testing.T) {

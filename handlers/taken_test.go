@@ -19,7 +19,7 @@ func (w *world) elsewhereCharge(change func(p *pingpp.ChargeParams)) *pingpp.Cha
 	if change != nil {
 		change(p)
 	}
-	c, err := w.site.Pingpp.CreateCharge(w.t.Context(), p)
+	c, err := w.config.Pingpp.CreateCharge(w.t.Context(), p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestNumberThatIsPaidElsewhere(t *testing.T) {
 			if len(c) != 1 || !c[0].Paid || c[0].ID != old.ID || c[0].Amount != old.Amount || c[0].State != ledger.Open || c[0].Held {
 				t.Errorf("attempts %+v", c)
 			}
-			e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+old.ID+"_charge_succeeded")
+			e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_q_"+old.ID+"_charge_succeeded")
 			if err != nil || e.State != ledger.Pending || e.OrderNo != "1001" {
 				t.Errorf("its payment: %+v, %v", e, err)
 			}
@@ -173,7 +173,7 @@ func TestNumbersThatAreAllUsed(t *testing.T) {
 func (w *world) reversedElsewhere() {
 	c := w.elsewhereCharge(nil)
 	w.clock.Add(time.Minute)
-	if _, err := w.site.Pingpp.ReverseCharge(w.t.Context(), c.ID); err != nil {
+	if _, err := w.config.Pingpp.ReverseCharge(w.t.Context(), c.ID); err != nil {
 		w.t.Fatal(err)
 	}
 }

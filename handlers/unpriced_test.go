@@ -21,7 +21,7 @@ func TestUnpricedOrders(t *testing.T) {
 	})
 	w.pay(session, "1001")
 	why, ok := w.site.Unpriced("1001")
-	if !ok || !why.At.Equal(w.site.Now()) || !strings.Contains(why.Why, "answered 403 to GET ") || !strings.Contains(why.Why, `saying "wrong X-Pay-Token"`) {
+	if !ok || !why.At.Equal(w.config.Now()) || !strings.Contains(why.Why, "answered 403 to GET ") || !strings.Contains(why.Why, `saying "wrong X-Pay-Token"`) {
 		t.Errorf("%+v, %t", why, ok)
 	}
 	if why, ok := w.site.Unpriced("1002"); ok {
