@@ -46,7 +46,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	v.inner = p
 	if p.err == nil && p.id.OpenID != "" && v.told == nil {
 		v.told = &p.id
-		handlers.SetIdentity(r.Header, p.id)
+		session.SetIdentity(r.Header, p.id)
 	}
 	h.strip(r)
 	err := next.ServeHTTP(w, r)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -76,8 +76,8 @@ func TestDefaultLimits(t *testing.T) {
 	dir := t.TempDir()
 	run(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+payBlock(t, dir, "", "allow_http", "limits {\n\t\t\topenid 5/s\n\t\t}")+"}\n")
 	_, found := running(t)
-	want := handlers.DefaultLimits
-	want.OpenID, _ = handlers.ParseRate("5/s")
+	want := limits.Default
+	want.OpenID, _ = limits.ParseRate("5/s")
 	if _, ok := budgets.References(budgetsKey{found[0].resolved.Scope, want}); !ok {
 		t.Error("what is not set has no default")
 	}

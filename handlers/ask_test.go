@@ -78,7 +78,7 @@ func TestWaitAsks(t *testing.T) {
 	w.clock.Add(askAfter)
 	answered := make(chan answer)
 	go func() { answered <- w.charge(session, id, "?wait=30s&client=success") }()
-	until(t, "the first question", func() bool { return w.calls("get_charge") == 1 && w.config.Budgets.waiting.Load() == 1 })
+	until(t, "the first question", func() bool { return w.calls("get_charge") == 1 && w.config.Budgets.Waiting.Load() == 1 })
 	if err := w.sandbox.Pay(id); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestPingppHangs(t *testing.T) {
 	w.clock.Add(askAfter)
 	answered := make(chan answer)
 	go func() { answered <- w.charge(session, id, "?wait=30s") }()
-	until(t, "the request to wait", func() bool { return w.config.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	w.clock.Add(askAfter)
 	time.Sleep(waitPoll + 100*time.Millisecond) // by now it has asked
 	body, sig := w.payEvent(id)
@@ -131,7 +131,7 @@ func TestPingppHangs(t *testing.T) {
 	id, _ = w.created(session, "1002")
 	w.clock.Add(askAfter)
 	go func() { answered <- w.charge(session, id, "?wait=30s") }()
-	until(t, "the request to wait", func() bool { return w.config.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	begin = time.Now()
 	close(w.closing)
 	if a := <-answered; a.text("status") != "created" {

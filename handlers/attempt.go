@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/session"
@@ -43,7 +44,7 @@ const numberTries = 4
 
 // run decides about the order, and says whether the charge is new. Where a number was used before, outside of this ledger, it takes the next.
 func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Charge, created bool, err error) {
-	l, err := a.site.open(ctx)
+	l, err := a.site.Ledger(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -68,7 +69,7 @@ func (a *attempt) mayHold(ctx context.Context, l ledger.Ledger, r *http.Request)
 	if err := a.alreadyPaidIt(attempts); err != nil {
 		return err
 	}
-	if _, err = a.quote(ctx, r); codeOf(err) == "order_closed" {
+	if _, err = a.quote(ctx, r); problem.CodeOf(err) == "order_closed" {
 		return nil
 	}
 	return err
@@ -99,7 +100,7 @@ func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (c
 		err = a.holds(ctx, l, held.Number)
 	}
 	if err == nil && charge == nil {
-		err = s.Budgets.charge(a.id, s.Now()) // only now: what does not reach Ping++ must cost no other payer's charge
+		err = s.Budgets.Charge(a.id, s.Now()) // only now: what does not reach Ping++ must cost no other payer's charge
 	}
 	if err != nil || charge != nil {
 		// Nothing was sent: the number is free again. Without this the reservation would only run out.
@@ -134,7 +135,7 @@ func (a *attempt) reserve(ctx context.Context, l ledger.Ledger) (*ledger.Reserve
 		case <-released:
 		case <-time.After(reservationPoll):
 		case <-deadline.C:
-			return nil, retryProblem("charge_in_progress", time.Second, nil)
+			return nil, problem.Retry("charge_in_progress", time.Second, nil)
 		}
 	}
 }
@@ -187,7 +188,7 @@ func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) err
 	}
 	err := a.extend(ctx, l, number)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return retryProblem("charge_in_progress", time.Second, errors.New("the order's reservation was lost to another request"))
+		return problem.Retry("charge_in_progress", time.Second, errors.New("the order's reservation was lost to another request"))
 	}
 	return err
 }
@@ -253,8 +254,8 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
-func alreadyPaid(attempts []ledger.Charge, id session.Identity) *Problem {
-	p := problem("order_already_paid", nil)
+func alreadyPaid(attempts []ledger.Charge, id session.Identity) *problem.Problem {
+	p := problem.New("order_already_paid", nil)
 	for i := range attempts {
 		if attempts[i].Pays() && id.Owns(&attempts[i]) {
 			p.Members = map[string]any{"charge_id": attempts[i].ID}
@@ -295,7 +296,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 			return nil, alreadyPaid(attempts, a.id) // while Ping++ made the charge; it is reversed
 		}
 		// We stood still for longer than the lease, and another request has made the order's charge meanwhile.
-		return nil, retryProblem("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
+		return nil, problem.Retry("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
 		zap.String("user", session.ShortID(a.id.Owner())))
@@ -304,7 +305,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 
 // lastQuote is what the ledger keeps of the backend's answer: a payment is compared with it later.
 func lastQuote(q *quote, err error, now time.Time) *ledger.Quote {
-	if codeOf(err) == "order_closed" {
+	if problem.CodeOf(err) == "order_closed" {
 		return &ledger.Quote{Closed: true, At: now}
 	}
 	if q == nil || err != nil {

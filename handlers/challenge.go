@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
 )
@@ -15,20 +18,20 @@ import (
 // anything else is told what is missing.
 func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, uri string, err error) {
 	if err == nil {
-		err = problem("session_missing", nil)
+		err = problem.New("session_missing", nil)
 	}
-	p := asProblem(err)
+	p := problem.As(err)
 	if p.Status() == http.StatusUnauthorized && s.WxPub != nil && opensPageInWeChat(r) {
 		back, err := s.returnPath(uri)
 		if err != nil {
 			back = "/"
 		}
 		w.Header().Add("Vary", "User-Agent, Accept")
-		unread(w, r)
-		redirect(w, s.Prefix+"/oauth/start?return="+url.QueryEscape(back))
+		body.Unread(w, r)
+		reply.Redirect(w, s.Prefix+"/oauth/start?return="+url.QueryEscape(back))
 		return
 	}
-	s.report(r, "site", p)
+	s.Problems.Report(r, "site", p)
 	turnAway(w, r, p)
 }
 
@@ -46,7 +49,7 @@ func (s *Site) Paid(ctx context.Context, id session.Identity, orderNo string) bo
 	if checkOrderNo(orderNo) != nil {
 		return false
 	}
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		s.Logger.Warn("whether an order is paid cannot be said", zap.Error(err))
 		return false

@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 // extraKey is a member of a charge's extra.
@@ -69,7 +72,7 @@ func (c channel) makeExtra(g given) (map[string]any, error) {
 		if ok && string(v) != `""` {
 			if !k.form.valid(v) {
 				// The value stays out of the log: it may be somebody's telephone number.
-				return nil, problem("quote_invalid", fmt.Errorf("extra.%s must be %s", k.name, k.form.en))
+				return nil, problem.New("quote_invalid", fmt.Errorf("extra.%s must be %s", k.name, k.form.en))
 			}
 			continue
 		}
@@ -77,7 +80,7 @@ func (c channel) makeExtra(g given) (map[string]any, error) {
 		if v := g.otherwise(k); v != nil {
 			extra[k.name] = v
 		} else if k.required {
-			return nil, problem("channel_extra_missing", fmt.Errorf("extra.%s is missing: %s", k.name, advice[k.from]))
+			return nil, problem.New("channel_extra_missing", fmt.Errorf("extra.%s is missing: %s", k.name, advice[k.from]))
 		}
 	}
 	return extra, nil
@@ -188,7 +191,7 @@ func list(most int) form {
 				return false
 			}
 			return !slices.ContainsFunc(items, func(item json.RawMessage) bool {
-				_, err := parseObject(item)
+				_, err := body.ParseObject(item)
 				return err != nil
 			})
 		},

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -147,7 +148,7 @@ func TestEveryChannelAtItsEdges(t *testing.T) {
 			if q, err := quoted("tea 🍵", time.Time{}); err != nil || q.Subject != map[bool]string{true: "tea", false: "tea 🍵"}[c.noEmoji] {
 				t.Errorf("emoji: %+v, %v", q, err)
 			}
-			if _, err := quoted("tea", now.Add(c.expireMin-time.Second)); err == nil || err.(*Problem).Code != "order_closed" {
+			if _, err := quoted("tea", now.Add(c.expireMin-time.Second)); err == nil || err.(*problem.Problem).Code != "order_closed" {
 				t.Errorf("expiring too soon: %v", err)
 			}
 			if q, err := quoted("tea", now.Add(c.expireMin)); err != nil || !q.TimeExpire.Equal(now.Add(c.expireMin)) {
@@ -286,7 +287,7 @@ func TestMakeExtra(t *testing.T) {
 
 func wantCode(t *testing.T, what string, err error, code string) {
 	t.Helper()
-	p, ok := errors.AsType[*Problem](err)
+	p, ok := errors.AsType[*problem.Problem](err)
 	if !ok || p.Code != code {
 		t.Errorf("%s: %v, want %s", what, err, code)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 )
@@ -58,11 +60,11 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 		return forbidden("client")
 	}
 	if wait > 0 || note != "" {
-		if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil {
+		if err := s.Budgets.User(id, s.ClientIP(r), s.Now()); err != nil {
 			return err
 		}
 	}
-	l, err := s.open(r.Context())
+	l, err := s.Ledger(r.Context())
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v.OrderPaid = orderPaid
-	writeJSON(w, http.StatusOK, v)
+	reply.JSON(w, http.StatusOK, v)
 	return nil
 }
 
@@ -114,16 +116,16 @@ func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
 func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity) (*ledger.Charge, bool, error) {
 	c, err := l.Charge(ctx, s.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, false, problem("charge_not_found", nil)
+		return nil, false, problem.New("charge_not_found", nil)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	if !id.Owns(c) {
-		return nil, false, problem("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
+		return nil, false, problem.New("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
 	}
 	if c.State != ledger.Open {
-		return nil, false, problem("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
+		return nil, false, problem.New("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
 	}
 	orderPaid, err := s.orderPaid(ctx, l, c)
 	return c, orderPaid, err
@@ -156,7 +158,7 @@ func over(c *ledger.Charge, orderPaid bool, now time.Time) bool {
 // await returns the charge once it or its order is paid, or as it stands when the time is up, it expires or is reversed, the client has gone,
 // or this configuration is replaced.
 func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity, wait time.Duration) (*ledger.Charge, bool, error) {
-	leave, err := s.Budgets.wait()
+	leave, err := s.Budgets.Wait()
 	if err != nil {
 		return nil, false, err
 	}

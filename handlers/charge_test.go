@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
 )
@@ -147,7 +148,7 @@ func TestClientNote(t *testing.T) {
 // waiting starts a request that waits, and returns once it does.
 func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 	w.t.Helper()
-	before := w.config.Budgets.waiting.Load()
+	before := w.config.Budgets.Waiting.Load()
 	done := make(chan answer, 1)
 	go func() {
 		a, err := w.try(ctx, w.server, "GET", "/pay/charges/"+id+"?wait=60", "", "X-Pay-Session", session)
@@ -156,7 +157,7 @@ func (w *world) waiting(ctx context.Context, session, id string) <-chan answer {
 		}
 		done <- a
 	}()
-	until(w.t, "the request waits", func() bool { return w.config.Budgets.waiting.Load() > before })
+	until(w.t, "the request waits", func() bool { return w.config.Budgets.Waiting.Load() > before })
 	return done
 }
 
@@ -209,7 +210,7 @@ func TestWaitEndsWithTheTimeAndTheConfiguration(t *testing.T) {
 			t.Errorf("after a reload: %d %s", a.status, a.body)
 		}
 	}
-	until(t, "nobody waits", func() bool { return w.config.Budgets.waiting.Load() == 0 })
+	until(t, "nobody waits", func() bool { return w.config.Budgets.Waiting.Load() == 0 })
 }
 
 func TestWaitEndsWithTheClient(t *testing.T) {
@@ -220,7 +221,7 @@ func TestWaitEndsWithTheClient(t *testing.T) {
 	done := w.waiting(ctx, session, id)
 	cancel()
 	<-done
-	until(t, "the handler has returned", func() bool { return w.config.Budgets.waiting.Load() == 0 })
+	until(t, "the handler has returned", func() bool { return w.config.Budgets.Waiting.Load() == 0 })
 	if n := w.logs.FilterLevelExact(zap.ErrorLevel).Len(); n != 0 {
 		t.Errorf("a client that went away is logged as an error: %v", w.logs.All())
 	}
@@ -246,17 +247,17 @@ func TestWaitersAreCapped(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
-	full := int64(DefaultLimits.Waiters)
-	w.config.Budgets.waiting.Store(full)
+	full := int64(limits.Default.Waiters)
+	w.config.Budgets.Waiting.Store(full)
 	a := w.charge(session, id, "?wait=60")
 	wantProblem(t, a, 429, "rate_limited")
-	if a.header.Get("Retry-After") == "" || w.config.Budgets.waiting.Load() != full {
-		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.config.Budgets.waiting.Load())
+	if a.header.Get("Retry-After") == "" || w.config.Budgets.Waiting.Load() != full {
+		t.Errorf("Retry-After %q, %d wait", a.header.Get("Retry-After"), w.config.Budgets.Waiting.Load())
 	}
 	if a := w.charge(session, id, ""); a.status != 200 {
 		t.Errorf("without wait: %d", a.status)
 	}
-	w.config.Budgets.waiting.Add(-1)
+	w.config.Budgets.Waiting.Add(-1)
 	if a := w.charge(session, id, "?wait=1ms"); a.status != 200 {
 		t.Errorf("the last place: %d", a.status)
 	}

@@ -10,6 +10,9 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
 )
@@ -36,17 +39,17 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	c, ok := channels[req.Channel]
 	if !ok || !slices.Contains(s.Channels, req.Channel) {
-		return problem("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
+		return problem.New("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
 	}
 	id, err := s.payer(w, r, c, req.Code)
 	if err != nil {
 		return err
 	}
 	if err := checkOrderNo(req.OrderNo); err != nil {
-		return problem("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
+		return problem.New("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
 	}
-	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil {
-		s.Count.charge(req.Channel, asProblem(err).Code)
+	if err := s.Budgets.User(id, s.ClientIP(r), s.Now()); err != nil {
+		s.Count.Charge(req.Channel, problem.As(err).Code)
 		return err
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
@@ -55,24 +58,24 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {
-		s.Count.charge(req.Channel, asProblem(err).Code)
+		s.Count.Charge(req.Channel, problem.As(err).Code)
 		return err
 	}
-	s.Count.charge(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
+	s.Count.Charge(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
 	w.Header().Set("X-Pay-Order-No", charge.OrderNo)
 	if !created {
-		writeRaw(w, http.StatusOK, charge.Raw)
+		reply.Raw(w, http.StatusOK, charge.Raw)
 		return nil
 	}
 	w.Header().Set("Location", s.Prefix+"/charges/"+charge.ID)
-	writeRaw(w, http.StatusCreated, charge.Raw)
+	reply.Raw(w, http.StatusCreated, charge.Raw)
 	return nil
 }
 
 // chargeRequest reads the body. Fields that only the backend or the session may decide are refused, not ignored, so that
 // nobody believes they count.
 func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
-	fields, err := s.readJSON(r, maxChargeBody)
+	fields, err := body.ReadJSON(r, maxChargeBody, &s.Budgets.Bodies)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +91,15 @@ func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
 		switch to := into[name].(type) {
 		case *string:
 			if json.Unmarshal(value, to) != nil {
-				return nil, problem("json_invalid", fmt.Errorf("%s is not a string", name))
+				return nil, problem.New("json_invalid", fmt.Errorf("%s is not a string", name))
 			}
 		case *int64:
 			if *to, err = s.ClientAmount.read(value); err != nil {
 				return nil, err
 			}
 		case *map[string]json.RawMessage:
-			if *to, err = parseObject(value); err != nil && string(value) != "null" {
-				return nil, problem("json_invalid", errors.New("extra is not an object"))
+			if *to, err = body.ParseObject(value); err != nil && string(value) != "null" {
+				return nil, problem.New("json_invalid", errors.New("extra is not an object"))
 			}
 		default:
 			return nil, forbidden(name)
@@ -116,13 +119,13 @@ func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
 	return req, nil
 }
 
-func forbidden(field string) *Problem {
+func forbidden(field string) *problem.Problem {
 	return forbiddenSince(field, errors.New("it is not the client's to send"))
 }
 
-func forbiddenSince(field string, cause error) *Problem {
+func forbiddenSince(field string, cause error) *problem.Problem {
 	field = cut(field, 60)
-	return &Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q: %w", field, cause)}
+	return &problem.Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q: %w", field, cause)}
 }
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
@@ -137,14 +140,14 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 		}
 		return id, err
 	case code != "" && s.WxLite != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
-		if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+		if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
 			return session.Identity{}, err
 		}
 		return s.exchange(r.Context(), session.WxLite, code, "")
 	case err == nil && id.Kind == session.Anonymous:
-		return session.Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
+		return session.Identity{}, problem.New("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:
-		return session.Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
+		return session.Identity{}, problem.New("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
 	case c.payer == "" && s.Visitors.Unknown(r, err):
 		return s.Visitors.New(w, r)
 	}

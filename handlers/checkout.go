@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 )
@@ -99,20 +101,20 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 	v.Back = withOrderNo(s.Checkout.ReturnURL, orderNo)
 	at := placeOf(r.UserAgent())
 	if v.Choices = s.Checkout.offered(at); len(v.Choices) == 0 {
-		return s.refusedPage(w, r, v, problem("channel_unsupported", errors.New("no channel of checkout fits "+string(at))), map[bool]string{true: "browser", false: "nochannel"}[at == inWeChat])
+		return s.refusedPage(w, r, v, problem.New("channel_unsupported", errors.New("no channel of checkout fits "+string(at))), map[bool]string{true: "browser", false: "nochannel"}[at == inWeChat])
 	}
 	id, err := s.Visitors.Identify(r)
 	if err != nil {
-		if p := asProblem(err); p.Status() != http.StatusUnauthorized {
+		if p := problem.As(err); p.Status() != http.StatusUnauthorized {
 			return s.refusedPage(w, r, v, p, "")
 		}
 	}
 	if v.wantsLogin() && (err != nil || id.Kind != session.WxPub) {
 		if r.URL.Query().Has("login") { // it has been tried: another round would lead here again
-			return s.refusedPage(w, r, v, problem("session_missing", nil), "")
+			return s.refusedPage(w, r, v, problem.New("session_missing", nil), "")
 		}
 		here := s.Prefix + "/checkout?" + url.Values{"order_no": {orderNo}, "login": {"1"}}.Encode()
-		redirect(w, s.Prefix+"/oauth/start?"+url.Values{"return": {here}}.Encode())
+		reply.Redirect(w, s.Prefix+"/oauth/start?"+url.Values{"return": {here}}.Encode())
 		return nil
 	}
 	return s.checkoutOrder(w, r, v, id)
@@ -120,13 +122,13 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 
 // checkoutOrder shows an order to whoever may pay it.
 func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id session.Identity) error {
-	l, err := s.open(r.Context())
+	l, err := s.Ledger(r.Context())
 	if err != nil {
-		return s.refusedPage(w, r, v, asProblem(err), "")
+		return s.refusedPage(w, r, v, problem.As(err), "")
 	}
 	attempts, err := l.Attempts(r.Context(), s.Scope, v.OrderNo)
 	if err != nil {
-		return s.refusedPage(w, r, v, asProblem(err), "")
+		return s.refusedPage(w, r, v, problem.As(err), "")
 	}
 	own := ownAttempt(attempts, id)
 	if own != nil && own.Pays() {
@@ -142,12 +144,12 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 		}
 		return s.page(w, r, http.StatusOK, v)
 	}
-	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil { // the backend is asked
-		return s.refusedPage(w, r, v, asProblem(err), "")
+	if err := s.Budgets.User(id, s.ClientIP(r), s.Now()); err != nil { // the backend is asked
+		return s.refusedPage(w, r, v, problem.As(err), "")
 	}
 	q, err := s.quote(r.Context(), r, id, v.OrderNo, channels[v.Choices[0].Channel])
 	if err != nil {
-		return s.refusedPage(w, r, v, asProblem(err), "")
+		return s.refusedPage(w, r, v, problem.As(err), "")
 	}
 	v.show(q.Amount, q.Currency, q.Subject)
 	v.State = "loading"
@@ -197,11 +199,12 @@ var finalCodes = append([]string{"order_closed", "nothing_to_pay", "amount_inval
 	"snapshot_user"}, channelCodes...)
 
 // refusedPage says on the page what is wrong. text names a sentence of the page's own, in place of the problem's.
-func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutView, p *Problem, text string) error {
-	s.report(r, "checkout", p)
-	lang, detail := "zh", codes[p.Code].zh
-	if prefersEnglish(r.Header.Get("Accept-Language")) {
-		lang, detail = "en", codes[p.Code].en
+func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutView, p *problem.Problem, text string) error {
+	s.Problems.Report(r, "checkout", p)
+	english := problem.PrefersEnglish(r.Header.Get("Accept-Language"))
+	lang, detail := "zh", problem.Sentence(p.Code, english)
+	if english {
+		lang = "en"
 	}
 	if text != "" {
 		detail = checkoutTexts[lang][text]
@@ -214,7 +217,7 @@ func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutVi
 	case "order_already_paid":
 		v.State, status = "already", http.StatusOK
 	}
-	p.setRetryAfter(w.Header())
+	p.SetRetryAfter(w.Header())
 	return s.page(w, r, status, v)
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 //go:embed checkout
@@ -87,7 +89,7 @@ type choice struct {
 // page answers with the checkout page. Its policy lets nothing run or load but our own files.
 func (s *Site) page(w http.ResponseWriter, r *http.Request, status int, v *checkoutView) error {
 	v.Lang, v.T = "zh", checkoutTexts["zh"]
-	if prefersEnglish(r.Header.Get("Accept-Language")) {
+	if problem.PrefersEnglish(r.Header.Get("Accept-Language")) {
 		v.Lang, v.T = "en", checkoutTexts["en"]
 	}
 	v.Prefix, v.Version, v.Host, v.Shop, v.Test = s.Prefix, s.Checkout.version(), r.Host, s.Checkout.ShopName, !s.Pingpp.Live()

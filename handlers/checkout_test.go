@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -206,9 +208,9 @@ func TestCheckoutInWeChat(t *testing.T) {
 // Each page asks the backend: nobody goes through its orders without a limit.
 func TestCheckoutIsLimited(t *testing.T) {
 	w, v := withCheckout(t, "alipay_qr")
-	limits := DefaultLimits
-	limits.Address = Rate{2, time.Minute}
-	w.set(func(c *Config) { c.Budgets = NewBudgets(limits) })
+	few := limits.Default
+	few.Address = limits.Rate{2, time.Minute}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	for i, want := range []int{200, 200, 429} {
 		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)
 		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") || (want == 429) != (a.header.Get("Retry-After") == "30") {
@@ -356,7 +358,7 @@ func TestCheckoutRetry(t *testing.T) {
 		}
 	}
 	for _, code := range finalCodes {
-		if _, ok := codes[code]; !ok {
+		if problem.Sentence(code, true) == "" {
 			t.Errorf("no such code: %s", code)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -59,7 +61,7 @@ func (c *ClientAmount) Check(offered []string) error {
 // read reads the amount that a client sends.
 func (c *ClientAmount) read(raw json.RawMessage) (int64, error) {
 	if !wholeNumber.Match(raw) {
-		return 0, c.refused(fmt.Errorf("amount must be a whole number of fen like 1999, not %s", excerpt(raw, 40)))
+		return 0, c.refused(fmt.Errorf("amount must be a whole number of fen like 1999, not %s", backend.Excerpt(raw, 40)))
 	}
 	return strconv.ParseInt(string(raw), 10, 64) // at most 18 digits
 }
@@ -76,8 +78,8 @@ func (c *ClientAmount) check(req *chargeRequest) error {
 }
 
 // refused is the client's own mistake, unlike an amount that a backend names.
-func (c *ClientAmount) refused(cause error) *Problem {
-	return &Problem{Code: "amount_invalid", HTTPStatus: http.StatusBadRequest, Cause: cause,
+func (c *ClientAmount) refused(cause error) *problem.Problem {
+	return &problem.Problem{Code: "amount_invalid", HTTPStatus: http.StatusBadRequest, Cause: cause,
 		Members: map[string]any{"field": "amount", "min": c.Min, "max": c.Max}}
 }
 
@@ -98,7 +100,7 @@ func (c *ClientAmount) quote(req *chargeRequest, ch channel) (*quote, error) {
 		q.Metadata[metaReference] = req.Reference
 	}
 	if err := q.checkText(ch); err != nil {
-		return nil, problem("quote_invalid", err)
+		return nil, problem.New("quote_invalid", err)
 	}
 	return q, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
@@ -27,7 +28,7 @@ type Config struct {
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Login    *Login  // nil: the backend is not told of logins
 	Intake   *relay.Intake
-	Budgets  *Budgets // of the calls that cost something
+	Budgets  *limits.Budgets // of the calls that cost something
 
 	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
 	ClientAmount *ClientAmount
@@ -80,22 +81,4 @@ type Counters struct {
 	Charge  func(channel, result string) // created, reused, or a problem's code
 	Webhook func(result string)          // why it was refused, rate_limited, or unavailable
 	Refund  func(result string)          // made, repeated, unknown, failed, or a problem's code
-}
-
-func (c Counters) charge(channel, result string) {
-	if c.Charge != nil {
-		c.Charge(channel, result)
-	}
-}
-
-func (c Counters) refund(result string) {
-	if c.Refund != nil {
-		c.Refund(result)
-	}
-}
-
-func (c Counters) webhook(result string) {
-	if c.Webhook != nil {
-		c.Webhook(result)
-	}
 }

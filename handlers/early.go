@@ -3,6 +3,7 @@ package handlers
 import (
 	"net/http"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -18,7 +19,7 @@ func TooEarly(r *http.Request) bool { return early(r) && !session.OnlyReads(r) }
 
 // RefuseEarly answers such a request. Clients send it again by themselves once the handshake is over.
 func (s *Site) RefuseEarly(w http.ResponseWriter, r *http.Request) {
-	turnAway(w, r, problem("too_early", nil))
+	turnAway(w, r, problem.New("too_early", nil))
 }
 
 // reads reports whether a request only reads: it does not say that it changes something, and opens no websocket that may.

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -45,7 +46,7 @@ func FuzzQuote(f *testing.F) {
 			t.Errorf("texts that the channel refuses: %q, %q", q.Subject, q.Body)
 		case !q.TimeExpire.IsZero() && (q.TimeExpire.Before(now.Add(time.Minute)) || q.TimeExpire.After(now.Add(7*24*time.Hour))):
 			t.Errorf("time_expire %v", q.TimeExpire)
-		case len(q.Metadata) > 9 || q.Metadata[metaOrderNo] != "":
+		case len(q.Metadata) > 9 || q.Metadata[relay.MetaOrderNo] != "":
 			t.Errorf("metadata %v", q.Metadata)
 		}
 		extra, err := c.makeExtra(given{quote: q.Extra, orderNo: "1001", openID: "o1"})
@@ -95,33 +96,6 @@ func FuzzQuoteWithPaths(f *testing.F) {
 		}
 		if q.OrderNo != "1001" || q.Currency != "cny" || q.Status != "payable" || q.OpenID != "" && q.OpenID != "o1" || strings.TrimSpace(q.Subject) == "" {
 			t.Errorf("accepted: %+v", q)
-		}
-	})
-}
-
-func FuzzParseObject(f *testing.F) {
-	for _, s := range []string{
-		`{}`, ` {"a" : 1 , "b":[{}]} `, `{"a":1}{}`, `{"a":1,}`, `{"a" 1}`, `{1:2}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"":""}`, `[]`, `null`, `"`, `{`, `{"a":`, "{\"\xff\":1}", `{"a":01}`, `{"a":nul}`,
-		"\xef\xbb\xbf{}", "{\"a\":\"\x00\"}",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		fields, err := parseObject(raw)
-		if err != nil {
-			return
-		}
-		if !json.Valid(raw) {
-			t.Fatalf("%q is not JSON, and was taken", raw)
-		}
-		var want map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &want); err != nil || len(want) != len(fields) {
-			t.Fatalf("%q: %d members, encoding/json finds %d, %v", raw, len(fields), len(want), err)
-		}
-		for name, v := range want {
-			if string(fields[name]) != string(v) {
-				t.Errorf("%q: %q is %s, want %s", raw, name, fields[name], v)
-			}
 		}
 	})
 }

@@ -40,38 +40,3 @@ func readAs(name, prefix string) bool {
 	}
 	return true
 }
-
-// SetIdentity tells the backend who the user is, under the names that WeChat's own cloud hosting uses. Of an anonymous visitor it
-// has nothing to tell.
-func SetIdentity(h http.Header, id session.Identity) {
-	if id.OpenID == "" {
-		return
-	}
-	h.Set("X-WX-OPENID", id.OpenID)
-	h.Set("X-WX-APPID", id.AppID)
-	h.Set("X-WX-SOURCE", "wx_client")
-	if id.UnionID != "" {
-		h.Set("X-WX-UNIONID", id.UnionID)
-	}
-}
-
-// introduce sets the headers of a call to the backend that is made for a user's request: what the shop may want to know of its own
-// client, who the user is, and how it can tell that the call is ours.
-func (s *Site) introduce(h http.Header, r *http.Request, id session.Identity) {
-	for name, values := range map[string][]string{
-		"Cookie":          s.Visitors.Foreign(r.Header),
-		"Authorization":   s.Visitors.ShopAuthorization(r),
-		"Accept-Language": r.Header.Values("Accept-Language"),
-		"User-Agent":      r.Header.Values("User-Agent"),
-	} {
-		if len(values) > 0 {
-			h[name] = values
-		}
-	}
-	h.Set("Accept", "application/json")
-	SetIdentity(h, id)
-	h.Set("X-Pay-Mode", string(s.Scope.Mode))
-	if s.Token != "" {
-		h.Set("X-Pay-Token", s.Token)
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -26,7 +28,7 @@ type jssdkAnswer struct {
 func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	page, err := s.ownPage(r, r.URL.Query().Get("url"))
 	if err != nil {
-		return problem("origin_forbidden", err)
+		return problem.New("origin_forbidden", err)
 	}
 	ticket, err := s.Ticket(r.Context())
 	if err != nil {
@@ -34,7 +36,7 @@ func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := s.Now().Unix()
 	nonce := session.RandomText(s.Rand, 16)
-	writeJSON(w, http.StatusOK, jssdkAnswer{
+	reply.JSON(w, http.StatusOK, jssdkAnswer{
 		AppID: s.WxPub.AppID(), Timestamp: now, Nonce: nonce,
 		Signature: wechat.SignPage(ticket, nonce, strconv.FormatInt(now, 10), page),
 	})

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -46,29 +48,29 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request, id session.Identity
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Login.Path, bytes.NewReader(body))
 	if err != nil {
-		return nil, problem("backend_unavailable", err)
+		return nil, problem.New("backend_unavailable", err)
 	}
 	req.Host, req.RemoteAddr = r.Host, r.RemoteAddr
-	s.introduce(req.Header, r, id)
+	s.backend.Introduce(req.Header, r, id)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.Backend.RoundTrip(req)
+	resp, err := s.backend.RoundTrip(req)
 	if err != nil {
-		return nil, problem("backend_unavailable", fmt.Errorf("telling the backend of a login: %w", err))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("telling the backend of a login: %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, problem("backend_unavailable", fmt.Errorf("%w; it must answer 2xx to a login", turnedAway(resp, http.MethodPost, s.Login.Path)))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("%w; it must answer 2xx to a login", backend.TurnedAway(resp, http.MethodPost, s.Login.Path)))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLoginAnswer+1))
 	if err != nil {
-		return nil, problem("backend_unavailable", fmt.Errorf("reading the backend's answer to a login: %w", err))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("reading the backend's answer to a login: %w", err))
 	}
 	raw = bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
 	switch {
 	case len(raw) > maxLoginAnswer:
-		return nil, problem("backend_unavailable", fmt.Errorf("the backend's answer to a login is over %d bytes", maxLoginAnswer))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("the backend's answer to a login is over %d bytes", maxLoginAnswer))
 	case len(raw) > 0 && !json.Valid(raw):
-		return nil, problem("backend_unavailable", errors.New("the backend's answer to a login is not JSON; answer JSON, or nothing"))
+		return nil, problem.New("backend_unavailable", errors.New("the backend's answer to a login is not JSON; answer JSON, or nothing"))
 	}
 	if session.Guest(r) == "" {
 		for _, cookie := range resp.Header.Values("Set-Cookie") {

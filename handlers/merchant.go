@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 // MinMerchantToken is how many characters a token of the merchant API has at least.
@@ -53,28 +55,28 @@ func (s *Site) forMerchant(name, method string, serve func(w http.ResponseWriter
 func (m *Merchant) authorize(r *http.Request) error {
 	sources, err := m.Sources(r)
 	if err != nil {
-		return problem("source_forbidden", err)
+		return problem.New("source_forbidden", err)
 	}
 	for _, text := range sources {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return problem("source_forbidden", fmt.Errorf("%.60q is no address", text))
+			return problem.New("source_forbidden", fmt.Errorf("%.60q is no address", text))
 		}
 		addr = addr.Unmap().WithZone("")
 		if !slices.ContainsFunc(m.Allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-			return problem("source_forbidden", fmt.Errorf("%s is not in allow of merchant_api", addr))
+			return problem.New("source_forbidden", fmt.Errorf("%s is not in allow of merchant_api", addr))
 		}
 	}
 	if len(sources) == 0 {
-		return problem("source_forbidden", errors.New("the client's address is not known"))
+		return problem.New("source_forbidden", errors.New("the client's address is not known"))
 	}
 	authorization := r.Header.Values("Authorization")
 	if len(authorization) != 1 {
-		return problem("token_invalid", fmt.Errorf("%d Authorization headers", len(authorization)))
+		return problem.New("token_invalid", fmt.Errorf("%d Authorization headers", len(authorization)))
 	}
 	scheme, token, _ := strings.Cut(authorization[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return problem("token_invalid", errors.New("the Authorization header is no bearer token"))
+		return problem.New("token_invalid", errors.New("the Authorization header is no bearer token"))
 	}
 	// Hashes have one length, and every token is compared: the time tells neither which nor how much of it was right.
 	given, good := sha256.Sum256([]byte(strings.TrimSpace(token))), 0
@@ -83,7 +85,7 @@ func (m *Merchant) authorize(r *http.Request) error {
 		good |= subtle.ConstantTimeCompare(given[:], want[:])
 	}
 	if good != 1 {
-		return problem("token_invalid", errors.New("no token of merchant_api"))
+		return problem.New("token_invalid", errors.New("no token of merchant_api"))
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/tidwall/gjson"
 )
 
@@ -32,7 +34,7 @@ func (n *NotFound) check(raw []byte) error {
 		value = strings.Join(strings.Fields(value), "") // [] and {} in any form
 	}
 	if slices.ContainsFunc(n.Values, func(want string) bool { return strings.EqualFold(value, strings.TrimSpace(want)) }) {
-		return problem("order_not_found", fmt.Errorf("the backend says so: its %s is %s", n.Path, excerpt([]byte(value), 40)))
+		return problem.New("order_not_found", fmt.Errorf("the backend says so: its %s is %s", n.Path, backend.Excerpt([]byte(value), 40)))
 	}
 	return nil
 }

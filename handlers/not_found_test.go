@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 func TestNotFoundValues(t *testing.T) {
@@ -31,7 +33,7 @@ func TestNotFoundValues(t *testing.T) {
 		o := legacy()
 		o.NotFound = c.n
 		_, err := o.parse([]byte(c.raw), "1001")
-		p, ok := errors.AsType[*Problem](err)
+		p, ok := errors.AsType[*problem.Problem](err)
 		if got := ok && p.Code == "order_not_found"; got != c.found {
 			t.Errorf("%+v of %s: %v", c.n, c.raw, err)
 		}

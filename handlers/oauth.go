@@ -14,6 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/percent"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
@@ -29,7 +32,7 @@ const (
 func (s *Site) oauthStart(w http.ResponseWriter, r *http.Request) error {
 	back, err := s.returnPath(r.URL.Query().Get("return"))
 	if err != nil {
-		return &Problem{Code: "field_forbidden", Members: map[string]any{"field": "return"}, Cause: err}
+		return &problem.Problem{Code: "field_forbidden", Members: map[string]any{"field": "return"}, Cause: err}
 	}
 	round := session.Round{State: session.RandomText(s.Rand, 32), Return: back, Expires: s.Now().Add(oauthLife)}
 	sealed, err := s.Sessions.SealRound(r.Context(), round)
@@ -37,7 +40,7 @@ func (s *Site) oauthStart(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Visitors.Set(w, r, session.RoundCookie, sealed, oauthLife)
-	redirect(w, s.WxPub.AuthorizeURL(s.Visitors.Scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
+	reply.Redirect(w, s.WxPub.AuthorizeURL(s.Visitors.Scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
 	return nil
 }
 
@@ -50,13 +53,13 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	}
 	code := r.URL.Query().Get("code")
 	if code == "" {
-		return problem("code_missing", errors.New("WeChat sent the visitor back without a code"))
+		return problem.New("code_missing", errors.New("WeChat sent the visitor back without a code"))
 	}
 	used, err := s.roundUsed(r.Context(), round, code)
 	if err != nil {
 		return err
 	}
-	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+	if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
 	id, err := s.exchange(r.Context(), session.WxPub, code, round.State)
@@ -73,7 +76,7 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Visitors.Set(w, r, session.RoundCookie, "", 0)
-	redirect(w, round.Return)
+	reply.Redirect(w, round.Return)
 	return nil
 }
 
@@ -82,12 +85,12 @@ func (s *Site) round(r *http.Request) (session.Round, error) {
 	round, err := s.Sessions.OpenRound(r.Context(), s.Visitors.Get(r, session.RoundCookie))
 	switch {
 	case errors.Is(err, session.ErrInvalid), errors.Is(err, session.ErrExpired):
-		return session.Round{}, problem("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
+		return session.Round{}, problem.New("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
 	case err != nil:
 		return session.Round{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(round.State), []byte(r.URL.Query().Get("state"))) != 1 {
-		return session.Round{}, problem("oauth_state_invalid", errors.New("the state is not the one that this browser began with"))
+		return session.Round{}, problem.New("oauth_state_invalid", errors.New("the state is not the one that this browser began with"))
 	}
 	return round, nil
 }
@@ -95,7 +98,7 @@ func (s *Site) round(r *http.Request) (session.Round, error) {
 // roundUsed makes sure that a round is used for one code only, and returns what records its use. The same code again is the same
 // request again: browsers inside WeChat do load a page twice.
 func (s *Site) roundUsed(ctx context.Context, round session.Round, code string) (record func() error, err error) {
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (s *Site) roundUsed(ctx context.Context, round session.Round, code string) 
 			return nil, err
 		}
 		if !bytes.Equal(used, codes[i]) {
-			return nil, problem("oauth_state_invalid", errors.New("the state was used before, with another code"))
+			return nil, problem.New("oauth_state_invalid", errors.New("the state was used before, with another code"))
 		}
 		return func() error { return nil }, nil
 	}
@@ -145,7 +148,7 @@ func (s *Site) returnPath(text string) (string, error) {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "", errors.New("the return path is no path")
 	}
-	clean := path.Clean(strings.ReplaceAll(decode(u.Path), `\`, "/"))
+	clean := path.Clean(strings.ReplaceAll(percent.Decode(u.Path), `\`, "/"))
 	if own := s.Prefix + "/oauth"; strings.HasPrefix(strings.ToLower(clean)+"/", strings.ToLower(own)+"/") {
 		return "", fmt.Errorf("the return path leads to %s again", own)
 	}
@@ -165,19 +168,11 @@ func plain(address string) string {
 	return b.String()
 }
 
-// redirect sends a browser on. The address is complete and checked; nothing of it is changed, as http.Redirect would.
-func redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer") // the address may hold a code
-	w.WriteHeader(http.StatusFound)
-}
-
 // oauthProblem calls it the OAuth round's fault when the code is not taken.
 func oauthProblem(err error) error {
 	werr, ok := errors.AsType[*wechat.Error](err)
 	if ok && (werr.Kind == wechat.CodeInvalid || werr.Kind == wechat.Rejected) {
-		return problem("oauth_rejected", err)
+		return problem.New("oauth_rejected", err)
 	}
 	return err
 }
@@ -187,7 +182,7 @@ func (s *Site) exchangeWeb(ctx context.Context, code string) (wechat.Identity, e
 	user, err := s.WxPub.Exchange(ctx, code)
 	if err == nil && user.Snapshot {
 		s.Logger.Info("login of a snapshot user refused", zap.String("appid", s.WxPub.AppID()))
-		return wechat.Identity{}, problem("snapshot_user", nil)
+		return wechat.Identity{}, problem.New("snapshot_user", nil)
 	}
 	return user.Identity, err
 }

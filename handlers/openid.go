@@ -10,6 +10,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
@@ -39,7 +42,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
+	if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
 		return err
 	}
 	id, err := s.exchange(r.Context(), session.WxLite, code, "")
@@ -54,7 +57,7 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, openidAnswer{
+	reply.JSON(w, http.StatusOK, openidAnswer{
 		OpenID:    id.OpenID,
 		Session:   token,
 		ExpiresIn: int64(id.Expires.Sub(s.Now()) / time.Second),
@@ -67,16 +70,16 @@ func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
 func (s *Site) loginCode(r *http.Request) (string, error) {
 	code := r.URL.Query().Get("code")
 	if code == "" && r.Method == http.MethodPost && r.ContentLength != 0 {
-		fields, err := s.readJSON(r, maxOpenidBody)
+		fields, err := body.ReadJSON(r, maxOpenidBody, &s.Budgets.Bodies)
 		if err != nil {
 			return "", err
 		}
 		if raw, ok := fields["code"]; ok && json.Unmarshal(raw, &code) != nil {
-			return "", problem("json_invalid", errors.New("code is not a string"))
+			return "", problem.New("json_invalid", errors.New("code is not a string"))
 		}
 	}
 	if code == "" {
-		return "", problem("code_missing", nil)
+		return "", problem.New("code_missing", nil)
 	}
 	return code, nil
 }
@@ -105,14 +108,14 @@ func (s *Site) exchange(ctx context.Context, kind session.Kind, code, round stri
 }
 
 func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string, names [][]byte) (session.Identity, error) {
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		return session.Identity{}, err
 	}
 	if id, err := s.savedLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
 		return id, err
 	}
-	if err := s.Budgets.exchange(s.Now()); err != nil {
+	if err := s.Budgets.Exchange(s.Now()); err != nil {
 		return session.Identity{}, err
 	}
 	ask := s.exchangeWeb
@@ -188,24 +191,24 @@ func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 
 // wechatProblem gives WeChat's refusal its code.
 func wechatProblem(account session.Kind, err error) error {
-	if p, ok := errors.AsType[*Problem](err); ok {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		return p
 	}
 	werr, ok := errors.AsType[*wechat.Error](err)
 	if !ok {
-		return problem("wechat_unavailable", err)
+		return problem.New("wechat_unavailable", err)
 	}
 	switch werr.Kind {
 	case wechat.CodeInvalid:
-		return problem("code_invalid", err)
+		return problem.New("code_invalid", err)
 	case wechat.Busy:
-		return retryProblem("wechat_busy", werr.RetryAfter(), err)
+		return problem.Retry("wechat_busy", werr.RetryAfter(), err)
 	case wechat.Blocked:
-		return problem("wechat_blocked", err)
+		return problem.New("wechat_blocked", err)
 	case wechat.Misconfigured:
-		return problem("wechat_misconfigured", fmt.Errorf("check app_id and secret of `wechat %s`, and the addresses that WeChat lets call: %w", account, err))
+		return problem.New("wechat_misconfigured", fmt.Errorf("check app_id and secret of `wechat %s`, and the addresses that WeChat lets call: %w", account, err))
 	case wechat.Rejected:
-		return problem("wechat_rejected", err)
+		return problem.New("wechat_rejected", err)
 	}
-	return problem("wechat_unavailable", err)
+	return problem.New("wechat_unavailable", err)
 }

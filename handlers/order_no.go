@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/percent"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -16,7 +17,7 @@ var orderNoForm = regexp.MustCompile(`^[!-.0-\[\]-~]{1,64}$`)
 // checkOrderNo says what is wrong with a shop's order number. Read as a path, however often it is decoded, it has to be one segment: the number
 // becomes part of the path that the backend is asked at.
 func checkOrderNo(orderNo string) error {
-	for _, read := range []string{orderNo, decode(orderNo)} {
+	for _, read := range []string{orderNo, percent.Decode(orderNo)} {
 		segment, _, _ := strings.Cut(read, ";") // where Java sees a parameter
 		if !orderNoForm.MatchString(read) || segment == "." || segment == ".." {
 			return errors.New("an order number has 1 to 64 printable characters of ASCII, no space, slash or backslash, and is neither . nor .. alone")

@@ -41,7 +41,7 @@ func TestOrderPaidInAnotherBrowser(t *testing.T) {
 
 	answered := make(chan answer)
 	go func() { answered <- read("?wait=60s") }()
-	until(t, "the request to wait", func() bool { return w.config.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	begin := time.Now()
 	w.paid(second)
 	if a := <-answered; a.text("status") != "created" || a.field("order_paid") != true || a.field("paid") != false {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -62,7 +64,7 @@ type eventView struct {
 // order serves GET /pay/orders/{order_no}: every attempt to pay it, every refund, and whether the backend knows.
 func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) error {
 	ctx := r.Context()
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) err
 		return err
 	}
 	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
-		return &Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+		return &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
 	}
 	now := s.Now()
 	for i := range attempts {
@@ -90,7 +92,7 @@ func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) err
 		v.Refunds = append(v.Refunds, viewRefund(&refunds[i]))
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
-	writeJSON(w, http.StatusOK, v)
+	reply.JSON(w, http.StatusOK, v)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -29,7 +30,7 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if err != nil {
 		return err
 	}
-	l, err := s.open(r.Context())
+	l, err := s.Ledger(r.Context())
 	if err != nil {
 		return err
 	}
@@ -45,18 +46,18 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 		return alreadyPaid(attempts, id)
 	}
 	if c.Superseded {
-		return problem("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
+		return problem.New("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
 	}
 	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
-		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
+		return problem.New("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)
 	if content == "" {
-		return problem("not_found", fmt.Errorf("a charge of %s has nothing to scan", c.Channel))
+		return problem.New("not_found", fmt.Errorf("a charge of %s has nothing to scan", c.Channel))
 	}
 	code, err := qr.Encode(content, qr.M, qr.Auto)
 	if err != nil { // longer than any code can be, though payURL has a limit
-		return problem("not_found", err)
+		return problem.New("not_found", err)
 	}
 	picture, contentType := qrSVG(code), "image/svg+xml"
 	if name == "qr.png" {

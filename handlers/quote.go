@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -46,7 +47,6 @@ const (
 // Keys of a charge's metadata that are ours.
 const (
 	metaOurs      = "pay_"          // what they begin with
-	metaOrderNo   = "pay_order_no"  // the merchant's order number
 	metaAmountBy  = "pay_amount_by" // client, where allow_client_amount let the client name the amount
 	metaReference = "pay_reference" // what such a client wrote besides
 )
@@ -78,15 +78,15 @@ func (s *Site) askPrice(ctx context.Context, r *http.Request, id session.Identit
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
 	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target, nil)
 	if err != nil {
-		return nil, problem("backend_unavailable", err)
+		return nil, problem.New("backend_unavailable", err)
 	}
 	req.Host = r.Host
 	req.RemoteAddr = r.RemoteAddr
-	s.introduce(req.Header, r, id)
+	s.backend.Introduce(req.Header, r, id)
 
-	resp, err := s.Backend.RoundTrip(req)
+	resp, err := s.backend.RoundTrip(req)
 	if err != nil {
-		return nil, problem("backend_unavailable", fmt.Errorf("asking the backend for order %s: %w", orderNo, err))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("asking the backend for order %s: %w", orderNo, err))
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
@@ -94,47 +94,31 @@ func (s *Site) askPrice(ctx context.Context, r *http.Request, id session.Identit
 	case http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized:
 		return nil, refusedQuote(resp, req.Method, target)
 	case http.StatusConflict:
-		return nil, problem("order_already_paid", errors.New("the backend answered 409"))
+		return nil, problem.New("order_already_paid", errors.New("the backend answered 409"))
 	case http.StatusGone:
-		return nil, problem("order_closed", errors.New("the backend answered 410"))
+		return nil, problem.New("order_closed", errors.New("the backend answered 410"))
 	default:
-		return nil, problem("backend_unavailable", fmt.Errorf("%w; it must answer 200 with the order as JSON", turnedAway(resp, req.Method, target)))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("%w; it must answer 200 with the order as JSON", backend.TurnedAway(resp, req.Method, target)))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxQuote+1))
 	if err != nil {
-		return nil, problem("backend_unavailable", fmt.Errorf("reading the backend's answer about order %s: %w", orderNo, err))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("reading the backend's answer about order %s: %w", orderNo, err))
 	}
 	if len(raw) > maxQuote {
-		return nil, problem("quote_invalid", fmt.Errorf("the backend's answer about order %s is over %d bytes", orderNo, maxQuote))
+		return nil, problem.New("quote_invalid", fmt.Errorf("the backend's answer about order %s is over %d bytes", orderNo, maxQuote))
 	}
 	q, err := s.Orders.parse(raw, orderNo)
 	if err == nil {
 		s.Orders.Defaults.afterEmoji(q, c, orderNo)
 		err = q.check(orderNo, id, c, s.Orders.Max, s.Now())
 	}
-	if p, ok := errors.AsType[*Problem](err); ok {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		return nil, p
 	}
 	if err != nil {
-		return nil, problem("quote_invalid", fmt.Errorf("the backend's answer about order %s: %w", orderNo, err))
+		return nil, problem.New("quote_invalid", fmt.Errorf("the backend's answer about order %s: %w", orderNo, err))
 	}
 	return q, nil
-}
-
-// location is where a redirect points, without the query: it may hold a token.
-func location(resp *http.Response) string {
-	l, _, _ := strings.Cut(resp.Header.Get("Location"), "?")
-	if l == "" {
-		return ""
-	}
-	return " to " + excerpt([]byte(l), 120)
-}
-
-var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
-
-// excerpt shows the start of what the backend sent. Long words are cut short: they may be an openid or a token.
-func excerpt(raw []byte, most int) string {
-	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), session.ShortID))
 }
 
 // check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
@@ -146,36 +130,36 @@ func (q *quote) check(orderNo string, id session.Identity, c channel, most int64
 		return fmt.Errorf("it is about order_no %.40q, but %s was asked for", q.OrderNo, orderNo)
 	}
 	if q.OpenID != "" && q.OpenID != id.OpenID {
-		return problem("order_not_found", fmt.Errorf("order %s belongs to another openid", orderNo))
+		return problem.New("order_not_found", fmt.Errorf("order %s belongs to another openid", orderNo))
 	}
 	switch q.Status {
 	case "", "payable":
 	case "paid":
-		return problem("order_already_paid", errors.New("the backend says paid"))
+		return problem.New("order_already_paid", errors.New("the backend says paid"))
 	case "closed":
-		return problem("order_closed", errors.New("the backend says closed"))
+		return problem.New("order_closed", errors.New("the backend says closed"))
 	default:
 		return fmt.Errorf("status must be payable, paid or closed, not %.40q", q.Status)
 	}
 	q.Currency = cmp.Or(q.Currency, c.currency)
 	if err := c.acceptsCurrency(q.Currency); err != nil {
-		return problem("amount_invalid", err)
+		return problem.New("amount_invalid", err)
 	}
 	if q.Amount == 0 {
-		return problem("nothing_to_pay", errors.New("the backend says that the order costs 0"))
+		return problem.New("nothing_to_pay", errors.New("the backend says that the order costs 0"))
 	}
 	if q.Amount > maxAmount {
-		return problem("amount_invalid", fmt.Errorf("amount %d fen is above %d, which no charge takes", q.Amount, maxAmount))
+		return problem.New("amount_invalid", fmt.Errorf("amount %d fen is above %d, which no charge takes", q.Amount, maxAmount))
 	}
 	if most > 0 && q.Amount > most {
-		return problem("amount_invalid", fmt.Errorf("amount %d fen is above max %d of the orders block", q.Amount, most))
+		return problem.New("amount_invalid", fmt.Errorf("amount %d fen is above max %d of the orders block", q.Amount, most))
 	}
 	if err := q.checkText(c); err != nil {
 		return err
 	}
 	if !q.TimeExpire.IsZero() {
 		if q.TimeExpire.Before(now.Add(c.expireMin)) {
-			return problem("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
+			return problem.New("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
 		}
 		if latest := now.Add(c.expireMax - clockDoubt); q.TimeExpire.After(latest) {
 			q.TimeExpire = latest
@@ -213,7 +197,7 @@ func (q *quote) checkMetadata() error {
 			return fmt.Errorf("metadata may not have the key %.60q: those that begin with %s are ours", key, metaOurs)
 		}
 	}
-	characters := len(metaOrderNo) + len(q.OrderNo)
+	characters := len(relay.MetaOrderNo) + len(q.OrderNo)
 	for k, v := range q.Metadata {
 		characters += utf8.RuneCountInString(k) + utf8.RuneCountInString(v)
 	}

@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 var (
@@ -34,7 +37,7 @@ func (o *Orders) readAmount(a *answered, currency string) (int64, error) {
 		}
 	}
 	bad := func(form string) error {
-		return problem("amount_invalid", fmt.Errorf("%s must be %s, not %s", a.where("amount"), form, excerpt(v, 40)))
+		return problem.New("amount_invalid", fmt.Errorf("%s must be %s, not %s", a.where("amount"), form, backend.Excerpt(v, 40)))
 	}
 	if !o.Yuan {
 		if !wholeNumber.MatchString(text) {
@@ -43,7 +46,7 @@ func (o *Orders) readAmount(a *answered, currency string) (int64, error) {
 		return strconv.ParseInt(text, 10, 64) // at most 18 digits
 	}
 	if currency != "" && currency != "cny" {
-		return 0, problem("amount_invalid", fmt.Errorf("unit yuan is for prices in cny, not %.20q; name those in the currency's smallest unit", currency))
+		return 0, problem.New("amount_invalid", fmt.Errorf("unit yuan is for prices in cny, not %.20q; name those in the currency's smallest unit", currency))
 	}
 	fen, ok := yuanInFen(text)
 	if !ok {

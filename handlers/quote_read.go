@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/tidwall/gjson"
 )
 
@@ -30,11 +32,11 @@ func (o *Orders) read(raw []byte) (*answered, error) {
 			return nil, err
 		}
 		if len(o.Paths) == 0 || bytes.TrimSpace(a.raw)[0] != '[' {
-			a.fields, err = parseObject(a.raw)
+			a.fields, err = body.ParseObject(a.raw)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; it starts with %s", err, excerpt(a.raw, 60))
+		return nil, fmt.Errorf("%w; it starts with %s", err, backend.Excerpt(a.raw, 60))
 	}
 	return a, nil
 }
@@ -76,7 +78,7 @@ func (a *answered) text(name string) (string, error) {
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil {
-		return "", fmt.Errorf("%s must be a string, not %s", a.where(name), excerpt(v, 40))
+		return "", fmt.Errorf("%s must be a string, not %s", a.where(name), backend.Excerpt(v, 40))
 	}
 	return s, nil
 }
@@ -121,8 +123,8 @@ func (o *Orders) parse(raw []byte, orderNo string) (*quote, error) {
 		return nil, err
 	}
 	if v := a.get("extra"); v != nil && string(v) != "[]" { // PHP's empty array
-		if q.Extra, err = parseObject(v); err != nil {
-			return nil, fmt.Errorf("%s must be an object, not %s", a.where("extra"), excerpt(v, 40))
+		if q.Extra, err = body.ParseObject(v); err != nil {
+			return nil, fmt.Errorf("%s must be an object, not %s", a.where("extra"), backend.Excerpt(v, 40))
 		}
 	}
 	return q, nil
@@ -165,8 +167,8 @@ func (a *answered) pairs(name string) (map[string]string, error) {
 	if v == nil || string(v) == "[]" { // PHP's empty array
 		return nil, nil
 	}
-	bad := fmt.Errorf("%s must be an object of strings, not %s", a.where(name), excerpt(v, 40))
-	members, err := parseObject(v)
+	bad := fmt.Errorf("%s must be an object of strings, not %s", a.where(name), backend.Excerpt(v, 40))
+	members, err := body.ParseObject(v)
 	if err != nil {
 		return nil, bad
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -279,7 +280,7 @@ func TestExcerpt(t *testing.T) {
 		strings.Repeat("长", 100):         `"` + strings.Repeat("长", 13) + `\xe9"`,
 		"\xff" + strings.Repeat("a", 39): `"\xffaaaaaa…"`,
 	} {
-		if got := excerpt([]byte(in), 40); got != want {
+		if got := backend.Excerpt([]byte(in), 40); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/backend"
 )
 
 // Times that a backend can mean, in Unix seconds: what lies outside is no time, or in another unit.
@@ -33,7 +35,7 @@ func (a *answered) time(name string) (time.Time, error) {
 		return time.Unix(seconds, 0), nil
 	}
 	return time.Time{}, fmt.Errorf("%s must be Unix seconds between 2001 and 2100, like 1790003600, or 0 or null for none; it is %s%s",
-		a.where(name), excerpt(v, 40), timeLike(strings.Trim(string(v), `"`), v[0] == '"'))
+		a.where(name), backend.Excerpt(v, 40), timeLike(strings.Trim(string(v), `"`), v[0] == '"'))
 }
 
 // unixSeconds reads a number of seconds that can be a time.

@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
 )
 
 // rejectedRefund is the answer for a refund that Ping++ refused, however often it is asked for.
-func rejectedRefund(re *ledger.Refund) *Problem {
-	return &Problem{Code: "refund_rejected", Cause: fmt.Errorf("%s: %s", re.FailureCode, re.FailureMsg),
+func rejectedRefund(re *ledger.Refund) *problem.Problem {
+	return &problem.Problem{Code: "refund_rejected", Cause: fmt.Errorf("%s: %s", re.FailureCode, re.FailureMsg),
 		Members: map[string]any{"refund_no": re.RefundNo, "failure_code": re.FailureCode, "failure_msg": re.FailureMsg}}
 }
 
@@ -41,7 +42,7 @@ func saysExceeds(refused *pingpp.Error) bool {
 // refundProblem gives Ping++'s refusal its code: nothing came of the refund, and its number is free again.
 func refundProblem(refundNo string, err error) error {
 	if errors.Is(err, relay.ErrOrderUnknown) {
-		return &Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
+		return &problem.Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
 	}
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	switch {
@@ -51,10 +52,10 @@ func refundProblem(refundNo string, err error) error {
 		p, _ := createProblem(err)
 		return p
 	case saysExceeds(perr):
-		return problem("refund_exceeds", err)
+		return problem.New("refund_exceeds", err)
 	case perr.Code == "charge_unexpected_status" && saysUnpaid.MatchString(perr.Message):
-		return problem("charge_not_paid", err)
+		return problem.New("charge_not_paid", err)
 	}
-	return &Problem{Code: "refund_rejected", Cause: err,
+	return &problem.Problem{Code: "refund_rejected", Cause: err,
 		Members: map[string]any{"refund_no": refundNo, "failure_code": relay.RefusalCode(perr), "failure_msg": perr.Message}}
 }

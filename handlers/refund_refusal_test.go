@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/pingpp"
 )
 
@@ -51,7 +52,7 @@ func TestRefundRefusals(t *testing.T) {
 	} {
 		err := refundProblem("R1", &pingpp.Error{Kind: pingpp.InvalidRequest, Status: 400, Type: "invalid_request_error",
 			Message: member(c.error, "message"), Code: member(c.error, "code"), Param: member(c.error, "param")})
-		p, ok := errors.AsType[*Problem](err)
+		p, ok := errors.AsType[*problem.Problem](err)
 		if !ok || p.Code != c.code {
 			t.Errorf("%s: %v", c.name, err)
 			continue

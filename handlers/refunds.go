@@ -14,6 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
@@ -86,13 +89,13 @@ func unix(t time.Time) *int64 {
 func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
 	req, err := s.readRefundRequest(r)
 	if err != nil {
-		s.Count.refund(asProblem(err).Code)
+		s.Count.Refund(problem.As(err).Code)
 		return err
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the refund.
 	re, fresh, err := s.makeRefund(context.WithoutCancel(r.Context()), req)
 	if err != nil {
-		s.Count.refund(asProblem(err).Code)
+		s.Count.Refund(problem.As(err).Code)
 		return err
 	}
 	w.Header().Set("X-Pay-Order-No", re.OrderNo)
@@ -107,35 +110,35 @@ func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
 	if fresh && re.State == ledger.RefundFailed {
 		result = "failed"
 	}
-	s.Count.refund(result)
+	s.Count.Refund(result)
 	if re.State == ledger.RefundFailed && re.ID == "" {
 		return rejectedRefund(re)
 	}
-	writeJSON(w, status, viewRefund(re))
+	reply.JSON(w, status, viewRefund(re))
 	return nil
 }
 
 // refund serves GET /pay/refunds/{refund_no}.
 func (s *Site) refund(w http.ResponseWriter, r *http.Request, refundNo string) error {
-	l, err := s.open(r.Context())
+	l, err := s.Ledger(r.Context())
 	if err != nil {
 		return err
 	}
 	re, err := l.Refund(r.Context(), s.Scope, refundNo)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return &Problem{Code: "not_found", EN: "There is no refund with this refund_no.", ZH: "没有该 refund_no 对应的退款。"}
+		return &problem.Problem{Code: "not_found", EN: "There is no refund with this refund_no.", ZH: "没有该 refund_no 对应的退款。"}
 	}
 	if err != nil {
 		return err
 	}
 	w.Header().Set("X-Pay-Order-No", re.OrderNo)
-	writeJSON(w, http.StatusOK, viewRefund(re))
+	reply.JSON(w, http.StatusOK, viewRefund(re))
 	return nil
 }
 
 // makeRefund finds the charge, reserves the refund and carries it out. fresh says that the number was not used before.
 func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.Refund, fresh bool, err error) {
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -158,7 +161,7 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 		res.ChargeID, res.OrderNo = re.ChargeID, re.OrderNo
 	}
 	re, fresh, ours, err := s.reserveRefund(ctx, l, res)
-	if res.Paid == 0 && codeOf(err) == "refund_exceeds" { // the record of whoever asked first went while we waited for it: begin anew
+	if res.Paid == 0 && problem.CodeOf(err) == "refund_exceeds" { // the record of whoever asked first went while we waited for it: begin anew
 		return s.makeRefund(ctx, req)
 	}
 	if err != nil || !ours {
@@ -197,7 +200,7 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 		return nil, "", lookUpProblem(err)
 	}
 	if !found.Paid {
-		return nil, "", problem("charge_not_paid", nil)
+		return nil, "", problem.New("charge_not_paid", nil)
 	}
 	ours, err := l.Charge(ctx, s.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -206,7 +209,7 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 	if err != nil {
 		return nil, "", err
 	}
-	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[metaOrderNo], found.OrderNo)
+	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[relay.MetaOrderNo], found.OrderNo)
 	if found.AmountRefunded > ours.AmountRefunded {
 		if err := s.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
 			s.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
@@ -216,11 +219,11 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 }
 
 // lookUpProblem is why a charge that the merchant named cannot be had from Ping++.
-func lookUpProblem(err error) *Problem {
+func lookUpProblem(err error) *problem.Problem {
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	malformed := ok && perr.Kind == pingpp.InvalidRequest && perr.Status == 0 // what was named has not the form of an id
 	if ok && (malformed || perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
-		return &Problem{Code: "charge_not_found", Cause: err, EN: "This app has no such charge in this mode.", ZH: "该应用在当前模式下没有此支付单。"}
+		return &problem.Problem{Code: "charge_not_found", Cause: err, EN: "This app has no such charge in this mode.", ZH: "该应用在当前模式下没有此支付单。"}
 	}
 	p, _ := createProblem(err)
 	return p
@@ -234,7 +237,7 @@ func (s *Site) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) 
 			return "", err
 		}
 		if len(attempts) == 0 {
-			return "", &Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+			return "", &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
 		}
 		var paid []string
 		for i := range attempts {
@@ -250,7 +253,7 @@ func (s *Site) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) 
 			p.Members["charges"] = paid
 			return "", p
 		case asked:
-			return "", problem("charge_not_paid", nil)
+			return "", problem.New("charge_not_paid", nil)
 		}
 		for i := range attempts {
 			if attempts[i].State == ledger.Open && !attempts[i].Reversed {
@@ -276,7 +279,7 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 		case errors.Is(err, ledger.ErrRefundDiffers):
 			return nil, false, false, refundNoUsed()
 		case errors.Is(err, ledger.ErrRefundExceeds):
-			return nil, false, false, problem("refund_exceeds", nil)
+			return nil, false, false, problem.New("refund_exceeds", nil)
 		case !errors.Is(err, ledger.ErrReserved):
 			return nil, false, false, err
 		}
@@ -285,26 +288,26 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 		case <-time.After(reservationPoll):
 		case <-deadline.C:
 			if re, err = l.Refund(ctx, s.Scope, res.RefundNo); err != nil {
-				return nil, false, false, retryProblem("charge_in_progress", time.Second, nil)
+				return nil, false, false, problem.Retry("charge_in_progress", time.Second, nil)
 			}
 			return re, false, false, nil // somebody else carries it out
 		}
 	}
 }
 
-func refundNoUsed() *Problem {
+func refundNoUsed() *problem.Problem {
 	p := invalidRefund("refund_no", "This refund_no was used for another refund: charge, amount, description or funding_source differ. Take a new one.", "该 refund_no 已用于另一笔退款（支付单、金额、描述或 funding_source 不同），请使用新的 refund_no。")
 	p.HTTPStatus = http.StatusConflict
 	return p
 }
 
-func invalidRefund(field, en, zh string) *Problem {
-	return &Problem{Code: "refund_invalid", Members: map[string]any{"field": cut(field, 60)}, EN: en, ZH: zh, Cause: errors.New(en)}
+func invalidRefund(field, en, zh string) *problem.Problem {
+	return &problem.Problem{Code: "refund_invalid", Members: map[string]any{"field": cut(field, 60)}, EN: en, ZH: zh, Cause: errors.New(en)}
 }
 
 // readRefundRequest reads and checks the body. What it does not know is refused, so that no misspelt amount becomes a whole refund.
 func (s *Site) readRefundRequest(r *http.Request) (*refundRequest, error) {
-	fields, err := s.readJSON(r, maxRefundBody)
+	fields, err := body.ReadJSON(r, maxRefundBody, &s.Budgets.Bodies)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
@@ -40,7 +41,7 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 	s := a.site
 	p, as := createProblem(err)
 	if errors.Is(p, errNumberUsed) {
-		if p = a.unlessPaid(ctx, l, number, p, err); codeOf(p) == "provider_unavailable" {
+		if p = a.unlessPaid(ctx, l, number, p, err); problem.CodeOf(p) == "provider_unavailable" {
 			as = ledger.Unsent // the next request takes the same number, which leads here again
 		}
 	}
@@ -58,7 +59,7 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 
 // unlessPaid returns the problem of a number that was used outside of this ledger, after which the next one is tried: unless the order has been paid by a
 // charge of ours that the ledger, as a backup, does not have, or nobody can say that now.
-func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string, used *Problem, err error) *Problem {
+func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string, used *problem.Problem, err error) *problem.Problem {
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
 	switch paid, unsure := a.site.Reconciler.FindPayment(within, l, a.req.OrderNo); {
@@ -66,9 +67,9 @@ func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string
 		if unsure != nil {
 			a.log.Warn("the order was paid outside of this ledger, and that could not be recorded now", zap.Error(unsure))
 		}
-		return problem("order_already_paid", err)
+		return problem.New("order_already_paid", err)
 	case unsure != nil && !errors.Is(unsure, relay.ErrNewestOnly):
-		return retryProblem("provider_unavailable", 2*time.Second, fmt.Errorf("whether the order was paid outside of this ledger could not be found out: %w; asked because %w", unsure, err))
+		return problem.Retry("provider_unavailable", 2*time.Second, fmt.Errorf("whether the order was paid outside of this ledger could not be found out: %w; asked because %w", unsure, err))
 	default:
 		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err), zap.NamedError("looked", unsure))
 	}
@@ -97,38 +98,38 @@ func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) rel
 // createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees
 // the number, and what may exist at Ping++ is kept as unknown. Nobody holds an unknown attempt's credential, so nobody can pay it; for
 // those that take the money without one, see find.
-func createProblem(err error) (*Problem, ledger.AttemptState) {
+func createProblem(err error) (*problem.Problem, ledger.AttemptState) {
 	if earlier, ok := errors.AsType[*earlierCharge](err); ok {
 		if earlier.paid {
-			return problem("order_already_paid", err), ledger.Taken
+			return problem.New("order_already_paid", err), ledger.Taken
 		}
-		return problem("charge_rejected", fmt.Errorf("%w: %w", errNumberUsed, err)), ledger.Refused
+		return problem.New("charge_rejected", fmt.Errorf("%w: %w", errNumberUsed, err)), ledger.Refused
 	}
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	if !ok {
-		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
+		return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unknown
 	}
 	if perr.OrderPaid() {
-		return problem("order_already_paid", err), ledger.Taken
+		return problem.New("order_already_paid", err), ledger.Taken
 	}
 	if perr.NumberUsed() {
 		err = fmt.Errorf("%w: %w", errNumberUsed, err)
 		if perr.Kind == pingpp.InvalidRequest {
-			return problem("provider_rejected", err), ledger.Refused
+			return problem.New("provider_rejected", err), ledger.Refused
 		}
 	}
 	switch perr.Kind {
 	case pingpp.Channel:
-		return problem("charge_rejected", err), ledger.Refused
+		return problem.New("charge_rejected", err), ledger.Refused
 	case pingpp.InvalidRequest, pingpp.Authentication, pingpp.NotFound:
-		return problem("provider_rejected", err), ledger.Unsent
+		return problem.New("provider_rejected", err), ledger.Unsent
 	case pingpp.RateLimit:
-		return retryProblem("provider_unavailable", 5*time.Second, err), ledger.Unsent
+		return problem.Retry("provider_unavailable", 5*time.Second, err), ledger.Unsent
 	case pingpp.Timeout:
-		return problem("provider_timeout", err), ledger.Unknown
+		return problem.New("provider_timeout", err), ledger.Unknown
 	}
 	if perr.Unknown() {
-		return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unknown
+		return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unknown
 	}
-	return retryProblem("provider_unavailable", 2*time.Second, err), ledger.Unsent
+	return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unsent
 }

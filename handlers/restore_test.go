@@ -34,7 +34,8 @@ func (w *world) begin() {
 	w.t.Helper()
 	w.server.Close()
 	w.ledger = w.openLedger()
-	w.site = w.newSite(w.ledger, zap.NewNop())
+	w.config = w.newConfig(w.ledger, zap.NewNop())
+	w.site = New(w.config)
 	w.server = httptest.NewTLSServer(w.handler(w.site))
 	w.client = w.server.Client()
 }

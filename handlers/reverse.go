@@ -9,6 +9,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -17,7 +19,7 @@ import (
 // GET /pay/charges/{id} does; a charge that is reversed already is the same success.
 func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) error {
 	ctx := context.WithoutCancel(r.Context()) // what has begun is brought to its end
-	l, err := s.open(ctx)
+	l, err := s.Ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) 
 	if v.OrderPaid, err = s.orderPaid(ctx, l, c); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, v)
+	reply.JSON(w, http.StatusOK, v)
 	return nil
 }
 
@@ -54,17 +56,17 @@ func (s *Site) mayReverse(c *pingpp.Charge) error {
 	case c.Paid && !pingpp.ReversiblePaid(c.Channel, time.Unix(c.TimePaid, 0), now):
 		return paidMeanwhile(c)
 	case !pingpp.Reversible(c.Channel):
-		return &Problem{Code: "channel_unsupported", EN: "The channel " + cut(c.Channel, 60) + " cannot reverse charges; they lapse by themselves.", ZH: "渠道 " + cut(c.Channel, 60) + " 不支持撤销，支付单会自动过期。"}
+		return &problem.Problem{Code: "channel_unsupported", EN: "The channel " + cut(c.Channel, 60) + " cannot reverse charges; they lapse by themselves.", ZH: "渠道 " + cut(c.Channel, 60) + " 不支持撤销，支付单会自动过期。"}
 	case now.Sub(created) < pingpp.ReverseAfter(c.Channel):
-		p := retryProblem("charge_in_progress", created.Add(pingpp.ReverseAfter(c.Channel)).Sub(now), nil)
+		p := problem.Retry("charge_in_progress", created.Add(pingpp.ReverseAfter(c.Channel)).Sub(now), nil)
 		p.EN, p.ZH = "WeChat does not take a reversal right after the charge was created. Try again after Retry-After.", "微信支付不允许在下单后立即撤销，请在 Retry-After 之后重试。"
 		return p
 	}
 	return nil
 }
 
-func paidMeanwhile(c *pingpp.Charge) *Problem {
-	return &Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}, EN: "The charge is paid and can only be refunded.", ZH: "该支付单已支付，只能退款。"}
+func paidMeanwhile(c *pingpp.Charge) *problem.Problem {
+	return &problem.Problem{Code: "order_already_paid", Members: map[string]any{"charge_id": c.ID}, EN: "The charge is paid and can only be refunded.", ZH: "该支付单已支付，只能退款。"}
 }
 
 // reverseAtPingpp reverses a charge. Where that fails it may have been reversed or paid all the same, so it is read again.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
@@ -70,7 +71,7 @@ func TestMayReverse(t *testing.T) {
 		}
 		got := ""
 		if err := s.mayReverse(ch); err != nil {
-			got = asProblem(err).Code
+			got = problem.As(err).Code
 		}
 		if got != c.want {
 			t.Errorf("%+v: %q", c, got)

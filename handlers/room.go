@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -18,7 +19,7 @@ const ordersOfPayer = 2
 // room makes sure that one more attempt may be open: each is looked up at Ping++ until it lapses, and takes money if somebody pays it. Old
 // ones are reversed first. It returns the order's attempts as they stand then.
 func (a *attempt) room(ctx context.Context, l ledger.Ledger, held *ledger.Reserved, attempts []ledger.Charge) ([]ledger.Charge, error) {
-	limit, now := a.site.Budgets.limits.Attempts, a.site.Now()
+	limit, now := a.site.Budgets.Limits.Attempts, a.site.Now()
 	ofOrder := slices.DeleteFunc(slices.Clone(attempts), func(c ledger.Charge) bool {
 		return c.State != ledger.Open || c.Paid || c.Reversed || !now.Before(c.Lapses())
 	})
@@ -65,7 +66,7 @@ func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charg
 	if len(open)-undone < limit {
 		return undone, nil
 	}
-	return undone, retryProblem("attempts_exceeded", max(soonest, time.Second), fmt.Errorf("%d charges may still be paid, of %d", len(open)-undone, limit))
+	return undone, problem.Retry("attempts_exceeded", max(soonest, time.Second), fmt.Errorf("%d charges may still be paid, of %d", len(open)-undone, limit))
 }
 
 // openFor is how long a charge stays open for certain: until its channel reverses it, or it lapses where that cannot be or must not.

@@ -87,11 +87,11 @@ func TestStripTrusted(t *testing.T) {
 
 func TestSetIdentity(t *testing.T) {
 	h := http.Header{}
-	SetIdentity(h, session.Identity{OpenID: "o1", AppID: "wx1"})
+	session.SetIdentity(h, session.Identity{OpenID: "o1", AppID: "wx1"})
 	if h.Get("X-WX-OPENID") != "o1" || h.Get("X-WX-APPID") != "wx1" || h.Get("X-WX-SOURCE") == "" || len(h) != 3 {
 		t.Errorf("got %v", h)
 	}
-	SetIdentity(h, session.Identity{OpenID: "o1", UnionID: "u1", AppID: "wx1"})
+	session.SetIdentity(h, session.Identity{OpenID: "o1", UnionID: "u1", AppID: "wx1"})
 	if h.Get("X-WX-UNIONID") != "u1" {
 		t.Errorf("got %v", h)
 	}

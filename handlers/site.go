@@ -3,19 +3,19 @@
 package handlers
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/webhook"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -23,25 +23,12 @@ import (
 type Site struct {
 	Config
 	Visitors *session.Visitors
+	Problems *problem.Log
+	Webhooks *webhook.Webhooks
 
+	backend   *backend.Backend
 	exchanges singleflight.Group // one call to WeChat per code
-	refusals  refusalLog
 	unpriced  unpriced
-}
-
-// New returns a site.
-func New(c Config) *Site {
-	appIDs := make(map[session.Kind]string)
-	if c.WxLite != nil {
-		appIDs[session.WxLite] = c.WxLite.AppID()
-	}
-	if c.WxPub != nil {
-		appIDs[session.WxPub] = c.WxPub.AppID()
-	}
-	return &Site{Config: c, Visitors: &session.Visitors{
-		Tokens: c.Sessions, Cookies: &session.Cookies{Prefix: c.Prefix, AllowHTTP: c.AllowHTTP, Secure: c.Secure},
-		Scope: c.Scope, AppIDs: appIDs, Sent: c.Session, Bearer: c.Bearer, Rand: c.Rand,
-	}}
 }
 
 type route struct {
@@ -63,7 +50,7 @@ func under(p, prefix string) bool {
 
 // ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	pace(w, r)
+	body.Pace(w, r)
 	rt := s.find(r.URL.Path)
 	if guest := s.guest(r, rt); guest != "" { // whose answer may hold a session
 		r = session.WithGuest(r, guest)
@@ -81,8 +68,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = rec
 	}
 	if err := s.serve(w, r, rt); err != nil {
-		p := asProblem(err)
-		s.report(r, rt.name, p)
+		p := problem.As(err)
+		s.Problems.Report(r, rt.name, p)
 		turnAway(w, r, p)
 	}
 }
@@ -95,23 +82,23 @@ func mayHoldCode(query string) bool {
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 	if !s.Secure(r) && !s.AllowHTTP {
-		return problem("https_required", nil)
+		return problem.New("https_required", nil)
 	}
 	if s.preflight(w, r, rt) { // also an early one: it does nothing
 		return nil
 	}
 	if early(r) {
-		return problem("too_early", nil)
+		return problem.New("too_early", nil)
 	}
 	if rt.serve == nil {
-		return problem("not_found", nil)
+		return problem.New("not_found", nil)
 	}
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	if !slices.Contains(rt.methods, method) {
-		return &Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
+		return &problem.Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
 	}
 	return rt.serve(w, r)
 }
@@ -154,7 +141,7 @@ func (s *Site) route(below string) route {
 	case below == "/checkout.css" && s.Checkout != nil:
 		return route{"checkout", []string{get}, s.Checkout.asset("text/css; charset=utf-8", s.Checkout.style())}
 	case below == "/webhooks":
-		return route{"webhooks", []string{post}, s.webhook}
+		return route{"webhooks", []string{post}, s.Webhooks.Receive}
 	}
 	if s.Merchant != nil {
 		if rt := s.merchantRoute(below); rt.serve != nil {
@@ -178,18 +165,15 @@ func (s *Site) route(below string) route {
 	return route{name: "unknown"}
 }
 
-// NotFound answers for a path that is closed to the outside.
-func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
-	turnAway(w, r, problem("not_found", nil))
+// turnAway answers with a problem, whether the request's body has been read or not.
+func turnAway(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	body.Unread(w, r)
+	p.Write(w, r)
 }
 
-// open returns the ledger, or the problem that it cannot be had.
-func (s *Site) open(ctx context.Context) (ledger.Ledger, error) {
-	l, err := s.Ledger(ctx)
-	if err != nil {
-		return nil, retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("opening the ledger: %w", err))
-	}
-	return l, nil
+// NotFound answers for a path that is closed to the outside.
+func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
+	turnAway(w, r, problem.New("not_found", nil))
 }
 
 type statusRecorder struct {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -49,7 +50,7 @@ func TestRefusalsThatFreeTheNumber(t *testing.T) {
 func TestRefusalOfAnotherParameter(t *testing.T) {
 	for param, exceeds := range map[string]bool{"description": false, "funding_source": false, "amount": true, "charge_amount": true, "": true} {
 		err := &pingpp.Error{Kind: pingpp.InvalidRequest, Status: 400, Type: "invalid_request_error", Param: param, Message: "退款金额超过可退金额"}
-		if got := codeOf(refundProblem("R1", err)); (got == "refund_exceeds") != exceeds {
+		if got := problem.CodeOf(refundProblem("R1", err)); (got == "refund_exceeds") != exceeds {
 			t.Errorf("param %q: %s", param, got)
 		}
 	}
@@ -60,7 +61,7 @@ func TestYuanOfAnotherCurrency(t *testing.T) {
 	o := &Orders{Yuan: true}
 	for currency, code := range map[string]string{"cny": "", "hkd": "amount_invalid", "jpy": "amount_invalid"} {
 		q, err := o.parse([]byte(`{"order_no":"1","amount":1.5,"currency":"`+currency+`","subject":"s"}`), "1")
-		if codeOf(err) != code || err == nil && q.Amount != 150 {
+		if problem.CodeOf(err) != code || err == nil && q.Amount != 150 {
 			t.Errorf("%s: %+v, %v", currency, q, err)
 		}
 	}

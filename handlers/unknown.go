@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -77,7 +78,7 @@ func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Rese
 		if err == nil && (sure || !pingpp.Reversible(c.Channel) && a.settling(c) <= 0) {
 			continue
 		}
-		return nil, retryProblem("charge_in_progress", max(a.left(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
+		return nil, problem.Retry("charge_in_progress", max(a.left(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
 	}
 	if !asked {
 		return attempts, nil
@@ -105,6 +106,6 @@ func (a *attempt) settling(c *ledger.Charge) time.Duration {
 	return c.Created.Add(settleTime).Sub(a.site.Now())
 }
 
-func (a *attempt) mayTake(c *ledger.Charge) *Problem {
-	return retryProblem("charge_in_progress", max(a.settling(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
+func (a *attempt) mayTake(c *ledger.Charge) *problem.Problem {
+	return problem.Retry("charge_in_progress", max(a.settling(c), time.Second), fmt.Errorf("attempt %s may still take the money by itself", c.Number))
 }

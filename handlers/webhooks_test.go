@@ -151,7 +151,7 @@ func TestWebhookRefusals(t *testing.T) {
 		{"a space more", post(body+" ", sig, signature), 401, "signature_invalid", "wrong_key"},
 		{"indented", post(indented.String(), sig, signature), 401, "signature_invalid", "wrong_key"},
 		{"empty body", post("", sig, signature), 401, "signature_invalid", "wrong_key"},
-		{"too large", post(strings.Repeat(" ", maxWebhook+1), sig, signature), 413, "too_large", ""},
+		{"too large", post(strings.Repeat(" ", 256<<10+1), sig, signature), 413, "too_large", ""},
 
 		{"signed, not JSON", w.send("hello"), 400, "event_malformed", "malformed"},
 		{"signed, empty", w.send(" "), 400, "event_malformed", "malformed"},
@@ -197,7 +197,7 @@ func TestWebhookRefusals(t *testing.T) {
 func TestWebhookOfTheLargestSize(t *testing.T) {
 	w := newWorld(t)
 	body := `{"id":"evt_1","type":"summary.daily.available","livemode":false,"data":{"object":{"object":"app_daily_summary","app_id":"` + w.sandbox.App() + `"}}}`
-	body += strings.Repeat(" ", maxWebhook-len(body))
+	body += strings.Repeat(" ", 256<<10-len(body))
 	if a := w.send(body); a.status != 200 || a.text("result") != "recorded" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}

@@ -25,6 +25,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
@@ -166,8 +167,8 @@ func (w *world) openLedger() *sqlite.Ledger {
 type sessionCtx struct{}
 
 // roomy are limits that no test meets whose matter they are not: the clock stands still, and nothing is free again.
-var roomy = Limits{Address: Rate{maxRate, time.Second}, OpenID: Rate{maxRate, time.Second}, App: Rate{maxRate, time.Second},
-	Refused: Rate{maxRate, time.Second}, Waiters: DefaultLimits.Waiters, Attempts: 1000}
+var roomy = limits.Limits{Address: limits.Rate{1_000_000, time.Second}, OpenID: limits.Rate{1_000_000, time.Second}, App: limits.Rate{1_000_000, time.Second},
+	Refused: limits.Rate{1_000_000, time.Second}, Waiters: limits.Default.Waiters, Attempts: 1000}
 
 // set changes the configuration of the site.
 func (w *world) set(change func(*Config)) {
@@ -221,7 +222,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 		},
 		Sessions: &session.Tokens{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
-		Budgets:  NewBudgets(roomy),
+		Budgets:  limits.NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: private().Private,
 		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},

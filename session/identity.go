@@ -3,6 +3,7 @@
 package session
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -43,6 +44,20 @@ func (id Identity) Owner() string {
 // Owns reports whether a charge is this identity's.
 func (id Identity) Owns(c *ledger.Charge) bool {
 	return c.Payer != "" && c.Payer == id.Owner() && c.PayerAppID == id.AppID
+}
+
+// SetIdentity tells the backend who the user is, under the names that WeChat's own cloud hosting uses. Of an anonymous visitor it
+// has nothing to tell.
+func SetIdentity(h http.Header, id Identity) {
+	if id.OpenID == "" {
+		return
+	}
+	h.Set("X-WX-OPENID", id.OpenID)
+	h.Set("X-WX-APPID", id.AppID)
+	h.Set("X-WX-SOURCE", "wx_client")
+	if id.UnionID != "" {
+		h.Set("X-WX-UNIONID", id.UnionID)
+	}
 }
 
 // ShortID shows enough of an openid to tell users apart in a log, and no more.

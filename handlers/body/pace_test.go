@@ -1,4 +1,4 @@
-package handlers
+package body
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ func TestBodyPace(t *testing.T) {
 	r := httptest.NewRequest("POST", "/pay/webhooks", io.NopCloser(iotest.OneByteReader(bytes.NewReader(make([]byte, size)))))
 	r.ContentLength = size
 	start := time.Now()
-	pace(w, r)
+	Pace(w, r)
 	if n, err := io.Copy(io.Discard, r.Body); n != size || err != nil {
 		t.Fatal(n, err)
 	}

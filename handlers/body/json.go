@@ -1,4 +1,4 @@
-package handlers
+package body
 
 import (
 	"bytes"
@@ -8,27 +8,29 @@ import (
 	"io"
 	"mime"
 	"net/http"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
-// readJSON reads a JSON object that the client has to send as application/json.
-func (s *Site) readJSON(r *http.Request, limit int) (map[string]json.RawMessage, error) {
+// ReadJSON reads a JSON object that the client has to send as application/json.
+func ReadJSON(r *http.Request, limit int, m *Memory) (map[string]json.RawMessage, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return nil, problem("content_type", nil)
+		return nil, problem.New("content_type", nil)
 	}
-	body, err := readBody(r, limit, &s.Budgets.bodies)
+	raw, err := Read(r, limit, m)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := parseObject(body)
+	fields, err := ParseObject(raw)
 	if err != nil {
-		return nil, problem("json_invalid", err)
+		return nil, problem.New("json_invalid", err)
 	}
 	return fields, nil
 }
 
-// parseObject splits a JSON object into its members. A name that stands twice is refused: two readers of such a body
+// ParseObject splits a JSON object into its members. A name that stands twice is refused: two readers of such a body
 // could see two different orders.
-func parseObject(raw []byte) (map[string]json.RawMessage, error) {
+func ParseObject(raw []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("not a JSON object")

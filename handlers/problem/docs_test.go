@@ -1,4 +1,4 @@
-package handlers
+package problem
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ var (
 // docs/http-api.md says in both languages what is: every code with its status, JSON that can be read, and the same examples.
 func TestHTTPAPIPages(t *testing.T) {
 	var first [][]string
-	for _, file := range []string{"../docs/http-api.md", "../docs/http-api.zh-CN.md"} {
+	for _, file := range []string{"../../docs/http-api.md", "../../docs/http-api.zh-CN.md"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,5 @@
-package handlers
+// Package body reads the bodies of requests, within limits of size, time and memory.
+package body
 
 import (
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 const (
@@ -31,8 +34,8 @@ type pacedBody struct {
 	ended bool
 }
 
-// pace gives the body its time.
-func pace(w http.ResponseWriter, r *http.Request) {
+// Pace gives the body its time.
+func Pace(w http.ResponseWriter, r *http.Request) {
 	if !hasBody(r) {
 		return
 	}
@@ -41,9 +44,9 @@ func pace(w http.ResponseWriter, r *http.Request) {
 	r.Body = b
 }
 
-// unread has the connection closed after an answer that did not need the body: the server would wait for it first. HTTP/2 and later
+// Unread has the connection closed after an answer that did not need the body: the server would wait for it first. HTTP/2 and later
 // end the stream alone.
-func unread(w http.ResponseWriter, r *http.Request) {
+func Unread(w http.ResponseWriter, r *http.Request) {
 	if b, ok := r.Body.(*pacedBody); hasBody(r) && !(ok && b.ended) && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
@@ -72,13 +75,13 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// memory is how many bytes are taken.
-type memory struct{ atomic.Int64 }
+// Memory is how many bytes are taken.
+type Memory struct{ atomic.Int64 }
 
-// readBody reads a request body of at most limit bytes.
-func readBody(r *http.Request, limit int, m *memory) ([]byte, error) {
+// Read reads a request's body of at most limit bytes.
+func Read(r *http.Request, limit int, m *Memory) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
-		return nil, problem("too_large", fmt.Errorf("a body of %d bytes, more than %d", r.ContentLength, limit))
+		return nil, problem.New("too_large", fmt.Errorf("a body of %d bytes, more than %d", r.ContentLength, limit))
 	}
 	var body []byte
 	defer func() { m.Add(-int64(cap(body))) }()
@@ -94,22 +97,22 @@ func readBody(r *http.Request, limit int, m *memory) ([]byte, error) {
 		body = body[:len(body)+n]
 		switch {
 		case len(body) > limit:
-			return nil, problem("too_large", fmt.Errorf("a body of more than %d bytes", limit))
+			return nil, problem.New("too_large", fmt.Errorf("a body of more than %d bytes", limit))
 		case errors.Is(err, io.EOF):
 			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, problem("json_invalid", fmt.Errorf("the body comes too slowly: %d bytes in %s and a second for each %d of them", len(body), bodyTime, bodyRate))
+			return nil, problem.New("json_invalid", fmt.Errorf("the body comes too slowly: %d bytes in %s and a second for each %d of them", len(body), bodyTime, bodyRate))
 		case err != nil:
-			return nil, problem("json_invalid", fmt.Errorf("reading the body: %w", err))
+			return nil, problem.New("json_invalid", fmt.Errorf("reading the body: %w", err))
 		}
 	}
 }
 
 // take takes more.
-func (m *memory) take(bytes int) error {
+func (m *Memory) take(bytes int) error {
 	if m.Add(int64(bytes)) > maxUnread {
 		m.Add(-int64(bytes))
-		return limited("bodies", time.Second)
+		return problem.Limited("bodies", time.Second)
 	}
 	return nil
 }

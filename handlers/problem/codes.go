@@ -1,4 +1,4 @@
-package handlers
+package problem
 
 import "net/http"
 

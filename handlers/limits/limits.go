@@ -1,7 +1,7 @@
-package handlers
+// Package limits is how often anybody may ask for what costs something.
+package limits
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
 	"golang.org/x/time/rate"
 )
@@ -65,21 +67,21 @@ type Limits struct {
 	Attempts int
 }
 
-// DefaultLimits are those of a site that sets none.
-var DefaultLimits = Limits{
+// Default are those of a site that sets none.
+var Default = Limits{
 	Address: Rate{60, time.Minute}, OpenID: Rate{30, time.Minute}, App: Rate{6000, time.Minute}, Refused: Rate{60, time.Minute}, Waiters: 2000,
 	Attempts: 10,
 }
 
 // Budgets count what is spent of limits. They are safe for concurrent use.
 type Budgets struct {
-	limits           Limits
+	Limits           Limits
 	address, refused *budget[netip.Prefix]
 	openid           *budget[payerKey]
 	logins, charges  *rate.Limiter
 	visitors         *rate.Limiter // of charges, what those without a login may take
-	waiting          atomic.Int64
-	webhooks, bodies memory // of what is being read: a flood of the former keeps nobody from paying
+	Waiting          atomic.Int64  // requests that wait for a payment now
+	Webhooks, Bodies body.Memory   // of what is being read: a flood of the former keeps nobody from paying
 }
 
 type payerKey struct{ appID, openID string }
@@ -87,67 +89,59 @@ type payerKey struct{ appID, openID string }
 // NewBudgets returns budgets of which nothing is spent.
 func NewBudgets(l Limits) *Budgets {
 	return &Budgets{
-		limits: l, address: newBudget[netip.Prefix](l.Address), refused: newBudget[netip.Prefix](l.Refused), openid: newBudget[payerKey](l.OpenID),
+		Limits: l, address: newBudget[netip.Prefix](l.Address), refused: newBudget[netip.Prefix](l.Refused), openid: newBudget[payerKey](l.OpenID),
 		logins: l.App.limiter(), charges: l.App.limiter(), visitors: l.App.half(),
 	}
 }
 
-// login lets an address use a login code. Every code counts, a wrong one too: whoever guesses runs dry before WeChat is asked.
-func (b *Budgets) login(addr string, now time.Time) error {
-	return limited("address", b.address.take(addressKey(addr), now))
+// Login lets an address use a login code. Every code counts, a wrong one too: whoever guesses runs dry before WeChat is asked.
+func (b *Budgets) Login(addr string, now time.Time) error {
+	return problem.Limited("address", b.address.take(addressKey(addr), now))
 }
 
-// exchange lets a login code be sent to WeChat.
-func (b *Budgets) exchange(now time.Time) error { return limited("app, logins", take(b.logins, now)) }
+// Exchange lets a login code be sent to WeChat.
+func (b *Budgets) Exchange(now time.Time) error {
+	return problem.Limited("app, logins", take(b.logins, now))
+}
 
-// user lets somebody make a request about payments. Who has an openid is counted by it, wherever they are: others behind the same
+// User lets somebody make a request about payments. Who has an openid is counted by it, wherever they are: others behind the same
 // address cannot lock them out. Who has none is counted by address.
-func (b *Budgets) user(id session.Identity, addr string, now time.Time) error {
+func (b *Budgets) User(id session.Identity, addr string, now time.Time) error {
 	if id.OpenID == "" {
-		return limited("address", b.address.take(addressKey(addr), now))
+		return problem.Limited("address", b.address.take(addressKey(addr), now))
 	}
-	return limited("openid", b.openid.take(payerKey{id.AppID, id.OpenID}, now))
+	return problem.Limited("openid", b.openid.take(payerKey{id.AppID, id.OpenID}, now))
 }
 
-// charge lets a charge be made at Ping++. Whoever has no login takes from one half: visitors cost nothing to make up, and are to leave
+// Charge lets a charge be made at Ping++. Whoever has no login takes from one half: visitors cost nothing to make up, and are to leave
 // the other to users.
-func (b *Budgets) charge(id session.Identity, now time.Time) error {
+func (b *Budgets) Charge(id session.Identity, now time.Time) error {
 	if id.OpenID == "" {
-		if err := limited("app, charges of visitors", take(b.visitors, now)); err != nil {
+		if err := problem.Limited("app, charges of visitors", take(b.visitors, now)); err != nil {
 			return err
 		}
 	}
-	return limited("app, charges", take(b.charges, now))
+	return problem.Limited("app, charges", take(b.charges, now))
 }
 
-// refusal counts a webhook that was refused. One that verifies is never counted, and limited only by the memory of all, since Ping++'s own may share
+// Refusal counts a webhook that was refused. One that verifies is never counted, and limited only by the memory of all, since Ping++'s own may share
 // their address with others behind one proxy.
-func (b *Budgets) refusal(addr string, now time.Time) error {
-	return limited("refused", b.refused.take(addressKey(addr), now))
+func (b *Budgets) Refusal(addr string, now time.Time) error {
+	return problem.Limited("refused", b.refused.take(addressKey(addr), now))
 }
 
-// unverified lets Ping++ be asked about an event that came unsigned, unless its address has sent too much that was refused.
-func (b *Budgets) unverified(addr string, now time.Time) error {
-	return limited("refused", b.refused.left(addressKey(addr), now))
+// Unverified lets Ping++ be asked about an event that came unsigned, unless its address has sent too much that was refused.
+func (b *Budgets) Unverified(addr string, now time.Time) error {
+	return problem.Limited("refused", b.refused.left(addressKey(addr), now))
 }
 
-// wait takes one of the places of those who wait; leave gives it back.
-func (b *Budgets) wait() (leave func(), err error) {
-	if b.waiting.Add(1) > int64(b.limits.Waiters) {
-		b.waiting.Add(-1)
-		return nil, limited("waiters", 5*time.Second)
+// Wait takes one of the places of those who wait; leave gives it back.
+func (b *Budgets) Wait() (leave func(), err error) {
+	if b.Waiting.Add(1) > int64(b.Limits.Waiters) {
+		b.Waiting.Add(-1)
+		return nil, problem.Limited("waiters", 5*time.Second)
 	}
-	return func() { b.waiting.Add(-1) }, nil
-}
-
-// limited is the problem of a budget that is spent for a while; nil when it is not.
-func limited(budget string, wait time.Duration) error {
-	if wait <= 0 {
-		return nil
-	}
-	p := retryProblem("rate_limited", wait, errors.New("limits: "+budget))
-	p.budget = budget
-	return p
+	return func() { b.Waiting.Add(-1) }, nil
 }
 
 // take spends one, or says how long it takes until one is free again.

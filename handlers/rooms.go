@@ -1,0 +1,63 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/webhook"
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
+)
+
+// New returns a site: each of its rooms gets just what it needs.
+func New(c Config) *Site {
+	c.Count.fill()
+	open := c.Ledger
+	c.Ledger = func(ctx context.Context) (ledger.Ledger, error) {
+		l, err := open(ctx)
+		if err != nil {
+			return nil, problem.Retry("ledger_unavailable", 2*time.Second, fmt.Errorf("opening the ledger: %w", err))
+		}
+		return l, nil
+	}
+	visitors := newVisitors(c)
+	return &Site{
+		Config: c, Visitors: visitors,
+		Problems: &problem.Log{Logger: c.Logger, ClientIP: c.ClientIP, Now: c.Now},
+		backend:  &backend.Backend{RoundTripper: c.Backend, Token: c.Token, Visitors: visitors},
+		Webhooks: &webhook.Webhooks{
+			Scope: c.Scope, Verifier: c.Verifier, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Intake: c.Intake, Ledger: c.Ledger,
+			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
+		},
+	}
+}
+
+func newVisitors(c Config) *session.Visitors {
+	appIDs := make(map[session.Kind]string)
+	if c.WxLite != nil {
+		appIDs[session.WxLite] = c.WxLite.AppID()
+	}
+	if c.WxPub != nil {
+		appIDs[session.WxPub] = c.WxPub.AppID()
+	}
+	return &session.Visitors{
+		Tokens: c.Sessions, Cookies: &session.Cookies{Prefix: c.Prefix, AllowHTTP: c.AllowHTTP, Secure: c.Secure},
+		Scope: c.Scope, AppIDs: appIDs, Sent: c.Session, Bearer: c.Bearer, Rand: c.Rand,
+	}
+}
+
+// fill has nothing counted where nobody wants to know.
+func (c *Counters) fill() {
+	if c.Charge == nil {
+		c.Charge = func(string, string) {}
+	}
+	if c.Webhook == nil {
+		c.Webhook = func(string) {}
+	}
+	if c.Refund == nil {
+		c.Refund = func(string) {}
+	}
+}
