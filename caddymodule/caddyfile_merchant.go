@@ -4,10 +4,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/caddypay/caddypay/handlers"
 )
 
 // privateRanges stands for this machine and private networks, as it does elsewhere in Caddy.
@@ -73,7 +72,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		return r.errorf("merchant_api token", "is missing; write token {env.PAY_MERCHANT_TOKEN}, and make one with: openssl rand -hex 32")
 	}
 	for _, token := range tokens {
-		if len(token) < handlers.MinMerchantToken {
+		if len(token) < merchant.MinToken {
 			return r.errorf("merchant_api token", "%w", errTooShort)
 		}
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
@@ -90,7 +89,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 	if len(allow) == 0 {
 		allow = []string{privateRanges}
 	}
-	merchant := &handlers.Merchant{Tokens: tokens, Sources: sourcesOf}
+	merchant := &merchant.Access{Tokens: tokens, Sources: sourcesOf}
 	for _, text := range allow {
 		ranges, err := sourceRanges(text)
 		if err != nil {

@@ -106,7 +106,7 @@ func TestPingppHangs(t *testing.T) {
 	if a := w.charge(session, id, ""); a.status != 200 || a.text("status") != "created" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
-	if took := time.Since(begin); took > askPatience+2*time.Second {
+	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("after %s", took)
 	}
 

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/charge"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -230,7 +231,7 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 
 // choose returns the attempt that fits the quote, the latest first, or nil; a problem when the order is paid.
 func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, error) {
-	if paying(attempts) != nil || slices.ContainsFunc(attempts, func(c ledger.Charge) bool { return c.State == ledger.Taken && c.ID == "" }) {
+	if charge.Paying(attempts) != nil || slices.ContainsFunc(attempts, func(c ledger.Charge) bool { return c.State == ledger.Taken && c.ID == "" }) {
 		return nil, alreadyPaid(attempts, a.id)
 	}
 	var err error
@@ -292,7 +293,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, fmt.Errorf("charge %s was created but could not be recorded: %w", made.ID, err)
 	}
 	if c.Superseded {
-		if attempts, err := l.Attempts(ctx, s.Scope, a.req.OrderNo); err == nil && paying(attempts) != nil {
+		if attempts, err := l.Attempts(ctx, s.Scope, a.req.OrderNo); err == nil && charge.Paying(attempts) != nil {
 			return nil, alreadyPaid(attempts, a.id) // while Ping++ made the charge; it is reversed
 		}
 		// We stood still for longer than the lease, and another request has made the order's charge meanwhile.

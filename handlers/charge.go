@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/charge"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
@@ -23,24 +24,7 @@ const (
 	waitPoll = 2 * time.Second
 	// How old an unpaid charge must be before its payer's question is passed on to Ping++.
 	askAfter = 5 * time.Second
-	// How long a request that does not wait for the payment waits for Ping++'s answer.
-	askPatience = 3 * time.Second
 )
-
-// chargeView is what a payer sees of a charge.
-type chargeView struct {
-	ID             string `json:"id"`
-	OrderNo        string `json:"order_no"` // the merchant's
-	Channel        string `json:"channel"`
-	Amount         int64  `json:"amount"` // fen
-	Currency       string `json:"currency"`
-	Status         string `json:"status"`     // created, paid, held, refunded, reversed or expired
-	OrderPaid      bool   `json:"order_paid"` // by whatever attempt, also if its payment is held
-	Paid           bool   `json:"paid"`
-	AmountRefunded int64  `json:"amount_refunded"` // fen
-	TimePaid       *int64 `json:"time_paid"`       // Unix seconds
-	TimeExpire     *int64 `json:"time_expire"`     // Unix seconds; null where Ping++ names none
-}
 
 // charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
 // paid; ?client= records what the client saw, which proves nothing.
@@ -79,7 +63,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("client", note))
 	}
 	if !c.Paid && !c.Reversed && s.Now().Sub(c.Created) >= askAfter {
-		s.ask(r.Context(), c)
+		charge.Ask(r.Context(), s.Reconciler, s.Logger, c)
 		if c, orderPaid, err = s.ownCharge(r.Context(), l, chargeID, id); err != nil {
 			return err
 		}
@@ -89,7 +73,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 			return err
 		}
 	}
-	v := view(c, s.Now())
+	v := charge.Of(c, s.Now())
 	if v.Status == "created" { // whoever asks may still pay it
 		if err := s.Visitors.Prolong(w, r, id); err != nil {
 			s.Logger.Warn("a visitor's session could not be prolonged", zap.Error(err))
@@ -99,17 +83,6 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 	v.OrderPaid = orderPaid
 	reply.JSON(w, http.StatusOK, v)
 	return nil
-}
-
-// ask looks the charge up at Ping++, in the way of the reconciler; what comes of it is in the ledger then. When Ping++ cannot say,
-// or takes long, the charge stays as it is.
-func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
-	defer cancel()
-	if err := s.Reconciler.Ask(ctx, c.ID); err != nil && !errors.Is(err, context.Canceled) {
-		s.Logger.Warn("a charge that its payer asks for could not be looked up", zap.String("order_no", c.OrderNo),
-			zap.String("charge", c.ID), zap.Error(err))
-	}
 }
 
 // ownCharge returns a charge of this payer, and whether its order is paid by whatever attempt; anybody else's charge does not exist for them.
@@ -127,27 +100,8 @@ func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, 
 	if c.State != ledger.Open {
 		return nil, false, problem.New("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
 	}
-	orderPaid, err := s.orderPaid(ctx, l, c)
+	orderPaid, err := charge.OrderPaid(ctx, l, c)
 	return c, orderPaid, err
-}
-
-// orderPaid says whether the order of a charge is paid, by it or by another attempt.
-func (s *Site) orderPaid(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (bool, error) {
-	if c.Pays() {
-		return true, nil
-	}
-	attempts, err := l.Attempts(ctx, s.Scope, c.OrderNo)
-	return paying(attempts) != nil, err
-}
-
-// paying is the attempt that has paid its order; nil when none has.
-func paying(attempts []ledger.Charge) *ledger.Charge {
-	for i := range attempts {
-		if attempts[i].Pays() {
-			return &attempts[i]
-		}
-	}
-	return nil
 }
 
 // over says that there is nothing to wait for any more.
@@ -190,7 +144,7 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id s
 		case <-orderChanged:
 		case <-poll.C:
 			if s.Now().Sub(c.Created) >= askAfter {
-				asking.Go(func() { s.ask(ctx, c) })
+				asking.Go(func() { charge.Ask(ctx, s.Reconciler, s.Logger, c) })
 			}
 		case <-timeout.C:
 			ended = true
@@ -200,31 +154,6 @@ func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id s
 			return c, orderPaid, nil
 		}
 	}
-}
-
-// view is a charge as its payer sees it now; of its order's other attempts it knows nothing.
-func view(c *ledger.Charge, now time.Time) chargeView {
-	v := chargeView{
-		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
-		Status: "created", OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: unix(c.TimeExpire),
-	}
-	if c.Paid {
-		paid := c.TimePaid.Unix()
-		v.TimePaid = &paid
-	}
-	switch {
-	case c.Reversed && !(c.Held && c.Pays()): // else a person is still to decide where its money is
-		v.Status = "reversed"
-	case c.Paid && c.Amount > 0 && c.AmountRefunded >= c.Amount:
-		v.Status = "refunded"
-	case c.Held:
-		v.Status = "held"
-	case c.Paid:
-		v.Status = "paid"
-	case !now.Before(c.Lapses()):
-		v.Status = "expired"
-	}
-	return v
 }
 
 // parseWait reads ?wait: a duration like 25s, or plain seconds, up to a minute.

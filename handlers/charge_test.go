@@ -11,37 +11,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/limits"
-	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
 )
 
 func (w *world) charge(session, id, query string) answer {
 	w.t.Helper()
 	return w.do("GET", "/pay/charges/"+id+query, "", "X-Pay-Session", session)
-}
-
-func TestChargeView(t *testing.T) {
-	created := time.Unix(1_790_000_000, 0)
-	for want, change := range map[string]func(c *ledger.Charge) time.Time{
-		"created": func(*ledger.Charge) time.Time { return created },
-		"expired": func(c *ledger.Charge) time.Time { return c.TimeExpire },
-		"paid":    func(c *ledger.Charge) time.Time { c.Paid, c.TimePaid = true, created; return c.TimeExpire },
-		"refunded": func(c *ledger.Charge) time.Time {
-			c.Paid, c.TimePaid, c.AmountRefunded = true, created, 10
-			return created
-		},
-		"reversed": func(c *ledger.Charge) time.Time { c.Reversed = true; return c.TimeExpire },
-	} {
-		c := &ledger.Charge{ID: "ch_1", OrderNo: "1001", Number: "1001abcdef", Channel: "wx_lite", Amount: 10, Currency: "cny", Payer: payer, TimeExpire: created.Add(time.Hour)}
-		now := change(c)
-		if v := view(c, now); v.Status != want || v.Paid != c.Paid || (v.TimePaid != nil) != c.Paid {
-			t.Errorf("%s: %+v", want, v)
-		}
-	}
-	partly := &ledger.Charge{Amount: 10, AmountRefunded: 9, Paid: true}
-	if v := view(partly, created); v.Status != "paid" || v.AmountRefunded != 9 {
-		t.Errorf("partly refunded: %+v", v)
-	}
 }
 
 func TestGetCharge(t *testing.T) {

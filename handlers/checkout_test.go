@@ -209,7 +209,7 @@ func TestCheckoutInWeChat(t *testing.T) {
 func TestCheckoutIsLimited(t *testing.T) {
 	w, v := withCheckout(t, "alipay_qr")
 	few := limits.Default
-	few.Address = limits.Rate{2, time.Minute}
+	few.Address = limits.Rate{N: 2, Per: time.Minute}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	for i, want := range []int{200, 200, 429} {
 		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
@@ -52,7 +53,7 @@ type Config struct {
 	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
 	AllowHTTP bool
 
-	Merchant *Merchant // nil: the merchant API is not there
+	Merchant *merchant.Access // nil: the merchant API is not there
 
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token

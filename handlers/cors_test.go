@@ -182,7 +182,7 @@ func TestCORSAnswers(t *testing.T) {
 		{name: "too many", method: "POST", path: "/pay/charges", body: order("1001"), header: []string{"X-Pay-Session", session}, status: 429, before: func() {
 			w.set(func(c *Config) { c.Ledger = ledgerOf })
 			w.set(func(c *Config) {
-				c.Budgets = limits.NewBudgets(limits.Limits{Address: limits.Rate{1, time.Hour}, OpenID: limits.Rate{1, time.Hour}, App: limits.Rate{1, time.Hour}, Refused: limits.Rate{1, time.Hour}, Waiters: 1, Attempts: 1})
+				c.Budgets = limits.NewBudgets(limits.Limits{Address: limits.Rate{N: 1, Per: time.Hour}, OpenID: limits.Rate{N: 1, Per: time.Hour}, App: limits.Rate{N: 1, Per: time.Hour}, Refused: limits.Rate{N: 1, Per: time.Hour}, Waiters: 1, Attempts: 1})
 			})
 			w.do("POST", "/pay/charges", order("1001"), "X-Pay-Session", session)
 		}},

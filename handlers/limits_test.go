@@ -61,7 +61,7 @@ func TestFloodOfCodes(t *testing.T) {
 func TestFloodFromManyAddresses(t *testing.T) {
 	w := newWorld(t)
 	few := limits.Default
-	few.App = limits.Rate{100, time.Hour}
+	few.App = limits.Rate{N: 100, Per: time.Hour}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	session := w.session(payer)
 	for i := range 80 {
@@ -88,7 +88,7 @@ func TestFloodFromManyAddresses(t *testing.T) {
 func TestRepeatedCodeIsFree(t *testing.T) {
 	w := newWorld(t)
 	few := limits.Default
-	few.App = limits.Rate{1, time.Hour}
+	few.App = limits.Rate{N: 1, Per: time.Hour}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	code := w.sandbox.NewCode(payer)
 	w.hide(code)
@@ -150,7 +150,7 @@ func TestLimitsOfAUser(t *testing.T) {
 func TestLimitOfTheAppsCharges(t *testing.T) {
 	w := newWorld(t)
 	few := limits.Default
-	few.App = limits.Rate{2, time.Minute}
+	few.App = limits.Rate{N: 2, Per: time.Minute}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.created(mine, "1001") // logins have a budget of their own
@@ -164,7 +164,7 @@ func TestLimitOfTheAppsCharges(t *testing.T) {
 func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
 	w := newWorld(t)
 	few := roomy
-	few.App = limits.Rate{2, time.Hour}
+	few.App = limits.Rate{N: 2, Per: time.Hour}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.setQuote(w.answerQuote(map[string]any{"openid": payer}))
@@ -188,7 +188,7 @@ func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
 func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
 	w := newWorld(t)
 	few := roomy
-	few.App = limits.Rate{4, time.Hour}
+	few.App = limits.Rate{N: 4, Per: time.Hour}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine := w.session(payer)
 	for i := range 10 {
@@ -238,7 +238,7 @@ func TestFloodOfWebhooks(t *testing.T) {
 func TestFloodOfUnsignedEvents(t *testing.T) {
 	w := newWorld(t)
 	few := limits.Default
-	few.Refused = limits.Rate{3, time.Minute}
+	few.Refused = limits.Rate{N: 3, Per: time.Minute}
 	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	id, _ := w.created(w.session(payer), "1001")
 	body, _ := w.payEvent(id)

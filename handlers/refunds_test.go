@@ -145,7 +145,7 @@ func TestRefundRequests(t *testing.T) {
 		}
 	}
 	wantProblem(t, w.merchant("POST", "/pay/refunds", good, "Content-Type", "application/x-www-form-urlencoded"), 415, "content_type")
-	wantProblem(t, w.merchant("POST", "/pay/refunds", good+strings.Repeat(" ", maxRefundBody)), 413, "too_large")
+	wantProblem(t, w.merchant("POST", "/pay/refunds", good+strings.Repeat(" ", 16<<10)), 413, "too_large")
 	if n := w.calls("create_refund"); n != 0 {
 		t.Errorf("%d refunds were asked for", n)
 	}

@@ -107,29 +107,19 @@ func createProblem(err error) (*problem.Problem, ledger.AttemptState) {
 	}
 	perr, ok := errors.AsType[*pingpp.Error](err)
 	if !ok {
-		return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unknown
+		return problem.OfPingpp(err), ledger.Unknown
 	}
-	if perr.OrderPaid() {
-		return problem.New("order_already_paid", err), ledger.Taken
-	}
-	if perr.NumberUsed() {
+	if perr.NumberUsed() && !perr.OrderPaid() {
 		err = fmt.Errorf("%w: %w", errNumberUsed, err)
-		if perr.Kind == pingpp.InvalidRequest {
-			return problem.New("provider_rejected", err), ledger.Refused
-		}
 	}
-	switch perr.Kind {
-	case pingpp.Channel:
-		return problem.New("charge_rejected", err), ledger.Refused
-	case pingpp.InvalidRequest, pingpp.Authentication, pingpp.NotFound:
-		return problem.New("provider_rejected", err), ledger.Unsent
-	case pingpp.RateLimit:
-		return problem.Retry("provider_unavailable", 5*time.Second, err), ledger.Unsent
-	case pingpp.Timeout:
-		return problem.New("provider_timeout", err), ledger.Unknown
+	p := problem.OfPingpp(err)
+	switch {
+	case perr.OrderPaid():
+		return p, ledger.Taken
+	case perr.Kind == pingpp.Channel, perr.Kind == pingpp.InvalidRequest && perr.NumberUsed():
+		return p, ledger.Refused
+	case perr.Kind == pingpp.Timeout, perr.Unknown():
+		return p, ledger.Unknown
 	}
-	if perr.Unknown() {
-		return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unknown
-	}
-	return problem.Retry("provider_unavailable", 2*time.Second, err), ledger.Unsent
+	return p, ledger.Unsent
 }

@@ -4,11 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -50,32 +47,6 @@ func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	w.fault("reverse_charge", "drop", 1)
 	if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" {
 		t.Errorf("%d %s", a.status, a.body)
-	}
-}
-
-func TestMayReverse(t *testing.T) {
-	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
-	s := New(Config{Now: func() time.Time { return now }})
-	for _, c := range []struct {
-		channel     string
-		paid, young bool
-		want        string
-	}{
-		{"wx_lite", false, false, ""}, {"yeepay_wap", false, false, "channel_unsupported"}, {"alipay", false, false, ""},
-		{"wx_lite", false, true, "charge_in_progress"}, {"wx_pub_scan", true, true, "charge_in_progress"}, {"alipay_scan", false, true, ""},
-		{"wx_lite", true, false, "order_already_paid"}, {"wx_pub_scan", true, false, ""}, {"alipay_scan", true, true, ""},
-	} {
-		ch := &pingpp.Charge{Channel: c.channel, Created: now.Add(-time.Hour).Unix(), Paid: c.paid, TimePaid: now.Unix()}
-		if c.young {
-			ch.Created = now.Unix()
-		}
-		got := ""
-		if err := s.mayReverse(ch); err != nil {
-			got = problem.As(err).Code
-		}
-		if got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
 	"github.com/caddypay/caddypay/ledger"
@@ -24,7 +25,7 @@ func New(c Config) *Site {
 		return l, nil
 	}
 	visitors := newVisitors(c)
-	return &Site{
+	s := &Site{
 		Config: c, Visitors: visitors,
 		Problems: &problem.Log{Logger: c.Logger, ClientIP: c.ClientIP, Now: c.Now},
 		backend:  &backend.Backend{RoundTripper: c.Backend, Token: c.Token, Visitors: visitors},
@@ -33,6 +34,13 @@ func New(c Config) *Site {
 			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
 		},
 	}
+	if c.Merchant != nil {
+		s.Merchant = &merchant.API{
+			Access: c.Merchant, Prefix: c.Prefix, Scope: c.Scope, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Ledger: c.Ledger,
+			Bodies: &c.Budgets.Bodies, Count: c.Count.Refund, Logger: c.Logger, Now: c.Now,
+		}
+	}
+	return s
 }
 
 func newVisitors(c Config) *session.Visitors {

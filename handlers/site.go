@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
 	"github.com/caddypay/caddypay/session"
@@ -25,16 +26,11 @@ type Site struct {
 	Visitors *session.Visitors
 	Problems *problem.Log
 	Webhooks *webhook.Webhooks
+	Merchant *merchant.API // nil: the merchant API is not there
 
 	backend   *backend.Backend
 	exchanges singleflight.Group // one call to WeChat per code
 	unpriced  unpriced
-}
-
-type route struct {
-	name    string
-	methods []string
-	serve   func(w http.ResponseWriter, r *http.Request) error
 }
 
 // Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's. It takes every spelling that Caddy's
@@ -101,68 +97,6 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
 		return &problem.Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
 	}
 	return rt.serve(w, r)
-}
-
-// find is route for a whole path. Of the spellings that Owns takes it knows one more: slashes too many in the webhook's address, which
-// somebody has typed into Ping++'s dashboard.
-func (s *Site) find(p string) route {
-	if below, ok := strings.CutPrefix(p, s.Prefix); ok {
-		if rt := s.route(below); rt.serve != nil {
-			return rt
-		}
-	}
-	if webhooks := s.Prefix + "/webhooks"; len(p) > len(webhooks) && !strings.Contains(p, "/.") && path.Clean(p) == webhooks {
-		return s.route("/webhooks")
-	}
-	return route{name: "unknown"}
-}
-
-// route finds what serves a path below the prefix; one without serve is not there.
-func (s *Site) route(below string) route {
-	get, post := http.MethodGet, http.MethodPost
-	switch {
-	case below == "/openid" && s.WxLite != nil:
-		if s.Login != nil {
-			return route{"openid", []string{post}, s.openid}
-		}
-		return route{"openid", []string{get, post}, s.openid}
-	case below == "/oauth/start" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthStart}
-	case below == "/oauth/callback" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthCallback}
-	case below == "/jssdk" && s.WxPub != nil:
-		return route{"jssdk", []string{get}, s.jssdk}
-	case below == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
-		return route{"charges", []string{post}, s.createCharge}
-	case below == "/checkout" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.checkout}
-	case below == "/checkout.js" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/javascript; charset=utf-8", checkoutScript)}
-	case below == "/checkout.css" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/css; charset=utf-8", s.Checkout.style())}
-	case below == "/webhooks":
-		return route{"webhooks", []string{post}, s.Webhooks.Receive}
-	}
-	if s.Merchant != nil {
-		if rt := s.merchantRoute(below); rt.serve != nil {
-			return rt
-		}
-	}
-	if rest, ok := strings.CutPrefix(below, "/charges/"); ok {
-		id, sub, _ := strings.Cut(rest, "/")
-		switch {
-		case id == "":
-		case sub == "" && rest == id:
-			return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.charge(w, r, id)
-			}}
-		case sub == "qr.svg" || sub == "qr.png":
-			return route{"qr", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.qr(w, r, id, sub)
-			}}
-		}
-	}
-	return route{name: "unknown"}
 }
 
 // turnAway answers with a problem, whether the request's body has been read or not.

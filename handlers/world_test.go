@@ -26,6 +26,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
@@ -167,8 +168,8 @@ func (w *world) openLedger() *sqlite.Ledger {
 type sessionCtx struct{}
 
 // roomy are limits that no test meets whose matter they are not: the clock stands still, and nothing is free again.
-var roomy = limits.Limits{Address: limits.Rate{1_000_000, time.Second}, OpenID: limits.Rate{1_000_000, time.Second}, App: limits.Rate{1_000_000, time.Second},
-	Refused: limits.Rate{1_000_000, time.Second}, Waiters: limits.Default.Waiters, Attempts: 1000}
+var roomy = limits.Limits{Address: limits.Rate{N: 1_000_000, Per: time.Second}, OpenID: limits.Rate{N: 1_000_000, Per: time.Second}, App: limits.Rate{N: 1_000_000, Per: time.Second},
+	Refused: limits.Rate{N: 1_000_000, Per: time.Second}, Waiters: limits.Default.Waiters, Attempts: 1000}
 
 // set changes the configuration of the site.
 func (w *world) set(change func(*Config)) {
@@ -225,7 +226,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 		Budgets:  limits.NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: private().Private,
-		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		Merchant: &merchant.Access{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {
 				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
 			}},

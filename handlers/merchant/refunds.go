@@ -1,4 +1,4 @@
-package handlers
+package merchant
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/charge"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
@@ -25,6 +27,10 @@ import (
 const (
 	maxRefundBody        = 16 << 10 // bytes
 	maxRefundDescription = 255      // characters; Ping++'s
+
+	// How long a request waits for others that are busy with the same charge, and how often it looks again by itself, for one in another process.
+	reservationWait = 10 * time.Second
+	reservationPoll = 200 * time.Millisecond
 )
 
 // No dot and no slash: the number becomes part of an event's id and of a path.
@@ -57,45 +63,30 @@ type refundView struct {
 
 func viewRefund(re *ledger.Refund) refundView {
 	v := refundView{
-		RefundNo: optional(re.RefundNo), Refund: optional(re.ID), Charge: re.ChargeID, OrderNo: re.OrderNo, Amount: re.Amount,
-		Status: string(re.State), FailureCode: optional(re.FailureCode), FailureMsg: optional(re.FailureMsg), Created: re.Created.Unix(),
+		RefundNo: charge.Optional(re.RefundNo), Refund: charge.Optional(re.ID), Charge: re.ChargeID, OrderNo: re.OrderNo, Amount: re.Amount,
+		Status: string(re.State), FailureCode: charge.Optional(re.FailureCode), FailureMsg: charge.Optional(re.FailureMsg), Created: re.Created.Unix(),
 	}
 	if re.State == ledger.RefundAsked { // it will be made, or looked for: to the merchant that is the same
 		v.Status = string(ledger.RefundPending)
 	}
 	if re.State == ledger.RefundSucceeded {
-		v.TimeSucceeded = unix(re.TimeSucceeded)
+		v.TimeSucceeded = charge.Unix(re.TimeSucceeded)
 	}
 	return v
 }
 
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func unix(t time.Time) *int64 {
-	if t.IsZero() {
-		return nil
-	}
-	seconds := t.Unix()
-	return &seconds
-}
-
-// createRefund serves POST /pay/refunds: 201 when Ping++ has the refund, 202 when that is not known yet and we go on with it, 200 when the number
+// CreateRefund serves POST /pay/refunds: 201 when Ping++ has the refund, 202 when that is not known yet and we go on with it, 200 when the number
 // was used before for the same refund.
-func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
-	req, err := s.readRefundRequest(r)
+func (a *API) CreateRefund(w http.ResponseWriter, r *http.Request) error {
+	req, err := a.readRefundRequest(r)
 	if err != nil {
-		s.Count.Refund(problem.As(err).Code)
+		a.Count(problem.As(err).Code)
 		return err
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the refund.
-	re, fresh, err := s.makeRefund(context.WithoutCancel(r.Context()), req)
+	re, fresh, err := a.makeRefund(context.WithoutCancel(r.Context()), req)
 	if err != nil {
-		s.Count.Refund(problem.As(err).Code)
+		a.Count(problem.As(err).Code)
 		return err
 	}
 	w.Header().Set("X-Pay-Order-No", re.OrderNo)
@@ -104,13 +95,13 @@ func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
 	case re.State == ledger.RefundAsked:
 		status, result = http.StatusAccepted, "unknown"
 	case fresh:
-		w.Header().Set("Location", s.Prefix+"/refunds/"+re.RefundNo)
+		w.Header().Set("Location", a.Prefix+"/refunds/"+re.RefundNo)
 		status, result = http.StatusCreated, "made"
 	}
 	if fresh && re.State == ledger.RefundFailed {
 		result = "failed"
 	}
-	s.Count.Refund(result)
+	a.Count(result)
 	if re.State == ledger.RefundFailed && re.ID == "" {
 		return rejectedRefund(re)
 	}
@@ -118,13 +109,13 @@ func (s *Site) createRefund(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// refund serves GET /pay/refunds/{refund_no}.
-func (s *Site) refund(w http.ResponseWriter, r *http.Request, refundNo string) error {
-	l, err := s.Ledger(r.Context())
+// Refund serves GET /pay/refunds/{refund_no}.
+func (a *API) Refund(w http.ResponseWriter, r *http.Request, refundNo string) error {
+	l, err := a.Ledger(r.Context())
 	if err != nil {
 		return err
 	}
-	re, err := l.Refund(r.Context(), s.Scope, refundNo)
+	re, err := l.Refund(r.Context(), a.Scope, refundNo)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return &problem.Problem{Code: "not_found", EN: "There is no refund with this refund_no.", ZH: "没有该 refund_no 对应的退款。"}
 	}
@@ -137,17 +128,17 @@ func (s *Site) refund(w http.ResponseWriter, r *http.Request, refundNo string) e
 }
 
 // makeRefund finds the charge, reserves the refund and carries it out. fresh says that the number was not used before.
-func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.Refund, fresh bool, err error) {
-	l, err := s.Ledger(ctx)
+func (a *API) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.Refund, fresh bool, err error) {
+	l, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	res := ledger.RefundReservation{Scope: s.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, FundingSource: req.FundingSource, Owner: rand.Text()}
-	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
+	res := ledger.RefundReservation{Scope: a.Scope, RefundNo: req.RefundNo, Amount: req.Amount, Description: req.Description, FundingSource: req.FundingSource, Owner: rand.Text()}
+	re, err = l.Refund(ctx, a.Scope, req.RefundNo)
 	earlier := false // Ping++ has refunds of the charge
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		found, orderNo, err := s.refundable(ctx, l, req)
+		found, orderNo, err := a.refundable(ctx, l, req)
 		if err != nil {
 			return nil, false, err
 		}
@@ -160,49 +151,49 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 	default:
 		res.ChargeID, res.OrderNo = re.ChargeID, re.OrderNo
 	}
-	re, fresh, ours, err := s.reserveRefund(ctx, l, res)
+	re, fresh, ours, err := a.reserveRefund(ctx, l, res)
 	if res.Paid == 0 && problem.CodeOf(err) == "refund_exceeds" { // the record of whoever asked first went while we waited for it: begin anew
-		return s.makeRefund(ctx, req)
+		return a.makeRefund(ctx, req)
 	}
 	if err != nil || !ours {
 		return re, fresh, err
 	}
-	lease := ledger.RefundLease{Scope: s.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
+	lease := ledger.RefundLease{Scope: a.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
 	made := false
 	if fresh && earlier {
-		if made, err = s.Reconciler.FindRefund(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
+		if made, err = a.Reconciler.FindRefund(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
 			return nil, false, refundNoUsed()
 		}
 		fresh = !made
 	}
 	if err == nil && !made {
-		err = s.Reconciler.MakeRefund(ctx, l, re, lease, fresh)
+		err = a.Reconciler.MakeRefund(ctx, l, re, lease, fresh)
 	}
 	if err != nil {
 		return nil, fresh, refundProblem(req.RefundNo, err)
 	}
-	re, err = l.Refund(ctx, s.Scope, req.RefundNo)
+	re, err = l.Refund(ctx, a.Scope, req.RefundNo)
 	return re, fresh, err
 }
 
 // refundable returns the charge to refund as Ping++ has it, and the merchant's number of its order.
-func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundRequest) (*pingpp.Charge, string, error) {
+func (a *API) refundable(ctx context.Context, l ledger.Ledger, req *refundRequest) (*pingpp.Charge, string, error) {
 	chargeID, orderNo := req.Charge, req.OrderNo
 	if chargeID == "" {
-		paid, err := s.paidCharge(ctx, l, orderNo)
+		paid, err := a.paidCharge(ctx, l, orderNo)
 		if err != nil {
 			return nil, "", err
 		}
 		chargeID = paid
 	}
-	found, err := s.Pingpp.GetCharge(ctx, chargeID)
+	found, err := a.Pingpp.GetCharge(ctx, chargeID)
 	if err != nil {
 		return nil, "", lookUpProblem(err)
 	}
 	if !found.Paid {
 		return nil, "", problem.New("charge_not_paid", nil)
 	}
-	ours, err := l.Charge(ctx, s.Scope, chargeID)
+	ours, err := l.Charge(ctx, a.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		ours, err = &ledger.Charge{}, nil
 	}
@@ -211,8 +202,8 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 	}
 	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[relay.MetaOrderNo], found.OrderNo)
 	if found.AmountRefunded > ours.AmountRefunded {
-		if err := s.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
-			s.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
+		if err := a.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
+			a.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
 		}
 	}
 	return found, orderNo, nil
@@ -225,14 +216,13 @@ func lookUpProblem(err error) *problem.Problem {
 	if ok && (malformed || perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
 		return &problem.Problem{Code: "charge_not_found", Cause: err, EN: "This app has no such charge in this mode.", ZH: "该应用在当前模式下没有此支付单。"}
 	}
-	p, _ := createProblem(err)
-	return p
+	return problem.OfPingpp(err)
 }
 
 // paidCharge returns the id of the charge that paid an order. While none is known, Ping++ is asked about those that may have.
-func (s *Site) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) (string, error) {
+func (a *API) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) (string, error) {
 	for asked := false; ; asked = true {
-		attempts, err := l.Attempts(ctx, s.Scope, orderNo)
+		attempts, err := l.Attempts(ctx, a.Scope, orderNo)
 		if err != nil {
 			return "", err
 		}
@@ -257,20 +247,20 @@ func (s *Site) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) 
 		}
 		for i := range attempts {
 			if attempts[i].State == ledger.Open && !attempts[i].Reversed {
-				s.ask(ctx, &attempts[i])
+				charge.Ask(ctx, a.Reconciler, a.Logger, &attempts[i])
 			}
 		}
 	}
 }
 
 // reserveRefund takes the right to make a refund, waiting for others of the same charge. It says whether the refund is ours to carry out.
-func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.RefundReservation) (re *ledger.Refund, fresh, ours bool, err error) {
-	changed, stop := l.Watch(ledger.ChargeTopic(s.Scope, res.ChargeID))
+func (a *API) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.RefundReservation) (re *ledger.Refund, fresh, ours bool, err error) {
+	changed, stop := l.Watch(ledger.ChargeTopic(a.Scope, res.ChargeID))
 	defer stop()
 	deadline := time.NewTimer(reservationWait)
 	defer deadline.Stop()
 	for {
-		res.Now = s.Now()
+		res.Now = a.Now()
 		res.Until = res.Now.Add(relay.RefundLease)
 		re, fresh, err = l.ReserveRefund(ctx, res)
 		switch {
@@ -287,7 +277,7 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 		case <-changed:
 		case <-time.After(reservationPoll):
 		case <-deadline.C:
-			if re, err = l.Refund(ctx, s.Scope, res.RefundNo); err != nil {
+			if re, err = l.Refund(ctx, a.Scope, res.RefundNo); err != nil {
 				return nil, false, false, problem.Retry("charge_in_progress", time.Second, nil)
 			}
 			return re, false, false, nil // somebody else carries it out
@@ -302,12 +292,12 @@ func refundNoUsed() *problem.Problem {
 }
 
 func invalidRefund(field, en, zh string) *problem.Problem {
-	return &problem.Problem{Code: "refund_invalid", Members: map[string]any{"field": cut(field, 60)}, EN: en, ZH: zh, Cause: errors.New(en)}
+	return &problem.Problem{Code: "refund_invalid", Members: map[string]any{"field": fmt.Sprintf("%.60s", field)}, EN: en, ZH: zh, Cause: errors.New(en)}
 }
 
 // readRefundRequest reads and checks the body. What it does not know is refused, so that no misspelt amount becomes a whole refund.
-func (s *Site) readRefundRequest(r *http.Request) (*refundRequest, error) {
-	fields, err := body.ReadJSON(r, maxRefundBody, &s.Budgets.Bodies)
+func (a *API) readRefundRequest(r *http.Request) (*refundRequest, error) {
+	fields, err := body.ReadJSON(r, maxRefundBody, a.Bodies)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package handlers
+package merchant
 
 import (
 	"cmp"
@@ -7,13 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/charge"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// orderView is all that is known about an order, for the merchant.
-type orderView struct {
+// OrderView is all that is known about an order, for the merchant.
+type OrderView struct {
 	OrderNo  string          `json:"order_no"`
 	Mode     string          `json:"mode"`   // live or test
 	Status   string          `json:"status"` // created, paid, held, refunded, reversed or expired
@@ -61,30 +62,30 @@ type eventView struct {
 	Settled   *int64   `json:"settled"`
 }
 
-// order serves GET /pay/orders/{order_no}: every attempt to pay it, every refund, and whether the backend knows.
-func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) error {
+// Order serves GET /pay/orders/{order_no}: every attempt to pay it, every refund, and whether the backend knows.
+func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) error {
 	ctx := r.Context()
-	l, err := s.Ledger(ctx)
+	l, err := a.Ledger(ctx)
 	if err != nil {
 		return err
 	}
-	attempts, err := l.Attempts(ctx, s.Scope, orderNo)
+	attempts, err := l.Attempts(ctx, a.Scope, orderNo)
 	if err != nil {
 		return err
 	}
-	v := orderView{OrderNo: orderNo, Mode: string(s.Scope.Mode), Charges: []orderedCharge{}, Refunds: []refundView{}}
-	if v.Delivery, err = s.delivery(ctx, l, orderNo); err != nil {
+	v := OrderView{OrderNo: orderNo, Mode: string(a.Scope.Mode), Charges: []orderedCharge{}, Refunds: []refundView{}}
+	if v.Delivery, err = a.delivery(ctx, l, orderNo); err != nil {
 		return err
 	}
 	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
 		return &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
 	}
-	now := s.Now()
+	now := a.Now()
 	for i := range attempts {
 		v.add(&attempts[i], now)
 	}
 	v.close()
-	refunds, err := l.RefundsOf(ctx, s.Scope, orderNo)
+	refunds, err := l.RefundsOf(ctx, a.Scope, orderNo)
 	if err != nil {
 		return err
 	}
@@ -101,13 +102,13 @@ func (s *Site) order(w http.ResponseWriter, r *http.Request, orderNo string) err
 var statusOrder = []string{"held", "paid", "refunded", "created", "expired", "reversed"}
 
 // add takes an attempt in. Of two that say as much the later counts.
-func (v *orderView) add(c *ledger.Charge, now time.Time) {
+func (v *OrderView) add(c *ledger.Charge, now time.Time) {
 	o := orderedCharge{
-		Charge: optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: attemptStatus(c, now),
-		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: unix(c.TimeExpire),
+		Charge: charge.Optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: attemptStatus(c, now),
+		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: charge.Unix(c.TimeExpire),
 	}
 	if c.Paid {
-		o.TimePaid = unix(c.TimePaid)
+		o.TimePaid = charge.Unix(c.TimePaid)
 	}
 	v.Charges = append(v.Charges, o)
 	says := slices.Index(statusOrder, o.Status)
@@ -117,7 +118,7 @@ func (v *orderView) add(c *ledger.Charge, now time.Time) {
 }
 
 // close says what an order is of which Ping++ has no charge: it can be paid. So it is when all that is known is an event that names none.
-func (v *orderView) close() { v.Status = cmp.Or(v.Status, "created") }
+func (v *OrderView) close() { v.Status = cmp.Or(v.Status, "created") }
 
 // attemptStatus is an attempt as the merchant sees it now.
 func attemptStatus(c *ledger.Charge, now time.Time) string {
@@ -131,36 +132,36 @@ func attemptStatus(c *ledger.Charge, now time.Time) string {
 			return "unknown"
 		}
 	}
-	return view(c, now).Status
+	return charge.Of(c, now).Status
 }
 
 // The states of events, the worst first.
 var stateOrder = []ledger.State{ledger.Dead, ledger.Held, ledger.Pending, ledger.Delivered, ledger.Discarded, ledger.Filtered}
 
-func (s *Site) delivery(ctx context.Context, l ledger.Ledger, orderNo string) (deliveryView, error) {
+func (a *API) delivery(ctx context.Context, l ledger.Ledger, orderNo string) (deliveryView, error) {
 	d := deliveryView{State: "none", Events: []eventView{}}
-	events, err := l.Events(ctx, ledger.Filter{Scope: s.Scope, OrderNo: orderNo, Limit: 1000})
+	events, err := l.Events(ctx, ledger.Filter{Scope: a.Scope, OrderNo: orderNo, Limit: 1000})
 	if err != nil {
 		return d, err
 	}
 	worst := len(stateOrder)
 	for i := range slices.Backward(events) {
 		e := &events[i]
-		v := eventView{ID: e.ID, Type: e.Type, Charge: optional(e.ChargeID), State: string(e.State), Reasons: e.Reasons, Attempts: e.Attempts,
-			Received: e.Received.Unix(), Settled: unix(e.Settled)}
+		v := eventView{ID: e.ID, Type: e.Type, Charge: charge.Optional(e.ChargeID), State: string(e.State), Reasons: e.Reasons, Attempts: e.Attempts,
+			Received: e.Received.Unix(), Settled: charge.Unix(e.Settled)}
 		if v.Reasons == nil {
 			v.Reasons = []string{}
 		}
 		if e.State == ledger.Pending {
-			v.NextTry = unix(e.Due)
+			v.NextTry = charge.Unix(e.Due)
 		}
 		if e.State == ledger.Pending || e.State == ledger.Dead {
-			tries, err := l.Deliveries(ctx, s.Scope, e.ID)
+			tries, err := l.Deliveries(ctx, a.Scope, e.ID)
 			if err != nil {
 				return d, err
 			}
 			if n := len(tries); n > 0 {
-				v.LastError = optional(tries[n-1].Error)
+				v.LastError = charge.Optional(tries[n-1].Error)
 			}
 		}
 		if i := slices.Index(stateOrder, e.State); i >= 0 && i < worst {

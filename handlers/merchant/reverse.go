@@ -1,4 +1,4 @@
-package handlers
+package merchant
 
 import (
 	"context"
@@ -9,40 +9,41 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/charge"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
 
-// reverse serves POST /pay/charges/{id}/reverse: nobody can pay the charge any more. It answers the charge as
+// Reverse serves POST /pay/charges/{id}/reverse: nobody can pay the charge any more. It answers the charge as
 // GET /pay/charges/{id} does; a charge that is reversed already is the same success.
-func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) error {
+func (a *API) Reverse(w http.ResponseWriter, r *http.Request, chargeID string) error {
 	ctx := context.WithoutCancel(r.Context()) // what has begun is brought to its end
-	l, err := s.Ledger(ctx)
+	l, err := a.Ledger(ctx)
 	if err != nil {
 		return err
 	}
-	found, err := s.Pingpp.GetCharge(ctx, chargeID)
+	found, err := a.Pingpp.GetCharge(ctx, chargeID)
 	if err != nil {
 		return lookUpProblem(err)
 	}
 	if !found.Reversed {
-		if err := s.mayReverse(found); err != nil {
+		if err := a.mayReverse(found); err != nil {
 			return err
 		}
-		if found, err = s.reverseAtPingpp(ctx, found); err != nil {
+		if found, err = a.reverseAtPingpp(ctx, found); err != nil {
 			return err
 		}
-		s.Logger.Info("charge reversed for the merchant", zap.String("charge", chargeID), zap.String("number", found.OrderNo))
+		a.Logger.Info("charge reversed for the merchant", zap.String("charge", chargeID), zap.String("number", found.OrderNo))
 	}
-	c, err := s.recordReversal(ctx, l, found)
+	c, err := a.recordReversal(ctx, l, found)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
-	v := view(c, s.Now())
-	if v.OrderPaid, err = s.orderPaid(ctx, l, c); err != nil {
+	v := charge.Of(c, a.Now())
+	if v.OrderPaid, err = charge.OrderPaid(ctx, l, c); err != nil {
 		return err
 	}
 	reply.JSON(w, http.StatusOK, v)
@@ -50,13 +51,13 @@ func (s *Site) reverse(w http.ResponseWriter, r *http.Request, chargeID string) 
 }
 
 // mayReverse applies the channel's rules, so that its own refusal need not be understood.
-func (s *Site) mayReverse(c *pingpp.Charge) error {
-	now, created := s.Now(), time.Unix(c.Created, 0)
+func (a *API) mayReverse(c *pingpp.Charge) error {
+	now, created := a.Now(), time.Unix(c.Created, 0)
 	switch {
 	case c.Paid && !pingpp.ReversiblePaid(c.Channel, time.Unix(c.TimePaid, 0), now):
 		return paidMeanwhile(c)
 	case !pingpp.Reversible(c.Channel):
-		return &problem.Problem{Code: "channel_unsupported", EN: "The channel " + cut(c.Channel, 60) + " cannot reverse charges; they lapse by themselves.", ZH: "渠道 " + cut(c.Channel, 60) + " 不支持撤销，支付单会自动过期。"}
+		return &problem.Problem{Code: "channel_unsupported", EN: fmt.Sprintf("The channel %.60s cannot reverse charges; they lapse by themselves.", c.Channel), ZH: fmt.Sprintf("渠道 %.60s 不支持撤销，支付单会自动过期。", c.Channel)}
 	case now.Sub(created) < pingpp.ReverseAfter(c.Channel):
 		p := problem.Retry("charge_in_progress", created.Add(pingpp.ReverseAfter(c.Channel)).Sub(now), nil)
 		p.EN, p.ZH = "WeChat does not take a reversal right after the charge was created. Try again after Retry-After.", "微信支付不允许在下单后立即撤销，请在 Retry-After 之后重试。"
@@ -70,19 +71,19 @@ func paidMeanwhile(c *pingpp.Charge) *problem.Problem {
 }
 
 // reverseAtPingpp reverses a charge. Where that fails it may have been reversed or paid all the same, so it is read again.
-func (s *Site) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.Charge, error) {
-	reversed, err := s.Pingpp.ReverseCharge(ctx, c.ID)
+func (a *API) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.Charge, error) {
+	reversed, err := a.Pingpp.ReverseCharge(ctx, c.ID)
 	if err == nil {
 		return reversed, nil
 	}
-	found, gerr := s.Pingpp.GetCharge(ctx, c.ID)
+	found, gerr := a.Pingpp.GetCharge(ctx, c.ID)
 	switch {
 	case gerr == nil && found.Reversed:
 		return found, nil
 	case gerr == nil && found.Paid && !c.Paid:
 		return nil, paidMeanwhile(found)
 	}
-	p, _ := createProblem(err)
+	p := problem.OfPingpp(err)
 	if perr, ok := errors.AsType[*pingpp.Error](err); ok && perr.Message != "" {
 		p.Members = map[string]any{"failure_code": perr.Code, "failure_msg": perr.Message}
 	}
@@ -90,16 +91,16 @@ func (s *Site) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.C
 }
 
 // recordReversal records it on our own charge, which is returned; of one that is not ours Ping++'s word is.
-func (s *Site) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
-	err := s.Reconciler.RecordReversal(ctx, l, found)
+func (a *API) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
+	err := a.Reconciler.RecordReversal(ctx, l, found)
 	if err == nil {
-		return l.Charge(ctx, s.Scope, found.ID)
+		return l.Charge(ctx, a.Scope, found.ID)
 	}
 	if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, fmt.Errorf("charge %s was reversed but could not be recorded: %w", found.ID, err)
 	}
 	return &ledger.Charge{
-		Scope: s.Scope, ID: found.ID, OrderNo: found.OrderNo, Channel: found.Channel, Amount: found.Amount, Currency: found.Currency,
+		Scope: a.Scope, ID: found.ID, OrderNo: found.OrderNo, Channel: found.Channel, Amount: found.Amount, Currency: found.Currency,
 		Paid: found.Paid, TimePaid: time.Unix(found.TimePaid, 0), AmountRefunded: found.AmountRefunded, Reversed: true,
 		TimeExpire: found.Expires(),
 	}, nil

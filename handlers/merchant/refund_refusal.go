@@ -1,4 +1,4 @@
-package handlers
+package merchant
 
 import (
 	"errors"
@@ -49,8 +49,7 @@ func refundProblem(refundNo string, err error) error {
 	case !ok:
 		return err
 	case perr.Kind != pingpp.InvalidRequest || perr.Type == "": // without a type it is not Ping++ that speaks, but something before it, or we
-		p, _ := createProblem(err)
-		return p
+		return problem.OfPingpp(err)
 	case saysExceeds(perr):
 		return problem.New("refund_exceeds", err)
 	case perr.Code == "charge_unexpected_status" && saysUnpaid.MatchString(perr.Message):
