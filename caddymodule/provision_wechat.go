@@ -7,7 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -99,6 +99,6 @@ func (h *Handler) provisionLogin(r *resolver) error {
 	if err := r.method("login", h.Login.Method, http.MethodPost); err != nil {
 		return err
 	}
-	h.resolved.Login = &handlers.Login{Path: path, Timeout: loginTimeout}
+	h.resolved.Login = &login.Tell{Path: path, Timeout: loginTimeout}
 	return h.closeOff(r, "login", path)
 }

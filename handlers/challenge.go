@@ -21,8 +21,8 @@ func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, uri string, err
 		err = problem.New("session_missing", nil)
 	}
 	p := problem.As(err)
-	if p.Status() == http.StatusUnauthorized && s.WxPub != nil && opensPageInWeChat(r) {
-		back, err := s.returnPath(uri)
+	if p.Status() == http.StatusUnauthorized && s.Login.WxPub != nil && opensPageInWeChat(r) {
+		back, err := s.Login.ReturnPath(uri)
 		if err != nil {
 			back = "/"
 		}

@@ -139,11 +139,8 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 			err = s.Visitors.Keep(w, r, id)
 		}
 		return id, err
-	case code != "" && s.WxLite != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
-		if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
-			return session.Identity{}, err
-		}
-		return s.exchange(r.Context(), session.WxLite, code, "")
+	case code != "" && s.Login.WxLite != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
+		return s.Login.WithCode(r, code)
 	case err == nil && id.Kind == session.Anonymous:
 		return session.Identity{}, problem.New("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:

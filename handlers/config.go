@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
@@ -26,8 +27,8 @@ type Config struct {
 	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
 	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
 	Sessions *session.Tokens
-	Orders   *Orders // nil: no price can be had, and charges cannot be created
-	Login    *Login  // nil: the backend is not told of logins
+	Orders   *Orders     // nil: no price can be had, and charges cannot be created
+	Login    *login.Tell // nil: the backend is not told of logins
 	Intake   *relay.Intake
 	Budgets  *limits.Budgets // of the calls that cost something
 

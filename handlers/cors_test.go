@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -111,7 +112,7 @@ func TestCORSPreflight(t *testing.T) {
 	if a := ask("/pay/charges", "https://h5.example.com:8443"); a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://h5.example.com:8443" {
 		t.Errorf("the other one that is listed: %d %v", a.status, a.header)
 	}
-	w.set(func(c *Config) { c.Login = &Login{Path: "/internal/pay/login", Timeout: time.Second} })
+	w.set(func(c *Config) { c.Login = &login.Tell{Path: "/internal/pay/login", Timeout: time.Second} })
 	if a := ask("/pay/openid", guestOrigin); a.header.Get("Access-Control-Allow-Methods") != "POST" {
 		t.Errorf("a login that the backend hears of: %v", a.header)
 	}

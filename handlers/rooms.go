@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
@@ -25,10 +26,15 @@ func New(c Config) *Site {
 		return l, nil
 	}
 	visitors := newVisitors(c)
+	shop := &backend.Backend{RoundTripper: c.Backend, Token: c.Token, Visitors: visitors}
 	s := &Site{
 		Config: c, Visitors: visitors,
 		Problems: &problem.Log{Logger: c.Logger, ClientIP: c.ClientIP, Now: c.Now},
-		backend:  &backend.Backend{RoundTripper: c.Backend, Token: c.Token, Visitors: visitors},
+		backend:  shop,
+		Login: &login.Logins{
+			Visitors: visitors, WxLite: c.WxLite, WxPub: c.WxPub, Ticket: c.Ticket, Tell: c.Login, Backend: shop, Ledger: c.Ledger,
+			Budgets: c.Budgets, ClientIP: c.ClientIP, Logger: c.Logger,
+		},
 		Webhooks: &webhook.Webhooks{
 			Scope: c.Scope, Verifier: c.Verifier, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Intake: c.Intake, Ledger: c.Ledger,
 			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,

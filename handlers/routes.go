@@ -30,17 +30,17 @@ func (s *Site) find(p string) route {
 func (s *Site) route(below string) route {
 	get, post := http.MethodGet, http.MethodPost
 	switch {
-	case below == "/openid" && s.WxLite != nil:
-		if s.Login != nil {
-			return route{"openid", []string{post}, s.openid}
+	case below == "/openid" && s.Login.WxLite != nil:
+		if s.Login.Tell != nil {
+			return route{"openid", []string{post}, s.Login.Openid}
 		}
-		return route{"openid", []string{get, post}, s.openid}
-	case below == "/oauth/start" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthStart}
-	case below == "/oauth/callback" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthCallback}
-	case below == "/jssdk" && s.WxPub != nil:
-		return route{"jssdk", []string{get}, s.jssdk}
+		return route{"openid", []string{get, post}, s.Login.Openid}
+	case below == "/oauth/start" && s.Login.WxPub != nil:
+		return route{"oauth", []string{get}, s.Login.OAuthStart}
+	case below == "/oauth/callback" && s.Login.WxPub != nil:
+		return route{"oauth", []string{get}, s.Login.OAuthCallback}
+	case below == "/jssdk" && s.Login.WxPub != nil:
+		return route{"jssdk", []string{get}, s.Login.JSSDK}
 	case below == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
 		return route{"charges", []string{post}, s.createCharge}
 	case below == "/checkout" && s.Checkout != nil:

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
@@ -26,11 +26,11 @@ type Site struct {
 	Visitors *session.Visitors
 	Problems *problem.Log
 	Webhooks *webhook.Webhooks
+	Login    *login.Logins
 	Merchant *merchant.API // nil: the merchant API is not there
 
-	backend   *backend.Backend
-	exchanges singleflight.Group // one call to WeChat per code
-	unpriced  unpriced
+	backend  *backend.Backend
+	unpriced unpriced
 }
 
 // Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's. It takes every spelling that Caddy's

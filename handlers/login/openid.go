@@ -1,4 +1,4 @@
-package handlers
+package login
 
 import (
 	"context"
@@ -33,41 +33,46 @@ type openidAnswer struct {
 	Login     json.RawMessage `json:"login,omitempty"` // what the backend answered to the login
 }
 
-// openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
-func (s *Site) openid(w http.ResponseWriter, r *http.Request) error {
-	if s.Login != nil && s.crossSite(r) && session.Guest(r) == "" { // whoever could make a browser log in would choose as whom
+// Openid serves /pay/openid: a mini program's login code in, its user's openid and a session out.
+func (s *Logins) Openid(w http.ResponseWriter, r *http.Request) error {
+	if s.Tell != nil && s.crossSite(r) && session.Guest(r) == "" { // whoever could make a browser log in would choose as whom
 		return session.ForeignOrigin(r)
 	}
 	code, err := s.loginCode(r)
 	if err != nil {
 		return err
 	}
-	if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
-		return err
-	}
-	id, err := s.exchange(r.Context(), session.WxLite, code, "")
+	id, err := s.WithCode(r, code)
 	if err != nil {
 		return err
 	}
-	login, err := s.login(w, r, id)
+	login, err := s.tell(w, r, id)
 	if err != nil {
 		return err
 	}
-	token, err := s.Sessions.Seal(r.Context(), session.ForSession, id)
+	token, err := s.Visitors.Seal(r.Context(), session.ForSession, id)
 	if err != nil {
 		return err
 	}
 	reply.JSON(w, http.StatusOK, openidAnswer{
 		OpenID:    id.OpenID,
 		Session:   token,
-		ExpiresIn: int64(id.Expires.Sub(s.Now()) / time.Second),
+		ExpiresIn: int64(id.Expires.Sub(s.Visitors.Now()) / time.Second),
 		Login:     login,
 	})
 	return nil
 }
 
+// WithCode logs in a user of the mini program, by the code of wx.login.
+func (s *Logins) WithCode(r *http.Request, code string) (session.Identity, error) {
+	if err := s.Budgets.Login(s.ClientIP(r), s.Visitors.Now()); err != nil {
+		return session.Identity{}, err
+	}
+	return s.exchange(r.Context(), session.WxLite, code, "")
+}
+
 // loginCode takes the code from the query, or from a JSON body {"code": …}.
-func (s *Site) loginCode(r *http.Request) (string, error) {
+func (s *Logins) loginCode(r *http.Request) (string, error) {
 	code := r.URL.Query().Get("code")
 	if code == "" && r.Method == http.MethodPost && r.ContentLength != 0 {
 		fields, err := body.ReadJSON(r, maxOpenidBody, &s.Budgets.Bodies)
@@ -87,12 +92,12 @@ func (s *Site) loginCode(r *http.Request) (string, error) {
 // exchange turns a login code into an identity. WeChat takes a code once, but clients save codes and try again: within the
 // session's time the same code gives the same identity again, also to another process on the same ledger, and calls at the same
 // moment exchange it once. The code of a page stands in an address, which others may see: it is good again only in its own round.
-func (s *Site) exchange(ctx context.Context, kind session.Kind, code, round string) (session.Identity, error) {
+func (s *Logins) exchange(ctx context.Context, kind session.Kind, code, round string) (session.Identity, error) {
 	name := code
 	if round != "" {
 		name = "round " + round + " " + code
 	}
-	names, err := s.Sessions.CodeKeys(ctx, s.Visitors.AppIDs[kind], name)
+	names, err := s.Visitors.CodeKeys(ctx, s.Visitors.AppIDs[kind], name)
 	if err != nil {
 		return session.Identity{}, err
 	}
@@ -107,7 +112,7 @@ func (s *Site) exchange(ctx context.Context, kind session.Kind, code, round stri
 	return v.(session.Identity), nil
 }
 
-func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string, names [][]byte) (session.Identity, error) {
+func (s *Logins) exchangeOnce(ctx context.Context, kind session.Kind, code string, names [][]byte) (session.Identity, error) {
 	l, err := s.Ledger(ctx)
 	if err != nil {
 		return session.Identity{}, err
@@ -115,7 +120,7 @@ func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string,
 	if id, err := s.savedLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
 		return id, err
 	}
-	if err := s.Budgets.Exchange(s.Now()); err != nil {
+	if err := s.Budgets.Exchange(s.Visitors.Now()); err != nil {
 		return session.Identity{}, err
 	}
 	ask := s.exchangeWeb
@@ -131,14 +136,14 @@ func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string,
 	if err != nil {
 		return session.Identity{}, wechatProblem(kind, err)
 	}
-	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Scope, Expires: s.Visitors.Expiry()}
+	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Visitors.Scope, Expires: s.Visitors.Expiry()}
 	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", session.ShortID(id.OpenID)))
-	sealed, err := s.Sessions.Seal(ctx, session.ForLogin, id)
+	sealed, err := s.Visitors.Seal(ctx, session.ForLogin, id)
 	if err != nil {
 		return session.Identity{}, err
 	}
 	err = l.SaveLogin(ctx, ledger.Login{
-		Key: names[0], Identity: []byte(sealed), Now: s.Now().UnixMilli(), Expires: id.Expires.UnixMilli(),
+		Key: names[0], Identity: []byte(sealed), Now: s.Visitors.Now().UnixMilli(), Expires: id.Expires.UnixMilli(),
 	})
 	if err != nil {
 		// The user is logged in all the same; only a second use of the code will not be recognised.
@@ -148,18 +153,18 @@ func (s *Site) exchangeOnce(ctx context.Context, kind session.Kind, code string,
 }
 
 // savedLogin returns the identity that a code was exchanged for before, or ledger.ErrNotFound.
-func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
+func (s *Logins) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
 	for _, name := range names {
-		sealed, err := l.Login(ctx, name, s.Now().UnixMilli())
+		sealed, err := l.Login(ctx, name, s.Visitors.Now().UnixMilli())
 		if errors.Is(err, ledger.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return session.Identity{}, err
 		}
-		id, err := s.Sessions.Open(ctx, session.ForLogin, string(sealed))
+		id, err := s.Visitors.Open(ctx, session.ForLogin, string(sealed))
 		if err == nil {
-			id.Scope = s.Scope // two sites of one mini program may share the ledger
+			id.Scope = s.Visitors.Scope // two sites of one mini program may share the ledger
 			return id, nil
 		}
 		// Sealed by a key that is gone: as good as unknown.
@@ -171,7 +176,7 @@ func (s *Site) savedLogin(ctx context.Context, l ledger.Ledger, names [][]byte) 
 }
 
 // awaitLogin looks a little longer for a code that WeChat calls used: another process may be recording it at this moment.
-func (s *Site) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
+func (s *Logins) awaitLogin(ctx context.Context, l ledger.Ledger, names [][]byte) (session.Identity, error) {
 	deadline := time.NewTimer(otherProcessWait) // not the context's: a read that it cut short would look like a fault of the ledger
 	defer deadline.Stop()
 	tick := time.NewTicker(otherProcessWait / 8)

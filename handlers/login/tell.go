@@ -1,4 +1,4 @@
-package handlers
+package login
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 	"github.com/caddypay/caddypay/session"
 )
 
-// Login says whom to tell at the merchant's backend that a user has logged in.
-type Login struct {
+// Tell says whom to tell at the merchant's backend that a user has logged in.
+type Tell struct {
 	Path    string
 	Timeout time.Duration
 }
@@ -34,32 +34,32 @@ type loginRequest struct {
 	Mode    string `json:"mode"`
 }
 
-// login tells the backend that a user has logged in, so that the shop's own login goes with it: the backend's cookies are set on w, but for
+// tell tells the backend that a user has logged in, so that the shop's own login goes with it: the backend's cookies are set on w, but for
 // a guest's page, and its JSON is returned. Both are nothing where no login is configured. When the backend fails, the login code stays good.
-func (s *Site) login(w http.ResponseWriter, r *http.Request, id session.Identity) (json.RawMessage, error) {
-	if s.Login == nil {
+func (s *Logins) tell(w http.ResponseWriter, r *http.Request, id session.Identity) (json.RawMessage, error) {
+	if s.Tell == nil {
 		return nil, nil
 	}
 	body, err := json.Marshal(loginRequest{id.OpenID, id.UnionID, id.AppID, id.Scope.App, string(id.Scope.Mode)})
 	if err != nil {
 		return nil, err // of strings, which always encode
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.Login.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), s.Tell.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Login.Path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Tell.Path, bytes.NewReader(body))
 	if err != nil {
 		return nil, problem.New("backend_unavailable", err)
 	}
 	req.Host, req.RemoteAddr = r.Host, r.RemoteAddr
-	s.backend.Introduce(req.Header, r, id)
+	s.Backend.Introduce(req.Header, r, id)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.backend.RoundTrip(req)
+	resp, err := s.Backend.RoundTrip(req)
 	if err != nil {
 		return nil, problem.New("backend_unavailable", fmt.Errorf("telling the backend of a login: %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, problem.New("backend_unavailable", fmt.Errorf("%w; it must answer 2xx to a login", backend.TurnedAway(resp, http.MethodPost, s.Login.Path)))
+		return nil, problem.New("backend_unavailable", fmt.Errorf("%w; it must answer 2xx to a login", backend.TurnedAway(resp, http.MethodPost, s.Tell.Path)))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLoginAnswer+1))
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request, id session.Identity
 
 // crossSite reports whether a page of another site sent a request. Only browsers say where a request comes from, and only they
 // can be made to send one; a mini program's requests name WeChat's own address, which no page can claim to have.
-func (s *Site) crossSite(r *http.Request) bool {
+func (s *Logins) crossSite(r *http.Request) bool {
 	if ref, err := url.Parse(r.Referer()); err == nil && ref.Scheme == "https" && ref.Host == "servicewechat.com" {
 		return false
 	}

@@ -1,4 +1,4 @@
-package handlers
+package login
 
 import (
 	"bytes"
@@ -27,26 +27,26 @@ const (
 	maxReturn = 1024             // bytes; it travels in a cookie
 )
 
-// oauthStart serves GET /pay/oauth/start: it sends a page's visitor to WeChat, which sends them on to the callback. ?return= is
+// OAuthStart serves GET /pay/oauth/start: it sends a page's visitor to WeChat, which sends them on to the callback. ?return= is
 // where they go in the end: a path of this site.
-func (s *Site) oauthStart(w http.ResponseWriter, r *http.Request) error {
-	back, err := s.returnPath(r.URL.Query().Get("return"))
+func (s *Logins) OAuthStart(w http.ResponseWriter, r *http.Request) error {
+	back, err := s.ReturnPath(r.URL.Query().Get("return"))
 	if err != nil {
 		return &problem.Problem{Code: "field_forbidden", Members: map[string]any{"field": "return"}, Cause: err}
 	}
-	round := session.Round{State: session.RandomText(s.Rand, 32), Return: back, Expires: s.Now().Add(oauthLife)}
-	sealed, err := s.Sessions.SealRound(r.Context(), round)
+	round := session.Round{State: session.RandomText(s.Visitors.Rand, 32), Return: back, Expires: s.Visitors.Now().Add(oauthLife)}
+	sealed, err := s.Visitors.SealRound(r.Context(), round)
 	if err != nil {
 		return err
 	}
 	s.Visitors.Set(w, r, session.RoundCookie, sealed, oauthLife)
-	reply.Redirect(w, s.WxPub.AuthorizeURL(s.Visitors.Scheme(r)+"://"+r.Host+s.Prefix+"/oauth/callback", round.State))
+	reply.Redirect(w, s.WxPub.AuthorizeURL(s.Visitors.Scheme(r)+"://"+r.Host+s.Visitors.Prefix+"/oauth/callback", round.State))
 	return nil
 }
 
-// oauthCallback serves GET /pay/oauth/callback: the visitor comes back from WeChat with a code, gets a session, and goes on to where
+// OAuthCallback serves GET /pay/oauth/callback: the visitor comes back from WeChat with a code, gets a session, and goes on to where
 // the round was begun for.
-func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
+func (s *Logins) OAuthCallback(w http.ResponseWriter, r *http.Request) error {
 	round, err := s.round(r)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Budgets.Login(s.ClientIP(r), s.Now()); err != nil {
+	if err := s.Budgets.Login(s.ClientIP(r), s.Visitors.Now()); err != nil {
 		return err
 	}
 	id, err := s.exchange(r.Context(), session.WxPub, code, round.State)
@@ -69,7 +69,7 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 	if err := used(); err != nil {
 		return err
 	}
-	if _, err := s.login(w, r, id); err != nil {
+	if _, err := s.tell(w, r, id); err != nil {
 		return err
 	}
 	if err := s.Visitors.Keep(w, r, id); err != nil {
@@ -81,8 +81,8 @@ func (s *Site) oauthCallback(w http.ResponseWriter, r *http.Request) error {
 }
 
 // round is the round that this very browser began, and that WeChat's answer belongs to.
-func (s *Site) round(r *http.Request) (session.Round, error) {
-	round, err := s.Sessions.OpenRound(r.Context(), s.Visitors.Get(r, session.RoundCookie))
+func (s *Logins) round(r *http.Request) (session.Round, error) {
+	round, err := s.Visitors.OpenRound(r.Context(), s.Visitors.Get(r, session.RoundCookie))
 	switch {
 	case errors.Is(err, session.ErrInvalid), errors.Is(err, session.ErrExpired):
 		return session.Round{}, problem.New("oauth_state_invalid", errors.New("this browser began no login that is still under way"))
@@ -97,21 +97,21 @@ func (s *Site) round(r *http.Request) (session.Round, error) {
 
 // roundUsed makes sure that a round is used for one code only, and returns what records its use. The same code again is the same
 // request again: browsers inside WeChat do load a page twice.
-func (s *Site) roundUsed(ctx context.Context, round session.Round, code string) (record func() error, err error) {
+func (s *Logins) roundUsed(ctx context.Context, round session.Round, code string) (record func() error, err error) {
 	l, err := s.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rounds, err := s.Sessions.CodeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
+	rounds, err := s.Visitors.CodeKeys(ctx, s.WxPub.AppID(), "state "+round.State)
 	if err != nil {
 		return nil, err
 	}
-	codes, err := s.Sessions.CodeKeys(ctx, s.WxPub.AppID(), code)
+	codes, err := s.Visitors.CodeKeys(ctx, s.WxPub.AppID(), code)
 	if err != nil {
 		return nil, err
 	}
 	for i := range rounds {
-		used, err := l.Login(ctx, rounds[i], s.Now().UnixMilli())
+		used, err := l.Login(ctx, rounds[i], s.Visitors.Now().UnixMilli())
 		if errors.Is(err, ledger.ErrNotFound) {
 			continue
 		}
@@ -124,13 +124,13 @@ func (s *Site) roundUsed(ctx context.Context, round session.Round, code string) 
 		return func() error { return nil }, nil
 	}
 	return func() error {
-		return l.SaveLogin(ctx, ledger.Login{Key: rounds[0], Identity: codes[0], Now: s.Now().UnixMilli(), Expires: round.Expires.UnixMilli()})
+		return l.SaveLogin(ctx, ledger.Login{Key: rounds[0], Identity: codes[0], Now: s.Visitors.Now().UnixMilli(), Expires: round.Expires.UnixMilli()})
 	}, nil
 }
 
-// returnPath checks where a visitor may be sent in the end: to a path of this site, written so that no browser reads another host
+// ReturnPath checks where a visitor may be sent in the end: to a path of this site, written so that no browser reads another host
 // from it, and not into the next round.
-func (s *Site) returnPath(text string) (string, error) {
+func (s *Logins) ReturnPath(text string) (string, error) {
 	if text == "" {
 		return "/", nil
 	}
@@ -149,7 +149,7 @@ func (s *Site) returnPath(text string) (string, error) {
 		return "", errors.New("the return path is no path")
 	}
 	clean := path.Clean(strings.ReplaceAll(percent.Decode(u.Path), `\`, "/"))
-	if own := s.Prefix + "/oauth"; strings.HasPrefix(strings.ToLower(clean)+"/", strings.ToLower(own)+"/") {
+	if own := s.Visitors.Prefix + "/oauth"; strings.HasPrefix(strings.ToLower(clean)+"/", strings.ToLower(own)+"/") {
 		return "", fmt.Errorf("the return path leads to %s again", own)
 	}
 	return text, nil // and not what url makes of it: that can decode /%2f to //
@@ -178,7 +178,7 @@ func oauthProblem(err error) error {
 }
 
 // exchangeWeb is the exchange of a page's code. Who only looks at a snapshot of the page is nobody that could pay.
-func (s *Site) exchangeWeb(ctx context.Context, code string) (wechat.Identity, error) {
+func (s *Logins) exchangeWeb(ctx context.Context, code string) (wechat.Identity, error) {
 	user, err := s.WxPub.Exchange(ctx, code)
 	if err == nil && user.Snapshot {
 		s.Logger.Info("login of a snapshot user refused", zap.String("appid", s.WxPub.AppID()))

@@ -1,4 +1,4 @@
-package handlers
+package login
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ type jssdkAnswer struct {
 	Signature string `json:"signature"`
 }
 
-// jssdk serves GET /pay/jssdk?url=…: the signature by which WeChat's JS-SDK lets a page of this site, or a guest's own, call it.
-func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
+// JSSDK serves GET /pay/jssdk?url=…: the signature by which WeChat's JS-SDK lets a page of this site, or a guest's own, call it.
+func (s *Logins) JSSDK(w http.ResponseWriter, r *http.Request) error {
 	page, err := s.ownPage(r, r.URL.Query().Get("url"))
 	if err != nil {
 		return problem.New("origin_forbidden", err)
@@ -34,8 +34,8 @@ func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return wechatProblem(session.WxPub, err)
 	}
-	now := s.Now().Unix()
-	nonce := session.RandomText(s.Rand, 16)
+	now := s.Visitors.Now().Unix()
+	nonce := session.RandomText(s.Visitors.Rand, 16)
 	reply.JSON(w, http.StatusOK, jssdkAnswer{
 		AppID: s.WxPub.AppID(), Timestamp: now, Nonce: nonce,
 		Signature: wechat.SignPage(ticket, nonce, strconv.FormatInt(now, 10), page),
@@ -44,7 +44,7 @@ func (s *Site) jssdk(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ownPage checks that an address is one of this very site, or of the guest's origin, and returns it without what follows #.
-func (s *Site) ownPage(r *http.Request, text string) (string, error) {
+func (s *Logins) ownPage(r *http.Request, text string) (string, error) {
 	page, _, _ := strings.Cut(text, "#")
 	if page == "" || len(page) > maxPage {
 		return "", fmt.Errorf("url must be the page's own address of 1 to %d bytes, location.href", maxPage)
@@ -62,7 +62,7 @@ func (s *Site) ownPage(r *http.Request, text string) (string, error) {
 	if err != nil || u.User != nil || !strings.EqualFold(u.Host, r.Host) {
 		return "", fmt.Errorf("url is not an address on %s", r.Host)
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !s.AllowHTTP) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !s.Visitors.AllowHTTP) {
 		return "", fmt.Errorf("url has the scheme %.20q, not https", u.Scheme)
 	}
 	return page, nil
