@@ -57,7 +57,7 @@ func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last handlers.Unp
 		if !slices.Contains(scopes, s.scope) {
 			continue
 		}
-		if why, known := s.handler.site.Unpriced(orderNo); known && why.At.After(last.At) {
+		if why, known := s.handler.site.Payments.Unpriced(orderNo); known && why.At.After(last.At) {
 			last, ok = why, true
 		}
 	}

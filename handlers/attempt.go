@@ -29,7 +29,7 @@ const (
 
 // attempt is one request to pay one order.
 type attempt struct {
-	site    *Site
+	pay     *Payments
 	channel channel
 	req     *chargeRequest
 	id      session.Identity
@@ -45,7 +45,7 @@ const numberTries = 4
 
 // run decides about the order, and says whether the charge is new. Where a number was used before, outside of this ledger, it takes the next.
 func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Charge, created bool, err error) {
-	l, err := a.site.Ledger(ctx)
+	l, err := a.pay.Ledger(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -63,7 +63,7 @@ func (a *attempt) run(ctx context.Context, r *http.Request) (charge *ledger.Char
 // mayHold asks the backend before the order is reserved: who may not pay an order must not be able to hold it, not even for as long as
 // the backend takes to say so. What counts is the answer inside the reservation. A closed order goes on to there, where that is recorded.
 func (a *attempt) mayHold(ctx context.Context, l ledger.Ledger, r *http.Request) error {
-	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	attempts, err := l.Attempts(ctx, a.pay.Scope, a.req.OrderNo)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (a *attempt) alreadyPaidIt(attempts []ledger.Charge) error {
 
 // once decides about the order inside its reservation.
 func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (charge *ledger.Charge, created bool, err error) {
-	s := a.site
+	s := a.pay
 	held, err := a.reserve(ctx, l)
 	if err != nil {
 		return nil, false, err
@@ -117,7 +117,7 @@ func (a *attempt) once(ctx context.Context, l ledger.Ledger, r *http.Request) (c
 
 // reserve takes the order's reservation, waiting for others that hold it.
 func (a *attempt) reserve(ctx context.Context, l ledger.Ledger) (*ledger.Reserved, error) {
-	s := a.site
+	s := a.pay
 	released, stop := l.Watch(ledger.OrderTopic(s.Scope, a.req.OrderNo))
 	defer stop()
 	deadline := time.NewTimer(reservationWait)
@@ -165,9 +165,9 @@ func (a *attempt) keep(ctx context.Context, l ledger.Ledger, number string) (sto
 
 // reservation is the order's, from now on.
 func (a *attempt) reservation() ledger.Reservation {
-	now := a.site.Now()
+	now := a.pay.Now()
 	return ledger.Reservation{
-		Scope: a.site.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
+		Scope: a.pay.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
 		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID, Host: a.host,
 	}
 }
@@ -184,7 +184,7 @@ func (a *attempt) extend(ctx context.Context, l ledger.Ledger, number string) er
 // holds makes sure that the order is still ours before a charge is made: a process that stood still for longer than its
 // lease may have lost it to another.
 func (a *attempt) holds(ctx context.Context, l ledger.Ledger, number string) error {
-	if a.site.Now().UnixNano() < a.until.Load() {
+	if a.pay.Now().UnixNano() < a.until.Load() {
 		return nil
 	}
 	err := a.extend(ctx, l, number)
@@ -248,10 +248,10 @@ func (a *attempt) choose(attempts []ledger.Charge, q *quote) (*ledger.Charge, er
 
 // quote is the backend's, or what the client may name itself.
 func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
-	if a.site.ClientAmount != nil {
-		return a.site.ClientAmount.quote(a.req, a.channel)
+	if a.pay.ClientAmount != nil {
+		return a.pay.ClientAmount.quote(a.req, a.channel)
 	}
-	return a.site.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
+	return a.pay.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.
@@ -267,7 +267,7 @@ func alreadyPaid(attempts []ledger.Charge, id session.Identity) *problem.Problem
 
 // create makes the charge at Ping++ and records it. The error is errNumberUsed where another number may do.
 func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, number string, q *quote) (*ledger.Charge, error) {
-	s := a.site
+	s := a.pay
 	params := *a.purchased
 	params.OrderNo, params.ClientIP = number, clientIP(s.ClientIP(r))
 	quoted := s.Now()

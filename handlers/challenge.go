@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,8 +8,6 @@ import (
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
-	"github.com/caddypay/caddypay/session"
-	"go.uber.org/zap"
 )
 
 // Challenge answers a request outside the prefix that needs a WeChat identity and has none; err says why, nil that its session is an
@@ -31,7 +28,7 @@ func (s *Site) Challenge(w http.ResponseWriter, r *http.Request, uri string, err
 		reply.Redirect(w, s.Prefix+"/oauth/start?return="+url.QueryEscape(back))
 		return
 	}
-	s.Problems.Report(r, "site", p)
+	s.problems.Report(r, "site", p)
 	turnAway(w, r, p)
 }
 
@@ -41,29 +38,4 @@ func opensPageInWeChat(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return r.Method == http.MethodGet && (mode == "" || mode == "navigate") &&
 		strings.Contains(r.UserAgent(), "MicroMessenger") && strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-// Paid reports whether somebody has paid an order and the money is still there. In doubt, as when the payment is held or the ledger
-// cannot say, it is not paid.
-func (s *Site) Paid(ctx context.Context, id session.Identity, orderNo string) bool {
-	if checkOrderNo(orderNo) != nil {
-		return false
-	}
-	l, err := s.Ledger(ctx)
-	if err != nil {
-		s.Logger.Warn("whether an order is paid cannot be said", zap.Error(err))
-		return false
-	}
-	attempts, err := l.Attempts(ctx, s.Scope, orderNo)
-	if err != nil {
-		s.Logger.Warn("whether an order is paid cannot be said", zap.String("order_no", orderNo), zap.Error(err))
-		return false
-	}
-	for i := range attempts {
-		c := &attempts[i]
-		if c.Paid && id.Owns(c) && !c.Held && !c.Reversed && c.AmountRefunded < c.Amount {
-			return true
-		}
-	}
-	return false
 }

@@ -40,17 +40,17 @@ func TestPaid(t *testing.T) {
 		if c.refund > 0 {
 			event(id, number, "refund.succeeded", c.refund, ledger.ChargeChange{Refund: c.refund})
 		}
-		if got := w.site.Paid(t.Context(), me, c.order); got != c.want {
+		if got := w.site.Payments.Paid(t.Context(), me, c.order); got != c.want {
 			t.Errorf("%s: %v", c.order, got)
 		}
 		other := me
 		other.OpenID = stranger
-		if w.site.Paid(t.Context(), other, c.order) || w.site.Paid(t.Context(), session.Identity{}, c.order) {
+		if w.site.Payments.Paid(t.Context(), other, c.order) || w.site.Payments.Paid(t.Context(), session.Identity{}, c.order) {
 			t.Errorf("%s is paid for somebody else", c.order)
 		}
 	}
 	w.ledger.Close()
-	if w.site.Paid(t.Context(), me, "P2") {
+	if w.site.Payments.Paid(t.Context(), me, "P2") {
 		t.Error("a closed ledger says paid")
 	}
 }

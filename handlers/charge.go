@@ -26,9 +26,9 @@ const (
 	askAfter = 5 * time.Second
 )
 
-// charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
+// Charge serves GET /pay/charges/{id}: the payer's own charge, from the ledger. ?wait= holds the answer until the charge is
 // paid; ?client= records what the client saw, which proves nothing.
-func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) error {
+func (s *Payments) Charge(w http.ResponseWriter, r *http.Request, chargeID string) error {
 	id, err := s.Visitors.Identify(r)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 }
 
 // ownCharge returns a charge of this payer, and whether its order is paid by whatever attempt; anybody else's charge does not exist for them.
-func (s *Site) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity) (*ledger.Charge, bool, error) {
+func (s *Payments) ownCharge(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity) (*ledger.Charge, bool, error) {
 	c, err := l.Charge(ctx, s.Scope, chargeID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, false, problem.New("charge_not_found", nil)
@@ -111,7 +111,7 @@ func over(c *ledger.Charge, orderPaid bool, now time.Time) bool {
 
 // await returns the charge once it or its order is paid, or as it stands when the time is up, it expires or is reversed, the client has gone,
 // or this configuration is replaced.
-func (s *Site) await(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity, wait time.Duration) (*ledger.Charge, bool, error) {
+func (s *Payments) await(ctx context.Context, l ledger.Ledger, chargeID string, id session.Identity, wait time.Duration) (*ledger.Charge, bool, error) {
 	leave, err := s.Budgets.Wait()
 	if err != nil {
 		return nil, false, err

@@ -30,9 +30,9 @@ type chargeRequest struct {
 	Reference string
 }
 
-// createCharge serves POST /pay/charges: it answers Ping++'s charge byte for byte, 201 when it is new and 200 when an
+// CreateCharge serves POST /pay/charges: it answers Ping++'s charge byte for byte, 201 when it is new and 200 when an
 // earlier attempt is handed out again.
-func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
+func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	req, err := s.chargeRequest(r)
 	if err != nil {
 		return err
@@ -49,19 +49,19 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 		return problem.New("order_invalid", fmt.Errorf("order_no %.80q: %w", req.OrderNo, err))
 	}
 	if err := s.Budgets.User(id, s.ClientIP(r), s.Now()); err != nil {
-		s.Count.Charge(req.Channel, problem.As(err).Code)
+		s.Count(req.Channel, problem.As(err).Code)
 		return err
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
 	a := &attempt{
-		site: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
+		pay: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {
-		s.Count.Charge(req.Channel, problem.As(err).Code)
+		s.Count(req.Channel, problem.As(err).Code)
 		return err
 	}
-	s.Count.Charge(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
+	s.Count(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
 	w.Header().Set("X-Pay-Order-No", charge.OrderNo)
 	if !created {
 		reply.Raw(w, http.StatusOK, charge.Raw)
@@ -74,7 +74,7 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 
 // chargeRequest reads the body. Fields that only the backend or the session may decide are refused, not ignored, so that
 // nobody believes they count.
-func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
+func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 	fields, err := body.ReadJSON(r, maxChargeBody, &s.Budgets.Bodies)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func forbiddenSince(field string, cause error) *problem.Problem {
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
 // visitor.
-func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (session.Identity, error) {
+func (s *Payments) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (session.Identity, error) {
 	id, err := s.Visitors.Identify(r)
 	switch {
 	case err == nil && (c.payer == "" || c.payer == string(id.Kind)):
@@ -139,8 +139,8 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 			err = s.Visitors.Keep(w, r, id)
 		}
 		return id, err
-	case code != "" && s.Login.WxLite != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
-		return s.Login.WithCode(r, code)
+	case code != "" && s.Login != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
+		return s.Login(r, code)
 	case err == nil && id.Kind == session.Anonymous:
 		return session.Identity{}, problem.New("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
 	case err == nil:
@@ -153,7 +153,7 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
 func (a *attempt) makeExtra(q *quote) (map[string]any, error) {
-	g := given{quote: q.Extra, urls: a.site.ReturnURLs, client: a.req.Extra, orderNo: a.req.OrderNo}
+	g := given{quote: q.Extra, urls: a.pay.ReturnURLs, client: a.req.Extra, orderNo: a.req.OrderNo}
 	if a.channel.payer != "" {
 		g.openID = a.id.OpenID
 	}

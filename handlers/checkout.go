@@ -89,9 +89,9 @@ func (c *Checkout) offered(at place) (fitting []choice) {
 	return fitting
 }
 
-// checkout serves GET /pay/checkout: the page on which an order is paid. It shows what the backend says about the order, and leaves
+// ServeCheckout serves GET /pay/checkout: the page on which an order is paid. It shows what the backend says about the order, and leaves
 // all else to the script, which calls the same routes as any client.
-func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
+func (s *Payments) ServeCheckout(w http.ResponseWriter, r *http.Request) error {
 	orderNo := r.URL.Query().Get("order_no")
 	v := &checkoutView{State: "notfound", OrderNo: orderNo}
 	if checkOrderNo(orderNo) != nil {
@@ -121,7 +121,7 @@ func (s *Site) checkout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // checkoutOrder shows an order to whoever may pay it.
-func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id session.Identity) error {
+func (s *Payments) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkoutView, id session.Identity) error {
 	l, err := s.Ledger(r.Context())
 	if err != nil {
 		return s.refusedPage(w, r, v, problem.As(err), "")
@@ -199,7 +199,7 @@ var finalCodes = append([]string{"order_closed", "nothing_to_pay", "amount_inval
 	"snapshot_user"}, channelCodes...)
 
 // refusedPage says on the page what is wrong. text names a sentence of the page's own, in place of the problem's.
-func (s *Site) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutView, p *problem.Problem, text string) error {
+func (s *Payments) refusedPage(w http.ResponseWriter, r *http.Request, v *checkoutView, p *problem.Problem, text string) error {
 	s.Problems.Report(r, "checkout", p)
 	english := problem.PrefersEnglish(r.Header.Get("Accept-Language"))
 	lang, detail := "zh", problem.Sentence(p.Code, english)

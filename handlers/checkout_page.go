@@ -87,7 +87,7 @@ type choice struct {
 }
 
 // page answers with the checkout page. Its policy lets nothing run or load but our own files.
-func (s *Site) page(w http.ResponseWriter, r *http.Request, status int, v *checkoutView) error {
+func (s *Payments) page(w http.ResponseWriter, r *http.Request, status int, v *checkoutView) error {
 	v.Lang, v.T = "zh", checkoutTexts["zh"]
 	if problem.PrefersEnglish(r.Header.Get("Accept-Language")) {
 		v.Lang, v.T = "en", checkoutTexts["en"]
@@ -115,21 +115,29 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request, status int, v *check
 	return nil
 }
 
-// checkoutAsset serves the page's script and style.
-func (c *Checkout) asset(contentType string, content []byte) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		h := w.Header()
-		h.Set("Content-Type", contentType)
-		h.Set("Content-Length", strconv.Itoa(len(content)))
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache")
-		if r.URL.Query().Get("v") == c.version() {
-			h.Set("Cache-Control", "public, max-age=31536000, immutable")
-		}
-		w.WriteHeader(http.StatusOK)
-		_, _ = w.Write(content)
-		return nil
+// Script serves the page's script.
+func (c *Checkout) Script(w http.ResponseWriter, r *http.Request) error {
+	return c.asset(w, r, "text/javascript; charset=utf-8", checkoutScript)
+}
+
+// Style serves the page's style.
+func (c *Checkout) Style(w http.ResponseWriter, r *http.Request) error {
+	return c.asset(w, r, "text/css; charset=utf-8", c.style())
+}
+
+// asset serves one of the page's files.
+func (c *Checkout) asset(w http.ResponseWriter, r *http.Request, contentType string, content []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache")
+	if r.URL.Query().Get("v") == c.version() {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(content)
+	return nil
 }
 
 // name fills in what people call the channel.

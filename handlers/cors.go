@@ -33,7 +33,7 @@ func (rt route) payers() bool {
 // guest returns the origin of the page that sent a request, where it is another than the site's and may call the route; else nothing.
 func (s *Site) guest(r *http.Request, rt route) string {
 	origins := r.Header["Origin"]
-	if len(s.Origins) == 0 || len(origins) != 1 || !slices.Contains(s.Origins, origins[0]) || s.Visitors.SameOrigin(r) || !rt.payers() {
+	if len(s.origins) == 0 || len(origins) != 1 || !slices.Contains(s.origins, origins[0]) || s.Visitors.SameOrigin(r) || !rt.payers() {
 		return ""
 	}
 	return origins[0]
@@ -41,7 +41,7 @@ func (s *Site) guest(r *http.Request, rt route) string {
 
 // welcome lets a guest's page read the answer, whatever it will be, and takes the cookies out of its request, the shop's too.
 func (s *Site) welcome(w http.ResponseWriter, r *http.Request, rt route) {
-	if len(s.Origins) == 0 || !rt.payers() {
+	if len(s.origins) == 0 || !rt.payers() {
 		return
 	}
 	h := w.Header()

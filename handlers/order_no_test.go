@@ -95,7 +95,7 @@ func TestAnyOrderNumber(t *testing.T) {
 			if a := w.merchant("POST", "/pay/refunds", string(refund)); a.status != 201 || a.text("order_no") != no {
 				t.Errorf("the refund: %d %s", a.status, a.body)
 			}
-			if !w.site.Paid(t.Context(), session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, no) {
+			if !w.site.Payments.Paid(t.Context(), session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, no) {
 				t.Error("pay_paid does not know the order")
 			}
 		})

@@ -87,8 +87,8 @@ func (s *Site) reachesPrivate(p, query string) bool {
 func (s *Site) matchesPrivate(p, query string) bool {
 	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
 	front, rest := nextSegment(p)
-	for i := range s.Private {
-		closed := &s.Private[i]
+	for i := range s.private {
+		closed := &s.private[i]
 		if closed.matches(p, query) || hasSuffixFold(front, ".php") && closed.matches(rest, query) {
 			return true
 		}

@@ -19,7 +19,7 @@ func closing(targets ...string) *Site {
 		if err != nil {
 			panic(err)
 		}
-		s.Private = append(s.Private, closed...)
+		s.private = append(s.private, closed...)
 	}
 	return s
 }

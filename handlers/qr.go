@@ -24,8 +24,8 @@ const (
 	maxPayload = 1000
 )
 
-// qr serves GET /pay/charges/{id}/qr.svg and qr.png: the picture of what the payer scans, of his own charge while it can be paid.
-func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string) error {
+// QR serves GET /pay/charges/{id}/qr.svg and qr.png: the picture of what the payer scans, of his own charge while it can be paid.
+func (s *Payments) QR(w http.ResponseWriter, r *http.Request, chargeID, name string) error {
 	id, err := s.Visitors.Identify(r)
 	if err != nil {
 		return err

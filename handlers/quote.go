@@ -66,13 +66,13 @@ type quote struct {
 }
 
 // quote asks the backend what an order costs and whether this user may pay it.
-func (s *Site) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
+func (s *Payments) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
 	q, err := s.askPrice(ctx, r, id, orderNo, c)
 	s.unpriced.note(orderNo, s.Now(), err)
 	return q, err
 }
 
-func (s *Site) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
+func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
@@ -82,9 +82,9 @@ func (s *Site) askPrice(ctx context.Context, r *http.Request, id session.Identit
 	}
 	req.Host = r.Host
 	req.RemoteAddr = r.RemoteAddr
-	s.backend.Introduce(req.Header, r, id)
+	s.Backend.Introduce(req.Header, r, id)
 
-	resp, err := s.backend.RoundTrip(req)
+	resp, err := s.Backend.RoundTrip(req)
 	if err != nil {
 		return nil, problem.New("backend_unavailable", fmt.Errorf("asking the backend for order %s: %w", orderNo, err))
 	}

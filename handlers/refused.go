@@ -38,7 +38,7 @@ func (a *attempt) earlierCharge(made *pingpp.Charge, p *pingpp.ChargeParams) err
 
 // refused records what became of an attempt that brought no charge, and returns the problem.
 func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q *quote, err error) error {
-	s := a.site
+	s := a.pay
 	p, as := createProblem(err)
 	if errors.Is(p, errNumberUsed) {
 		if p = a.unlessPaid(ctx, l, number, p, err); problem.CodeOf(p) == "provider_unavailable" {
@@ -62,7 +62,7 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string, used *problem.Problem, err error) *problem.Problem {
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	switch paid, unsure := a.site.Reconciler.FindPayment(within, l, a.req.OrderNo); {
+	switch paid, unsure := a.pay.Reconciler.FindPayment(within, l, a.req.OrderNo); {
 	case paid:
 		if unsure != nil {
 			a.log.Warn("the order was paid outside of this ledger, and that could not be recorded now", zap.Error(unsure))
@@ -81,11 +81,11 @@ func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string
 func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) relay.Holder {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	attempts, err := l.Attempts(ctx, a.pay.Scope, a.req.OrderNo)
 	for i := range attempts {
 		if c := &attempts[i]; err == nil && c.Number == number && c.State == ledger.Taken {
 			var holder relay.Holder
-			if holder, err = a.site.Reconciler.FindPaid(ctx, l, c); holder != relay.HolderUnknown {
+			if holder, err = a.pay.Reconciler.FindPaid(ctx, l, c); holder != relay.HolderUnknown {
 				return holder
 			}
 		}

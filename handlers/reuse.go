@@ -41,7 +41,7 @@ func (a *attempt) reusable(c *ledger.Charge, q *quote) bool {
 	return c.State == ledger.Open && c.Raw != nil && !c.Superseded && !c.Paid && !c.Reversed && a.id.Owns(c) &&
 		c.Fingerprint == a.purchased.Fingerprint() &&
 		(q.TimeExpire.IsZero() || !q.TimeExpire.Before(a.channel.lapses(c).Add(-expiryDoubt))) &&
-		!a.channel.payableUntil(c).Before(a.site.Now().Add(leastLeft))
+		!a.channel.payableUntil(c).Before(a.pay.Now().Add(leastLeft))
 }
 
 // lapses is when a charge lapses, also where Ping++ has not said so.

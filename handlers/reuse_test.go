@@ -21,7 +21,7 @@ func TestReusable(t *testing.T) {
 	clock.unixMilli.Store(now.UnixMilli())
 	for _, channel := range []string{"wx_lite", "wx_wap", "alipay_wap"} {
 		p := &pingpp.ChargeParams{Channel: channel, Amount: 5, Currency: "cny"}
-		a := &attempt{site: New(Config{Now: clock.Now}), channel: channels[channel], id: session.Identity{OpenID: "o", AppID: "wx"}, purchased: p}
+		a := &attempt{pay: &Payments{Now: clock.Now}, channel: channels[channel], id: session.Identity{OpenID: "o", AppID: "wx"}, purchased: p}
 		q := &quote{Amount: 5, Currency: "cny"}
 		good := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), Created: now, TimeExpire: now.Add(leastLeft), Payer: "o", PayerAppID: "wx", Fingerprint: p.Fingerprint()}
 		if !a.reusable(&good, q) {

@@ -19,7 +19,7 @@ const ordersOfPayer = 2
 // room makes sure that one more attempt may be open: each is looked up at Ping++ until it lapses, and takes money if somebody pays it. Old
 // ones are reversed first. It returns the order's attempts as they stand then.
 func (a *attempt) room(ctx context.Context, l ledger.Ledger, held *ledger.Reserved, attempts []ledger.Charge) ([]ledger.Charge, error) {
-	limit, now := a.site.Budgets.Limits.Attempts, a.site.Now()
+	limit, now := a.pay.Budgets.Limits.Attempts, a.pay.Now()
 	ofOrder := slices.DeleteFunc(slices.Clone(attempts), func(c ledger.Charge) bool {
 		return c.State != ledger.Open || c.Paid || c.Reversed || !now.Before(c.Lapses())
 	})
@@ -27,7 +27,7 @@ func (a *attempt) room(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 	if err != nil {
 		return nil, err
 	}
-	ofPayer, err := l.Payable(ctx, a.site.Scope, a.id.Owner(), now)
+	ofPayer, err := l.Payable(ctx, a.pay.Scope, a.id.Owner(), now)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charg
 		c := &open[i]
 		wait := a.openFor(c)
 		if wait <= 0 {
-			sure, err := a.site.Reconciler.Undo(ctx, l, c)
+			sure, err := a.pay.Reconciler.Undo(ctx, l, c)
 			if sure && err == nil {
 				undone++
 				continue
@@ -71,7 +71,7 @@ func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charg
 
 // openFor is how long a charge stays open for certain: until its channel reverses it, or it lapses where that cannot be or must not.
 func (a *attempt) openFor(c *ledger.Charge) time.Duration {
-	now := a.site.Now()
+	now := a.pay.Now()
 	lapses := c.Lapses().Sub(now)
 	if !pingpp.Reversible(c.Channel) || !c.Superseded && c.OrderNo != a.req.OrderNo {
 		return lapses

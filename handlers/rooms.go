@@ -27,18 +27,27 @@ func New(c Config) *Site {
 	}
 	visitors := newVisitors(c)
 	shop := &backend.Backend{RoundTripper: c.Backend, Token: c.Token, Visitors: visitors}
+	problems := &problem.Log{Logger: c.Logger, ClientIP: c.ClientIP, Now: c.Now}
 	s := &Site{
-		Config: c, Visitors: visitors,
-		Problems: &problem.Log{Logger: c.Logger, ClientIP: c.ClientIP, Now: c.Now},
-		backend:  shop,
+		Prefix: c.Prefix, Visitors: visitors, private: c.Private, origins: c.Origins, skipLog: c.SkipLog, problems: problems,
 		Login: &login.Logins{
 			Visitors: visitors, WxLite: c.WxLite, WxPub: c.WxPub, Ticket: c.Ticket, Tell: c.Login, Backend: shop, Ledger: c.Ledger,
 			Budgets: c.Budgets, ClientIP: c.ClientIP, Logger: c.Logger,
+		},
+		Payments: &Payments{
+			Prefix: c.Prefix, Scope: c.Scope, Visitors: visitors, Channels: c.Channels, Orders: c.Orders, Backend: shop,
+			ClientAmount: c.ClientAmount, ReturnURLs: c.ReturnURLs, Checkout: c.Checkout,
+			Pingpp: c.Pingpp, Reconciler: c.Reconciler, QueryAfter: c.QueryAfter, Ledger: c.Ledger,
+			Budgets: c.Budgets, Count: c.Count.Charge, Problems: problems, ClientIP: c.ClientIP, Host: c.Host, Closing: c.Closing,
+			Logger: c.Logger, Now: c.Now, Rand: c.Rand,
 		},
 		Webhooks: &webhook.Webhooks{
 			Scope: c.Scope, Verifier: c.Verifier, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Intake: c.Intake, Ledger: c.Ledger,
 			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
 		},
+	}
+	if c.WxLite != nil {
+		s.Payments.Login = s.Login.WithCode
 	}
 	if c.Merchant != nil {
 		s.Merchant = &merchant.API{

@@ -41,14 +41,14 @@ func (s *Site) route(below string) route {
 		return route{"oauth", []string{get}, s.Login.OAuthCallback}
 	case below == "/jssdk" && s.Login.WxPub != nil:
 		return route{"jssdk", []string{get}, s.Login.JSSDK}
-	case below == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
-		return route{"charges", []string{post}, s.createCharge}
-	case below == "/checkout" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.checkout}
-	case below == "/checkout.js" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/javascript; charset=utf-8", checkoutScript)}
-	case below == "/checkout.css" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/css; charset=utf-8", s.Checkout.style())}
+	case below == "/charges" && (s.Payments.Orders != nil || s.Payments.ClientAmount != nil):
+		return route{"charges", []string{post}, s.Payments.CreateCharge}
+	case below == "/checkout" && s.Payments.Checkout != nil:
+		return route{"checkout", []string{get}, s.Payments.ServeCheckout}
+	case below == "/checkout.js" && s.Payments.Checkout != nil:
+		return route{"checkout", []string{get}, s.Payments.Checkout.Script}
+	case below == "/checkout.css" && s.Payments.Checkout != nil:
+		return route{"checkout", []string{get}, s.Payments.Checkout.Style}
 	case below == "/webhooks":
 		return route{"webhooks", []string{post}, s.Webhooks.Receive}
 	}
@@ -63,11 +63,11 @@ func (s *Site) route(below string) route {
 		case id == "":
 		case sub == "" && rest == id:
 			return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.charge(w, r, id)
+				return s.Payments.Charge(w, r, id)
 			}}
 		case sub == "qr.svg" || sub == "qr.png":
 			return route{"qr", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.qr(w, r, id, sub)
+				return s.Payments.QR(w, r, id, sub)
 			}}
 		}
 	}

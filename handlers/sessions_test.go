@@ -16,7 +16,7 @@ func TestSessionKeysRotate(t *testing.T) {
 	w := newWorld(t)
 	old := w.session(payer)
 	w.sessionKeys = append([][]byte{newSessionKey()}, w.sessionKeys...)
-	rotated := w.newSite(w.ledger, zap.NewNop())
+	rotated := w.newConfig(w.ledger, zap.NewNop())
 	w.config.Sessions.Keys = rotated.Sessions.Keys
 	fresh := w.session(payer)
 	for name, token := range map[string]string{"old": old, "fresh": fresh} {

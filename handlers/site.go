@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
@@ -22,15 +21,17 @@ import (
 
 // Site answers what lies under the prefix of one `pay` block.
 type Site struct {
-	Config
+	Prefix   string // whole path segments: /pay
 	Visitors *session.Visitors
-	Problems *problem.Log
 	Webhooks *webhook.Webhooks
 	Login    *login.Logins
+	Payments *Payments
 	Merchant *merchant.API // nil: the merchant API is not there
 
-	backend  *backend.Backend
-	unpriced unpriced
+	private  []PrivatePath
+	origins  []string
+	skipLog  func(*http.Request)
+	problems *problem.Log
 }
 
 // Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's. It takes every spelling that Caddy's
@@ -52,20 +53,20 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = session.WithGuest(r, guest)
 	}
 	s.welcome(w, r, rt)
-	if session.Guest(r) != "" || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
-		s.SkipLog(r)
+	if session.Guest(r) != "" || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Visitors.Sent(r) != "" {
+		s.skipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		start := s.Now()
+		start := s.problems.Now()
 		defer func() {
-			s.Logger.Info("handled request", zap.String("method", r.Method), zap.String("host", r.Host),
-				zap.String("path", r.URL.Path), zap.Int("status", rec.status), zap.Duration("duration", s.Now().Sub(start)),
-				zap.String("client_ip", s.ClientIP(r)))
+			s.problems.Logger.Info("handled request", zap.String("method", r.Method), zap.String("host", r.Host),
+				zap.String("path", r.URL.Path), zap.Int("status", rec.status), zap.Duration("duration", s.problems.Now().Sub(start)),
+				zap.String("client_ip", s.problems.ClientIP(r)))
 		}()
 		w = rec
 	}
 	if err := s.serve(w, r, rt); err != nil {
 		p := problem.As(err)
-		s.Problems.Report(r, rt.name, p)
+		s.problems.Report(r, rt.name, p)
 		turnAway(w, r, p)
 	}
 }
@@ -77,7 +78,7 @@ func mayHoldCode(query string) bool {
 }
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
-	if !s.Secure(r) && !s.AllowHTTP {
+	if !s.Visitors.Secure(r) && !s.Visitors.AllowHTTP {
 		return problem.New("https_required", nil)
 	}
 	if s.preflight(w, r, rt) { // also an early one: it does nothing

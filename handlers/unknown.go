@@ -34,7 +34,7 @@ func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 	}
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	found, missed := a.site.Reconciler.Find(within, l, unknown)
+	found, missed := a.pay.Reconciler.Find(within, l, unknown)
 	if missed != nil {
 		a.log.Warn("what became of an earlier attempt is not known, and Ping++ cannot say now; it is looked for again later",
 			zap.Int("attempts", len(unknown)-found), zap.Error(missed))
@@ -65,12 +65,12 @@ func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Rese
 	asked := false
 	for i := range attempts {
 		c := &attempts[i]
-		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.site.Now().Before(c.Lapses()) {
+		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.pay.Now().Before(c.Lapses()) {
 			continue
 		}
 		asked = true
 		within, cancel := context.WithTimeout(ctx, findTime)
-		sure, err := a.site.Reconciler.Undo(within, l, c)
+		sure, err := a.pay.Reconciler.Undo(within, l, c)
 		cancel()
 		if err != nil {
 			a.log.Warn("whether an earlier charge takes the money is not certain, and Ping++ cannot say now", zap.String("charge", c.ID), zap.Error(err))
@@ -92,18 +92,18 @@ func (a *attempt) left(c *ledger.Charge) time.Duration {
 	if !pingpp.Reversible(c.Channel) {
 		return a.settling(c)
 	}
-	return c.Created.Add(pingpp.ReverseAfter(c.Channel)).Sub(a.site.Now())
+	return c.Created.Add(pingpp.ReverseAfter(c.Channel)).Sub(a.pay.Now())
 }
 
 // earlier returns the order's attempts before this one, as they stand now.
 func (a *attempt) earlier(ctx context.Context, l ledger.Ledger, held *ledger.Reserved) ([]ledger.Charge, error) {
-	attempts, err := l.Attempts(ctx, a.site.Scope, a.req.OrderNo)
+	attempts, err := l.Attempts(ctx, a.pay.Scope, a.req.OrderNo)
 	return slices.DeleteFunc(attempts, func(c ledger.Charge) bool { return c.Number == held.Number }), err
 }
 
 // settling is how much longer an attempt may be under way.
 func (a *attempt) settling(c *ledger.Charge) time.Duration {
-	return c.Created.Add(settleTime).Sub(a.site.Now())
+	return c.Created.Add(settleTime).Sub(a.pay.Now())
 }
 
 func (a *attempt) mayTake(c *ledger.Charge) *problem.Problem {

@@ -91,7 +91,7 @@ func TestChargeOfAProcessThatDied(t *testing.T) {
 	w := newWorld(t)
 	login := w.session(payer)
 	now := w.clock.Now()
-	res := (&attempt{site: w.site, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
+	res := (&attempt{pay: w.site.Payments, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
 	res.Number = channels["wx_lite"].number("1001", w.config.Rand)
 	if _, err := w.openLedger().Reserve(t.Context(), res); err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ func (u *unpriced) note(orderNo string, at time.Time, err error) {
 }
 
 // Unpriced returns why an order got no price when somebody last wanted to pay it, since the configuration was loaded.
-func (s *Site) Unpriced(orderNo string) (Unpriced, bool) {
+func (s *Payments) Unpriced(orderNo string) (Unpriced, bool) {
 	s.unpriced.mu.Lock()
 	defer s.unpriced.mu.Unlock()
 	why, ok := s.unpriced.orders[orderNo]

@@ -225,7 +225,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  limits.NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
-		Private: private().Private,
+		Private: private().private,
 		Merchant: &merchant.Access{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {
 				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
