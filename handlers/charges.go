@@ -124,7 +124,7 @@ func forbidden(field string) *problem.Problem {
 }
 
 func forbiddenSince(field string, cause error) *problem.Problem {
-	field = cut(field, 60)
+	field = fmt.Sprintf("%.60s", field)
 	return &problem.Problem{Code: "field_forbidden", Members: map[string]any{"field": field}, Cause: fmt.Errorf("the client sent %q: %w", field, cause)}
 }
 
