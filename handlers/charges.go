@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 const maxChargeBody = 64 << 10 // bytes
@@ -33,10 +35,10 @@ func (s *Site) createCharge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, ok := channels[req.Channel]
-	if !ok || !slices.Contains(s.Channels, req.Channel) {
+	if !slices.Contains(s.Channels, req.Channel) {
 		return problem("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
 	}
+	c := channel.Of(req.Channel)
 	id, err := s.payer(w, r, c, req.Code)
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func (s *Site) chargeRequest(r *http.Request) (*chargeRequest, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		if err := channels[req.Channel].clientMay(name, req.Extra[name]); err != nil {
+		if err := channel.Of(req.Channel).ClientMay(name, req.Extra[name]); err != nil {
 			return nil, forbiddenSince("extra."+name, err)
 		}
 	}
@@ -126,25 +128,25 @@ func forbiddenSince(field string, cause error) *Problem {
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
 // visitor.
-func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (Identity, error) {
+func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel.Channel, code string) (Identity, error) {
 	id, err := s.Identify(r)
 	switch {
-	case err == nil && (c.payer == "" || c.payer == string(id.Kind)):
+	case err == nil && (c.Payer == "" || c.Payer == string(id.Kind)):
 		if id.Kind == Anonymous { // whoever goes on paying stays known
 			id.Expires = s.expiry()
 			err = s.setSession(w, r, id)
 		}
 		return id, err
-	case code != "" && s.WxLite != nil && c.payer != string(WxPub) && (err != nil || id.Kind == Anonymous):
+	case code != "" && s.WxLite != nil && c.Payer != string(WxPub) && (err != nil || id.Kind == Anonymous):
 		if err := s.Budgets.login(s.ClientIP(r), s.Now()); err != nil {
 			return Identity{}, err
 		}
 		return s.exchange(r.Context(), WxLite, code, "")
 	case err == nil && id.Kind == Anonymous:
-		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
+		return Identity{}, problem("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.Payer))
 	case err == nil:
-		return Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
-	case c.payer == "" && s.without(r, err):
+		return Identity{}, problem("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.Payer))
+	case c.Payer == "" && s.without(r, err):
 		return s.newVisitor(w, r)
 	}
 	return Identity{}, err
@@ -152,11 +154,18 @@ func (s *Site) payer(w http.ResponseWriter, r *http.Request, c channel, code str
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
 func (a *attempt) makeExtra(q *quote) (map[string]any, error) {
-	g := given{quote: q.Extra, urls: a.site.ReturnURLs, client: a.req.Extra, orderNo: a.req.OrderNo}
-	if a.channel.payer != "" {
-		g.openID = a.id.OpenID
+	g := channel.Given{Quote: q.Extra, URLs: a.site.ReturnURLs, Client: a.req.Extra, OrderNo: a.req.OrderNo}
+	if a.channel.Payer != "" {
+		g.OpenID = a.id.OpenID
 	}
-	return a.channel.makeExtra(g)
+	extra, err := a.channel.Extra(g)
+	if _, missing := errors.AsType[*channel.MissingError](err); missing {
+		return nil, problem("channel_extra_missing", err)
+	}
+	if err != nil {
+		return nil, problem("quote_invalid", err)
+	}
+	return extra, nil
 }
 
 // clientIP writes an address as Ping++ takes it: without a zone, and as IPv4 also where a dual-stack socket shows it as IPv6.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // Checkout is the hosted payment page.
@@ -142,7 +143,7 @@ func (s *Site) checkoutOrder(w http.ResponseWriter, r *http.Request, v *checkout
 	if err := s.Budgets.user(id, s.ClientIP(r), s.Now()); err != nil { // the backend is asked
 		return s.refusedPage(w, r, v, asProblem(err), "")
 	}
-	q, err := s.quote(r.Context(), r, id, v.OrderNo, channels[v.Choices[0].Channel])
+	q, err := s.quote(r.Context(), r, id, v.OrderNo, channel.Of(v.Choices[0].Channel))
 	if err != nil {
 		return s.refusedPage(w, r, v, asProblem(err), "")
 	}

@@ -171,3 +171,14 @@ func asProblem(err error) *Problem {
 	}
 	return retryProblem("ledger_unavailable", 2*time.Second, err)
 }
+
+// cut shortens a text to at most n characters.
+func cut(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}

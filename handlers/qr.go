@@ -15,6 +15,7 @@ import (
 	"github.com/boombuler/barcode/qr"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 const (
@@ -47,7 +48,7 @@ func (s *Site) qr(w http.ResponseWriter, r *http.Request, chargeID, name string)
 	if c.Superseded {
 		return problem("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
 	}
-	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
+	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channel.Of(c.Channel).PayableUntil(c.Created, c.TimeExpire)) {
 		return problem("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // Orders says where a charge's price comes from: a request to the merchant's backend.
@@ -64,13 +66,13 @@ type quote struct {
 }
 
 // quote asks the backend what an order costs and whether this user may pay it.
-func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+func (s *Site) quote(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel.Channel) (*quote, error) {
 	q, err := s.askPrice(ctx, r, id, orderNo, c)
 	s.unpriced.note(orderNo, s.Now(), err)
 	return q, err
 }
 
-func (s *Site) askPrice(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel) (*quote, error) {
+func (s *Site) askPrice(ctx context.Context, r *http.Request, id Identity, orderNo string, c channel.Channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
@@ -136,7 +138,7 @@ func excerpt(raw []byte, most int) string {
 }
 
 // check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
-func (q *quote) check(orderNo string, id Identity, c channel, most int64, now time.Time) error {
+func (q *quote) check(orderNo string, id Identity, c channel.Channel, most int64, now time.Time) error {
 	if q.OrderNo == "" {
 		return errors.New("order_no is missing; it must be the number that was asked for")
 	}
@@ -155,8 +157,8 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 	default:
 		return fmt.Errorf("status must be payable, paid or closed, not %.40q", q.Status)
 	}
-	q.Currency = cmp.Or(q.Currency, c.currency)
-	if err := c.acceptsCurrency(q.Currency); err != nil {
+	q.Currency = cmp.Or(q.Currency, c.Currency)
+	if err := c.CheckCurrency(q.Currency); err != nil {
 		return problem("amount_invalid", err)
 	}
 	if q.Amount == 0 {
@@ -172,10 +174,10 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 		return err
 	}
 	if !q.TimeExpire.IsZero() {
-		if q.TimeExpire.Before(now.Add(c.expireMin)) {
-			return problem("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
+		if q.TimeExpire.Before(now.Add(c.ExpireMin)) {
+			return problem("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.ExpireMin))
 		}
-		if latest := now.Add(c.expireMax - clockDoubt); q.TimeExpire.After(latest) {
+		if latest := now.Add(c.ExpireMax - clockDoubt); q.TimeExpire.After(latest) {
 			q.TimeExpire = latest
 		}
 	}
@@ -183,8 +185,8 @@ func (q *quote) check(orderNo string, id Identity, c channel, most int64, now ti
 }
 
 // checkText fits subject and body, which are for show only, into what the channel takes.
-func (q *quote) checkText(c channel) error {
-	q.Subject, q.Body = c.withoutRefused(q.Subject), c.withoutRefused(q.Body)
+func (q *quote) checkText(c channel.Channel) error {
+	q.Subject, q.Body = c.WithoutRefused(q.Subject), c.WithoutRefused(q.Body)
 	if strings.TrimSpace(q.Subject) == "" {
 		return errors.New("subject is missing; name what is being paid, up to 32 characters, not only in emoji")
 	}
@@ -198,7 +200,7 @@ func (q *quote) checkText(c channel) error {
 			}
 		}
 	}
-	q.Subject, q.Body = c.subject.cut(q.Subject), c.body.cut(q.Body)
+	q.Subject, q.Body = c.Subject.Cut(q.Subject), c.Body.Cut(q.Body)
 	return nil
 }
 

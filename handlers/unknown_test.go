@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // lost asks for a charge that Ping++ makes and whose answer never comes.
@@ -90,7 +91,7 @@ func TestChargeOfAProcessThatDied(t *testing.T) {
 	session := w.session(payer)
 	now := w.clock.Now()
 	res := (&attempt{site: w.site, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
-	res.Number = channels["wx_lite"].number("1001", w.site.Rand)
+	res.Number = nextNumber(channel.Of("wx_lite"), "1001", w.site.Rand)
 	if _, err := w.openLedger().Reserve(t.Context(), res); err != nil {
 		t.Fatal(err)
 	}
