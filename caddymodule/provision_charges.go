@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 var currency = regexp.MustCompile("^[a-z]{3}$")
@@ -29,7 +30,7 @@ func (h *Handler) provisionURLs(r *resolver) error {
 		if err != nil {
 			return err
 		}
-		if err := handlers.CheckReturnURL(strings.ReplaceAll(url, "{order_no}", "1")); err != nil {
+		if err := channel.CheckReturnURL(strings.ReplaceAll(url, "{order_no}", "1")); err != nil {
 			return r.errorf(option, "%q %w", url, err)
 		}
 		if strings.Contains(url, "?") {
@@ -51,15 +52,15 @@ func (h *Handler) provisionChannels(r *resolver) error {
 		if charges && len(h.WeChat) == 0 {
 			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in; write it, or name in pingpp the channels that need no login, like channels alipay_qr")
 		}
-		h.resolved.Channels = slices.DeleteFunc(handlers.Channels(), func(name string) bool {
-			return !handlers.DefaultChannel(name) || h.lacks(name) != ""
+		h.resolved.Channels = slices.DeleteFunc(channel.Names(), func(name string) bool {
+			return !channel.Of(name).Simple() || h.lacks(name) != ""
 		})
 		return nil
 	}
 	for _, name := range named {
-		if !slices.Contains(handlers.Channels(), name) {
+		if !slices.Contains(channel.Names(), name) {
 			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name,
-				cmp.Or(nearest(name, handlers.Channels()), strings.Join(handlers.Channels(), ", ")))
+				cmp.Or(nearest(name, channel.Names()), strings.Join(channel.Names(), ", ")))
 		}
 		if lacks := h.lacks(name); charges && lacks != "" {
 			return r.errorf("pingpp channels", "%s %s", name, lacks)
@@ -70,13 +71,13 @@ func (h *Handler) provisionChannels(r *resolver) error {
 }
 
 // lacks says what a channel needs that is not configured; empty: nothing.
-func (h *Handler) lacks(channel string) string {
-	if kind := handlers.ChannelPayer(channel); kind != "" && h.WeChat[kind] == nil {
-		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + channel + " out"
+func (h *Handler) lacks(name string) string {
+	if kind := channel.Of(name).Payer; kind != "" && h.WeChat[kind] == nil {
+		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + name + " out"
 	}
-	for _, option := range handlers.ChannelURLs(channel) {
+	for _, option := range channel.Of(name).URLs() {
 		if h.resolved.ReturnURLs[option] == "" {
-			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + channel + " out"
+			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + name + " out"
 		}
 	}
 	return ""

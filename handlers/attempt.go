@@ -15,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -30,7 +31,7 @@ const (
 // attempt is one request to pay one order.
 type attempt struct {
 	pay     *Payments
-	channel channel
+	channel channel.Channel
 	req     *chargeRequest
 	id      session.Identity
 	log     *zap.Logger
@@ -124,7 +125,7 @@ func (a *attempt) reserve(ctx context.Context, l ledger.Ledger) (*ledger.Reserve
 	defer deadline.Stop()
 	for {
 		res := a.reservation()
-		res.Number = a.channel.number(a.req.OrderNo, s.Rand)
+		res.Number = nextNumber(a.channel, a.req.OrderNo, s.Rand)
 		held, err := l.Reserve(ctx, res)
 		if err == nil {
 			a.until.Store(res.Until.UnixNano())
@@ -220,7 +221,7 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if attempts, err = a.room(ctx, l, held, attempts); err != nil {
 		return nil, nil, err
 	}
-	if a.channel.atOnce { // what was paid while the backend thought must not be paid again; of other channels nobody has a credential before that is seen
+	if a.channel.AtOnce { // what was paid while the backend thought must not be paid again; of other channels nobody has a credential before that is seen
 		if attempts, err = a.earlier(ctx, l, held); err != nil {
 			return nil, nil, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // paid lets the user pay at the sandbox and brings the webhook.
@@ -32,7 +33,7 @@ func TestNewAttemptGetsItsOwnNumber(t *testing.T) {
 			numbers := map[string]bool{}
 			check := func(what, id, number string) {
 				t.Helper()
-				if numbers[number] || !channels["wx_lite"].accepts(number) {
+				if numbers[number] || !channel.Of("wx_lite").Accepts(number) {
 					t.Errorf("%s: the number %q is not new, or not one", what, number)
 				}
 				numbers[number] = true
@@ -249,7 +250,7 @@ func (w *world) holder(orderNo string) *ledger.Reserved {
 	w.t.Helper()
 	now := w.clock.Now()
 	held, err := w.openLedger().Reserve(context.Background(), ledger.Reservation{
-		Scope: w.config.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: channels["wx_lite"].number(orderNo, w.config.Rand),
+		Scope: w.config.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: nextNumber(channel.Of("wx_lite"), orderNo, w.config.Rand),
 	})
 	if err != nil {
 		w.t.Error(err)
@@ -344,7 +345,7 @@ func TestReservationIsProlonged(t *testing.T) {
 		w.clock.Add(reservationLease - time.Second)
 		<-extended
 		_, err := other.Reserve(context.Background(), ledger.Reservation{Scope: w.config.Scope, OrderNo: "1001", Now: end, Until: end.Add(time.Second),
-			Number: channels["wx_lite"].number("1001", w.config.Rand)})
+			Number: nextNumber(channel.Of("wx_lite"), "1001", w.config.Rand)})
 		if !errors.Is(err, ledger.ErrReserved) {
 			t.Errorf("when the first lease would have ended: %v", err)
 		}

@@ -15,6 +15,8 @@ import (
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/session"
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 const maxChargeBody = 64 << 10 // bytes
@@ -37,10 +39,10 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, ok := channels[req.Channel]
-	if !ok || !slices.Contains(s.Channels, req.Channel) {
+	if !slices.Contains(s.Channels, req.Channel) {
 		return problem.New("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
 	}
+	c := channel.Of(req.Channel)
 	id, err := s.payer(w, r, c, req.Code)
 	if err != nil {
 		return err
@@ -106,7 +108,7 @@ func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(req.Extra)) {
-		if err := channels[req.Channel].clientMay(name, req.Extra[name]); err != nil {
+		if err := channel.Of(req.Channel).ClientMay(name, req.Extra[name]); err != nil {
 			return nil, forbiddenSince("extra."+name, err)
 		}
 	}
@@ -130,22 +132,22 @@ func forbiddenSince(field string, cause error) *problem.Problem {
 
 // payer says who pays: the session, else the user whom a login code names, else, where the channel takes no openid, a new anonymous
 // visitor.
-func (s *Payments) payer(w http.ResponseWriter, r *http.Request, c channel, code string) (session.Identity, error) {
+func (s *Payments) payer(w http.ResponseWriter, r *http.Request, c channel.Channel, code string) (session.Identity, error) {
 	id, err := s.Visitors.Identify(r)
 	switch {
-	case err == nil && (c.payer == "" || c.payer == string(id.Kind)):
+	case err == nil && (c.Payer == "" || c.Payer == string(id.Kind)):
 		if id.Kind == session.Anonymous { // whoever goes on paying stays known
 			id.Expires = s.Visitors.Expiry()
 			err = s.Visitors.Keep(w, r, id)
 		}
 		return id, err
-	case code != "" && s.Login != nil && c.payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
+	case code != "" && s.Login != nil && c.Payer != string(session.WxPub) && (err != nil || id.Kind == session.Anonymous):
 		return s.Login(r, code)
 	case err == nil && id.Kind == session.Anonymous:
-		return session.Identity{}, problem.New("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.payer))
+		return session.Identity{}, problem.New("session_missing", fmt.Errorf("an anonymous visitor has no openid of %s", c.Payer))
 	case err == nil:
-		return session.Identity{}, problem.New("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.payer))
-	case c.payer == "" && s.Visitors.Unknown(r, err):
+		return session.Identity{}, problem.New("session_invalid", fmt.Errorf("a session of %s cannot pay through a channel of %s", id.Kind, c.Payer))
+	case c.Payer == "" && s.Visitors.Unknown(r, err):
 		return s.Visitors.New(w, r)
 	}
 	return session.Identity{}, err
@@ -153,11 +155,18 @@ func (s *Payments) payer(w http.ResponseWriter, r *http.Request, c channel, code
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
 func (a *attempt) makeExtra(q *quote) (map[string]any, error) {
-	g := given{quote: q.Extra, urls: a.pay.ReturnURLs, client: a.req.Extra, orderNo: a.req.OrderNo}
-	if a.channel.payer != "" {
-		g.openID = a.id.OpenID
+	g := channel.Given{Quote: q.Extra, URLs: a.pay.ReturnURLs, Client: a.req.Extra, OrderNo: a.req.OrderNo}
+	if a.channel.Payer != "" {
+		g.OpenID = a.id.OpenID
 	}
-	return a.channel.makeExtra(g)
+	extra, err := a.channel.Extra(g)
+	if _, missing := errors.AsType[*channel.MissingError](err); missing {
+		return nil, problem.New("channel_extra_missing", err)
+	}
+	if err != nil {
+		return nil, problem.New("quote_invalid", err)
+	}
+	return extra, nil
 }
 
 // clientIP writes an address as Ping++ takes it: without a zone, and as IPv4 also where a dual-stack socket shows it as IPv6.

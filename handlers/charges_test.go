@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -190,15 +191,15 @@ func TestClientAddress(t *testing.T) {
 }
 
 func TestChannelNumber(t *testing.T) {
-	c := channels["wx_lite"]
+	c := channel.Of("wx_lite")
 	for _, no := range []string{"A1", strings.Repeat("9", 25), strings.Repeat("9", 26), strings.Repeat("9", 27), strings.Repeat("9", 32)} {
-		next := c.number(no, bytes.NewReader(bytes.Repeat([]byte{0, 31, 255, 32, 7, 100}, 100)))
+		next := nextNumber(c, no, bytes.NewReader(bytes.Repeat([]byte{0, 31, 255, 32, 7, 100}, 100)))
 		if got := next(0, 0); got != no {
 			t.Errorf("the first number of %s is %s", no, got)
 		}
 		for _, try := range [][2]int{{1, 0}, {0, 1}, {7, 3}} {
 			got := next(try[0], try[1])
-			if !c.accepts(got) || got == no || !strings.HasPrefix(got, no[:min(len(no), 26)]) {
+			if !c.Accepts(got) || got == no || !strings.HasPrefix(got, no[:min(len(no), 26)]) {
 				t.Errorf("number %v of %s is %s", try, no, got)
 			}
 		}

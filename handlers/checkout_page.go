@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 //go:embed checkout
@@ -142,9 +143,9 @@ func (c *Checkout) asset(w http.ResponseWriter, r *http.Request, contentType str
 
 // name fills in what people call the channel.
 func (c *choice) name(t map[string]string, lang string) {
-	known := channels[c.Channel]
+	known := channel.Of(c.Channel)
 	app := "" // that scans
-	c.Life = int(known.credentialLife.Seconds())
+	c.Life = int(known.CredentialLife.Seconds())
 	switch {
 	case strings.Contains(c.Channel, "alipay"):
 		c.Brand, c.Mark, c.Label = "alipay", "支", t["alipay"]
@@ -155,9 +156,9 @@ func (c *choice) name(t map[string]string, lang string) {
 		c.Brand, c.Mark, c.Label = "wechat", "微", t["wechat"]
 		app = t["wechatApp"]
 	default:
-		c.Mark, c.Label = "¥", known.en
+		c.Mark, c.Label = "¥", known.EN
 		if lang == "zh" {
-			c.Label = known.zh
+			c.Label = known.ZH
 		}
 	}
 	c.Hint = fmt.Sprintf(t["scan"], cmp.Or(app, c.Label))

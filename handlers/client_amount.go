@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -43,11 +44,11 @@ func (c *ClientAmount) Check(offered []string) error {
 		return fmt.Errorf("prefix %q must be at most %d letters and digits; write one like D", c.Prefix, maxPrefix)
 	}
 	for _, name := range offered {
-		ch := channels[name]
-		if ch.needsQuote() {
+		ch := channel.Of(name)
+		if ch.NeedsQuote() {
 			return fmt.Errorf("the channel %s wants what only a backend can give; leave it out of channels, or write orders instead", name)
 		}
-		if ch.atOnce { // each request is an order of its own, so one that is repeated after a lost answer would be paid twice
+		if ch.AtOnce { // each request is an order of its own, so one that is repeated after a lost answer would be paid twice
 			return fmt.Errorf("the channel %s takes the money without the payer's doing; leave it out of channels, or write orders instead", name)
 		}
 		q := &quote{Subject: c.Subject}
@@ -90,9 +91,9 @@ func (c *ClientAmount) orderNo(random io.Reader) string {
 
 // quote stands for the backend's. Its metadata comes back in the event, under Ping++'s signature, and tells the backend that
 // the price is not its own.
-func (c *ClientAmount) quote(req *chargeRequest, ch channel) (*quote, error) {
+func (c *ClientAmount) quote(req *chargeRequest, ch channel.Channel) (*quote, error) {
 	q := &quote{
-		OrderNo: req.OrderNo, Amount: req.Amount, Currency: ch.currency,
+		OrderNo: req.OrderNo, Amount: req.Amount, Currency: ch.Currency,
 		Subject:  strings.ReplaceAll(c.Subject, "{order_no}", req.OrderNo),
 		Metadata: map[string]string{metaAmountBy: "client"},
 	}

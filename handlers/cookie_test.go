@@ -21,14 +21,6 @@ const openChannel = "alipay_qr"
 // newOpenWorld is a world with a channel that needs no openid.
 func newOpenWorld(t testing.TB) *world {
 	w := newWorld(t)
-	for name, payer := range map[string]string{openChannel: "", "wx_pub": "wx_pub"} {
-		if _, ok := channels[name]; !ok {
-			c := channels["wx_lite"]
-			c.payer = payer
-			channels[name] = c
-			t.Cleanup(func() { delete(channels, name) })
-		}
-	}
 	w.set(func(c *Config) { c.Channels = []string{"wx_lite", "wx_pub", openChannel} })
 	w.outside.Handler = w.openProvider()
 	return w

@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -35,7 +36,7 @@ func TestEarlierChargeOfOurs(t *testing.T) {
 		"another payer's":       {"wx_lite", made(func(c *pingpp.Charge) { c.Extra = []byte(`{"open_id":"` + stranger + `"}`) }), false, ledger.Refused},
 		"no payer's":            {"wx_lite", made(func(c *pingpp.Charge) { c.Extra = []byte(`[]`) }), false, ledger.Refused},
 	} {
-		a := &attempt{channel: channels[c.channel]}
+		a := &attempt{channel: channel.Of(c.channel)}
 		err := a.earlierCharge(c.made, p)
 		if (err == nil) != c.fits {
 			t.Errorf("%s: %v", name, err)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // sentCharge is what Ping++ got last.
@@ -126,7 +128,7 @@ func TestChannelNotOffered(t *testing.T) {
 	w := newWorld(t)
 	w.set(func(c *Config) { c.Channels = []string{"wx_lite", "alipay_qr"} })
 	session := w.session(payer)
-	for _, name := range Channels() {
+	for _, name := range channel.Names() {
 		if name == "wx_lite" || name == "alipay_qr" {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
@@ -26,7 +27,7 @@ func FuzzQuote(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	id := session.Identity{OpenID: "o1", AppID: "wx1"}
-	c := channels["wx_lite"]
+	c := channel.Of("wx_lite")
 	now := time.Unix(1_790_000_000, 0)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		q, err := (&Orders{}).parse(raw, "1001")
@@ -49,7 +50,7 @@ func FuzzQuote(f *testing.F) {
 		case len(q.Metadata) > 9 || q.Metadata[relay.MetaOrderNo] != "":
 			t.Errorf("metadata %v", q.Metadata)
 		}
-		extra, err := c.makeExtra(given{quote: q.Extra, orderNo: "1001", openID: "o1"})
+		extra, err := c.Extra(channel.Given{Quote: q.Extra, OrderNo: "1001", OpenID: "o1"})
 		if err == nil && extra["open_id"] != "o1" {
 			t.Errorf("open_id is %v", extra["open_id"])
 		}
@@ -65,7 +66,7 @@ func FuzzQuoteWithPaths(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	c := channels["wx_lite"]
+	c := channel.Of("wx_lite")
 	now := time.Unix(1_790_000_000, 0)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		o := legacy()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddypay/caddypay/handlers/percent"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -29,11 +30,6 @@ func checkOrderNo(orderNo string) error {
 // escapeOrderNo writes an order number as part of a URL's path or query. Whatever might mean something there is encoded.
 func escapeOrderNo(orderNo string) string { return url.QueryEscape(orderNo) } // no space in it, the one character for which path and query differ
 
-// accepts reports whether a channel takes a number: letters and digits, as many as its rule says.
-func (c channel) accepts(number string) bool {
-	return len(number) >= c.numberMin && len(number) <= c.numberMax && lettersAndDigits(number) == number
-}
-
 func lettersAndDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
@@ -45,16 +41,16 @@ func lettersAndDigits(s string) string {
 
 const suffixLength = 6
 
-// number proposes the Ping++ order number of an order's next attempt. WeChat refuses a number that it has seen with other
+// nextNumber proposes the Ping++ order number of an order's next attempt. WeChat refuses a number that it has seen with other
 // parameters, so every attempt has its own: the first is the merchant's, if the channel takes it. All others are its letters and digits with a
 // random suffix, cut where there is no room for it, and with a longer one where they are too few.
-func (c channel) number(orderNo string, random io.Reader) func(attempts, try int) string {
+func nextNumber(c channel.Channel, orderNo string, random io.Reader) func(attempts, try int) string {
 	return func(attempts, try int) string {
-		if attempts == 0 && try == 0 && c.accepts(orderNo) {
+		if attempts == 0 && try == 0 && c.Accepts(orderNo) {
 			return orderNo
 		}
 		plain := lettersAndDigits(orderNo)
-		plain = plain[:min(len(plain), c.numberMax-suffixLength)]
-		return plain + session.RandomText(random, max(suffixLength, c.numberMin-len(plain)))
+		plain = plain[:min(len(plain), c.NumberMax-suffixLength)]
+		return plain + session.RandomText(random, max(suffixLength, c.NumberMin-len(plain)))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
@@ -23,23 +24,24 @@ var orderNumbers = []string{
 
 // Every channel gets a number that it takes, and the shop's own where that is one.
 func TestNumbersOfEveryChannel(t *testing.T) {
-	for name, c := range channels {
+	for _, name := range channel.Names() {
+		c := channel.Of(name)
 		random := rand.Reader
 		for _, no := range append(orderNumbers, "1001", strings.Repeat("9", 20)) {
 			if err := checkOrderNo(no); err != nil {
 				t.Fatalf("%s: %v", no, err)
 			}
-			next := c.number(no, random)
+			next := nextNumber(c, no, random)
 			seen := map[string]bool{}
 			for attempt := range 3 {
 				number := next(attempt, 0)
-				if !c.accepts(number) || seen[number] {
+				if !c.Accepts(number) || seen[number] {
 					t.Errorf("%s: attempt %d of %s has the number %q", name, attempt, no, number)
 				}
-				if (number == no) != (attempt == 0 && c.accepts(no)) {
+				if (number == no) != (attempt == 0 && c.Accepts(no)) {
 					t.Errorf("%s: attempt %d of %s has the number %q", name, attempt, no, number)
 				}
-				if plain := lettersAndDigits(no); !strings.HasPrefix(number, plain[:min(len(plain), c.numberMax-suffixLength)]) {
+				if plain := lettersAndDigits(no); !strings.HasPrefix(number, plain[:min(len(plain), c.NumberMax-suffixLength)]) {
 					t.Errorf("%s: %q tells nothing of %q", name, number, no)
 				}
 				seen[number] = true
@@ -67,7 +69,7 @@ func TestAnyOrderNumber(t *testing.T) {
 			quoted, _ := json.Marshal(map[string]string{"order_no": no, "channel": "wx_lite"})
 			ask := func() answer { return w.do("POST", "/pay/charges", string(quoted), "X-Pay-Session", login) }
 			a := ask()
-			if a.status != 201 || a.header.Get("X-Pay-Order-No") != no || !channels["wx_lite"].accepts(a.text("order_no")) {
+			if a.status != 201 || a.header.Get("X-Pay-Order-No") != no || !channel.Of("wx_lite").Accepts(a.text("order_no")) {
 				t.Fatalf("answered %d %q %s", a.status, a.header.Get("X-Pay-Order-No"), a.body)
 			}
 			var charge struct{ Metadata map[string]string }

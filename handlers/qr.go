@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 const (
@@ -48,7 +49,7 @@ func (s *Payments) QR(w http.ResponseWriter, r *http.Request, chargeID, name str
 	if c.Superseded {
 		return problem.New("charge_superseded", fmt.Errorf("another attempt has taken the place of charge %s", c.ID))
 	}
-	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channels[c.Channel].payableUntil(c)) {
+	if c.Paid || c.Reversed || c.Raw == nil || !s.Now().Before(channel.Of(c.Channel).PayableUntil(c.Created, c.TimeExpire)) {
 		return problem.New("charge_expired", fmt.Errorf("charge %s can no longer be paid", c.ID))
 	}
 	content := payURL(c)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
@@ -66,13 +67,13 @@ type quote struct {
 }
 
 // quote asks the backend what an order costs and whether this user may pay it.
-func (s *Payments) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
+func (s *Payments) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
 	q, err := s.askPrice(ctx, r, id, orderNo, c)
 	s.unpriced.note(orderNo, s.Now(), err)
 	return q, err
 }
 
-func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel) (*quote, error) {
+func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
 	defer cancel()
 	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
@@ -122,7 +123,7 @@ func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Ide
 }
 
 // check compares a quote with what was asked and with the channel's rules, and fills in what the backend may leave out.
-func (q *quote) check(orderNo string, id session.Identity, c channel, most int64, now time.Time) error {
+func (q *quote) check(orderNo string, id session.Identity, c channel.Channel, most int64, now time.Time) error {
 	if q.OrderNo == "" {
 		return errors.New("order_no is missing; it must be the number that was asked for")
 	}
@@ -141,8 +142,8 @@ func (q *quote) check(orderNo string, id session.Identity, c channel, most int64
 	default:
 		return fmt.Errorf("status must be payable, paid or closed, not %.40q", q.Status)
 	}
-	q.Currency = cmp.Or(q.Currency, c.currency)
-	if err := c.acceptsCurrency(q.Currency); err != nil {
+	q.Currency = cmp.Or(q.Currency, c.Currency)
+	if err := c.CheckCurrency(q.Currency); err != nil {
 		return problem.New("amount_invalid", err)
 	}
 	if q.Amount == 0 {
@@ -158,10 +159,10 @@ func (q *quote) check(orderNo string, id session.Identity, c channel, most int64
 		return err
 	}
 	if !q.TimeExpire.IsZero() {
-		if q.TimeExpire.Before(now.Add(c.expireMin)) {
-			return problem.New("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.expireMin))
+		if q.TimeExpire.Before(now.Add(c.ExpireMin)) {
+			return problem.New("order_closed", fmt.Errorf("order %s expires in under %s", orderNo, c.ExpireMin))
 		}
-		if latest := now.Add(c.expireMax - clockDoubt); q.TimeExpire.After(latest) {
+		if latest := now.Add(c.ExpireMax - clockDoubt); q.TimeExpire.After(latest) {
 			q.TimeExpire = latest
 		}
 	}
@@ -169,8 +170,8 @@ func (q *quote) check(orderNo string, id session.Identity, c channel, most int64
 }
 
 // checkText fits subject and body, which are for show only, into what the channel takes.
-func (q *quote) checkText(c channel) error {
-	q.Subject, q.Body = c.withoutRefused(q.Subject), c.withoutRefused(q.Body)
+func (q *quote) checkText(c channel.Channel) error {
+	q.Subject, q.Body = c.WithoutRefused(q.Subject), c.WithoutRefused(q.Body)
 	if strings.TrimSpace(q.Subject) == "" {
 		return errors.New("subject is missing; name what is being paid, up to 32 characters, not only in emoji")
 	}
@@ -184,7 +185,7 @@ func (q *quote) checkText(c channel) error {
 			}
 		}
 	}
-	q.Subject, q.Body = c.subject.cut(q.Subject), c.body.cut(q.Body)
+	q.Subject, q.Body = c.Subject.Cut(q.Subject), c.Body.Cut(q.Body)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package handlers
 import (
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // A channel that refuses emoji gets the texts without; where nothing is left, what stands for a missing text.
@@ -19,45 +21,25 @@ func TestEmojiAreDropped(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := QuoteDefaults{Subject: tt.standard}
-			for channel, refuses := range map[string]bool{"wx_lite": true, "alipay_wap": false} {
+			for name, refuses := range map[string]bool{"wx_lite": true, "alipay_wap": false} {
 				q := &quote{Subject: tt.subject, Body: tt.body}
 				d.fill(q, "1001")
-				d.afterEmoji(q, channels[channel], "1001")
-				if err := q.checkText(channels[channel]); err != nil {
-					t.Fatal(channel, err)
+				d.afterEmoji(q, channel.Of(name), "1001")
+				if err := q.checkText(channel.Of(name)); err != nil {
+					t.Fatal(name, err)
 				}
 				switch {
 				case refuses && (q.Subject != tt.wantSubject || q.Body != tt.wantBody):
 					t.Errorf("%q, %q, want %q, %q", q.Subject, q.Body, tt.wantSubject, tt.wantBody)
 				case !refuses && strings.TrimSpace(tt.subject) != "" && q.Subject != tt.subject:
-					t.Errorf("%s: %q", channel, q.Subject)
+					t.Errorf("%s: %q", name, q.Subject)
 				}
 			}
 		})
 	}
 	q := &quote{}
-	(QuoteDefaults{}).afterEmoji(q, channels["wx_lite"], "1001")
-	if err := q.checkText(channels["wx_lite"]); err == nil {
+	(QuoteDefaults{}).afterEmoji(q, channel.Of("wx_lite"), "1001")
+	if err := q.checkText(channel.Of("wx_lite")); err == nil {
 		t.Error("a subject that was never named is taken")
-	}
-}
-
-// A text that is cut to what a channel takes ends in "…", within the same limit; one that fits stays whole.
-func TestCutTextsSaySo(t *testing.T) {
-	for _, tt := range []struct {
-		limit      limit
-		text, want string
-	}{
-		{limit{most: 5}, "绿茶绿茶绿", "绿茶绿茶绿"},
-		{limit{most: 5}, "绿茶绿茶绿茶", "绿茶绿茶…"},
-		{limit{most: 5}, "tea cups", "tea…"},
-		{limit{most: 6, bytes: true}, "绿茶", "绿茶"},
-		{limit{most: 8, bytes: true}, "绿茶绿", "绿…"},
-		{limit{most: 3}, "a👨\u200d👩\u200d👧", "a👨…"},
-		{limit{most: 5}, "", ""},
-	} {
-		if got := tt.limit.cut(tt.text); got != tt.want {
-			t.Errorf("%q in %+v becomes %q, want %q", tt.text, tt.limit, got, tt.want)
-		}
 	}
 }

@@ -30,7 +30,7 @@ func (e *earlierCharge) Error() string {
 // earlierCharge says what is wrong with what Ping++ has made. A number that it has seen a short while ago it answers with the charge of that time, and
 // compares neither metadata nor openid: that charge may be another system's, or another payer's.
 func (a *attempt) earlierCharge(made *pingpp.Charge, p *pingpp.ChargeParams) error {
-	if answers(made, p) && (!made.Paid || a.channel.atOnce) {
+	if answers(made, p) && (!made.Paid || a.channel.AtOnce) {
 		return nil
 	}
 	return &earlierCharge{made.ID, made.Paid}

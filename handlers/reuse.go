@@ -40,25 +40,8 @@ func (a *attempt) purchase(q *quote) (*pingpp.ChargeParams, error) {
 func (a *attempt) reusable(c *ledger.Charge, q *quote) bool {
 	return c.State == ledger.Open && c.Raw != nil && !c.Superseded && !c.Paid && !c.Reversed && a.id.Owns(c) &&
 		c.Fingerprint == a.purchased.Fingerprint() &&
-		(q.TimeExpire.IsZero() || !q.TimeExpire.Before(a.channel.lapses(c).Add(-expiryDoubt))) &&
-		!a.channel.payableUntil(c).Before(a.pay.Now().Add(leastLeft))
-}
-
-// lapses is when a charge lapses, also where Ping++ has not said so.
-func (c channel) lapses(charge *ledger.Charge) time.Time {
-	if charge.TimeExpire.IsZero() {
-		return charge.Created.Add(c.expireDefault)
-	}
-	return charge.TimeExpire
-}
-
-// payableUntil is when the channel stops taking a charge's credential, or the charge lapses, whichever is first.
-func (c channel) payableUntil(charge *ledger.Charge) time.Time {
-	end := c.lapses(charge)
-	if dies := charge.Created.Add(c.credentialLife); c.credentialLife > 0 && dies.Before(end) {
-		return dies
-	}
-	return end
+		(q.TimeExpire.IsZero() || !q.TimeExpire.Before(a.channel.Lapses(c.Created, c.TimeExpire).Add(-expiryDoubt))) &&
+		!a.channel.PayableUntil(c.Created, c.TimeExpire).Before(a.pay.Now().Add(leastLeft))
 }
 
 // answers reports whether a charge is the one that was asked for.
@@ -66,7 +49,7 @@ func answers(made *pingpp.Charge, p *pingpp.ChargeParams) bool {
 	var extra struct {
 		OpenID string `json:"open_id"`
 	}
-	openid, ok := p.Extra[openID.name].(string)
+	openid, ok := p.Extra["open_id"].(string)
 	if ok && (json.Unmarshal(made.Extra, &extra) != nil || extra.OpenID != openid) {
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -19,32 +20,32 @@ func TestReusable(t *testing.T) {
 	clock := &clock{}
 	now := time.Unix(1_790_000_000, 0)
 	clock.unixMilli.Store(now.UnixMilli())
-	for _, channel := range []string{"wx_lite", "wx_wap", "alipay_wap"} {
-		p := &pingpp.ChargeParams{Channel: channel, Amount: 5, Currency: "cny"}
-		a := &attempt{pay: &Payments{Now: clock.Now}, channel: channels[channel], id: session.Identity{OpenID: "o", AppID: "wx"}, purchased: p}
+	for _, through := range []string{"wx_lite", "wx_wap", "alipay_wap"} {
+		p := &pingpp.ChargeParams{Channel: through, Amount: 5, Currency: "cny"}
+		a := &attempt{pay: &Payments{Now: clock.Now}, channel: channel.Of(through), id: session.Identity{OpenID: "o", AppID: "wx"}, purchased: p}
 		q := &quote{Amount: 5, Currency: "cny"}
 		good := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), Created: now, TimeExpire: now.Add(leastLeft), Payer: "o", PayerAppID: "wx", Fingerprint: p.Fingerprint()}
 		if !a.reusable(&good, q) {
-			t.Errorf("%s: a good attempt is not reused", channel)
+			t.Errorf("%s: a good attempt is not reused", through)
 		}
 		long := good
-		long.TimeExpire = now.Add(day)
+		long.TimeExpire = now.Add(24 * time.Hour)
 		if !a.reusable(&long, q) {
-			t.Errorf("%s: one that lasts for a day is not reused", channel)
+			t.Errorf("%s: one that lasts for a day is not reused", through)
 		}
-		life := map[string]time.Duration{"wx_lite": 2 * time.Hour, "wx_wap": 5 * time.Minute}[channel]
+		life := map[string]time.Duration{"wx_lite": 2 * time.Hour, "wx_wap": 5 * time.Minute}[through]
 		long.Created = now.Add(leastLeft - life)
 		if !a.reusable(&long, q) {
-			t.Errorf("%s: one whose credential lives for a minute is not reused", channel)
+			t.Errorf("%s: one whose credential lives for a minute is not reused", through)
 		}
 		long.Created = long.Created.Add(-time.Second)
 		if a.reusable(&long, q) != (life == 0) {
-			t.Errorf("%s: one whose credential lives for 59 seconds: reused %v", channel, life > 0)
+			t.Errorf("%s: one whose credential lives for 59 seconds: reused %v", through, life > 0)
 		}
 		unsaid := good
 		unsaid.TimeExpire = time.Time{}
 		if !a.reusable(&unsaid, q) {
-			t.Errorf("%s: one whose expiry Ping++ did not say is not reused", channel)
+			t.Errorf("%s: one whose expiry Ping++ did not say is not reused", through)
 		}
 		for name, spoil := range map[string]func(c *ledger.Charge){
 			"pruned":  func(c *ledger.Charge) { c.Raw = nil },
@@ -56,7 +57,7 @@ func TestReusable(t *testing.T) {
 			c := good
 			spoil(&c)
 			if a.reusable(&c, q) {
-				t.Errorf("%s: %s: reused", channel, name)
+				t.Errorf("%s: %s: reused", through, name)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // findTime is how long a request looks at Ping++ for what became of earlier ones.
@@ -47,7 +48,7 @@ func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 		}
 	}
 	for i := range attempts {
-		if c := &attempts[i]; sought(c) && channels[c.Channel].atOnce && (missed != nil || a.settling(c) > 0) {
+		if c := &attempts[i]; sought(c) && channel.Of(c.Channel).AtOnce && (missed != nil || a.settling(c) > 0) {
 			return nil, a.mayTake(c)
 		}
 	}
@@ -65,7 +66,7 @@ func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Rese
 	asked := false
 	for i := range attempts {
 		c := &attempts[i]
-		if !channels[c.Channel].atOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.pay.Now().Before(c.Lapses()) {
+		if !channel.Of(c.Channel).AtOnce || c.State != ledger.Open || c.Paid || c.Reversed || c.NextQuery.IsZero() && !a.pay.Now().Before(c.Lapses()) {
 			continue
 		}
 		asked = true

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
@@ -92,7 +93,7 @@ func TestChargeOfAProcessThatDied(t *testing.T) {
 	login := w.session(payer)
 	now := w.clock.Now()
 	res := (&attempt{pay: w.site.Payments, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
-	res.Number = channels["wx_lite"].number("1001", w.config.Rand)
+	res.Number = nextNumber(channel.Of("wx_lite"), "1001", w.config.Rand)
 	if _, err := w.openLedger().Reserve(t.Context(), res); err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/session"
@@ -212,7 +213,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
 	intake.Ask = reconciler.Recover
 	return Config{
-		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini, WxPub: official,
+		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: channel.Names(), WxLite: mini, WxPub: official,
 		Ticket: func(ctx context.Context) (string, error) {
 			token, err := official.AccessToken(ctx)
 			if err != nil {

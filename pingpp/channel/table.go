@@ -1,4 +1,4 @@
-package handlers
+package channel
 
 import "time"
 
@@ -6,10 +6,10 @@ const day = 24 * time.Hour
 
 // The families of channels: what their members have in common.
 var (
-	general = channel{
-		numberMin: 8, numberMax: 20, // what Ping++ recommends where it names no bounds
-		currency: "cny", subject: limit{most: 32}, body: limit{most: 128},
-		expireMin: time.Minute, expireMax: 15 * day, expireDefault: day,
+	general = Channel{
+		NumberMin: 8, NumberMax: 20, // what Ping++ recommends where it names no bounds
+		Currency: "cny", Subject: Limit{Most: 32}, Body: Limit{Most: 128},
+		ExpireMin: time.Minute, ExpireMax: 15 * day, ExpireDefault: day,
 	}
 	weChat      = general.numbers(2, 32).expires(7*day, 2*time.Hour).lives(2 * time.Hour).withoutEmoji()
 	alipay      = general.numbers(1, 64)
@@ -40,7 +40,7 @@ var (
 )
 
 // channels is every channel that a charge can be created for.
-var channels = map[string]channel{
+var table = map[string]Channel{
 	"wx_lite": weChat.paidBy("wx_lite").is("WeChat mini program", "微信小程序支付", openID, limitPay, goodsTag),
 	"wx_pub":  weChat.paidBy("wx_pub").is("WeChat official account", "微信公众号支付", openID, limitPay, goodsTag),
 	"wx_pub_qr": weChat.is("WeChat, QR code on a screen", "微信扫码支付",
@@ -128,28 +128,28 @@ var channels = map[string]channel{
 	"chinaums_upacp_wap":  umsPage.is("UnionPay from a phone's browser, through China UMS", "银联商务银联手机网页支付"),
 }
 
-func (c channel) numbers(least, most int) channel {
-	c.numberMin, c.numberMax = least, most
+func (c Channel) numbers(least, most int) Channel {
+	c.NumberMin, c.NumberMax = least, most
 	return c
 }
 
-func (c channel) expires(most, unsaid time.Duration) channel {
-	c.expireMax, c.expireDefault = most, unsaid
+func (c Channel) expires(most, unsaid time.Duration) Channel {
+	c.ExpireMax, c.ExpireDefault = most, unsaid
 	return c
 }
 
-func (c channel) withoutEmoji() channel            { c.noEmoji = true; return c }
-func (c channel) lives(life time.Duration) channel { c.credentialLife = life; return c }
+func (c Channel) withoutEmoji() Channel            { c.NoEmoji = true; return c }
+func (c Channel) lives(life time.Duration) Channel { c.CredentialLife = life; return c }
 
 // takesAtOnce is for channels without a credential.
-func (c channel) takesAtOnce() channel             { c.atOnce, c.credentialLife = true, 0; return c }
-func (c channel) anyCurrency() channel             { c.currency = ""; return c }
-func (c channel) alsoTakes(list ...string) channel { c.others = list; return c }
-func (c channel) guessed() channel                 { c.inferred = true; return c }
-func (c channel) subjectBytes(most int) channel    { c.subject = limit{most, true}; return c }
-func (c channel) bodyCharacters(most int) channel  { c.body = limit{most: most}; return c }
-func (c channel) paidBy(kind string) channel       { c.payer = kind; return c }
-func (c channel) is(en, zh string, extra ...extraKey) channel {
-	c.en, c.zh, c.extra = en, zh, extra
+func (c Channel) takesAtOnce() Channel             { c.AtOnce, c.CredentialLife = true, 0; return c }
+func (c Channel) anyCurrency() Channel             { c.Currency = ""; return c }
+func (c Channel) alsoTakes(list ...string) Channel { c.others = list; return c }
+func (c Channel) guessed() Channel                 { c.inferred = true; return c }
+func (c Channel) subjectBytes(most int) Channel    { c.Subject = Limit{most, true}; return c }
+func (c Channel) bodyCharacters(most int) Channel  { c.Body = Limit{Most: most}; return c }
+func (c Channel) paidBy(kind string) Channel       { c.Payer = kind; return c }
+func (c Channel) is(en, zh string, extra ...member) Channel {
+	c.EN, c.ZH, c.extra = en, zh, extra
 	return c
 }

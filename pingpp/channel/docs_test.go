@@ -1,4 +1,4 @@
-package handlers
+package channel
 
 import (
 	"flag"
@@ -23,39 +23,39 @@ type words struct {
 	charge, none                string // how long a credential lives: as its charge; there is none
 	source                      [fromSession + 1]string
 	units                       [3]string // day, hour, minute
-	name                        func(channel) string
+	name                        func(Channel) string
 	form                        func(form) string
 }
 
 var pages = []words{{
-	page:       "../docs/channels.md",
+	page:       "../../docs/channels.md",
 	rules:      "| channel | | `order_no` | subject | body | `time_expire` ahead, default | credential lives | currency | login |\n|---|---|---|---|---|---|---|---|---|\n",
 	extra:      "| channel | member of `extra` | value | required | who gives it |\n|---|---|---|---|---|\n",
 	characters: "characters", bytes: "bytes", noEmoji: ", no emoji", comma: ", ", any: "any; the quote names it", nobody: "none", yes: "yes", no: "", charge: "as the charge", none: "none",
 	source: [...]string{"the quote", "the quote, else the option `%s`", "the quote, else the client", "the quote, else the order number", "the session"},
 	units:  [...]string{"d", "h", "min"},
-	name:   func(c channel) string { return c.en },
+	name:   func(c Channel) string { return c.EN },
 	form:   func(f form) string { return f.en },
 }, {
-	page:       "../docs/channels.zh-CN.md",
+	page:       "../../docs/channels.zh-CN.md",
 	rules:      "| 渠道 | | `order_no` | subject | body | `time_expire` 范围，默认 | 凭据有效期 | 货币 | 登录 |\n|---|---|---|---|---|---|---|---|---|\n",
 	extra:      "| 渠道 | `extra` 字段 | 取值 | 必填 | 由谁提供 |\n|---|---|---|---|---|\n",
 	characters: "个字符", bytes: "字节", noEmoji: "，不含 emoji", comma: "，", any: "不限，由报价给出", nobody: "不需要", yes: "是", no: "", charge: "同支付单", none: "无",
 	source: [...]string{"报价", "报价，否则配置项 `%s`", "报价，否则客户端", "报价，否则订单号", "会话"},
 	units:  [...]string{" 天", " 小时", " 分钟"},
-	name:   func(c channel) string { return c.zh },
+	name:   func(c Channel) string { return c.ZH },
 	form:   func(f form) string { return f.zh },
 }}
 
-func (w *words) limit(l limit, c channel) string {
+func (w *words) limit(l Limit, c Channel) string {
 	unit, emoji := w.characters, ""
-	if l.bytes {
+	if l.Bytes {
 		unit = w.bytes
 	}
-	if c.noEmoji {
+	if c.NoEmoji {
 		emoji = w.noEmoji
 	}
-	return fmt.Sprintf("%d %s%s", l.most, unit, emoji)
+	return fmt.Sprintf("%d %s%s", l.Most, unit, emoji)
 }
 
 func (w *words) duration(d time.Duration) string {
@@ -71,31 +71,31 @@ func (w *words) duration(d time.Duration) string {
 func (w *words) tables() string {
 	var b strings.Builder
 	b.WriteString(w.rules)
-	names := slices.Sorted(maps.Keys(channels))
+	names := slices.Sorted(maps.Keys(table))
 	for _, name := range names {
-		c := channels[name]
+		c := table[name]
 		currency, payer := strings.Join(c.currencies(), w.comma), w.nobody
 		if currency == "" {
 			currency = w.any
 		}
-		if c.payer != "" {
-			payer = "`" + c.payer + "`"
+		if c.Payer != "" {
+			payer = "`" + c.Payer + "`"
 		}
 		title, life := w.name(c), w.charge
 		if c.inferred {
 			title += " †"
 		}
-		if c.atOnce {
+		if c.AtOnce {
 			life = w.none
-		} else if c.credentialLife > 0 {
-			life = w.duration(c.credentialLife)
+		} else if c.CredentialLife > 0 {
+			life = w.duration(c.CredentialLife)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s | %s |\n", name, title, c.numberMin, c.numberMax, w.limit(c.subject, c), w.limit(c.body, c),
-			w.duration(c.expireMin), w.duration(c.expireMax), w.comma, w.duration(c.expireDefault), life, currency, payer)
+		fmt.Fprintf(&b, "| `%s` | %s | %d–%d | %s | %s | %s–%s%s%s | %s | %s | %s |\n", name, title, c.NumberMin, c.NumberMax, w.limit(c.Subject, c), w.limit(c.Body, c),
+			w.duration(c.ExpireMin), w.duration(c.ExpireMax), w.comma, w.duration(c.ExpireDefault), life, currency, payer)
 	}
 	b.WriteString("\n" + w.extra)
 	for _, name := range names {
-		for _, k := range channels[name].extra {
+		for _, k := range table[name].extra {
 			required := w.no
 			if k.required {
 				required = w.yes
@@ -108,7 +108,7 @@ func (w *words) tables() string {
 }
 
 const (
-	tableBegin = "<!-- The tables are made from the code: go test ./handlers -run TestChannelDocs -update -->\n"
+	tableBegin = "<!-- The tables are made from the code: go test ./pingpp/channel -run TestChannelDocs -update -->\n"
 	tableEnd   = "<!-- end of the tables -->\n"
 )
 
@@ -133,7 +133,7 @@ func TestChannelDocs(t *testing.T) {
 				return
 			}
 			if have != want {
-				t.Errorf("the tables are not what the code does; run: go test ./handlers -run TestChannelDocs -update")
+				t.Errorf("the tables are not what the code does; run: go test ./pingpp/channel -run TestChannelDocs -update")
 			}
 		})
 	}

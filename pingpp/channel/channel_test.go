@@ -1,7 +1,6 @@
-package handlers
+package channel
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,10 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
-
-	"github.com/caddypay/caddypay/handlers/problem"
-	"github.com/caddypay/caddypay/session"
 )
 
 // rules is Ping++'s documentation in short: order number, texts, time_expire, currency, login, and the members of extra;
@@ -70,20 +65,25 @@ chinaums_alipay_wap 8-32 32/128 360h/24h cny -
 chinaums_upacp_wap  8-32 32/128 360h/24h cny -
 `
 
+const (
+	payer    = "oPayer"
+	stranger = "oStranger"
+)
+
 func TestChannelRules(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(rules), "\n")
-	if len(lines) != len(channels) {
-		t.Errorf("%d channels in the documentation, %d in the table", len(lines), len(channels))
+	if len(lines) != len(table) {
+		t.Errorf("%d channels in the documentation, %d in the table", len(lines), len(table))
 	}
 	for _, line := range lines {
 		f := strings.Fields(line)
 		t.Run(f[0], func(t *testing.T) {
-			c, ok := channels[f[0]]
+			c, ok := table[f[0]]
 			if !ok {
 				t.Fatal("not in the table")
 			}
-			unit, currency, payer := "", strings.Join(c.currencies(), ","), c.payer
-			if c.subject.bytes {
+			unit, currency, payer := "", strings.Join(c.currencies(), ","), c.Payer
+			if c.Subject.Bytes {
 				unit = "b"
 			}
 			if currency == "" {
@@ -92,102 +92,28 @@ func TestChannelRules(t *testing.T) {
 			if payer == "" {
 				payer = "-"
 			}
-			got := []string{f[0], fmt.Sprintf("%d-%d", c.numberMin, c.numberMax), fmt.Sprintf("%d%s/%d", c.subject.most, unit, c.body.most),
-				fmt.Sprintf("%.0fh/%.0fh", c.expireMax.Hours(), c.expireDefault.Hours()), currency, payer}
-			for _, k := range c.extra {
-				got = append(got, k.name+map[bool]string{true: "!"}[k.required])
+			got := []string{f[0], fmt.Sprintf("%d-%d", c.NumberMin, c.NumberMax), fmt.Sprintf("%d%s/%d", c.Subject.Most, unit, c.Body.Most),
+				fmt.Sprintf("%.0fh/%.0fh", c.ExpireMax.Hours(), c.ExpireDefault.Hours()), currency, payer}
+			for _, m := range c.extra {
+				got = append(got, m.name+map[bool]string{true: "!"}[m.required])
 			}
 			if !slices.Equal(got, f) {
 				t.Errorf("the table says\n%v, the documentation\n%v", got, f)
 			}
-			if c.en == "" || c.zh == "" || c.expireMin != time.Minute {
+			if c.EN == "" || c.ZH == "" || c.ExpireMin != time.Minute {
 				t.Errorf("%+v", c)
 			}
-			if weChat := strings.Contains(f[0], "wx") || strings.HasPrefix(f[0], "isv_") || strings.HasPrefix(f[0], "chinaums_"); c.noEmoji != weChat {
-				t.Errorf("emoji refused: %v", c.noEmoji)
+			if weChat := strings.Contains(f[0], "wx") || strings.HasPrefix(f[0], "isv_") || strings.HasPrefix(f[0], "chinaums_"); c.NoEmoji != weChat {
+				t.Errorf("emoji refused: %v", c.NoEmoji)
 			}
 		})
-	}
-}
-
-// What every channel makes of order numbers and quotes at the edges of its rules.
-func TestEveryChannelAtItsEdges(t *testing.T) {
-	now := time.Unix(1_790_000_000, 0)
-	for name, c := range channels {
-		t.Run(name, func(t *testing.T) {
-			for n := range 70 {
-				no := strings.Repeat("9", n)
-				if got, want := c.accepts(no), n >= c.numberMin && n <= c.numberMax; got != want {
-					t.Errorf("an order number of %d digits: %v", n, got)
-				}
-				if !c.accepts(no) {
-					continue
-				}
-				next := c.number(no, bytes.NewReader(make([]byte, 100)))
-				if first, second := next(0, 0), next(1, 0); first != no || second == no || !c.accepts(second) {
-					t.Errorf("the numbers of order %s are %s and %s", no, first, second)
-				}
-			}
-			for _, bad := range []string{"../../admin", "1001/2/3", "1001?x=1", "1001%2f9", "10010001\n", "1001000\x00", "订单订单订单订单", "1001 0001", "1001-0001", "1001_0001", "1001000１"} {
-				if c.accepts(bad) {
-					t.Errorf("order number %q is taken", bad)
-				}
-			}
-			quoted := func(subject string, expire time.Time) (*quote, error) {
-				q := &quote{OrderNo: "10010001", Amount: 1, Subject: subject, TimeExpire: expire, Currency: map[bool]string{true: "usd"}[c.currency == ""]}
-				return q, q.check("10010001", session.Identity{}, c, 0, now)
-			}
-			q, err := quoted(strings.Repeat("长", 300), time.Time{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			characters, size := utf8.RuneCountInString(q.Subject), len(q.Subject)
-			if c.subject.bytes && (size > 32 || size < 30) || !c.subject.bytes && characters != 32 || !utf8.ValidString(q.Subject) || utf8.RuneCountInString(q.Body) != c.body.most {
-				t.Errorf("subject has %d characters and %d bytes, body %d characters", characters, size, utf8.RuneCountInString(q.Body))
-			}
-			if q, err := quoted("tea 🍵", time.Time{}); err != nil || q.Subject != map[bool]string{true: "tea", false: "tea 🍵"}[c.noEmoji] {
-				t.Errorf("emoji: %+v, %v", q, err)
-			}
-			if _, err := quoted("tea", now.Add(c.expireMin-time.Second)); err == nil || err.(*problem.Problem).Code != "order_closed" {
-				t.Errorf("expiring too soon: %v", err)
-			}
-			if q, err := quoted("tea", now.Add(c.expireMin)); err != nil || !q.TimeExpire.Equal(now.Add(c.expireMin)) {
-				t.Errorf("expiring at the earliest: %v %v", q, err)
-			}
-			if q, err := quoted("tea", now.Add(1000*day)); err != nil || !q.TimeExpire.Equal(now.Add(c.expireMax-clockDoubt)) {
-				t.Errorf("expiring too late: %v %v", q, err)
-			}
-			for _, currency := range []string{"", "USD", "us", "usd1", "人民币"} {
-				if c.acceptsCurrency(currency) == nil {
-					t.Errorf("currency %q is taken", currency)
-				}
-			}
-			if usd := c.acceptsCurrency("usd") == nil; usd != (c.currency == "") {
-				t.Errorf("usd: %v", usd)
-			}
-			if hkd := c.acceptsCurrency("hkd") == nil; hkd != (c.currency == "" || name == "isv_lite") {
-				t.Errorf("hkd: %v", hkd)
-			}
-		})
-	}
-}
-
-// Every order number that we make ourselves fits every channel.
-func TestClientOrderNumbers(t *testing.T) {
-	for _, prefix := range []string{"", "D", "DONATE"} {
-		no := (&ClientAmount{Prefix: prefix}).orderNo(bytes.NewReader(make([]byte, 100)))
-		for name, c := range channels {
-			if !c.accepts(no) || !strings.HasPrefix(no, prefix) {
-				t.Errorf("%s does not take %s", name, no)
-			}
-		}
 	}
 }
 
 // sample is a value of each form that is right.
-func sample(k extraKey) json.RawMessage {
+func sample(m member) json.RawMessage {
 	for _, s := range []string{`"no_credit"`, `"T"`, `true`, `"https://shop.example.com/x"`, `[{"goods_name":"tea","goods_num":"1"}]`, `"ios"`, `"BIZ"`, `"alipay"`, `1`, `"13800000000"`, `"` + strings.Repeat("x", 32) + `"`} {
-		if k.form.valid(json.RawMessage(s)) {
+		if m.form.valid(json.RawMessage(s)) {
 			return json.RawMessage(s)
 		}
 	}
@@ -199,46 +125,46 @@ func TestMakeExtra(t *testing.T) {
 	for _, name := range []string{"success_url", "cancel_url", "fail_url", "result_url"} {
 		urls[name] = "https://shop.example.com/" + name + "/{order_no}"
 	}
-	for name, c := range channels {
+	for name, c := range table {
 		t.Run(name, func(t *testing.T) {
 			// Everything from the quote but open_id.
-			all, required := map[string]json.RawMessage{"open_id": json.RawMessage(`"` + stranger + `"`), "unknown": json.RawMessage(`{"a":1}`), "none": json.RawMessage("null")}, given{urls: urls, orderNo: "1001", openID: payer}
-			required.quote, required.client = map[string]json.RawMessage{}, map[string]json.RawMessage{}
-			for _, k := range c.extra {
-				v := sample(k)
+			all, required := map[string]json.RawMessage{"open_id": json.RawMessage(`"` + stranger + `"`), "unknown": json.RawMessage(`{"a":1}`), "none": json.RawMessage("null")}, Given{URLs: urls, OrderNo: "1001", OpenID: payer}
+			required.Quote, required.Client = map[string]json.RawMessage{}, map[string]json.RawMessage{}
+			for _, m := range c.extra {
+				v := sample(m)
 				if v == nil {
-					t.Fatalf("no sample of %s", k.name)
+					t.Fatalf("no sample of %s", m.name)
 				}
-				if k.from != fromSession {
-					all[k.name] = v
+				if m.from != fromSession {
+					all[m.name] = v
 				}
-				if k.required && k.from == fromQuote {
-					required.quote[k.name] = v
+				if m.required && m.from == fromQuote {
+					required.Quote[m.name] = v
 				}
-				if k.required && k.from == fromClient {
-					required.client[k.name] = v
+				if m.required && m.from == fromClient {
+					required.Client[m.name] = v
 				}
 			}
-			g := given{quote: all, urls: urls, orderNo: "1001", client: map[string]json.RawMessage{"device": json.RawMessage(`"android"`), "app_pay": json.RawMessage(`false`)}}
-			if c.payer != "" {
-				g.openID = payer
+			g := Given{Quote: all, URLs: urls, OrderNo: "1001", Client: map[string]json.RawMessage{"device": json.RawMessage(`"android"`), "app_pay": json.RawMessage(`false`)}}
+			if c.Payer != "" {
+				g.OpenID = payer
 			} else {
-				required.openID = ""
+				required.OpenID = ""
 			}
-			extra, err := c.makeExtra(g)
+			extra, err := c.Extra(g)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range c.extra {
-				want := any(all[k.name])
-				if k.from == fromSession {
+			for _, m := range c.extra {
+				want := any(all[m.name])
+				if m.from == fromSession {
 					want = payer
 				}
-				if fmt.Sprintf("%s", extra[k.name]) != fmt.Sprintf("%s", want) {
-					t.Errorf("%s is %s, want %s", k.name, extra[k.name], want)
+				if fmt.Sprintf("%s", extra[m.name]) != fmt.Sprintf("%s", want) {
+					t.Errorf("%s is %s, want %s", m.name, extra[m.name], want)
 				}
 			}
-			if _, ok := extra["open_id"]; ok != (c.payer != "") {
+			if _, ok := extra["open_id"]; ok != (c.Payer != "") {
 				t.Errorf("open_id: %v", extra["open_id"])
 			}
 			if _, ok := extra["none"]; ok || extra["unknown"] == nil {
@@ -246,50 +172,43 @@ func TestMakeExtra(t *testing.T) {
 			}
 
 			// Only what is required, each from where it comes.
-			extra, err = c.makeExtra(required)
+			extra, err = c.Extra(required)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range c.extra {
-				got, ok := extra[k.name]
-				if ok != (k.required || k.from == fromConfig) {
-					t.Errorf("%s: %v", k.name, got)
+			for _, m := range c.extra {
+				got, ok := extra[m.name]
+				if ok != (m.required || m.from == fromConfig) {
+					t.Errorf("%s: %v", m.name, got)
 				}
-				if k.from == fromConfig && got != "https://shop.example.com/"+k.name+"/1001" || k.from == fromOrderNo && got != "1001" {
-					t.Errorf("%s is %v", k.name, got)
+				if m.from == fromConfig && got != "https://shop.example.com/"+m.name+"/1001" || m.from == fromOrderNo && got != "1001" {
+					t.Errorf("%s is %v", m.name, got)
 				}
 			}
 
 			// Each required member left out, and each wrong.
-			for _, k := range c.extra {
+			for _, m := range c.extra {
 				wrong := map[string]json.RawMessage{}
 				maps.Copy(wrong, all)
-				wrong[k.name] = json.RawMessage(`{"$":"wrong"}`)
-				_, err := c.makeExtra(given{quote: wrong, urls: urls, orderNo: "1001", openID: payer})
-				if k.from != fromSession {
-					wantCode(t, k.name+" wrong", err, "quote_invalid")
+				wrong[m.name] = json.RawMessage(`{"$":"wrong"}`)
+				_, err := c.Extra(Given{Quote: wrong, URLs: urls, OrderNo: "1001", OpenID: payer})
+				if m.from != fromSession {
+					if _, missing := errors.AsType[*MissingError](err); err == nil || missing || !strings.Contains(err.Error(), "extra."+m.name+" must be ") {
+						t.Errorf("%s wrong: %v", m.name, err)
+					}
 				}
-				if !k.required || k.from == fromOrderNo {
+				if !m.required || m.from == fromOrderNo {
 					continue
 				}
 				less := map[string]json.RawMessage{}
 				maps.Copy(less, all)
-				less[k.name] = json.RawMessage(`""`) // how PHP says none
-				_, err = c.makeExtra(given{quote: less, orderNo: "1001", openID: map[bool]string{false: payer}[k.from == fromSession]})
-				wantCode(t, k.name+" missing", err, "channel_extra_missing")
-				if err != nil && !strings.Contains(err.Error(), "extra."+k.name+" is missing: ") {
-					t.Errorf("%v does not say who has to give %s", err, k.name)
+				less[m.name] = json.RawMessage(`""`) // how PHP says none
+				_, err = c.Extra(Given{Quote: less, OrderNo: "1001", OpenID: map[bool]string{false: payer}[m.from == fromSession]})
+				if missing, ok := errors.AsType[*MissingError](err); !ok || missing.Member != m.name || !strings.Contains(err.Error(), "extra."+m.name+" is missing: ") {
+					t.Errorf("%v does not say who has to give %s", err, m.name)
 				}
 			}
 		})
-	}
-}
-
-func wantCode(t *testing.T, what string, err error, code string) {
-	t.Helper()
-	p, ok := errors.AsType[*problem.Problem](err)
-	if !ok || p.Code != code {
-		t.Errorf("%s: %v, want %s", what, err, code)
 	}
 }
 
@@ -299,21 +218,21 @@ func TestClientsMay(t *testing.T) {
 		"alipay_wap": {"app_pay"}, "alipay_pc_direct": {"qr_pay_mode", "qrcode_width"}, "jdpay_wap": {"is_mobile"}, "qpay": {"device"}, "isv_qr": {"pay_channel"}, "isv_wap": {"pay_channel"},
 		"wx_pub_scan": {"scan_code"}, "alipay_scan": {"scan_code"}, "isv_scan": {"scan_code"}, "cb_wx_pub_scan": {"scan_code"},
 	}
-	for name, c := range channels {
+	for name, c := range table {
 		var got []string
-		for _, k := range c.extra {
-			if c.clientMay(k.name, sample(k)) == nil {
-				got = append(got, k.name)
+		for _, m := range c.extra {
+			if c.ClientMay(m.name, sample(m)) == nil {
+				got = append(got, m.name)
 			}
-			if k.from == fromClient && c.clientMay(k.name, json.RawMessage(`["x"]`)) == nil {
-				t.Errorf("%s takes any %s from a client", name, k.name)
+			if m.from == fromClient && c.ClientMay(m.name, json.RawMessage(`["x"]`)) == nil {
+				t.Errorf("%s takes any %s from a client", name, m.name)
 			}
 		}
 		if !slices.Equal(got, want[name]) {
 			t.Errorf("%s takes %v from a client, want %v", name, got, want[name])
 		}
 		for _, key := range []string{"open_id", "openid", "user", "limit_pay", "success_url", "result_url", "split_fund_info", "x", ""} {
-			if c.clientMay(key, json.RawMessage(`"x"`)) == nil {
+			if c.ClientMay(key, json.RawMessage(`"x"`)) == nil {
 				t.Errorf("%s takes %s from a client", name, key)
 			}
 		}

@@ -1,6 +1,7 @@
-package handlers
+package channel
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,104 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/caddypay/caddypay/handlers/body"
-	"github.com/caddypay/caddypay/handlers/problem"
 )
-
-// extraKey is a member of a charge's extra.
-type extraKey struct {
-	name     string
-	required bool
-	from     source
-	form     form
-}
-
-func need(name string, from source, f form) extraKey { return extraKey{name, true, from, f} }
-func may(name string, from source, f form) extraKey  { return extraKey{name, false, from, f} }
-
-// source is who may give a member of extra. The quote may give every one but open_id, and goes first.
-type source int
-
-const (
-	fromQuote   source = iota // nobody else
-	fromConfig                // the site's option of the same name: success_url, …
-	fromClient                // the client, since it harms nobody: what it runs on, what it would like to pay with
-	fromOrderNo               // the order number, when the quote gives none
-	fromSession               // the session, and nobody else
-)
-
-// clientMay returns what is wrong with a member of extra that a client sends; nil when it may.
-func (c channel) clientMay(name string, value json.RawMessage) error {
-	i := slices.IndexFunc(c.extra, func(k extraKey) bool { return k.name == name && k.from == fromClient })
-	if i < 0 {
-		return errors.New("this channel takes no such member from a client")
-	}
-	if k := c.extra[i]; string(value) != "null" && !k.form.valid(value) {
-		return fmt.Errorf("it must be %s", k.form.en)
-	}
-	return nil
-}
-
-// given is where a charge's extra comes from, in the order of right.
-type given struct {
-	quote   map[string]json.RawMessage
-	urls    map[string]string // the site's, by the names of the options
-	client  map[string]json.RawMessage
-	orderNo string
-	openID  string // of the session; the only one that counts
-}
-
-// makeExtra puts a charge's extra together. The error is a Problem.
-func (c channel) makeExtra(g given) (map[string]any, error) {
-	extra := make(map[string]any, len(g.quote)+len(c.extra))
-	for name, v := range g.quote {
-		if name != openID.name && string(v) != "null" { // Ping++ may know members that the table does not
-			extra[name] = v
-		}
-	}
-	for _, k := range c.extra {
-		v, ok := extra[k.name].(json.RawMessage)
-		if ok && string(v) != `""` {
-			if !k.form.valid(v) {
-				// The value stays out of the log: it may be somebody's telephone number.
-				return nil, problem.New("quote_invalid", fmt.Errorf("extra.%s must be %s", k.name, k.form.en))
-			}
-			continue
-		}
-		delete(extra, k.name)
-		if v := g.otherwise(k); v != nil {
-			extra[k.name] = v
-		} else if k.required {
-			return nil, problem.New("channel_extra_missing", fmt.Errorf("extra.%s is missing: %s", k.name, advice[k.from]))
-		}
-	}
-	return extra, nil
-}
-
-// otherwise is the value of a member that the quote does not give; nil when nobody does.
-func (g given) otherwise(k extraKey) any {
-	switch v, ok := g.client[k.name]; {
-	case k.from == fromSession && g.openID != "":
-		return g.openID
-	case k.from == fromOrderNo:
-		return cut(g.orderNo, maxProductID)
-	case k.from == fromConfig && g.urls[k.name] != "":
-		return strings.ReplaceAll(g.urls[k.name], "{order_no}", escapeOrderNo(g.orderNo))
-	case k.from == fromClient && ok && string(v) != "null":
-		return v
-	}
-	return nil
-}
-
-// advice says who has to give a member that is missing.
-var advice = [...]string{
-	fromQuote:   "the backend has to name it in the quote's extra",
-	fromConfig:  "set the option of that name in the pay block, or name it in the quote's extra",
-	fromClient:  "the client has to send it in extra, or the backend to name it in the quote's extra",
-	fromOrderNo: "the order number does not fit; the backend has to name it in the quote's extra",
-	fromSession: "the session has no openid",
-}
 
 // form is what a value of extra has to look like.
 type form struct {
@@ -167,6 +71,8 @@ var (
 	goodsList = list(8000)
 )
 
+var wholeNumber = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
+
 // whole takes a number, or its text, as Ping++'s own examples have both.
 func whole(least, most int64) form {
 	return form{
@@ -190,12 +96,31 @@ func list(most int) form {
 			if json.Unmarshal(raw, &items) != nil || len(items) == 0 || utf8.RuneCount(raw) > most {
 				return false
 			}
-			return !slices.ContainsFunc(items, func(item json.RawMessage) bool {
-				_, err := body.ParseObject(item)
-				return err != nil
-			})
+			return !slices.ContainsFunc(items, func(item json.RawMessage) bool { return !object(item) })
 		},
 	}
+}
+
+// object reports whether a JSON value is an object in which no name stands twice.
+func object(value json.RawMessage) bool {
+	d := json.NewDecoder(bytes.NewReader(value))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	names := make(map[string]bool)
+	for d.More() {
+		t, err := d.Token()
+		var member json.RawMessage
+		if err != nil || d.Decode(&member) != nil {
+			return false
+		}
+		name := t.(string) // the decoder lets nothing else stand before a colon
+		if names[name] {
+			return false
+		}
+		names[name] = true
+	}
+	return true
 }
 
 func span(least, most int) string {
