@@ -3,8 +3,9 @@ package caddymodule
 import (
 	"strconv"
 
-	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddypay/caddypay/handlers/limits"
 )
 
 // parseLimits parses the block:

@@ -4,9 +4,10 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddypay/caddypay/handlers/merchant"
 )
 
 // privateRanges stands for this machine and private networks, as it does elsewhere in Caddy.

@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/session"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // sighting is what a backend that takes every byte reports of a request.

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/session"
@@ -277,7 +278,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if h.Orders.Max < 0 {
 		return r.errorf("orders max", "%d must be above 0, in fen; write max 2000000 for 20,000 yuan", h.Orders.Max)
 	}
-	h.resolved.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
+	h.resolved.Orders = &payment.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
 	if err := h.Orders.reading(r, h.resolved.Orders); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
@@ -84,7 +84,7 @@ func (h *Handler) lacks(name string) string {
 }
 
 // reading takes over how the backend's JSON is read.
-func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
+func (c *OrdersConfig) reading(r *resolver, to *payment.Orders) error {
 	to.Paths = make(map[string]string)
 	for name, path := range map[string]string{
 		"amount": c.Amount, "order_no": c.OrderNo, "currency": c.Currency, "subject": c.Subject, "body": c.Body,
@@ -121,7 +121,7 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		if err := checkJSONPath(n.Path); err != nil {
 			return r.errorf("orders not_found", "%w", err)
 		}
-		to.NotFound = &handlers.NotFound{Path: n.Path, Values: n.Values}
+		to.NotFound = &payment.NotFound{Path: n.Path, Values: n.Values}
 	}
 	if d := c.Default; d != nil {
 		for option, at := range map[string]struct{ from, to *string }{
@@ -177,7 +177,7 @@ func (h *Handler) provisionClientAmount(r *resolver) error {
 	if err != nil {
 		return err
 	}
-	h.resolved.ClientAmount = &handlers.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
+	h.resolved.ClientAmount = &payment.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
 	if err := h.resolved.ClientAmount.Check(h.resolved.Channels); err != nil {
 		return r.errorf("allow_client_amount", "%w", err)
 	}

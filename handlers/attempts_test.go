@@ -250,7 +250,7 @@ func (w *world) holder(orderNo string) *ledger.Reserved {
 	w.t.Helper()
 	now := w.clock.Now()
 	held, err := w.openLedger().Reserve(context.Background(), ledger.Reservation{
-		Scope: w.config.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: nextNumber(channel.Of("wx_lite"), orderNo, w.config.Rand),
+		Scope: w.config.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: itsNumber(orderNo),
 	})
 	if err != nil {
 		w.t.Error(err)
@@ -345,7 +345,7 @@ func TestReservationIsProlonged(t *testing.T) {
 		w.clock.Add(reservationLease - time.Second)
 		<-extended
 		_, err := other.Reserve(context.Background(), ledger.Reservation{Scope: w.config.Scope, OrderNo: "1001", Now: end, Until: end.Add(time.Second),
-			Number: nextNumber(channel.Of("wx_lite"), "1001", w.config.Rand)})
+			Number: itsNumber("1001")})
 		if !errors.Is(err, ledger.ErrReserved) {
 			t.Errorf("when the first lease would have ended: %v", err)
 		}

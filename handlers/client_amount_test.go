@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -13,7 +14,7 @@ func newDonations(t testing.TB) *world {
 	w := newWorld(t)
 	w.set(func(c *Config) { c.Orders = nil })
 	w.set(func(c *Config) {
-		c.ClientAmount = &ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
+		c.ClientAmount = &payment.ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
 	})
 	return w
 }

@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
-	"go.uber.org/zap"
 )
 
 // Config is one `pay` block, resolved.
@@ -27,19 +29,19 @@ type Config struct {
 	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
 	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
 	Sessions *session.Tokens
-	Orders   *Orders     // nil: no price can be had, and charges cannot be created
-	Login    *login.Tell // nil: the backend is not told of logins
+	Orders   *payment.Orders // nil: no price can be had, and charges cannot be created
+	Login    *login.Tell     // nil: the backend is not told of logins
 	Intake   *relay.Intake
 	Budgets  *limits.Budgets // of the calls that cost something
 
 	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
-	ClientAmount *ClientAmount
+	ClientAmount *payment.ClientAmount
 	// ReturnURLs is where channels send payers back to, by the names of the options: success_url, cancel_url, fail_url and
 	// result_url. {order_no} in them is the merchant's order number.
 	ReturnURLs map[string]string
 
 	// Checkout is the hosted payment page; nil: there is none.
-	Checkout *Checkout
+	Checkout *payment.Checkout
 
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
 	Reconciler *relay.Reconciler

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/login"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -27,7 +28,7 @@ func newGuestWorld(t testing.TB) *world {
 	w := newOpenWorld(t)
 	w.set(func(c *Config) { c.Origins = []string{"https://h5.example.com:8443", guestOrigin} })
 	w.set(func(c *Config) {
-		c.Checkout = &Checkout{Channels: []string{openChannel}, ReturnURL: "https://shop.example.com/orders"}
+		c.Checkout = &payment.Checkout{Channels: []string{openChannel}, ReturnURL: "https://shop.example.com/orders"}
 	})
 	return w
 }

@@ -21,8 +21,3 @@ func TooEarly(r *http.Request) bool { return early(r) && !session.OnlyReads(r) }
 func (s *Site) RefuseEarly(w http.ResponseWriter, r *http.Request) {
 	turnAway(w, r, problem.New("too_early", nil))
 }
-
-// reads reports whether a request only reads: it does not say that it changes something, and opens no websocket that may.
-func reads(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header["Upgrade"]) == 0
-}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"image/color"
 	"image/png"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
 )
 
@@ -123,4 +125,9 @@ func TestQRCodeRefused(t *testing.T) {
 	v.pay("Q20006", "wx_pub_qr") // prolongs the session
 	w.clock.Add(2 * time.Hour)
 	wantProblem(t, qrOf(expired), 409, "charge_expired")
+}
+
+// dark reports whether a module is to be black.
+func dark(code barcode.Barcode, x, y int) bool {
+	return color.GrayModel.Convert(code.At(x, y)).(color.Gray).Y < 0x80
 }

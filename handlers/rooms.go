@@ -8,6 +8,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
 	"github.com/caddypay/caddypay/ledger"
@@ -34,7 +35,7 @@ func New(c Config) *Site {
 			Visitors: visitors, WxLite: c.WxLite, WxPub: c.WxPub, Ticket: c.Ticket, Tell: c.Login, Backend: shop, Ledger: c.Ledger,
 			Budgets: c.Budgets, ClientIP: c.ClientIP, Logger: c.Logger,
 		},
-		Payments: &Payments{
+		Payments: &payment.Payments{
 			Prefix: c.Prefix, Scope: c.Scope, Visitors: visitors, Channels: c.Channels, Orders: c.Orders, Backend: shop,
 			ClientAmount: c.ClientAmount, ReturnURLs: c.ReturnURLs, Checkout: c.Checkout,
 			Pingpp: c.Pingpp, Reconciler: c.Reconciler, QueryAfter: c.QueryAfter, Ledger: c.Ledger,

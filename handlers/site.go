@@ -1,5 +1,6 @@
-// Package handlers is what the routes under /pay do, one file per route, in plain net/http: caddymodule gives it Caddy's
-// configuration, logger and upstream.
+// Package handlers is what lies under /pay, in plain net/http: caddymodule gives it Caddy's configuration, logger and upstream. A site only
+// routes; what the routes do is in its rooms, one file per route, each with no more than it needs: webhook, login, payment and merchant.
+// They know the site as little as one another. What several of them need lies below: problem, body, reply, limits, backend and charge.
 package handlers
 
 import (
@@ -14,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/webhook"
 	"github.com/caddypay/caddypay/session"
@@ -25,7 +27,7 @@ type Site struct {
 	Visitors *session.Visitors
 	Webhooks *webhook.Webhooks
 	Login    *login.Logins
-	Payments *Payments
+	Payments *payment.Payments
 	Merchant *merchant.API // nil: the merchant API is not there
 
 	private  []PrivatePath

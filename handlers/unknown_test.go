@@ -14,9 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay"
-	"github.com/caddypay/caddypay/session"
 )
 
 // lost asks for a charge that Ping++ makes and whose answer never comes.
@@ -92,8 +90,10 @@ func TestChargeOfAProcessThatDied(t *testing.T) {
 	w := newWorld(t)
 	login := w.session(payer)
 	now := w.clock.Now()
-	res := (&attempt{pay: w.site.Payments, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
-	res.Number = nextNumber(channel.Of("wx_lite"), "1001", w.config.Rand)
+	res := ledger.Reservation{
+		Scope: w.config.Scope, OrderNo: "1001", Now: now, Until: now.Add(reservationLease), Channel: "wx_lite", Payer: payer, PayerAppID: w.sandbox.WxLite().AppID,
+		Host: "shop.example.com", Number: itsNumber("1001"),
+	}
 	if _, err := w.openLedger().Reserve(t.Context(), res); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,10 @@
 package handlers
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Why an order got no price is known to the operator who looks for it, until it gets one.
@@ -33,24 +30,5 @@ func TestUnpricedOrders(t *testing.T) {
 	w.pay(session, "1001")
 	if why, ok := w.site.Payments.Unpriced("1001"); ok {
 		t.Errorf("an order that has a price: %+v", why)
-	}
-}
-
-// A stranger who makes numbers up pushes the oldest out, and no memory is filled.
-func TestUnpricedIsBounded(t *testing.T) {
-	t.Parallel()
-	s := new(Payments)
-	for i := range 3 * maxUnpriced {
-		s.unpriced.note(fmt.Sprint(i), time.Unix(int64(i), 0), errors.New("no"))
-		s.unpriced.note("again", time.Unix(int64(i), 0), errors.New("no"))
-	}
-	if n, m := len(s.unpriced.orders), len(s.unpriced.oldest); n != maxUnpriced || m != maxUnpriced {
-		t.Errorf("%d and %d orders are kept", n, m)
-	}
-	if why, ok := s.Unpriced("again"); !ok || why.At.Unix() != 3*maxUnpriced-1 {
-		t.Errorf("the last: %+v, %t", why, ok)
-	}
-	if _, ok := s.Unpriced("0"); ok {
-		t.Error("the oldest is kept")
 	}
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
@@ -223,7 +224,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 			return ticket.Value, err
 		},
 		Sessions: &session.Tokens{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
-		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
+		Orders:   &payment.Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  limits.NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
 		Private: private().private,

@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/ledger"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 const (

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
-	"go.uber.org/zap"
 )
 
 // askPatience is how long a request that does not wait for the payment waits for Ping++'s answer.

@@ -10,10 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/session"
-	"golang.org/x/time/rate"
 )
 
 // Rate is how often something may happen: N times in a time, all of them at once if need be, and then again as they become free.

@@ -5,13 +5,14 @@ import (
 	"context"
 	"net/http"
 
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
-	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 )
 
 // Logins is those of one `pay` block.

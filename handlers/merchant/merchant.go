@@ -13,12 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
-	"go.uber.org/zap"
 )
 
 // MinToken is how many characters a token of the merchant API has at least.
