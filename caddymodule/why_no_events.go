@@ -54,10 +54,11 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 // unpriced returns why an order got no price, as the site knows that was asked last.
 func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last payment.Unpriced, ok bool) {
 	for _, s := range a.sites {
-		if !slices.Contains(scopes, s.scope) {
+		prices := s.handler.site.Payments.Prices
+		if !slices.Contains(scopes, s.scope) || prices == nil {
 			continue
 		}
-		if why, known := s.handler.site.Payments.Unpriced(orderNo); known && why.At.After(last.At) {
+		if why, known := prices.Unpriced(orderNo); known && why.At.After(last.At) {
 			last, ok = why, true
 		}
 	}

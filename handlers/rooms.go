@@ -36,7 +36,7 @@ func New(c Config) *Site {
 			Budgets: c.Budgets, ClientIP: c.ClientIP, Logger: c.Logger,
 		},
 		Payments: &payment.Payments{
-			Prefix: c.Prefix, Scope: c.Scope, Visitors: visitors, Channels: c.Channels, Orders: c.Orders, Backend: shop,
+			Prefix: c.Prefix, Scope: c.Scope, Visitors: visitors, Channels: c.Channels,
 			ClientAmount: c.ClientAmount, ReturnURLs: c.ReturnURLs, Checkout: c.Checkout,
 			Pingpp: c.Pingpp, Reconciler: c.Reconciler, QueryAfter: c.QueryAfter, Ledger: c.Ledger,
 			Budgets: c.Budgets, Count: c.Count.Charge, Problems: problems, ClientIP: c.ClientIP, Host: c.Host, Closing: c.Closing,
@@ -46,6 +46,9 @@ func New(c Config) *Site {
 			Scope: c.Scope, Verifier: c.Verifier, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Intake: c.Intake, Ledger: c.Ledger,
 			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
 		},
+	}
+	if c.Orders != nil {
+		s.Payments.Prices = &payment.Prices{Orders: c.Orders, Backend: shop, Now: c.Now}
 	}
 	if c.WxLite != nil {
 		s.Payments.Login = s.Login.WithCode

@@ -41,7 +41,7 @@ func (s *Site) route(below string) route {
 		return route{"oauth", []string{get}, s.Login.OAuthCallback}
 	case below == "/jssdk" && s.Login.WxPub != nil:
 		return route{"jssdk", []string{get}, s.Login.JSSDK}
-	case below == "/charges" && (s.Payments.Orders != nil || s.Payments.ClientAmount != nil):
+	case below == "/charges" && (s.Payments.Prices != nil || s.Payments.ClientAmount != nil):
 		return route{"charges", []string{post}, s.Payments.CreateCharge}
 	case below == "/checkout" && s.Payments.Checkout != nil:
 		return route{"checkout", []string{get}, s.Payments.ServeCheckout}

@@ -252,7 +252,7 @@ func (a *attempt) quote(ctx context.Context, r *http.Request) (*quote, error) {
 	if a.pay.ClientAmount != nil {
 		return a.pay.ClientAmount.quote(a.req, a.channel)
 	}
-	return a.pay.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
+	return a.pay.Prices.quote(ctx, r, a.id, a.req.OrderNo, a.channel)
 }
 
 // alreadyPaid names the paying charge to the one who paid it, and to nobody else.

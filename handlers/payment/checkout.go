@@ -148,7 +148,7 @@ func (s *Payments) checkoutOrder(w http.ResponseWriter, r *http.Request, v *chec
 	if err := s.Budgets.User(id, s.ClientIP(r), s.Now()); err != nil { // the backend is asked
 		return s.refusedPage(w, r, v, problem.As(err), "")
 	}
-	q, err := s.quote(r.Context(), r, id, v.OrderNo, channel.Of(v.Choices[0].Channel))
+	q, err := s.Prices.quote(r.Context(), r, id, v.OrderNo, channel.Of(v.Choices[0].Channel))
 	if err != nil {
 		return s.refusedPage(w, r, v, problem.As(err), "")
 	}

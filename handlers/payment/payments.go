@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
@@ -26,10 +25,9 @@ type Payments struct {
 	// Login logs in who sends a mini program's code in place of a session; nil: there is no mini program.
 	Login func(r *http.Request, code string) (session.Identity, error)
 
-	Channels []string         // that are offered
-	Orders   *Orders          // nil: no price can be had, and charges cannot be created
-	Backend  *backend.Backend // is asked for prices
-	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
+	Channels []string // that are offered
+	Prices   *Prices  // nil: none can be had, and charges cannot be created
+	// ClientAmount lets clients name what they pay; it stands in place of Prices. Nil: they may not.
 	ClientAmount *ClientAmount
 	// ReturnURLs is where channels send payers back to, by the names of the options: success_url, cancel_url, fail_url and
 	// result_url. {order_no} in them is the merchant's order number.
@@ -50,6 +48,4 @@ type Payments struct {
 	Logger   *zap.Logger
 	Now      func() time.Time
 	Rand     io.Reader // randomness for order numbers
-
-	unpriced unpriced
 }

@@ -52,6 +52,15 @@ const (
 	metaReference = "pay_reference" // what such a client wrote besides
 )
 
+// Prices are had from the backend.
+type Prices struct {
+	Orders  *Orders
+	Backend *backend.Backend
+	Now     func() time.Time
+
+	unpriced unpriced
+}
+
 // quote is the backend's answer about an order, checked.
 type quote struct {
 	OrderNo    string
@@ -67,25 +76,25 @@ type quote struct {
 }
 
 // quote asks the backend what an order costs and whether this user may pay it.
-func (s *Payments) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
-	q, err := s.askPrice(ctx, r, id, orderNo, c)
-	s.unpriced.note(orderNo, s.Now(), err)
+func (p *Prices) quote(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
+	q, err := p.ask(ctx, r, id, orderNo, c)
+	p.unpriced.note(orderNo, p.Now(), err)
 	return q, err
 }
 
-func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Orders.Timeout)
+func (p *Prices) ask(ctx context.Context, r *http.Request, id session.Identity, orderNo string, c channel.Channel) (*quote, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.Orders.Timeout)
 	defer cancel()
-	target := strings.ReplaceAll(s.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
-	req, err := http.NewRequestWithContext(ctx, s.Orders.Method, target, nil)
+	target := strings.ReplaceAll(p.Orders.Path, "{order_no}", escapeOrderNo(orderNo))
+	req, err := http.NewRequestWithContext(ctx, p.Orders.Method, target, nil)
 	if err != nil {
 		return nil, problem.New("backend_unavailable", err)
 	}
 	req.Host = r.Host
 	req.RemoteAddr = r.RemoteAddr
-	s.Backend.Introduce(req.Header, r, id)
+	p.Backend.Introduce(req.Header, r, id)
 
-	resp, err := s.Backend.RoundTrip(req)
+	resp, err := p.Backend.RoundTrip(req)
 	if err != nil {
 		return nil, problem.New("backend_unavailable", fmt.Errorf("asking the backend for order %s: %w", orderNo, err))
 	}
@@ -108,13 +117,13 @@ func (s *Payments) askPrice(ctx context.Context, r *http.Request, id session.Ide
 	if len(raw) > maxQuote {
 		return nil, problem.New("quote_invalid", fmt.Errorf("the backend's answer about order %s is over %d bytes", orderNo, maxQuote))
 	}
-	q, err := s.Orders.parse(raw, orderNo)
+	q, err := p.Orders.parse(raw, orderNo)
 	if err == nil {
-		s.Orders.Defaults.afterEmoji(q, c, orderNo)
-		err = q.check(orderNo, id, c, s.Orders.Max, s.Now())
+		p.Orders.Defaults.afterEmoji(q, c, orderNo)
+		err = q.check(orderNo, id, c, p.Orders.Max, p.Now())
 	}
-	if p, ok := errors.AsType[*problem.Problem](err); ok {
-		return nil, p
+	if known, ok := errors.AsType[*problem.Problem](err); ok {
+		return nil, known
 	}
 	if err != nil {
 		return nil, problem.New("quote_invalid", fmt.Errorf("the backend's answer about order %s: %w", orderNo, err))

@@ -45,9 +45,9 @@ func (u *unpriced) note(orderNo string, at time.Time, err error) {
 }
 
 // Unpriced returns why an order got no price when somebody last wanted to pay it, since the configuration was loaded.
-func (s *Payments) Unpriced(orderNo string) (Unpriced, bool) {
-	s.unpriced.mu.Lock()
-	defer s.unpriced.mu.Unlock()
-	why, ok := s.unpriced.orders[orderNo]
+func (p *Prices) Unpriced(orderNo string) (Unpriced, bool) {
+	p.unpriced.mu.Lock()
+	defer p.unpriced.mu.Unlock()
+	why, ok := p.unpriced.orders[orderNo]
 	return why, ok
 }

@@ -10,7 +10,7 @@ import (
 // A stranger who makes numbers up pushes the oldest out, and no memory is filled.
 func TestUnpricedIsBounded(t *testing.T) {
 	t.Parallel()
-	s := new(Payments)
+	s := new(Prices)
 	for i := range 3 * maxUnpriced {
 		s.unpriced.note(fmt.Sprint(i), time.Unix(int64(i), 0), errors.New("no"))
 		s.unpriced.note("again", time.Unix(int64(i), 0), errors.New("no"))
