@@ -8,7 +8,7 @@ import (
 	"github.com/caddypay/caddypay/session"
 )
 
-// Backend reaches a site's.
+// Backend is that of one site.
 type Backend struct {
 	http.RoundTripper
 	Token    string // sent as X-Pay-Token

@@ -68,7 +68,7 @@ type Limits struct {
 	Attempts int
 }
 
-// Default are those of a site that sets none.
+// Default are the limits of a site that sets none.
 var Default = Limits{
 	Address: Rate{60, time.Minute}, OpenID: Rate{30, time.Minute}, App: Rate{6000, time.Minute}, Refused: Rate{60, time.Minute}, Waiters: 2000,
 	Attempts: 10,
