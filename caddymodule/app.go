@@ -149,7 +149,7 @@ func (a *App) scopes() []ledger.Scope {
 func (a *App) reconcilers() map[ledger.Scope]*relay.Reconciler {
 	all := make(map[ledger.Scope]*relay.Reconciler)
 	for _, s := range a.sites {
-		all[s.scope] = s.handler.site.Reconciler
+		all[s.scope] = s.handler.resolved.Reconciler
 	}
 	return all
 }

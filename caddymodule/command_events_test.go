@@ -222,7 +222,7 @@ func TestReconcileCommand(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	_, found := running(t)
-	made, err := found[0].site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 100, Currency: "cny",
+	made, err := found[0].resolved.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 100, Currency: "cny",
 		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}})
 	if err != nil {
 		t.Fatal(err)

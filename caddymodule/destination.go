@@ -118,13 +118,13 @@ func (a *App) govern(scope ledger.Scope) {
 		if s.scope != scope {
 			continue
 		}
-		site := s.handler.site
+		h := s.handler
 		if d != nil {
-			site.Intake.Types, site.Intake.Deliver = d.Types, d.Deliver
+			h.resolved.Intake.Types, h.resolved.Intake.Deliver = d.Types, d.Deliver
 		}
 		times := c.times()
-		site.QueryAfter = times.after
-		site.Reconciler.Schedule(times.after, times.until)
+		h.site.Payments.QueryAfter = times.after
+		h.resolved.Reconciler.Schedule(times.after, times.until)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -52,12 +52,13 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 }
 
 // unpriced returns why an order got no price, as the site knows that was asked last.
-func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last handlers.Unpriced, ok bool) {
+func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last payment.Unpriced, ok bool) {
 	for _, s := range a.sites {
-		if !slices.Contains(scopes, s.scope) {
+		prices := s.handler.site.Payments.Prices
+		if !slices.Contains(scopes, s.scope) || prices == nil {
 			continue
 		}
-		if why, known := s.handler.site.Unpriced(orderNo); known && why.At.After(last.At) {
+		if why, known := prices.Unpriced(orderNo); known && why.At.After(last.At) {
 			last, ok = why, true
 		}
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 // refusedAttempt records that Ping++ refused to make a charge for an order.
@@ -56,7 +56,7 @@ func TestNoPriceIsSaid(t *testing.T) {
 	a := runAdmin(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http", "upstream "+shop, "orders GET /price/{order_no}")+"}\n")
 	req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"A1","channel":"wx_lite"}`)))
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-payer"}))
+	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: "o-payer"}))
 	resp, err := client(t).Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -146,7 +146,7 @@ func TestSecondCodeAfterMoneyWentBack(t *testing.T) {
 	body, sig := w.payEvent(second.text("id"))
 	w.webhook(body, sig)
 	states := map[string]ledger.State{}
-	es, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.site.Scope, OrderNo: "1001"})
+	es, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.config.Scope, OrderNo: "1001"})
 	if err != nil {
 		t.Fatal(err)
 	}

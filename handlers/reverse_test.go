@@ -4,10 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -52,32 +50,6 @@ func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
-func TestMayReverse(t *testing.T) {
-	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
-	s := &Site{Now: func() time.Time { return now }}
-	for _, c := range []struct {
-		channel     string
-		paid, young bool
-		want        string
-	}{
-		{"wx_lite", false, false, ""}, {"yeepay_wap", false, false, "channel_unsupported"}, {"alipay", false, false, ""},
-		{"wx_lite", false, true, "charge_in_progress"}, {"wx_pub_scan", true, true, "charge_in_progress"}, {"alipay_scan", false, true, ""},
-		{"wx_lite", true, false, "order_already_paid"}, {"wx_pub_scan", true, false, ""}, {"alipay_scan", true, true, ""},
-	} {
-		ch := &pingpp.Charge{Channel: c.channel, Created: now.Add(-time.Hour).Unix(), Paid: c.paid, TimePaid: now.Unix()}
-		if c.young {
-			ch.Created = now.Unix()
-		}
-		got := ""
-		if err := s.mayReverse(ch); err != nil {
-			got = asProblem(err).Code
-		}
-		if got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
-	}
-}
-
 // What a till has scanned can be reversed after it was paid. The backend is not told of a payment that it has not heard of and whose money went back.
 func TestReversePaid(t *testing.T) {
 	for _, heard := range []bool{false, true} {
@@ -100,7 +72,7 @@ func TestReversePaid(t *testing.T) {
 		if heard {
 			event = w.sandbox.State(1).Events[0].ID
 		}
-		e, err := w.ledger.Event(t.Context(), w.site.Scope, event)
+		e, err := w.ledger.Event(t.Context(), w.config.Scope, event)
 		if err != nil || e.State != ledger.Discarded || !slices.Equal(e.Reasons, []string{ledger.ReasonReversed}) {
 			t.Errorf("heard %t: %+v, %v", heard, e, err)
 		}

@@ -84,7 +84,7 @@ func (r *Reconciler) findBetween(ctx context.Context, l ledger.Ledger, budget *r
 		for _, listed := range page.Data {
 			after = listed.ID
 			c := missing[listed.OrderNo]
-			if c == nil || listed.Metadata[metaOrderNo] != c.OrderNo {
+			if c == nil || listed.Metadata[MetaOrderNo] != c.OrderNo {
 				continue // another system may use the same number at the same app: that charge is not ours
 			}
 			if err := r.adopt(ctx, l, c, listed); err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/caddypay/caddypay/pingpp"
 )
 
-// metaOrderNo is the metadata key under which our charges carry the merchant's order number.
-const metaOrderNo = "pay_order_no"
+// MetaOrderNo is the metadata key under which our charges carry the merchant's order number.
+const MetaOrderNo = "pay_order_no"
 
 // Intake is the one path by which an event enters the ledger, however we learned of it.
 type Intake struct {
@@ -178,8 +178,8 @@ func orderNo(a Arrival) string {
 	if a.Charge != nil && a.Charge.OrderNo != "" {
 		return a.Charge.OrderNo
 	}
-	if ch := a.Event.Charge; ch != nil && ch.Metadata[metaOrderNo] != "" {
-		return ch.Metadata[metaOrderNo]
+	if ch := a.Event.Charge; ch != nil && ch.Metadata[MetaOrderNo] != "" {
+		return ch.Metadata[MetaOrderNo]
 	}
 	return a.Event.OrderNo
 }

@@ -150,7 +150,7 @@ func (p *provider) till(l ledger.Ledger, orderNo string) *pingpp.Charge {
 		p.t.Fatal(err)
 	}
 	ch, err := p.client.CreateCharge(context.Background(), &pingpp.ChargeParams{OrderNo: held.Number, Channel: "wx_pub_scan", Amount: 100, Currency: "cny",
-		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"scan_code": "134567890123456781"}, Metadata: map[string]any{metaOrderNo: orderNo}})
+		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"scan_code": "134567890123456781"}, Metadata: map[string]any{MetaOrderNo: orderNo}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

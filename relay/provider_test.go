@@ -86,7 +86,7 @@ func (p *provider) made(c *pingpp.Client, number, orderNo string, amount int64) 
 	p.t.Helper()
 	ch, err := c.CreateCharge(context.Background(), &pingpp.ChargeParams{
 		OrderNo: number, Channel: "wx_lite", Amount: amount, Currency: "cny", ClientIP: "192.0.2.1", Subject: "绿茶 & <tea>", Body: "b",
-		Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}, Metadata: map[string]any{metaOrderNo: orderNo},
+		Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}, Metadata: map[string]any{MetaOrderNo: orderNo},
 	})
 	if err != nil {
 		p.t.Fatal(err)

@@ -187,7 +187,7 @@ func TestIrreversibleIsWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	ch, err := p.client.CreateCharge(context.Background(), &pingpp.ChargeParams{OrderNo: held.Number, Channel: "alipay_wap", Amount: 100, Currency: "cny",
-		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"success_url": "https://shop.example.com/"}, Metadata: map[string]any{metaOrderNo: "order1"}})
+		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"success_url": "https://shop.example.com/"}, Metadata: map[string]any{MetaOrderNo: "order1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

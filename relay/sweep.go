@@ -136,7 +136,7 @@ func (r *Reconciler) compare(ctx context.Context, s *Sweep, ours *ledger.Charge,
 		return err
 	}
 	item := Item{Charge: found.ID, OrderNo: found.OrderNo, Amount: found.Amount, Paid: found.Paid}
-	if merchant := found.Metadata[metaOrderNo]; merchant != "" {
+	if merchant := found.Metadata[MetaOrderNo]; merchant != "" {
 		item.OrderNo = merchant
 	}
 	switch {
@@ -173,7 +173,7 @@ func (r *Reconciler) compareMoney(ctx context.Context, l ledger.Ledger, s *Sweep
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
-	if found.Paid && (ours == nil || !ours.Paid) && found.Metadata[metaOrderNo] != "" {
+	if found.Paid && (ours == nil || !ours.Paid) && found.Metadata[MetaOrderNo] != "" {
 		if err := r.learn(ctx, l, ours, found, false); err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (r *Reconciler) findPaid(ctx context.Context, l ledger.Ledger, budget *rate
 			if !listed.Paid || listed.OrderNo != c.Number {
 				continue
 			}
-			switch named := listed.Metadata[metaOrderNo]; {
+			switch named := listed.Metadata[MetaOrderNo]; {
 			case named == c.OrderNo, named == "" && c.Number == c.OrderNo:
 				return HolderOrder, r.recordTaken(ctx, l, c, listed)
 			case named != "":
@@ -91,7 +91,7 @@ func (r *Reconciler) FindPayment(ctx context.Context, l ledger.Ledger, orderNo s
 		}
 		for _, listed := range page.Data {
 			p.StartingAfter = listed.ID
-			if !listed.Paid || listed.Metadata[metaOrderNo] != orderNo {
+			if !listed.Paid || listed.Metadata[MetaOrderNo] != orderNo {
 				continue
 			}
 			ours, err := l.Charge(ctx, r.cfg.Scope, listed.ID)
