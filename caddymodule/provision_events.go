@@ -8,11 +8,13 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // provisionEvents sets up the intake, and returns where the block delivers events; nil when it names no place.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
-	h.site.Intake = &relay.Intake{
+	h.site.Intake = &intake.Intake{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
@@ -89,13 +91,13 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 	if c := h.Reconcile; c != nil && (c.After < 0 || c.Until < 0) {
 		return r.errorf("reconcile", "after and until must be above 0; write after 30s and until 24h")
 	}
-	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
+	h.site.Reconciler = reconcile.New(reconcile.Config{
 		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
 		Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
-	h.site.Intake.Ask = h.site.Reconciler.Recover
+	h.site.Intake.Ask = h.site.Reconciler.Charges.Recover
 	return nil
 }
 

@@ -101,7 +101,7 @@ func (s *Site) charge(w http.ResponseWriter, r *http.Request, chargeID string) e
 func (s *Site) ask(ctx context.Context, c *ledger.Charge) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	if err := s.Reconciler.Ask(ctx, c.ID); err != nil && !errors.Is(err, context.Canceled) {
+	if err := s.Reconciler.Charges.Ask(ctx, c.ID); err != nil && !errors.Is(err, context.Canceled) {
 		s.Logger.Warn("a charge that its payer asks for could not be looked up", zap.String("order_no", c.OrderNo),
 			zap.String("charge", c.ID), zap.Error(err))
 	}

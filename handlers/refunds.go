@@ -16,7 +16,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/refunds"
 )
 
 const (
@@ -167,13 +167,13 @@ func (s *Site) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.R
 	lease := ledger.RefundLease{Scope: s.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
 	made := false
 	if fresh && earlier {
-		if made, err = s.Reconciler.FindRefund(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
+		if made, err = s.Reconciler.Refunds.Find(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
 			return nil, false, refundNoUsed()
 		}
 		fresh = !made
 	}
 	if err == nil && !made {
-		err = s.Reconciler.MakeRefund(ctx, l, re, lease, fresh)
+		err = s.Reconciler.Refunds.Make(ctx, l, re, lease, fresh)
 	}
 	if err != nil {
 		return nil, fresh, refundProblem(req.RefundNo, err)
@@ -208,7 +208,7 @@ func (s *Site) refundable(ctx context.Context, l ledger.Ledger, req *refundReque
 	}
 	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[metaOrderNo], found.OrderNo)
 	if found.AmountRefunded > ours.AmountRefunded {
-		if err := s.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
+		if err := s.Reconciler.Learner.Refunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
 			s.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
 		}
 	}
@@ -268,7 +268,7 @@ func (s *Site) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Re
 	defer deadline.Stop()
 	for {
 		res.Now = s.Now()
-		res.Until = res.Now.Add(relay.RefundLease)
+		res.Until = res.Now.Add(refunds.Lease)
 		re, fresh, err = l.ReserveRefund(ctx, res)
 		switch {
 		case err == nil:

@@ -89,7 +89,7 @@ func (s *Site) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.C
 
 // recordReversal records it on our own charge, which is returned; of one that is not ours Ping++'s word is.
 func (s *Site) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
-	err := s.Reconciler.RecordReversal(ctx, l, found)
+	err := s.Reconciler.Reversals.Record(ctx, l, found)
 	if err == nil {
 		return l.Charge(ctx, s.Scope, found.ID)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
 
 func (w *world) reversing(id string) answer {
@@ -23,7 +23,7 @@ func TestReverse(t *testing.T) {
 	if wantProblem(t, a, 409, "charge_in_progress"); a.header.Get("Retry-After") != "60" || !strings.Contains(a.text("detail"), "WeChat") {
 		t.Errorf("%s %s", a.header.Get("Retry-After"), a.body)
 	}
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	for range 2 {
 		if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.text("order_no") != "1001" || a.text("id") != id {
 			t.Errorf("%d %s", a.status, a.body)
@@ -43,7 +43,7 @@ func TestReverse(t *testing.T) {
 func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.created(w.session(payer), "1001")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	w.fault("reverse_charge", "502", 1)
 	wantProblem(t, w.reversing(id), 503, "provider_unavailable")
 	w.fault("reverse_charge", "drop", 1)
@@ -53,7 +53,7 @@ func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 }
 
 func TestMayReverse(t *testing.T) {
-	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
+	now := time.Date(2026, 11, 23, 22, 30, 0, 0, nightly.China)
 	s := &Site{Now: func() time.Time { return now }}
 	for _, c := range []struct {
 		channel     string
@@ -90,7 +90,7 @@ func TestReversePaid(t *testing.T) {
 			}
 		}
 		wantProblem(t, w.reversing(id), 409, "charge_in_progress")
-		w.clock.Add(relay.ReverseAfter)
+		w.clock.Add(pingpp.ReverseWait)
 		for range 2 {
 			if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.field("paid") != true {
 				t.Errorf("%d %s", a.status, a.body)

@@ -18,7 +18,8 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -35,7 +36,7 @@ type Site struct {
 	Sessions *Sessions
 	Orders   *Orders // nil: no price can be had, and charges cannot be created
 	Login    *Login  // nil: the backend is not told of logins
-	Intake   *relay.Intake
+	Intake   *intake.Intake
 	Budgets  *Budgets // of the calls that cost something
 
 	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
@@ -48,7 +49,7 @@ type Site struct {
 	Checkout *Checkout
 
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
-	Reconciler *relay.Reconciler
+	Reconciler *reconcile.Reconciler
 	QueryAfter time.Duration
 	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
 	Count   Counters

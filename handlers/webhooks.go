@@ -13,7 +13,8 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/asking"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 const maxWebhook = 256 << 10 // bytes
@@ -84,13 +85,13 @@ func (s *Site) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	did, err := s.Intake.Accept(r.Context(), relay.Arrival{
+	did, err := s.Intake.Accept(r.Context(), intake.Arrival{
 		Event: ev, Charge: charge, NoApp: whose == nobodys, Source: ledger.Webhook, Host: s.Host(r),
 		Signature: pingpp.Signature(signatures), TraceParent: r.Header.Get("traceparent"),
 	})
 	if err != nil {
 		code := "ledger_unavailable"
-		if _, ok := errors.AsType[*pingpp.Error](err); ok || errors.Is(err, relay.ErrAskedTooMuch) {
+		if _, ok := errors.AsType[*pingpp.Error](err); ok || errors.Is(err, asking.ErrTooMuch) {
 			code = "provider_unavailable" // the payment of a refund had to be asked for
 		}
 		return retryProblem(code, 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
@@ -144,7 +145,7 @@ func (s *Site) confirmed(r *http.Request, claimed *pingpp.Event, verr error) (*p
 	if err := s.Budgets.unverified(s.ClientIP(r), s.Now()); err != nil {
 		return nil, err
 	}
-	ev, err := s.Reconciler.Event(r.Context(), claimed.ID)
+	ev, err := s.Reconciler.Events.Get(r.Context(), claimed.ID)
 	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
 		return nil, s.refuseSignature(verr)
 	}

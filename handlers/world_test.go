@@ -29,7 +29,8 @@ import (
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -196,9 +197,9 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	}
 	scope := ledger.Scope{App: w.sandbox.App(), Mode: ledger.Test}
 	keys := w.sessionKeys
-	intake := &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
-	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
-	intake.Ask = reconciler.Recover
+	intake := &intake.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
+	reconciler := reconcile.New(reconcile.Config{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
+	intake.Ask = reconciler.Charges.Recover
 	return &Site{
 		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: channel.Names(), WxLite: mini, WxPub: official,
 		Ticket: func(ctx context.Context) (string, error) {
@@ -212,7 +213,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  NewBudgets(roomy),
-		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
+		Intake:   intake, Reconciler: reconciler, QueryAfter: reconcile.DefaultAfter,
 		Private: private().Private,
 		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {

@@ -45,7 +45,7 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	set("X-Pay-Mode", string(ev.Mode))
 	set("X-Pay-Source", string(ev.Source))
 	set("X-Pay-Attempt", strconv.Itoa(attempt))
-	set("X-Pay-Mismatch", mismatch(ev.Reasons))
+	set("X-Pay-Mismatch", ev.Mismatch())
 	set("X-Pay-Late", ev.Late)
 	set("X-Pay-Amount-By", amountBy(ev.Body))
 	if ev.Replay {
@@ -72,20 +72,6 @@ func amountBy(body []byte) string {
 		return ""
 	}
 	return "client"
-}
-
-// mismatch names the money checks that failed. An event can have other reasons too: those for which it was filtered until
-// somebody replayed it.
-func mismatch(reasons []string) string {
-	var checks []string
-	for _, reason := range reasons {
-		switch reason {
-		case ledger.ReasonAmount, ledger.ReasonCurrency, ledger.ReasonSuperseded, ledger.ReasonPaidTwice, ledger.ReasonReversed, ledger.ReasonRefunded,
-			ledger.ReasonUnreadable:
-			checks = append(checks, reason)
-		}
-	}
-	return strings.Join(checks, ",")
 }
 
 // headerValue writes bytes that a header cannot carry as %XX. Order numbers can come from Ping++'s dashboard; one odd

@@ -1,0 +1,9 @@
+package refunds
+
+const (
+	RefundAfter  = refundAfter
+	RefundQuiet  = refundQuiet
+	RefundsUntil = refundsUntil
+)
+
+var Record = (*Maker).record
