@@ -263,7 +263,7 @@ func TestReach(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := r.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
+			a := r.courier.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
 			if a.reach != tt.want || a.ok() != (tt.want == succeeded) {
 				t.Errorf("came %d, want %d: %s", a.reach, tt.want, a.why)
 			}

@@ -171,7 +171,7 @@ func TestHeadersOfWhatIsUnusual(t *testing.T) {
 		"filtered, replayed": {event: ledger.Event{Reasons: []string{ledger.ReasonType}, Replay: true}, replay: "1"},
 		"late":               {event: ledger.Event{Late: "closed"}, late: "closed"},
 	} {
-		req, err := r.request(context.Background(), &tt.event, 1, time.Now())
+		req, err := r.courier.request(context.Background(), &tt.event, 1, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

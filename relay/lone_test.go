@@ -302,7 +302,7 @@ func TestUnreached(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := config(t, nil, nil)
 			cfg.Retry = DefaultRetry
-			r := &Relay{cfg: cfg}
+			r := &schedule{cfg.Retry, cfg.Rand}
 			ev := newEvent("evt_1", now)
 			ev.Tries = tt.tries
 			if tt.since != 0 {
@@ -334,7 +334,7 @@ func TestLoneEventsSchedule(t *testing.T) {
 	for seed := range uint64(50) {
 		cfg := config(t, nil, nil)
 		cfg.Retry, cfg.Rand = DefaultRetry, rand.New(rand.NewPCG(seed, 0)).Float64
-		r := &Relay{cfg: cfg}
+		r := &schedule{cfg.Retry, cfg.Rand}
 		began := newClock().Now()
 		now, between := began, 0
 		ev := newEvent("evt_1", began)

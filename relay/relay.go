@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -66,8 +65,10 @@ var ErrReset = errors.New("the backend reset the connection; if php-fpm listens 
 
 // Relay delivers the events of one scope.
 type Relay struct {
-	cfg    Config
-	target *url.URL // the events route
+	cfg      Config
+	schedule *schedule
+	courier  *courier
+	report   *report
 
 	freed   chan struct{} // capacity 1: there is room for more deliveries
 	retimed chan struct{} // capacity 1: an event has got another due time
@@ -139,8 +140,13 @@ func New(cfg Config) (*Relay, error) {
 	}
 	cfg.defaults()
 	return &Relay{
-		cfg: cfg, target: target,
-		freed: make(chan struct{}, 1), retimed: make(chan struct{}, 1),
+		cfg: cfg, schedule: &schedule{cfg.Retry, cfg.Rand},
+		courier: &courier{
+			backend: cfg.Backend, method: cfg.Method, path: cfg.Path, target: target, secrets: cfg.Secrets, token: cfg.Token,
+			expect: cfg.Expect, timeout: cfg.Timeout, now: cfg.Now, logger: cfg.Logger,
+		},
+		report: &report{cfg.Method + " " + cfg.Path, cfg.Observe, cfg.Logger},
+		freed:  make(chan struct{}, 1), retimed: make(chan struct{}, 1),
 		breaker: newBreaker(cfg.Concurrency, cfg.Rand), held: make(map[hold]lease),
 	}, nil
 }

@@ -15,9 +15,9 @@ import (
 
 // request makes the request of one attempt. Body and Ping++'s signature are as they were received, so that code written
 // against Ping++'s own webhooks keeps working; everything else is in headers.
-func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at time.Time) (*http.Request, error) {
-	target := *r.target
-	req, err := http.NewRequestWithContext(ctx, r.cfg.Method, target.String(), bytes.NewReader(ev.Body))
+func (c *courier) request(ctx context.Context, ev *ledger.Event, attempt int, at time.Time) (*http.Request, error) {
+	target := *c.target
+	req, err := http.NewRequestWithContext(ctx, c.method, target.String(), bytes.NewReader(ev.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 
 	set("Webhook-Id", ev.ID)
 	set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	set("Webhook-Signature", signatures(r.cfg.Secrets, ev.ID, at, ev.Body))
+	set("Webhook-Signature", signatures(c.secrets, ev.ID, at, ev.Body))
 
 	set("X-Pay-Event", ev.Type)
 	set("X-Pay-Order-No", ev.OrderNo)
@@ -51,7 +51,7 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	if ev.Replay {
 		set("X-Pay-Replay", "1")
 	}
-	set("X-Pay-Token", r.cfg.Token)
+	set("X-Pay-Token", c.token)
 
 	set(pingpp.SignatureHeader, ev.Signature)
 	set("Traceparent", ev.TraceParent)

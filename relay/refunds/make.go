@@ -151,8 +151,6 @@ func (r *Maker) record(ctx context.Context, l ledger.Ledger, re *ledger.Refund, 
 	return r.Learner.Refund(ctx, l, re, found)
 }
 
-func (r *Maker) live() bool { return r.Scope.Mode == ledger.Live }
-
 // orderOf finds the Ping++ order that a charge belongs to: by the order's events, else in Ping++'s list of paid orders.
 func (r *Maker) orderOf(ctx context.Context, l ledger.Ledger, re *ledger.Refund) (string, error) {
 	seen, err := l.Events(ctx, ledger.Filter{Scope: r.Scope, OrderNo: re.OrderNo, Type: "order.succeeded"})
