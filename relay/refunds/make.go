@@ -51,49 +51,62 @@ type Maker struct {
 // reconciler goes on with it. An [*pingpp.Error] or ErrOrderUnknown says that nothing came of it and that a fresh refund's record is gone; any other error that the ledger
 // could not be written, and the reconciler goes on with what it has.
 func (r *Maker) Make(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool) error {
-	if !fresh {
-		if settled, err := r.settle(ctx, l, re, lease); settled || err != nil {
+	return (&held{r, l, re, lease, fresh}).carryOut(ctx)
+}
+
+// held is a refund under a lease.
+type held struct {
+	*Maker
+	l     ledger.Ledger
+	re    *ledger.Refund
+	lease ledger.RefundLease
+	fresh bool // it was never asked for before
+}
+
+func (h *held) carryOut(ctx context.Context) error {
+	if !h.fresh {
+		if settled, err := h.settle(ctx); settled || err != nil {
 			return err
 		}
-		now := r.Now()
+		now := h.Now()
 		switch {
-		case now.Sub(re.Asked) < refundQuiet:
-			return r.pause(ctx, l, re, lease, re.Asked.Add(refundQuiet))
-		case now.Sub(re.Created) >= refundGiveUp:
-			return r.Learner.Refused(ctx, l, re, "not_made", "Ping++ did not make this refund within a day.")
-		case re.Asks >= refundAsks:
-			return r.awaitPerson(ctx, l, re, lease, refundUnanswered)
+		case now.Sub(h.re.Asked) < refundQuiet:
+			return h.pause(ctx, h.re.Asked.Add(refundQuiet))
+		case now.Sub(h.re.Created) >= refundGiveUp:
+			return h.Learner.Refused(ctx, h.l, h.re, "not_made", "Ping++ did not make this refund within a day.")
+		case h.re.Asks >= refundAsks:
+			return h.awaitPerson(ctx, refundUnanswered)
 		}
-		re.Asks, re.Unclear = re.Asks+1, ""
+		h.re.Asks, h.re.Unclear = h.re.Asks+1, ""
 	}
-	made, err := r.ask(ctx, l, re, lease, fresh)
+	made, err := h.ask(ctx)
 	if err == nil {
-		return r.record(ctx, l, re, lease, made)
+		return h.record(ctx, made)
 	}
-	return r.notMade(ctx, l, re, lease, fresh, err)
+	return h.notMade(ctx, err)
 }
 
 // ask asks Ping++ for a refund, of the charge or through the order that it belongs to.
-func (r *Maker) ask(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool) (*pingpp.Refund, error) {
-	if now := r.Now(); !fresh || now.Sub(re.Asked) >= refundCall { // a process that stood still may have lost its lease
-		if err := l.AskRefund(ctx, lease, ledger.RefundAsk{Through: re.Through, Asks: re.Asks, Now: now, Until: now.Add(Lease)}); err != nil {
+func (h *held) ask(ctx context.Context) (*pingpp.Refund, error) {
+	if now := h.Now(); !h.fresh || now.Sub(h.re.Asked) >= refundCall { // a process that stood still may have lost its lease
+		if err := h.l.AskRefund(ctx, h.lease, ledger.RefundAsk{Through: h.re.Through, Asks: h.re.Asks, Now: now, Until: now.Add(Lease)}); err != nil {
 			return nil, err
 		}
 	}
-	made, err := r.send(ctx, re)
-	if perr, ok := errors.AsType[*pingpp.Error](err); !ok || perr.Code != "charge_request_invalid" || re.Through != "" {
+	made, err := h.send(ctx, h.re)
+	if perr, ok := errors.AsType[*pingpp.Error](err); !ok || perr.Code != "charge_request_invalid" || h.re.Through != "" {
 		return made, err
 	}
-	order, err := r.orderOf(ctx, l, re)
+	order, err := h.orderOf(ctx, h.l, h.re)
 	if err != nil {
 		return nil, notAskedError{err}
 	}
-	re.Through = order
-	now := r.Now()
-	if err := l.AskRefund(ctx, lease, ledger.RefundAsk{Through: order, Asks: re.Asks, Now: now, Until: now.Add(Lease)}); err != nil {
+	h.re.Through = order
+	now := h.Now()
+	if err := h.l.AskRefund(ctx, h.lease, ledger.RefundAsk{Through: order, Asks: h.re.Asks, Now: now, Until: now.Add(Lease)}); err != nil {
 		return nil, err
 	}
-	return r.send(ctx, re)
+	return h.send(ctx, h.re)
 }
 
 func (r *Maker) send(ctx context.Context, re *ledger.Refund) (*pingpp.Refund, error) {
@@ -115,8 +128,8 @@ func (r *Maker) send(ctx context.Context, re *ledger.Refund) (*pingpp.Refund, er
 }
 
 // pause lets go of a refund whose outcome is not known, until it is looked up next.
-func (r *Maker) pause(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, next time.Time) error {
-	err := l.ReleaseRefund(ctx, lease, ledger.RefundPause{Next: next, Asks: re.Asks, Unclear: re.Unclear})
+func (h *held) pause(ctx context.Context, next time.Time) error {
+	err := h.l.ReleaseRefund(ctx, h.lease, ledger.RefundPause{Next: next, Asks: h.re.Asks, Unclear: h.re.Unclear})
 	if errors.Is(err, ledger.ErrNotFound) { // its event came meanwhile, or somebody else has it now
 		return nil
 	}
@@ -130,25 +143,25 @@ func (r *Maker) log(re *ledger.Refund, message string, err error) {
 
 // record records a refund that Ping++ has. Of one that has failed there is no webhook, so that its event is made here; that of
 // one which has succeeded is left to the webhook for a while.
-func (r *Maker) record(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, found *pingpp.Refund) error {
-	if found.Amount != re.Amount {
-		r.Logger.Error("a refund at Ping++ has another amount than we know", zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID),
-			zap.Int64("there", found.Amount), zap.Int64("here", re.Amount))
+func (h *held) record(ctx context.Context, found *pingpp.Refund) error {
+	if found.Amount != h.re.Amount {
+		h.Logger.Error("a refund at Ping++ has another amount than we know", zap.String("refund_no", h.re.RefundNo), zap.String("refund", found.ID),
+			zap.Int64("there", found.Amount), zap.Int64("here", h.re.Amount))
 	}
-	err := l.RefundMade(ctx, lease, found.ID, r.Now().Add(refundAfter))
+	err := h.l.RefundMade(ctx, h.lease, found.ID, h.Now().Add(refundAfter))
 	if errors.Is(err, ledger.ErrRefundTaken) { // an answer that was meant for another, or somebody else took it just now
-		r.log(re, "Ping++ calls two refunds by one id; this one's outcome is not known", err)
-		return r.pause(ctx, l, re, lease, r.Now().Add(refundLost))
+		h.log(h.re, "Ping++ calls two refunds by one id; this one's outcome is not known", err)
+		return h.pause(ctx, h.Now().Add(refundLost))
 	}
 	if err != nil {
 		return fmt.Errorf("refund %s was made but could not be recorded: %w", found.ID, err)
 	}
-	r.Logger.Info("refund made", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID), zap.String("refund_no", re.RefundNo),
+	h.Logger.Info("refund made", zap.String("order_no", h.re.OrderNo), zap.String("charge", h.re.ChargeID), zap.String("refund_no", h.re.RefundNo),
 		zap.String("refund", found.ID), zap.Int64("amount", found.Amount), zap.String("status", found.Status))
 	if found.Status != "failed" {
 		return nil
 	}
-	return r.Learner.Refund(ctx, l, re, found)
+	return h.Learner.Refund(ctx, h.l, h.re, found)
 }
 
 // orderOf finds the Ping++ order that a charge belongs to: by the order's events, else in Ping++'s list of paid orders.

@@ -24,59 +24,59 @@ var errAmbiguous = errors.New("relay: refunds at Ping++ that may be the one look
 
 // settle looks for a refund at Ping++ and records it if it is there. It says whether there is nothing more to do at this time; otherwise
 // nothing at Ping++ can be this refund.
-func (r *Maker) settle(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease) (settled bool, err error) {
-	found, err := r.find(ctx, l, re)
+func (h *held) settle(ctx context.Context) (settled bool, err error) {
+	found, err := h.find(ctx)
 	switch {
 	case errors.Is(err, errAmbiguous):
-		return true, r.awaitPerson(ctx, l, re, lease, refundAmbiguous)
+		return true, h.awaitPerson(ctx, refundAmbiguous)
 	case err != nil:
-		r.log(re, "a refund whose outcome is not known could not be looked for", err)
-		now := r.Now()
-		return true, r.pause(ctx, l, re, lease, now.Add(asking.Gap(now.Sub(re.Created), r.Rand())))
+		h.log(h.re, "a refund whose outcome is not known could not be looked for", err)
+		now := h.Now()
+		return true, h.pause(ctx, now.Add(asking.Gap(now.Sub(h.re.Created), h.Rand())))
 	case found == nil:
-		if re.Unclear == refundAmbiguous {
-			re.Unclear = ""
+		if h.re.Unclear == refundAmbiguous {
+			h.re.Unclear = ""
 		}
 		return false, nil
 	}
-	return true, r.record(ctx, l, re, lease, found)
+	return true, h.record(ctx, found)
 }
 
 // awaitPerson lets go of a refund that we must not ask for again. Its amount stays set aside, and it is looked for at growing gaps: a person who
 // makes it at Ping++ need not tell us.
-func (r *Maker) awaitPerson(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, why string) error {
-	if re.Unclear != why {
-		r.Unclear(why)
+func (h *held) awaitPerson(ctx context.Context, why string) error {
+	if h.re.Unclear != why {
+		h.Unclear(why)
 		advice := "look for it among the charge's refunds at Ping++; if it is missing, refund the amount there, and it is taken for this one; if it is still missing a day after it was asked for, it ends as failed"
 		if why == refundAmbiguous {
 			advice = "look at the charge's refunds of this amount at Ping++; no more is refunded for this number"
 		}
-		r.Logger.Error("a refund waits for a person", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID),
-			zap.String("refund_no", re.RefundNo), zap.Int64("amount", re.Amount), zap.String("why", why), zap.Int("asked", re.Asks), zap.String("advice", advice))
+		h.Logger.Error("a refund waits for a person", zap.String("order_no", h.re.OrderNo), zap.String("charge", h.re.ChargeID),
+			zap.String("refund_no", h.re.RefundNo), zap.Int64("amount", h.re.Amount), zap.String("why", why), zap.Int("asked", h.re.Asks), zap.String("advice", advice))
 	}
-	re.Unclear = why
-	next := r.next(re)
+	h.re.Unclear = why
+	next := h.next(h.re)
 	if next.IsZero() {
-		return l.RefundQueried(ctx, lease, next)
+		return h.l.RefundQueried(ctx, h.lease, next)
 	}
-	return r.pause(ctx, l, re, lease, next)
+	return h.pause(ctx, next)
 }
 
 // find looks for a refund at Ping++: by the merchant's number in its metadata; else, since Ping++ may have lost that, among what nothing
 // explains. Nil when nothing there can be it, errAmbiguous when nobody can tell.
-func (r *Maker) find(ctx context.Context, l ledger.Ledger, re *ledger.Refund) (*pingpp.Refund, error) {
-	recorded, err := l.RefundsOfCharge(ctx, r.Scope, re.ChargeID)
+func (h *held) find(ctx context.Context) (*pingpp.Refund, error) {
+	recorded, err := h.l.RefundsOfCharge(ctx, h.Scope, h.re.ChargeID)
 	if err != nil {
 		return nil, err
 	}
-	m := newRefundMatch(re, recorded)
-	found, err := r.search(ctx, re, m.take)
+	m := newRefundMatch(h.re, recorded)
+	found, err := h.search(ctx, h.re, m.take)
 	if err != nil || found != nil {
 		return found, err
 	}
 	if found, err = m.guess(); found != nil {
-		r.Logger.Warn("a refund at Ping++ that lacks our number is taken for ours", zap.String("order_no", re.OrderNo), zap.String("charge", re.ChargeID),
-			zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
+		h.Logger.Warn("a refund at Ping++ that lacks our number is taken for ours", zap.String("order_no", h.re.OrderNo), zap.String("charge", h.re.ChargeID),
+			zap.String("refund_no", h.re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
 	}
 	return found, err
 }
@@ -99,7 +99,7 @@ func (r *Maker) Find(ctx context.Context, l ledger.Ledger, re *ledger.Refund, le
 	}
 	r.Logger.Warn("a refund was made before, and this ledger did not know of it; it is not made again", zap.String("order_no", re.OrderNo),
 		zap.String("charge", re.ChargeID), zap.String("refund_no", re.RefundNo), zap.String("refund", found.ID), zap.Int64("amount", found.Amount))
-	return true, r.record(ctx, l, re, lease, found)
+	return true, (&held{r, l, re, lease, true}).record(ctx, found)
 }
 
 // refundMatch finds one of our refunds among those of its charge at Ping++.

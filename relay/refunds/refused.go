@@ -15,31 +15,31 @@ type notAskedError struct{ error }
 func (e notAskedError) Unwrap() error { return e.error }
 
 // notMade records why Ping++ did not answer with a refund. What was promised before is not taken back for a failure that may pass.
-func (r *Maker) notMade(ctx context.Context, l ledger.Ledger, re *ledger.Refund, lease ledger.RefundLease, fresh bool, err error) error {
+func (h *held) notMade(ctx context.Context, err error) error {
 	perr, ok := errors.AsType[*pingpp.Error](err)
-	now := r.Now()
+	now := h.Now()
 	_, notAsked := errors.AsType[notAskedError](err)
 	refused := ok && !notAsked && (perr.Kind == pingpp.Channel || perr.Kind == pingpp.InvalidRequest || perr.Kind == pingpp.NotFound)
 	switch {
 	case ok && perr.Unknown() && !notAsked:
-		r.log(re, "the outcome of a refund is not known; it is looked for at Ping++ before it is asked for again", err)
-		return r.pause(ctx, l, re, lease, now.Add(refundLost))
-	case fresh && !(refused && perr.Kind == pingpp.Channel):
-		return errors.Join(err, l.ReleaseRefund(ctx, lease, ledger.RefundPause{}))
-	case !fresh:
-		re.Asks-- // nothing came of this time
+		h.log(h.re, "the outcome of a refund is not known; it is looked for at Ping++ before it is asked for again", err)
+		return h.pause(ctx, now.Add(refundLost))
+	case h.fresh && !(refused && perr.Kind == pingpp.Channel):
+		return errors.Join(err, h.l.ReleaseRefund(ctx, h.lease, ledger.RefundPause{}))
+	case !h.fresh:
+		h.re.Asks-- // nothing came of this time
 	}
 	if !refused {
-		r.log(re, "a refund could not be asked for", err)
-		return r.pause(ctx, l, re, lease, now.Add(asking.Gap(now.Sub(re.Created), r.Rand())))
+		h.log(h.re, "a refund could not be asked for", err)
+		return h.pause(ctx, now.Add(asking.Gap(now.Sub(h.re.Created), h.Rand())))
 	}
-	if !fresh { // it may be refused because the time before it was made after all
-		if settled, err := r.settle(ctx, l, re, lease); settled || err != nil {
+	if !h.fresh { // it may be refused because the time before it was made after all
+		if settled, err := h.settle(ctx); settled || err != nil {
 			return err
 		}
 	}
-	r.log(re, "a refund was refused", err)
-	return r.Learner.Refused(ctx, l, re, RefusalCode(perr), perr.Message)
+	h.log(h.re, "a refund was refused", err)
+	return h.Learner.Refused(ctx, h.l, h.re, RefusalCode(perr), perr.Message)
 }
 
 // RefusalCode is the failure code of a refund that Ping++, or the channel, refused: Ping++'s where it gives one.
