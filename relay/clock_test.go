@@ -33,7 +33,7 @@ func TestClockPutForward(t *testing.T) {
 	if e.Attempts != 1 || e.State != ledger.Pending || d.Status != http.StatusInternalServerError {
 		t.Errorf("%+v, %+v", e, d)
 	}
-	if n := len(b.requests()); n != 1 {
+	if n := len(b.Requests()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
 	}
 }

@@ -196,7 +196,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestConnectionRefused(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
-	b := &backend{url: strings.TrimPrefix(srv.URL, "http://"), transport: &http.Transport{}}
+	b := &backend{URL: strings.TrimPrefix(srv.URL, "http://"), Transport: &http.Transport{}}
 	srv.Close()
 	d, _ := outcome(t, b, nil)
 	if d.State != ledger.Pending || d.Status != 0 || !strings.Contains(d.Error, "connection refused") {

@@ -141,7 +141,7 @@ func TestReplay(t *testing.T) {
 	stop = start(t, cfg)
 	waitAttempts(t, l, "evt_1", 4)
 	stop()
-	requests := b.requests()
+	requests := b.Requests()
 	for i, r := range requests {
 		want := "1"
 		if i == 0 {

@@ -155,10 +155,10 @@ func TestUnderWayWhenTheBackendCameBack(t *testing.T) {
 func pastAttempts(t *testing.T, c *clock, b *backend, most int, ok func() bool) {
 	t.Helper()
 	for range most {
-		n := len(b.requests())
+		n := len(b.Requests())
 		waitFor(t, "another attempt", func() bool {
 			c.Set(c.Now().Add(time.Second))
-			return len(b.requests()) > n || ok()
+			return len(b.Requests()) > n || ok()
 		})
 		if ok() {
 			return

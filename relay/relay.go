@@ -1,5 +1,6 @@
 // Package relay brings recorded events to the merchant's backend, at least once, until the backend acknowledges them or the
-// retry schedule ends; and it is the one path by which events enter the ledger ([Intake]).
+// retry schedule ends. How events are recorded is the matter of relay/intake; relay/reconcile, relay/refunds and relay/nightly find out
+// what no webhook has told.
 //
 // The relay keeps nothing that the ledger does not have. It leases events, so that no two relays, in one process or in
 // several, deliver one event at the same time; the leases of a process that dies are free within two seconds.
