@@ -18,7 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 const defaultRetention = 400 * 24 * time.Hour
@@ -146,8 +146,8 @@ func (a *App) scopes() []ledger.Scope {
 }
 
 // reconcilers returns one for each app and mode.
-func (a *App) reconcilers() map[ledger.Scope]*relay.Reconciler {
-	all := make(map[ledger.Scope]*relay.Reconciler)
+func (a *App) reconcilers() map[ledger.Scope]*reconcile.Reconciler {
+	all := make(map[ledger.Scope]*reconcile.Reconciler)
 	for _, s := range a.sites {
 		all[s.scope] = s.handler.resolved.Reconciler
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
@@ -79,11 +79,11 @@ The last answer begins: 好好好好好好好好好好好好好好好好好好�
 
 func TestPrintSweeps(t *testing.T) {
 	views := []SweepView{
-		{App: "app_1", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", AtPingpp: 3, InLedger: 3, Recovered: 1,
-			OnlyThere: []relay.Item{{Charge: "ch_1", OrderNo: "1001", Amount: 1999, Paid: true}},
-			OnlyHere:  []relay.Item{{Charge: "ch_20", OrderNo: "2", Amount: 5}},
-			Differ:    []relay.Item{{Charge: "ch_3", OrderNo: "3", Amount: 100, Paid: true, What: "refunded 0 here, 30 at Ping++"}}}},
-		{App: "app_1", Mode: "test", Sweep: &relay.Sweep{Date: "2026-11-22"}},
+		{App: "app_1", Mode: "live", Sweep: &nightly.Sweep{Date: "2026-11-22", AtPingpp: 3, InLedger: 3, Recovered: 1,
+			OnlyThere: []nightly.Item{{Charge: "ch_1", OrderNo: "1001", Amount: 1999, Paid: true}},
+			OnlyHere:  []nightly.Item{{Charge: "ch_20", OrderNo: "2", Amount: 5}},
+			Differ:    []nightly.Item{{Charge: "ch_3", OrderNo: "3", Amount: 100, Paid: true, What: "refunded 0 here, 30 at Ping++"}}}},
+		{App: "app_1", Mode: "test", Sweep: &nightly.Sweep{Date: "2026-11-22"}},
 	}
 	var out bytes.Buffer
 	printSweeps(&out, views)
@@ -103,11 +103,11 @@ app_1, test mode, 2026-11-22: 0 charges at Ping++, 0 in the ledger, 0 payments r
 		t.Error(err)
 	}
 	out.Reset()
-	printSweeps(&out, []SweepView{{App: "app_2", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", Cut: true}}})
+	printSweeps(&out, []SweepView{{App: "app_2", Mode: "live", Sweep: &nightly.Sweep{Date: "2026-11-22", Cut: true}}})
 	if !strings.Contains(out.String(), "not compared whole") {
 		t.Errorf("a comparison that was cut:\n%s", out.String())
 	}
-	if err := differences([]SweepView{{Sweep: &relay.Sweep{Cut: true}}}); err == nil || !strings.Contains(err.Error(), "the day was not compared whole") {
+	if err := differences([]SweepView{{Sweep: &nightly.Sweep{Cut: true}}}); err == nil || !strings.Contains(err.Error(), "the day was not compared whole") {
 		t.Error(err)
 	}
 }
@@ -216,7 +216,7 @@ func TestReconcileCommand(t *testing.T) {
 		err := payCommand(t, &out, append([]string{"reconcile", "--address", a.addr}, more...)...).ExecuteContext(t.Context())
 		return out.String(), err
 	}
-	yesterday := time.Now().In(relay.China).AddDate(0, 0, -1).Format(time.DateOnly)
+	yesterday := time.Now().In(nightly.China).AddDate(0, 0, -1).Format(time.DateOnly)
 	out, err := pay()
 	if want := s.App() + ", test mode, " + yesterday + ": 0 charges at Ping++, 0 in the ledger, 0 payments recovered\n"; err != nil || out != want {
 		t.Errorf("%v\n%s", err, out)
@@ -227,7 +227,7 @@ func TestReconcileCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	today := time.Unix(made.Created, 0).In(relay.China).Format(time.DateOnly)
+	today := time.Unix(made.Created, 0).In(nightly.China).Format(time.DateOnly)
 	out, err = pay("--date", today)
 	if err == nil || err.Error() != "the two sides differ in 1 charges" || !strings.Contains(out, "only at Ping++  "+made.ID+"  1001  100 fen  unpaid") {
 		t.Errorf("%v\n%s", err, out)

@@ -80,7 +80,7 @@ func TestBlocksOfOneAppHaveOneRule(t *testing.T) {
 					if err := s.Pay(c.ID); err != nil {
 						t.Fatal(err)
 					}
-					if err := h.resolved.Reconciler.Recover(t.Context(), c.ID); err != nil {
+					if err := h.resolved.Reconciler.Charges.Recover(t.Context(), c.ID, nil); err != nil {
 						t.Fatal(err)
 					}
 					check("by asking", "evt_q_"+c.ID+"_charge_succeeded")

@@ -5,7 +5,7 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/asking"
 )
 
 const (
@@ -79,8 +79,8 @@ func (a *App) releaseBudgets() {
 var questions = caddy.NewUsagePool()
 
 // questions returns those of a scope; Cleanup gives them back.
-func (a *App) questions(s ledger.Scope) *relay.Questions {
-	q, _ := questions.LoadOrStore(s, relay.NewQuestions())
+func (a *App) questions(s ledger.Scope) *asking.Questions {
+	q, _ := questions.LoadOrStore(s, asking.NewQuestions())
 	a.asks = append(a.asks, s)
-	return q.(*relay.Questions)
+	return q.(*asking.Questions)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddypay/caddypay/handlers/limits"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/asking"
 )
 
 // A reload gives nobody a new budget, two sites of one app have one, and limits that change begin anew.
@@ -41,7 +41,7 @@ func TestBudgetsOutliveReloads(t *testing.T) {
 	if status := sendWebhook(t, "http://"+a+"/pay/webhooks", webhookEvent("true")); status != http.StatusOK {
 		t.Errorf("Ping++'s own webhook: %d", status)
 	}
-	asks := func() *relay.Questions {
+	asks := func() *asking.Questions {
 		_, handlersOf := running(t)
 		x, y := handlersOf[0].app.questions(handlersOf[0].resolved.Scope), handlersOf[1].app.questions(handlersOf[1].resolved.Scope)
 		if x == nil || x != y {

@@ -8,11 +8,13 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // provisionEvents sets up the intake, and returns where the block delivers events; nil when it names no place.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
-	h.resolved.Intake = &relay.Intake{
+	h.resolved.Intake = &intake.Intake{
 		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
@@ -89,13 +91,13 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 	if c := h.Reconcile; c != nil && (c.After < 0 || c.Until < 0) {
 		return r.errorf("reconcile", "after and until must be above 0; write after 30s and until 24h")
 	}
-	h.resolved.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
+	h.resolved.Reconciler = reconcile.New(reconcile.Config{
 		Scope: h.resolved.Scope, Ledger: h.app.store.open, Pingpp: h.resolved.Pingpp, Intake: h.resolved.Intake,
 		Owner: h.app.owner, Questions: h.app.questions(h.resolved.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
-	h.resolved.Intake.Ask = h.resolved.Reconciler.Recover
+	h.resolved.Intake.Ask = h.resolved.Reconciler.Charges.Recover
 	return nil
 }
 

@@ -10,14 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
 
 // SweepView is the comparison of a day for one app and mode.
 type SweepView struct {
 	App  string `json:"app"`
 	Mode string `json:"mode"`
-	*relay.Sweep
+	*nightly.Sweep
 }
 
 // reconcile compares a day with Ping++'s list, for every app and mode of the running configuration.
@@ -29,14 +29,14 @@ func (a *Admin) reconcile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	day, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("date"), relay.China)
+	day, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("date"), nightly.China)
 	if err != nil {
 		return apiError(http.StatusBadRequest, "date must be a day like 2006-01-02, in UTC+8")
 	}
 	views := []SweepView{}
 	reconcilers := app.reconcilers()
 	for _, s := range app.scopes() {
-		sweep, err := reconcilers[s].Sweep(r.Context(), day)
+		sweep, err := reconcilers[s].Days.Day(r.Context(), day)
 		if err != nil {
 			return apiError(http.StatusBadGateway, "%s: %w", s.Key(), err)
 		}
@@ -61,7 +61,7 @@ Exits 1 when the two sides differ, or when the day has more charges than can be 
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			if date == "" {
-				date = time.Now().In(relay.China).AddDate(0, 0, -1).Format(time.DateOnly)
+				date = time.Now().In(nightly.China).AddDate(0, 0, -1).Format(time.DateOnly)
 			}
 			var views []SweepView
 			printed, err := c.call(cmd, http.MethodPost, "/pay/reconcile", url.Values{"date": {date}}, struct{}{}, &views)
@@ -88,7 +88,7 @@ func printSweeps(w io.Writer, views []SweepView) {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, part := range []struct {
 			name  string
-			items []relay.Item
+			items []nightly.Item
 		}{{"only at Ping++", v.OnlyThere}, {"only in the ledger", v.OnlyHere}, {"differ", v.Differ}} {
 			for _, i := range part.items {
 				paid := "unpaid"

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // What the events block says reaches those who do it: the site's intake and the relay.
@@ -43,7 +43,7 @@ func TestEventsBlockIsWired(t *testing.T) {
 	if d.Token != testToken || d.Method+" "+d.Path != "POST /internal/pay/events" {
 		t.Errorf("%s %s with the token %.4s…", d.Method, d.Path, d.Token)
 	}
-	if h.site.Payments.QueryAfter != relay.DefaultAfter || h.resolved.Reconciler == nil || !strings.HasPrefix(h.resolved.Scope.App, "app_") {
+	if h.site.Payments.QueryAfter != reconcile.DefaultAfter || h.resolved.Reconciler == nil || !strings.HasPrefix(h.resolved.Scope.App, "app_") {
 		t.Errorf("look-ups begin after %s", h.site.Payments.QueryAfter)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -31,7 +32,7 @@ type Config struct {
 	Sessions *session.Tokens
 	Orders   *payment.Orders // nil: no price can be had, and charges cannot be created
 	Login    *login.Tell     // nil: the backend is not told of logins
-	Intake   *relay.Intake
+	Intake   *intake.Intake
 	Budgets  *limits.Budgets // of the calls that cost something
 
 	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
@@ -44,7 +45,7 @@ type Config struct {
 	Checkout *payment.Checkout
 
 	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
-	Reconciler *relay.Reconciler
+	Reconciler *reconcile.Reconciler
 	QueryAfter time.Duration
 	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
 	Count   Counters

@@ -11,7 +11,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp/channel"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -44,7 +44,7 @@ func TestAnyOrderNumber(t *testing.T) {
 				t.Fatalf("answered %d %q %s", a.status, a.header.Get("X-Pay-Order-No"), a.body)
 			}
 			var charge struct{ Metadata map[string]string }
-			if err := json.Unmarshal(a.body, &charge); err != nil || charge.Metadata[relay.MetaOrderNo] != no {
+			if err := json.Unmarshal(a.body, &charge); err != nil || charge.Metadata[intake.MetaOrderNo] != no {
 				t.Errorf("metadata %v", charge.Metadata)
 			}
 			if again := ask(); again.status != 200 || !bytes.Equal(again.body, a.body) {

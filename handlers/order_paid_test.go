@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 // beforeCall does something when Ping++ gets its next call of a kind, before it answers.
@@ -102,7 +102,7 @@ func TestChargeMadeWhileTheOrderIsPaid(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	all := w.attempts("1001")
-	if len(all) != 2 || !all[1].Superseded || all[1].NextQuery.After(all[1].Created.Add(relay.ReverseAfter)) {
+	if len(all) != 2 || !all[1].Superseded || all[1].NextQuery.After(all[1].Created.Add(pingpp.ReverseWait)) {
 		t.Errorf("%+v", all)
 	}
 }
@@ -112,7 +112,7 @@ func TestWebhookOfAReversedCharge(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	id := w.scan(session, "134567890123456781").text("id")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	if err := w.sandbox.Pay(id); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/refunds"
 )
 
 // refunding asks for a refund of an order's 1999 fen; amount 0 is the whole.
@@ -358,7 +358,7 @@ func TestRefundAndACrash(t *testing.T) {
 	if a := w.merchant("GET", "/pay/refunds/R1", ""); a.text("status") != "pending" {
 		t.Errorf("%s", a.body)
 	}
-	w.clock.Add(relay.RefundLease)
+	w.clock.Add(refunds.Lease)
 	a := w.refunding("1001", "R1", 0)
 	if at := w.refundsAt(charge); a.status != 200 || len(at) != 1 || a.text("refund") != at[0].ID || w.calls("create_refund") != 1 {
 		t.Errorf("%d %s; Ping++ has %+v", a.status, a.body, at)

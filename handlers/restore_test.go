@@ -140,12 +140,12 @@ func TestRestoredFromBackup(t *testing.T) {
 		t.Errorf("%d refunds were made again", n)
 	}
 	w.settle(second, "succeed")
-	s, err := w.config.Reconciler.Sweep(t.Context(), day)
+	s, err := w.config.Reconciler.Days.Day(t.Context(), day)
 	must(t, err)
 	if s.Recovered != 3 || len(s.OnlyThere) != 4 {
 		t.Errorf("compared: %+v", s)
 	}
-	if again, err := w.config.Reconciler.Sweep(t.Context(), day); err != nil || again.Recovered != 0 || again.Returned != 0 || len(again.Differ) != 0 {
+	if again, err := w.config.Reconciler.Days.Day(t.Context(), day); err != nil || again.Recovered != 0 || again.Returned != 0 || len(again.Differ) != 0 {
 		t.Errorf("compared again: %+v, %v", again, err)
 	}
 	for order, want := range map[string][]string{

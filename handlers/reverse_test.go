@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 func (w *world) reversing(id string) answer {
@@ -21,7 +21,7 @@ func TestReverse(t *testing.T) {
 	if wantProblem(t, a, 409, "charge_in_progress"); a.header.Get("Retry-After") != "60" || !strings.Contains(a.text("detail"), "WeChat") {
 		t.Errorf("%s %s", a.header.Get("Retry-After"), a.body)
 	}
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	for range 2 {
 		if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.text("order_no") != "1001" || a.text("id") != id {
 			t.Errorf("%d %s", a.status, a.body)
@@ -41,7 +41,7 @@ func TestReverse(t *testing.T) {
 func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.created(w.session(payer), "1001")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	w.fault("reverse_charge", "502", 1)
 	wantProblem(t, w.reversing(id), 503, "provider_unavailable")
 	w.fault("reverse_charge", "drop", 1)
@@ -62,7 +62,7 @@ func TestReversePaid(t *testing.T) {
 			}
 		}
 		wantProblem(t, w.reversing(id), 409, "charge_in_progress")
-		w.clock.Add(relay.ReverseAfter)
+		w.clock.Add(pingpp.ReverseWait)
 		for range 2 {
 			if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.field("paid") != true {
 				t.Errorf("%d %s", a.status, a.body)

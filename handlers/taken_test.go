@@ -9,7 +9,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 // elsewhereCharge makes a charge as the shop's older code does, through the same app and without this ledger.
@@ -34,7 +34,7 @@ func TestNumberThatIsPaidElsewhere(t *testing.T) {
 		"another price":   func(p *pingpp.ChargeParams) { p.Amount = 1500 },
 		"another channel": func(p *pingpp.ChargeParams) { p.Channel = "wx_pub" },
 		"another payer":   func(p *pingpp.ChargeParams) { p.Extra["open_id"] = stranger },
-		"a lost ledger":   func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{relay.MetaOrderNo: "1001"} },
+		"a lost ledger":   func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1001"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,17 +116,17 @@ func TestNumberThatIsUsedElsewhere(t *testing.T) {
 		"another payer's":   func(w *world) { w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Extra["open_id"] = stranger }) },
 		"our other payer's": func(w *world) {
 			w.elsewhereCharge(func(p *pingpp.ChargeParams) {
-				p.Extra["open_id"], p.Metadata = stranger, map[string]any{relay.MetaOrderNo: "1001"}
+				p.Extra["open_id"], p.Metadata = stranger, map[string]any{intake.MetaOrderNo: "1001"}
 			})
 		},
 		"another order's": func(w *world) {
-			w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{relay.MetaOrderNo: "1"} })
+			w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1"} })
 		},
 		"reversed":          func(w *world) { w.reversedElsewhere() },
 		"Ping++ refuses it": func(w *world) { w.refuseNumbers(1, "order_no") },
 		"three of them":     func(w *world) { w.refuseNumbers(3, "order_no") },
 		"paid by another one": func(w *world) {
-			c := w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{relay.MetaOrderNo: "1"} })
+			c := w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1"} })
 			if err := w.sandbox.Pay(c.ID); err != nil {
 				w.t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 // lost asks for a charge that Ping++ makes and whose answer never comes.
@@ -98,7 +98,7 @@ func TestChargeOfAProcessThatDied(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := w.config.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 1999, Currency: "cny",
-		ClientIP: "192.0.2.7", Subject: "绿茶 & <tea>", Body: "绿茶 & <tea>", Extra: map[string]any{"open_id": payer}, Metadata: map[string]any{relay.MetaOrderNo: "1001"}}); err != nil {
+		ClientIP: "192.0.2.7", Subject: "绿茶 & <tea>", Body: "绿茶 & <tea>", Extra: map[string]any{"open_id": payer}, Metadata: map[string]any{intake.MetaOrderNo: "1001"}}); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Add(res.Until.Sub(now))

@@ -32,7 +32,8 @@ import (
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
@@ -210,9 +211,9 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 	}
 	scope := ledger.Scope{App: w.sandbox.App(), Mode: ledger.Test}
 	keys := w.sessionKeys
-	intake := &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
-	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
-	intake.Ask = reconciler.Recover
+	intake := &intake.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
+	reconciler := reconcile.New(reconcile.Config{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
+	intake.Ask = reconciler.Charges.Recover
 	return Config{
 		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: channel.Names(), WxLite: mini, WxPub: official,
 		Ticket: func(ctx context.Context) (string, error) {
@@ -226,7 +227,7 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 		Sessions: &session.Tokens{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &payment.Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  limits.NewBudgets(roomy),
-		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
+		Intake:   intake, Reconciler: reconciler, QueryAfter: reconcile.DefaultAfter,
 		Private: private().private,
 		Merchant: &merchant.Access{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // MinToken is how many characters a token of the merchant API has at least.
@@ -40,7 +40,7 @@ type API struct {
 	Prefix     string // of its routes
 	Scope      ledger.Scope
 	Pingpp     *pingpp.Client
-	Reconciler *relay.Reconciler                            // carries refunds out, and asks about charges
+	Reconciler *reconcile.Reconciler                        // carries refunds out, and asks about charges
 	Ledger     func(context.Context) (ledger.Ledger, error) // opens the ledger on first use
 	Bodies     *body.Memory                                 // of the requests that are being read
 	Count      func(result string)                          // is told of refunds: made, repeated, unknown, failed, or a problem's code

@@ -8,7 +8,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/refunds"
 )
 
 // rejectedRefund is the answer for a refund that Ping++ refused, however often it is asked for.
@@ -41,7 +41,7 @@ func saysExceeds(refused *pingpp.Error) bool {
 
 // refundProblem gives Ping++'s refusal its code: nothing came of the refund, and its number is free again.
 func refundProblem(refundNo string, err error) error {
-	if errors.Is(err, relay.ErrOrderUnknown) {
+	if errors.Is(err, refunds.ErrOrderUnknown) {
 		return &problem.Problem{Code: "provider_rejected", Cause: err, EN: "The charge belongs to a Ping++ order that cannot be found: refund it in Ping++'s dashboard.", ZH: "该支付单属于一个无法找到的 Ping++ 商品订单，请在 Ping++ 管理平台退款。"}
 	}
 	perr, ok := errors.AsType[*pingpp.Error](err)
@@ -56,5 +56,5 @@ func refundProblem(refundNo string, err error) error {
 		return problem.New("charge_not_paid", err)
 	}
 	return &problem.Problem{Code: "refund_rejected", Cause: err,
-		Members: map[string]any{"refund_no": refundNo, "failure_code": relay.RefusalCode(perr), "failure_msg": perr.Message}}
+		Members: map[string]any{"refund_no": refundNo, "failure_code": refunds.RefusalCode(perr), "failure_msg": perr.Message}}
 }

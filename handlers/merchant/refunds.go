@@ -21,7 +21,8 @@ import (
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/refunds"
 )
 
 const (
@@ -161,13 +162,13 @@ func (a *API) makeRefund(ctx context.Context, req *refundRequest) (re *ledger.Re
 	lease := ledger.RefundLease{Scope: a.Scope, RefundNo: res.RefundNo, Owner: res.Owner}
 	made := false
 	if fresh && earlier {
-		if made, err = a.Reconciler.FindRefund(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
+		if made, err = a.Reconciler.Refunds.Find(ctx, l, re, lease); errors.Is(err, ledger.ErrRefundDiffers) {
 			return nil, false, refundNoUsed()
 		}
 		fresh = !made
 	}
 	if err == nil && !made {
-		err = a.Reconciler.MakeRefund(ctx, l, re, lease, fresh)
+		err = a.Reconciler.Refunds.Make(ctx, l, re, lease, fresh)
 	}
 	if err != nil {
 		return nil, fresh, refundProblem(req.RefundNo, err)
@@ -200,9 +201,9 @@ func (a *API) refundable(ctx context.Context, l ledger.Ledger, req *refundReques
 	if err != nil {
 		return nil, "", err
 	}
-	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[relay.MetaOrderNo], found.OrderNo)
+	orderNo = cmp.Or(orderNo, ours.OrderNo, found.Metadata[intake.MetaOrderNo], found.OrderNo)
 	if found.AmountRefunded > ours.AmountRefunded {
-		if err := a.Reconciler.LearnRefunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
+		if err := a.Reconciler.Learner.Refunds(ctx, l, chargeID, orderNo); err != nil { // Ping++ itself still refuses what is too much
 			a.Logger.Warn("earlier refunds of a charge could not be looked up", zap.String("order_no", orderNo), zap.String("charge", chargeID), zap.Error(err))
 		}
 	}
@@ -261,7 +262,7 @@ func (a *API) reserveRefund(ctx context.Context, l ledger.Ledger, res ledger.Ref
 	defer deadline.Stop()
 	for {
 		res.Now = a.Now()
-		res.Until = res.Now.Add(relay.RefundLease)
+		res.Until = res.Now.Add(refunds.Lease)
 		re, fresh, err = l.ReserveRefund(ctx, res)
 		switch {
 		case err == nil:

@@ -92,7 +92,7 @@ func (a *API) reverseAtPingpp(ctx context.Context, c *pingpp.Charge) (*pingpp.Ch
 
 // recordReversal records it on our own charge, which is returned; of one that is not ours Ping++'s word is.
 func (a *API) recordReversal(ctx context.Context, l ledger.Ledger, found *pingpp.Charge) (*ledger.Charge, error) {
-	err := a.Reconciler.RecordReversal(ctx, l, found)
+	err := a.Reconciler.Reversals.Record(ctx, l, found)
 	if err == nil {
 		return l.Charge(ctx, a.Scope, found.ID)
 	}

@@ -6,11 +6,11 @@ import (
 
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
 
 func TestMayReverse(t *testing.T) {
-	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
+	now := time.Date(2026, 11, 23, 22, 30, 0, 0, nightly.China)
 	api := &API{Now: func() time.Time { return now }}
 	for _, c := range []struct {
 		channel     string

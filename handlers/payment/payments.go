@@ -13,7 +13,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -35,7 +35,7 @@ type Payments struct {
 	Checkout   *Checkout // the hosted payment page; nil: there is none
 
 	Pingpp     *pingpp.Client
-	Reconciler *relay.Reconciler                            // asks Ping++ about charges whose webhook is late,
+	Reconciler *reconcile.Reconciler                        // asks Ping++ about charges whose webhook is late,
 	QueryAfter time.Duration                                // after they were created
 	Ledger     func(context.Context) (ledger.Ledger, error) // opens the ledger on first use
 

@@ -15,7 +15,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/pingpp/channel"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -207,7 +207,7 @@ func (q *quote) checkMetadata() error {
 			return fmt.Errorf("metadata may not have the key %.60q: those that begin with %s are ours", key, metaOurs)
 		}
 	}
-	characters := len(relay.MetaOrderNo) + len(q.OrderNo)
+	characters := len(intake.MetaOrderNo) + len(q.OrderNo)
 	for k, v := range q.Metadata {
 		characters += utf8.RuneCountInString(k) + utf8.RuneCountInString(v)
 	}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddypay/caddypay/pingpp/channel"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -44,7 +44,7 @@ func FuzzQuote(f *testing.F) {
 			t.Errorf("texts that the channel refuses: %q, %q", q.Subject, q.Body)
 		case !q.TimeExpire.IsZero() && (q.TimeExpire.Before(now.Add(time.Minute)) || q.TimeExpire.After(now.Add(7*24*time.Hour))):
 			t.Errorf("time_expire %v", q.TimeExpire)
-		case len(q.Metadata) > 9 || q.Metadata[relay.MetaOrderNo] != "":
+		case len(q.Metadata) > 9 || q.Metadata[intake.MetaOrderNo] != "":
 			t.Errorf("metadata %v", q.Metadata)
 		}
 		extra, err := c.Extra(channel.Given{Quote: q.Extra, OrderNo: "1001", OpenID: "o1"})

@@ -11,7 +11,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // errNumberUsed is part of every refusal after which another order number may do.
@@ -50,7 +50,7 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 		a.log.Warn("the refused attempt could not be recorded", zap.Error(rerr))
 		return p
 	}
-	if as == ledger.Taken && a.whose(ctx, l, number) == relay.HolderOther {
+	if as == ledger.Taken && a.whose(ctx, l, number) == reconcile.HolderOther {
 		p.Cause = fmt.Errorf("%w: another order has been paid by it: %w", errNumberUsed, err)
 		p = a.unlessPaid(ctx, l, number, p, err)
 	}
@@ -62,13 +62,13 @@ func (a *attempt) refused(ctx context.Context, l ledger.Ledger, number string, q
 func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string, used *problem.Problem, err error) *problem.Problem {
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	switch paid, unsure := a.pay.Reconciler.FindPayment(within, l, a.req.OrderNo); {
+	switch paid, unsure := a.pay.Reconciler.Attempts.FindPayment(within, l, a.req.OrderNo); {
 	case paid:
 		if unsure != nil {
 			a.log.Warn("the order was paid outside of this ledger, and that could not be recorded now", zap.Error(unsure))
 		}
 		return problem.New("order_already_paid", err)
-	case unsure != nil && !errors.Is(unsure, relay.ErrNewestOnly):
+	case unsure != nil && !errors.Is(unsure, reconcile.ErrNewestOnly):
 		return problem.Retry("provider_unavailable", 2*time.Second, fmt.Errorf("whether the order was paid outside of this ledger could not be found out: %w; asked because %w", unsure, err))
 	default:
 		a.log.Warn("an order number was used before, outside of this ledger; the next one is tried", zap.String("number", number), zap.Error(err), zap.NamedError("looked", unsure))
@@ -78,21 +78,21 @@ func (a *attempt) unlessPaid(ctx context.Context, l ledger.Ledger, number string
 
 // whose looks at Ping++ for the charge that has paid a number, and records its payment if it is the order's. What cannot be found out now is looked
 // for later; until then nobody is charged for the order.
-func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) relay.Holder {
+func (a *attempt) whose(ctx context.Context, l ledger.Ledger, number string) reconcile.Holder {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
 	attempts, err := l.Attempts(ctx, a.pay.Scope, a.req.OrderNo)
 	for i := range attempts {
 		if c := &attempts[i]; err == nil && c.Number == number && c.State == ledger.Taken {
-			var holder relay.Holder
-			if holder, err = a.pay.Reconciler.FindPaid(ctx, l, c); holder != relay.HolderUnknown {
+			var holder reconcile.Holder
+			if holder, err = a.pay.Reconciler.Attempts.FindPaid(ctx, l, c); holder != reconcile.HolderUnknown {
 				return holder
 			}
 		}
 	}
 	a.log.Warn("the channel says that the order is paid, and by what is not known now; it is looked for again later",
 		zap.String("number", number), zap.Error(err))
-	return relay.HolderUnknown
+	return reconcile.HolderUnknown
 }
 
 // createProblem gives Ping++'s refusal its code, and says what became of the attempt: only what surely reached no channel frees

@@ -6,7 +6,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 const (
@@ -24,7 +24,7 @@ func (a *attempt) purchase(q *quote) (*pingpp.ChargeParams, error) {
 	}
 	p := &pingpp.ChargeParams{
 		Channel: a.req.Channel, Amount: q.Amount, Currency: q.Currency, Subject: q.Subject, Body: q.Body,
-		Extra: extra, Metadata: map[string]any{relay.MetaOrderNo: a.req.OrderNo},
+		Extra: extra, Metadata: map[string]any{intake.MetaOrderNo: a.req.OrderNo},
 	}
 	for k, v := range q.Metadata {
 		p.Metadata[k] = v
@@ -53,5 +53,5 @@ func answers(made *pingpp.Charge, p *pingpp.ChargeParams) bool {
 	if ok && (json.Unmarshal(made.Extra, &extra) != nil || extra.OpenID != openid) {
 		return false
 	}
-	return made.Metadata[relay.MetaOrderNo] == p.Metadata[relay.MetaOrderNo] && !made.Reversed
+	return made.Metadata[intake.MetaOrderNo] == p.Metadata[intake.MetaOrderNo] && !made.Reversed
 }

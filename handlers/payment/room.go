@@ -51,7 +51,7 @@ func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charg
 		c := &open[i]
 		wait := a.openFor(c)
 		if wait <= 0 {
-			sure, err := a.pay.Reconciler.Undo(ctx, l, c)
+			sure, err := a.pay.Reconciler.Reversals.Undo(ctx, l, c)
 			if sure && err == nil {
 				undone++
 				continue

@@ -35,7 +35,7 @@ func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 	}
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	found, missed := a.pay.Reconciler.Find(within, l, unknown)
+	found, missed := a.pay.Reconciler.Attempts.Find(within, l, unknown)
 	if missed != nil {
 		a.log.Warn("what became of an earlier attempt is not known, and Ping++ cannot say now; it is looked for again later",
 			zap.Int("attempts", len(unknown)-found), zap.Error(missed))
@@ -71,7 +71,7 @@ func (a *attempt) settle(ctx context.Context, l ledger.Ledger, held *ledger.Rese
 		}
 		asked = true
 		within, cancel := context.WithTimeout(ctx, findTime)
-		sure, err := a.pay.Reconciler.Undo(within, l, c)
+		sure, err := a.pay.Reconciler.Reversals.Undo(within, l, c)
 		cancel()
 		if err != nil {
 			a.log.Warn("whether an earlier charge takes the money is not certain, and Ping++ cannot say now", zap.String("charge", c.ID), zap.Error(err))

@@ -16,7 +16,9 @@ import (
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/asking"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 const maxWebhook = 256 << 10 // bytes
@@ -25,9 +27,9 @@ const maxWebhook = 256 << 10 // bytes
 type Webhooks struct {
 	Scope      ledger.Scope
 	Verifier   *pingpp.Verifier
-	Pingpp     *pingpp.Client    // is asked whose charge an event is about
-	Reconciler *relay.Reconciler // is asked about events that came unsigned
-	Intake     *relay.Intake
+	Pingpp     *pingpp.Client        // is asked whose charge an event is about
+	Reconciler *reconcile.Reconciler // is asked about events that came unsigned
+	Intake     *intake.Intake
 	Ledger     func(context.Context) (ledger.Ledger, error) // opens the ledger on first use
 	Budgets    *limits.Budgets
 	Count      func(result string)        // is told why one was refused, rate_limited, or unavailable
@@ -112,13 +114,13 @@ func (h *Webhooks) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	did, err := h.Intake.Accept(r.Context(), relay.Arrival{
+	did, err := h.Intake.Accept(r.Context(), intake.Arrival{
 		Event: ev, Charge: charge, NoApp: whose == nobodys, Source: ledger.Webhook, Host: h.Host(r),
 		Signature: pingpp.Signature(signatures), TraceParent: r.Header.Get("traceparent"),
 	})
 	if err != nil {
 		code := "ledger_unavailable"
-		if _, ok := errors.AsType[*pingpp.Error](err); ok || errors.Is(err, relay.ErrAskedTooMuch) {
+		if _, ok := errors.AsType[*pingpp.Error](err); ok || errors.Is(err, asking.ErrTooMuch) {
 			code = "provider_unavailable" // the payment of a refund had to be asked for
 		}
 		return problem.Retry(code, 2*time.Second, fmt.Errorf("event %s could not be recorded: %w", ev.ID, err))
@@ -130,8 +132,8 @@ func (h *Webhooks) accept(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case charge != nil:
 		orderNo = charge.OrderNo
-	case ev.Charge != nil && ev.Charge.Metadata[relay.MetaOrderNo] != "":
-		orderNo = ev.Charge.Metadata[relay.MetaOrderNo]
+	case ev.Charge != nil && ev.Charge.Metadata[intake.MetaOrderNo] != "":
+		orderNo = ev.Charge.Metadata[intake.MetaOrderNo]
 	}
 	h.Logger.Info("event accepted", zap.String("order_no", orderNo), zap.String("event", ev.ID), zap.String("type", ev.Type),
 		zap.String("object", ev.ObjectID), zap.String("result", string(did)))
@@ -172,7 +174,7 @@ func (h *Webhooks) confirmed(r *http.Request, claimed *pingpp.Event, verr error)
 	if err := h.Budgets.Unverified(h.ClientIP(r), h.Now()); err != nil {
 		return nil, err
 	}
-	ev, err := h.Reconciler.Event(r.Context(), claimed.ID)
+	ev, err := h.Reconciler.Events.Get(r.Context(), claimed.ID)
 	if perr, ok := errors.AsType[*pingpp.Error](err); ok && (perr.Kind == pingpp.NotFound || perr.Kind == pingpp.Foreign) {
 		return nil, refuseSignature(verr)
 	}
@@ -224,7 +226,7 @@ func (h *Webhooks) bind(ctx context.Context, l ledger.Ledger, ev *pingpp.Event) 
 		return nil, ours, problem.Retry("provider_unavailable", 5*time.Second, fmt.Errorf("event %s: asking whose charge %s is: %w", ev.ID, ev.ChargeID, err))
 	}
 	orderNo := found.OrderNo
-	if merchant := found.Metadata[relay.MetaOrderNo]; merchant != "" {
+	if merchant := found.Metadata[intake.MetaOrderNo]; merchant != "" {
 		orderNo = merchant
 	}
 	return &ledger.Charge{Scope: h.Scope, ID: found.ID, Number: found.OrderNo, OrderNo: orderNo}, ours, nil

@@ -21,7 +21,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,7 +55,7 @@ func newRoom(t *testing.T, few limits.Limits) *room {
 	scope := ledger.Scope{App: "app_1", Mode: ledger.Test}
 	rm.Webhooks = &Webhooks{
 		Scope: scope, Verifier: verifier, Ledger: open,
-		Intake:   &relay.Intake{Scope: scope, Ledger: open, Now: func() time.Time { return now }, Logger: zap.NewNop()},
+		Intake:   &intake.Intake{Scope: scope, Ledger: open, Now: func() time.Time { return now }, Logger: zap.NewNop()},
 		Budgets:  limits.NewBudgets(few),
 		Count:    func(result string) { rm.counted[result]++ },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
