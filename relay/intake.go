@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,19 @@ type Intake struct {
 	Observe func(source ledger.Source, result string)
 
 	Logger *zap.Logger // nil: none
+
+	relay atomic.Pointer[Relay]
+}
+
+// DeliverBy names the relay that delivers the intake's events, while it runs: what it takes on at once need not be claimed. Without one, or when
+// it has no room, an event waits for whoever claims it.
+func (in *Intake) DeliverBy(r *Relay) { in.relay.Store(r) }
+
+func (in *Intake) append(ctx context.Context, l ledger.Ledger, e *ledger.Event) (ledger.Appended, error) {
+	if r := in.relay.Load(); r != nil && r.cfg.Ledger == l {
+		return r.record(ctx, e)
+	}
+	return l.Append(ctx, e)
 }
 
 // Arrival is an event that has been verified and bound to the intake's scope.
@@ -69,7 +83,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 		}
 	}
 	e := in.event(a)
-	did, err := l.Append(ctx, e)
+	did, err := in.append(ctx, l, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}

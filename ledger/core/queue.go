@@ -86,6 +86,9 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 		return err
 	}
 	o := outcome(d)
+	if listed {
+		o.AtOnce = atOnce(d)
+	}
 	var seq int64
 	settled, err := t.Settle(d.Scope, d.EventID, owner, o)
 	switch {
@@ -95,6 +98,7 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 		seq, err = settleOther(t, d, o.Settled)
 	default:
 		seq, err = settled.Seq, settleOwn(t, d, o, settled)
+		listed = listed && !settled.Listed
 	}
 	if err != nil || seq == 0 || !listed {
 		return err

@@ -24,8 +24,8 @@ const (
 	sqlEventAt  = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND seq = ?`
 
 	sqlAddEvent = `INSERT INTO events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source,
-		created, received, host, trace, state, reasons, late, due, settled, blocked)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		created, received, host, trace, state, reasons, late, due, settled, blocked, owner, until)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	sqlAddBody  = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 	sqlSetEvent = `UPDATE events SET state = ?, reasons = ?, replay = ?, attempts = ?, tries = ?, due = ?, back = ?, settled = ?, blocked = ?, owner = ?,
 		until = ? WHERE seq = ?`

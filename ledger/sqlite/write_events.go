@@ -24,7 +24,7 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	}
 	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo,
 		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State),
-		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked)
+		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked, nullable(e.Owner), millis(e.Until))
 	if err != nil || rows == 0 {
 		return false, err
 	}
