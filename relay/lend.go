@@ -35,7 +35,7 @@ func (r *Relay) record(ctx context.Context, e *ledger.Event) (did ledger.Appende
 	if e.State != ledger.Pending || !r.lend(began, &e.Lease) {
 		return r.cfg.Ledger.Append(ctx, e)
 	}
-	defer func() { r.take(e, did, began) }()
+	defer func() { r.take(e, err == nil && did == ledger.Recorded && e.Lease.Owner != "", began) }()
 	return r.cfg.Ledger.Append(ctx, e)
 }
 
@@ -72,7 +72,7 @@ func (r *Relay) places(now time.Time) int {
 
 // take starts the delivery of an event that was recorded under a lease that lend gave. One that was not given, or came late, is left to whoever
 // claims it.
-func (r *Relay) take(e *ledger.Event, did ledger.Appended, began time.Time) {
+func (r *Relay) take(e *ledger.Event, given bool, began time.Time) {
 	now := r.cfg.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +80,7 @@ func (r *Relay) take(e *ledger.Event, did ledger.Appended, began time.Time) {
 	r.lent--
 	late := now.Sub(began) > maxAppend
 	r.drained = r.drained && !late
-	if did != ledger.Recorded || e.Lease.Owner == "" || late {
+	if !given || late {
 		signal(r.freed)
 		return
 	}

@@ -169,10 +169,9 @@ type tx struct {
 
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
-	event    int64 // the first that this transaction recorded; 0: none yet
-	last     int64 // the last that has to be on disk when this transaction is
-	unforced int64 // the first of ours that may not be on disk, this transaction's included
-	force    bool  // the job that runs has to be on disk, although it is lax
+	event int64 // the first that this transaction recorded; 0: none yet
+	last  int64 // the last that has to be on disk when this transaction is
+	force bool  // the job that runs has to be on disk, although it is lax
 
 	disk   *disk
 	opened core.Opening

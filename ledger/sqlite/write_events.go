@@ -30,7 +30,7 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	}
 	e.Seq = seq
 	if t.event == 0 {
-		t.event, t.unforced = seq, min(t.unforced, seq)
+		t.event = seq
 	}
 	t.last = seq
 	t.count(scope, "", e.State)
@@ -93,7 +93,7 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced, c.Limit)
+	rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced(), c.Limit)
 	err = each(rows, err, func(rows *sql.Rows) error {
 		e, err := scanEvent(rows, c.Scope)
 		es = append(es, e)
@@ -104,6 +104,16 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 		t.last, err = optional(t.row(sqlLast))
 	}
 	return es, err
+}
+
+// unforced is the first event of ours that may not be on disk, this transaction's included. It is asked for by each claim: whoever is told that an event is
+// on disk now may find a transaction that began before that.
+func (t *tx) unforced() int64 {
+	first := t.disk.unforced()
+	if t.event != 0 {
+		first = min(first, t.event)
+	}
+	return first
 }
 
 func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {

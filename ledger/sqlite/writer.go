@@ -172,7 +172,7 @@ func (w *writer) transact(first *job) {
 
 // tx is what the jobs of the transaction that has begun work with.
 func (w *writer) tx() *tx {
-	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced(), disk: w.disk, opened: w.ledger.opened}
+	return &tx{statements: w.conn, scopes: &w.ledger.scopes, disk: w.disk, opened: w.ledger.opened}
 }
 
 // alone runs a job in a transaction of its own.
