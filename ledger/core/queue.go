@@ -117,14 +117,10 @@ func settleOwn(t Tx, d ledger.Delivery, o Outcome, s *Settled) error {
 			return err
 		}
 	}
-	if s.Blocked || s.Next == 0 {
+	if s.Blocked || !s.Behind {
 		return nil
 	}
-	if d.State == ledger.Dead { // the next may have been withheld
-		return promote(t, d.Scope, s.Lane)
-	}
-	t.Touch(ledger.EventsTopic(d.Scope))
-	return t.SetBlocked(s.Next, false)
+	return promote(t, d.Scope, s.Lane)
 }
 
 // died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back.

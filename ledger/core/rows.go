@@ -43,8 +43,8 @@ type Settled struct {
 	Seq     int64
 	Lane    string
 	Blocked bool
-	Next    int64 // the first of the other pending events of its lane; 0: there is none, or it is Blocked itself, or still pending
-	Listed  bool  // Outcome.AtOnce is recorded
+	Behind  bool // other pending events of its lane are Blocked
+	Listed  bool // Outcome.AtOnce is recorded
 }
 
 // Lease is somebody's right to deliver an event.
@@ -111,6 +111,6 @@ type Question struct {
 // Books are what is recorded about a question.
 type Books struct {
 	Quote   ledger.Quote // the order's; its time is zero when there is none
-	First   *Place       // the first pending event of the lane, by Rank, Created, Seq; nil for none
+	Lane    []Place      // pending events of the lane, its first by Rank, Created, Seq among them
 	Charges []Charge     // the order's attempts, the charge with the id, and the attempt with the number, each once
 }

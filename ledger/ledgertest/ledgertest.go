@@ -88,6 +88,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"claim/with the recording, only what could be claimed", testLentOnly},
 		{"claim/with the recording, not what takes a payment back", testLentWentBack},
 		{"settle/delivered", testSettleDelivered},
+		{"settle/the first, delivered", testSettleFirst},
 		{"settle/again", testSettleRetry},
 		{"settle/dead", testSettleDead},
 		{"settle/uncounted", testUncounted},

@@ -174,8 +174,8 @@ func scanRefund(row scanner, s ledger.Scope) (r core.Refund, err error) {
 // scanDelivery reads a row of sqlDeliveries.
 func scanDelivery(row scanner, s ledger.Scope) (d ledger.Delivery, err error) {
 	d.Scope = s
-	var took int64
-	err = row.Scan(&d.Attempt, (*stamp)(&d.At), &took, &d.Status, &d.Error, &d.Snippet, &d.State, (*stamp)(&d.Due), &d.Uncounted)
+	var n, took int64
+	err = row.Scan(&n, &d.Attempt, (*stamp)(&d.At), &took, &d.Status, &d.Error, &d.Snippet, &d.State, (*stamp)(&d.Due), &d.Uncounted)
 	d.Took = time.Duration(took) * time.Microsecond
 	return d, err
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -25,7 +26,18 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 		return err
 	})
 	if first.Seq != 0 {
-		b.First = &first
+		b.Lane = append(b.Lane, first)
+	}
+	paid := slices.ContainsFunc(b.Charges, func(c core.Charge) bool { return c.Payment != 0 && c.OrderNo == q.Lane })
+	if err == nil && q.Lane != "" && (paid || q.Lane != q.OrderNo) { // payments may be in the lane, too
+		rows, err := t.query(sqlPaymentsIn, scope, q.Lane)
+		err = each(rows, err, func(rows *sql.Rows) error {
+			var p core.Place
+			err := rows.Scan(&p.Seq, &p.Rank, (*stamp)(&p.Created), &p.Blocked)
+			b.Lane = append(b.Lane, p)
+			return err
+		})
+		return b, err
 	}
 	return b, err
 }

@@ -62,9 +62,8 @@ func (t *tx) SetEvent(e *core.Event) error {
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
 
 func (t *tx) Sent(e *core.Event) (sent, heard bool, err error) {
-	var n int64
-	err = t.row(sqlSent, e.Seq).Scan(&n, &heard)
-	return n > 0, heard, err
+	err = t.row(sqlSent, e.Seq).Scan(&sent, &heard)
+	return sent, heard, err
 }
 
 func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
@@ -137,8 +136,18 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	dirty := t.dirty
 	t.dirty = true
 	var did core.Settled
-	err = t.row(sqlSettle, string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back)).
-		Scan(&did.Seq, &did.Lane, &did.Blocked, &did.Next)
+	args := []any{string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back)}
+	settle := func(text string, args ...any) error {
+		return t.row(text, args...).Scan(&did.Seq, &did.Lane, &did.Blocked, &did.Behind)
+	}
+	err = sql.ErrNoRows
+	if d := o.AtOnce; d != nil {
+		err = settle(sqlSettleAtOnce, append(args, millis(d.At), d.Took.Microseconds(), d.Status, d.Snippet)...)
+		did.Listed = err == nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		err = settle(sqlSettle, args...)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		t.dirty = dirty
 		return nil, nil
