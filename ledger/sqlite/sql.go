@@ -72,9 +72,9 @@ const (
 	// The first delivery is in the event's row if that is all there was to it, and in no other then.
 	sqlSent = `SELECT first_at > 0 OR EXISTS (SELECT 1 FROM deliveries WHERE event = ?1),
 		first_at > 0 OR EXISTS (SELECT 1 FROM deliveries WHERE event = ?1 AND state = 'delivered') FROM events WHERE seq = ?1`
-	sqlDeliveries = `SELECT 0, 1, first_at, first_took, first_status, '', first_snippet, 'delivered', 0, 0 FROM events WHERE scope = ?1 AND id = ?2 AND first_at > 0
-		UNION ALL SELECT n, attempt, at, took, status, error, snippet, state, due, uncounted FROM deliveries
-			WHERE event = (SELECT seq FROM events WHERE scope = ?1 AND id = ?2) ORDER BY 1`
+	sqlDeliveries = `SELECT 1, first_at, first_took, first_status, '', first_snippet, 'delivered', 0, 0, 0 AS n FROM events WHERE scope = ?1 AND id = ?2 AND first_at > 0
+		UNION ALL SELECT attempt, at, took, status, error, snippet, state, due, uncounted, n FROM deliveries
+			WHERE event = (SELECT seq FROM events WHERE scope = ?1 AND id = ?2) ORDER BY n`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
 	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, said, reason) VALUES (?, ?, ?, ?, ?, ?, ?)`
