@@ -92,7 +92,7 @@ type Tx interface {
 	// Event and EventAt return an event without its body and signature.
 	Event(s ledger.Scope, id string) (*Event, error)
 	EventAt(s ledger.Scope, seq int64) (*Event, error)
-	// SetEvent writes State, Reasons, Replay, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
+	// SetEvent writes ByCharge, State, Reasons, Replay, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
 	SetEvent(e *Event) error
 	// SetBlocked writes that alone.
 	SetBlocked(seq int64, blocked bool) error

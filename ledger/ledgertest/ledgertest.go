@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"lanes/only what is pending blocks", testLaneOnlyPendingBlocks},
 		{"lanes/an earlier event that arrives later", testLaneEarlierLater},
 		{"lanes/delivered by another", testLaneDeliveredByOther},
+		{"lanes/a payment whose charge is another order's", testLaneOfForeign},
 		{"decide/what each state allows", testDecideStates},
 		{"decide/replay", testReplay},
 		{"decide/replay in a lane", testReplayInLane},

@@ -38,6 +38,8 @@ ALTER TABLE events ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN first_took INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN first_status INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN first_snippet TEXT NOT NULL DEFAULT '';
+UPDATE events SET by_charge = 0 WHERE by_charge = 1 AND state <> 'delivered'
+	AND NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.order_no = events.order_no AND c.payment = events.seq);
 DROP INDEX events_lane;
 CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
 CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;

@@ -17,7 +17,7 @@ const (
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
 		state, reasons, late, attempts, tries, replay, due, back, settled`
 	eventWhole = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
-	eventRow   = eventHead + `, owner, until, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
+	eventRow   = eventHead + `, owner, until, blocked, by_charge, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 
 	sqlEvent    = `SELECT ` + eventWhole + ` FROM events WHERE scope = ? AND id = ?`
 	sqlEventRow = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND id = ?`
@@ -28,7 +28,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	sqlAddBody  = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 	sqlSetEvent = `UPDATE events SET state = ?, reasons = ?, replay = ?, attempts = ?, tries = ?, due = ?, back = ?, settled = ?, blocked = ?, owner = ?,
-		until = ? WHERE seq = ?`
+		until = ?, by_charge = ? WHERE seq = ?`
 	sqlSetBlocked = `UPDATE events SET blocked = ? WHERE seq = ?`
 
 	// A lane's pending events are in the index, but for payments, which are those of its order's charges.

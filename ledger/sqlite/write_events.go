@@ -53,7 +53,7 @@ func (t *tx) SetEvent(e *core.Event) error {
 	t.count(scope, e.Stored, e.State)
 	e.Stored = e.State
 	return t.set(sqlSetEvent, string(e.State), encodeReasons(e.Reasons), e.Replay, e.Attempts, e.Tries, millis(e.Due), millis(e.Back), millis(e.Settled),
-		e.Blocked, nullable(e.Owner), millis(e.Until), e.Seq)
+		e.Blocked, nullable(e.Owner), millis(e.Until), e.ByCharge, e.Seq)
 }
 
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
