@@ -40,19 +40,17 @@ type Intake struct {
 
 	Logger *zap.Logger // nil: none
 
-	relay atomic.Pointer[Relay]
+	recorder atomic.Pointer[Recorder]
 }
 
-// DeliverBy names the relay that delivers the intake's events, while it runs: what it takes on at once need not be claimed. Without one, or when
-// it has no room, an event waits for whoever claims it.
-func (in *Intake) DeliverBy(r *Relay) { in.relay.Store(r) }
-
-func (in *Intake) append(ctx context.Context, l ledger.Ledger, e *ledger.Event) (ledger.Appended, error) {
-	if r := in.relay.Load(); r != nil && r.cfg.Ledger == l {
-		return r.record(ctx, e)
-	}
-	return l.Append(ctx, e)
+// Recorder records an event in the ledger, as [ledger.Events] has it in Append.
+type Recorder interface {
+	Append(context.Context, *ledger.Event) (ledger.Appended, error)
 }
+
+// DeliverBy names the relay that delivers the intake's events, for as long as it runs: it records them in the ledger itself, so that what it takes on
+// at once need not be claimed. Before that they are recorded for whoever claims them.
+func (in *Intake) DeliverBy(r Recorder) { in.recorder.Store(&r) }
 
 // Arrival is an event that has been verified and bound to the intake's scope.
 type Arrival struct {
@@ -83,7 +81,11 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 		}
 	}
 	e := in.event(a)
-	did, err := in.append(ctx, l, e)
+	var to Recorder = l
+	if r := in.recorder.Load(); r != nil {
+		to = *r
+	}
+	did, err := to.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}

@@ -29,8 +29,9 @@ func (r *Relay) drain(drained bool) {
 	r.drained = drained
 }
 
-// record appends an event to the ledger, and delivers it if it is lent.
-func (r *Relay) record(ctx context.Context, e *ledger.Event) (did ledger.Appended, err error) {
+// Append records an event in the ledger, as the ledger's own Append does. What the relay has room for it takes on at once. It works before Run and after, too:
+// whoever runs then will claim the event.
+func (r *Relay) Append(ctx context.Context, e *ledger.Event) (did ledger.Appended, err error) {
 	began := r.cfg.Now()
 	if e.State != ledger.Pending || !r.lend(began, &e.Lease) {
 		return r.cfg.Ledger.Append(ctx, e)
