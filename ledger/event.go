@@ -84,6 +84,8 @@ type Event struct {
 	Returned bool
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
+	// Lease, if its Owner is set, asks Append for a lease in the same write: see there. Append makes it the one that was given, or empty. Not read back.
+	Lease Lease
 
 	Seq      int64     // order of arrival in the ledger
 	Replay   bool      // a person asked for it to be delivered again
@@ -105,6 +107,12 @@ func (e *Event) Effect() string {
 		return e.ObjectID + " " + e.Type
 	}
 	return e.ID
+}
+
+// Lease is somebody's right to deliver an event.
+type Lease struct {
+	Owner string    // as in [Claim]
+	Until time.Time // when it ends unless renewed
 }
 
 // Claim asks for a lease on pending events.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -29,6 +30,7 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 		e.Seq, e.State, e.Reasons, e.Late = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late
 		e.OrderNo, e.Lane, e.Host = recorded.OrderNo, recorded.Lane, recorded.Host
 	}
+	e.Lease = recorded.granted()
 	return did, nil
 }
 
@@ -54,6 +56,7 @@ func Append(t Tx, e *ledger.Event) (ledger.Appended, error) {
 	row := Event{Event: *e}
 	did, err := record(t, &row)
 	*e = row.Event
+	e.Lease = row.granted()
 	return did, err
 }
 
@@ -78,13 +81,16 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	}
 	if !added {
 		e.Claims, e.ByCharge, e.Settled, e.Due = false, false, settled, due
+		e.Owner, e.Until = "", time.Time{}
 		return recordSameEffect(t, e)
 	}
 	if e.State == ledger.Pending {
 		if err := stepBack(t, b.behind); err != nil {
 			return "", err
 		}
-		t.Touch(ledger.EventsTopic(e.Scope))
+		if e.Owner == "" {
+			t.Touch(ledger.EventsTopic(e.Scope))
+		}
 	}
 	if err := book(t, b, e); err != nil {
 		return "", err
@@ -113,7 +119,7 @@ func lookUp(t Tx, e *ledger.Event) (*books, error) {
 		}
 		b.open(known, q, e)
 		if !b.correct(e) {
-			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(known.First)
+			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(first(known.Lane))
 			return b, nil
 		}
 	}

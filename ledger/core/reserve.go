@@ -180,6 +180,9 @@ func created(t Tx, a *ledger.Charge) error {
 			return err
 		}
 		c.adopt(byID)
+		if err := part(t, byID, c); err != nil {
+			return err
+		}
 	}
 	c.answer(a, others)
 	if err := t.SetAttempt(c); err != nil {

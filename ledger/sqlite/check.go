@@ -20,7 +20,8 @@ var sqlQuick = []string{
 		LEFT JOIN bodies AS b ON b.event = e.seq
 		LEFT JOIN events AS i ON i.scope = e.scope AND i.id = e.id`,
 	`SELECT count(*) + total(length(e.id)) FROM scopes AS s
-		CROSS JOIN events AS e INDEXED BY events_lane ON e.scope = s.id AND e.state = 'pending' AND e.lane <> ''`,
+		CROSS JOIN events AS e INDEXED BY events_lane ON e.scope = s.id AND e.state = 'pending' AND e.lane <> '' AND e.by_charge = 0`,
+	`SELECT count(*) FROM scopes AS s CROSS JOIN events AS e INDEXED BY events_behind ON e.scope = s.id AND e.state = 'pending' AND e.blocked = 1`,
 }
 
 // checkQuickly returns an error when what delivery needs is damaged. What it does not reach in the time given is left to Verify.

@@ -16,14 +16,22 @@ const (
 
 	sqlByOrder  = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND order_no = ?2 AND order_no <> '' AND by_charge = 0` + listed
 	sqlPayments = `SELECT ` + eventHead + ` FROM events WHERE seq IN (SELECT payment FROM charges WHERE scope = ?1 AND order_no = ?2)` + listed
-	sqlByState  = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND state = ?2` + listed
-	sqlByType   = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'` + listed
+	sqlByState  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_state WHERE scope = ?1 AND state = ?2 AND state <> 'pending' AND state <> 'delivered'` + listed
+	// Events of all states, and those of most: of the states in the filter.
+	sqlNewest = `SELECT ` + eventHead + ` FROM events INDEXED BY events_scope WHERE scope = ?1` + listed
+	// While few are pending they may be far below the newest.
+	sqlPendings = `SELECT ` + eventHead + ` FROM events WHERE seq IN (
+			SELECT seq FROM events INDEXED BY events_due WHERE scope = ?1 AND state = 'pending' AND blocked = 0
+			UNION ALL SELECT seq FROM events INDEXED BY events_behind WHERE scope = ?1 AND state = 'pending' AND blocked = 1)` + listed
+	sqlCounted = `SELECT n FROM counts WHERE scope = ? AND state = ?`
+	sqlByType  = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'` + listed
 
 	sqlLast     = `SELECT coalesce(max(seq), 0) FROM events`
 	sqlReceived = `SELECT seq, received FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`
 )
 
-var allStates = []ledger.State{ledger.Pending, ledger.Delivered, ledger.Dead, ledger.Held, ledger.Discarded, ledger.Filtered}
+// manyPending is more than can be looked through to find the newest of them.
+const manyPending = 20_000
 
 // Events is core.Reader's.
 func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
@@ -35,25 +43,31 @@ func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
 	if err != nil {
 		return nil, err
 	}
-	add := func(text, by string) error {
+	add := func(text, by string, states ...ledger.State) error {
 		return r.run(text, func(row *row) { es = append(es, readEventHead(row, f.Scope)) },
-			scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
+			scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(states), f.Limit)
 	}
 	switch {
 	case f.OrderNo != "":
-		if err = add(sqlPayments, f.OrderNo); err == nil {
-			err = add(sqlByOrder, f.OrderNo)
+		if err = add(sqlPayments, f.OrderNo, f.States...); err == nil {
+			err = add(sqlByOrder, f.OrderNo, f.States...)
 		}
 	case f.Type != "" && f.Type != "charge.succeeded":
-		err = add(sqlByType, f.Type)
+		err = add(sqlByType, f.Type, f.States...)
+	case len(f.States) == 0 || slices.Contains(f.States, ledger.Delivered):
+		err = add(sqlNewest, "", f.States...)
 	default:
-		states := f.States
-		if len(states) == 0 {
-			states = allStates
-		}
 		err = r.atOnce(func() error { // else an event whose state changes meanwhile is in none of them
-			for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) { // each is in order: no sorting of them all
-				if err := add(sqlByState, string(state)); err != nil {
+			for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) { // each is in order: no sorting of them all
+				text := sqlByState
+				if state == ledger.Pending {
+					if n, err := r.number(sqlCounted, scope, string(state)); err != nil {
+						return err
+					} else if text = sqlPendings; n > manyPending {
+						text = sqlNewest
+					}
+				}
+				if err := add(text, string(state), state); err != nil {
 					return err
 				}
 			}
@@ -64,6 +78,7 @@ func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
 		return nil, err
 	}
 	slices.SortFunc(es, func(a, b ledger.Event) int { return cmp.Compare(b.Seq, a.Seq) })
+	es = slices.CompactFunc(es, func(a, b ledger.Event) bool { return a.Seq == b.Seq }) // a payment may be found in both ways
 	return es[:min(len(es), f.Limit)], nil
 }
 

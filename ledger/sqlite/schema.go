@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
 const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
@@ -33,6 +33,20 @@ ALTER TABLE audit ADD COLUMN said TEXT NOT NULL DEFAULT '';
 UPDATE audit SET said = by, by = '';
 CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
+	2: `
+ALTER TABLE events ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_took INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_status INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_snippet TEXT NOT NULL DEFAULT '';
+UPDATE events SET by_charge = 0 WHERE by_charge = 1 AND state <> 'delivered'
+	AND NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.order_no = events.order_no AND c.payment = events.seq);
+DROP INDEX events_lane;
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
+CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
+DROP INDEX events_state;
+CREATE INDEX events_state ON events (scope, state) WHERE state <> 'pending' AND state <> 'delivered';
+CREATE INDEX events_scope ON events (scope);
+`,
 }
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -54,7 +68,7 @@ CREATE TABLE events (
 	type      TEXT NOT NULL,
 	object_id TEXT NOT NULL,
 	effect    INTEGER NOT NULL,     -- 1: it has the effect (object_id, type); 0: another has, or its effect is its id, or see charges.payment
-	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order to it
+	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order, which is its lane, to it
 	charge_id TEXT NOT NULL,
 	number    TEXT NOT NULL,
 	order_no  TEXT NOT NULL,
@@ -77,17 +91,24 @@ CREATE TABLE events (
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
 	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back, kept when it is; 0: it does not wait for that
+	first_at  INTEGER NOT NULL DEFAULT 0, -- its first delivery succeeded, began then, and is in no row of deliveries; 0: it is not so
+	first_took    INTEGER NOT NULL DEFAULT 0, -- microseconds
+	first_status  INTEGER NOT NULL DEFAULT 0,
+	first_snippet TEXT NOT NULL DEFAULT '',
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
 CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
-CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
+-- Payments are found in their lane as they are by their order: through its charges.
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
+CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
--- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
-CREATE INDEX events_state ON events (scope, state);
+-- For lists. Most events are payments, and delivered sooner or later: whoever looks for those finds them without an index of their type or state.
+CREATE INDEX events_scope ON events (scope);
+CREATE INDEX events_state ON events (scope, state) WHERE state <> 'pending' AND state <> 'delivered';
 CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;
 CREATE INDEX events_type  ON events (scope, type) WHERE type <> 'charge.succeeded';
 

@@ -17,14 +17,14 @@ const (
 // reads and writes are all statements that the two kinds of connections use. They are prepared once.
 var (
 	reads = []string{
-		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
+		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlNewest, sqlPendings, sqlCounted, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
 		sqlBooks, sqlAddEvent, sqlAddBody, sqlEventRow, sqlEventAt, sqlSetEvent, sqlSetBlocked, sqlSent, sqlEffectSeen, sqlUnreadable, sqlWithheld,
-		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
+		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlSettleAtOnce, sqlPaymentsIn, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
@@ -126,10 +126,9 @@ type tx struct {
 
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
-	event    int64 // the first that this transaction recorded; 0: none yet
-	last     int64 // the last that has to be on disk when this transaction is
-	unforced int64 // the first of ours that may not be on disk, this transaction's included
-	force    bool  // the job that runs has to be on disk, although it is lax
+	event int64 // the first that this transaction recorded; 0: none yet
+	last  int64 // the last that has to be on disk when this transaction is
+	force bool  // the job that runs has to be on disk, although it is lax
 
 	disk   *disk
 	opened core.Opening

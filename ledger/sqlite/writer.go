@@ -167,7 +167,7 @@ func (w *writer) transact(first *job) {
 
 // tx is what the jobs of the transaction that has begun work with.
 func (w *writer) tx() *tx {
-	return &tx{session: session{conn: w.conn, scopes: &w.ledger.scopes, within: true}, unforced: w.disk.unforced(), disk: w.disk, opened: w.ledger.opened}
+	return &tx{session: session{conn: w.conn, scopes: &w.ledger.scopes, within: true}, disk: w.disk, opened: w.ledger.opened}
 }
 
 // alone runs a job in a transaction of its own.
