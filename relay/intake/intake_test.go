@@ -169,8 +169,8 @@ func (r *recorder) Append(ctx context.Context, e *ledger.Event) (ledger.Appended
 
 // Events go by way of the relay that delivers them, once there is one.
 func TestIntakeDeliverBy(t *testing.T) {
-	l := newLedger(t)
-	in := &Intake{Scope: scope, Now: time.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
+	l := relaytest.NewLedger(t)
+	in := &Intake{Scope: relaytest.Scope, Now: time.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
 	r := &recorder{Ledger: l}
 	for _, id := range []string{"evt_1", "evt_2"} {
 		if did, err := in.Accept(context.Background(), Arrival{Event: parse(t, id, "charge.other", fmt.Sprintf(chargeJSON, "{}")), Source: ledger.Webhook}); err != nil || did != ledger.Recorded {
