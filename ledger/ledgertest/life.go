@@ -20,6 +20,10 @@ func testFind(t *testing.T, l ledger.Ledger) {
 	add(t, l, unseen, ledger.Recorded)
 	makeRefund(t, l, "R1", 10, "re_1")
 	add(t, l, refunded("evt_3", "re_2", "", 10), ledger.Recorded) // made elsewhere
+	add(t, l, refunded("evt_5", "re_3", "", 10), ledger.Recorded)
+	early := refunded("evt_6", "re_6", "", 10) // of a charge that we never saw
+	early.ChargeID, early.OrderNo, early.Lane = "ch_6", "6", "6"
+	add(t, l, early, ledger.Recorded)
 	whole := event(live, "evt_4")
 	whole.Type, whole.ObjectID, whole.OrderNo = "order.succeeded", "2011234", "3"
 	add(t, l, whole, ledger.Recorded)
@@ -39,6 +43,8 @@ func testFind(t *testing.T, l ledger.Ledger) {
 		"ch_2":    {{Kind: ledger.KindCharge, ID: "ch_2", OrderNo: "2"}},
 		"4200002": {{Kind: ledger.KindTransaction, ID: "ch_2", OrderNo: "2"}},
 		"2011234": {{Kind: ledger.KindObject, ID: "evt_4", OrderNo: "3"}},
+		"ch_6":    {{Kind: ledger.KindCharge, ID: "ch_6", OrderNo: "6"}},
+		"6":       {{Kind: ledger.KindOrder, ID: "6", OrderNo: "6"}},
 		"3":       {{Kind: ledger.KindOrder, ID: "3", OrderNo: "3"}},
 		"4":       {{Kind: ledger.KindOrder, ID: "4", OrderNo: "4"}},
 		"5":       nil,

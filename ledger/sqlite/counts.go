@@ -118,16 +118,20 @@ const miscounted = "miscounted:"
 
 // sqlDrift compares what is counted with what there is, and says where they differ. Counted are states, money at risk, and what is tallied by the hour.
 const sqlDrift = `
-	WITH counted (scope, hour, what, kept, found) AS (
+	WITH read AS MATERIALIZED ( -- once: there may be millions
+		SELECT scope, state, source, received / 3600000 * 3600000 AS hour, count(*) AS n, sum(money > 0) AS payments, sum(max(money, 0)) AS paid,
+			sum(max(-money, 0)) AS refunded, sum(` + atRisk + `) AS risks, sum(` + atRisk + ` * money) AS fen
+		FROM events GROUP BY 1, 2, 3, 4
+	), counted (scope, hour, what, kept, found) AS (
 		SELECT scope, -1, state, n, 0 FROM counts
-		UNION ALL SELECT scope, -1, state, 0, count(*) FROM events GROUP BY scope, state
-		UNION ALL SELECT scope, -1, 'at risk', 0, count(*) FROM events WHERE state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope
-		UNION ALL SELECT scope, -1, 'fen at risk', 0, sum(money) FROM events WHERE state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope
+		UNION ALL SELECT scope, -1, state, 0, n FROM read
+		UNION ALL SELECT scope, -1, 'at risk', 0, risks FROM read WHERE state IN ('pending', 'held', 'dead')
+		UNION ALL SELECT scope, -1, 'fen at risk', 0, fen FROM read WHERE state IN ('pending', 'held', 'dead')
 		UNION ALL SELECT scope, hour, what, n, 0 FROM tallies WHERE what <> 'since'
+		UNION ALL SELECT scope, hour, source, 0, payments FROM read
+		UNION ALL SELECT scope, hour, 'paid', 0, paid FROM read
+		UNION ALL SELECT scope, hour, 'refunded', 0, refunded FROM read
 		UNION ALL SELECT scope, created / 3600000 * 3600000, 'charges', 0, count(*) FROM charges WHERE state = 'created' GROUP BY 1, 2
-		UNION ALL SELECT scope, received / 3600000 * 3600000, source, 0, count(*) FROM events WHERE money > 0 GROUP BY 1, 2, 3
-		UNION ALL SELECT scope, received / 3600000 * 3600000, CASE WHEN money > 0 THEN 'paid' ELSE 'refunded' END, 0, abs(sum(money))
-			FROM events WHERE money <> 0 GROUP BY 1, 2, 3
 	)
 	SELECT '` + miscounted + ` app ' || app || ' (' || mode || '): ' || what || CASE hour WHEN -1 THEN '' ELSE ' in the hour of ' || datetime(hour / 1000, 'unixepoch') END
 		|| ' is counted as ' || sum(kept) || ', and is ' || sum(found)

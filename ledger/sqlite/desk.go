@@ -34,6 +34,7 @@ const (
 		UNION ALL SELECT 'number', coalesce(id, number), order_no FROM charges WHERE scope = ?1 AND number = ?2 AND state <> 'foreign' AND number <> order_no
 		UNION ALL SELECT 'number', id, order_no FROM charges WHERE scope = ?1 AND number = ?2 AND state = 'foreign' AND number <> order_no
 		UNION ALL SELECT 'charge', id, order_no FROM charges WHERE scope = ?1 AND id = ?2
+		UNION ALL SELECT 'charge', charge_id, order_no FROM refunds WHERE scope = ?1 AND charge_id = ?2 -- of one that we never saw
 		UNION ALL SELECT 'transaction', coalesce(id, number), order_no FROM charges WHERE scope = ?1 AND transaction_no = ?2 AND transaction_no <> ''
 		UNION ALL SELECT 'refund_no', refund_no, order_no FROM refunds WHERE scope = ?1 AND refund_no = ?2
 		UNION ALL SELECT 'refund', id, order_no FROM refunds WHERE scope = ?1 AND id = ?2

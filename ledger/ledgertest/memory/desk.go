@@ -129,6 +129,9 @@ func (v *view) Find(s ledger.Scope, name string) (found []ledger.Found, _ error)
 			continue
 		}
 		order = order || re.OrderNo == name
+		if re.ChargeID == name {
+			add(ledger.KindCharge, re.ChargeID, re.OrderNo)
+		}
 		if re.RefundNo == name {
 			add(ledger.KindRefundNo, re.RefundNo, re.OrderNo)
 		}
