@@ -45,17 +45,18 @@ const (
 	UNION ALL SELECT scope, created / 3600000 * 3600000, 'charges', count(*) FROM charges GROUP BY 1, 2`
 )
 
-// rowsVariable asks for the rows of TestDeskIsQuick; few are what every run has.
+// rowsVariable asks for the rows of TestDeskIsQuick, and for its times to be compared; few rows are what every run has, with the race detector too.
 const (
 	rowsVariable = "LEDGER_ROWS"
-	fewRows      = 20_000
+	fewRows      = 2_000
 )
 
-// Whatever operators ask is answered as quickly among millions as among thousands: set LEDGER_ROWS to see. What few rows fit ends its page before it
-// is found.
+// Whatever operators ask is answered rightly, and among millions as quickly as among thousands: set LEDGER_ROWS=2000000 to see. Of what few rows fit, a page
+// ends before it is full.
 func TestDeskIsQuick(t *testing.T) {
-	rows := fewRows
+	rows, timed := fewRows, false
 	if given := os.Getenv(rowsVariable); given != "" {
+		timed = true
 		var err error
 		rows, err = strconv.Atoi(given)
 		must(t, err)
@@ -126,21 +127,21 @@ func TestDeskIsQuick(t *testing.T) {
 	}{
 		{"events", 50, 100, events(ledger.Filter{})},
 		{"1000 events", 1000, 100, events(ledger.Filter{Limit: 1000})},
-		{"events in the middle", 50, 100, events(ledger.Filter{Cursor: fmt.Sprintf("0.%d", middle)})},
+		{"events in the middle", 50, 100, events(ledger.Filter{Cursor: fmt.Sprintf("0.%d", rows/2)})},
 		{"events of a day long ago", 50, 100, events(ledger.Filter{Since: at(rows / 4), Until: at(rows/4 + 3600)})},
 		{"delivered events", -50, 100, events(ledger.Filter{States: []ledger.State{ledger.Delivered}})},
-		{"held events", min(rows/10000, 50), 100, events(ledger.Filter{States: []ledger.State{ledger.Held}})},
-		{"dead payments", min(rows/1000, 50), 100, events(ledger.Filter{States: []ledger.State{ledger.Dead}, Type: "charge.succeeded"})},
+		{"held events", min((rows-3)/10000+1, 50), 100, events(ledger.Filter{States: []ledger.State{ledger.Held}})},
+		{"dead payments", min((rows-5)/1000+1, 50), 100, events(ledger.Filter{States: []ledger.State{ledger.Dead}, Type: "charge.succeeded"})},
 		{"money at risk", 50, 100, events(ledger.Filter{AtRisk: true})},
 		{"refunds' events", 50, 100, events(ledger.Filter{Type: "refund.succeeded"})},
 		{"events of an order", 1, 100, events(ledger.Filter{OrderNo: name("O", middle)})},
 		{"events for a reason", -50, 100, events(ledger.Filter{Reason: ledger.ReasonAmount})},
 		{"events for no reason that there is", 0, 100, events(ledger.Filter{Reason: ledger.ReasonReversed})},
-		{"payments that were asked for", 50, 100, events(ledger.Filter{Source: ledger.Query})},
+		{"payments that were asked for", min(rows/100, 50), 100, events(ledger.Filter{Source: ledger.Query})},
 		{"charges", 50, 100, charges(ledger.ChargeFilter{})},
 		{"1000 charges", 1000, 100, charges(ledger.ChargeFilter{Limit: 1000})},
 		{"charges until long ago", 50, 100, charges(ledger.ChargeFilter{Until: at(rows / 2)})},
-		{"unpaid charges", 50, 100, charges(ledger.ChargeFilter{Statuses: []ledger.Status{ledger.StatusExpired}})},
+		{"unpaid charges", min(rows/50, 50), 100, charges(ledger.ChargeFilter{Statuses: []ledger.Status{ledger.StatusExpired}})},
 		{"charges of a status that there is not", 0, 100, charges(ledger.ChargeFilter{Statuses: []ledger.Status{ledger.StatusReversed}})},
 		{"charges of a channel that there is not", 0, 100, charges(ledger.ChargeFilter{Channel: "alipay_qr"})},
 		{"orders", 50, 100, orders(ledger.OrderFilter{})},
@@ -148,7 +149,7 @@ func TestDeskIsQuick(t *testing.T) {
 		{"orders of a status that there is not", 0, 100, orders(ledger.OrderFilter{Statuses: []ledger.Status{ledger.StatusRefunded}})},
 		{"refunds", 50, 100, refunds(ledger.RefundFilter{})},
 		{"refunds that failed", -50, 100, refunds(ledger.RefundFilter{States: []ledger.RefundState{ledger.RefundFailed}})},
-		{"the audit log", min(rows/1000, 50), 100, func() (int, error) {
+		{"the audit log", min((rows-5)/1000+1, 50), 100, func() (int, error) {
 			p, err := l.ListAudit(ctx, ledger.AuditFilter{Scope: scope})
 			return len(p.Rows), err
 		}},
@@ -156,8 +157,8 @@ func TestDeskIsQuick(t *testing.T) {
 		{"an order by its charge", 1, 100, find(name("ch_", middle))},
 		{"an order by its transaction", 1, 100, find(name("4200", middle))},
 		{"an order by its event", 1, 100, find(name("evt_", middle))},
-		{"an order by its refund number", 1, 100, find(name("R", middle/10*10))},
-		{"an order by its refund", 1, 100, find(name("re_", middle/10*10))},
+		{"an order by its refund number", 1, 100, find(name("R", middle+7))},
+		{"an order by its refund", 1, 100, find(name("re_", middle+7))},
 		{"nothing by a name", 0, 100, find("nobody")},
 		{"an order's page", 1, 100, func() (int, error) {
 			life, err := l.Order(ctx, scope, name("O", middle))
@@ -166,8 +167,8 @@ func TestDeskIsQuick(t *testing.T) {
 			}
 			return len(life.Events), nil
 		}},
-		{"a day's hours", 2, 100, func() (int, error) {
-			hours, err := l.Hours(ctx, scope, at(3600), at(3*3600))
+		{"two hours", min(2, rows/3600+1), 100, func() (int, error) {
+			hours, err := l.Hours(ctx, scope, at(0), at(2*3600))
 			return len(hours), err
 		}},
 		{"figures", rows - rows/10, 5, func() (int, error) {
@@ -212,7 +213,7 @@ func TestDeskIsQuick(t *testing.T) {
 		first := took[0]
 		slices.Sort(took)
 		t.Logf("%-40s %8s, the first time %8s", c.what, took[2].Round(time.Microsecond), first.Round(time.Microsecond))
-		if took[0] > c.most*time.Millisecond { // the fastest of five: the machine may be busy
+		if timed && took[0] > c.most*time.Millisecond { // the fastest of five: the machine may be busy
 			t.Errorf("%s: %s, want %s", c.what, took[0], c.most*time.Millisecond)
 		}
 	}
