@@ -159,7 +159,7 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		relays = append(relays, r)
 		for _, s := range a.sites {
 			if s.scope == scope {
-				s.handler.site.Intake.DeliverBy(r)
+				s.handler.resolved.Intake.DeliverBy(r)
 			}
 		}
 	}

@@ -184,6 +184,9 @@ func created(t Tx, a *ledger.Charge) error {
 			return err
 		}
 	}
+	if c.State != ledger.Open {
+		t.Tally(c.Scope, a.Created, TallyCharges, 1)
+	}
 	c.answer(a, others)
 	if err := t.SetAttempt(c); err != nil {
 		return err
