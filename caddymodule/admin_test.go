@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -132,7 +133,7 @@ func TestAdminList(t *testing.T) {
 	if status, body := a.do(http.MethodGet, "/pay/events/evt_held", "", nil); status != http.StatusConflict || !strings.Contains(body, "name one with app and mode") {
 		t.Error(status, body)
 	}
-	var named EventWhole
+	var named adminapi.EventWhole
 	if status, body := a.do(http.MethodGet, "/pay/events/evt_held?app=app_test2&mode=test", "", &named); status != http.StatusOK || named.App != "app_test2" {
 		t.Error(status, body)
 	}
@@ -170,7 +171,7 @@ func TestAdminDecisions(t *testing.T) {
 	refused("fine", "release", "event evt_fine is delivered; only a held event can be released")
 	refused("fine", "discard", "event evt_fine is delivered; only a held, pending or dead event can be discarded")
 
-	var view EventView
+	var view adminapi.EventView
 	if status, body := a.do(http.MethodPost, "/pay/events/evt_release/release", `{"said":"mark","reason":"paid the rest in cash"}`, &view); status != http.StatusOK || view.State != "pending" || !slices.Equal(view.Reasons, []string{"amount"}) {
 		t.Fatal(status, body)
 	}
@@ -344,7 +345,7 @@ func TestAdminReconcile(t *testing.T) {
 	dir, d := t.TempDir(), newDesk(t)
 	s, file := pingppAt(t, dir, freeAddr(t), d)
 	a := runAdmin(t, file)
-	var views []SweepView
+	var views []adminapi.SweepView
 	if status, body := a.do(http.MethodPost, "/pay/reconcile?date=2026-11-22", "", &views); status != http.StatusOK || len(views) != 1 {
 		t.Fatal(status, body)
 	}

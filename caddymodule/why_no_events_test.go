@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -67,7 +68,7 @@ func TestNoPriceIsSaid(t *testing.T) {
 			`|order_not_found: the backend answered 403 to GET /price/A1, saying "wrong X-Pay-Token"; does it compare`,
 		"A2": `The order "A2" is unknown: no payment of it was begun`,
 	} {
-		var page EventPage
+		var page adminapi.EventPage
 		a.do(http.MethodGet, "/pay/events?order_no="+orderNo, "", &page)
 		for part := range strings.SplitSeq(want, "|") {
 			if !strings.Contains(page.Why, part) {

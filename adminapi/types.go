@@ -1,9 +1,10 @@
-package caddymodule
+package adminapi
 
 import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay"
 )
 
 // EventView is an event as the admin API and the commands show it.
@@ -58,6 +59,21 @@ type DeliveryView struct {
 type Decision struct {
 	Said   string `json:"said"` // who decides; a claim, kept beside what Caddy knows
 	Reason string `json:"reason"`
+}
+
+// SweepView is the comparison of a day for one app and mode.
+type SweepView struct {
+	App  string `json:"app"`
+	Mode string `json:"mode"`
+	*relay.Sweep
+}
+
+// LedgerCheck is what a check of the whole ledger found.
+type LedgerCheck struct {
+	File   string   `json:"file"`
+	Sound  bool     `json:"sound"`
+	Faults []string `json:"faults"` // in SQLite's words, a hundred at most
+	MS     int64    `json:"ms"`     // milliseconds that it took
 }
 
 func viewEvent(e *ledger.Event) EventView {

@@ -1,4 +1,6 @@
-package caddymodule
+// Package command is `caddy pay`: one file a verb. The verbs that speak to a running Caddy are the client of package adminapi; none decides
+// itself what may be done.
+package command
 
 import (
 	"fmt"
@@ -8,9 +10,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddypay/caddypay/caddymodule/demo"
+	"github.com/caddypay/caddypay/sandbox"
 )
 
-func init() {
+// Host is what the commands need of the modules.
+type Host struct {
+	demo.Host
+	// Sandbox makes an emulated Ping++ and WeChat. What is not given it has from the folder, where it keeps it for the next time; so is the
+	// public key that verifies its webhooks, in the file that is returned.
+	Sandbox func(SandboxOptions) (box *sandbox.Sandbox, publicKey string, err error)
+}
+
+// Register adds the command to Caddy's.
+func Register(h Host) {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "pay",
 		Usage: "<command>",
@@ -24,7 +36,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks that the ledger is sound`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(demo.Command(demo.Host{Ledger: shareLedger, WebhookClient: webhookClient}), sandboxCommand(), eventsCommand(), reconcileCommand(), ledgerCommand())
+			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), reconcileCommand(), ledgerCommand())
 			verbs(cmd)
 			plainOutput(cmd)
 		},
@@ -33,6 +45,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
 
 // verbs makes a command that only has others beneath it refuse what is none of them; alone it shows its help.
 func verbs(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -45,8 +58,8 @@ func verbs(cmd *cobra.Command) {
 				known = append(known, sub.Name())
 			}
 		}
-		if near := nearest(args[0], known); near != "" {
-			return fmt.Errorf("unknown command %q; write: %s %s", args[0], cmd.CommandPath(), near)
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return fmt.Errorf("unknown command %q; write: %s %s", args[0], cmd.CommandPath(), strings.Join(near, " or "))
 		}
 		return fmt.Errorf("unknown command %q; %s has: %s", args[0], cmd.CommandPath(), strings.Join(known, ", "))
 	}

@@ -1,0 +1,153 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Events lists events, newest first.
+func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
+	f, err := q.filter(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.listEvents(ctx, l, f)
+	if err != nil {
+		return nil, unread(err)
+	}
+	page := &EventPage{Events: make([]EventView, 0, len(events))}
+	for i := range events {
+		page.Events = append(page.Events, viewEvent(&events[i]))
+	}
+	if len(events) == 0 && f.OrderNo != "" {
+		if page.Why, err = s.whyNoEvents(ctx, l, f); err != nil {
+			return nil, unread(err)
+		}
+	}
+	if len(events) == f.Limit {
+		page.Next = events[len(events)-1].Seq
+	}
+	return page, nil
+}
+
+// listEvents lists the events of the scope asked for, or of all the running sites. Their sequence numbers are the ledger's.
+func (s *Server) listEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (events []ledger.Event, err error) {
+	for _, f.Scope = range s.scopesOf(f.Scope) {
+		more, err := l.Events(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, more...)
+	}
+	slices.SortFunc(events, func(x, y ledger.Event) int { return cmp.Compare(y.Seq, x.Seq) })
+	return events[:min(len(events), f.Limit)], nil
+}
+
+func (s *Server) serveEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q, err := eventQuery(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	return s.Events(r.Context(), q)
+}
+
+// Event returns one event with everything that is known of it.
+func (s *Server) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
+	l, e, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := l.Deliveries(ctx, e.Scope, e.ID)
+	if err != nil {
+		return nil, unread(err)
+	}
+	whole := viewWhole(e, deliveries)
+	return &whole, nil
+}
+
+func (s *Server) serveEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.Event(r.Context(), eventRef(r.PathValue("id"), r))
+}
+
+// find looks an event up among the apps and modes of the running sites, or in the one that is named.
+func (s *Server) find(ctx context.Context, ref EventRef) (ledger.Ledger, *ledger.Event, error) {
+	named, err := scopeOf(ref.App, ref.Mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found *ledger.Event
+	for _, scope := range s.scopesOf(named) {
+		e, err := l.Event(ctx, scope, ref.ID)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+		case err != nil:
+			return nil, nil, unread(err)
+		case found != nil:
+			return nil, nil, refuse(http.StatusConflict, "event %s is recorded for %s and %s; name one with app and mode", ref.ID, found.Scope.Key(), scope.Key())
+		default:
+			found = e
+		}
+	}
+	if found == nil {
+		return nil, nil, refuse(http.StatusNotFound, "there is no event %.80q in the ledger", ref.ID)
+	}
+	return l, found, nil
+}
+
+// Decide carries out what a person decided about one event.
+func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
+	if err := known(action); err != nil {
+		return nil, err
+	}
+	l, e, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	err = l.Decide(ctx, ledger.Decision{Scope: e.Scope, EventID: e.ID, Action: action, Now: time.Now(), By: byOf(ctx), Said: d.Said, Reason: d.Reason})
+	if errors.Is(err, ledger.ErrState) {
+		return nil, refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
+	}
+	if err != nil {
+		return nil, refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
+	}
+	if e, err = l.Event(ctx, e.Scope, e.ID); err != nil {
+		return nil, unread(err)
+	}
+	view := viewEvent(e)
+	return &view, nil
+}
+
+func known(action ledger.Action) error {
+	switch action {
+	case ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard:
+		return nil
+	}
+	return refuse(http.StatusNotFound, "%.40q is not an action; use replay, release or discard", action)
+}
+
+func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {
+	action := ledger.Action(r.PathValue("action"))
+	if err := known(action); err != nil {
+		return nil, err
+	}
+	var in Decision
+	if err := readBody(w, r, &in, `{"said": …, "reason": …}`); err != nil {
+		return nil, err
+	}
+	return s.Decide(r.Context(), eventRef(r.PathValue("id"), r), action, in)
+}
