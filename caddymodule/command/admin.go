@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -26,7 +29,7 @@ type running struct {
 func (c *running) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&c.address, "address", "", "The address of the admin API, if it is not the configuration's")
-	f.StringVarP(&c.config, "config", "c", "", "The configuration file that names the admin address")
+	f.StringVarP(&c.config, "config", "c", "", "The configuration file that names the admin address (default: ./Caddyfile, if there is one)")
 	f.StringVarP(&c.adapter, "adapter", "a", "", "The configuration file's adapter")
 	f.BoolVar(&c.asJSON, "json", false, "Print JSON")
 }
@@ -78,5 +81,20 @@ func (c *running) client() (api *adminapi.Client, address string, err error) {
 
 // where is the address of the admin API: as given, or as the configuration says, or else Caddy's default.
 func (c *running) where() (string, error) {
-	return caddycmd.DetermineAdminAPIAddress(c.address, nil, c.config, c.adapter)
+	if c.address != "" || c.config != "" {
+		return caddycmd.DetermineAdminAPIAddress(c.address, nil, c.config, c.adapter)
+	}
+	const beside = "Caddyfile"
+	text, err := os.ReadFile(beside)
+	if errors.Is(err, fs.ErrNotExist) {
+		return caddy.DefaultAdminListen, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w; name the admin API with --address", err)
+	}
+	raw, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": beside})
+	if err != nil {
+		return "", fmt.Errorf("%w; mend it, or name the admin API with --address", err)
+	}
+	return caddycmd.DetermineAdminAPIAddress("", raw, beside, "caddyfile")
 }
