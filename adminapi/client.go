@@ -96,6 +96,31 @@ func (c *Client) Decide(ctx context.Context, ref EventRef, action ledger.Action,
 	return post[EventView](ctx, c, "/pay/events/"+url.PathEscape(ref.ID)+"/"+string(action), scopeValues(ref.App, ref.Mode), d)
 }
 
+// Preview is Server.Preview.
+func (c *Client) Preview(ctx context.Context, i Intent) (*Preview, error) {
+	return post[Preview](ctx, c, "/pay/runs/preview", nil, i)
+}
+
+// Begin is Server.Begin.
+func (c *Client) Begin(ctx context.Context, i Intent) (*RunView, error) {
+	return post[RunView](ctx, c, "/pay/runs", nil, i)
+}
+
+// Run is Server.Run.
+func (c *Client) Run(ctx context.Context, id string) (*RunView, error) {
+	return get[RunView](ctx, c, "/pay/runs/"+url.PathEscape(id), nil)
+}
+
+// Runs is Server.Runs.
+func (c *Client) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+	return get[RunPage](ctx, c, "/pay/runs", EventQuery{Before: before, Limit: limit}.values())
+}
+
+// Stop is Server.Stop.
+func (c *Client) Stop(ctx context.Context, id string) (*RunView, error) {
+	return post[RunView](ctx, c, "/pay/runs/"+url.PathEscape(id)+"/stop", nil, struct{}{})
+}
+
 // Reconcile is Server.Reconcile.
 func (c *Client) Reconcile(ctx context.Context, date string) ([]SweepView, error) {
 	views, err := post[[]SweepView](ctx, c, "/pay/reconcile", url.Values{"date": {date}}, struct{}{})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,12 +119,8 @@ func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action,
 	if err != nil {
 		return nil, err
 	}
-	err = l.Decide(ctx, ledger.Decision{Scope: e.Scope, EventID: e.ID, Action: action, Now: time.Now(), By: byOf(ctx), Said: d.Said, Reason: d.Reason})
-	if errors.Is(err, ledger.ErrState) {
-		return nil, refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
-	}
-	if err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
+	if err := s.decide(ctx, l, e, action, d); err != nil {
+		return nil, err
 	}
 	if e, err = l.Event(ctx, e.Scope, e.ID); err != nil {
 		return nil, unread(err)
@@ -132,12 +129,32 @@ func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action,
 	return &view, nil
 }
 
-func known(action ledger.Action) error {
-	switch action {
-	case ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard:
-		return nil
+// decide judges the event as it is now; one that changes meanwhile, as by a delivery that ends, is judged anew.
+func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, action ledger.Action, d Decision) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		c, err := examine(ctx, l, e.Scope, e.ID)
+		if err != nil {
+			return unread(err)
+		}
+		if code, why := judge(action, c, d.Again); code != "" {
+			return &Error{Status: http.StatusConflict, Code: code, Message: fmt.Sprintf("event %s is %s%s", c.ID, c.State, why)}
+		}
+		if err := needReason(action, d.Reason); err != nil {
+			return err
+		}
+		err = l.Decide(ctx, ledger.Decision{
+			Scope: c.Scope, EventID: c.ID, Action: action, Now: time.Now(), By: byOf(ctx), Said: d.Said, Reason: d.Reason, From: c.State,
+		})
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ledger.ErrState):
+			return refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
+		case try == tries:
+			return refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
+		}
 	}
-	return refuse(http.StatusNotFound, "%.40q is not an action; use replay, release or discard", action)
 }
 
 func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -146,7 +163,7 @@ func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, err
 		return nil, err
 	}
 	var in Decision
-	if err := readBody(w, r, &in, `{"said": …, "reason": …}`); err != nil {
+	if err := readBody(w, r, &in, `{"said": …, "reason": …, "again": …}`); err != nil {
 		return nil, err
 	}
 	return s.Decide(r.Context(), eventRef(r.PathValue("id"), r), action, in)

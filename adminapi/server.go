@@ -4,7 +4,12 @@
 //
 //	GET  /pay/events                     list; ?state= (several, comma separated), order_no, type, since, before, limit, app, mode
 //	GET  /pay/events/{id}                one event with its body and deliveries
-//	POST /pay/events/{id}/{action}       {"said", "reason"}: replay, release or discard
+//	POST /pay/events/{id}/{action}       {"said", "reason", "again"}: replay, release or discard
+//	POST /pay/runs/preview               an Intent: what would become of an action on all events that a filter chooses
+//	POST /pay/runs                       an Intent: carries it out, bit by bit
+//	GET  /pay/runs                       list; ?before=, limit
+//	GET  /pay/runs/{id}                  how far one has come
+//	POST /pay/runs/{id}/stop             ends it before its time
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
 //
@@ -16,7 +21,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/handlers"
@@ -47,12 +55,20 @@ type Server struct {
 // New returns a server.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
-	s.mux.Handle("/pay/events", only(http.MethodGet, s.serveEvents))
-	s.mux.Handle("/pay/events/{$}", only(http.MethodGet, s.serveEvent)) // an id that is empty is no other route
-	s.mux.Handle("/pay/events/{id}", only(http.MethodGet, s.serveEvent))
-	s.mux.Handle("/pay/events/{id}/{action...}", only(http.MethodPost, s.serveDecision))
-	s.mux.Handle("/pay/reconcile", only(http.MethodPost, s.serveReconcile))
-	s.mux.Handle("/pay/ledger/verify", only(http.MethodPost, s.serveVerify))
+	for path, m := range map[string]methods{
+		"/pay/events":                  {http.MethodGet: s.serveEvents},
+		"/pay/events/{$}":              {http.MethodGet: s.serveEvent}, // an id that is empty is no other route
+		"/pay/events/{id}":             {http.MethodGet: s.serveEvent},
+		"/pay/events/{id}/{action...}": {http.MethodPost: s.serveDecision},
+		"/pay/runs":                    {http.MethodGet: s.serveRuns, http.MethodPost: s.serveBegin},
+		"/pay/runs/preview":            {http.MethodPost: s.servePreview},
+		"/pay/runs/{id}":               {http.MethodGet: s.serveRun},
+		"/pay/runs/{id}/stop":          {http.MethodPost: s.serveStop},
+		"/pay/reconcile":               {http.MethodPost: s.serveReconcile},
+		"/pay/ledger/verify":           {http.MethodPost: s.serveVerify},
+	} {
+		s.mux.Handle(path, m)
+	}
 	return s
 }
 
@@ -66,41 +82,41 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Error is a refusal, or a failure, as the admin API answers it.
 type Error struct {
-	Status  int    `json:"-"` // HTTP's
+	Status  int    `json:"-"`              // HTTP's
+	Code    string `json:"code,omitempty"` // why an action is not done to an event: Ineligible's
 	Message string `json:"error"`
 }
 
 func (e *Error) Error() string { return e.Message }
 
 func refuse(status int, format string, args ...any) error {
-	return &Error{status, fmt.Errorf(format, args...).Error()}
+	return &Error{Status: status, Message: fmt.Errorf(format, args...).Error()}
 }
 
-// route answers with what the function returns, in JSON.
+// route returns what to answer in JSON.
 type route func(w http.ResponseWriter, r *http.Request) (any, error)
 
-func (f route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer, err := f(w, r)
+// methods are the routes of a path.
+type methods map[string]route
+
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var answer any
+	var err error
+	if f, takes := m[r.Method]; takes {
+		answer, err = f(w, r)
+	} else {
+		err = refuse(http.StatusMethodNotAllowed, "%s takes %s, not %s", r.URL.Path, strings.Join(slices.Sorted(maps.Keys(m)), " or "), r.Method)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		var e *Error
 		if !errors.As(err, &e) {
-			e = &Error{http.StatusInternalServerError, err.Error()}
+			e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
 		}
 		w.WriteHeader(e.Status)
 		answer = e
 	}
 	_ = json.NewEncoder(w).Encode(answer) // who has gone needs no answer
-}
-
-// only is a route of one method.
-func only(method string, f route) route {
-	return func(w http.ResponseWriter, r *http.Request) (any, error) {
-		if r.Method != method {
-			return nil, refuse(http.StatusMethodNotAllowed, "%s takes %s, not %s", r.URL.Path, method, r.Method)
-		}
-		return f(w, r)
-	}
 }
 
 const bodyMax = 16 << 10

@@ -57,8 +57,9 @@ type DeliveryView struct {
 
 // Decision is what a person says with an action.
 type Decision struct {
-	Said   string `json:"said"` // who decides; a claim, kept beside what Caddy knows
-	Reason string `json:"reason"`
+	Said   string `json:"said"`   // who decides; a claim, kept beside what Caddy knows
+	Reason string `json:"reason"` // needed to release and to discard
+	Again  bool   `json:"again"`  // replay it although the backend has acknowledged it already
 }
 
 // SweepView is the comparison of a day for one app and mode.

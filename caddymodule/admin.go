@@ -33,7 +33,7 @@ func (*Admin) Routes() []caddy.AdminRoute {
 		if err != nil {
 			return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err, Message: err.Error()}
 		}
-		app.operators().ServeHTTP(w, r)
+		app.operators.ServeHTTP(w, r)
 		return nil
 	})}}
 }
@@ -47,8 +47,8 @@ func activeApp() (*App, error) {
 	return nil, fmt.Errorf("the running configuration has no pay directive")
 }
 
-// operators is the server of the admin API for this configuration.
-func (a *App) operators() *adminapi.Server {
+// newOperators makes the server of the admin API for this configuration.
+func (a *App) newOperators() *adminapi.Server {
 	return adminapi.New(adminapi.Config{
 		Ledger: a.store.open, File: a.path, Scopes: a.scopes, Unpriced: a.unpriced,
 		Sweep: func(ctx context.Context, scope ledger.Scope, day time.Time) (*relay.Sweep, error) {

@@ -45,7 +45,7 @@ func TestAdminSocket(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return resp.StatusCode
 	}
-	if status := post(`{"said":"the boss","reason":"mine"}`); status != http.StatusOK {
+	if status := post(`{"said":"the boss","reason":"mine","again":true}`); status != http.StatusOK {
 		t.Error(status)
 	}
 	if status := post(`{"by":"the boss","reason":"mine"}`); status != http.StatusBadRequest {
@@ -58,7 +58,7 @@ func TestAdminSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--config", file, "--adapter", "caddyfile"}, {"--address", "unix/" + socket}} {
-		c := payCommand(t, io.Discard, append([]string{"events", "replay", "evt_a", "--reason", "by hand"}, args...)...)
+		c := payCommand(t, io.Discard, append([]string{"events", "replay", "evt_a", "--reason", "by hand", "--again"}, args...)...)
 		if err := c.Execute(); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}

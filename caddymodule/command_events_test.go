@@ -44,8 +44,8 @@ func TestEventCommands(t *testing.T) {
 		{"events list --state held --since 1h --type charge.succeeded --order_no orderheld --app app_test1 --mode test", []string{"evt_held"}},
 		{"events show evt_held", []string{"reasons   amount", `"id":"evt_held"`}},
 		{"events show evt_fine --app app_test1 --mode test", []string{"ATTEMPT", "200"}},
-		{"events replay evt_fine --reason again", []string{"evt_fine is pending|evt_fine is delivered"}}, // again already
-		{"events release evt_held", []string{"evt_held is pending|evt_held is delivered"}},
+		{"events replay evt_fine --again --reason again", []string{"evt_fine is pending|evt_fine is delivered"}}, // again already
+		{"events release evt_held --reason paid", []string{"evt_held is pending|evt_held is delivered"}},
 	} {
 		out, err := pay(tc.line)
 		for _, want := range tc.want {
@@ -71,7 +71,7 @@ func TestEventCommands(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	eventually(t, "the replay", func() bool { return a.show("fine").State == "delivered" })
-	if out, err = pay("events replay evt_fine evt_held --json"); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"id":"evt_held"`) {
+	if out, err = pay("events replay evt_fine evt_held --again --json"); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"id":"evt_held"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for line, want := range map[string]string{
@@ -83,6 +83,11 @@ func TestEventCommands(t *testing.T) {
 		"events release evt_fine":      "only a held event can be released",
 		"events show":                  "accepts 1 arg",
 		"events replay":                "requires at least 1 arg",
+		"events replay evt_1 --type x": "name events or give a filter, not both",
+		"events replay evt_1 --rate 5": "--rate goes with a filter",
+		"events replay evt_fine":       "your backend has acknowledged it already, and would fulfil it twice if it does not look; it is delivered once more if you ask for that with again; add --again",
+		"events discard --since 2h":    "say in which states",
+		"runs show run_none":           "HTTP 404",
 		"events list evt_1":            "unknown command",
 		"reconcile --date tomorrow":    "date must be a day",
 		"events list --limit 5000":     "limit must be 1 to 1000",

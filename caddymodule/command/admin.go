@@ -56,6 +56,11 @@ func (c *running) show(cmd *cobra.Command, answer any, table func(io.Writer)) er
 	return nil
 }
 
+// exit makes an error end the process with a code of its own, for scripts.
+func exit(cmd *cobra.Command, code int, err error) error {
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, err })(cmd, nil)
+}
+
 // client reaches the admin API.
 func (c *running) client() (api *adminapi.Client, address string, err error) {
 	if address, err = c.where(); err != nil {

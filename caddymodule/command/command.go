@@ -33,10 +33,11 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay demo       one payment from login to delivered event, on this machine alone
   caddy pay sandbox    emulates Ping++ and WeChat
   caddy pay events     what Ping++ said, and whether the backend knows
+  caddy pay runs       what goes on with many of them
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks that the ledger is sound`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), reconcileCommand(), ledgerCommand())
+			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand())
 			verbs(cmd)
 			plainOutput(cmd)
 		},

@@ -1,0 +1,348 @@
+package adminapi
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var scope = ledger.Scope{App: "app_1", Mode: ledger.Live}
+
+// desk is a server over a ledger in a file, with its client.
+type desk struct {
+	t      *testing.T
+	file   string
+	ledger ledger.Ledger
+	server *Server
+	*Client
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	l := must(sqlite.Open(t.Context(), sqlite.Options{File: file}))
+	d := &desk{t: t, file: file, ledger: l, server: New(Config{
+		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
+		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: "app_1", Mode: ledger.Test}} },
+	})}
+	srv := httptest.NewServer(d.server)
+	t.Cleanup(func() {
+		srv.Close()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Client = &Client{HTTP: srv.Client(), URL: srv.URL}
+	return d
+}
+
+// event records one that goes through states: delivered, dead, held, filtered, or pending if there is none.
+func (d *desk) event(id, kind, orderNo string, fen int64, states ...ledger.State) {
+	d.t.Helper()
+	now := time.Now()
+	object := fmt.Sprintf(`{"id":"ch_%[1]s","object":"charge","livemode":true,"app":"app_1","paid":true,"refunded":false,"reversed":false,"amount":%[2]d,"currency":"cny","order_no":"%[3]s","channel":"wx_lite","created":1,"time_paid":2}`, id, fen, orderNo)
+	rank := 0
+	if strings.HasPrefix(kind, "refund.") {
+		rank = 1
+		object = fmt.Sprintf(`{"id":"re_%[1]s","object":"refund","amount":%[2]d,"succeed":true,"status":"succeeded","charge":"ch_%[3]s","created":1,"time_succeed":2}`, id, fen, orderNo)
+	}
+	e := &ledger.Event{Scope: scope, ID: "evt_" + id, Type: kind, ObjectID: "obj_" + id, OrderNo: orderNo, Lane: orderNo, Rank: rank, Source: ledger.Webhook, State: ledger.Pending,
+		Created: now, Received: now, Due: now, Body: []byte(fmt.Sprintf(`{"id":"evt_%s","object":"event","type":"%s","livemode":true,"data":{"object":%s}}`, id, kind, object))}
+	if len(states) > 0 && (states[0] == ledger.Held || states[0] == ledger.Filtered) {
+		e.State, states = states[0], states[1:]
+	}
+	if _, err := d.ledger.Append(d.t.Context(), e); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, state := range states {
+		d.settle(id, state)
+	}
+}
+
+// settle ends the delivery of a pending event.
+func (d *desk) settle(id string, state ledger.State) {
+	d.t.Helper()
+	now := time.Now()
+	if must(d.ledger.Event(d.t.Context(), scope, "evt_"+id)).State != ledger.Pending {
+		d.decide(ledger.ActionReplay, id)
+	}
+	must(d.ledger.Claim(d.t.Context(), ledger.Claim{Scope: scope, Owner: "relay", Now: now.Add(time.Hour), Until: now.Add(time.Minute), Limit: 1000}))
+	if err := d.ledger.Settle(d.t.Context(), "relay", ledger.Delivery{Scope: scope, EventID: "evt_" + id, Attempt: 1, At: now, State: state}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) decide(action ledger.Action, id string) {
+	d.t.Helper()
+	if err := d.ledger.Decide(d.t.Context(), ledger.Decision{Scope: scope, EventID: "evt_" + id, Action: action, Now: time.Now()}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// states are those of events, in the order of the ids.
+func (d *desk) states(ids ...string) (states []string) {
+	d.t.Helper()
+	for _, id := range ids {
+		states = append(states, string(must(d.ledger.Event(d.t.Context(), scope, "evt_"+id)).State))
+	}
+	return states
+}
+
+// carry runs what carries runs out, until stop is called.
+func (d *desk) carry(owner string) (stop func()) {
+	ctx, cancel := context.WithCancel(d.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); d.server.Carry(ctx, owner, zap.NewNop()) }()
+	stop = func() { cancel(); <-done }
+	d.t.Cleanup(stop)
+	return stop
+}
+
+// until waits for a run to be as wanted.
+func (d *desk) until(id, what string, is func(*RunView) bool) *RunView {
+	d.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		run := must(d.Run(d.t.Context(), id))
+		if is(run) {
+			return run
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%s: %+v", what, run)
+		}
+	}
+}
+
+func ended(r *RunView) bool { return !r.Ended.IsZero() }
+
+// What an action by filter would do is told before it does anything: how many match, how many can be taken, for how much, and why the others cannot.
+func TestPreviewOfAFilter(t *testing.T) {
+	d := newDesk(t)
+	d.event("a", "charge.succeeded", "o1", 1999, ledger.Dead)
+	d.event("b", "charge.succeeded", "o2", 500, ledger.Dead)
+	d.event("r", "refund.succeeded", "o2", 300, ledger.Dead)
+	d.event("acked", "charge.succeeded", "o3", 700, ledger.Delivered, ledger.Dead)
+	d.event("done", "charge.succeeded", "o4", 800, ledger.Delivered)
+	d.event("held", "charge.succeeded", "o5", 900, ledger.Held)
+	d.event("wait", "charge.succeeded", "o6", 1000)
+	not := func(p *Preview) (all string) {
+		for _, n := range p.Not {
+			all += fmt.Sprintf("%d %s %s %v; ", n.Count, n.Code, n.State, n.Events)
+		}
+		return all
+	}
+	for _, tc := range []struct {
+		intent                      Intent
+		matched, eligible, repeated int
+		amount, refunded            int64
+		not                         string
+	}{
+		{Intent{Action: "replay", States: []string{"dead"}}, 4, 3, 0, 2499, 300, "1 acknowledged dead [evt_acked]; "},
+		{Intent{Action: "replay", States: []string{"dead"}, Again: true}, 4, 4, 1, 3199, 300, ""},
+		{Intent{Action: "replay", States: []string{"dead"}, Type: "charge.succeeded", Since: "2h"}, 3, 2, 0, 2499, 0, "1 acknowledged dead [evt_acked]; "},
+		{Intent{Action: "replay", States: []string{"dead"}, OrderNo: "o2"}, 2, 2, 0, 500, 300, ""},
+		{Intent{Action: "replay", States: []string{"dead", "delivered", "held"}}, 6, 3, 0, 2499, 300, "1 held held [evt_held]; 1 acknowledged delivered [evt_done]; 1 acknowledged dead [evt_acked]; "},
+		{Intent{Action: "release"}, 1, 1, 0, 900, 0, ""},
+		{Intent{Action: "release", States: []string{"dead", "held"}, Type: "charge.succeeded"}, 4, 1, 0, 900, 0, "3 not_held dead [evt_acked evt_b evt_a]; "},
+		{Intent{Action: "discard", States: []string{"pending", "delivered"}}, 2, 1, 0, 1000, 0, "1 settled delivered [evt_done]; "},
+		{Intent{Action: "replay", States: []string{"dead"}, App: "app_1", Mode: "test"}, 0, 0, 0, 0, 0, ""},
+	} {
+		p, err := d.Preview(t.Context(), tc.intent)
+		if err != nil {
+			t.Errorf("%+v: %v", tc.intent, err)
+			continue
+		}
+		if p.Matched != tc.matched || p.Eligible != tc.eligible || p.Repeated != tc.repeated || p.Amount != tc.amount || p.Refunded != tc.refunded || not(p) != tc.not {
+			t.Errorf("%+v:\n%+v\n%s", tc.intent, p, not(p))
+		}
+		again, err := d.Preview(t.Context(), p.Intent)
+		if err != nil || again.Matched != p.Matched || p.Matched > 0 && again.Through != p.Through || again.Since != p.Since {
+			t.Errorf("what the preview says, asked for once more: %+v, %v", again, err)
+		}
+	}
+	if got, want := d.states("a", "b", "r", "acked", "done", "held", "wait"), "dead dead dead dead delivered held pending"; strings.Join(got, " ") != want {
+		t.Errorf("a preview has changed something: %q", got)
+	}
+}
+
+// A run takes what its preview has shown and nothing that came later, each once, the events of an order in the order of its life, and all its decisions bear its id.
+func TestRunByFilter(t *testing.T) {
+	d := newDesk(t)
+	d.event("r1", "refund.succeeded", "o1", 100, ledger.Dead) // recorded before its payment
+	d.event("p1", "charge.succeeded", "o1", 300, ledger.Dead)
+	d.event("p2", "charge.succeeded", "o2", 200, ledger.Dead)
+	d.event("acked", "charge.succeeded", "o3", 700, ledger.Delivered, ledger.Dead)
+	d.event("r2", "refund.succeeded", "o2", 100, ledger.Dead)
+	p := must(d.Preview(t.Context(), Intent{Action: "replay", States: []string{"dead"}, Rate: 1000, Said: "mark", Reason: "the shop was down"}))
+	d.event("later", "charge.succeeded", "o9", 900, ledger.Dead)
+	run := must(d.Begin(t.Context(), p.Intent))
+	if run.State != "running" || run.Eligible != 4 || run.By != "address 127.0.0.1" {
+		t.Fatalf("%+v", run)
+	}
+	if got := must(d.Runs(t.Context(), 0, 0)); len(got.Runs) != 1 || got.Runs[0].ID != run.ID || got.Next != 0 {
+		t.Errorf("%+v", got)
+	}
+	d.carry("a")
+	run = d.until(run.ID, "the end", ended)
+	if run.State != "done" || run.Decided != 4 || len(run.Left) != 1 || run.Left[0].Code != "acknowledged" || run.Left[0].Count != 1 {
+		t.Errorf("%+v", run)
+	}
+	if got := strings.Join(d.states("r1", "p1", "p2", "r2", "acked", "later"), " "); got != "pending pending pending pending dead dead" {
+		t.Errorf("%s", got)
+	}
+	if got := strings.Join(d.decisions(run.ID), ", "); got != "evt_p2, evt_r2, evt_p1, evt_r1" {
+		t.Errorf("decided in the order %s", got)
+	}
+}
+
+// decisions are the events about which a run has decided, in that order, by where it stands in the audit log.
+func (d *desk) decisions(run string) (ids []string) {
+	d.t.Helper()
+	for _, a := range auditOf(d.t, d.file, run) {
+		ids = append(ids, a.event)
+		if a.by != "address 127.0.0.1" || a.said != "mark" || a.reason != "the shop was down" {
+			d.t.Errorf("%+v", a)
+		}
+	}
+	return ids
+}
+
+type audited struct{ event, by, said, reason string }
+
+// auditOf reads a run's part of the audit log where it is.
+func auditOf(t *testing.T, file string, run string) (all []audited) {
+	t.Helper()
+	db := must(sql.Open("sqlite", "file:"+file+"?mode=ro"))
+	defer db.Close()
+	rows := must(db.Query(`SELECT e.id, a.by, a.said, a.reason FROM audit a JOIN events e ON e.seq = a.event WHERE a.run = ? ORDER BY a.seq`, run))
+	defer rows.Close()
+	for rows.Next() {
+		var a audited
+		if err := rows.Scan(&a.event, &a.by, &a.said, &a.reason); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// A run goes on where it was when its process ends, and decides about no event twice.
+func TestRunOutlivesItsProcess(t *testing.T) {
+	d := newDesk(t)
+	const many = 60
+	var ids []string
+	for i := range many {
+		ids = append(ids, fmt.Sprint(i))
+		d.event(ids[i], "charge.succeeded", fmt.Sprint("o", i), 100, ledger.Delivered)
+	}
+	run := must(d.Begin(t.Context(), Intent{Action: "replay", States: []string{"delivered"}, Again: true, Rate: 100, Said: "mark", Reason: "the shop was down"}))
+	stop := d.carry("a")
+	d.until(run.ID, "a part of it", func(r *RunView) bool { return r.Decided >= 5 })
+	stop()
+	part := must(d.Run(t.Context(), run.ID))
+	if part.State != "running" || part.Decided >= many {
+		t.Fatalf("%+v", part)
+	}
+	for _, id := range ids { // what was delivered again meanwhile matches as before
+		if must(d.ledger.Event(t.Context(), scope, "evt_"+id)).State == ledger.Pending {
+			d.settle(id, ledger.Delivered)
+		}
+	}
+	d.carry("b")
+	run = d.until(run.ID, "the end", ended)
+	if run.State != "done" || run.Decided != many || len(run.Left) != 0 {
+		t.Errorf("%+v", run)
+	}
+	got := d.decisions(run.ID)
+	slices.Sort(got)
+	if len(got) != many || len(slices.Compact(got)) != many {
+		t.Errorf("%d decisions", len(got))
+	}
+}
+
+// A person stops a run: what was done stays, and the rest is left alone.
+func TestRunIsStopped(t *testing.T) {
+	d := newDesk(t)
+	const many = 200
+	for i := range many {
+		d.event(fmt.Sprint(i), "charge.succeeded", "", 100, ledger.Held)
+	}
+	run := must(d.Begin(t.Context(), Intent{Action: "discard", States: []string{"held"}, Rate: 20, Said: "mark", Reason: "the shop was down"}))
+	d.carry("a")
+	d.until(run.ID, "a part of it", func(r *RunView) bool { return r.Decided >= 2 })
+	if now := must(d.Stop(t.Context(), run.ID)); now.State != "stopping" && now.State != "stopped" || now.StoppedBy != "address 127.0.0.1" {
+		t.Errorf("%+v", now)
+	}
+	run = d.until(run.ID, "the end", ended)
+	if run.State != "stopped" || run.Decided >= many {
+		t.Errorf("%+v", run)
+	}
+	if held := len(must(d.Events(t.Context(), EventQuery{States: []string{"held"}, Limit: many})).Events); held != many-run.Decided {
+		t.Errorf("%d are held, %d were decided", held, run.Decided)
+	}
+}
+
+// Whether something may be done to an event is decided here, for one as for many.
+func TestEligibility(t *testing.T) {
+	for _, tc := range []struct {
+		action ledger.Action
+		c      candidate
+		state  ledger.State
+		again  bool
+		want   string
+	}{
+		{ledger.ActionReplay, candidate{}, ledger.Dead, false, ""},
+		{ledger.ActionReplay, candidate{}, ledger.Pending, false, ""},
+		{ledger.ActionReplay, candidate{}, ledger.Discarded, false, ""},
+		{ledger.ActionReplay, candidate{}, ledger.Filtered, false, ""},
+		{ledger.ActionReplay, candidate{}, ledger.Held, true, "held"},
+		{ledger.ActionReplay, candidate{pruned: true}, ledger.Delivered, true, "pruned"},
+		{ledger.ActionReplay, candidate{heard: true}, ledger.Delivered, false, "acknowledged"},
+		{ledger.ActionReplay, candidate{heard: true}, ledger.Dead, false, "acknowledged"},
+		{ledger.ActionReplay, candidate{heard: true}, ledger.Pending, false, "acknowledged"},
+		{ledger.ActionReplay, candidate{heard: true}, ledger.Delivered, true, ""},
+		{ledger.ActionRelease, candidate{}, ledger.Held, false, ""},
+		{ledger.ActionRelease, candidate{}, ledger.Dead, false, "not_held"},
+		{ledger.ActionDiscard, candidate{}, ledger.Held, false, ""},
+		{ledger.ActionDiscard, candidate{}, ledger.Pending, false, ""},
+		{ledger.ActionDiscard, candidate{heard: true, pruned: true}, ledger.Dead, false, ""},
+		{ledger.ActionDiscard, candidate{}, ledger.Delivered, true, "settled"},
+		{ledger.ActionDiscard, candidate{}, ledger.Filtered, false, "settled"},
+	} {
+		tc.c.Event = &ledger.Event{State: tc.state}
+		if code, why := judge(tc.action, &tc.c, tc.again); code != tc.want || (why == "") != (code == "") {
+			t.Errorf("%s of %s, again %t: %q, %q", tc.action, tc.state, tc.again, code, why)
+		}
+	}
+	same := candidate{Event: &ledger.Event{State: ledger.Filtered, Reasons: []string{ledger.ReasonEffectSeen}}}
+	if code, _ := judge(ledger.ActionReplay, &same, false); code != "effect_seen" {
+		t.Errorf("what another event has told is told twice: %q", code)
+	}
+}
+
+// Errors of the admin API keep their status, code and words on their way to whoever asks.
+func TestClientErrors(t *testing.T) {
+	d := newDesk(t)
+	d.event("a", "charge.succeeded", "o1", 100, ledger.Delivered)
+	_, err := d.Decide(t.Context(), EventRef{ID: "evt_a"}, ledger.ActionReplay, Decision{})
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusConflict || e.Code != "acknowledged" || !strings.HasPrefix(err.Error(), "HTTP 409: event evt_a is delivered;") {
+		t.Errorf("%v, %s", err, must(json.Marshal(e)))
+	}
+}
