@@ -121,6 +121,11 @@ func (c *Client) Stop(ctx context.Context, id string) (*RunView, error) {
 	return post[RunView](ctx, c, "/pay/runs/"+url.PathEscape(id)+"/stop", nil, struct{}{})
 }
 
+// Health is Server.Health.
+func (c *Client) Health(ctx context.Context) (*Health, error) {
+	return get[Health](ctx, c, "/pay/health", nil)
+}
+
 // Reconcile is Server.Reconcile.
 func (c *Client) Reconcile(ctx context.Context, date string) ([]SweepView, error) {
 	views, err := post[[]SweepView](ctx, c, "/pay/reconcile", url.Values{"date": {date}}, struct{}{})

@@ -10,6 +10,7 @@
 //	GET  /pay/runs                       list; ?before=, limit
 //	GET  /pay/runs/{id}                  how far one has come
 //	POST /pay/runs/{id}/stop             ends it before its time
+//	GET  /pay/health                     whether payments can be taken
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
 //
@@ -64,6 +65,7 @@ func New(cfg Config) *Server {
 		"/pay/runs/preview":            {http.MethodPost: s.servePreview},
 		"/pay/runs/{id}":               {http.MethodGet: s.serveRun},
 		"/pay/runs/{id}/stop":          {http.MethodPost: s.serveStop},
+		"/pay/health":                  {http.MethodGet: s.serveHealth},
 		"/pay/reconcile":               {http.MethodPost: s.serveReconcile},
 		"/pay/ledger/verify":           {http.MethodPost: s.serveVerify},
 	} {

@@ -36,7 +36,7 @@ func TestMistypedCommands(t *testing.T) {
 		"events lst":      `unknown command "lst"; write: caddy pay events list`,
 		"events repaly x": "write: caddy pay events replay",
 		"ledger verfy":    "write: caddy pay ledger verify",
-		"quux":            `unknown command "quux"; caddy pay has: demo, events, ledger, reconcile, runs, sandbox`,
+		"quux":            `unknown command "quux"; caddy pay has: demo, events, health, keygen, ledger, reconcile, runs, sandbox, trigger, verify, version`,
 	} {
 		var out bytes.Buffer
 		root := &cobra.Command{Use: "caddy", SilenceErrors: true}

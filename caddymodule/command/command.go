@@ -35,9 +35,17 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay events     what Ping++ said, and whether the backend knows
   caddy pay runs       what goes on with many of them
   caddy pay reconcile  compares a day with Ping++'s list of charges
-  caddy pay ledger     checks that the ledger is sound`,
+  caddy pay ledger     checks that the ledger is sound
+  caddy pay health     whether payments can be taken, for probes
+  caddy pay keygen     makes a key or a secret for the Caddyfile
+  caddy pay trigger    lets something happen to an order in the sandbox
+  caddy pay verify     whether Ping++ signed a webhook
+  caddy pay version    which caddypay this is, and in which Caddy
+
+Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed, 2 done in part; a command that has others says so.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand())
+			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand(),
+				healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
 			verbs(cmd)
 			plainOutput(cmd)
 		},

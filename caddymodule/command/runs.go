@@ -30,8 +30,12 @@ in the audit log.
 	c.flags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listRuns(),
-		c.oneRun("show", "Shows how far one is", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) { return api.Run(ctx, id) }),
-		c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) { return api.Stop(ctx, id) }))
+		c.oneRun("show", "Shows how far one is", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
+			return api.Run(ctx, id)
+		}),
+		c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
+			return api.Stop(ctx, id)
+		}))
 	return cmd
 }
 
