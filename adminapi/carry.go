@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,6 +19,7 @@ const (
 	lookEvery = 2 * time.Second  // for runs of a process that is gone
 	runLease  = 15 * time.Second // so long after its end they go on here
 	saveEvery = time.Second
+	runsMost  = 4               // at one time: one that is slow holds up no other
 	giveBack  = 5 * time.Second // for the last write of a run that goes on elsewhere
 )
 
@@ -32,25 +34,31 @@ func (s *Server) Carry(ctx context.Context, owner string, log *zap.Logger) {
 	defer stop()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	var all sync.WaitGroup
+	defer all.Wait()
+	free := make(chan struct{}, runsMost)
 	for {
-		woken := changed
+		select {
+		case <-ctx.Done():
+			return
+		case free <- struct{}{}:
+		}
 		run, err := l.ClaimRun(ctx, ledger.RunClaim{Owner: owner, Now: time.Now(), Until: time.Now().Add(runLease)})
 		if err == nil {
-			err = (&carrier{ledger: l, owner: owner, run: run, log: log.With(zap.String("run", run.ID))}).carry(ctx)
-		}
-		switch {
-		case err == nil:
+			all.Go(func() {
+				defer func() { <-free }()
+				(&carrier{ledger: l, owner: owner, run: run, log: log.With(zap.String("run", run.ID))}).carry(ctx)
+			})
 			continue // perhaps there is another
-		case ctx.Err() != nil:
-			return
-		case !errors.Is(err, ledger.ErrNotFound): // which means that there is none, or that it is another's by now
-			log.Warn("an action on many events waits", zap.Error(err))
-			woken = nil // giving it back wakes too, and it would be claimed again and again
+		}
+		<-free
+		if !errors.Is(err, ledger.ErrNotFound) && ctx.Err() == nil {
+			log.Warn("actions on many events wait for the ledger", zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-woken:
+		case <-changed:
 		case <-tick.C:
 		}
 	}
@@ -63,6 +71,7 @@ type carrier struct {
 	run    *ledger.Run
 	log    *zap.Logger
 	task   task
+	read   bool // the task is what the ledger has
 	filter ledger.Filter
 	pace   *rate.Limiter
 	saved  time.Time
@@ -71,27 +80,36 @@ type carrier struct {
 // errStopped ends a run that a person has stopped.
 var errStopped = errors.New("stopped")
 
-func (c *carrier) carry(ctx context.Context) error {
+func (c *carrier) carry(ctx context.Context) {
 	err := json.Unmarshal(c.run.Doc, &c.task)
 	if err == nil {
 		c.filter, _, err = c.task.filter(time.Now())
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		c.read = true
+		c.pace, c.saved = rate.NewLimiter(rate.Limit(c.task.Rate), 1), time.Now()
+		c.log.Info("carrying out an action on many events", zap.String("action", string(c.task.Action)), zap.Int("eligible", c.task.Eligible))
+		err = c.walk(ctx)
 	}
-	c.pace, c.saved = rate.NewLimiter(rate.Limit(c.task.Rate), 1), time.Now()
-	c.log.Info("carrying out an action on many events", zap.String("action", string(c.task.Action)), zap.Int("eligible", c.task.Eligible))
-	err = c.walk(ctx)
-	if err == nil || errors.Is(err, errStopped) {
-		c.log.Info("the action on many events has ended", zap.Bool("stopped", err != nil))
-		return c.save(ctx, time.Now(), time.Time{})
+	if stopped := errors.Is(err, errStopped); err == nil || stopped {
+		if err = c.save(ctx, time.Now(), time.Time{}); err == nil {
+			c.log.Info("the action on many events has ended", zap.Bool("stopped", stopped))
+			return
+		}
 	}
-	if !errors.Is(err, ledger.ErrNotFound) {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
-		defer cancel()
-		err = cmp.Or(err, c.save(last, time.Time{}, time.Time{})) // it goes on from here, in this process or another
+	if errors.Is(err, ledger.ErrNotFound) { // another process has it by now
+		return
 	}
-	return err
+	if ctx.Err() == nil {
+		c.log.Warn("an action on many events waits", zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	defer cancel()
+	_ = c.save(last, time.Time{}, time.Time{}) // it goes on from here, in this process or another; else when the lease is over
 }
 
 // walk takes all events in turn, the newest first, and with an event all others of its order, in the order of the payment's life: what is
@@ -202,9 +220,11 @@ func (c *carrier) breathe(ctx context.Context) error {
 }
 
 func (c *carrier) save(ctx context.Context, ended, until time.Time) (err error) {
-	r := &ledger.Run{ID: c.run.ID, Ended: ended}
-	if r.Doc, err = json.Marshal(&c.task); err != nil {
-		return err
+	r := &ledger.Run{ID: c.run.ID, Ended: ended, Doc: c.run.Doc}
+	if c.read {
+		if r.Doc, err = json.Marshal(&c.task); err != nil {
+			return err
+		}
 	}
 	now, err := c.ledger.SaveRun(ctx, ledger.RunClaim{Owner: c.owner, Now: time.Now(), Until: until}, r)
 	if err != nil {

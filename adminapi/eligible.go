@@ -24,12 +24,14 @@ func examine(ctx context.Context, l ledger.Ledger, s ledger.Scope, id string) (*
 	if err != nil {
 		return nil, err
 	}
-	deliveries, err := l.Deliveries(ctx, s, id)
-	if err != nil {
-		return nil, err
+	c := &candidate{Event: e, pruned: e.Body == nil, heard: e.State == ledger.Delivered, money: moneyOf(e)}
+	if !c.heard && e.Attempts > 0 {
+		deliveries, err := l.Deliveries(ctx, s, id)
+		if err != nil {
+			return nil, err
+		}
+		c.heard = slices.ContainsFunc(deliveries, func(d ledger.Delivery) bool { return d.State == ledger.Delivered })
 	}
-	c := &candidate{Event: e, pruned: e.Body == nil, money: moneyOf(e)}
-	c.heard = e.State == ledger.Delivered || slices.ContainsFunc(deliveries, func(d ledger.Delivery) bool { return d.State == ledger.Delivered })
 	return c, nil
 }
 

@@ -298,6 +298,32 @@ func TestRunIsStopped(t *testing.T) {
 	}
 }
 
+// A run that is slow holds up no other; one that this version cannot read stays as it is.
+func TestRunsAtOneTime(t *testing.T) {
+	d := newDesk(t)
+	for i := range 20 {
+		d.event(fmt.Sprint("slow", i), "charge.succeeded", "", 100, ledger.Held)
+		d.event(fmt.Sprint("fast", i), "refund.succeeded", "", 100, ledger.Held)
+	}
+	strange := &ledger.Run{ID: "run_strange", Created: time.Now(), Doc: []byte(`{"action":"shred"}`)}
+	if err := d.ledger.AddRun(t.Context(), strange); err != nil {
+		t.Fatal(err)
+	}
+	slow := must(d.Begin(t.Context(), Intent{Action: "discard", States: []string{"held"}, Type: "charge.succeeded", Rate: 1, Reason: "r"}))
+	fast := must(d.Begin(t.Context(), Intent{Action: "release", Type: "refund.succeeded", Rate: 1000, Reason: "r"}))
+	stop := d.carry("a")
+	if run := d.until(fast.ID, "the end", ended); run.Decided != 20 || len(run.Left) != 0 {
+		t.Errorf("%+v", run)
+	}
+	if run := must(d.Run(t.Context(), slow.ID)); run.State != "running" || run.Decided > 19 {
+		t.Errorf("%+v", run)
+	}
+	stop()
+	if kept := must(d.ledger.Run(t.Context(), strange.ID)); string(kept.Doc) != string(strange.Doc) || !kept.Ended.IsZero() {
+		t.Errorf("%s", kept.Doc)
+	}
+}
+
 // Whether something may be done to an event is decided here, for one as for many.
 func TestEligibility(t *testing.T) {
 	for _, tc := range []struct {
