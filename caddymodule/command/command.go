@@ -43,13 +43,15 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay version    which caddypay this is, and in which Caddy
 
 Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed, 2 done in part; a command that has others says so.`,
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand(),
-				healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
-			verbs(cmd)
-			plainOutput(cmd)
-		},
+		CobraFunc: func(cmd *cobra.Command) { add(cmd, h) },
 	})
+}
+
+func add(cmd *cobra.Command, h Host) {
+	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand(),
+		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
+	verbs(cmd)
+	plainOutput(cmd)
 }
 
 // verbs makes a command that only has others beneath it refuse what is none of them; alone it shows its help.
