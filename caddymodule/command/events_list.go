@@ -18,6 +18,9 @@ func (c *running) listEvents() *cobra.Command {
 	var q adminapi.EventQuery
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists events, newest first", Args: cobra.NoArgs,
+		Example: `  caddy pay events list --state held,dead
+  caddy pay events list --order_no 1234
+  caddy pay events list --since 2h --type charge.succeeded --json | jq -r .events[].id`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			var page *adminapi.EventPage

@@ -18,6 +18,7 @@ func (c *running) showEvent() *cobra.Command {
 	var ref adminapi.EventRef
 	cmd := &cobra.Command{
 		Use: "show <event>", Short: "Shows one event with every attempt to deliver it", Args: cobra.ExactArgs(1),
+		Example: `  caddy pay events show evt_…`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
 			ref.ID = args[0]

@@ -32,6 +32,7 @@ Reads every page of the ledger and compares every index with its table, beside e
 of events. The same check runs by itself five minutes after the start, and then once a week.
 
 Exits 1 when something is damaged.`,
+		Example: `  caddy pay ledger verify || echo "the ledger is damaged, or cannot be checked"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			var check *adminapi.LedgerCheck

@@ -26,6 +26,8 @@ knows of is recorded and delivered like any other. The same comparison runs by i
 before that in which no process could.
 
 Exits 1 when the two sides differ, or when the day has more charges than can be compared.`,
+		Example: `  caddy pay reconcile
+  caddy pay reconcile --date 2026-11-22 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true

@@ -44,6 +44,7 @@ func (c *running) listRuns() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists all, newest first", Args: cobra.NoArgs,
+		Example: `  caddy pay runs list --limit 10`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			var page *adminapi.RunPage
@@ -90,6 +91,7 @@ func who(by, said string) string {
 func (c *running) oneRun(verb, short string, do func(context.Context, *adminapi.Client, string) (*adminapi.RunView, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " <run>", Short: short, Args: cobra.ExactArgs(1),
+		Example: "  caddy pay runs " + verb + " run_…",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
 			var run *adminapi.RunView

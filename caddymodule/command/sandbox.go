@@ -49,6 +49,8 @@ docs/sandbox.md lists all levers and faults.
 
 A login code like sandbox-alice works once, as the login of a user named alice. The code that WeChat's developer tools give
 without an AppID always works.`,
+		Example: `  caddy pay sandbox --webhook https://localhost/pay/webhooks
+  caddy pay sandbox --listen localhost:9000 --time_scale 60`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true

@@ -16,6 +16,8 @@ func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "version", Short: "Says which caddypay this is, and in which Caddy", Args: cobra.NoArgs,
+		Example: `  caddy pay version
+  caddy pay version --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := struct {
 				Caddypay string `json:"caddypay"`

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -75,6 +76,18 @@ func (l *Ledger) ClaimRun(ctx context.Context, c ledger.RunClaim) (run *ledger.R
 		return nil, errNoOwner
 	}
 	leases := l.steps.leases(c.Now, ledger.LongestLease)
+	free := false // hardly ever: whoever looks now and then is not to write each time
+	err = l.store.Read(ctx, func(r Reader) error {
+		open, err := r.OpenRuns()
+		free = slices.ContainsFunc(open, func(r Run) bool { return !leases.InUse(r.Until) })
+		return err
+	})
+	if err == nil && !free {
+		err = ledger.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
 	err = l.store.WriteLax(ctx, func(t Tx) error {
 		run = nil
 		open, err := t.OpenRuns()

@@ -49,6 +49,8 @@ type Reader interface {
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
 
 	Run(id string) (*Run, error)
+	// OpenRuns returns those that have not ended, oldest first.
+	OpenRuns() ([]Run, error)
 	// Runs lists them newest first; RunDecided counts the decisions of one.
 	Runs(before int64, limit int) ([]Run, error)
 	RunDecided(id string) (int, error)
@@ -162,8 +164,8 @@ type Tx interface {
 	// FirstCharge returns when the first open charge of a scope was created; zero for none.
 	FirstCharge(s ledger.Scope) (time.Time, error)
 
+	// Run and OpenRuns are those of Reader.
 	Run(id string) (*Run, error)
-	// OpenRuns returns those that have not ended, oldest first.
 	OpenRuns() ([]Run, error)
 	// AddRun records a run, without a lease, and fills in Seq, unless there is one with its id.
 	AddRun(r *Run) (added bool, err error)

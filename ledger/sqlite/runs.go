@@ -53,6 +53,8 @@ func (r *reader) Runs(before int64, limit int) ([]core.Run, error) {
 	return runs(r.query(sqlRuns, before, limit))
 }
 
+func (r *reader) OpenRuns() ([]core.Run, error) { return runs(r.query(sqlOpenRuns)) }
+
 func (r *reader) RunDecided(id string) (int, error) {
 	n, err := optional(r.row(sqlRunDecided, id))
 	return int(n), err

@@ -24,7 +24,7 @@ var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
-		sqlRefundsAhead, sqlRun, sqlRuns, sqlRunDecided,
+		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,

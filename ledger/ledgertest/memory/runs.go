@@ -25,8 +25,8 @@ func (v *view) RunDecided(id string) (int, error) {
 	return len(found), err
 }
 
-func (t *tx) OpenRuns() ([]core.Run, error) {
-	return t.runs.where(func(r *core.Run) bool { return r.Ended.IsZero() })
+func (v *view) OpenRuns() ([]core.Run, error) {
+	return v.runs.where(func(r *core.Run) bool { return r.Ended.IsZero() })
 }
 
 func (t *tx) AddRun(r *core.Run) (added bool, err error) {
