@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 // Events lists events, newest first.
@@ -74,7 +75,37 @@ func (s *Server) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
 		return nil, unread(err)
 	}
 	whole := viewWhole(e, deliveries)
+	if whole.Payment, err = paymentOf(ctx, l, e); err != nil {
+		return nil, unread(err)
+	}
 	return &whole, nil
+}
+
+// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held.
+func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentView, error) {
+	if e.Type != "charge.succeeded" {
+		return nil, nil
+	}
+	said, err := pingpp.ParseEvent(e.Body)
+	if err != nil || said.Charge == nil {
+		return nil, nil // pruned, or not to be read
+	}
+	p := &PaymentView{Paid: said.Charge.Amount, PaidCurrency: said.Charge.Currency, AlsoPaidBy: []string{}}
+	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+	case err != nil:
+		return nil, err
+	case ours.State != ledger.Foreign:
+		p.Expected, p.ExpectedCurrency = ours.Amount, ours.Currency
+	}
+	attempts, err := l.Attempts(ctx, e.Scope, e.OrderNo)
+	for _, a := range attempts {
+		if a.Paid && a.ID != e.ChargeID {
+			p.AlsoPaidBy = append(p.AlsoPaidBy, a.ID)
+		}
+	}
+	return p, err
 }
 
 func (s *Server) serveEvent(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -252,6 +252,7 @@ func TestRunOutlivesItsProcess(t *testing.T) {
 		d.event(ids[i], "charge.succeeded", fmt.Sprint("o", i), 100, ledger.Delivered)
 	}
 	run := must(d.Begin(t.Context(), Intent{Action: "replay", States: []string{"delivered"}, Again: true, Rate: 100, Said: "mark", Reason: "the shop was down"}))
+	begun := must(d.ledger.Run(t.Context(), run.ID))
 	stop := d.carry("a")
 	d.until(run.ID, "a part of it", func(r *RunView) bool { return r.Decided >= 5 })
 	stop()
@@ -264,6 +265,11 @@ func TestRunOutlivesItsProcess(t *testing.T) {
 			d.settle(id, ledger.Delivered)
 		}
 	}
+	// As after a kill: what was done since the last save is not noted, and the lease of the dead process lasts a moment still.
+	now := time.Now()
+	claim := ledger.RunClaim{Owner: "dead", Now: now, Until: now.Add(time.Second)}
+	must(d.ledger.ClaimRun(t.Context(), claim))
+	must(d.ledger.SaveRun(t.Context(), claim, &ledger.Run{ID: run.ID, Doc: begun.Doc}))
 	d.carry("b")
 	run = d.until(run.ID, "the end", ended)
 	if run.State != "done" || run.Decided != many || len(run.Left) != 0 {
@@ -359,6 +365,61 @@ func TestEligibility(t *testing.T) {
 	same := candidate{Event: &ledger.Event{State: ledger.Filtered, Reasons: []string{ledger.ReasonEffectSeen}}}
 	if code, _ := judge(ledger.ActionReplay, &same, false); code != "effect_seen" {
 		t.Errorf("what another event has told is told twice: %q", code)
+	}
+}
+
+// A page in the same process says who somebody is by the login of its own site; a claim is kept apart.
+func TestDecisionThroughAPage(t *testing.T) {
+	d := newDesk(t)
+	d.event("a", "charge.succeeded", "o1", 100, ledger.Held)
+	ctx := WithBy(t.Context(), "user mark")
+	if _, err := d.server.Decide(ctx, EventRef{ID: "evt_a"}, ledger.ActionRelease, Decision{Said: "the boss", Reason: "paid the rest"}); err != nil {
+		t.Fatal(err)
+	}
+	d.event("b", "charge.succeeded", "o2", 100, ledger.Held)
+	run := must(d.server.Begin(ctx, Intent{Action: "release", Reason: "likewise"}))
+	d.carry("a")
+	d.until(run.ID, "the end", ended)
+	if a := auditOf(t, d.file, ""); len(a) != 1 || a[0] != (audited{"evt_a", "user mark", "the boss", "paid the rest"}) {
+		t.Errorf("%+v", a)
+	}
+	if a := auditOf(t, d.file, run.ID); len(a) != 1 || a[0] != (audited{"evt_b", "user mark", "", "likewise"}) {
+		t.Errorf("%+v", a)
+	}
+}
+
+// What was paid stands beside what was to be paid, and who has paid the order already.
+func TestHeldPaymentShowsWhatWasExpected(t *testing.T) {
+	d := newDesk(t)
+	for i, charge := range []string{"ch_a", "ch_b"} {
+		r := must(d.ledger.Reserve(t.Context(), ledger.Reservation{Scope: scope, OrderNo: "o1", Now: time.Now(), Until: time.Now().Add(time.Minute),
+			Number: func(int, int) string { return fmt.Sprint("o1x", i) }}))
+		if err := d.ledger.Created(t.Context(), &ledger.Charge{Scope: scope, OrderNo: "o1", Number: r.Number, State: ledger.Open, ID: charge, Amount: 2099, Currency: "cny", Created: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"a", "b"} {
+		now := time.Now()
+		e := &ledger.Event{Scope: scope, ID: "evt_" + id, Type: "charge.succeeded", ObjectID: "ch_" + id, ChargeID: "ch_" + id, Source: ledger.Webhook, State: ledger.Pending, Created: now, Received: now,
+			Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: 1999, Currency: "cny", Time: now},
+			Body: []byte(`{"id":"evt_` + id + `","object":"event","type":"charge.succeeded","livemode":true,"data":{"object":{"id":"ch_` + id + `","object":"charge","livemode":true,"app":"app_1","paid":true,"refunded":false,"reversed":false,"amount":1999,"currency":"cny","order_no":"o1x0","channel":"wx_lite","created":1,"time_paid":2}}}`)}
+		if _, err := d.ledger.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, also := range map[string]string{"a": "[ch_b]", "b": "[ch_a]"} {
+		e := must(d.Event(t.Context(), EventRef{ID: "evt_" + id}))
+		if p := e.Payment; e.State != "held" || p == nil || p.Paid != 1999 || p.PaidCurrency != "cny" || p.Expected != 2099 || p.ExpectedCurrency != "cny" || fmt.Sprint(p.AlsoPaidBy) != also {
+			t.Errorf("%s: %v %+v", id, e.Reasons, p)
+		}
+	}
+	d.event("foreign", "charge.succeeded", "o9", 100)
+	if p := must(d.Event(t.Context(), EventRef{ID: "evt_foreign"})).Payment; p == nil || p.Paid != 100 || p.Expected != 0 || p.AlsoPaidBy == nil {
+		t.Errorf("%+v", p)
+	}
+	d.event("refund", "refund.succeeded", "o9", 100)
+	if p := must(d.Event(t.Context(), EventRef{ID: "evt_refund"})).Payment; p != nil {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -41,6 +41,16 @@ type EventWhole struct {
 	Signature  string         `json:"signature,omitempty"`
 	Body       string         `json:"body,omitempty"` // empty once pruned
 	Deliveries []DeliveryView `json:"deliveries"`
+	Payment    *PaymentView   `json:"payment,omitempty"` // of a payment whose body is not pruned and can be read
+}
+
+// PaymentView is what the money checks of a payment have compared.
+type PaymentView struct {
+	Paid             int64    `json:"paid"` // fen
+	PaidCurrency     string   `json:"paid_currency"`
+	Expected         int64    `json:"expected"` // fen that our charge was created for; 0: it is not one of ours
+	ExpectedCurrency string   `json:"expected_currency"`
+	AlsoPaidBy       []string `json:"also_paid_by"` // other charges that have paid the order
 }
 
 // DeliveryView is one attempt to deliver an event.

@@ -42,7 +42,7 @@ func TestEventCommands(t *testing.T) {
 		{"events list --order_no refused", []string{`No events. The order "refused" never came to be asked for at Ping++, or without an answer: its last attempt, through wx_lite, is refused.`}},
 		{"events list --order_no orderheld --type refund.succeeded", []string{`No events. The order "orderheld" is paid, by ch_held; leave the other filters out`}},
 		{"events list --state held --since 1h --type charge.succeeded --order_no orderheld --app app_test1 --mode test", []string{"evt_held"}},
-		{"events show evt_held", []string{"reasons   amount", `"id":"evt_held"`}},
+		{"events show evt_held", []string{"reasons   amount", "paid      ¥1.00 cny", "expected  ¥9.99 cny", `"id":"evt_held"`}},
 		{"events show evt_fine --app app_test1 --mode test", []string{"ATTEMPT", "200"}},
 		{"events replay evt_fine --again --reason again", []string{"evt_fine is pending|evt_fine is delivered"}}, // again already
 		{"events release evt_held --reason paid", []string{"evt_held is pending|evt_held is delivered"}},

@@ -54,6 +54,15 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 	row("state", e.State)
 	row("reasons", strings.Join(e.Reasons, ", "))
 	row("late", e.Late)
+	if p := e.Payment; p != nil {
+		row("paid", yuan(p.Paid)+" "+p.PaidCurrency)
+		expected := "the charge is not one of ours"
+		if p.Expected > 0 {
+			expected = yuan(p.Expected) + " " + p.ExpectedCurrency
+		}
+		row("expected", expected)
+		row("also paid by", strings.Join(p.AlsoPaidBy, ", "))
+	}
 	row("received", e.Received.Local().Format(time.DateTime))
 	if !e.Due.IsZero() {
 		row("next attempt", e.Due.Local().Format(time.DateTime))

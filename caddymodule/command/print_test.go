@@ -44,23 +44,27 @@ func TestPrintEvent(t *testing.T) {
 		EventView: adminapi.EventView{ID: "evt_1", App: "app_1", Mode: "live", Type: "charge.succeeded", OrderNo: "1001", Charge: "ch_1", Source: "query", State: "delivered",
 			Reasons: []string{"amount"}, Late: "expired", Attempts: 2, Received: noon, Settled: noon.Add(6 * time.Second)},
 		Host: "shop.example.com", Body: `{"id":"evt_1"}`,
+		Payment: &adminapi.PaymentView{Paid: 1999, PaidCurrency: "cny", Expected: 2099, ExpectedCurrency: "cny", AlsoPaidBy: []string{"ch_0"}},
 		Deliveries: []adminapi.DeliveryView{
 			{Attempt: 1, At: noon, MS: 1.25, Status: 302, State: "pending", Error: "your backend answered 302 to /login", Snippet: "Moved", Due: noon.Add(5 * time.Second)},
 			{Attempt: 2, At: noon.Add(5 * time.Second), MS: 1000, Status: 200, State: "delivered", Snippet: strings.Repeat("好", 41)},
 		},
 	})
-	const want = `event     evt_1
-type      charge.succeeded
-order     1001
-charge    ch_1
-app       app_1, live
-source    query
-host      shop.example.com
-state     delivered
-reasons   amount
-late      expired
-received  2026-11-22 12:00:00
-settled   2026-11-22 12:00:06
+	const want = `event         evt_1
+type          charge.succeeded
+order         1001
+charge        ch_1
+app           app_1, live
+source        query
+host          shop.example.com
+state         delivered
+reasons       amount
+late          expired
+paid          ¥19.99 cny
+expected      ¥20.99 cny
+also paid by  ch_0
+received      2026-11-22 12:00:00
+settled       2026-11-22 12:00:06
 
 ATTEMPT  AT                   TOOK       STATUS  BECAME     WHY                                  ANSWER
 1        2026-11-22 12:00:00  1.2 ms     302     pending    your backend answered 302 to /login  Moved
