@@ -1,6 +1,8 @@
 package command
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"github.com/caddypay/caddypay/caddymodule/plain"
@@ -16,9 +18,18 @@ func plainOutput(cmd *cobra.Command) {
 		return
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cmd.SetOut(plain.NewWriter(cmd.OutOrStdout()))
+		out, paint := cmd.OutOrStdout(), (*painter)(nil)
+		if coloured(cmd) {
+			paint = &painter{w: out}
+			out = paint
+		}
+		cmd.SetOut(plain.NewWriter(out))
 		cmd.SetErr(plain.NewWriter(cmd.ErrOrStderr()))
-		if err := run(cmd, args); err != nil {
+		err := run(cmd, args)
+		if paint != nil {
+			err = cmp.Or(err, paint.end())
+		}
+		if err != nil {
 			return plain.Error{Err: err}
 		}
 		return nil
