@@ -68,9 +68,9 @@ func judge(action ledger.Action, c *candidate, again bool) (code, why string) {
 			return "pruned", " and its body has been pruned"
 		case again:
 		case c.heard:
-			return "acknowledged", "; your backend has acknowledged it already, and would fulfil it twice if it does not look; it is delivered once more if you ask for that with again"
+			return "acknowledged", "; your backend has acknowledged it already, and would fulfil it twice if it does not look; ask for that with again"
 		case slices.Contains(c.Reasons, ledger.ReasonEffectSeen):
-			return "effect_seen", "; another event had the same effect, and your backend hears of it through that one; it is delivered as well if you ask for that with again"
+			return "effect_seen", "; another event had the same effect, and your backend hears of it through that one; ask for that with again"
 		}
 	case ledger.ActionDiscard:
 		if c.State != ledger.Held && c.State != ledger.Pending && c.State != ledger.Dead {

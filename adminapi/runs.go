@@ -90,7 +90,8 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 		return f, named, err
 	}
 	if !f.Since.IsZero() {
-		i.Since = f.Since.Format(time.RFC3339Nano)
+		f.Since = f.Since.Truncate(time.Second).Local()
+		i.Since = f.Since.Format(time.RFC3339)
 	}
 	if i.Rate = cmp.Or(i.Rate, rateDefault); i.Rate < 1 || i.Rate > rateMost {
 		return f, named, refuse(http.StatusBadRequest, "rate must be 1 to %d events a second, not %d", rateMost, i.Rate)

@@ -85,7 +85,7 @@ func TestEventCommands(t *testing.T) {
 		"events replay":                "requires at least 1 arg",
 		"events replay evt_1 --type x": "name events or give a filter, not both",
 		"events replay evt_1 --rate 5": "--rate goes with a filter",
-		"events replay evt_fine":       "your backend has acknowledged it already, and would fulfil it twice if it does not look; it is delivered once more if you ask for that with again; add --again",
+		"events replay evt_fine":       "your backend has acknowledged it already, and would fulfil it twice if it does not look; ask for that with again: --again",
 		"events discard --since 2h":    "say in which states",
 		"runs show run_none":           "HTTP 404",
 		"events list evt_1":            "unknown command",

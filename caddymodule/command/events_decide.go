@@ -30,7 +30,9 @@ func (c *running) decideEvents(action ledger.Action, short, example string) *cob
 	cmd := &cobra.Command{
 		Use: string(action) + " [<event>...]", Short: short,
 		Long: fmt.Sprintf(`
-%[1]s. Name events, or choose them by a filter: then you see first how many match, how many of them can be taken, for how much
+%[1]s.
+
+Name events, or choose them by a filter: then you see first how many match, how many of them can be taken, for how much
 money, and why the others cannot; Caddy goes on by itself, a few at a time, and each order's events keep their order. It goes on
 after this command has ended, and after Caddy was started anew; caddy pay runs shows how far it is, and stops it.
 
@@ -106,7 +108,7 @@ func (d *decision) each(cmd *cobra.Command, ids []string) error {
 		var refused *adminapi.Error
 		if errors.As(err, &refused) && (refused.Code == "acknowledged" || refused.Code == "effect_seen") {
 			if !asks(cmd, refused.Message+". Once more?") {
-				return fmt.Errorf("%w; add --again", err)
+				return fmt.Errorf("%w: --again", err)
 			}
 			e, err = d.one(cmd, ref, true)
 		}

@@ -140,7 +140,7 @@ const (
 
 // follow waits for the end of a run, and says on stderr how far it is. Who does not wait for that harms nothing.
 func (c *running) follow(cmd *cobra.Command, run *adminapi.RunView) error {
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s has begun; it goes on without this command, and ends by: caddy pay runs stop %s\n", run.ID, run.ID)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s has begun, and goes on without this command; stop it with: caddy pay runs stop %s\n", run.ID, run.ID)
 	api, _, err := c.client()
 	if err != nil {
 		return err
