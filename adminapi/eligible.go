@@ -69,6 +69,8 @@ func judge(action ledger.Action, c *candidate, again bool) (code, why string) {
 		case again:
 		case c.heard:
 			return "acknowledged", "; your backend has acknowledged it already, and would fulfil it twice if it does not look; ask for that with again"
+		case c.State == ledger.Discarded && (slices.Contains(c.Reasons, ledger.ReasonRefunded) || slices.Contains(c.Reasons, ledger.ReasonReversed)):
+			return "went_back", "; its money went back before your backend heard of it; ask for that with again"
 		case slices.Contains(c.Reasons, ledger.ReasonEffectSeen):
 			return "effect_seen", "; another event had the same effect, and your backend hears of it through that one; ask for that with again"
 		}
@@ -78,6 +80,11 @@ func judge(action ledger.Action, c *candidate, again bool) (code, why string) {
 		}
 	}
 	return "", ""
+}
+
+// NeedsAgain says whether what judge gives as a code is allowed to who asks for it with again.
+func NeedsAgain(code string) bool {
+	return code == "acknowledged" || code == "effect_seen" || code == "went_back"
 }
 
 func known(action ledger.Action) error {
@@ -98,7 +105,7 @@ func needReason(action ledger.Action, reason string) error {
 
 // Ineligible is events of a selection to which an action is not done, and why.
 type Ineligible struct {
-	Code   string   `json:"code"`  // stable: not_held, held, pruned, acknowledged, effect_seen, settled, changed
+	Code   string   `json:"code"`  // stable: not_held, held, pruned, acknowledged, effect_seen, went_back, settled, changed
 	State  string   `json:"state"` // the events'
 	Why    string   `json:"why"`   // in words
 	Count  int      `json:"count"`

@@ -362,6 +362,15 @@ func TestEligibility(t *testing.T) {
 			t.Errorf("%s of %s, again %t: %q, %q", tc.action, tc.state, tc.again, code, why)
 		}
 	}
+	for _, reason := range []string{ledger.ReasonRefunded, ledger.ReasonReversed} {
+		back := candidate{Event: &ledger.Event{State: ledger.Discarded, Reasons: []string{reason}}}
+		if code, _ := judge(ledger.ActionReplay, &back, false); code != "went_back" || !NeedsAgain(code) {
+			t.Errorf("what was %s is announced as paid: %q", reason, code)
+		}
+		if code, _ := judge(ledger.ActionReplay, &back, true); code != "" {
+			t.Errorf("%s, again: %q", reason, code)
+		}
+	}
 	same := candidate{Event: &ledger.Event{State: ledger.Filtered, Reasons: []string{ledger.ReasonEffectSeen}}}
 	if code, _ := judge(ledger.ActionReplay, &same, false); code != "effect_seen" {
 		t.Errorf("what another event has told is told twice: %q", code)

@@ -66,7 +66,7 @@ Exits 1 when nothing was done, and 2 when it was not done to all that could be t
 	f.BoolVar(&d.preview, "preview", false, "By filter: show what would be done, and do nothing")
 	f.BoolVarP(&d.yes, "yes", "y", false, "By filter: do not ask")
 	if action == ledger.ActionReplay {
-		f.BoolVar(&i.Again, "again", false, "Also what your backend has acknowledged already")
+		f.BoolVar(&i.Again, "again", false, "Also what your backend has acknowledged already, or should not hear of any more")
 	}
 	return cmd
 }
@@ -106,8 +106,8 @@ func (d *decision) each(cmd *cobra.Command, ids []string) error {
 		ref := adminapi.EventRef{ID: id, App: d.intent.App, Mode: d.intent.Mode}
 		e, err := d.one(cmd, ref, d.intent.Again)
 		var refused *adminapi.Error
-		if errors.As(err, &refused) && (refused.Code == "acknowledged" || refused.Code == "effect_seen") {
-			if !asks(cmd, refused.Message+". Once more?") {
+		if errors.As(err, &refused) && adminapi.NeedsAgain(refused.Code) {
+			if !asks(cmd, refused.Message+". All the same?") {
 				return fmt.Errorf("%w: --again", err)
 			}
 			e, err = d.one(cmd, ref, true)
@@ -140,7 +140,7 @@ func (d *decision) all(cmd *cobra.Command) error {
 		return d.show(cmd, p, func(w io.Writer) { printPreview(w, p) })
 	}
 	printPreview(cmd.ErrOrStderr(), p)
-	if n := waiting(p.Not); n > 0 && !d.intent.Again && asks(cmd, fmt.Sprintf("Also the %d that your backend knows of already?", n)) {
+	if n := waiting(p.Not); n > 0 && !d.intent.Again && asks(cmd, fmt.Sprintf("Also the %d that can be taken with again?", n)) {
 		d.intent.Again = true
 		if p, err = d.look(cmd); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (d *decision) look(cmd *cobra.Command) (p *adminapi.Preview, err error) {
 // waiting counts what could be taken with again.
 func waiting(not []adminapi.Ineligible) (n int) {
 	for _, i := range not {
-		if i.Code == "acknowledged" || i.Code == "effect_seen" {
+		if adminapi.NeedsAgain(i.Code) {
 			n += i.Count
 		}
 	}
