@@ -146,7 +146,7 @@ func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
 }
 
 func (t *tx) AddAudit(seq int64, was ledger.State, d *ledger.Decision) error {
-	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason)
+	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason, d.Run)
 }
 
 func (t *tx) DropBody(e *core.Event) error { return t.set(sqlDropBody, e.Seq) }
