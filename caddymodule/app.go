@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
@@ -51,6 +52,8 @@ type App struct {
 	owner  string         // names this configuration's workers in leases
 	work   sync.WaitGroup
 	stop   context.CancelFunc
+
+	operators *adminapi.Server // what they see and decide
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -106,6 +109,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.path = path
 	a.closing = make(chan struct{})
 	a.store, a.held = acquireStore(path, ctx.Storage()), true
+	a.operators = a.newOperators()
 	return nil
 }
 
@@ -180,6 +184,7 @@ func (a *App) Start() error {
 		a.work.Go(func() { r.Run(ctx) })
 	}
 	a.work.Go(func() { a.prune(ctx, l) })
+	a.work.Go(func() { a.operators.Carry(ctx, a.owner, a.logger) })
 	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
 	acquireStore(a.path, nil) // it has one
 	go func() {

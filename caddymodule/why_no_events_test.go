@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/session"
 )
@@ -35,7 +36,7 @@ func TestMistypedCommands(t *testing.T) {
 		"events lst":      `unknown command "lst"; write: caddy pay events list`,
 		"events repaly x": "write: caddy pay events replay",
 		"ledger verfy":    "write: caddy pay ledger verify",
-		"quux":            `unknown command "quux"; caddy pay has: demo, events, ledger, reconcile, sandbox`,
+		"quux":            `unknown command "quux"; caddy pay has: demo, events, health, keygen, ledger, reconcile, runs, sandbox, trigger, verify, version`,
 	} {
 		var out bytes.Buffer
 		root := &cobra.Command{Use: "caddy", SilenceErrors: true}
@@ -67,7 +68,7 @@ func TestNoPriceIsSaid(t *testing.T) {
 			`|order_not_found: the backend answered 403 to GET /price/A1, saying "wrong X-Pay-Token"; does it compare`,
 		"A2": `The order "A2" is unknown: no payment of it was begun`,
 	} {
-		var page EventPage
+		var page adminapi.EventPage
 		a.do(http.MethodGet, "/pay/events?order_no="+orderNo, "", &page)
 		for part := range strings.SplitSeq(want, "|") {
 			if !strings.Contains(page.Why, part) {

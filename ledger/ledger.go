@@ -59,6 +59,7 @@ type Ledger interface {
 	Refunds
 	Logins
 	Sweeps
+	Runs
 	Desk
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the

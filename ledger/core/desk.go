@@ -43,8 +43,8 @@ func (l *Ledger) ListEvents(ctx context.Context, f ledger.Filter) (p ledger.Page
 }
 
 func events(r Reader, f ledger.Filter) (list[ledger.Event], error) {
-	runs, err := r.EventRuns(f)
-	return list[ledger.Event]{runs: runs, mark: eventMark, limit: limited(f.Limit), look: lookRows, want: func(e *ledger.Event) (bool, error) {
+	parts, err := r.EventParts(f)
+	return list[ledger.Event]{parts: parts, mark: eventMark, limit: limited(f.Limit), look: lookRows, want: func(e *ledger.Event) (bool, error) {
 		return among(e.State, f.States) && (f.Type == "" || e.Type == f.Type) && (f.Reason == "" || slices.Contains(e.Reasons, f.Reason)) &&
 			(f.Source == "" || e.Source == f.Source) && (!f.AtRisk || e.AtRisk()) && within(e.Received, f.Since, f.Until), nil
 	}}, err
@@ -79,11 +79,11 @@ func (l *Ledger) Events(ctx context.Context, f ledger.Filter) (es []ledger.Event
 // ListCharges implements [ledger.Desk].
 func (l *Ledger) ListCharges(ctx context.Context, f ledger.ChargeFilter) (p ledger.Page[ledger.Charge], err error) {
 	err = l.atOnce(ctx, func(r Reader) error {
-		runs, err := r.ChargeRuns(f, statesOf(f.Statuses))
+		parts, err := r.ChargeParts(f, statesOf(f.Statuses))
 		if err != nil {
 			return err
 		}
-		p, err = pageOf(list[Charge]{runs: runs, mark: chargeMark, limit: limited(f.Limit), look: lookRows, want: func(c *Charge) (bool, error) {
+		p, err = pageOf(list[Charge]{parts: parts, mark: chargeMark, limit: limited(f.Limit), look: lookRows, want: func(c *Charge) (bool, error) {
 			shown := c.public()
 			return (f.Channel == "" || c.Channel == f.Channel) && within(c.Created, f.Since, f.Until) &&
 				(len(f.Statuses) == 0 || slices.Contains(f.Statuses, shown.Status(f.Now))), nil
@@ -121,11 +121,11 @@ func statesOf(statuses []ledger.Status) (states []ledger.AttemptState) {
 // ListRefunds implements [ledger.Desk].
 func (l *Ledger) ListRefunds(ctx context.Context, f ledger.RefundFilter) (p ledger.Page[ledger.Refund], err error) {
 	err = l.atOnce(ctx, func(r Reader) error {
-		runs, err := r.RefundRuns(f)
+		parts, err := r.RefundParts(f)
 		if err != nil {
 			return err
 		}
-		p, err = pageOf(list[Refund]{runs: runs, mark: refundMark, limit: limited(f.Limit), look: lookRows, want: func(re *Refund) (bool, error) {
+		p, err = pageOf(list[Refund]{parts: parts, mark: refundMark, limit: limited(f.Limit), look: lookRows, want: func(re *Refund) (bool, error) {
 			return (f.OrderNo == "" || re.OrderNo == f.OrderNo) && (f.ChargeID == "" || re.ChargeID == f.ChargeID) && among(re.State, f.States) &&
 				(!f.Unclear || re.Unclear != "") && within(re.Created, f.Since, f.Until), nil
 		}}, f.Cursor, until(f.Until), (*Refund).public)
@@ -137,12 +137,12 @@ func (l *Ledger) ListRefunds(ctx context.Context, f ledger.RefundFilter) (p ledg
 // ListOrders implements [ledger.Desk].
 func (l *Ledger) ListOrders(ctx context.Context, f ledger.OrderFilter) (p ledger.Page[ledger.Order], err error) {
 	err = l.atOnce(ctx, func(r Reader) error {
-		runs, err := r.ChargeRuns(ledger.ChargeFilter{Scope: f.Scope, Since: f.Since}, allAttempts)
+		parts, err := r.ChargeParts(ledger.ChargeFilter{Scope: f.Scope, Since: f.Since}, allAttempts)
 		if err != nil {
 			return err
 		}
 		orders := make(map[int64]ledger.Order) // by its first attempt
-		p, err = pageOf(list[Charge]{runs: runs, mark: chargeMark, limit: limited(f.Limit), look: lookOrders, want: func(c *Charge) (bool, error) {
+		p, err = pageOf(list[Charge]{parts: parts, mark: chargeMark, limit: limited(f.Limit), look: lookOrders, want: func(c *Charge) (bool, error) {
 			if c.OrderNo == "" || !within(c.Created, f.Since, f.Until) {
 				return false, nil
 			}
@@ -163,11 +163,11 @@ func (l *Ledger) ListOrders(ctx context.Context, f ledger.OrderFilter) (p ledger
 // ListAudit implements [ledger.Desk].
 func (l *Ledger) ListAudit(ctx context.Context, f ledger.AuditFilter) (p ledger.Page[ledger.Decided], err error) {
 	err = l.atOnce(ctx, func(r Reader) error {
-		runs, err := r.AuditRuns(f)
+		parts, err := r.AuditParts(f)
 		if err != nil {
 			return err
 		}
-		p, err = pageOf(list[ledger.Decided]{runs: runs, mark: auditMark, limit: limited(f.Limit), look: lookRows, want: func(d *ledger.Decided) (bool, error) {
+		p, err = pageOf(list[ledger.Decided]{parts: parts, mark: auditMark, limit: limited(f.Limit), look: lookRows, want: func(d *ledger.Decided) (bool, error) {
 			return (f.EventID == "" || d.EventID == f.EventID) && among(d.Action, f.Actions) && within(d.Now, f.Since, f.Until), nil
 		}}, f.Cursor, until(f.Until), same)
 		return err

@@ -93,11 +93,11 @@ func toldOf(r Reader, e ledger.Event) (told ledger.Told, err error) {
 	if told.Deliveries, err = r.LastDeliveries(&e, lifeDeliveries); err != nil {
 		return told, err
 	}
-	runs, err := r.AuditRuns(ledger.AuditFilter{Scope: e.Scope, EventID: e.ID})
+	parts, err := r.AuditParts(ledger.AuditFilter{Scope: e.Scope, EventID: e.ID})
 	if err != nil {
 		return told, err
 	}
-	all := list[ledger.Decided]{runs: runs, mark: auditMark, limit: lifeRows, look: lifeRows, want: func(*ledger.Decided) (bool, error) { return true, nil }}
+	all := list[ledger.Decided]{parts: parts, mark: auditMark, limit: lifeRows, look: lifeRows, want: func(*ledger.Decided) (bool, error) { return true, nil }}
 	told.Decisions, _, _, err = all.page(top)
 	slices.Reverse(told.Decisions)
 	return told, err

@@ -46,6 +46,13 @@ type Reader interface {
 	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
 
+	Run(id string) (*Run, error)
+	// OpenRuns returns those that have not ended, oldest first.
+	OpenRuns() ([]Run, error)
+	// Runs lists them newest first; RunDecided counts the decisions of one.
+	Runs(before int64, limit int) ([]Run, error)
+	RunDecided(id string) (int, error)
+
 	// Login returns the identity saved under a key that expires after now.
 	Login(key []byte, now int64) ([]byte, error)
 
@@ -61,10 +68,10 @@ type Desk interface {
 	// These return lists in parts, newest first, events by Seq and the others by (Created or Now, Seq), that hold all that the filter's indexed fields
 	// choose: of events Scope, States, OrderNo, Type and AtRisk, of charges Scope, OrderNo and their states, of refunds Scope, OrderNo and ChargeID, of
 	// decisions Scope and EventID. Since and Until are theirs to use; all else is the caller's. Events come without bodies, charges without Raw.
-	EventRuns(f ledger.Filter) ([]Run[ledger.Event], error)
-	ChargeRuns(f ledger.ChargeFilter, states []ledger.AttemptState) ([]Run[Charge], error)
-	RefundRuns(f ledger.RefundFilter) ([]Run[Refund], error)
-	AuditRuns(f ledger.AuditFilter) ([]Run[ledger.Decided], error)
+	EventParts(f ledger.Filter) ([]Part[ledger.Event], error)
+	ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) ([]Part[Charge], error)
+	RefundParts(f ledger.RefundFilter) ([]Part[Refund], error)
+	AuditParts(f ledger.AuditFilter) ([]Part[ledger.Decided], error)
 
 	// OrderAttempts and LastAttempts return the first and the last attempts of an order, up to a limit, oldest first, without Raw.
 	OrderAttempts(s ledger.Scope, orderNo string, limit int) ([]Charge, error)
@@ -91,13 +98,14 @@ type Old interface {
 // Thing is what can be locked.
 type Thing string
 
-// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to
-// a scope's sweep or pause.
+// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), to a
+// scope's sweep or pause, or to a run (by its id, which is of no scope).
 const (
 	AnOrder Thing = "order"
 	ACharge Thing = "charge"
 	AnEvent Thing = "event"
 	ASweep  Thing = "sweep"
+	ARun    Thing = "run"
 	APause  Thing = "pause"
 )
 
@@ -191,6 +199,16 @@ type Tx interface {
 	SetSweep(s ledger.Scope, sweep Sweep) error
 	// FirstCharge returns when the first open charge of a scope was created; zero for none.
 	FirstCharge(s ledger.Scope) (time.Time, error)
+
+	// Run and OpenRuns are those of Reader.
+	Run(id string) (*Run, error)
+	OpenRuns() ([]Run, error)
+	// AddRun records a run, without a lease, and fills in Seq, unless there is one with its id.
+	AddRun(r *Run) (added bool, err error)
+	// SetRun writes Ended, Stopped, StoppedBy, Doc, Owner and Until.
+	SetRun(r *Run) error
+	// Decided says whether a decision about an event is recorded that is part of a run.
+	Decided(seq int64, run string) (bool, error)
 
 	// SaveLogin records a login, in place of one with its key. It also deletes logins that have expired by then, the first ones, up to a limit.
 	SaveLogin(l ledger.Login, drop int) error

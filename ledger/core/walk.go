@@ -55,11 +55,11 @@ func parseCursor(text string, from Mark) (Mark, error) {
 	return from, nil
 }
 
-// Run reads a list, or a part of one that is in its order: up to n rows that come after a mark.
-type Run[T any] func(after Mark, n int) ([]T, error)
+// Part reads a list, or a part of one that is in its order: up to n rows that come after a mark.
+type Part[T any] func(after Mark, n int) ([]T, error)
 
-// Once is the run of rows that are in order and all there.
-func Once[T any](rows []T, mark func(*T) Mark) Run[T] {
+// Once is the part of rows that are in order and all there.
+func Once[T any](rows []T, mark func(*T) Mark) Part[T] {
 	return func(after Mark, n int) ([]T, error) {
 		for len(rows) > 0 && mark(&rows[0]).Compare(after) <= 0 {
 			rows = rows[1:]
@@ -68,15 +68,15 @@ func Once[T any](rows []T, mark func(*T) Mark) Run[T] {
 	}
 }
 
-// How many rows a run is asked for at first, and at most.
+// How many rows a part is asked for at first, and at most.
 const (
 	firstRead = 64
 	mostRead  = 1024
 )
 
-// strand is a run as far as it was read.
+// strand is a part as far as it was read.
 type strand[T any] struct {
-	run  Run[T]
+	part Part[T]
 	rows []T // read, and not taken yet
 	from Mark
 	next int // how many to ask for
@@ -86,7 +86,7 @@ type strand[T any] struct {
 // head returns the first row that was not taken; nil at the end.
 func (s *strand[T]) head(mark func(*T) Mark) (*T, error) {
 	if len(s.rows) == 0 && !s.over {
-		rows, err := s.run(s.from, s.next)
+		rows, err := s.part(s.from, s.next)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +104,7 @@ func (s *strand[T]) head(mark func(*T) Mark) (*T, error) {
 
 // list is how a page is read.
 type list[T any] struct {
-	runs  []Run[T] // what it is made of
+	parts []Part[T] // what it is made of
 	mark  func(*T) Mark
 	want  func(*T) (bool, error)
 	limit int // of rows that are wanted
@@ -113,9 +113,9 @@ type list[T any] struct {
 
 // page reads what comes after a mark, and says where the rest begins; more is false when there is none.
 func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
-	strands := make([]*strand[T], len(l.runs))
-	for i, run := range l.runs {
-		strands[i] = &strand[T]{run: run, from: from, next: firstRead}
+	strands := make([]*strand[T], len(l.parts))
+	for i, run := range l.parts {
+		strands[i] = &strand[T]{part: run, from: from, next: firstRead}
 	}
 	next = from
 	for looked := 0; ; looked++ {

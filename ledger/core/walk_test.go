@@ -20,7 +20,7 @@ func TestWalk(t *testing.T) {
 		runs[which] = append(runs[which], n)
 	}
 	reads := 0
-	var all []Run[int64]
+	var all []Part[int64]
 	for _, r := range runs {
 		once := Once(r, mark)
 		all = append(all, func(after Mark, n int) ([]int64, error) {
@@ -48,7 +48,7 @@ func TestWalk(t *testing.T) {
 				once := Once(r, mark)
 				all[i] = func(after Mark, n int) ([]int64, error) { reads++; return once(after, n) }
 			}
-			l := list[int64]{runs: all, mark: mark, limit: c.limit, look: c.look, want: func(n *int64) (bool, error) { return *n%c.each == 0, nil }}
+			l := list[int64]{parts: all, mark: mark, limit: c.limit, look: c.look, want: func(n *int64) (bool, error) { return *n%c.each == 0, nil }}
 			var page []int64
 			var err error
 			page, from, more, err = l.page(from)

@@ -19,7 +19,7 @@ const (
 	sqlRefundsBy = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ?1 AND created >= ?2 AND (created, seq) < (?3, ?4)
 		ORDER BY created DESC, seq DESC LIMIT ?5`
 
-	decided = `SELECT a.seq, a.at, a.action, a.state, a.by, a.said, a.reason, coalesce(e.id, ''), coalesce(e.order_no, '')
+	decided = `SELECT a.seq, a.at, a.action, a.state, a.by, a.said, a.reason, a.run, coalesce(e.id, ''), coalesce(e.order_no, '')
 		FROM audit AS a LEFT JOIN events AS e ON e.seq = a.event WHERE `
 	sqlAudit      = decided + `a.scope = ?1 AND a.at >= ?2 AND (a.at, a.seq) < (?3, ?4) ORDER BY a.at DESC, a.seq DESC LIMIT ?5`
 	sqlEventAudit = decided + `a.event = (SELECT seq FROM events WHERE scope = ?1 AND id = ?2) AND a.event <> 0 AND (a.at, a.seq) < (?3, ?4)
@@ -56,9 +56,9 @@ const (
 // mostDue is how many pending events are looked through for the first with money at risk.
 const mostDue = 1000
 
-// These are core.Desk, with EventRuns, AtOnce and Hours.
+// These are core.Desk, with EventParts, AtOnce and Hours.
 
-func (r *reader) ChargeRuns(f ledger.ChargeFilter, states []ledger.AttemptState) (runs []core.Run[core.Charge], err error) {
+func (r *reader) ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) (parts []core.Part[core.Charge], err error) {
 	scope, err := r.scope(f.Scope)
 	if err != nil {
 		return nil, err
@@ -68,16 +68,16 @@ func (r *reader) ChargeRuns(f ledger.ChargeFilter, states []ledger.AttemptState)
 			sqlOrderAttempts, f.Scope, f.OrderNo, -1)
 	}
 	for _, state := range states {
-		runs = append(runs, func(after core.Mark, n int) (cs []core.Charge, err error) {
+		parts = append(parts, func(after core.Mark, n int) (cs []core.Charge, err error) {
 			err = r.run(sqlByAttempt, func(row *row) { cs = append(cs, readCharge(row, f.Scope)) },
 				scope, string(state), millis(f.Since), after.At, after.Seq, n)
 			return cs, err
 		})
 	}
-	return runs, nil
+	return parts, nil
 }
 
-func (r *reader) RefundRuns(f ledger.RefundFilter) ([]core.Run[core.Refund], error) {
+func (r *reader) RefundParts(f ledger.RefundFilter) ([]core.Part[core.Refund], error) {
 	mark := func(re *core.Refund) core.Mark { return core.Mark{At: millis(re.Created), Seq: re.Seq} }
 	switch {
 	case f.ChargeID != "":
@@ -86,22 +86,22 @@ func (r *reader) RefundRuns(f ledger.RefundFilter) ([]core.Run[core.Refund], err
 		return once(&r.session, readRefund, mark, sqlRefundsOf, f.Scope, f.OrderNo)
 	}
 	scope, err := r.scope(f.Scope)
-	return []core.Run[core.Refund]{func(after core.Mark, n int) (rs []core.Refund, err error) {
+	return []core.Part[core.Refund]{func(after core.Mark, n int) (rs []core.Refund, err error) {
 		err = r.run(sqlRefundsBy, func(row *row) { rs = append(rs, readRefund(row, f.Scope)) }, scope, millis(f.Since), after.At, after.Seq, n)
 		return rs, err
 	}}, err
 }
 
 // once is what belongs to one order or charge, newest first.
-func once[T any](s *session, read func(*row, ledger.Scope) T, mark func(*T) core.Mark, text string, scope ledger.Scope, args ...any) ([]core.Run[T], error) {
+func once[T any](s *session, read func(*row, ledger.Scope) T, mark func(*T) core.Mark, text string, scope ledger.Scope, args ...any) ([]core.Part[T], error) {
 	rows, err := list(s, read, text, scope, args...)
 	slices.SortFunc(rows, func(a, b T) int { return mark(&a).Compare(mark(&b)) })
-	return []core.Run[T]{core.Once(rows, mark)}, err
+	return []core.Part[T]{core.Once(rows, mark)}, err
 }
 
-func (r *reader) AuditRuns(f ledger.AuditFilter) ([]core.Run[ledger.Decided], error) {
+func (r *reader) AuditParts(f ledger.AuditFilter) ([]core.Part[ledger.Decided], error) {
 	scope, err := r.scope(f.Scope)
-	return []core.Run[ledger.Decided]{func(after core.Mark, n int) (ds []ledger.Decided, err error) {
+	return []core.Part[ledger.Decided]{func(after core.Mark, n int) (ds []ledger.Decided, err error) {
 		text, by := sqlAudit, any(millis(f.Since))
 		if f.EventID != "" {
 			text, by = sqlEventAudit, f.EventID
@@ -109,7 +109,7 @@ func (r *reader) AuditRuns(f ledger.AuditFilter) ([]core.Run[ledger.Decided], er
 		err = r.run(text, func(row *row) {
 			d := ledger.Decided{Seq: row.number()}
 			d.Scope, d.Now, d.Action, d.Was = f.Scope, row.time(), ledger.Action(row.text()), ledger.State(row.text())
-			d.By, d.Said, d.Reason, d.EventID, d.OrderNo = row.text(), row.text(), row.text(), row.text(), row.text()
+			d.By, d.Said, d.Reason, d.Run, d.EventID, d.OrderNo = row.text(), row.text(), row.text(), row.text(), row.text(), row.text()
 			ds = append(ds, d)
 		}, scope, by, after.At, after.Seq, n)
 		return ds, err

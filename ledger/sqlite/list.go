@@ -32,8 +32,8 @@ const (
 // manyPending is more than can be looked through to find the newest of them.
 const manyPending = 20_000
 
-// EventRuns is core.Desk's.
-func (r *reader) EventRuns(f ledger.Filter) (runs []core.Run[ledger.Event], err error) {
+// EventParts is core.Desk's.
+func (r *reader) EventParts(f ledger.Filter) (parts []core.Part[ledger.Event], err error) {
 	scope, err := r.scope(f.Scope)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (r *reader) EventRuns(f ledger.Filter) (runs []core.Run[ledger.Event], err 
 		}
 	}
 	add := func(text string, args func(before int64, n int) []any) {
-		runs = append(runs, func(after core.Mark, n int) (es []ledger.Event, err error) {
+		parts = append(parts, func(after core.Mark, n int) (es []ledger.Event, err error) {
 			before := after.Seq
 			if last >= 0 {
 				before = min(before, last)
@@ -91,7 +91,7 @@ func (r *reader) EventRuns(f ledger.Filter) (runs []core.Run[ledger.Event], err 
 			}
 		}
 	}
-	return runs, nil
+	return parts, nil
 }
 
 // disorder is how much later than another an event may have been received and yet been recorded before it: by processes

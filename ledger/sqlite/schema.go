@@ -81,7 +81,9 @@ CREATE TABLE pauses (
 	said   TEXT NOT NULL,
 	reason TEXT NOT NULL
 );
-`,
+ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
+` + runs3,
 }
 
 // atRisk is whether money was paid that the backend never acknowledged: of a pending, held or dead event that is [ledger.Event.AtRisk].
@@ -89,6 +91,23 @@ const atRisk = `(money > 0 AND acks = 0)`
 
 // late is what is pending and not found in events_due by when it was received. Most events are delivered before they are that.
 const late = `state = 'pending' AND (blocked = 1 OR due <> received)`
+
+// runs3 came with version 3.
+const runs3 = `
+-- Actions on many events that go on beside everything else, for ever: see ledger.Run.
+CREATE TABLE runs (
+	seq        INTEGER PRIMARY KEY, -- order of their beginning
+	id         TEXT NOT NULL UNIQUE,
+	created    INTEGER NOT NULL,
+	ended      INTEGER NOT NULL,    -- 0: it goes on
+	stopped    INTEGER NOT NULL,    -- when somebody decided that; 0: nobody
+	stopped_by TEXT NOT NULL,
+	doc        BLOB NOT NULL,       -- what it is about and how far it has come, whose owner knows it
+	owner      TEXT NOT NULL DEFAULT '', -- of the lease; empty without one
+	until      INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX runs_open ON runs (seq) WHERE ended = 0;
+`
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
 // big and read seldom (bodies) has a table of its own: rows that change often stay small, and pruning removes whole rows.
@@ -188,6 +207,7 @@ CREATE TABLE audit (
 	by     TEXT NOT NULL,           -- as the server knows it; empty for older decisions, of which only the claim was kept
 	reason TEXT NOT NULL,
 	said   TEXT NOT NULL DEFAULT '', -- who the request says it was
+	run    TEXT NOT NULL DEFAULT '', -- what it is part of; empty: nothing
 	scope  INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX audit_time ON audit (scope, at);
@@ -201,6 +221,7 @@ CREATE TABLE pauses (
 	said   TEXT NOT NULL,
 	reason TEXT NOT NULL
 );
+CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 
 -- How many events are in a state; counting a million pending ones each time would be slow. Also how many are 'at risk' (see atRisk), and of how much
 -- money: 'fen at risk'. Written once per transaction.
@@ -328,4 +349,4 @@ CREATE TABLE sweeps (
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
-`
+` + runs3

@@ -21,7 +21,7 @@ var (
 		sqlByAttempt, sqlOrderAttempts, sqlLastAttempts, sqlRefundsBy, sqlAudit, sqlEventAudit, sqlLastDeliveries, sqlQuote, sqlFind, sqlCounts, sqlCounted,
 		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlPendings, sqlSweep, sqlPause, sqlHours,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
-		sqlRefundsAhead,
+		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
@@ -30,7 +30,7 @@ var (
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
-		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlPause, sqlSetPause, sqlDropPause,
+		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlPause, sqlSetPause, sqlDropPause, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
 	}
 )
 

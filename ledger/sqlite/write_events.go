@@ -179,7 +179,7 @@ func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
 	if e == nil {
 		e = &core.Event{}
 	}
-	return t.set(sqlAddAudit, scope, e.Seq, millis(d.Now), string(d.Action), string(e.State), d.By, d.Said, d.Reason)
+	return t.set(sqlAddAudit, scope, e.Seq, millis(d.Now), string(d.Action), string(e.State), d.By, d.Said, d.Reason, d.Run)
 }
 
 func (t *tx) DropBody(e *core.Event) error { return t.set(sqlDropBody, e.Seq) }

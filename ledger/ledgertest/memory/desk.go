@@ -13,9 +13,9 @@ import (
 func (v *view) AtOnce(read func() error) error { return read() }
 
 // run is rows as a list, newest first.
-func run[T any](rows []T, mark func(*T) core.Mark) []core.Run[T] {
+func run[T any](rows []T, mark func(*T) core.Mark) []core.Part[T] {
 	slices.SortFunc(rows, func(a, b T) int { return mark(&a).Compare(mark(&b)) })
-	return []core.Run[T]{core.Once(rows, mark)}
+	return []core.Part[T]{core.Once(rows, mark)}
 }
 
 func markAt(t time.Time, seq int64) core.Mark {
@@ -25,7 +25,7 @@ func markAt(t time.Time, seq int64) core.Mark {
 	return core.Mark{At: t.UnixMilli(), Seq: seq}
 }
 
-func (v *view) EventRuns(f ledger.Filter) ([]core.Run[ledger.Event], error) {
+func (v *view) EventParts(f ledger.Filter) ([]core.Part[ledger.Event], error) {
 	found, err := v.events.where(func(e *core.Event) bool {
 		payment, _ := v.charges.one(func(c *core.Charge) bool { return c.Scope == f.Scope && c.OrderNo == f.OrderNo && c.Payment == e.Seq })
 		return e.Scope == f.Scope && (f.OrderNo == "" || e.OrderNo == f.OrderNo || payment != nil)
@@ -38,19 +38,19 @@ func (v *view) EventRuns(f ledger.Filter) ([]core.Run[ledger.Event], error) {
 	return run(es, func(e *ledger.Event) core.Mark { return core.Mark{Seq: e.Seq} }), err
 }
 
-func (v *view) ChargeRuns(f ledger.ChargeFilter, states []ledger.AttemptState) ([]core.Run[core.Charge], error) {
+func (v *view) ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) ([]core.Part[core.Charge], error) {
 	cs, err := v.bare(func(c *core.Charge) bool {
 		return c.Scope == f.Scope && (f.OrderNo == "" || c.OrderNo == f.OrderNo) && slices.Contains(states, c.State)
 	})
 	return run(cs, func(c *core.Charge) core.Mark { return markAt(c.Created, c.Seq) }), err
 }
 
-func (v *view) RefundRuns(f ledger.RefundFilter) ([]core.Run[core.Refund], error) {
+func (v *view) RefundParts(f ledger.RefundFilter) ([]core.Part[core.Refund], error) {
 	rs, err := v.refunds.where(func(r *core.Refund) bool { return r.Scope == f.Scope })
 	return run(rs, func(r *core.Refund) core.Mark { return markAt(r.Created, r.Seq) }), err
 }
 
-func (v *view) AuditRuns(f ledger.AuditFilter) ([]core.Run[ledger.Decided], error) {
+func (v *view) AuditParts(f ledger.AuditFilter) ([]core.Part[ledger.Decided], error) {
 	ds, err := v.audit.where(func(d *ledger.Decided) bool { return d.Scope == f.Scope && (f.EventID == "" || d.EventID == f.EventID) })
 	return run(ds, func(d *ledger.Decided) core.Mark { return markAt(d.Now, d.Seq) }), err
 }
@@ -190,6 +190,9 @@ func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
 	keep(&kept.Now)
 	if e != nil {
 		kept.OrderNo, kept.Was = e.OrderNo, e.State
+	}
+	if d.Run != "" {
+		t.decisions.add(t.next(), decision{d.Run, e.Seq})
 	}
 	t.audit.add(kept.Seq, kept)
 	return nil

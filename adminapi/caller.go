@@ -1,6 +1,7 @@
-package caddymodule
+package adminapi
 
 import (
+	"context"
 	"net"
 	"net/http"
 )
@@ -19,4 +20,16 @@ func callerOf(r *http.Request) string {
 		host = r.RemoteAddr
 	}
 	return "address " + host
+}
+
+type byKey struct{}
+
+// WithBy says who makes the requests of a context: what a site's own login has found out, never a claim. Without it a decision is of nobody.
+func WithBy(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, byKey{}, who)
+}
+
+func byOf(ctx context.Context) string {
+	who, _ := ctx.Value(byKey{}).(string)
+	return who
 }

@@ -1,9 +1,10 @@
-package caddymodule
+package adminapi
 
 import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
 
 // EventView is an event as the admin API and the commands show it.
@@ -40,6 +41,16 @@ type EventWhole struct {
 	Signature  string         `json:"signature,omitempty"`
 	Body       string         `json:"body,omitempty"` // empty once pruned
 	Deliveries []DeliveryView `json:"deliveries"`
+	Payment    *PaymentView   `json:"payment,omitempty"` // of a payment whose body is not pruned and can be read
+}
+
+// PaymentView is what the money checks of a payment have compared.
+type PaymentView struct {
+	Paid             int64    `json:"paid"` // fen
+	PaidCurrency     string   `json:"paid_currency"`
+	Expected         int64    `json:"expected"` // fen that our charge was created for; 0: it is not one of ours
+	ExpectedCurrency string   `json:"expected_currency"`
+	AlsoPaidBy       []string `json:"also_paid_by"` // other charges that have paid the order
 }
 
 // DeliveryView is one attempt to deliver an event.
@@ -56,8 +67,24 @@ type DeliveryView struct {
 
 // Decision is what a person says with an action.
 type Decision struct {
-	Said   string `json:"said"` // who decides; a claim, kept beside what Caddy knows
-	Reason string `json:"reason"`
+	Said   string `json:"said"`   // who decides; a claim, kept beside what Caddy knows
+	Reason string `json:"reason"` // needed to release and to discard
+	Again  bool   `json:"again"`  // replay it although the backend has acknowledged it already
+}
+
+// SweepView is the comparison of a day for one app and mode.
+type SweepView struct {
+	App  string `json:"app"`
+	Mode string `json:"mode"`
+	*nightly.Sweep
+}
+
+// LedgerCheck is what a check of the whole ledger found.
+type LedgerCheck struct {
+	File   string   `json:"file"`
+	Sound  bool     `json:"sound"`
+	Faults []string `json:"faults"` // in SQLite's words, a hundred at most
+	MS     int64    `json:"ms"`     // milliseconds that it took
 }
 
 func viewEvent(e *ledger.Event) EventView {

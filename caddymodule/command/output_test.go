@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	"bytes"
@@ -7,6 +7,11 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+)
+
+const (
+	hostile = "1\x1b[2J\u009b31m\u202e9"   // acts on a terminal
+	shown   = `1\u001b[2J\u009b31m\u202e9` // what is seen of it
 )
 
 // What a command prints, on either of its outputs, and the error that it ends with act on no terminal, also below a command of commands.

@@ -1,4 +1,4 @@
-package caddymodule
+package adminapi
 
 import (
 	"context"
@@ -7,28 +7,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
 // whyNoEvents says how far an order came that a list found no events of.
-func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (string, error) {
-	scopes := a.scopes()
-	if f.Scope != (ledger.Scope{}) {
-		scopes = []ledger.Scope{f.Scope}
-	}
+func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (string, error) {
+	scopes := s.scopesOf(f.Scope)
 	var attempts []ledger.Charge
 	var names []string
-	for _, s := range scopes {
-		more, err := l.Attempts(ctx, s, f.OrderNo)
+	for _, scope := range scopes {
+		more, err := l.Attempts(ctx, scope, f.OrderNo)
 		if err != nil {
 			return "", err
 		}
 		attempts = append(attempts, more...)
-		names = append(names, s.App+" in "+string(s.Mode)+" mode")
+		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
-		if why, ok := a.unpriced(scopes, f.OrderNo); ok {
+		if why, ok := s.cfg.Unpriced(scopes, f.OrderNo); ok {
 			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", f.OrderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
@@ -49,18 +45,4 @@ func (a *App) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter)
 		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
 	}
 	return why + ".", nil
-}
-
-// unpriced returns why an order got no price, as the site knows that was asked last.
-func (a *App) unpriced(scopes []ledger.Scope, orderNo string) (last payment.Unpriced, ok bool) {
-	for _, s := range a.sites {
-		prices := s.handler.site.Payments.Prices
-		if !slices.Contains(scopes, s.scope) || prices == nil {
-			continue
-		}
-		if why, known := prices.Unpriced(orderNo); known && why.At.After(last.At) {
-			last, ok = why, true
-		}
-	}
-	return last, ok
 }

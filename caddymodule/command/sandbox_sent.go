@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddypay/caddypay/caddymodule/plain"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -31,21 +32,21 @@ func (p *sentPrinter) print(s sandbox.Sent) {
 // sentLine is a try in words. What the backend, or a caller of the levers, has put into it reaches no terminal as it is.
 func sentLine(s sandbox.Sent) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s", s.At.Local().Format(time.TimeOnly), plain(s.Type))
+	fmt.Fprintf(&b, "%s  %s", s.At.Local().Format(time.TimeOnly), plain.Text(s.Type))
 	if s.Charge != "" {
-		fmt.Fprintf(&b, " of %s", plain(s.Charge))
+		fmt.Fprintf(&b, " of %s", plain.Text(s.Charge))
 	}
 	if s.Livemode {
 		b.WriteString(", live")
 	}
-	fmt.Fprintf(&b, " (%s) → %s: ", plain(s.Event), plain(s.URL))
+	fmt.Fprintf(&b, " (%s) → %s: ", plain.Text(s.Event), plain.Text(s.URL))
 	if s.Status != 0 {
 		fmt.Fprintf(&b, "%d in %d ms", s.Status, s.Millis)
 	} else {
 		fmt.Fprintf(&b, "no answer after %d ms", s.Millis)
 	}
 	if s.Error != "" {
-		fmt.Fprintf(&b, ", %s", plain(s.Error))
+		fmt.Fprintf(&b, ", %s", plain.Text(s.Error))
 	}
 	if s.Snippet != "" {
 		fmt.Fprintf(&b, ", %.100q", s.Snippet)

@@ -1,52 +1,21 @@
-package caddymodule
+package command
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/caddymodule/plain"
 	"github.com/caddypay/caddypay/relay/nightly"
 )
 
-// SweepView is the comparison of a day for one app and mode.
-type SweepView struct {
-	App  string `json:"app"`
-	Mode string `json:"mode"`
-	*nightly.Sweep
-}
-
-// reconcile compares a day with Ping++'s list, for every app and mode of the running configuration.
-func (a *Admin) reconcile(w http.ResponseWriter, r *http.Request) error {
-	if err := needMethod(r, http.MethodPost); err != nil {
-		return err
-	}
-	app, err := activeApp()
-	if err != nil {
-		return err
-	}
-	day, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("date"), nightly.China)
-	if err != nil {
-		return apiError(http.StatusBadRequest, "date must be a day like 2006-01-02, in UTC+8")
-	}
-	views := []SweepView{}
-	reconcilers := app.reconcilers()
-	for _, s := range app.scopes() {
-		sweep, err := reconcilers[s].Days.Day(r.Context(), day)
-		if err != nil {
-			return apiError(http.StatusBadGateway, "%s: %w", s.Key(), err)
-		}
-		views = append(views, SweepView{App: s.App, Mode: string(s.Mode), Sweep: sweep})
-	}
-	return answerJSON(w, views)
-}
-
 func reconcileCommand() *cobra.Command {
-	c := &adminClient{}
+	c := &running{}
 	var date string
 	cmd := &cobra.Command{
 		Use:   "reconcile",
@@ -57,19 +26,24 @@ knows of is recorded and delivered like any other. The same comparison runs by i
 before that in which no process could.
 
 Exits 1 when the two sides differ, or when the day has more charges than can be compared.`,
+		Example: `  caddy pay reconcile
+  caddy pay reconcile --date 2026-11-22 --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			if date == "" {
 				date = time.Now().In(nightly.China).AddDate(0, 0, -1).Format(time.DateOnly)
 			}
-			var views []SweepView
-			printed, err := c.call(cmd, http.MethodPost, "/pay/reconcile", url.Values{"date": {date}}, struct{}{}, &views)
+			var views []adminapi.SweepView
+			err := c.ask(cmd, func(ctx context.Context, api *adminapi.Client) (err error) {
+				views, err = api.Reconcile(ctx, date)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			if !printed {
-				printSweeps(cmd.OutOrStdout(), views)
+			if err := c.show(cmd, views, func(w io.Writer) { printSweeps(w, views) }); err != nil {
+				return err
 			}
 			return differences(views)
 		},
@@ -79,9 +53,9 @@ Exits 1 when the two sides differ, or when the day has more charges than can be 
 	return cmd
 }
 
-func printSweeps(w io.Writer, views []SweepView) {
+func printSweeps(w io.Writer, views []adminapi.SweepView) {
 	for _, v := range views {
-		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", plain(v.App), plain(v.Mode), plain(v.Date), v.AtPingpp, v.InLedger, v.Recovered)
+		fmt.Fprintf(w, "%s, %s mode, %s: %d charges at Ping++, %d in the ledger, %d payments recovered\n", plain.Text(v.App), plain.Text(v.Mode), plain.Text(v.Date), v.AtPingpp, v.InLedger, v.Recovered)
 		if v.Cut {
 			fmt.Fprintln(w, "  not compared whole: the day has more charges than can be compared")
 		}
@@ -95,14 +69,14 @@ func printSweeps(w io.Writer, views []SweepView) {
 				if i.Paid {
 					paid = "paid"
 				}
-				fmt.Fprintf(t, "  %s\t%s\t%s\t%d fen\t%s\t%s\n", part.name, plain(i.Charge), plain(i.OrderNo), i.Amount, paid, plain(i.What))
+				fmt.Fprintf(t, "  %s\t%s\t%s\t%d fen\t%s\t%s\n", part.name, plain.Text(i.Charge), plain.Text(i.OrderNo), i.Amount, paid, plain.Text(i.What))
 			}
 		}
 		_ = t.Flush()
 	}
 }
 
-func differences(views []SweepView) error {
+func differences(views []adminapi.SweepView) error {
 	n, cut := 0, false
 	for _, v := range views {
 		cut = cut || v.Cut

@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	"encoding/json"
@@ -13,13 +13,25 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/sandbox"
 )
 
-func sandboxCommand() *cobra.Command {
-	s := &Sandbox{}
-	account := &WeChatConfig{}
-	var listen, dir string
+// SandboxOptions are the flags of `caddy pay sandbox` as the directive pay_sandbox has them; what is empty is made.
+type SandboxOptions struct {
+	App, TestKey, LiveKey                string
+	MerchantKey, SigningKey              string // PEM files
+	AppID, Secret                        string // of the mini program: both or neither
+	Webhooks, LiveWebhooks, TestWebhooks []string
+	PublicURL                            string
+	TimeScale                            float64
+	Dir                                  string             // keeps keys from one run to the next
+	Sent                                 func(sandbox.Sent) // hears of each try of a webhook
+}
+
+func sandboxCommand(build func(SandboxOptions) (*sandbox.Sandbox, string, error)) *cobra.Command {
+	var s SandboxOptions
+	var listen string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -37,28 +49,27 @@ docs/sandbox.md lists all levers and faults.
 
 A login code like sandbox-alice works once, as the login of a user named alice. The code that WeChat's developer tools give
 without an AppID always works.`,
+		Example: `  caddy pay sandbox --webhook https://localhost/pay/webhooks
+  caddy pay sandbox --listen localhost:9000 --time_scale 60`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
-			if *account != (WeChatConfig{}) {
-				s.WeChat = map[string]*WeChatConfig{"wx_lite": account}
+			if s.Dir == "" {
+				s.Dir = filepath.Join(caddy.AppDataDir(), "pay", "sandbox")
 			}
-			if dir == "" {
-				dir = filepath.Join(caddy.AppDataDir(), "pay", "sandbox")
-			}
-			return runSandbox(cmd, s, listen, dir, asJSON)
+			return runSandbox(cmd, build, s, listen, asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "localhost:8484", "The address to listen on, plain HTTP")
-	f.StringVar(&dir, "dir", "", "The folder that keeps keys from one run to the next (default: pay/sandbox in Caddy's data directory)")
+	f.StringVar(&s.Dir, "dir", "", "The folder that keeps keys from one run to the next (default: pay/sandbox in Caddy's data directory)")
 	f.StringVar(&s.App, "app", "", "The Ping++ app id (default: made)")
 	f.StringVar(&s.TestKey, "test_key", "", "The secret key of test mode (default: made)")
 	f.StringVar(&s.LiveKey, "live_key", "", "The secret key of live mode (default: made)")
 	f.StringVar(&s.MerchantKey, "merchant_key", "", "The merchant's public key, a PEM file; requests must then be signed")
 	f.StringVar(&s.SigningKey, "signing_key", "", "The private key that signs webhooks, a PEM file (default: made)")
-	f.StringVar(&account.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
-	f.StringVar(&account.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
+	f.StringVar(&s.AppID, "wx_lite_app_id", "", "The mini program's appid (default: made)")
+	f.StringVar(&s.Secret, "wx_lite_secret", "", "The mini program's AppSecret (default: made)")
 	f.StringSliceVar(&s.Webhooks, "webhook", nil, "Where webhooks of both modes are sent; may be given several times")
 	f.StringSliceVar(&s.LiveWebhooks, "webhook_live", nil, "Where webhooks of live mode are sent as well")
 	f.StringSliceVar(&s.TestWebhooks, "webhook_test", nil, "Where webhooks of test mode are sent as well")
@@ -68,31 +79,24 @@ without an AppID always works.`,
 	return cmd
 }
 
-func runSandbox(cmd *cobra.Command, s *Sandbox, listen, dir string, asJSON bool) error {
+func runSandbox(cmd *cobra.Command, build func(SandboxOptions) (*sandbox.Sandbox, string, error), s SandboxOptions, listen string, asJSON bool) error {
 	if !(s.TimeScale >= 1 && s.TimeScale <= 1e9) { // NaN too
 		return fmt.Errorf("--time_scale takes a factor from 1 to 1e9, not %g", s.TimeScale)
 	}
-	if a := s.WeChat["wx_lite"]; a != nil && (a.AppID == "" || a.Secret == "") {
+	if (s.AppID == "") != (s.Secret == "") {
 		return errors.New("give --wx_lite_app_id and --wx_lite_secret both, or neither")
 	}
-	dir, err := filepath.Abs(dir) // a Caddyfile may stand elsewhere
-	if err != nil {
-		return err
-	}
-	if err := s.recall(dir); err != nil {
+	var err error
+	if s.Dir, err = filepath.Abs(s.Dir); err != nil { // a Caddyfile may stand elsewhere
 		return err
 	}
 	out := cmd.OutOrStdout()
-	printer := &sentPrinter{w: out, json: asJSON}
-	s.sent = printer.print
-	box, err := s.build(&resolver{repl: caddy.NewReplacer(), site: "the sandbox"}, zap.NewNop())
+	s.Sent = (&sentPrinter{w: out, json: asJSON}).print
+	box, webhookKey, err := build(s)
 	if err != nil {
 		return err
 	}
 	defer box.Close()
-	if err := keep(dir, box); err != nil {
-		return err
-	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
@@ -114,7 +118,7 @@ func runSandbox(cmd *cobra.Command, s *Sandbox, listen, dir string, asJSON bool)
 		Webhooks     []string `json:"webhook"`
 		LiveWebhooks []string `json:"webhook_live"`
 		TestWebhooks []string `json:"webhook_test"`
-	}{url, dir, filepath.Join(dir, keptPublic), box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...), append([]string{}, s.LiveWebhooks...), append([]string{}, s.TestWebhooks...)}
+	}{url, s.Dir, webhookKey, box.App(), box.TestKey(), box.LiveKey(), box.WxLite().AppID, box.WxLite().Secret, box.WxPub().AppID, box.WxPub().Secret, append([]string{}, s.Webhooks...), append([]string{}, s.LiveWebhooks...), append([]string{}, s.TestWebhooks...)}
 	if asJSON {
 		if err := json.NewEncoder(out).Encode(made); err != nil {
 			return err
