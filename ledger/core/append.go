@@ -119,7 +119,7 @@ func lookUp(t Tx, e *ledger.Event) (*books, error) {
 		}
 		b.open(known, q, e)
 		if !b.correct(e) {
-			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(first(known.Lane))
+			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(foremost(known.Lane))
 			return b, nil
 		}
 	}

@@ -221,7 +221,7 @@ func firstOf(t Tx, s ledger.Scope, lane string) (*Place, error) {
 		return nil, err
 	}
 	known, err := t.Books(s, Question{Lane: lane})
-	return first(known.Lane), err
+	return foremost(known.Lane), err
 }
 
 // promote unblocks the first pending event of a lane.

@@ -12,8 +12,8 @@ func (p Place) before(q Place) bool {
 	return cmp.Or(cmp.Compare(p.Rank, q.Rank), p.Created.Compare(q.Created), cmp.Compare(p.Seq, q.Seq)) < 0
 }
 
-// first returns the first of some places; nil for none.
-func first(lane []Place) *Place {
+// foremost returns the first of some places; nil for none.
+func foremost(lane []Place) *Place {
 	var f *Place
 	for i := range lane {
 		if f == nil || lane[i].before(*f) {
