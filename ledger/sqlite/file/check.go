@@ -1,0 +1,62 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+)
+
+const maxFaults = 100 // that Verify names
+
+// quickCheck is how long the opening looks at what is urgent: a million pending events take about as long.
+const quickCheck = 2 * time.Second
+
+// checkQuickly returns an error when what the statements read is damaged. What it does not reach in the time given is left to Verify.
+func checkQuickly(ctx context.Context, p *pool, urgent []string, most time.Duration) error {
+	short, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	err := p.with(short, func(c *Conn) error {
+		for _, query := range urgent {
+			if err := c.Run(query, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if short.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// Verify reads every page, and compares every index with its table, on a connection of its own. While it
+// reads, the -wal file grows. It is ended when the disk fails and the -wal file has to begin anew.
+func (f *File) Verify(ctx context.Context) (faults []string, err error) {
+	if err := f.Read(ctx, func(*Conn) error { return nil }); err != nil { // closed, or gone
+		return nil, err
+	}
+	ctx, done := f.pauses.takeLong(ctx)
+	defer done()
+	c, err := connectReads(ctx, f.path)
+	if err == nil {
+		end := c.until(ctx)
+		err = c.Run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(s *sqlite.Stmt) (more bool, err error) {
+			if fault := s.ColumnText(0); fault != "ok" {
+				faults = append(faults, fault)
+			}
+			return true, nil
+		})
+		end()
+		err = errors.Join(err, c.close())
+	}
+	if isCorrupt(err) { // so much that it cannot even be checked
+		return append(faults, err.Error()), nil
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errYield) {
+		err = errYield
+	}
+	return faults, f.wrap(err)
+}
