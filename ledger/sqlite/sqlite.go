@@ -66,18 +66,17 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
+// applicationID marks a caddypay ledger in the file's header: "cpay".
+const applicationID = 0x63706179
+
 // engine is what the file needs to know of its rows.
 func (l *Ledger) engine() file.Engine {
 	return file.Engine{
-		Identify: func(c *file.Conn) (current bool, err error) {
-			version, err := identify(c)
-			return version == schemaVersion, err
-		},
-		Upgrade: upgrade,
-		Reads:   reads, Writes: writes, Urgent: urgent,
+		Schema: file.Schema{Application: applicationID, Version: schemaVersion, Script: schema, Upgrades: upgrades},
+		Reads:  reads, Writes: writes, Urgent: urgent,
 		Opened: func(c *file.Conn) error { return query(c, sqlLast, func(r *row) { l.opened.Last = r.number() }) },
 		Begin: func(c *file.Conn, unforced int64) file.Transaction {
-			return &tx{session: session{Conn: c, scopes: &l.scopes, within: true}, unforced: unforced, disk: l.file, opened: l.opened}
+			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, unforced: unforced, disk: l.file, opened: l.opened}
 		},
 		Signal: l.Signal,
 	}
@@ -89,49 +88,34 @@ func (l *Ledger) Close() error { return l.file.Close() }
 // Verify implements [ledger.Ledger].
 func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) { return l.file.Verify(ctx) }
 
-// read runs a function on the pool for reading.
-func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
-	return l.file.Read(ctx, func(c *file.Conn) error {
-		r := &reader{session{Conn: c, scopes: &l.scopes}}
+// store is what the ledger brings to core.
+type store struct{ ledger *Ledger }
+
+func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
+	return s.ledger.file.Read(ctx, func(c *file.Conn) error {
+		r := &reader{session{conn: c, scopes: &s.ledger.scopes}}
 		err := f(r)
-		l.scopes.add(r.fresh)
+		s.ledger.scopes.add(r.fresh)
 		return err
 	})
 }
 
-// write runs a function in the writer's next transaction and returns once that is on disk.
-func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
-	return l.file.Write(ctx, job(f))
+func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.file.Write(ctx, job(f))
 }
 
-// writeLax is write for what may be lost in a power failure.
-func (l *Ledger) writeLax(ctx context.Context, f func(t *tx) error) error {
-	return l.file.WriteLax(ctx, job(f))
+func (s store) WriteLax(ctx context.Context, f func(core.Tx) error) error {
+	return s.ledger.file.WriteLax(ctx, job(f))
 }
 
 // job has a function work in a transaction, and tells what it did there.
-func job(f func(t *tx) error) file.Job {
+func job(f func(core.Tx) error) file.Job {
 	return func(of file.Transaction) (did file.Did, err error) {
 		t := of.(*tx)
 		t.dirty, t.force, t.topics = false, false, t.topics[:0]
 		err = f(t)
 		return file.Did{Wrote: t.dirty, Force: t.force, Topics: t.topics}, err
 	}
-}
-
-// store is what the ledger brings to core.
-type store struct{ ledger *Ledger }
-
-func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
-	return s.ledger.read(ctx, func(r *reader) error { return f(r) })
-}
-
-func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
-	return s.ledger.write(ctx, func(t *tx) error { return f(t) })
-}
-
-func (s store) WriteLax(ctx context.Context, f func(core.Tx) error) error {
-	return s.ledger.writeLax(ctx, func(t *tx) error { return f(t) })
 }
 
 // Settle implements [ledger.Events].

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 	"github.com/caddypay/caddypay/ledger/ledgertest"
 )
 
@@ -39,6 +41,15 @@ func TestLedgerShared(t *testing.T) {
 		file := newFile(t)
 		return openFile(t, file), openFile(t, file)
 	})
+}
+
+// read and write run a function in a transaction of the ledger's.
+func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
+	return store{l}.Read(ctx, func(r core.Reader) error { return f(r.(*reader)) })
+}
+
+func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
+	return store{l}.Write(ctx, func(t core.Tx) error { return f(t.(*tx)) })
 }
 
 // ask returns what a statement finds first, on a connection for reading.

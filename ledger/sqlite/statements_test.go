@@ -33,8 +33,8 @@ func TestReadEndsInTheMidst(t *testing.T) {
 	}
 	appendEvents(t, l, "evt_1")
 	must(t, l.read(t.Context(), func(r *reader) error {
-		if last, err := r.number(sqlLast); last != 1 || err != nil || r.InTransaction() {
-			t.Errorf("%d events, %v, in a transaction: %t", last, err, r.InTransaction())
+		if last, err := r.number(sqlLast); last != 1 || err != nil || r.conn.InTransaction() {
+			t.Errorf("%d events, %v, in a transaction: %t", last, err, r.conn.InTransaction())
 		}
 		return nil
 	}))
@@ -45,7 +45,7 @@ func TestNoWriteOutsideTransactions(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_1")
 	err := l.write(t.Context(), func(t *tx) error {
-		_ = t.Run("ROLLBACK", nil)
+		_ = t.conn.Run("ROLLBACK", nil)
 		if _, _, err := t.change(sqlAddScope, "app_2", "test"); err == nil {
 			return errors.New("it wrote")
 		}

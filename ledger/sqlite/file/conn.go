@@ -178,8 +178,8 @@ func bind(stmt *sqlite.Stmt, args []any) error {
 	return nil
 }
 
-// Script runs statements that return no rows, all or none of them.
-func (c *Conn) Script(text string) error {
+// script runs statements that return no rows, all or none of them.
+func (c *Conn) script(text string) error {
 	if c.raw == nil {
 		return errClosed
 	}

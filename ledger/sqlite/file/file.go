@@ -37,11 +37,7 @@ type Options struct {
 
 // Engine is what makes a ledger of a file: who knows its tables.
 type Engine struct {
-	// Identify says whether the file is a ledger that needs no Upgrade. What is neither a ledger nor empty is an error. It changes nothing.
-	Identify func(c *Conn) (current bool, err error)
-
-	// Upgrade makes an empty file a ledger, and brings an older one up to this version. Another process may have been faster.
-	Upgrade func(c *Conn) error
+	Schema Schema
 
 	// Reads and Writes are the statements that the connections of either kind run again and again: they are prepared once.
 	Reads, Writes []string

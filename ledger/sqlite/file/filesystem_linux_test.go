@@ -50,7 +50,7 @@ var foreign, magic = file.Foreign, file.Magic
 func openOn(t *testing.T, path string, log *zap.Logger, fileSystem func(file string) string) (*file.File, error) {
 	t.Helper()
 	return file.Open(t.Context(), file.Options{Path: path, Logger: log}.On(fileSystem), file.Engine{
-		Identify: func(*file.Conn) (current bool, err error) { return true, nil },
-		Opened:   func(*file.Conn) error { return nil },
+		Schema: file.Schema{Version: 1},
+		Opened: func(*file.Conn) error { return nil },
 	})
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"go.uber.org/zap"
-	"zombiezen.com/go/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -36,7 +34,7 @@ func (f *File) connect(ctx context.Context) (notWhole, err error) {
 	if err := f.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", f.path, err)
 	}
-	if f.anchor, err = setUp(ctx, f.path, &f.engine); err != nil {
+	if f.anchor, err = setUp(ctx, f.path, &f.engine.Schema); err != nil {
 		return nil, err
 	}
 	if f.reads, err = openPool(ctx, f.path, f.engine.Reads); err != nil {
@@ -58,57 +56,4 @@ func (f *File) connect(ctx context.Context) (notWhole, err error) {
 		err = explain(f.path, errors.Join(err, f.writer.disconnect(), f.reads.close(), f.anchor.weigh()))
 	}
 	return nil, err
-}
-
-// setUp makes sure that the file is a ledger of the version that this program knows: it has an older one brought up to it, and an
-// empty file made one.
-func setUp(ctx context.Context, file string, e *Engine) (a *anchor, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(explain(file, err), a.weigh())
-			a = nil
-		}
-	}()
-	if hasLog(file) { // it stays as it is until it is known to be whole
-		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, err
-		}
-	}
-	c, err := connectWrites(ctx, file)
-	if err != nil {
-		return a, err
-	}
-	defer c.close()
-	defer c.until(ctx)()
-	current, err := e.Identify(c)
-	if err != nil {
-		return a, err
-	}
-	// What is done here is forced to the disk before anything is written behind it.
-	if err := c.Run("PRAGMA synchronous = FULL", nil); err != nil {
-		return a, err
-	}
-	var mode string
-	if err := c.Run("PRAGMA journal_mode = WAL", func(s *sqlite.Stmt) (more bool, err error) { mode = s.ColumnText(0); return true, nil }); err != nil {
-		return a, err
-	}
-	if mode != "wal" {
-		return a, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
-	}
-	if a == nil {
-		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, err
-		}
-	}
-	if !current {
-		err = e.Upgrade(c)
-	}
-	return a, err
-}
-
-// hasLog says whether the -wal file holds something that counts. Beside a journal nothing does: that is there while SQLite makes the file a ledger, and
-// after a power failure it is what undoes that, for which it takes a connection that writes.
-func hasLog(file string) bool {
-	info, err := os.Stat(file + "-wal")
-	return err == nil && info.Size() > 0 && !exists(file+"-journal")
 }
