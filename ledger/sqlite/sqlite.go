@@ -75,8 +75,8 @@ func (l *Ledger) engine() file.Engine {
 		Schema: file.Schema{Application: applicationID, Version: schemaVersion, Script: schema, Upgrades: upgrades},
 		Reads:  reads, Writes: writes, Urgent: urgent,
 		Opened: func(c *file.Conn) error { return query(c, sqlLast, func(r *row) { l.opened.Last = r.number() }) },
-		Begin: func(c *file.Conn, unforced int64) file.Transaction {
-			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, unforced: unforced, disk: l.file, opened: l.opened}
+		Begin: func(c *file.Conn) file.Transaction {
+			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, unforced: l.file.Unforced(), disk: l.file, opened: l.opened}
 		},
 		Signal: l.Signal,
 	}

@@ -48,8 +48,8 @@ type Engine struct {
 	// Opened looks at the file before this process writes anything to it; when the opening has to be done over, once more.
 	Opened func(c *Conn) error
 
-	// Begin is called for each transaction of the writer's. The events from unforced on may not be on disk.
-	Begin func(c *Conn, unforced int64) Transaction
+	// Begin is called for each transaction of the writer's.
+	Begin func(c *Conn) Transaction
 
 	// Signal tells those who wait for something that it has changed.
 	Signal func(topics ...ledger.Topic)
@@ -147,6 +147,9 @@ func (f *File) Close() error {
 
 // Forced is the last event of which it is known that it is on disk, as all before are.
 func (f *File) Forced() int64 { return f.writer.disk.forced.Load() }
+
+// Unforced is the first event that this process recorded, and that may not be on disk; none of its events before is missing there.
+func (f *File) Unforced() int64 { return f.writer.disk.unforced() }
 
 // wrap names the file in an error, and leaves alone what callers tell apart.
 func (f *File) wrap(err error) error {

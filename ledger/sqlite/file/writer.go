@@ -150,7 +150,7 @@ type transaction struct {
 }
 
 func (w *writer) transaction() *transaction {
-	return &transaction{Transaction: w.file.engine.Begin(w.conn, w.disk.unforced())}
+	return &transaction{Transaction: w.file.engine.Begin(w.conn)}
 }
 
 // alone runs a job in a transaction of its own.
