@@ -73,7 +73,7 @@ const applicationID = 0x63706179
 func (l *Ledger) engine() file.Engine {
 	return file.Engine{
 		Schema: file.Schema{Application: applicationID, Version: schemaVersion, Script: schema, Upgrades: upgrades},
-		Reads:  reads, Writes: writes, Urgent: urgent,
+		Reads:  reads, Writes: writes, Urgent: sqlQuick,
 		Opened: func(c *file.Conn) error { return query(c, sqlLast, func(r *row) { l.opened.Last = r.number() }) },
 		Begin: func(c *file.Conn) file.Transaction {
 			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, unforced: l.file.Unforced(), disk: l.file, opened: l.opened}

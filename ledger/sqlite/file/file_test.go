@@ -85,15 +85,20 @@ func openFileOnce(t *testing.T, file string) error {
 	return l.Close()
 }
 
-// tx is the writer's transaction.
+// tx is the writer's transaction, as one job sees it.
 type tx struct {
 	core.Tx
-	conn *conn
+	conn   *conn
+	topics []ledger.Topic
 }
+
+func (t *tx) Touch(topic ledger.Topic) { t.topics = append(t.topics, topic) }
 
 func (l *Ledger) job(f func(t *tx) error) file.Job {
 	return func(of file.Transaction) (file.Did, error) {
-		return file.Did{Wrote: true}, f(&tx{of.(core.Tx), l.inside.Writer()})
+		t := &tx{Tx: of.(core.Tx), conn: l.inside.Writer()}
+		err := f(t)
+		return file.Did{Wrote: true, Topics: t.topics}, err
 	}
 }
 
