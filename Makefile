@@ -32,7 +32,7 @@ lint:
 N ?= 200
 crash:
 	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))
-	[ "$$(uname)" != Linux ] || CRASH_FAULTS=$(N) $(GO) test -count=1 -timeout 60m -run 'TestFaults|TestPowerFails' ./ledger/sqlite
+	[ "$$(uname)" != Linux ] || CRASH_FAULTS=$(N) $(GO) test -count=1 -timeout 60m -run 'TestFaults|TestPowerFails' ./ledger/sqlite/file
 
 # That crash and power would notice: each deliberate bug, planted in a build of its own, makes them fail.
 crash-proof:

@@ -113,9 +113,6 @@ func (r *reader) Hours(s ledger.Scope, from, to time.Time) (hours []ledger.Hour,
 	return hours, err
 }
 
-// miscounted begins what sqlDrift says.
-const miscounted = "miscounted:"
-
 // sqlDrift compares what is counted with what there is, and says where they differ. Counted are states, money at risk, and what is tallied by the hour.
 const sqlDrift = `
 	WITH read AS MATERIALIZED ( -- once: there may be millions
@@ -133,7 +130,7 @@ const sqlDrift = `
 		UNION ALL SELECT scope, hour, 'refunded', 0, refunded FROM read
 		UNION ALL SELECT scope, created / 3600000 * 3600000, 'charges', 0, count(*) FROM charges WHERE state = 'created' GROUP BY 1, 2
 	)
-	SELECT '` + miscounted + ` app ' || app || ' (' || mode || '): ' || what || CASE hour WHEN -1 THEN '' ELSE ' in the hour of ' || datetime(hour / 1000, 'unixepoch') END
+	SELECT 'miscounted: app ' || app || ' (' || mode || '): ' || what || CASE hour WHEN -1 THEN '' ELSE ' in the hour of ' || datetime(hour / 1000, 'unixepoch') END
 		|| ' is counted as ' || sum(kept) || ', and is ' || sum(found)
 	FROM counted AS c JOIN scopes ON id = scope
 	WHERE hour = -1 OR hour >= coalesce((SELECT hour FROM tallies AS t WHERE t.scope = c.scope AND what = 'since'), 0)

@@ -7,18 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
-
 	"github.com/caddypay/caddypay/ledger"
 )
 
 // What was recorded before money and acknowledgements were counted is at risk, or is not, all the same; and nothing is taken for miscounted.
 func TestUpgradeCounts(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "ledger.db")
-	must(t, prepareFile(old, nil, zap.NewNop()))
-	c, err := connectWrites(t.Context(), old)
-	must(t, err)
+	c := create(t, old)
 	event := func(seq int, state string) string {
 		return fmt.Sprintf(`
 		INSERT INTO charges (seq, scope, order_no, number, state, reserved_until, id, amount, currency, created, paid, amount_paid, payment)
@@ -34,7 +29,7 @@ func TestUpgradeCounts(t *testing.T) {
 		event(1, "delivered")+event(2, "pending")+event(3, "dead")+event(4, "pending")+event(5, "discarded")+`
 		INSERT INTO deliveries VALUES (4, 1, 1, 0, 0, 200, '', '', 'delivered', 0, 0);
 		INSERT INTO audit (event, at, action, state, by, reason) VALUES (4, 1000, 'replay', 'delivered', 'ops', '')`)) // of what the backend knows
-	must(t, c.close())
+	must(t, c.Close())
 	l := openFile(t, old)
 	f, err := l.Figures(t.Context(), scope)
 	must(t, err)
@@ -57,13 +52,9 @@ func TestUpgradeCounts(t *testing.T) {
 	}
 }
 
-// Verify says what is counted wrong; the log does not call for a backup because of that.
+// Verify says what is counted wrong.
 func TestMiscounted(t *testing.T) {
-	file := newFile(t)
-	core, logs := observer.New(zap.InfoLevel)
-	l, err := Open(t.Context(), Options{File: file, Logger: zap.New(core)})
-	must(t, err)
-	defer l.Close()
+	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_1", "evt_2")
 	must(t, l.write(t.Context(), func(t *tx) error {
 		id, err := t.scope(scope)
@@ -78,12 +69,5 @@ func TestMiscounted(t *testing.T) {
 	must(t, err)
 	if len(faults) != 2 || !strings.Contains(faults[0], "dead is counted as 1, and is 0") || !strings.Contains(faults[1], "webhook") {
 		t.Errorf("Verify: %q", faults)
-	}
-	again := guard{ledger: l}
-	again.start(time.Millisecond)
-	defer again.stop()
-	eventually(t, "the log says so", func() bool { return logs.FilterMessageSnippet("is counted wrong").Len() > 0 })
-	if n := logs.FilterMessageSnippet("restore").Len(); n > 0 {
-		t.Errorf("the log calls for a backup: %v", logs.All())
 	}
 }

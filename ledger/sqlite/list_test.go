@@ -44,3 +44,13 @@ func TestListMissesNothing(t *testing.T) {
 		}
 	}
 }
+
+// appendMany records events at the same time, whose ids end in 000 and so on.
+func appendMany(t *testing.T, l *Ledger, prefix string, n int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { appendEvents(t, l, fmt.Sprintf("%s%03d", prefix, i)) })
+	}
+	wg.Wait()
+}

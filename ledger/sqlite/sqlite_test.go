@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,15 +9,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 	"github.com/caddypay/caddypay/ledger/ledgertest"
 )
 
-func TestMain(m *testing.M) {
-	if child := os.Getenv("LEDGER_CHILD"); child != "" {
-		os.Exit(children[child]())
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newFile(t testing.TB) string { return filepath.Join(t.TempDir(), "pay", "ledger.db") }
 
@@ -48,31 +43,43 @@ func TestLedgerShared(t *testing.T) {
 	})
 }
 
+// read and write run a function in a transaction of the ledger's.
+func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
+	return store{l}.Read(ctx, func(r core.Reader) error { return f(r.(*reader)) })
+}
+
+func (l *Ledger) write(ctx context.Context, f func(t *tx) error) error {
+	return store{l}.Write(ctx, func(t core.Tx) error { return f(t.(*tx)) })
+}
+
 // ask returns what a statement finds first, on a connection for reading.
 func ask[T any](t testing.TB, l *Ledger, text string, read func(*row) T, args ...any) (found T) {
 	t.Helper()
-	must(t, l.reads.with(t.Context(), func(c *conn) error {
-		return c.run(text, func(r *row) { found, r.enough = read(r), true }, args...)
+	must(t, l.read(t.Context(), func(r *reader) error {
+		return r.run(text, func(r *row) { found, r.enough = read(r), true }, args...)
 	}))
 	return found
 }
 
-// hold reads what there is now until the returned function is called.
-func hold(t *testing.T, l *Ledger) (release func()) {
+var scope = ledger.Scope{App: "app_1", Mode: ledger.Test}
+
+func must(t testing.TB, err error) {
 	t.Helper()
-	c, err := connectReads(t.Context(), l.file)
-	must(t, err)
-	must(t, c.run("BEGIN", nil))
-	must(t, c.run("SELECT count(*) FROM events", nil))
-	return func() {
-		t.Helper()
-		must(t, c.rollback())
-		must(t, c.close())
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-// copiedBy is a checkpoint by a connection for reading.
-func copiedBy(l *Ledger, mode string) (done copied, err error) {
-	err = l.reads.with(context.Background(), func(c *conn) error { done, err = c.checkpoint(mode); return err })
-	return done, err
+func newEvent(id string) *ledger.Event {
+	return &ledger.Event{Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: "ch_" + id, State: ledger.Pending,
+		Source: ledger.Webhook, Received: time.UnixMilli(1), Body: []byte("body of " + id)}
+}
+
+func appendEvents(t testing.TB, l *Ledger, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		if _, err := l.Append(t.Context(), newEvent(id)); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"sync"
 
+	"zombiezen.com/go/sqlite"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
-)
-
-const (
-	sqlBegin    = `BEGIN IMMEDIATE`
-	sqlCommit   = `COMMIT`
-	sqlRollback = `ROLLBACK`
+	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
 // reads and writes are all statements that the two kinds of connections use. They are prepared once.
@@ -24,7 +21,7 @@ var (
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
 	writes = []string{
-		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
+		sqlScope, sqlAddScope, sqlCount,
 		sqlBooks, sqlAddEvent, sqlAddBody, sqlEventRow, sqlEventAt, sqlSetEvent, sqlSetBlocked, sqlSent, sqlEffectSeen, sqlUnreadable, sqlWithheld,
 		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlSettleAtOnce, sqlPaymentsIn, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
@@ -36,7 +33,7 @@ var (
 
 // session is what reads and writes share: a connection, and the numbers of the scopes.
 type session struct {
-	*conn
+	conn   *file.Conn
 	scopes *scopes
 	fresh  map[ledger.Scope]int64 // scopes added or looked up in it
 	within bool                   // a transaction: a statement that finds none does not run, since each that follows would be one of its own
@@ -45,10 +42,23 @@ type session struct {
 var errNoTransaction = errors.New("the transaction has ended before its time")
 
 func (s *session) run(text string, read func(*row), args ...any) error {
-	if s.within && !s.inTransaction() {
+	if s.within && !s.conn.InTransaction() {
 		return errNoTransaction
 	}
-	return s.conn.run(text, read, args...)
+	return query(s.conn, text, read, args...)
+}
+
+// query runs a statement on a connection.
+func query(c *file.Conn, text string, read func(*row), args ...any) error {
+	if read == nil {
+		return c.Run(text, nil, args...)
+	}
+	var r row
+	return c.Run(text, func(stmt *sqlite.Stmt) (more bool, err error) {
+		r.stmt, r.next = stmt, 0
+		read(&r)
+		return !r.enough, r.err
+	}, args...)
 }
 
 // number returns the number that a statement finds; 0 when it finds none.
@@ -116,7 +126,7 @@ func (r *reader) AtOnce(f func() error) (err error) {
 	if err := r.run("BEGIN", nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.rollback()) }()
+	defer func() { err = errors.Join(err, r.conn.Rollback()) }()
 	return f()
 }
 
@@ -126,38 +136,27 @@ type tx struct {
 	session
 	counts map[stateOf]int64 // changes to the number of events in a state
 	tally  map[tallyOf]int64 // and to what is counted by the hour
-	dirty  bool
-	topics []ledger.Topic // to signal when it is on disk
-	loose  []ledger.Topic // to signal after the commit
 
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
-	event int64 // the first that this transaction recorded; 0: none yet
-	last  int64 // the last that has to be on disk when this transaction is
-	force bool  // the job that runs has to be on disk, although it is lax
-
-	disk   *disk
+	event  int64 // the first that this transaction recorded; 0: none yet
+	last   int64 // the last that has to be on disk when this transaction is
+	disk   *file.File
 	opened core.Opening
+
+	// Of the job that runs:
+	dirty  bool // it has written something
+	force  bool // it has to be on disk, although it is lax
+	topics []ledger.Topic
 }
 
-// spoilt says whether a job that ended so leaves the transaction unfit for others: it wrote something, or its error is none of the
-// ledger's own answers. SQLite's may have ended the transaction.
-func (t *tx) spoilt(result error) bool {
-	if result == nil {
-		return false
-	}
-	for _, answer := range answers {
-		if errors.Is(result, answer) {
-			return t.dirty
-		}
-	}
-	return true
+// Finish is [file.Transaction]'s.
+func (t *tx) Finish() (file.Recorded, error) {
+	return file.Recorded{First: t.event, Last: t.last}, t.writeCounts()
 }
 
-// answers are the errors with which a job ends that has found out something.
-var answers = []error{
-	ledger.ErrNotFound, ledger.ErrReserved, ledger.ErrState, ledger.ErrRefundDiffers, ledger.ErrRefundExceeds, ledger.ErrRefundTaken,
-}
+// Committed is [file.Transaction]'s.
+func (t *tx) Committed() { t.scopes.add(t.fresh) }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.
 func (t *tx) change(text string, args ...any) (rows int, last int64, err error) {
@@ -165,7 +164,8 @@ func (t *tx) change(text string, args ...any) (rows int, last int64, err error) 
 	if err := t.run(text, nil, args...); err != nil {
 		return 0, 0, err
 	}
-	return t.raw.Changes(), t.raw.LastInsertRowID(), nil
+	rows, last = t.conn.Changed()
+	return rows, last, nil
 }
 
 // set runs a statement that writes.

@@ -7,17 +7,20 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddypay/caddypay/ledger"
 )
+
+func claimAll(t *testing.T, l *Ledger) []ledger.Event {
+	t.Helper()
+	es, err := l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "a", Now: time.UnixMilli(9), Until: time.UnixMilli(99), Limit: 9})
+	must(t, err)
+	return es
+}
 
 // What an older version has recorded is found and delivered as if this one had: attempts, lists, and the order of a lane in which a payment waits.
 func TestUpgradeKeepsRows(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
-	must(t, prepareFile(file, nil, zap.NewNop()))
-	c, err := connectWrites(t.Context(), file)
-	must(t, err)
+	c := create(t, file)
 	event := `INSERT INTO events (scope, effect, host, trace, late, source, reasons, object_id, number, created, received, seq, id, type, by_charge, charge_id, order_no, lane,
 		rank, state, attempts, tries, due, settled, blocked) VALUES (1, 0, '', '', '', 'webhook', '', '', '', 1, 1, `
 	must(t, c.script(schema1+fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID)+`
@@ -31,7 +34,7 @@ func TestUpgradeKeepsRows(t *testing.T) {
 		INSERT INTO bodies SELECT seq, '', 'body' FROM events;
 		INSERT INTO deliveries VALUES (1, 1, 1, 5, 1500, 500, 'no', '', 'pending', 6, 0), (1, 2, 2, 6, 2500, 200, '', 'success', 'delivered', 0, 0);
 		INSERT INTO counts SELECT scope, state, count(*) FROM events GROUP BY scope, state`))
-	must(t, c.close())
+	must(t, c.Close())
 	l := openFile(t, file)
 
 	ids := func(es []ledger.Event, err error) (ids []string) {
@@ -64,7 +67,7 @@ func TestUpgradeKeepsRows(t *testing.T) {
 		t.Errorf("attempts: %+v", ds)
 	}
 	for _, id := range []string{"evt_paid", "evt_back"} {
-		if got := ids(claim(l)); !slices.Equal(got, []string{id}) {
+		if got := ids(claimAll(t, l), nil); !slices.Equal(got, []string{id}) {
 			t.Fatalf("claimed %q, want %s", got, id)
 		}
 		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: scope, EventID: id, Attempt: 1, At: time.UnixMilli(20_000), State: ledger.Delivered}))
@@ -82,9 +85,7 @@ func TestListOfManyPending(t *testing.T) {
 	file := newFile(t)
 	l := openFile(t, file)
 	appendEvents(t, l, "evt_old", "evt_first", "evt_done", "evt_dead")
-	es, err := claim(l)
-	must(t, err)
-	for _, e := range es {
+	for _, e := range claimAll(t, l) {
 		state := map[string]ledger.State{"evt_done": ledger.Delivered, "evt_dead": ledger.Dead}[e.ID]
 		if state != "" {
 			must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: scope, EventID: e.ID, Attempt: 1, At: time.UnixMilli(20_000), State: state}))

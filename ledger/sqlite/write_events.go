@@ -95,7 +95,7 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 	err = t.run(sqlClaim, func(r *row) {
 		e := readEvent(r, c.Scope)
 		es = append(es, e)
-		t.force = t.force || e.Seq > t.disk.forced.Load()
+		t.force = t.force || e.Seq > t.disk.Forced()
 	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced(), c.Limit)
 	if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
 		t.last, err = t.number(sqlLast)
@@ -106,7 +106,7 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 // unforced is the first event of ours that may not be on disk, this transaction's included. It is asked for by each claim: whoever is told that an event is
 // on disk now may find a transaction that began before that.
 func (t *tx) unforced() int64 {
-	first := t.disk.unforced()
+	first := t.disk.Unforced()
 	if t.event != 0 {
 		first = min(first, t.event)
 	}

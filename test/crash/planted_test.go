@@ -25,10 +25,10 @@ type bug struct {
 
 var bugs = []bug{
 	{
-		name: "acknowledged before the commit", file: "ledger/sqlite/writer.go", want: "acknowledged, not in the ledger", only: full,
+		name: "acknowledged before the commit", file: "ledger/sqlite/file/writer.go", want: "acknowledged, not in the ledger", only: full,
 		swap: [][2]string{{
-			"\terr := t.writeCounts()\n",
-			"\tfor _, j := range jobs {\n\t\tj.done <- j.result\n\t}\n\tjobs = nil\n\terr := t.writeCounts()\n",
+			"\trecorded, err := t.Finish()\n",
+			"\tfor _, j := range jobs {\n\t\tj.done <- j.result\n\t}\n\tjobs = nil\n\trecorded, err := t.Finish()\n",
 		}},
 	},
 	{
@@ -39,11 +39,11 @@ var bugs = []bug{
 		},
 	},
 	{
-		name: "fsync skipped", file: "ledger/sqlite/disk.go",
+		name: "fsync skipped", file: "ledger/sqlite/file/disk.go",
 		swap: [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}},
 	},
 	{
-		name: "an error of fsync ignored", file: "ledger/sqlite/disk.go", want: "acknowledged with nothing forced to the disk",
+		name: "an error of fsync ignored", file: "ledger/sqlite/file/disk.go", want: "acknowledged with nothing forced to the disk",
 		swap:  [][2]string{{"err := d.use(d.sync); err != nil {", "err := d.use(d.sync); err != nil && false {"}},
 		steps: short(injection{do: "fdatasync:error=EIO:when=3+1", files: "-wal", dead: true}),
 	},

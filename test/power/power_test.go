@@ -114,7 +114,7 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay, err := plant.Overlay(root, dir, "ledger/sqlite/disk.go", [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}})
+	overlay, err := plant.Overlay(root, dir, "ledger/sqlite/file/disk.go", [][2]string{{"err := d.use(d.sync)", "err := error(nil)"}})
 	if err != nil {
 		t.Fatal(err) // the place has to be there, whether it is planted today or not
 	}
