@@ -47,24 +47,32 @@ func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 	if err := l.read(ctx, func(*reader) error { return nil }); err != nil { // closed, or gone
 		return nil, err
 	}
-	ctx, done := l.pauses.takeLong(ctx)
-	defer done()
-	c, err := connectReads(ctx, l.file)
-	if err == nil {
-		end := c.until(ctx)
-		err = c.run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(r *row) {
+	err = l.long(ctx, func(ctx context.Context) error {
+		c, err := connectReads(ctx, l.file)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		defer c.until(ctx)()
+		return c.run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(r *row) {
 			if fault := r.text(); fault != "ok" {
 				faults = append(faults, fault)
 			}
 		})
-		end()
-		err = errors.Join(err, c.close())
-	}
+	})
 	if isCorrupt(err) { // so much that it cannot even be checked
 		return append(faults, err.Error()), nil
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errYield) {
-		err = errYield
-	}
 	return faults, l.wrap(err)
+}
+
+// long reads something that may take long. The context that f gets ends when the writer needs a pause.
+func (l *Ledger) long(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, done := l.pauses.takeLong(ctx)
+	defer done()
+	err := f(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errYield) {
+		return errYield
+	}
+	return err
 }

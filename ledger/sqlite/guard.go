@@ -28,6 +28,9 @@ func (g *guard) start(verifyAfter time.Duration) {
 	g.work.Go(func() {
 		regularly(ctx, lookEvery, lookEvery, func() { _ = g.ledger.presence.look() }) // it logs, and remembers
 	})
+	if before := g.ledger.before; before != nil {
+		g.work.Go(func() { g.ledger.keep(ctx, before) })
+	}
 	g.work.Go(func() {
 		regularly(ctx, verifyAfter, verifyEvery, func() { g.verify(ctx) })
 	})

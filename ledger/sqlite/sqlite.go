@@ -55,7 +55,8 @@ type Ledger struct {
 	scopes scopes
 	reads  *pool
 	writer *writer
-	anchor *anchor // the writer's; nil: none is down
+	anchor *anchor   // the writer's; nil: none is down
+	before *snapshot // of an older version, to be kept; nil: it was up to date
 	opened core.Opening
 
 	presence *presence
@@ -132,9 +133,14 @@ func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
 	if err := l.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", l.file, err)
 	}
-	if l.anchor, err = setUp(ctx, l.file); err != nil {
+	if l.anchor, l.before, err = setUp(ctx, l.file); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.before.drop())
+		}
+	}()
 	if l.reads, err = openPool(ctx, l.file); err != nil {
 		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
