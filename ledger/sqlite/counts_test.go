@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/ledgertest/old"
 )
 
 // What was recorded before money and acknowledgements were counted is at risk, or is not, all the same; and nothing is taken for miscounted.
 func TestUpgradeCounts(t *testing.T) {
-	old := filepath.Join(t.TempDir(), "ledger.db")
-	c := create(t, old)
+	file := filepath.Join(t.TempDir(), "ledger.db")
 	event := func(seq int, state string) string {
 		return fmt.Sprintf(`
 		INSERT INTO charges (seq, scope, order_no, number, state, reserved_until, id, amount, currency, created, paid, amount_paid, payment)
@@ -24,13 +24,12 @@ func TestUpgradeCounts(t *testing.T) {
 				'%[2]s', '', '', %[1]d000);
 		INSERT INTO counts VALUES (1, '%[2]s', 1) ON CONFLICT DO UPDATE SET n = n + 1;`, seq, state)
 	}
-	must(t, c.script(schema1+fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID)+`
+	must(t, old.Write1(file, `
 		INSERT INTO scopes (id, app, mode) VALUES (1, '`+scope.App+`', '`+string(scope.Mode)+`');`+
 		event(1, "delivered")+event(2, "pending")+event(3, "dead")+event(4, "pending")+event(5, "discarded")+`
 		INSERT INTO deliveries VALUES (4, 1, 1, 0, 0, 200, '', '', 'delivered', 0, 0);
 		INSERT INTO audit (event, at, action, state, by, reason) VALUES (4, 1000, 'replay', 'delivered', 'ops', '')`)) // of what the backend knows
-	must(t, c.Close())
-	l := openFile(t, old)
+	l := openFile(t, file)
 	f, err := l.Figures(t.Context(), scope)
 	must(t, err)
 	if f.AtRisk != 102+103 || f.AtRiskEvents != 2 || !f.OldestAtRisk.Equal(time.UnixMilli(2000)) || f.Events[ledger.Pending] != 2 {

@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l.Ledger = core.New(store{l}, time.Now())
 	l.opened.At = o.Now()
 	var err error
-	l.file, err = file.Open(ctx, file.Options{Path: o.File, Known: o.Known, Logger: o.Logger}, l.engine())
+	l.file, err = file.Open(ctx, file.Options{Path: o.File, Known: o.Known, Now: o.Now, Logger: o.Logger}, l.engine())
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,11 @@ func (l *Ledger) Close() error { return l.file.Close() }
 
 // Verify implements [ledger.Ledger].
 func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) { return l.file.Verify(ctx) }
+
+// Backup copies the ledger, as it stands when it begins, into a file that must not exist, while everything goes on: see [file.File.Backup].
+func (l *Ledger) Backup(ctx context.Context, to string, progress func(done, pages int)) error {
+	return l.file.Backup(ctx, to, progress)
+}
 
 // store is what the ledger brings to core.
 type store struct{ ledger *Ledger }

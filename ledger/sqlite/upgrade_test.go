@@ -1,33 +1,24 @@
 package sqlite
 
 import (
-	_ "embed"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
-
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/ledgertest/old"
 )
-
-//go:embed testdata/schema1.sql
-var schema1 string
 
 // A ledger of an older version gets the schema that a new one has, and keeps what is in it.
 func TestUpgrade(t *testing.T) {
-	old := filepath.Join(t.TempDir(), "ledger.db")
-	c := create(t, old)
-	must(t, c.script(schema1+fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID)+`
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	must(t, old.Write1(file, `
 		INSERT INTO scopes (id, app, mode) VALUES (1, '`+scope.App+`', '`+string(scope.Mode)+`');
 		INSERT INTO charges (scope, order_no, number, state, reserved_until, id, channel, payer, amount, currency, created)
 			VALUES (1, 'o1', 'o1', 'created', 0, 'ch_1', 'wx_lite', 'openid', 100, 'cny', 1);
 		INSERT INTO refunds (scope, refund_no, charge_id, order_no, amount, state, created) VALUES (1, 'R1', 'ch_1', 'o1', 100, 'asked', 1);
 		INSERT INTO audit (event, at, action, state, by, reason) VALUES (1, 1, 'replay', 'dead', 'ops', '')`))
-	must(t, c.Close())
-	l := openFile(t, old)
+	l := openFile(t, file)
 	if got, want := shape(t, l), shape(t, openFile(t, filepath.Join(t.TempDir(), "ledger.db"))); !slices.Equal(got, want) {
 		t.Errorf("the upgraded schema differs:\n%q\nwant\n%q", got, want)
 	}
@@ -46,18 +37,6 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the upgrade made %q of who decided, and of who was said to", said)
 	}
 }
-
-// created is a file that is no ledger yet.
-type created struct{ *sqlite.Conn }
-
-func create(t *testing.T, file string) created {
-	t.Helper()
-	c, err := sqlite.OpenConn(file, sqlite.OpenReadWrite|sqlite.OpenCreate)
-	must(t, err)
-	return created{c}
-}
-
-func (c created) script(text string) error { return sqlitex.ExecuteScript(c.Conn, text, nil) }
 
 // shape is every column and index of a ledger, in an order that does not depend on its age.
 func shape(t *testing.T, l *Ledger) (shape []string) {

@@ -43,11 +43,13 @@ func (f *File) verify(ctx context.Context) (damage, miscounted []string, err err
 	if err := f.Read(ctx, func(*Conn) error { return nil }); err != nil { // closed, or gone
 		return nil, nil, err
 	}
-	ctx, done := f.pauses.takeLong(ctx)
-	defer done()
-	c, err := connectReads(ctx, f.path)
-	if err == nil {
-		end := c.until(ctx)
+	err = f.long(ctx, func(ctx context.Context) error {
+		c, err := connectReads(ctx, f.path)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		defer c.until(ctx)()
 		err = c.Run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(s *sqlite.Stmt) (more bool, err error) {
 			if fault := s.ColumnText(0); fault != "ok" {
 				damage = append(damage, fault)
@@ -57,14 +59,21 @@ func (f *File) verify(ctx context.Context) (damage, miscounted []string, err err
 		if err == nil && len(damage) == 0 {
 			miscounted, err = f.engine.Sound(c, maxFaults)
 		}
-		end()
-		err = errors.Join(err, c.close())
-	}
+		return err
+	})
 	if isCorrupt(err) { // so much that it cannot even be checked
 		return append(damage, err.Error()), nil, nil
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errYield) {
-		err = errYield
-	}
 	return damage, miscounted, f.wrap(err)
+}
+
+// long reads something that may take long. The context that read gets ends when the writer needs a pause.
+func (f *File) long(ctx context.Context, read func(ctx context.Context) error) error {
+	ctx, done := f.pauses.takeLong(ctx)
+	defer done()
+	err := read(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errYield) {
+		return errYield
+	}
+	return err
 }

@@ -14,6 +14,7 @@ const (
 	LogHeader, FrameHeader, Attempts = logHeader, frameHeader, attempts
 	PageSize, FoldAfter, Readers     = pageSize, foldAfter, readers
 	MaxBatch, QuickCheck             = maxBatch, quickCheck
+	CopyPages                        = copyPages
 )
 
 var (

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	modernc "modernc.org/sqlite"
@@ -28,6 +29,9 @@ type Options struct {
 	// Known is asked about a file that is missing or empty: whether it was in use before. Then that is ErrMissing, instead of a new ledger.
 	// Default: it was not.
 	Known func() (bool, error)
+
+	// Now is the time when the file is opened. Default: time.Now.
+	Now func() time.Time
 
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
@@ -83,7 +87,9 @@ type File struct {
 	log    *zap.Logger
 	reads  *pool
 	writer *writer
-	anchor *anchor // the writer's; nil: none is down
+	anchor *anchor   // the writer's; nil: none is down
+	before *snapshot // of an older version, to be kept; nil: it was up to date
+	opened time.Time
 
 	presence *presence
 	guard    guard
@@ -104,6 +110,9 @@ func Open(ctx context.Context, o Options, e Engine) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", o.Path, err)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
@@ -121,7 +130,7 @@ func Open(ctx context.Context, o Options, e Engine) (*File, error) {
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
 	_, _ = modernc.Fdatasync(true)
 
-	f := &File{path: path, engine: e, log: o.Logger, presence: &presence{file: path, log: o.Logger}}
+	f := &File{path: path, engine: e, log: o.Logger, opened: o.Now(), presence: &presence{file: path, log: o.Logger}}
 	f.guard.file = f
 	f.writer = newWriter(f)
 	if err := f.open(ctx); err != nil {

@@ -28,6 +28,9 @@ func (g *guard) start(verifyAfter time.Duration) {
 	g.work.Go(func() {
 		regularly(ctx, lookEvery, lookEvery, func() { _ = g.file.presence.look() }) // it logs, and remembers
 	})
+	if before := g.file.before; before != nil {
+		g.work.Go(func() { g.file.keep(ctx, before) })
+	}
 	g.work.Go(func() {
 		regularly(ctx, verifyAfter, verifyEvery, func() { g.verify(ctx) })
 	})

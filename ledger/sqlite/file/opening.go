@@ -34,9 +34,14 @@ func (f *File) connect(ctx context.Context) (notWhole, err error) {
 	if err := f.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", f.path, err)
 	}
-	if f.anchor, err = setUp(ctx, f.path, &f.engine.Schema); err != nil {
+	if f.anchor, f.before, err = setUp(ctx, f.path, &f.engine.Schema); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.before.drop())
+		}
+	}()
 	if f.reads, err = openPool(ctx, f.path, f.engine.Reads); err != nil {
 		return nil, explain(f.path, errors.Join(err, f.anchor.weigh()))
 	}

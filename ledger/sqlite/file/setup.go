@@ -18,8 +18,8 @@ type Schema struct {
 }
 
 // setUp makes sure that the file is a ledger of the version that this program knows: it brings an older one up to it, and makes an
-// empty file one.
-func setUp(ctx context.Context, file string, schema *Schema) (a *anchor, err error) {
+// empty file one. What an older one was before is returned beside it.
+func setUp(ctx context.Context, file string, schema *Schema) (a *anchor, before *snapshot, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain(file, err), a.weigh())
@@ -28,39 +28,39 @@ func setUp(ctx context.Context, file string, schema *Schema) (a *anchor, err err
 	}()
 	if hasLog(file) { // it stays as it is until it is known to be whole
 		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, err
+			return a, nil, err
 		}
 	}
 	c, err := connectWrites(ctx, file)
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	defer c.close()
 	defer c.until(ctx)()
 	version, err := schema.identify(c)
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	// What is done here is forced to the disk before anything is written behind it.
 	if err := c.Run("PRAGMA synchronous = FULL", nil); err != nil {
-		return a, err
+		return a, nil, err
 	}
 	var mode string
 	if err := c.Run("PRAGMA journal_mode = WAL", func(s *sqlite.Stmt) (more bool, err error) { mode = s.ColumnText(0); return true, nil }); err != nil {
-		return a, err
+		return a, nil, err
 	}
 	if mode != "wal" {
-		return a, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
+		return a, nil, errors.New("its file system cannot share memory between processes (SQLite's WAL mode); put the ledger on a local disk")
 	}
 	if a == nil {
 		if a, err = dropAnchor(ctx, file); err != nil {
-			return a, err
+			return a, nil, err
 		}
 	}
 	if version < schema.Version {
-		err = schema.upgrade(c)
+		before, err = schema.upgrade(ctx, c, file)
 	}
-	return a, err
+	return a, before, err
 }
 
 // hasLog says whether the -wal file holds something that counts. Beside a journal nothing does: that is there while SQLite makes the file a ledger, and
@@ -68,33 +68,6 @@ func setUp(ctx context.Context, file string, schema *Schema) (a *anchor, err err
 func hasLog(file string) bool {
 	info, err := os.Stat(file + "-wal")
 	return err == nil && info.Size() > 0 && !exists(file+"-journal")
-}
-
-// upgrade makes a file a ledger of this version.
-func (s *Schema) upgrade(c *Conn) error {
-	if err := c.Run(sqlBegin, nil); err != nil {
-		return err
-	}
-	defer c.Rollback()
-	// Once more, inside the lock: another process may have been faster.
-	version, err := s.identify(c)
-	if err != nil || version == s.Version {
-		return err
-	}
-	steps := []string{s.Script}
-	if version > 0 {
-		steps = nil
-		for ; version < s.Version; version++ {
-			steps = append(steps, s.Upgrades[version])
-		}
-	}
-	steps = append(steps, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", s.Application, s.Version))
-	for _, step := range steps {
-		if err := c.script(step); err != nil {
-			return err
-		}
-	}
-	return c.Run(sqlCommit, nil)
 }
 
 // identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.

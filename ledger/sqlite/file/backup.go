@@ -1,0 +1,122 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+)
+
+const (
+	copyPages = 256 // copied at a time: a MiB
+	copyRest  = 3   // times as long as that took it rests then: webhooks need disk and processor more
+)
+
+// Backup copies the ledger, as it stands when it begins, into a file that must not exist, while everything goes on. The file has its name once all of
+// it is on the disk; until then it is called so with .part behind. Meanwhile the -wal file grows. It is ended when the disk fails and the -wal file
+// has to begin anew. Progress is told in pages.
+func (f *File) Backup(ctx context.Context, to string, progress func(done, pages int)) error {
+	if err := f.Read(ctx, func(*Conn) error { return nil }); err != nil { // closed, or gone
+		return err
+	}
+	return f.wrap(f.long(ctx, func(ctx context.Context) error {
+		s, err := takeSnapshot(ctx, f.path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.copy(ctx, to, progress), s.drop())
+	}))
+}
+
+// snapshot is a connection that sees the ledger as it stood at a moment, until it is closed.
+type snapshot struct{ conn *Conn }
+
+func takeSnapshot(ctx context.Context, file string) (*snapshot, error) {
+	c, err := connectReads(ctx, file)
+	if err == nil {
+		err = c.Run("BEGIN", nil)
+	}
+	if err == nil {
+		err = c.Run("SELECT count(*) FROM sqlite_schema", nil) // the transaction sees what is there when something is first read
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return &snapshot{c}, nil
+}
+
+// drop ends it, if there is one.
+func (s *snapshot) drop() error {
+	if s == nil {
+		return nil
+	}
+	return s.conn.close()
+}
+
+// copy writes what the snapshot sees into a new file.
+func (s *snapshot) copy(ctx context.Context, to string, progress func(done, pages int)) (err error) {
+	if exists(to) {
+		return fmt.Errorf("%s: %w; name a file that does not", to, fs.ErrExist)
+	}
+	part := to + ".part"
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(part))
+		}
+	}()
+	if err := errors.Join(f.Chmod(0o600), f.Close(), s.fill(ctx, part, progress), syncFile(part)); err != nil {
+		return err
+	}
+	if err := os.Rename(part, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+func (s *snapshot) fill(ctx context.Context, part string, progress func(done, pages int)) error {
+	into, err := connect(ctx, part, sqlite.OpenReadWrite, "journal_mode = OFF", "synchronous = OFF") // a half copy is none
+	if err != nil {
+		return errors.Join(err, into.close())
+	}
+	defer into.close()
+	b, err := sqlite.NewBackup(into.raw, "main", s.conn.raw, "main")
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	for {
+		start := time.Now()
+		more, err := b.Step(copyPages)
+		if err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(b.PageCount()-b.Remaining(), b.PageCount())
+		}
+		if !more {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(copyRest * time.Since(start)):
+		}
+	}
+}
+
+func syncFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
