@@ -1,13 +1,13 @@
 package sqlite
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/ledgertest/old"
 )
 
 func claimAll(t *testing.T, l *Ledger) []ledger.Event {
@@ -20,10 +20,9 @@ func claimAll(t *testing.T, l *Ledger) []ledger.Event {
 // What an older version has recorded is found and delivered as if this one had: attempts, lists, and the order of a lane in which a payment waits.
 func TestUpgradeKeepsRows(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
-	c := create(t, file)
 	event := `INSERT INTO events (scope, effect, host, trace, late, source, reasons, object_id, number, created, received, seq, id, type, by_charge, charge_id, order_no, lane,
 		rank, state, attempts, tries, due, settled, blocked) VALUES (1, 0, '', '', '', 'webhook', '', '', '', 1, 1, `
-	must(t, c.script(schema1+fmt.Sprintf("; PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID)+`
+	must(t, old.Write1(file, `
 		INSERT INTO scopes (id, app, mode) VALUES (1, '`+scope.App+`', '`+string(scope.Mode)+`');
 		INSERT INTO charges (seq, scope, order_no, number, state, reserved_until, id, amount, currency, created, paid, payment)
 			VALUES (2, 1, 'o2', 'o2', 'created', 0, 'ch_2', 100, 'cny', 1, 1, 2);
@@ -34,7 +33,6 @@ func TestUpgradeKeepsRows(t *testing.T) {
 		INSERT INTO bodies SELECT seq, '', 'body' FROM events;
 		INSERT INTO deliveries VALUES (1, 1, 1, 5, 1500, 500, 'no', '', 'pending', 6, 0), (1, 2, 2, 6, 2500, 200, '', 'success', 'delivered', 0, 0);
 		INSERT INTO counts SELECT scope, state, count(*) FROM events GROUP BY scope, state`))
-	must(t, c.Close())
 	l := openFile(t, file)
 
 	ids := func(es []ledger.Event, err error) (ids []string) {
