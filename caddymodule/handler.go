@@ -28,6 +28,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.RefuseTarget(w, r)
 		return nil
 	case h.site.Owns(r.URL.Path):
+		if h.app.knocks.answer(w, r, h.site) {
+			return nil
+		}
 		h.site.ServeHTTP(w, r)
 		return nil
 	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):

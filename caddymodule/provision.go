@@ -132,6 +132,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
 		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+	h.registry.listen = listensAt(ctx, h.registry.webhooks)
 	return h.app.register(r, &h.registry)
 }
 
@@ -176,6 +177,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 		webhookKeys = append(webhookKeys, pub)
 	}
+	h.keysOf(signing, webhookKeys)
 	if h.site.Verifier, err = pingpp.NewVerifier(webhookKeys...); err != nil {
 		return r.errorf("pingpp webhook_key", "%w", err)
 	}

@@ -100,7 +100,7 @@ func (t *trial) ask(q handlers.Question) (handlers.Asked, bool) {
 	a := t.Ask(t.ctx, q)
 	t.slowest = max(t.slowest, a.Took)
 	if a.Status == 0 || unreachable(a.Status) {
-		t.unanswered(a.Late, cause(a))
+		t.unanswered(a.Late, a.Why)
 		return a, false
 	}
 	return a, true
@@ -109,17 +109,6 @@ func (t *trial) ask(q handlers.Question) (handlers.Asked, bool) {
 // unreachable are the statuses with which proxies answer in the backend's place.
 func unreachable(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
-}
-
-// cause is why an order got no price, in words for the operator.
-func cause(a handlers.Asked) string {
-	if a.Problem == nil {
-		return ""
-	}
-	if a.Problem.Cause != nil {
-		return a.Problem.Cause.Error()
-	}
-	return a.Problem.Code
 }
 
 // quotes tries what the backend says of prices; false: an event cannot be tried.
@@ -133,7 +122,7 @@ func (t *trial) quotes() bool {
 	if !ok {
 		return false
 	}
-	if a.Problem != nil {
+	if a.Code != "" {
 		t.noPrice(a)
 		return false
 	}
@@ -144,9 +133,9 @@ func (t *trial) quotes() bool {
 
 // noPrice says why the order cannot be paid.
 func (t *trial) noPrice(a handlers.Asked) {
-	switch a.Problem.Code {
+	switch a.Code {
 	case "order_already_paid", "order_closed":
-		t.add("backend-quote", Unknown, say("order %s cannot be paid any more: the backend says %s", "订单 %s 已不能支付：后端返回 %s", t.OrderNo, a.Problem.Code),
+		t.add("backend-quote", Unknown, say("order %s cannot be paid any more: the backend says %s", "订单 %s 已不能支付：后端返回 %s", t.OrderNo, a.Code),
 			say("make another order in the shop, and name it with --order", "请在商城新建一个订单，并用 --order 指定"))
 		return
 	}
@@ -159,10 +148,10 @@ func (t *trial) noPrice(a handlers.Asked) {
 	case a.Status == http.StatusNotFound:
 		fix = say("make the order %s in the shop, or name one that can be paid with --order; if it is there, the path %s is not the backend's",
 			"请在商城新建订单 %s，或用 --order 指定一个可支付的订单；若订单存在，则后端没有 %s 这一路径", t.OrderNo, t.Orders)
-	case a.Problem.Code == "order_not_found":
+	case a.Code == "order_not_found":
 		fix = say("name an order that can be paid with --order, and with --openid whose it is", "请用 --order 指定可支付的订单，并用 --openid 指定其所有者")
 	}
-	t.add("backend-quote", Fail, say("the backend gives order %s no price: %s", "后端没有给出订单 %s 的价格：%s", t.OrderNo, cause(a)), fix)
+	t.add("backend-quote", Fail, say("the backend gives order %s no price: %s", "后端没有给出订单 %s 的价格：%s", t.OrderNo, a.Why), fix)
 }
 
 // guard is what a PHP script begins with.
@@ -178,7 +167,7 @@ func (t *trial) quoteToken() bool {
 		if !ok {
 			return false
 		}
-		if a.Problem == nil {
+		if a.Code == "" {
 			t.add("backend-quote-token", Warn, say("your backend tells prices without the right X-Pay-Token: anyone who reaches it learns what an order costs and whose it is",
 				"后端在 X-Pay-Token 不正确时也给出价格：任何能访问它的人都能得知订单的价格和所有者"),
 				say("begin the script with: %s", "请在脚本开头写：%s", guard))
@@ -198,12 +187,12 @@ func (t *trial) unknownOrder() bool {
 	fix := say("answer 404 to an order that is not in the database; a backend that answers 200 to everything says in orders { not_found code 404 } which value means it",
 		"对数据库中没有的订单返回 404；总是返回 200 的后端请在 orders 中写 not_found code 404，说明哪个值表示订单不存在")
 	switch {
-	case a.Problem == nil, a.Problem.Code == "order_already_paid", a.Problem.Code == "order_closed":
+	case a.Code == "", a.Code == "order_already_paid", a.Code == "order_closed":
 		t.add("backend-unknown-order", Fail, say("your backend has an answer for order %s, which cannot exist", "后端对不可能存在的订单 %s 也作了答复", t.nobodys), fix)
-	case a.Problem.Code == "order_not_found":
+	case a.Code == "order_not_found":
 		t.add("backend-unknown-order", OK, say("an order that does not exist is not found", "不存在的订单返回未找到"), Words{})
 	default:
-		t.add("backend-unknown-order", Fail, say("your backend does not say of order %s that it does not exist: %s", "后端没有说明订单 %s 不存在：%s", t.nobodys, cause(a)), fix)
+		t.add("backend-unknown-order", Fail, say("your backend does not say of order %s that it does not exist: %s", "后端没有说明订单 %s 不存在：%s", t.nobodys, a.Why), fix)
 	}
 	return true
 }

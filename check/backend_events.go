@@ -125,9 +125,16 @@ func (t *trial) strangers() bool {
 		say("your backend takes %d fen for an order that costs %d; caddypay holds such payments, and whoever releases one sends it", "后端把 %d 分当作一笔 %d 分订单的付款；caddypay 会扣住这类付款，但人工放行后就会送达", wrong, t.amount),
 		say("compare data.object.amount with the order's total before it is fulfilled: UPDATE orders SET state = 'paid' WHERE order_no = ? AND total = ?",
 			"发货前请核对 data.object.amount 与订单金额：UPDATE orders SET state = 'paid' WHERE order_no = ? AND total = ?"))
-	if ok && t.found[len(t.found)-1].Result != OK { // it has had this payment
-		t.event = t.paid(id, t.OrderNo, t.amount, nil)
+	last := &t.found[len(t.found)-1]
+	if !ok || last.Result == OK {
+		return ok
 	}
+	a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	if ok && a.Code == "" && a.Said == "payable" { // it says yes to whatever comes
+		last.Result, last.Text, last.Fix = OK, say("a payment of another amount does not pay the order", "金额不符的付款不会使订单变为已付款"), Words{}
+		return true
+	}
+	t.event = t.paid(id, t.OrderNo, t.amount, nil) // it has had this payment
 	return ok
 }
 
@@ -159,18 +166,19 @@ func (t *trial) payment() bool {
 	if !rc.OK {
 		t.add("backend-event", Fail, say("the backend does not take a payment: %s", "后端没有接收付款：%s", rc.Why),
 			say("make %s answer 2xx, and what expect names, as soon as the order is marked as paid; nothing else, and no page", "订单标记为已付款后，请让 %s 立即返回 2xx 及 expect 所要求的内容，不要返回其他内容或页面", t.Events))
-		t.unsure(OK, say("the backend refuses this, and the right event too", "后端拒绝了它，但也拒绝了正确的事件"), "backend-token", "backend-signature", "backend-mode", "backend-amount")
+		t.unsure()
 		return false
 	}
 	t.add("backend-event", OK, say("a payment is taken", "付款被接收"), Words{})
 	return t.again() && t.isPaid()
 }
 
-// unsure takes back what findings said with a result, since it shows nothing after all.
-func (t *trial) unsure(r Result, why Words, ids ...string) {
+// unsure takes back what a backend seems to do well that refuses whatever comes.
+func (t *trial) unsure() {
 	for i, f := range t.found {
-		if f.Result == r && slices.Contains(ids, f.ID) {
-			t.found[i].Result, t.found[i].Text = Unknown, why
+		if f.Result == OK && slices.Contains([]string{"backend-token", "backend-signature", "backend-mode", "backend-amount"}, f.ID) {
+			t.found[i].Result = Unknown
+			t.found[i].Text = say("the backend refuses this, and the right event too", "后端拒绝了它，但也拒绝了正确的事件")
 		}
 	}
 }
@@ -215,19 +223,18 @@ func (t *trial) isPaid() bool {
 	switch {
 	case !ok:
 		return false
-	case a.Problem != nil && (a.Problem.Code == "order_already_paid" || a.Problem.Code == "order_closed"):
+	case (a.Code == "order_already_paid" || a.Code == "order_closed"):
 		t.add("backend-paid", OK, say("the order counts as paid then", "此后订单为已付款"), Words{})
-	case a.Problem == nil && a.Said == "payable":
-		t.unsure(Warn, say("the backend takes whatever comes, and does nothing", "后端对任何事件都返回成功，却什么也没做"), "backend-amount")
+	case a.Code == "" && a.Said == "payable":
 		t.add("backend-paid", Fail, say("your backend took the payment and still says that order %s can be paid", "后端接收了付款，却仍说订单 %s 可以支付", t.OrderNo),
 			say("find the order by X-Pay-Order-No ($_SERVER['HTTP_X_PAY_ORDER_NO']), not by the body's order_no, and mark it as paid before you answer",
 				"请用 X-Pay-Order-No（$_SERVER['HTTP_X_PAY_ORDER_NO']）查找订单，而不是请求体中的 order_no，并在应答前标记为已付款"))
-	case a.Problem == nil:
+	case a.Code == "":
 		t.add("backend-paid", Warn, say("the backend does not say of an order whether it is paid", "后端没有说明订单是否已付款"),
 			say("answer a member status (payable, paid or closed), or name yours with orders { status … }: nobody pays twice then, also after a loss of the ledger",
 				"请返回 status（payable、paid 或 closed），或在 orders 中用 status 指明：这样即使账本丢失也不会重复付款"))
 	default:
-		t.add("backend-paid", Fail, say("the backend does not say that order %s is paid: %s", "后端没有说明订单 %s 已付款：%s", t.OrderNo, cause(a)),
+		t.add("backend-paid", Fail, say("the backend does not say that order %s is paid: %s", "后端没有说明订单 %s 已付款：%s", t.OrderNo, a.Why),
 			say("answer status paid, or 409, to an order that is paid", "对已付款的订单请返回 status 为 paid，或返回 409"))
 	}
 	return true

@@ -18,14 +18,14 @@ type Door struct {
 	Listen  string // host:port where this Caddy listens for it; empty: not known, as with a proxy in front
 	Outside bool   // the name in the URL is one of the internet's, so that Ping++ finds it by DNS
 
-	// Expect makes this process answer the next request that carries the text in X-Pay-Check, and says whether one came, until forget.
+	// Expect makes this process answer the next request that carries the text in KnockHeader, and says whether one came, until forget.
 	Expect func(secret string) (came func() bool, forget func())
 	Random func() string
 	Roots  *x509.CertPool // nil: the system's
 }
 
-// checkHeader tells this Caddy that a request is its own check.
-const checkHeader = "X-Pay-Check"
+// KnockHeader tells this Caddy that a request is its own check. What begins with X-Pay- is taken out of requests.
+const KnockHeader = "Caddypay-Check"
 
 // knock asks for the URL, at an address or where its name leads.
 func (d *Door) knock(ctx context.Context, address string) (ours bool, status int, state *tls.ConnectionState, err error) {
@@ -42,7 +42,7 @@ func (d *Door) knock(ctx context.Context, address string) (ours bool, status int
 	if err != nil {
 		return false, 0, nil, err
 	}
-	req.Header.Set(checkHeader, secret)
+	req.Header.Set(KnockHeader, secret)
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		return false, 0, nil, err

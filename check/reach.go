@@ -12,7 +12,7 @@ import (
 func (s *Site) backend(ctx context.Context) []Finding {
 	const nobodys = "caddypaycheck0"
 	a := s.Shop.Ask(ctx, handlers.Question{OrderNo: nobodys, Host: s.Shop.Host})
-	said := cause(a)
+	said := a.Why
 	switch {
 	case a.Status == 0 || unreachable(a.Status):
 		return []Finding{of("backend-reach", Fail, say("the backend cannot be reached, or does not answer in time: %s", "无法连接后端，或后端未及时应答：%s", said),
@@ -25,9 +25,9 @@ func (s *Site) backend(ctx context.Context) []Finding {
 		return []Finding{of("backend-refuses", Fail, say("the backend refuses us: %s", "后端拒绝了我方：%s", said),
 			say("compare backend_token here with the token in the backend (php-fpm: env PAY_BACKEND_TOKEN in transport fastcgi), and the mode that it expects with %s",
 				"请核对此处的 backend_token 与后端中的口令（php-fpm：transport fastcgi 中的 env PAY_BACKEND_TOKEN），以及后端期望的模式是否为 %s", s.Scope.Mode))}
-	case a.Problem != nil && a.Problem.Code == "order_not_found":
+	case a.Code == "order_not_found":
 		return []Finding{of("backend-quote", OK, say("the backend answers, and says of an order that it does not have that there is none", "后端应答正常，并说明不存在的订单不存在"), Words{})}
-	case a.Problem == nil:
+	case a.Code == "":
 		return []Finding{of("backend-quote", Fail, say("the backend has a price for an order that cannot exist", "后端给不可能存在的订单报了价"), Words{EN: unknownFix.EN, ZH: unknownFix.ZH})}
 	}
 	return []Finding{of("backend-quote", Fail, say("the backend does not answer as orders needs it: %s", "后端的应答不符合 orders 的要求：%s", said), unknownFix)}

@@ -47,10 +47,10 @@ func (s *Site) Checks() []Check {
 		all = append(all, Check{ID: "webhook-url", Run: s.webhookURL}, Check{ID: "certificate", Run: s.certificate})
 	}
 	if s.Shop != nil && s.Shop.Ask != nil {
-		all = append(all, Check{ID: "backend", Run: s.backend})
+		all = append(all, Check{ID: "backend-reach", Run: s.backend})
 	}
 	if s.Figures != nil {
-		all = append(all, Check{ID: "events", Run: s.events})
+		all = append(all, Check{ID: "events-pending", Run: s.events})
 	}
 	if s.Swept != nil {
 		all = append(all, Check{ID: "sweep", Run: s.sweep})

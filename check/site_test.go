@@ -64,7 +64,7 @@ func newWorld(t *testing.T, plant func(http.Handler) http.Handler) *world {
 	w.door = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.came = r.Header.Get(checkHeader) == w.secret
+		w.came = r.Header.Get(KnockHeader) == w.secret
 		rw.WriteHeader(http.StatusNoContent)
 	})
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.door.ServeHTTP(rw, r) }))

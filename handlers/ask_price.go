@@ -22,9 +22,10 @@ type Asked struct {
 	Amount   int64 // fen
 	Currency string
 	Subject  string
-	Said     string // payable, paid or closed, as far as the backend said it; empty: nothing
-	OpenID   string // who may pay; empty: anybody
-	Problem  *Problem
+	Said     string        // payable, paid or closed, as far as the backend said it; empty: nothing
+	OpenID   string        // who may pay; empty: anybody
+	Code     string        // the problem's that a payer would get, like order_not_found; empty: none, and there is a price
+	Why      string        // what is behind it, in words for the operator
 	Status   int           // the backend's HTTP status; 0: no answer
 	Raw      []byte        // its answer, as far as it was read
 	Late     bool          // there was none in time
@@ -39,7 +40,7 @@ func (s *Site) AskPrice(ctx context.Context, q Question) Asked {
 	alone := &Site{Orders: s.Orders, Backend: call, Scope: s.Scope, Token: s.Token, Now: s.Now}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+q.Host+"/", nil)
 	if err != nil {
-		return Asked{Problem: problem("backend_unavailable", err)}
+		return Asked{Code: "backend_unavailable", Why: err.Error()}
 	}
 	id := Identity{Kind: WxLite, OpenID: q.OpenID, Scope: s.Scope}
 	if s.WxLite != nil {
@@ -65,9 +66,12 @@ func (s *Site) AskPrice(ctx context.Context, q Question) Asked {
 		}
 	}
 	if err != nil {
-		a.Problem = asProblem(err)
-		if codeOf(err) == "" {
-			a.Problem = problem("quote_invalid", err)
+		a.Code, a.Why = "quote_invalid", err.Error()
+		if p, ok := errors.AsType[*Problem](err); ok {
+			a.Code, a.Why = p.Code, p.Code
+			if p.Cause != nil {
+				a.Why = p.Cause.Error()
+			}
 		}
 		return a
 	}

@@ -1,0 +1,90 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddypay/caddypay/check"
+	"github.com/caddypay/caddypay/examples/legacyshop"
+	"github.com/caddypay/caddypay/sandbox"
+)
+
+// checkedCaddyfile is a site as the demo has one: HTTPS of Caddy's own authority, an emulated Ping++ and WeChat, and the legacy shop.
+func checkedCaddyfile(t *testing.T, dir, addr string, more ...string) string {
+	t.Helper()
+	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey(),
+		WxLite: sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	pingxx := httptest.NewServer(box)
+	t.Cleanup(pingxx.Close)
+	shop := httptest.NewServer(legacyshop.New(testToken, "test"))
+	t.Cleanup(shop.Close)
+	block := payBlock(t, dir, "", append([]string{"upstream " + shop.Listener.Addr().String(), "orders GET /internal/pay/orders/{order_no}",
+		"events POST /internal/pay/events {\n\t\t\texpect body success\n\t\t}"}, more...)...)
+	endpoint := "\n\t\t\tendpoint " + pingxx.URL
+	block = strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).Replace(block)
+	return strings.Replace(globals(dir, ledgerIn(dir)), "auto_https off", "auto_https disable_redirects\n\tlocal_certs\n\tskip_install_trust", 1) +
+		"https://localhost:" + addr[strings.LastIndex(addr, ":")+1:] + " {\n" + block + "}\n"
+}
+
+// Nothing is wrong with the demo; what is planted in a running Caddy is found.
+func TestCheckOfARunningCaddy(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	file := checkedCaddyfile(t, dir, addr)
+	run(t, file)
+	app := must(activeApp())
+	var found []check.Finding
+	eventually(t, "the certificate is there", func() bool {
+		found = app.Check(t.Context())
+		return !slices.Contains(findings(found, check.Unknown, check.Fail), "certificate")
+	})
+	if len(findings(found, check.OK)) != len(found) || len(found) < 17 {
+		for _, f := range found {
+			t.Errorf("%s %s: %s", f.Result.Mark(), f.ID, f.Text.EN)
+		}
+	}
+	for _, f := range found {
+		if f.Site != "" && f.Site != "localhost" {
+			t.Errorf("%s is of site %q", f.ID, f.Site)
+		}
+	}
+}
+
+// A request that nobody waits for is a webhook like any other.
+func TestCheckHeaderOfAStranger(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http")+"}\n")
+	req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/webhooks", nil))
+	req.Header.Set(check.KnockHeader, "guess")
+	if status, answer := answered(t, req); status != http.StatusUnauthorized || !strings.Contains(answer, "signature_missing") {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
+// A ledger in the way, a backend that is gone and an event that died are named in a running Caddy.
+func TestCheckNamesWhatHappens(t *testing.T) {
+	dir, addr, d := t.TempDir(), freeAddr(t), newDesk(t)
+	d.refuses(true)
+	run(t, d.site(t, dir, addr, "orders GET /internal/pay/orders/{order_no}"))
+	if status := sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent("a")); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	app := must(activeApp())
+	eventually(t, "the event is dead", func() bool { return slices.Contains(findings(app.Check(t.Context()), check.Fail), "events-dead") })
+	found := app.Check(t.Context())
+	for _, id := range []string{"events-dead", "backend-quote", "pingpp"} { // Ping++ itself is not there
+		if !slices.Contains(findings(found, check.Fail, check.Unknown), id) {
+			t.Errorf("%s is not found in %+v", id, findings(found, check.Fail, check.Unknown))
+		}
+	}
+	if _, _, err := sizes(filepath.Join(dir, "none.db")); err == nil {
+		t.Error("a ledger that is not there has a size")
+	}
+}
