@@ -86,7 +86,7 @@ func (t *trial) unanswered(late bool, why string) {
 	if late {
 		t.add("backend-slow", Fail, say("the backend is too slow: %s", "后端太慢：%s", why),
 			say("answer first and work afterwards: note the event in a table, answer, and let a cron job do what takes long (mail, stock, ERP)",
-				"先应答、后处理：把事件写入一张表后立即应答，耗时的工作（邮件、库存、ERP）交给定时任务"))
+				"先响应、后处理：把事件写入一张表后立即响应，耗时的工作（邮件、库存、ERP）交给定时任务"))
 		return
 	}
 	t.add("backend-reach", Fail, say("the backend cannot be reached: %s", "无法连接后端：%s", why),
@@ -144,7 +144,7 @@ func (t *trial) noPrice(a handlers.Asked) {
 	switch {
 	case a.Status == http.StatusForbidden || a.Status == http.StatusUnauthorized:
 		fix = say("compare backend_token here with the token in the backend (php-fpm: env PAY_BACKEND_TOKEN in transport fastcgi), and the mode that it expects with %s",
-			"请核对此处的 backend_token 与后端中的口令（php-fpm：transport fastcgi 中的 env PAY_BACKEND_TOKEN），以及后端期望的模式是否为 %s", t.Scope.Mode)
+			"请核对此处的 backend_token 与后端中的令牌（php-fpm：transport fastcgi 中的 env PAY_BACKEND_TOKEN），以及后端期望的模式是否为 %s", t.Scope.Mode)
 	case a.Status == http.StatusNotFound:
 		fix = say("make the order %s in the shop, or name one that can be paid with --order; if it is there, the path %s is not the backend's",
 			"请在商城新建订单 %s，或用 --order 指定一个可支付的订单；若订单存在，则后端没有 %s 这一路径", t.OrderNo, t.Orders)
@@ -174,7 +174,7 @@ func (t *trial) quoteToken() bool {
 			return true
 		}
 	}
-	t.add("backend-quote-token", OK, say("prices are told to nobody without the token", "没有口令的人得不到价格"), Words{})
+	t.add("backend-quote-token", OK, say("prices are told to nobody without the token", "没有令牌的人得不到价格"), Words{})
 	return true
 }
 
@@ -218,7 +218,7 @@ func (t *trial) login() {
 		status, err := t.Login(t.ctx, change)
 		switch {
 		case err != nil:
-			t.add("backend-login-token", Unknown, say("the backend's answer to a login did not come: %s", "后端没有对登录作出应答：%s", err), Words{})
+			t.add("backend-login-token", Unknown, say("the backend's answer to a login did not come: %s", "后端没有对登录作出响应：%s", err), Words{})
 			return
 		case status >= 200 && status <= 299:
 			t.add("backend-login-token", Fail, say("your backend logs users in without the right X-Pay-Token: anyone who reaches it can log in as anybody",
@@ -227,18 +227,18 @@ func (t *trial) login() {
 			return
 		}
 	}
-	t.add("backend-login-token", OK, say("nobody logs in without the token", "没有口令的人无法登录"), Words{})
+	t.add("backend-login-token", OK, say("nobody logs in without the token", "没有令牌的人无法登录"), Words{})
 }
 
 // pace says how long answers took.
 func (t *trial) pace() {
 	took := t.slowest.Round(time.Millisecond)
 	if t.slowest < t.Slow {
-		t.add("backend-slow", OK, say("the slowest answer took %s", "最慢的应答用了 %s", took), Words{})
+		t.add("backend-slow", OK, say("the slowest answer took %s", "最慢的响应用了 %s", took), Words{})
 		return
 	}
-	t.add("backend-slow", Warn, say("an answer took %s: payers wait for it, and events queue behind it", "一次应答用了 %s：付款人要等它，事件也要排队", took),
-		say("answer first and work afterwards; look for a missing index on the order number", "先应答、后处理；并检查订单号是否缺少索引"))
+	t.add("backend-slow", Warn, say("an answer took %s: payers wait for it, and events queue behind it", "一次响应用了 %s：付款人要等它，事件也要排队", took),
+		say("answer first and work afterwards; look for a missing index on the order number", "先响应、后处理；并检查订单号是否缺少索引"))
 }
 
 // fulfilled is how often the backend says that an order was fulfilled; false: it does not say.

@@ -122,7 +122,7 @@ func (t *trial) strangers() bool {
 	id := "check" + t.Random() // a backend that knows an id need not look again
 	ok := t.refuses("backend-amount", worst, []*ledger.Event{t.paid(id, t.OrderNo, wrong, nil)}, []func(http.Header){nil},
 		say("a payment of another amount is refused", "金额不符的付款被拒绝"),
-		say("your backend takes %d fen for an order that costs %d; caddypay holds such payments, and whoever releases one sends it", "后端把 %d 分当作一笔 %d 分订单的付款；caddypay 会扣住这类付款，但人工放行后就会送达", wrong, t.amount),
+		say("your backend takes %d fen for an order that costs %d; caddypay holds such payments, and whoever releases one sends it", "后端把 %d 分当作一笔 %d 分订单的付款；caddypay 会挂起这类付款，但人工放行后就会投递", wrong, t.amount),
 		say("compare data.object.amount with the order's total before it is fulfilled: UPDATE orders SET state = 'paid' WHERE order_no = ? AND total = ?",
 			"发货前请核对 data.object.amount 与订单金额：UPDATE orders SET state = 'paid' WHERE order_no = ? AND total = ?"))
 	last := &t.found[len(t.found)-1]
@@ -147,7 +147,7 @@ func (t *trial) refuses(id string, worst Result, events []*ledger.Event, changes
 		}
 		if rc.OK {
 			if rc.Said != "" && !t.Expects { // perhaps it says no in words
-				accepted = Words{fmt.Sprintf("%s (it answered %d %q)", accepted.EN, rc.Status, rc.Said), fmt.Sprintf("%s（应答为 %d %q）", accepted.ZH, rc.Status, rc.Said)}
+				accepted = Words{fmt.Sprintf("%s (it answered %d %q)", accepted.EN, rc.Status, rc.Said), fmt.Sprintf("%s（响应为 %d %q）", accepted.ZH, rc.Status, rc.Said)}
 			}
 			t.add(id, worst, accepted, fix)
 			return true
@@ -194,7 +194,7 @@ func (t *trial) again() bool {
 		"请在同一事务中标记订单并建立发货记录，且仅在尚未付款时执行：UPDATE … WHERE order_no = ? AND state <> 'paid'，再看 rowCount()")
 	if !rc.OK {
 		t.add("backend-repeat", Fail, say("the backend does not take the same event again: %s; it would come for days", "后端不接收重复的同一事件：%s；该事件会连续多天重发", rc.Why),
-			say("answer a payment that you know by its charge as you did the first time", "对已处理过的同一笔付款（按 charge 识别），请给出与首次相同的应答"))
+			say("answer a payment that you know by its charge as you did the first time", "对已处理过的同一笔付款（按 charge 识别），请给出与首次相同的响应"))
 		return true
 	}
 	if t.Ask != nil {
@@ -228,7 +228,7 @@ func (t *trial) isPaid() bool {
 	case a.Code == "" && a.Said == "payable":
 		t.add("backend-paid", Fail, say("your backend took the payment and still says that order %s can be paid", "后端接收了付款，却仍说订单 %s 可以支付", t.OrderNo),
 			say("find the order by X-Pay-Order-No ($_SERVER['HTTP_X_PAY_ORDER_NO']), not by the body's order_no, and mark it as paid before you answer",
-				"请用 X-Pay-Order-No（$_SERVER['HTTP_X_PAY_ORDER_NO']）查找订单，而不是请求体中的 order_no，并在应答前标记为已付款"))
+				"请用 X-Pay-Order-No（$_SERVER['HTTP_X_PAY_ORDER_NO']）查找订单，而不是请求体中的 order_no，并在响应前标记为已付款"))
 	case a.Code == "":
 		t.add("backend-paid", Warn, say("the backend does not say of an order whether it is paid", "后端没有说明订单是否已付款"),
 			say("answer a member status (payable, paid or closed), or name yours with orders { status … }: nobody pays twice then, also after a loss of the ledger",

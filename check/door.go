@@ -61,7 +61,7 @@ func (s *Site) webhookURL(ctx context.Context) []Finding {
 			return one(Fail, say("this Caddy does not serve %s: %s", "此 Caddy 没有提供 %s：%s", d.URL, err),
 				say("see that the site's address and port are those of the URL", "请确认站点的地址和端口与该 URL 一致"))
 		case !ours:
-			return one(Fail, say("something else than pay answers %s (status %d): Ping++ would take that for a receipt", "应答 %s 的不是 pay（状态 %d）：Ping++ 会把它当作已接收", d.URL, status),
+			return one(Fail, say("something else than pay answers %s (status %d): Ping++ would take that for a receipt", "响应 %s 的不是 pay（状态 %d）：Ping++ 会把它当作已接收", d.URL, status),
 				say("put pay directly into the site, not into a handle or route that another comes before, and without order lines", "请把 pay 直接写在站点中，不要放在会被其他 handle 或 route 抢先匹配的块里，也不要写 order"))
 		case status == http.StatusForbidden:
 			return one(Fail, say("%s is refused, since it seems to come by plain HTTP", "%s 被拒绝，因为看起来是通过明文 HTTP 访问的", d.URL),
@@ -69,7 +69,7 @@ func (s *Site) webhookURL(ctx context.Context) []Finding {
 		}
 	}
 	if !d.Outside {
-		return one(OK, say("this Caddy answers %s", "此 Caddy 应答 %s", d.URL), Words{})
+		return one(OK, say("this Caddy answers %s", "此 Caddy 响应 %s", d.URL), Words{})
 	}
 	ours, status, _, err := d.knock(ctx, "")
 	switch {
@@ -77,10 +77,10 @@ func (s *Site) webhookURL(ctx context.Context) []Finding {
 		return one(Unknown, say("whether Ping++ reaches %s could not be seen from this machine: %s", "从本机看不出 Ping++ 能否访问 %s：%s", d.URL, err),
 			say("try it from another network", "请在其他网络中尝试"), fmt.Sprintf("curl -sS -o /dev/null -w '%%{http_code}\\n' -X POST %s", d.URL))
 	case !ours:
-		return one(Fail, say("%s leads elsewhere: the answer (status %d) is not from this Caddy", "%s 指向了别处：应答（状态 %d）不是来自此 Caddy", d.URL, status),
+		return one(Fail, say("%s leads elsewhere: the answer (status %d) is not from this Caddy", "%s 指向了别处：响应（状态 %d）不是来自此 Caddy", d.URL, status),
 			say("let the domain's DNS record lead to this machine, and the proxy or CDN before it pass POST on", "请让域名的 DNS 记录指向本机，并让前面的代理或 CDN 转发 POST 请求"))
 	}
-	return one(OK, say("this Caddy answers %s; enter it in Ping++'s dashboard", "此 Caddy 应答 %s；请在 Ping++ 管理平台填写", d.URL), Words{})
+	return one(OK, say("this Caddy answers %s; enter it in Ping++'s dashboard", "此 Caddy 响应 %s；请在 Ping++ 管理平台填写", d.URL), Words{})
 }
 
 // certificate looks at what a client of the site is shown.

@@ -30,20 +30,20 @@ func (s *Site) events(ctx context.Context) []Finding {
 	}
 	found := []Finding{
 		of("events-pending", OK, say("no event waits for long", "没有长时间等待的事件"), Words{}),
-		of("events-dead", OK, say("no event was given up", "没有放弃送达的事件"), Words{}),
-		of("events-held", OK, say("no payment is held", "没有被扣住的付款"), Words{}),
+		of("events-dead", OK, say("no event was given up", "没有不再投递的事件（dead）"), Words{}),
+		of("events-held", OK, say("no payment is held", "没有被挂起的付款"), Words{}),
 		of("webhooks-silent", OK, say("payments are not learned by asking alone", "付款并非只靠主动查询得知"), Words{}),
 	}
 	if wait := s.Now().Sub(f.OldestPending); !f.OldestPending.IsZero() && wait > waitMost {
-		found[0] = of("events-pending", Fail, say("%d events wait for the backend, the oldest for %s: %s", "有 %d 个事件等待送达，最久的已等 %s：%s", f.Pending, wait.Round(time.Second), strings.TrimSpace(f.LastError)),
-			say("mend the backend; the events then go out by themselves", "请修复后端；之后事件会自动送达"), "caddy pay events list --state pending")
+		found[0] = of("events-pending", Fail, say("%d events wait for the backend, the oldest for %s: %s", "有 %d 个事件等待投递，最久的已等 %s：%s", f.Pending, wait.Round(time.Second), strings.TrimSpace(f.LastError)),
+			say("mend the backend; the events then go out by themselves", "请修复后端；之后事件会自动投递"), "caddy pay events list --state pending")
 	}
 	if f.Dead > 0 {
-		found[1] = of("events-dead", Fail, say("%d events were given up: the backend does not know of them", "有 %d 个事件已放弃送达：后端对此并不知情", f.Dead),
+		found[1] = of("events-dead", Fail, say("%d events were given up: the backend does not know of them", "有 %d 个事件已不再投递（dead）：后端对此并不知情", f.Dead),
 			say("see why with events show, mend the backend, then events replay each", "请用 events show 查看原因，修复后端后逐个 events replay"), "caddy pay events list --state dead")
 	}
 	if f.Held > 0 {
-		found[2] = of("events-held", Fail, say("%d payments are held and wait for a person", "有 %d 笔付款被扣住，等待人工处理", f.Held),
+		found[2] = of("events-held", Fail, say("%d payments are held and wait for a person", "有 %d 笔付款被挂起，等待人工处理", f.Held),
 			say("compare what was paid with what was expected, then events release or events discard", "请核对实付与应付，然后 events release 或 events discard"), "caddy pay events list --state held")
 	}
 	if f.Webhooks == 0 && f.Queries >= silentFrom {

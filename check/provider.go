@@ -29,13 +29,13 @@ func (s *Site) provider(ctx context.Context) []Finding {
 
 // verdicts reads what Ping++ thinks of us out of its answer.
 func verdicts(err error) (reached, key, signing Finding) {
-	reached = of("pingpp", OK, say("Ping++ answers", "Ping++ 应答正常"), Words{})
+	reached = of("pingpp", OK, say("Ping++ answers", "Ping++ 响应正常"), Words{})
 	key = of("pingpp-key", OK, say("Ping++ takes the key", "Ping++ 接受该密钥"), Words{})
 	signing = of("signing-key", OK, say("Ping++ takes our signature", "Ping++ 接受我方签名"), Words{})
 	if err == nil {
 		return reached, key, signing
 	}
-	unknown := say("not known, since Ping++ gave no answer to go by", "未知：Ping++ 没有给出可用的应答")
+	unknown := say("not known, since Ping++ gave no answer to go by", "未知：Ping++ 没有给出可用的响应")
 	e, ok := errors.AsType[*pingpp.Error](err)
 	if !ok {
 		e = &pingpp.Error{Kind: pingpp.Unavailable, Message: err.Error()}
@@ -58,7 +58,7 @@ func verdicts(err error) (reached, key, signing Finding) {
 		key = of("pingpp-key", Fail, say("Ping++ does not know this app with this key: %s", "Ping++ 不认识这组应用与密钥：%s", e.Message),
 			say("compare app and key in Ping++'s dashboard: both have to be of one account", "请在 Ping++ 管理平台核对 app 与 key：两者须属于同一账户"))
 	case e.Kind == pingpp.Foreign || e.Kind == pingpp.Malformed || e.Kind == pingpp.RateLimit:
-		reached = of("pingpp", Unknown, say("Ping++ answers, but not so that anything could be learned: %s", "Ping++ 有应答，但无法得出结论：%s", e.Error()), say("run the check again", "请重新检查"))
+		reached = of("pingpp", Unknown, say("Ping++ answers, but not so that anything could be learned: %s", "Ping++ 有响应，但无法得出结论：%s", e.Error()), say("run the check again", "请重新检查"))
 		key, signing = of("pingpp-key", Unknown, unknown, Words{}), of("signing-key", Unknown, unknown, Words{})
 	default:
 		reached = of("pingpp", Fail, say("Ping++ cannot be reached: %s", "无法连接 Ping++：%s", e.Error()),
@@ -90,7 +90,7 @@ func (s *Site) webhookKey(seen pingpp.Probed) Finding {
 	fix := say("copy Ping++'s public key (Ping++ 公钥) from its dashboard into the file that webhook_key names", "请把管理平台中的 Ping++ 公钥复制到 webhook_key 所指的文件")
 	for _, key := range s.Webhook {
 		if s.Own != nil && key.Equal(s.Own) {
-			return of("webhook-key", Fail, say("webhook_key is your own public key, with which no webhook of Ping++ verifies", "webhook_key 是您自己的公钥，无法校验 Ping++ 的 Webhook"), fix)
+			return of("webhook-key", Fail, say("webhook_key is your own public key, with which no webhook of Ping++ verifies", "webhook_key 是你自己的公钥，无法校验 Ping++ 的 Webhook"), fix)
 		}
 	}
 	v, err := pingpp.NewVerifier(s.Webhook...)
@@ -98,9 +98,9 @@ func (s *Site) webhookKey(seen pingpp.Probed) Finding {
 	case err != nil:
 		return of("webhook-key", Fail, say("webhook_key cannot be used: %s", "webhook_key 不可用：%s", err), fix)
 	case seen.Signature == "":
-		return of("webhook-key", OK, say("webhook_key is not your own; whether it is Ping++'s shows with the first webhook", "webhook_key 不是您自己的公钥；是否为 Ping++ 的公钥，要看第一个 Webhook"), Words{})
+		return of("webhook-key", OK, say("webhook_key is not your own; whether it is Ping++'s shows with the first webhook", "webhook_key 不是你自己的公钥；是否为 Ping++ 的公钥，要看第一个 Webhook"), Words{})
 	case v.Verify(seen.Body, []string{seen.Signature}) != nil:
-		return of("webhook-key", Fail, say("webhook_key is not Ping++'s: its answers do not verify with it, and so will no webhook", "webhook_key 不是 Ping++ 的公钥：无法校验其应答，也就无法校验 Webhook"), fix)
+		return of("webhook-key", Fail, say("webhook_key is not Ping++'s: its answers do not verify with it, and so will no webhook", "webhook_key 不是 Ping++ 的公钥：无法校验其响应，也就无法校验 Webhook"), fix)
 	}
 	return of("webhook-key", OK, say("webhook_key is Ping++'s", "webhook_key 是 Ping++ 的公钥"), Words{})
 }

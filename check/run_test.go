@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -84,5 +85,19 @@ func TestReport(t *testing.T) {
 	v := NewReport([]Finding{{ID: "clock", Result: Fail, Text: say("late", "晚了"), Fix: say("wind it", "上发条")}}, "zh-CN").Findings[0]
 	if v.Text != "晚了" || v.Fix != "上发条" || !strings.HasSuffix(v.Docs, "check.zh-CN.md#clock") || v.Commands == nil {
 		t.Errorf("%+v", v)
+	}
+}
+
+// Scripts read these names: a change of one is a change of the product.
+func TestReportJSON(t *testing.T) {
+	raw, err := json.Marshal(NewReport([]Finding{
+		{ID: "pingpp", Site: "shop.test", Result: OK, Text: say("well", "好")},
+		{ID: "clock", Result: Warn, Text: say("late", "晚了"), Fix: say("wind it", "上发条"), Commands: []string{"timedatectl status"}},
+	}, "en"))
+	const want = `{"result":"warn","findings":[` +
+		`{"id":"clock","result":"warn","text":"late","fix":"wind it","commands":["timedatectl status"],"docs":"docs/check.md#clock"},` +
+		`{"id":"pingpp","site":"shop.test","result":"ok","text":"well","commands":[],"docs":"docs/check.md#pingpp"}]}`
+	if err != nil || string(raw) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, raw, want)
 	}
 }

@@ -87,7 +87,7 @@ func (s *Site) config(context.Context) []Finding {
 		return one(Warn, say("nothing can be paid here: neither orders nor allow_client_amount is set", "这里无法付款：既没有 orders 也没有 allow_client_amount"),
 			say("write orders GET /internal/pay/orders/{order_no} into the pay block", "请在 pay 块中写 orders GET /internal/pay/orders/{order_no}"))
 	case !s.Delivered:
-		return one(Fail, say("payments are recorded and stay pending: no site of this app and mode has events", "付款会被记录但一直待送达：该应用和模式下没有站点配置 events"),
+		return one(Fail, say("payments are recorded and stay pending: no site of this app and mode has events", "付款会被记录但一直待投递：该应用和模式下没有站点配置 events"),
 			say("write events POST /internal/pay/events into the pay block", "请在 pay 块中写 events POST /internal/pay/events"))
 	}
 	return one(OK, say("payments have a price and a backend", "付款有价格来源，也有后端"), Words{})

@@ -60,7 +60,7 @@ func (s *Site) AskPrice(ctx context.Context, q Question) Asked {
 			price, err = read, read.check(q.OrderNo, id, c, s.Orders.Max, s.Now())
 		}
 	}
-	if price == nil { // of an order that is paid the price does not matter
+	if err != nil { // of an order that is paid it says so nevertheless
 		if read, bad := s.Orders.parse(a.Raw, q.OrderNo); bad == nil {
 			a.Said = read.Status
 		}
