@@ -17,7 +17,7 @@ type Figures struct {
 	Paused        time.Time // since when a person has delivery paused; zero: it is not
 	PausedBy      string    // and who
 	Webhooks      int64     // payments of the last day that Ping++ told us of
-	Queries       int64 // and those that we had to ask for
+	Queries       int64     // and those that we had to ask for
 }
 
 // How long a payment may wait for its backend, and how many payments may come by asking alone, before somebody should know.
