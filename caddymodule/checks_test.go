@@ -55,6 +55,12 @@ func TestCheckOfARunningCaddy(t *testing.T) {
 			t.Errorf("%s is of site %q", f.ID, f.Site)
 		}
 	}
+
+	// Another directive takes what is Ping++'s.
+	run(t, strings.Replace(file, "\tpay  {", "\troute {\n\trespond /pay/webhooks 200\n\tpay  {", 1)+"}\n")
+	if bad := findings(must(activeApp()).Check(t.Context()), check.Fail, check.Unknown, check.Warn); !slices.Equal(bad, []string{"webhook-url"}) {
+		t.Errorf("with another directive before pay: %q", bad)
+	}
 }
 
 // A request that nobody waits for is a webhook like any other.

@@ -65,8 +65,8 @@ func (s *Site) events(ctx context.Context) []Finding {
 // yuan writes an amount in fen.
 func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 
-// sweepMost is how old the last comparison with Ping++'s list may be: it runs at one in the morning, of the day before.
-const sweepMost = 26*time.Hour + 24*time.Hour
+// sweepMost is how long ago the last day may have ended that was compared with Ping++'s list: the next one is, an hour after its end.
+const sweepMost = 26 * time.Hour
 
 // sweep looks whether every day was compared with Ping++'s list.
 func (s *Site) sweep(ctx context.Context) []Finding {

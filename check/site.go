@@ -21,16 +21,15 @@ type Site struct {
 	Delivered bool // events go to a backend
 	LiveToo   bool // the same Ping++ app has taken real payments here: by another site, or before
 
-	Own         *rsa.PublicKey   // of the merchant's signing_key; nil: requests are not signed
-	Webhook     []*rsa.PublicKey // Ping++'s, as configured
-	Pingpp      func(context.Context) (pingpp.Probed, error)
-	Emulated    bool                                     // Ping++ is a sandbox
-	WeChat      map[string]func(context.Context) error   // asks WeChat for something that shows whether AppID and AppSecret are good, by kind of account
-	Door        *Door                                    // where Ping++'s webhooks come in
-	Shop        *Shop                                    // nil: no backend is called
-	Figures     func(context.Context) (Figures, error)   // what the ledger says of deliveries
-	Swept       func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
-	FirstCharge func(context.Context) (time.Time, error) // when there was something to compare first
+	Own      *rsa.PublicKey   // of the merchant's signing_key; nil: requests are not signed
+	Webhook  []*rsa.PublicKey // Ping++'s, as configured
+	Pingpp   func(context.Context) (pingpp.Probed, error)
+	Emulated bool                                     // Ping++ is a sandbox
+	WeChat   map[string]func(context.Context) error   // asks WeChat for something that shows whether AppID and AppSecret are good, by kind of account
+	Door     *Door                                    // where Ping++'s webhooks come in
+	Shop     *Shop                                    // nil: no backend is called
+	Figures  func(context.Context) (Figures, error)   // what the ledger says of deliveries
+	Swept    func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
 }
 
 // Checks are all that can be looked at of one site. None of them changes anything.
