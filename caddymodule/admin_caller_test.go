@@ -2,23 +2,14 @@ package caddymodule
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"database/sql"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
@@ -54,7 +45,7 @@ func TestAdminSocket(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return resp.StatusCode
 	}
-	if status := post(`{"said":"the boss","reason":"mine"}`); status != http.StatusOK {
+	if status := post(`{"said":"the boss","reason":"mine","again":true}`); status != http.StatusOK {
 		t.Error(status)
 	}
 	if status := post(`{"by":"the boss","reason":"mine"}`); status != http.StatusBadRequest {
@@ -67,9 +58,7 @@ func TestAdminSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--config", file, "--adapter", "caddyfile"}, {"--address", "unix/" + socket}} {
-		c := eventsCommand()
-		c.SetOut(io.Discard)
-		c.SetArgs(append([]string{"replay", "evt_a", "--reason", "by hand"}, args...))
+		c := payCommand(t, io.Discard, append([]string{"events", "replay", "evt_a", "--reason", "by hand", "--again"}, args...)...)
 		if err := c.Execute(); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
@@ -85,40 +74,5 @@ func TestAdminSocket(t *testing.T) {
 		FROM audit WHERE by = ?`, "unix socket "+socket).Scan(&total, &boss, &command)
 	if err != nil || total != 3 || boss != 1 || command != 2 {
 		t.Errorf("the audit log has %d decisions by the socket, %d said to be the boss's, %d of the command, %v", total, boss, command, err)
-	}
-}
-
-// Only what Caddy has verified counts: a certificate on its remote admin endpoint, else the address of the connection.
-func TestAdminCaller(t *testing.T) {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	self := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mark", Organization: []string{"Shop"}}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	der := must(x509.CreateCertificate(rand.Reader, self, self, &key.PublicKey, key))
-	pool := x509.NewCertPool()
-	pool.AddCert(must(x509.ParseCertificate(der)))
-	for name, tc := range map[string]struct {
-		auth tls.ClientAuthType
-		want string
-	}{
-		"verified":     {tls.RequireAndVerifyClientCert, "certificate CN=mark,O=Shop"},
-		"not verified": {tls.RequireAnyClientCert, "address 127.0.0.1"}, // anybody can make one
-	} {
-		t.Run(name, func(t *testing.T) {
-			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, callerOf(r)) }))
-			srv.TLS = &tls.Config{ClientAuth: tc.auth, ClientCAs: pool}
-			srv.StartTLS()
-			defer srv.Close()
-			c := srv.Client()
-			c.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}
-			req := must(http.NewRequest(http.MethodGet, srv.URL, nil))
-			req.Header.Set("X-Forwarded-For", "192.0.2.1")
-			resp := must(c.Do(req))
-			defer resp.Body.Close()
-			if got := string(must(io.ReadAll(resp.Body))); got != tc.want {
-				t.Errorf("%q, want %q", got, tc.want)
-			}
-		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/sandbox"
 )
@@ -59,7 +60,7 @@ func (a *adminAPI) do(method, path, body string, v any) (int, string) {
 
 func (a *adminAPI) list(query string) (ids []string, next int64) {
 	a.t.Helper()
-	var page EventPage
+	var page adminapi.EventPage
 	if status, body := a.do(http.MethodGet, "/pay/events?"+query, "", &page); status != http.StatusOK {
 		a.t.Fatalf("%s: %d %s", query, status, body)
 	}
@@ -69,7 +70,7 @@ func (a *adminAPI) list(query string) (ids []string, next int64) {
 	return ids, page.Next
 }
 
-func (a *adminAPI) show(id string) (e EventWhole) {
+func (a *adminAPI) show(id string) (e adminapi.EventWhole) {
 	a.t.Helper()
 	if status, body := a.do(http.MethodGet, "/pay/events/evt_"+id, "", &e); status != http.StatusOK {
 		a.t.Fatalf("%s: %d %s", id, status, body)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -132,7 +133,7 @@ func TestAdminList(t *testing.T) {
 	if status, body := a.do(http.MethodGet, "/pay/events/evt_held", "", nil); status != http.StatusConflict || !strings.Contains(body, "name one with app and mode") {
 		t.Error(status, body)
 	}
-	var named EventWhole
+	var named adminapi.EventWhole
 	if status, body := a.do(http.MethodGet, "/pay/events/evt_held?app=app_test2&mode=test", "", &named); status != http.StatusOK || named.App != "app_test2" {
 		t.Error(status, body)
 	}
@@ -170,7 +171,7 @@ func TestAdminDecisions(t *testing.T) {
 	refused("fine", "release", "event evt_fine is delivered; only a held event can be released")
 	refused("fine", "discard", "event evt_fine is delivered; only a held, pending or dead event can be discarded")
 
-	var view EventView
+	var view adminapi.EventView
 	if status, body := a.do(http.MethodPost, "/pay/events/evt_release/release", `{"said":"mark","reason":"paid the rest in cash"}`, &view); status != http.StatusOK || view.State != "pending" || !slices.Equal(view.Reasons, []string{"amount"}) {
 		t.Fatal(status, body)
 	}
@@ -183,7 +184,9 @@ func TestAdminDecisions(t *testing.T) {
 	}
 	refused("discard", "release", "event evt_discard is discarded")
 
-	if status, body := a.decide("fine", "replay"); status != http.StatusOK {
+	refused("fine", "replay", "event evt_fine is delivered; your backend has acknowledged it already")
+	refused("fine", "replay", `"code":"acknowledged"`)
+	if status, body := a.do(http.MethodPost, "/pay/events/evt_fine/replay", `{"said":"mark","reason":"because","again":true}`, nil); status != http.StatusOK {
 		t.Error(status, body)
 	}
 	eventually(t, "the replay", func() bool { return len(d.heard("fine")) == 2 })
@@ -224,7 +227,11 @@ func TestAdminDecisions(t *testing.T) {
 func TestAdminMistakes(t *testing.T) {
 	dir, addr, d := t.TempDir(), freeAddr(t), newDesk(t)
 	a := runAdmin(t, d.site(t, dir, addr))
-	sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent("a"))
+	ours(t, ledgerOf(t), "held", 999)
+	for _, id := range []string{"a", "held"} {
+		sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent(id))
+	}
+	eventually(t, "the delivery", func() bool { return a.show("a").State == "delivered" })
 	for _, tc := range []struct {
 		method, path, body string
 		status             int
@@ -258,6 +265,25 @@ func TestAdminMistakes(t *testing.T) {
 		{"POST", "/pay/events/evt_a/replay", `{"said":1}`, 400, "send {"},
 		{"POST", "/pay/events/evt_a/replay", `{"by":"root"}`, 400, `unknown field \"by\"`},
 		{"POST", "/pay/events/evt_a/replay", `{"said":"` + strings.Repeat("x", 20<<10) + `"}`, 400, "too large"},
+		{"POST", "/pay/events/evt_a/discard", `{"said":"mark","reason":" "}`, 409, "event evt_a is delivered"},
+		{"POST", "/pay/events/evt_held/discard", `{"said":"mark","reason":" "}`, 400, "a reason is missing; say why you discard it"},
+		{"POST", "/pay/events/evt_held/release", `{"said":"mark"}`, 400, "a reason is missing; say why you release it"},
+		{"GET", "/pay/runs/run_none", "", 404, `there is no run \"run_none\" in the ledger`},
+		{"POST", "/pay/runs/run_none/stop", "", 404, "there is no run"},
+		{"PUT", "/pay/runs", "{}", 405, "/pay/runs takes GET or POST, not PUT"},
+		{"GET", "/pay/runs/run_none/stop", "", 405, "takes POST, not GET"},
+		{"GET", "/pay/runs?limit=2000", "", 400, "limit must be 1 to 1000"},
+		{"POST", "/pay/runs/preview", `{"action":"refund"}`, 404, "is not an action"},
+		{"POST", "/pay/runs/preview", `{"action":"replay"}`, 400, "say in which states"},
+		{"POST", "/pay/runs/preview", `{"action":"replay","state":["lost"]}`, 400, `state \"lost\" is not one of`},
+		{"POST", "/pay/runs/preview", `{"action":"replay","state":["dead"],"since":"then"}`, 400, "since"},
+		{"POST", "/pay/runs/preview", `{"action":"replay","state":["dead"],"rate":1001}`, 400, "rate must be 1 to 1000 events a second"},
+		{"POST", "/pay/runs/preview", `{"action":"replay","state":["dead"],"through":-1}`, 400, "through must be that of a preview"},
+		{"POST", "/pay/runs/preview", `{"action":"replay","state":["dead"],"app":"app_test1"}`, 400, "give app and mode"},
+		{"POST", "/pay/runs/preview", `{"action":"replay","events":["evt_a"]}`, 400, "unknown field"},
+		{"POST", "/pay/runs", `{"action":"replay","state":["dead"]}`, 409, "none of the 0 events that match can be taken for replay"},
+		{"POST", "/pay/runs", `{"action":"discard","state":["delivered"]}`, 400, "a reason is missing"},
+		{"POST", "/pay/runs", `{"action":"discard","state":["delivered"],"reason":"r"}`, 409, "none of the 1 events that match can be taken for discard: 1 delivered; only a held"},
 		{"POST", "/pay/reconcile", "", 400, "date must be a day like 2006-01-02"},
 		{"POST", "/pay/reconcile?date=22.11.2026", "", 400, "date must be a day like 2006-01-02"},
 	} {
@@ -344,7 +370,7 @@ func TestAdminReconcile(t *testing.T) {
 	dir, d := t.TempDir(), newDesk(t)
 	s, file := pingppAt(t, dir, freeAddr(t), d)
 	a := runAdmin(t, file)
-	var views []SweepView
+	var views []adminapi.SweepView
 	if status, body := a.do(http.MethodPost, "/pay/reconcile?date=2026-11-22", "", &views); status != http.StatusOK || len(views) != 1 {
 		t.Fatal(status, body)
 	}

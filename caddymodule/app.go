@@ -17,8 +17,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 const defaultRetention = 400 * 24 * time.Hour
@@ -52,8 +53,9 @@ type App struct {
 	work   sync.WaitGroup
 	stop   context.CancelFunc
 
-	knocks knocks // of checks that are under way
-	grown  grown  // when this configuration began
+	knocks    knocks           // of checks that are under way
+	grown     grown            // when this configuration began
+	operators *adminapi.Server // what they see and decide
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -110,6 +112,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.path = path
 	a.closing = make(chan struct{})
 	a.store, a.held = acquireStore(path, ctx.Storage()), true
+	a.operators = a.newOperators()
 	return nil
 }
 
@@ -150,10 +153,10 @@ func (a *App) scopes() []ledger.Scope {
 }
 
 // reconcilers returns one for each app and mode.
-func (a *App) reconcilers() map[ledger.Scope]*relay.Reconciler {
-	all := make(map[ledger.Scope]*relay.Reconciler)
+func (a *App) reconcilers() map[ledger.Scope]*reconcile.Reconciler {
+	all := make(map[ledger.Scope]*reconcile.Reconciler)
 	for _, s := range a.sites {
-		all[s.scope] = s.handler.site.Reconciler
+		all[s.scope] = s.handler.resolved.Reconciler
 	}
 	return all
 }
@@ -187,6 +190,7 @@ func (a *App) Start() error {
 		a.work.Go(func() { r.Run(ctx) })
 	}
 	a.work.Go(func() { a.prune(ctx, l) })
+	a.work.Go(func() { a.operators.Carry(ctx, a.owner, a.logger) })
 	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
 	acquireStore(a.path, nil) // it has one
 	go func() {

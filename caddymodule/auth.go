@@ -56,7 +56,7 @@ func (a *WeChatAuth) Provision(ctx caddy.Context) (err error) {
 	for _, routes := range routesAround(ctx) {
 		for _, route := range routes {
 			for _, handler := range route.Handlers {
-				if pay, ok := handler.(*Handler); ok && pay.site.Prefix == a.Prefix {
+				if pay, ok := handler.(*Handler); ok && pay.resolved.Prefix == a.Prefix {
 					pay.guarded = append(pay.guarded, guardedAround(ctx))
 				}
 			}

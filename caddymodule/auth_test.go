@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 const wxPub = "wechat wx_pub {\n\t\t\tapp_id wxpub0123456789\n\t\t\tsecret Mark0123456789abcdef0123456789cd\n\t\t}"
@@ -46,11 +46,11 @@ func TestWeChatAuth(t *testing.T) {
 		"\thandle_errors {\n\t\trespond \"the site's error\" 200\n\t}\n"+
 		"\trewrite /private/* /members{uri}\n\twechat_auth /members/* {\n\t\tprefix /pay\n\t}\n"+
 		"\trespond \"{http.auth.user.id} {http.auth.user.appid} {http.auth.user.unionid} {http.auth.user.kind}\"\n}\n")
-	mini := token(t, "/pay", handlers.Identity{OpenID: "o-mini", UnionID: "u-1"})
-	page := token(t, "/pay", handlers.Identity{Kind: handlers.WxPub, OpenID: "o-page"})
-	visitor := token(t, "/pay", handlers.Identity{Kind: handlers.Anonymous, Visitor: "anon:x"})
-	expired := token(t, "/pay", handlers.Identity{OpenID: "o", Expires: time.Now().Add(-time.Second)})
-	second := token(t, "/second", handlers.Identity{OpenID: "o-second"})
+	mini := token(t, "/pay", session.Identity{OpenID: "o-mini", UnionID: "u-1"})
+	page := token(t, "/pay", session.Identity{Kind: session.WxPub, OpenID: "o-page"})
+	visitor := token(t, "/pay", session.Identity{Kind: session.Anonymous, Visitor: "anon:x"})
+	expired := token(t, "/pay", session.Identity{OpenID: "o", Expires: time.Now().Add(-time.Second)})
+	second := token(t, "/second", session.Identity{OpenID: "o-second"})
 	inWeChat := []string{"User-Agent", "Mozilla/5.0 MicroMessenger/8.0", "Accept", "text/html,*/*"}
 	base := "http://" + addr
 	for _, tc := range []struct {
@@ -103,9 +103,9 @@ func TestPayPaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	appID := h.site.WxLite.AppID()
+	appID := h.resolved.WxLite.AppID()
 	for id, payer := range map[string]string{"1": "o-me", "2": "o-me", "3": "o-other", "4": "anon:me"} {
-		c := &ledger.Charge{Scope: h.site.Scope, OrderNo: "order" + id, State: ledger.Open, ID: "ch_" + id, Channel: "wx_lite", Payer: payer, PayerAppID: appID,
+		c := &ledger.Charge{Scope: h.resolved.Scope, OrderNo: "order" + id, State: ledger.Open, ID: "ch_" + id, Channel: "wx_lite", Payer: payer, PayerAppID: appID,
 			Amount: 100, Currency: "cny", Created: time.Now(), TimeExpire: time.Now().Add(time.Hour), Raw: []byte("{}")}
 		if id == "4" {
 			c.PayerAppID = ""
@@ -127,9 +127,9 @@ func TestPayPaid(t *testing.T) {
 	if status := sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent("5")); status != 200 { // a charge that is not ours
 		t.Fatal("webhook", status)
 	}
-	me := []string{"X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-me"})}
-	asPage := []string{"X-Pay-Session", token(t, "/pay", handlers.Identity{Kind: handlers.WxPub, OpenID: "o-me"})}
-	visitor := []string{"Cookie", "pay_session=" + token(t, "/pay", handlers.Identity{Kind: handlers.Anonymous, Visitor: "anon:me"})}
+	me := []string{"X-Pay-Session", token(t, "/pay", session.Identity{OpenID: "o-me"})}
+	asPage := []string{"X-Pay-Session", token(t, "/pay", session.Identity{Kind: session.WxPub, OpenID: "o-me"})}
+	visitor := []string{"Cookie", "pay_session=" + token(t, "/pay", session.Identity{Kind: session.Anonymous, Visitor: "anon:me"})}
 	for _, tc := range []struct {
 		name, query string
 		header      []string

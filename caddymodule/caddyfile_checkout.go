@@ -9,7 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 )
 
 // CheckoutConfig is the hosted payment page.
@@ -40,8 +40,8 @@ func parseCheckout(d *caddyfile.Dispenser, c *CheckoutConfig) error {
 				return err
 			}
 			for i, name := range c.Channels {
-				if !slices.Contains(handlers.CheckoutChannels(), name) {
-					return d.Errf("checkout cannot lead through the channel %q; allowed are: %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
+				if !slices.Contains(payment.CheckoutChannels(), name) {
+					return d.Errf("checkout cannot lead through the channel %q; allowed are: %s", name, strings.Join(payment.CheckoutChannels(), ", "))
 				}
 				if slices.Contains(c.Channels[:i], name) {
 					return d.Errf("the channel %s stands twice in channels of checkout", name)
@@ -78,7 +78,7 @@ func parseAccent(d *caddyfile.Dispenser, to *string) error {
 	if strings.Contains(*to, "{") { // a placeholder
 		return nil
 	}
-	if _, err := handlers.ParseColour(*to); err != nil {
+	if _, err := payment.ParseColour(*to); err != nil {
 		return d.Errf("accent %q %v", *to, err)
 	}
 	return nil
@@ -88,7 +88,7 @@ func parseAccent(d *caddyfile.Dispenser, to *string) error {
 const maxShopName = 40
 
 // provisionLook sets how the payment page looks.
-func (h *Handler) provisionLook(r *resolver, c *handlers.Checkout) error {
+func (h *Handler) provisionLook(r *resolver, c *payment.Checkout) error {
 	if h.ShopName != "" {
 		name, err := r.value("shop_name", h.ShopName)
 		if err != nil {
@@ -107,7 +107,7 @@ func (h *Handler) provisionLook(r *resolver, c *handlers.Checkout) error {
 		if err != nil {
 			return err
 		}
-		colour, err := handlers.ParseColour(text)
+		colour, err := payment.ParseColour(text)
 		if err != nil {
 			return r.errorf("accent", "%w", err)
 		}
@@ -127,7 +127,7 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		}
 		return nil
 	}
-	if h.site.Orders == nil {
+	if h.resolved.Orders == nil {
 		return r.errorf("checkout", "needs orders, since the page shows what the backend says about an order; write orders GET /internal/pay/orders/{order_no}, or leave checkout out")
 	}
 	names, err := r.values("checkout channels", c.Channels)
@@ -135,15 +135,15 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 		return err
 	}
 	if len(names) == 0 {
-		return r.errorf("checkout channels", "is missing; write wx_pub_qr alipay_qr or others of %s", strings.Join(handlers.CheckoutChannels(), ", "))
+		return r.errorf("checkout channels", "is missing; write wx_pub_qr alipay_qr or others of %s", strings.Join(payment.CheckoutChannels(), ", "))
 	}
 	for _, name := range names {
 		switch {
-		case !slices.Contains(handlers.CheckoutChannels(), name):
-			return r.errorf("checkout channels", "%q is no channel that a page can lead through; write %s", name, strings.Join(handlers.CheckoutChannels(), ", "))
+		case !slices.Contains(payment.CheckoutChannels(), name):
+			return r.errorf("checkout channels", "%q is no channel that a page can lead through; write %s", name, strings.Join(payment.CheckoutChannels(), ", "))
 		case h.lacks(name) != "":
 			return r.errorf("checkout channels", "%s %s", name, h.lacks(name))
-		case !slices.Contains(h.site.Channels, name):
+		case !slices.Contains(h.resolved.Channels, name):
 			return r.errorf("checkout channels", "%s is not among the channels of pingpp; write it there too, or leave it out here", name)
 		}
 	}
@@ -154,6 +154,6 @@ func (h *Handler) provisionCheckout(r *resolver) error {
 	if u, err := url.Parse(back); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return r.errorf("checkout return_url", "%q is not an https URL; write it like https://shop.example.com/orders", back)
 	}
-	h.site.Checkout = &handlers.Checkout{Channels: names, ReturnURL: back}
-	return h.provisionLook(r, h.site.Checkout)
+	h.resolved.Checkout = &payment.Checkout{Channels: names, ReturnURL: back}
+	return h.provisionLook(r, h.resolved.Checkout)
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/limits"
 )
 
 // parseLimits parses the block:
@@ -31,7 +31,7 @@ func parseLimits(d *caddyfile.Dispenser, c *LimitsConfig) error {
 			if err := one(d, to, "60/m"); err != nil {
 				return err
 			}
-			if _, err := handlers.ParseRate(*to); err != nil {
+			if _, err := limits.ParseRate(*to); err != nil {
 				return d.Errf("%s: %v", name, err)
 			}
 			return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/merchant"
 )
 
 // privateRanges stands for this machine and private networks, as it does elsewhere in Caddy.
@@ -73,13 +73,13 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		return r.errorf("merchant_api token", "is missing; write token {env.PAY_MERCHANT_TOKEN}, and make one with: openssl rand -hex 32")
 	}
 	for _, token := range tokens {
-		if len(token) < handlers.MinMerchantToken {
+		if len(token) < merchant.MinToken {
 			return r.errorf("merchant_api token", "%w", errTooShort)
 		}
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			return r.errorf("merchant_api token", "must be printable ASCII without spaces, since it comes in a header; make one with: openssl rand -hex 32")
 		}
-		if token == h.site.Token {
+		if token == h.resolved.Token {
 			return r.errorf("merchant_api token", "is the backend_token: take another, since that one is sent to the backend with every call and guards something else")
 		}
 	}
@@ -90,7 +90,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 	if len(allow) == 0 {
 		allow = []string{privateRanges}
 	}
-	merchant := &handlers.Merchant{Tokens: tokens, Sources: sourcesOf}
+	merchant := &merchant.Access{Tokens: tokens, Sources: sourcesOf}
 	for _, text := range allow {
 		ranges, err := sourceRanges(text)
 		if err != nil {
@@ -98,6 +98,6 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		}
 		merchant.Allow = append(merchant.Allow, ranges...)
 	}
-	h.site.Merchant = merchant
+	h.resolved.Merchant = merchant
 	return nil
 }

@@ -53,15 +53,15 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	h := s.handler
 	c := &check.Site{
 		Name: s.site, Scope: s.scope, Public: isPublic(s.host()), Now: time.Now,
-		Priced: h.site.Orders != nil || h.site.ClientAmount != nil, Delivered: a.destinationOf(s.scope) != nil, LiveToo: a.tookMoney(ctx, s.scope.App),
-		Own: h.ownKey, Webhook: h.webhookKeys, Pingpp: h.site.Pingpp.Probe, Emulated: h.Pingpp.Endpoint != "",
+		Priced: h.resolved.Orders != nil || h.resolved.ClientAmount != nil, Delivered: a.destinationOf(s.scope) != nil, LiveToo: a.tookMoney(ctx, s.scope.App),
+		Own: h.ownKey, Webhook: h.webhookKeys, Pingpp: h.resolved.Pingpp.Probe, Emulated: h.Pingpp.Endpoint != "",
 		WeChat: make(map[string]func(context.Context) error), Door: a.door(s), Shop: a.shop(s),
 		Figures: func(ctx context.Context) (check.Figures, error) { return a.figures(ctx, s.scope) },
 	}
-	if lite := h.site.WxLite; lite != nil {
+	if lite := h.resolved.WxLite; lite != nil {
 		c.WeChat["wx_lite"] = func(ctx context.Context) error { _, err := lite.Exchange(ctx, noCode); return err }
 	}
-	if pub := h.site.WxPub; pub != nil {
+	if pub := h.resolved.WxPub; pub != nil {
 		c.WeChat["wx_pub"] = func(ctx context.Context) error { _, err := pub.AccessToken(ctx); return err }
 	}
 	return c

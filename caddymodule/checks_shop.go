@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/check"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
 )
@@ -20,20 +21,26 @@ func (a *App) shop(s *registration) *check.Shop {
 	if h.upstream == nil {
 		return nil
 	}
-	c := &check.Shop{Site: s.site, Host: s.host(), Scope: s.scope, Now: time.Now, Token: h.site.Token != ""}
+	c := &check.Shop{Site: s.site, Host: s.host(), Scope: s.scope, Now: time.Now, Token: h.resolved.Token != ""}
 	if u, err := url.Parse(s.webhooks); err == nil && !strings.ContainsAny(u.Host, "<> ") {
 		c.Host = u.Host
 	}
-	if o := h.site.Orders; o != nil {
-		c.Ask, c.Orders = h.site.AskPrice, o.Method+" "+o.Path
+	if o := h.resolved.Orders; o != nil {
+		c.Orders = o.Method + " " + o.Path
+		c.Ask = func(ctx context.Context, q payment.Question) payment.Asked {
+			if offered := h.resolved.Channels; len(offered) > 0 {
+				q.Channel = offered[0]
+			}
+			return h.site.Payments.Prices.Ask(ctx, q)
+		}
 	}
-	if m := h.site.ClientAmount; m != nil {
+	if m := h.resolved.ClientAmount; m != nil {
 		c.Least, c.Prefix = m.Min, m.Prefix
 	}
-	if h.site.Login != nil {
+	if h.resolved.Login != nil {
 		c.Login, c.Logins = func(ctx context.Context, change func(http.Header)) (int, error) {
 			return h.tellLogin(ctx, c.Host, change)
-		}, h.site.Login.Path
+		}, h.resolved.Login.Path
 	}
 	if d := a.destinationOf(s.scope); d != nil {
 		c.Events, c.Types, c.Deliver, c.Secrets = d.Method+" "+d.Path, d.Types, d.Deliver, len(d.Secrets)
@@ -52,20 +59,20 @@ func (a *App) shop(s *registration) *check.Shop {
 
 // tellLogin tells the backend of a login that was none, and returns its status.
 func (h *Handler) tellLogin(ctx context.Context, host string, change func(http.Header)) (status int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, h.site.Login.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, h.resolved.Login.Timeout)
 	defer cancel()
-	body, err := json.Marshal(map[string]string{"openid": noCode, "appid": "wx0000000000000000", "app": h.site.Scope.App, "mode": string(h.site.Scope.Mode)})
+	body, err := json.Marshal(map[string]string{"openid": noCode, "appid": "wx0000000000000000", "app": h.resolved.Scope.App, "mode": string(h.resolved.Scope.Mode)})
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.site.Login.Path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.resolved.Login.Path, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
 	req.Host = host
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Mode", string(h.site.Scope.Mode))
-	req.Header.Set("X-Pay-Token", h.site.Token)
+	req.Header.Set("X-Pay-Mode", string(h.resolved.Scope.Mode))
+	req.Header.Set("X-Pay-Token", h.resolved.Token)
 	change(req.Header)
 	resp, err := h.upstream.RoundTrip(req)
 	if err != nil {

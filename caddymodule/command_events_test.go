@@ -8,109 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/nightly"
 )
-
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
-
-func TestPrintEvents(t *testing.T) {
-	page := EventPage{Next: 41, Events: []EventView{
-		{Seq: 44, ID: "evt_4", Type: "charge.succeeded", OrderNo: "20260101001", Mode: "live", State: "held", Reasons: []string{"amount", "paid_twice"}, Received: noon},
-		{Seq: 43, ID: "evt_30", Type: "refund.succeeded", OrderNo: "20260101002", Mode: "test", State: "pending", Attempts: 12, Received: noon.Add(-time.Hour), Due: noon.Add(90 * time.Second)},
-		{Seq: 42, ID: "evt_2", Type: "charge.succeeded", OrderNo: "1", Mode: "test", State: "pending", Received: noon, Due: noon},
-		{Seq: 41, ID: "evt_1", Type: "summary.daily.available", Mode: "live", State: "filtered", Reasons: []string{"type"}, Received: noon},
-	}}
-	var out bytes.Buffer
-	printEvents(&out, page, noon)
-	const want = `RECEIVED             EVENT   TYPE                     ORDER        MODE  STATE                      TRIES  NEXT
-2026-11-22 12:00:00  evt_4   charge.succeeded         20260101001  live  held (amount, paid_twice)  0      -
-2026-11-22 11:00:00  evt_30  refund.succeeded         20260101002  test  pending                    12     in 1m30s
-2026-11-22 12:00:00  evt_2   charge.succeeded         1            test  pending                    0      now
-2026-11-22 12:00:00  evt_1   summary.daily.available  -            live  filtered (type)            0      -
-More: --before 41
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
-	}
-	out.Reset()
-	printEvents(&out, EventPage{}, noon)
-	if out.String() != "No events.\n" {
-		t.Error(out.String())
-	}
-}
-
-func TestPrintEvent(t *testing.T) {
-	var out bytes.Buffer
-	printEvent(&out, EventWhole{
-		EventView: EventView{ID: "evt_1", App: "app_1", Mode: "live", Type: "charge.succeeded", OrderNo: "1001", Charge: "ch_1", Source: "query", State: "delivered",
-			Reasons: []string{"amount"}, Late: "expired", Attempts: 2, Received: noon, Settled: noon.Add(6 * time.Second)},
-		Host: "shop.example.com", Body: `{"id":"evt_1"}`,
-		Deliveries: []DeliveryView{
-			{Attempt: 1, At: noon, MS: 1.25, Status: 302, State: "pending", Error: "your backend answered 302 to /login", Snippet: "Moved", Due: noon.Add(5 * time.Second)},
-			{Attempt: 2, At: noon.Add(5 * time.Second), MS: 1000, Status: 200, State: "delivered", Snippet: strings.Repeat("好", 41)},
-		},
-	})
-	const want = `event     evt_1
-type      charge.succeeded
-order     1001
-charge    ch_1
-app       app_1, live
-source    query
-host      shop.example.com
-state     delivered
-reasons   amount
-late      expired
-received  2026-11-22 12:00:00
-settled   2026-11-22 12:00:06
-
-ATTEMPT  AT                   TOOK       STATUS  BECAME     WHY                                  ANSWER
-1        2026-11-22 12:00:00  1.2 ms     302     pending    your backend answered 302 to /login  Moved
-2        2026-11-22 12:00:05  1000.0 ms  200     delivered  -                                    好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好…
-
-The last answer begins: 好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好
-
-{"id":"evt_1"}
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
-	}
-}
-
-func TestPrintSweeps(t *testing.T) {
-	views := []SweepView{
-		{App: "app_1", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", AtPingpp: 3, InLedger: 3, Recovered: 1,
-			OnlyThere: []relay.Item{{Charge: "ch_1", OrderNo: "1001", Amount: 1999, Paid: true}},
-			OnlyHere:  []relay.Item{{Charge: "ch_20", OrderNo: "2", Amount: 5}},
-			Differ:    []relay.Item{{Charge: "ch_3", OrderNo: "3", Amount: 100, Paid: true, What: "refunded 0 here, 30 at Ping++"}}}},
-		{App: "app_1", Mode: "test", Sweep: &relay.Sweep{Date: "2026-11-22"}},
-	}
-	var out bytes.Buffer
-	printSweeps(&out, views)
-	const want = `app_1, live mode, 2026-11-22: 3 charges at Ping++, 3 in the ledger, 1 payments recovered
-  only at Ping++      ch_1   1001  1999 fen  paid    
-  only in the ledger  ch_20  2     5 fen     unpaid  
-  differ              ch_3   3     100 fen   paid    refunded 0 here, 30 at Ping++
-app_1, test mode, 2026-11-22: 0 charges at Ping++, 0 in the ledger, 0 payments recovered
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
-	}
-	if err := differences(views); err == nil || err.Error() != "the two sides differ in 3 charges" {
-		t.Error(err)
-	}
-	if err := differences(views[1:]); err != nil {
-		t.Error(err)
-	}
-	out.Reset()
-	printSweeps(&out, []SweepView{{App: "app_2", Mode: "live", Sweep: &relay.Sweep{Date: "2026-11-22", Cut: true}}})
-	if !strings.Contains(out.String(), "not compared whole") {
-		t.Errorf("a comparison that was cut:\n%s", out.String())
-	}
-	if err := differences([]SweepView{{Sweep: &relay.Sweep{Cut: true}}}); err == nil || !strings.Contains(err.Error(), "the day was not compared whole") {
-		t.Error(err)
-	}
-}
 
 func TestEventCommands(t *testing.T) {
 	dir, addr, d := t.TempDir(), freeAddr(t), newDesk(t)
@@ -141,10 +42,10 @@ func TestEventCommands(t *testing.T) {
 		{"events list --order_no refused", []string{`No events. The order "refused" never came to be asked for at Ping++, or without an answer: its last attempt, through wx_lite, is refused.`}},
 		{"events list --order_no orderheld --type refund.succeeded", []string{`No events. The order "orderheld" is paid, by ch_held; leave the other filters out`}},
 		{"events list --state held --since 1h --type charge.succeeded --order_no orderheld --app app_test1 --mode test", []string{"evt_held"}},
-		{"events show evt_held", []string{"reasons   amount", `"id":"evt_held"`}},
+		{"events show evt_held", []string{"reasons   amount", "paid      ¥1.00 cny", "expected  ¥9.99 cny", `"id":"evt_held"`}},
 		{"events show evt_fine --app app_test1 --mode test", []string{"ATTEMPT", "200"}},
-		{"events replay evt_fine --reason again", []string{"evt_fine is pending|evt_fine is delivered"}}, // again already
-		{"events release evt_held", []string{"evt_held is pending|evt_held is delivered"}},
+		{"events replay evt_fine --again --reason again", []string{"evt_fine is pending|evt_fine is delivered"}}, // again already
+		{"events release evt_held --reason paid", []string{"evt_held is pending|evt_held is delivered"}},
 	} {
 		out, err := pay(tc.line)
 		for _, want := range tc.want {
@@ -160,17 +61,17 @@ func TestEventCommands(t *testing.T) {
 	}
 
 	out, err := pay("events list --json --state delivered")
-	var page EventPage
+	var page adminapi.EventPage
 	if err != nil || json.Unmarshal([]byte(out), &page) != nil || len(page.Events) == 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = pay("events show evt_held --json")
-	var whole EventWhole
+	var whole adminapi.EventWhole
 	if err != nil || json.Unmarshal([]byte(out), &whole) != nil || whole.Body != string(webhookEvent("held")) || whole.Signature == "" {
 		t.Errorf("%v\n%s", err, out)
 	}
 	eventually(t, "the replay", func() bool { return a.show("fine").State == "delivered" })
-	if out, err = pay("events replay evt_fine evt_held --json"); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"id":"evt_held"`) {
+	if out, err = pay("events replay evt_fine evt_held --again --json"); err != nil || strings.Count(out, "\n") != 2 || !strings.Contains(out, `"id":"evt_held"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for line, want := range map[string]string{
@@ -182,6 +83,11 @@ func TestEventCommands(t *testing.T) {
 		"events release evt_fine":      "only a held event can be released",
 		"events show":                  "accepts 1 arg",
 		"events replay":                "requires at least 1 arg",
+		"events replay evt_1 --type x": "name events or give a filter, not both",
+		"events replay evt_1 --rate 5": "--rate goes with a filter",
+		"events replay evt_fine":       "your backend has acknowledged it already, and would fulfil it twice if it does not look; ask for that with again: --again",
+		"events discard --since 2h":    "say in which states",
+		"runs show run_none":           "HTTP 404",
 		"events list evt_1":            "unknown command",
 		"reconcile --date tomorrow":    "date must be a day",
 		"events list --limit 5000":     "limit must be 1 to 1000",
@@ -216,24 +122,24 @@ func TestReconcileCommand(t *testing.T) {
 		err := payCommand(t, &out, append([]string{"reconcile", "--address", a.addr}, more...)...).ExecuteContext(t.Context())
 		return out.String(), err
 	}
-	yesterday := time.Now().In(relay.China).AddDate(0, 0, -1).Format(time.DateOnly)
+	yesterday := time.Now().In(nightly.China).AddDate(0, 0, -1).Format(time.DateOnly)
 	out, err := pay()
 	if want := s.App() + ", test mode, " + yesterday + ": 0 charges at Ping++, 0 in the ledger, 0 payments recovered\n"; err != nil || out != want {
 		t.Errorf("%v\n%s", err, out)
 	}
 	_, found := running(t)
-	made, err := found[0].site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 100, Currency: "cny",
+	made, err := found[0].resolved.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 100, Currency: "cny",
 		ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	today := time.Unix(made.Created, 0).In(relay.China).Format(time.DateOnly)
+	today := time.Unix(made.Created, 0).In(nightly.China).Format(time.DateOnly)
 	out, err = pay("--date", today)
 	if err == nil || err.Error() != "the two sides differ in 1 charges" || !strings.Contains(out, "only at Ping++  "+made.ID+"  1001  100 fen  unpaid") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = pay("--date", today, "--json")
-	var views []SweepView
+	var views []adminapi.SweepView
 	if err == nil || json.Unmarshal([]byte(out), &views) != nil || len(views) != 1 || len(views[0].OnlyThere) != 1 {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -374,8 +374,9 @@ type Handler struct {
 	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
 	Lines lines `json:"lines,omitempty"`
 
-	site        *handlers.Site
-	upstream    *upstream // nil without one
+	resolved    handlers.Config // what the options say, as it is found out
+	site        *handlers.Site  // made of it
+	upstream    *upstream       // nil without one
 	app         *App
 	registry    registration
 	ownKey      *rsa.PublicKey // the public half of signing_key; nil without one

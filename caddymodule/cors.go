@@ -46,10 +46,10 @@ func (h *Handler) provisionCORS(r *resolver) error {
 		if err != nil {
 			return r.errorf("cors", "the origin %q %w", text, err)
 		}
-		if slices.Contains(h.site.Origins, origin) {
+		if slices.Contains(h.resolved.Origins, origin) {
 			return r.errorf("cors", "the origin %s stands twice; leave one out", origin)
 		}
-		h.site.Origins = append(h.site.Origins, origin)
+		h.resolved.Origins = append(h.resolved.Origins, origin)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // destination is where the events of an app and mode go, and by which rules. It is that of all pay blocks of the app and mode, of those
@@ -98,7 +99,7 @@ func differing(options []string) string {
 
 // times are After and Until, or their defaults.
 func (c *ReconcileConfig) times() (t struct{ after, until time.Duration }) {
-	t.after, t.until = relay.DefaultAfter, relay.DefaultUntil
+	t.after, t.until = reconcile.DefaultAfter, reconcile.DefaultUntil
 	if c != nil {
 		t.after, t.until = cmp.Or(time.Duration(c.After), t.after), cmp.Or(time.Duration(c.Until), t.until)
 	}
@@ -118,13 +119,13 @@ func (a *App) govern(scope ledger.Scope) {
 		if s.scope != scope {
 			continue
 		}
-		site := s.handler.site
+		h := s.handler
 		if d != nil {
-			site.Intake.Types, site.Intake.Deliver = d.Types, d.Deliver
+			h.resolved.Intake.Types, h.resolved.Intake.Deliver = d.Types, d.Deliver
 		}
 		times := c.times()
-		site.QueryAfter = times.after
-		site.Reconciler.Schedule(times.after, times.until)
+		h.site.Payments.QueryAfter = times.after
+		h.resolved.Reconciler.Schedule(times.after, times.until)
 	}
 }
 

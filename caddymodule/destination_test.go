@@ -60,8 +60,8 @@ func TestBlocksOfOneAppHaveOneRule(t *testing.T) {
 					}
 				}
 				for i, h := range found {
-					if h.site.QueryAfter != 40*time.Second {
-						t.Errorf("a charge of block %d is looked up first after %s", i, h.site.QueryAfter)
+					if h.site.Payments.QueryAfter != 40*time.Second {
+						t.Errorf("a charge of block %d is looked up first after %s", i, h.site.Payments.QueryAfter)
 					}
 					no := tc.name + map[bool]string{true: "1", false: "2"}[first] + map[int]string{0: "a", 1: "b"}[i]
 					webhook := strings.NewReplacer("app_test1", s.App()).Replace(string(webhookEvent(no)))
@@ -71,7 +71,7 @@ func TestBlocksOfOneAppHaveOneRule(t *testing.T) {
 					}
 					check("by webhook", "evt_"+no)
 
-					c, err := h.site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: no + "q", Channel: "wx_lite", Amount: 100, Currency: "cny",
+					c, err := h.resolved.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: no + "q", Channel: "wx_lite", Amount: 100, Currency: "cny",
 						ClientIP: "192.0.2.1", Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}})
 					if err != nil {
 						t.Fatal(err)
@@ -80,7 +80,7 @@ func TestBlocksOfOneAppHaveOneRule(t *testing.T) {
 					if err := s.Pay(c.ID); err != nil {
 						t.Fatal(err)
 					}
-					if err := h.site.Reconciler.Recover(t.Context(), c.ID); err != nil {
+					if err := h.resolved.Reconciler.Charges.Recover(t.Context(), c.ID, nil); err != nil {
 						t.Fatal(err)
 					}
 					check("by asking", "evt_q_"+c.ID+"_charge_succeeded")

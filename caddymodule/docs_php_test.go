@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 )
 
 // What the scripts of docs/backend.md find in the shop: its database, and a page that shows an order to this test.
@@ -235,7 +235,7 @@ func (s *phpSite) pay(t *testing.T, orderNo string) (status int, answer string) 
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-payer"}))
+	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: "o-payer"}))
 	return answered(t, req)
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 )
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
@@ -123,7 +123,7 @@ func chargeAt(t *testing.T, orders, answer string) (got charged) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-payer"}))
+	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: "o-payer"}))
 	resp, err := client(t).Do(req)
 	if err != nil {
 		t.Fatal(err)

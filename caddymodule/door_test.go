@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // sighting is what a backend that takes every byte reports of a request.
@@ -249,12 +249,12 @@ func TestTrailersBeforePHP(t *testing.T) {
 // A client cannot have the headers deleted by which the backend knows who is there; its own go, as it says.
 func TestConnectionNamesNoneOfOurHeaders(t *testing.T) {
 	addr := shopWith(t, "\trequest_header X-Seen-By-Site {http.pay.openid}\n")
-	session := token(t, "/pay", handlers.Identity{OpenID: "o-first", UnionID: "u-first"})
+	login := token(t, "/pay", session.Identity{OpenID: "o-first", UnionID: "u-first"})
 	for _, connection := range []string{
 		"close, X-WX-OPENID", "close\nConnection: x-wx-openid, X-Wx-Unionid,X-WX-APPID", "close,,X-WX-OPENID, X-Seen-By-Site", " X-Wx-Source , x-own,close", "close, X-Pay-Session",
 		"close, Connection", "close, keep-alive, TE",
 	} {
-		status, body := raw(t, addr, "GET /shop HTTP/1.1\nHost: "+addr+"\nX-Pay-Session: "+session+"\nX-Own: 1\nConnection: "+connection+"\n\n")
+		status, body := raw(t, addr, "GET /shop HTTP/1.1\nHost: "+addr+"\nX-Pay-Session: "+login+"\nX-Own: 1\nConnection: "+connection+"\n\n")
 		got := report(t, status, body)
 		for key, want := range map[string]string{
 			"X-Wx-Openid": "o-first", "X-Wx-Unionid": "u-first", "X-Wx-Appid": "wx0123456789abcdef", "X-Wx-Source": "wx_client", "X-Seen-By-Site": "o-first",
@@ -272,7 +272,7 @@ func TestConnectionNamesNoneOfOurHeaders(t *testing.T) {
 // A websocket can change as much as a POST: a page of another site opens none with the user's cookie.
 func TestUpgradeFromAnotherSite(t *testing.T) {
 	addr := shopWith(t, "\twechat_auth /members/*\n")
-	cookie := "\nCookie: pay_session=" + token(t, "/pay", handlers.Identity{Kind: handlers.WxPub, OpenID: "o-page"})
+	cookie := "\nCookie: pay_session=" + token(t, "/pay", session.Identity{Kind: session.WxPub, OpenID: "o-page"})
 	const upgrade = "\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 	for _, tc := range []struct{ name, header, openid string }{
 		{"this site's page", cookie + upgrade + "\nOrigin: http://" + addr, "o-page"},
@@ -298,8 +298,8 @@ func TestSessionStaysOutOfAuthorization(t *testing.T) {
 	dir, addr, echo := t.TempDir(), freeAddr(t), reporter(t)
 	second := strings.Replace(secondBlock(t, dir), "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=", testSessionKey, 1) // as by default: one key for all
 	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http")+second+"\treverse_proxy "+echo+"\n}\n")
-	first, other := token(t, "/pay", handlers.Identity{OpenID: "o-first"}), token(t, "/second", handlers.Identity{OpenID: "o-second"})
-	expired := token(t, "/pay", handlers.Identity{OpenID: "o-first", Expires: time.Now().Add(-time.Second)})
+	first, other := token(t, "/pay", session.Identity{OpenID: "o-first"}), token(t, "/second", session.Identity{OpenID: "o-second"})
+	expired := token(t, "/pay", session.Identity{OpenID: "o-first", Expires: time.Now().Add(-time.Second)})
 	const foreign = "Bearer eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA"
 	for _, tc := range []struct {
 		name          string

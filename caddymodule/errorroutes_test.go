@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // longMethod is refused by Caddy before any route of a site is asked.
@@ -18,9 +18,9 @@ var longMethod = strings.Repeat("A", 33)
 // error routes that it should not have.
 func fails(t *testing.T, ask func(path, header string) (status int, body string), want int) {
 	t.Helper()
-	session := token(t, "/pay", handlers.Identity{OpenID: "o-first"})
-	status, body := ask("/shop", "X-WX-OPENID: evil\nX_wx_appid: evil\nX-Pay-Token: evil\nX-Pay-Session: "+session+"\nAuthorization: Bearer "+session+
-		"\nCookie: pay_session="+session+"; a=b\nX-Original-URL: /internal/pay/events\nX-Fine: yes\n")
+	login := token(t, "/pay", session.Identity{OpenID: "o-first"})
+	status, body := ask("/shop", "X-WX-OPENID: evil\nX_wx_appid: evil\nX-Pay-Token: evil\nX-Pay-Session: "+login+"\nAuthorization: Bearer "+login+
+		"\nCookie: pay_session="+login+"; a=b\nX-Original-URL: /internal/pay/events\nX-Fine: yes\n")
 	got := report(t, status, body)
 	for _, name := range []string{"X-Wx-Openid", "X_wx_appid", "X-Pay-Token", "X-Pay-Session", "Authorization", "X-Original-Url"} {
 		if got.Header[name] != nil {
@@ -70,7 +70,7 @@ func TestErrorRoutes(t *testing.T) {
 		}, http.StatusMisdirectedRequest)
 	})
 	// What pay has seen keeps its identity, and is the site's to answer.
-	status, body := raw(t, addr, "GET /broken HTTP/1.1\nHost: "+addr+"\nX-WX-OPENID: evil\nX-Pay-Session: "+token(t, "/pay", handlers.Identity{OpenID: "o-first"})+"\nConnection: close\n\n")
+	status, body := raw(t, addr, "GET /broken HTTP/1.1\nHost: "+addr+"\nX-WX-OPENID: evil\nX-Pay-Session: "+token(t, "/pay", session.Identity{OpenID: "o-first"})+"\nConnection: close\n\n")
 	if got := report(t, status, body); got.Header.Get("X-Wx-Openid") != "o-first" || got.Header.Get("X-Seen-Openid") != "o-first" || got.URI != "/broken" {
 		t.Errorf("the error routes' backend sees %v", got)
 	}

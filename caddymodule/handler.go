@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // CaddyModule returns the Caddy module information.
@@ -28,7 +29,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.RefuseTarget(w, r)
 		return nil
 	case h.site.Owns(r.URL.Path):
-		if h.app.knocks.answer(w, r, h.site) {
+		if h.app.knocks.answer(w, r, &h.resolved) {
 			return nil
 		}
 		h.site.ServeHTTP(w, r)
@@ -44,11 +45,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	p := &passage{site: h.site, outer: v.inner}
-	p.id, p.err = h.site.Identify(r)
+	p.id, p.err = h.site.Visitors.Identify(r)
 	v.inner = p
 	if p.err == nil && p.id.OpenID != "" && v.told == nil {
 		v.told = &p.id
-		handlers.SetIdentity(r.Header, p.id)
+		session.SetIdentity(r.Header, p.id)
 	}
 	h.strip(r)
 	err := next.ServeHTTP(w, r)
@@ -85,7 +86,7 @@ func secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	return trustedPeer(r) && handlers.SaysHTTPS(r.Header)
+	return trustedPeer(r) && session.SaysHTTPS(r.Header)
 }
 
 // clientIP is the client's address as the server trusts it.
@@ -99,8 +100,8 @@ func (h *Handler) Cleanup() error {
 	if h.upstream != nil {
 		h.upstream.end()
 	}
-	if h.site != nil && h.site.Pingpp != nil {
-		h.site.Pingpp.Close()
+	if h.resolved.Pingpp != nil {
+		h.resolved.Pingpp.Close()
 	}
 	return nil
 }

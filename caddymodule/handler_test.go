@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 // secondBlock is a pay block of another app, mini program and session key.
@@ -23,27 +23,27 @@ func secondBlock(t testing.TB, dir string) string {
 }
 
 // token makes a session at the pay block with a prefix.
-func token(t testing.TB, prefix string, id handlers.Identity) string {
+func token(t testing.TB, prefix string, id session.Identity) string {
 	t.Helper()
 	_, found := running(t)
 	for _, h := range found {
-		if h.site.Prefix != prefix {
+		if h.resolved.Prefix != prefix {
 			continue
 		}
-		id.Scope = h.site.Scope
+		id.Scope = h.resolved.Scope
 		switch id.Kind {
 		case "":
-			id.Kind = handlers.WxLite
+			id.Kind = session.WxLite
 			if id.AppID == "" {
-				id.AppID = h.site.WxLite.AppID()
+				id.AppID = h.resolved.WxLite.AppID()
 			}
-		case handlers.WxPub:
-			id.AppID = h.site.WxPub.AppID()
+		case session.WxPub:
+			id.AppID = h.resolved.WxPub.AppID()
 		}
 		if id.Expires.IsZero() {
 			id.Expires = time.Now().Add(time.Hour)
 		}
-		s, err := h.site.Sessions.Seal(t.Context(), "session", id)
+		s, err := h.resolved.Sessions.Seal(t.Context(), "session", id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,9 +61,9 @@ func TestIdentity(t *testing.T) {
 	})
 	run(t, globals(dir)+"http://"+addr+" {\n\troot * "+dir+"\n\ttry_files {path} /index.html\n"+payBlock(t, dir, "", "allow_http")+secondBlock(t, dir)+
 		"\treverse_proxy "+echo+" {\n\t\theader_up X-Seen-Openid {http.pay.openid}\n\t\theader_up X-Seen-Appid {http.pay.appid}\n\t}\n}\n")
-	first := token(t, "/pay", handlers.Identity{OpenID: "o-first", UnionID: "u-first"})
-	second := token(t, "/second", handlers.Identity{OpenID: "o-second"})
-	visitor := token(t, "/pay", handlers.Identity{Kind: handlers.Anonymous, Visitor: "anon:x"})
+	first := token(t, "/pay", session.Identity{OpenID: "o-first", UnionID: "u-first"})
+	second := token(t, "/second", session.Identity{OpenID: "o-second"})
+	visitor := token(t, "/pay", session.Identity{Kind: session.Anonymous, Visitor: "anon:x"})
 	with := func(headers map[string]string, name, value string) map[string]string {
 		headers = maps.Clone(headers)
 		headers[name] = value
@@ -92,8 +92,8 @@ func TestIdentity(t *testing.T) {
 		{"another block's cookie", map[string]string{"Cookie": "pay_session=" + second}, with(none, "Cookie", "")},
 		{"a visitor", map[string]string{"Cookie": "pay_session=" + visitor}, with(none, "Cookie", "")},
 		{"a visitor as bearer", map[string]string{"Authorization": "Bearer " + visitor}, none},
-		{"expired", map[string]string{"X-Pay-Session": token(t, "/pay", handlers.Identity{OpenID: "o", Expires: time.Now().Add(-time.Second)})}, none},
-		{"of another mini program", map[string]string{"X-Pay-Session": token(t, "/pay", handlers.Identity{OpenID: "o", AppID: "wxother"})}, none},
+		{"expired", map[string]string{"X-Pay-Session": token(t, "/pay", session.Identity{OpenID: "o", Expires: time.Now().Add(-time.Second)})}, none},
+		{"of another mini program", map[string]string{"X-Pay-Session": token(t, "/pay", session.Identity{OpenID: "o", AppID: "wxother"})}, none},
 		{"spoiled", map[string]string{"X-Pay-Session": first[:len(first)-4] + "AAAA"}, none},
 		{"not a session", map[string]string{"X-Pay-Session": "hello", "Authorization": "Basic aGk6aGk="}, map[string]string{"Authorization": "Basic aGk6aGk=", "X-Wx-Openid": ""}},
 	} {
@@ -134,11 +134,11 @@ func TestTwoBlocks(t *testing.T) {
 	}
 	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+withEvents(payBlock(t, dir, "", "allow_http"), "/internal/one")+
 		withEvents(secondBlock(t, dir), "/internal/two")+"\trespond \"the shop\"\n}\n")
-	first, second := token(t, "/pay", handlers.Identity{OpenID: "o-first"}), token(t, "/second", handlers.Identity{OpenID: "o-second"})
+	first, second := token(t, "/pay", session.Identity{OpenID: "o-first"}), token(t, "/second", session.Identity{OpenID: "o-second"})
 	for _, tc := range []struct {
-		path, session string
-		status        int
-		code          string
+		path, login string
+		status      int
+		code        string
 	}{
 		{"/", "", 200, "the shop"},
 		{"/payment", "", 200, "the shop"},
@@ -164,8 +164,8 @@ func TestTwoBlocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tc.session != "" {
-			req.Header.Set("X-Pay-Session", tc.session)
+		if tc.login != "" {
+			req.Header.Set("X-Pay-Session", tc.login)
 		}
 		rec := httptest.NewRecorder()
 		servers, _ := running(t)
@@ -263,14 +263,14 @@ func TestSecure(t *testing.T) {
 func TestAccessLog(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
 	run(t, globals(dir)+"http://"+addr+" {\n\tlog\n"+payBlock(t, dir, "", "allow_http")+"\trespond ok\n}\n")
-	session := token(t, "/pay", handlers.Identity{OpenID: "o-Mark-openid", Scope: ledger.Scope{}})
+	login := token(t, "/pay", session.Identity{OpenID: "o-Mark-openid", Scope: ledger.Scope{}})
 	for _, target := range []string{"/pay/nothing?code=Mark-code", "/pay/openid?x=1&code=Mark-code", "/pay/openid", "/shop?page=1"} {
 		req, err := http.NewRequest(http.MethodPut, "http://"+addr+target, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(target, "/pay") {
-			req.Header.Set("X-Pay-Session", session)
+			req.Header.Set("X-Pay-Session", login)
 		}
 		resp, err := client(t).Do(req)
 		if err != nil {
@@ -290,7 +290,7 @@ func TestAccessLog(t *testing.T) {
 	if n := strings.Count(log, `"path":"/pay/openid"`); n != 2 {
 		t.Errorf("%d lines of ours about /pay/openid:\n%s", n, log)
 	}
-	for _, secret := range []string{"Mark-code", "o-Mark-openid", session} {
+	for _, secret := range []string{"Mark-code", "o-Mark-openid", login} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log shows %.12s…:\n%s", secret, log)
 		}

@@ -33,7 +33,7 @@ func TestHostsOfASite(t *testing.T) {
 		_, found := running(t)
 		for given, want := range tc.hosts {
 			given, want = strings.ReplaceAll(given, "PORT", port), strings.ReplaceAll(want, "PORT", port)
-			if got := found[0].site.Host(&http.Request{Host: given}); got != want {
+			if got := found[0].resolved.Host(&http.Request{Host: given}); got != want {
 				t.Errorf("%s: %q is kept as %q, want %q", tc.sites, given, got, want)
 			}
 		}

@@ -33,7 +33,7 @@ func (k *knocks) expect(secret string) (came func() bool, forget func()) {
 }
 
 // answer answers one that is expected, as a webhook would be that comes the same way; false: it is none.
-func (k *knocks) answer(w http.ResponseWriter, r *http.Request, s *handlers.Site) bool {
+func (k *knocks) answer(w http.ResponseWriter, r *http.Request, site *handlers.Config) bool {
 	secret := r.Header.Get(check.KnockHeader)
 	if secret == "" {
 		return false
@@ -44,10 +44,10 @@ func (k *knocks) answer(w http.ResponseWriter, r *http.Request, s *handlers.Site
 		k.await[secret] = true
 	}
 	k.mu.Unlock()
-	if !expected || r.URL.Path != s.Prefix+"/webhooks" {
+	if !expected || r.URL.Path != site.Prefix+"/webhooks" {
 		return false
 	}
-	if !s.Secure(r) && !s.AllowHTTP {
+	if !site.Secure(r) && !site.AllowHTTP {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}

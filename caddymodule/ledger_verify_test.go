@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
@@ -37,7 +38,7 @@ func TestLedgerVerifyCommand(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 			out, err = verify("--json")
-			var check LedgerCheck
+			var check adminapi.LedgerCheck
 			if json.Unmarshal([]byte(out), &check) != nil || check.Sound != sound || (len(check.Faults) == 0) != sound || (err == nil) != sound {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -236,7 +236,7 @@ func TestReloads(t *testing.T) {
 	}
 	for _, h := range old {
 		select {
-		case <-h.site.Closing:
+		case <-h.resolved.Closing:
 		default:
 			t.Error("waiting requests of the first configuration are not told to end")
 		}

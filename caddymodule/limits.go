@@ -3,9 +3,9 @@ package caddymodule
 import (
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/asking"
 )
 
 const (
@@ -19,7 +19,7 @@ var budgets = caddy.NewUsagePool()
 
 type budgetsKey struct {
 	scope  ledger.Scope
-	limits handlers.Limits
+	limits limits.Limits
 }
 
 // provisionLimits resolves the limits; what is not set has its default.
@@ -28,16 +28,16 @@ func (h *Handler) provisionLimits(r *resolver) error {
 	if c == nil {
 		c = &LimitsConfig{}
 	}
-	l := handlers.DefaultLimits
+	l := limits.Default
 	for _, option := range []struct {
 		name, text string
-		to         *handlers.Rate
+		to         *limits.Rate
 	}{{"address", c.Address, &l.Address}, {"openid", c.OpenID, &l.OpenID}, {"app", c.App, &l.App}, {"refused", c.Refused, &l.Refused}} {
 		if option.text == "" {
 			continue
 		}
 		var err error
-		if *option.to, err = handlers.ParseRate(option.text); err != nil {
+		if *option.to, err = limits.ParseRate(option.text); err != nil {
 			return r.errorf("limits "+option.name, "%w", err)
 		}
 	}
@@ -53,15 +53,15 @@ func (h *Handler) provisionLimits(r *resolver) error {
 	if c.Attempts > 0 {
 		l.Attempts = c.Attempts
 	}
-	h.site.Budgets = h.app.budgets(budgetsKey{h.site.Scope, l})
+	h.resolved.Budgets = h.app.budgets(budgetsKey{h.resolved.Scope, l})
 	return nil
 }
 
 // budgets returns the budgets under a key; Cleanup gives them back.
-func (a *App) budgets(key budgetsKey) *handlers.Budgets {
-	b, _ := budgets.LoadOrStore(key, handlers.NewBudgets(key.limits))
+func (a *App) budgets(key budgetsKey) *limits.Budgets {
+	b, _ := budgets.LoadOrStore(key, limits.NewBudgets(key.limits))
 	a.spent = append(a.spent, key)
-	return b.(*handlers.Budgets)
+	return b.(*limits.Budgets)
 }
 
 // releaseBudgets gives all budgets back.
@@ -79,8 +79,8 @@ func (a *App) releaseBudgets() {
 var questions = caddy.NewUsagePool()
 
 // questions returns those of a scope; Cleanup gives them back.
-func (a *App) questions(s ledger.Scope) *relay.Questions {
-	q, _ := questions.LoadOrStore(s, relay.NewQuestions())
+func (a *App) questions(s ledger.Scope) *asking.Questions {
+	q, _ := questions.LoadOrStore(s, asking.NewQuestions())
 	a.asks = append(a.asks, s)
-	return q.(*relay.Questions)
+	return q.(*asking.Questions)
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddypay/caddypay/handlers"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/relay/asking"
 )
 
 // A reload gives nobody a new budget, two sites of one app have one, and limits that change begin anew.
@@ -41,9 +41,9 @@ func TestBudgetsOutliveReloads(t *testing.T) {
 	if status := sendWebhook(t, "http://"+a+"/pay/webhooks", webhookEvent("true")); status != http.StatusOK {
 		t.Errorf("Ping++'s own webhook: %d", status)
 	}
-	asks := func() *relay.Questions {
+	asks := func() *asking.Questions {
 		_, handlersOf := running(t)
-		x, y := handlersOf[0].app.questions(handlersOf[0].site.Scope), handlersOf[1].app.questions(handlersOf[1].site.Scope)
+		x, y := handlersOf[0].app.questions(handlersOf[0].resolved.Scope), handlersOf[1].app.questions(handlersOf[1].resolved.Scope)
 		if x == nil || x != y {
 			t.Error("the sites of one app ask Ping++ as often as they like")
 		}
@@ -76,9 +76,9 @@ func TestDefaultLimits(t *testing.T) {
 	dir := t.TempDir()
 	run(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+payBlock(t, dir, "", "allow_http", "limits {\n\t\t\topenid 5/s\n\t\t}")+"}\n")
 	_, found := running(t)
-	want := handlers.DefaultLimits
-	want.OpenID, _ = handlers.ParseRate("5/s")
-	if _, ok := budgets.References(budgetsKey{found[0].site.Scope, want}); !ok {
+	want := limits.Default
+	want.OpenID, _ = limits.ParseRate("5/s")
+	if _, ok := budgets.References(budgetsKey{found[0].resolved.Scope, want}); !ok {
 		t.Error("what is not set has no default")
 	}
 }

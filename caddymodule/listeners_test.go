@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 )
 
 // What the error about a Unix socket tells to write is enough: a payer who comes through it pays from his own address.
@@ -45,7 +45,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{"Content-Type": "application/json", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https",
-		"X-Pay-Session": token(t, "/pay", handlers.Identity{OpenID: "o-payer"})} {
+		"X-Pay-Session": token(t, "/pay", session.Identity{OpenID: "o-payer"})} {
 		req.Header.Set(name, value)
 	}
 	resp, err := (&http.Client{Transport: tr}).Do(req)

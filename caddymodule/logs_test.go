@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // With the filter of Caddyfile.example in both places, no log of a site whose backend fails holds a session, a cookie, a login code, the
@@ -67,18 +67,18 @@ func failingSite(t *testing.T, snippet, filter, backend, transport string, check
 	access := filepath.Join(dir, "access")
 	run(t, snippet+global+"http://"+addr+" {\n\tlog {\noutput file "+access+" {\nroll_disabled\n}\n"+filter+"\n}\n"+pay+
 		"\twechat_auth /members/*\n\treverse_proxy "+backend+" "+transport+"\n}\n")
-	session := token(t, "/pay", handlers.Identity{OpenID: "o-Mark-openid", UnionID: "u-Mark-unionid"})
+	mine := token(t, "/pay", session.Identity{OpenID: "o-Mark-openid", UnionID: "u-Mark-unionid"})
 	for _, r := range []struct {
 		method, target, body string
 		header               []string
 	}{
-		{"GET", "/shop.php", "", []string{"X-Pay-Session", session}},
-		{"POST", "/shop.php", "a=b", []string{"Authorization", "Bearer " + session}},
-		{"GET", "/shop.php", "", []string{"Cookie", "pay_session=" + session + "; shop=Mark-cookie"}},
-		{"GET", "/members/1.php", "", []string{"X-Pay-Session", session}},
-		{"POST", "/pay/charges", `{"order_no":"1001","channel":"wx_lite"}`, []string{"X-Pay-Session", session, "Content-Type", "application/json"}},
+		{"GET", "/shop.php", "", []string{"X-Pay-Session", mine}},
+		{"POST", "/shop.php", "a=b", []string{"Authorization", "Bearer " + mine}},
+		{"GET", "/shop.php", "", []string{"Cookie", "pay_session=" + mine + "; shop=Mark-cookie"}},
+		{"GET", "/members/1.php", "", []string{"X-Pay-Session", mine}},
+		{"POST", "/pay/charges", `{"order_no":"1001","channel":"wx_lite"}`, []string{"X-Pay-Session", mine, "Content-Type", "application/json"}},
 		{"POST", "/pay/openid?code=Mark-code", "", nil},
-		{"GET", "/pay/checkout?order_no=1001", "", []string{"X-Pay-Session", session}},
+		{"GET", "/pay/checkout?order_no=1001", "", []string{"X-Pay-Session", mine}},
 	} {
 		req := must(http.NewRequest(r.method, "http://"+addr+r.target, strings.NewReader(r.body)))
 		for i := 0; i < len(r.header); i += 2 {
@@ -91,7 +91,7 @@ func failingSite(t *testing.T, snippet, filter, backend, transport string, check
 	// Caddy refuses an empty Host before any route, so that pay cannot keep the line out of the access log.
 	conn := must(net.Dial("tcp", addr))
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /pay/openid?code=Mark-code HTTP/1.1\r\nHost:\r\nX-Pay-Session: %s\r\nConnection: close\r\n\r\n", session)
+	fmt.Fprintf(conn, "GET /pay/openid?code=Mark-code HTTP/1.1\r\nHost:\r\nX-Pay-Session: %s\r\nConnection: close\r\n\r\n", mine)
 	resp := must(http.ReadResponse(bufio.NewReader(conn), nil))
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusBadRequest {
@@ -102,7 +102,7 @@ func failingSite(t *testing.T, snippet, filter, backend, transport string, check
 	}
 	eventually(t, "the last request is in both logs", func() bool { return strings.Count(read(), `"host":""`) >= 2 })
 	check(read(), map[string]string{
-		"session": session, "cookie": "Mark-cookie", "code": "Mark-code", "backend token": testToken, "openid": "o-Mark-openid", "unionid": "u-Mark-unionid",
+		"session": mine, "cookie": "Mark-cookie", "code": "Mark-code", "backend token": testToken, "openid": "o-Mark-openid", "unionid": "u-Mark-unionid",
 	})
 }
 

@@ -65,7 +65,7 @@ func (m *MatchPaid) MatchWithError(r *http.Request) (bool, error) {
 		return false, nil
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	return p.site.Paid(r.Context(), p.id, repl.ReplaceAll(m.OrderNo, "")), nil
+	return p.site.Payments.Paid(r.Context(), p.id, repl.ReplaceAll(m.OrderNo, "")), nil
 }
 
 // Interface guards

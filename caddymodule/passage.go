@@ -10,23 +10,24 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // visit is what the pay blocks of a site know of a request.
 type visit struct {
-	session string             // the token that it carried in X-Pay-Session
-	chain   []string           // X-Forwarded-For, if a trusted proxy wrote it
-	named   []string           // headers that are gone since Connection named them
-	bearer  string             // the one in Authorization, if it may be a session
-	told    *handlers.Identity // who the backend is told that the user is; nil: nobody
-	inner   *passage           // through the block that it passed last; nil: none yet
+	session string            // the token that it carried in X-Pay-Session
+	chain   []string          // X-Forwarded-For, if a trusted proxy wrote it
+	named   []string          // headers that are gone since Connection named them
+	bearer  string            // the one in Authorization, if it may be a session
+	told    *session.Identity // who the backend is told that the user is; nil: nobody
+	inner   *passage          // through the block that it passed last; nil: none yet
 }
 
 // passage is a request that a pay block has passed on to the site: what wechat_auth and pay_paid know of it.
 type passage struct {
 	site     *handlers.Site
 	outer    *passage // through the block before
-	id       handlers.Identity
+	id       session.Identity
 	err      error // why there is no identity
 	answered bool  // wechat_auth has written the whole answer; the error that authentication then returns means nothing
 }
@@ -36,7 +37,7 @@ const varVisit = "pay.visit"
 
 // newVisit takes from a request the headers that nobody may send from outside, keeps the sessions that it carries, and gives it the placeholders of the user.
 func newVisit(r *http.Request) *visit {
-	v := &visit{session: handlers.StripTrusted(r.Header), bearer: handlers.BearerSession(r.Header)}
+	v := &visit{session: handlers.StripTrusted(r.Header), bearer: session.Bearer(r.Header)}
 	if chain := r.Header["X-Forwarded-For"]; len(chain) > 0 && trustedPeer(r) {
 		v.chain = slices.Clone(chain)
 	}
@@ -53,7 +54,7 @@ func visitOf(r *http.Request) *visit {
 
 // placeholder is empty rather than unknown without a user: header_up would send an unknown one as it is spelled.
 func (v *visit) placeholder(key string) (any, bool) {
-	var told handlers.Identity
+	var told session.Identity
 	if v.told != nil {
 		told = *v.told
 	}

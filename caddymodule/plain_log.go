@@ -6,6 +6,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/caddypay/caddypay/caddymodule/plain"
 )
 
 // plainLog returns a logger whose lines hold nothing that acts on a terminal: the encoders escape what is below U+0020, and leave C1
@@ -36,7 +38,7 @@ type plainLine struct {
 }
 
 func (l plainLine) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	e.Message = plain(e.Message)
+	e.Message = plain.Text(e.Message)
 	l.beneath.Entry = e // with the caller and stack that the logger has added
 	l.beneath.Write(plainFields(fields)...)
 	return nil
@@ -48,20 +50,20 @@ func plainFields(fields []zapcore.Field) []zapcore.Field {
 	for i, f := range fields {
 		switch f.Type {
 		case zapcore.StringType:
-			f.String = plainLines(f.String) // the encoder escapes line ends, and keeps a stack's readable
+			f.String = plain.Lines(f.String) // the encoder escapes line ends, and keeps a stack's readable
 		case zapcore.ByteStringType:
-			f = zap.String(f.Key, plainLines(string(f.Interface.([]byte))))
+			f = zap.String(f.Key, plain.Lines(string(f.Interface.([]byte))))
 		case zapcore.ErrorType:
-			f = zap.NamedError(f.Key, plainError{f.Interface.(error)})
+			f = zap.NamedError(f.Key, plain.Error{Err: f.Interface.(error)})
 		case zapcore.StringerType:
-			f = zap.String(f.Key, plainLines(fmt.Sprint(f.Interface)))
+			f = zap.String(f.Key, plain.Lines(fmt.Sprint(f.Interface)))
 		case zapcore.ReflectType:
-			f = zap.String(f.Key, plainLines(fmt.Sprint(f.Interface)))
+			f = zap.String(f.Key, plain.Lines(fmt.Sprint(f.Interface)))
 		case zapcore.ArrayMarshalerType:
 			if v := reflect.ValueOf(f.Interface); v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String {
 				texts := make([]string, v.Len())
 				for j := range texts {
-					texts[j] = plainLines(v.Index(j).String())
+					texts[j] = plain.Lines(v.Index(j).String())
 				}
 				f = zap.Strings(f.Key, texts)
 			}

@@ -17,8 +17,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -55,7 +57,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 
 	h.warnOfPlainHTTP(ctx, r)
 
-	h.site = &handlers.Site{
+	h.resolved = handlers.Config{
 		Prefix:   h.Prefix,
 		Ledger:   h.app.store.open,
 		ClientIP: clientIP,
@@ -77,10 +79,10 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
 		},
 	}
-	if h.site.Prefix == "" {
-		h.site.Prefix = defaultPrefix
+	if h.resolved.Prefix == "" {
+		h.resolved.Prefix = defaultPrefix
 	}
-	if p := h.site.Prefix; !strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, "*{}?#% ") {
+	if p := h.resolved.Prefix; !strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.Contains(p, "//") || strings.ContainsAny(p, "*{}?#% ") {
 		return r.errorf("prefix", "%q must begin with a slash and end without one, like /pay", p)
 	}
 	for _, step := range []func(*resolver) error{h.provisionPingpp, h.provisionWeChat, h.provisionURLs, h.provisionCORS, h.provisionChannels, h.provisionBackend, h.provisionClientAmount} {
@@ -105,7 +107,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if warning != "" {
 			h.logger.Warn(warning, zapSite(name))
 		}
-		h.site.Backend = h.upstream
+		h.resolved.Backend = h.upstream
 	}
 	if err := h.provisionLogin(r); err != nil {
 		return err
@@ -127,11 +129,12 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
+	h.site = handlers.New(h.resolved)
 	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
-	h.registry = registration{site: name, enclosing: enclosing, prefix: h.site.Prefix, scope: h.site.Scope, wxPub: h.site.WxPub != nil,
-		webhooks: webhookURL(ctx, name, h.site.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+	h.registry = registration{site: name, enclosing: enclosing, prefix: h.resolved.Prefix, scope: h.resolved.Scope, wxPub: h.resolved.WxPub != nil,
+		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
 	h.registry.listen = listensAt(ctx, h.registry.webhooks)
 	return h.app.register(r, &h.registry)
 }
@@ -178,7 +181,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		webhookKeys = append(webhookKeys, pub)
 	}
 	h.keysOf(signing, webhookKeys)
-	if h.site.Verifier, err = pingpp.NewVerifier(webhookKeys...); err != nil {
+	if h.resolved.Verifier, err = pingpp.NewVerifier(webhookKeys...); err != nil {
 		return r.errorf("pingpp webhook_key", "%w", err)
 	}
 	endpoint := c.Endpoint
@@ -187,15 +190,15 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 			return err
 		}
 	}
-	h.site.Pingpp, err = pingpp.New(pingpp.Config{
+	h.resolved.Pingpp, err = pingpp.New(pingpp.Config{
 		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout),
 	})
 	if err != nil {
 		return r.errorf("pingpp", "%w", err)
 	}
-	h.site.Scope = ledger.Scope{App: app, Mode: ledger.Test}
-	if h.site.Pingpp.Live() {
-		h.site.Scope.Mode = ledger.Live
+	h.resolved.Scope = ledger.Scope{App: app, Mode: ledger.Test}
+	if h.resolved.Pingpp.Live() {
+		h.resolved.Scope.Mode = ledger.Live
 		if signing == nil {
 			h.logger.Warn("pingpp signing_key is not set: requests to Ping++ go out unsigned", zapSite(r.site))
 		}
@@ -215,10 +218,10 @@ func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 	if ttl < time.Minute {
 		return r.errorf("session ttl", "%s is too short; write a minute or more, like 2h", ttl)
 	}
-	h.site.Sessions = &handlers.Sessions{TTL: ttl, Now: time.Now}
+	h.resolved.Sessions = &session.Tokens{TTL: ttl, Now: time.Now}
 	if len(c.Keys) == 0 {
 		stored := &storedKey{storage: ctx.Storage(), random: rand.Reader}
-		h.site.Sessions.Keys = stored.keys
+		h.resolved.Sessions.Keys = stored.keys
 		return nil
 	}
 	var keys [][]byte
@@ -233,7 +236,7 @@ func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 		}
 		keys = append(keys, key)
 	}
-	h.site.Sessions.Keys = func(context.Context) ([][]byte, error) { return keys, nil }
+	h.resolved.Sessions.Keys = func(context.Context) ([][]byte, error) { return keys, nil }
 	return nil
 }
 
@@ -249,7 +252,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			return r.errorf("backend_token", "must be printable ASCII without spaces, since it is sent as a header; make one with: openssl rand -hex 32")
 		}
-		h.site.Token = token
+		h.resolved.Token = token
 	}
 	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil || h.Login != nil) {
 		return r.errorf("upstream", "is missing: orders, events and logins are sent there; write upstream legacy:8080")
@@ -257,7 +260,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if h.Orders == nil {
 		return nil
 	}
-	if h.site.Token == "" {
+	if h.resolved.Token == "" {
 		h.logger.Warn("orders without backend_token: whoever reaches the backend can ask it for prices and names; set backend_token and compare X-Pay-Token",
 			zapSite(r.site))
 	}
@@ -277,8 +280,8 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if h.Orders.Max < 0 {
 		return r.errorf("orders max", "%d must be above 0, in fen; write max 2000000 for 20,000 yuan", h.Orders.Max)
 	}
-	h.site.Orders = &handlers.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
-	if err := h.Orders.reading(r, h.site.Orders); err != nil {
+	h.resolved.Orders = &payment.Orders{Method: h.Orders.Method, Path: path, Max: h.Orders.Max, Timeout: quoteTimeout}
+	if err := h.Orders.reading(r, h.resolved.Orders); err != nil {
 		return err
 	}
 	return h.closeOff(r, "orders", path)
@@ -303,7 +306,7 @@ func (h *Handler) closeOff(r *resolver, option, path string) error {
 	if err != nil {
 		return r.errorf(option, "the path %q: %w", path, err)
 	}
-	h.site.Private = append(h.site.Private, closed...)
+	h.resolved.Private = append(h.resolved.Private, closed...)
 	return nil
 }
 

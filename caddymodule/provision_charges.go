@@ -8,14 +8,15 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 var currency = regexp.MustCompile("^[a-z]{3}$")
 
 // provisionURLs checks where channels send payers back to.
 func (h *Handler) provisionURLs(r *resolver) error {
-	h.site.ReturnURLs = make(map[string]string)
+	h.resolved.ReturnURLs = make(map[string]string)
 	for option, configured := range map[string]string{
 		"success_url": h.SuccessURL, "cancel_url": h.CancelURL, "fail_url": h.FailURL, "result_url": h.ResultURL,
 	} {
@@ -29,13 +30,13 @@ func (h *Handler) provisionURLs(r *resolver) error {
 		if err != nil {
 			return err
 		}
-		if err := handlers.CheckReturnURL(strings.ReplaceAll(url, "{order_no}", "1")); err != nil {
+		if err := channel.CheckReturnURL(strings.ReplaceAll(url, "{order_no}", "1")); err != nil {
 			return r.errorf(option, "%q %w", url, err)
 		}
 		if strings.Contains(url, "?") {
 			h.logger.Warn(option+" has a query, which some channels lose; put {order_no} into the path", zapSite(r.site), zap.String("url", url))
 		}
-		h.site.ReturnURLs[option] = url
+		h.resolved.ReturnURLs[option] = url
 	}
 	return nil
 }
@@ -51,39 +52,39 @@ func (h *Handler) provisionChannels(r *resolver) error {
 		if charges && len(h.WeChat) == 0 {
 			return r.errorf("wechat wx_lite", "the block is missing: without it nobody can log in; write it, or name in pingpp the channels that need no login, like channels alipay_qr")
 		}
-		h.site.Channels = slices.DeleteFunc(handlers.Channels(), func(name string) bool {
-			return !handlers.DefaultChannel(name) || h.lacks(name) != ""
+		h.resolved.Channels = slices.DeleteFunc(channel.Names(), func(name string) bool {
+			return !channel.Of(name).Simple() || h.lacks(name) != ""
 		})
 		return nil
 	}
 	for _, name := range named {
-		if !slices.Contains(handlers.Channels(), name) {
+		if !slices.Contains(channel.Names(), name) {
 			return r.errorf("pingpp channels", "%q is not a channel that is known here; write %s", name,
-				cmp.Or(nearest(name, handlers.Channels()), strings.Join(handlers.Channels(), ", ")))
+				cmp.Or(nearest(name, channel.Names()), strings.Join(channel.Names(), ", ")))
 		}
 		if lacks := h.lacks(name); charges && lacks != "" {
 			return r.errorf("pingpp channels", "%s %s", name, lacks)
 		}
 	}
-	h.site.Channels = named
+	h.resolved.Channels = named
 	return nil
 }
 
 // lacks says what a channel needs that is not configured; empty: nothing.
-func (h *Handler) lacks(channel string) string {
-	if kind := handlers.ChannelPayer(channel); kind != "" && h.WeChat[kind] == nil {
-		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + channel + " out"
+func (h *Handler) lacks(name string) string {
+	if kind := channel.Of(name).Payer; kind != "" && h.WeChat[kind] == nil {
+		return "is paid with a login of " + kind + ", which is not configured; write wechat " + kind + " with app_id and secret, or leave " + name + " out"
 	}
-	for _, option := range handlers.ChannelURLs(channel) {
-		if h.site.ReturnURLs[option] == "" {
-			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + channel + " out"
+	for _, option := range channel.Of(name).URLs() {
+		if h.resolved.ReturnURLs[option] == "" {
+			return "needs " + option + " in the pay block; write " + option + " https://shop.example.com/paid, or leave " + name + " out"
 		}
 	}
 	return ""
 }
 
 // reading takes over how the backend's JSON is read.
-func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
+func (c *OrdersConfig) reading(r *resolver, to *payment.Orders) error {
 	to.Paths = make(map[string]string)
 	for name, path := range map[string]string{
 		"amount": c.Amount, "order_no": c.OrderNo, "currency": c.Currency, "subject": c.Subject, "body": c.Body,
@@ -120,7 +121,7 @@ func (c *OrdersConfig) reading(r *resolver, to *handlers.Orders) error {
 		if err := checkJSONPath(n.Path); err != nil {
 			return r.errorf("orders not_found", "%w", err)
 		}
-		to.NotFound = &handlers.NotFound{Path: n.Path, Values: n.Values}
+		to.NotFound = &payment.NotFound{Path: n.Path, Values: n.Values}
 	}
 	if d := c.Default; d != nil {
 		for option, at := range map[string]struct{ from, to *string }{
@@ -176,8 +177,8 @@ func (h *Handler) provisionClientAmount(r *resolver) error {
 	if err != nil {
 		return err
 	}
-	h.site.ClientAmount = &handlers.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
-	if err := h.site.ClientAmount.Check(h.site.Channels); err != nil {
+	h.resolved.ClientAmount = &payment.ClientAmount{Min: cmp.Or(c.Min, 1), Max: c.Max, Subject: subject, Prefix: c.Prefix}
+	if err := h.resolved.ClientAmount.Check(h.resolved.Channels); err != nil {
 		return r.errorf("allow_client_amount", "%w", err)
 	}
 	return nil

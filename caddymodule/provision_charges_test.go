@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/caddypay/caddypay/handlers"
 )
 
 // chargesSite is goodSite with other channels, other options of pay, and other options of orders.
@@ -95,7 +93,7 @@ func TestDefaultChannels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &tc.h
-			h.site, h.Orders = &handlers.Site{}, &OrdersConfig{}
+			h.Orders = &OrdersConfig{}
 			if h.Pingpp == nil {
 				h.Pingpp = &PingppConfig{}
 			}
@@ -104,7 +102,7 @@ func TestDefaultChannels(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(tc.want)
-			if got := slices.Sorted(slices.Values(h.site.Channels)); !slices.Equal(got, tc.want) {
+			if got := slices.Sorted(slices.Values(h.resolved.Channels)); !slices.Equal(got, tc.want) {
 				t.Errorf("offered are %v, want %v", got, tc.want)
 			}
 		})

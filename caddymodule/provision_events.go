@@ -8,12 +8,14 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // provisionEvents sets up the intake, and returns where the block delivers events; nil when it names no place.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
-	h.site.Intake = &relay.Intake{
-		Scope: h.site.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
+	h.resolved.Intake = &intake.Intake{
+		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
 				metrics.webhooks.WithLabelValues(result).Inc()
@@ -24,7 +26,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if c == nil {
 		return nil, nil
 	}
-	if len(c.Secrets) == 0 && h.site.Token == "" {
+	if len(c.Secrets) == 0 && h.resolved.Token == "" {
 		return nil, r.errorf("events", "needs a secret, or the site a backend_token: without either, anyone who reaches the backend could announce a payment; write backend_token {env.PAY_BACKEND_TOKEN}, or secret {env.PAY_EVENTS_SECRET} in events")
 	}
 	path, err := r.path("events", c.Path)
@@ -47,7 +49,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		}
 	}
 	slices.Sort(types)
-	d := &destination{Method: c.Method, Path: path, Token: h.site.Token, Timeout: time.Duration(c.Timeout), Types: slices.Compact(types),
+	d := &destination{Method: c.Method, Path: path, Token: h.resolved.Token, Timeout: time.Duration(c.Timeout), Types: slices.Compact(types),
 		Upstream: upstreamJSON, backend: h.upstream}
 	if c.Timeout < 0 {
 		return nil, r.errorf("events timeout", "%s must be above 0; write timeout 15s", time.Duration(c.Timeout))
@@ -89,13 +91,13 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 	if c := h.Reconcile; c != nil && (c.After < 0 || c.Until < 0) {
 		return r.errorf("reconcile", "after and until must be above 0; write after 30s and until 24h")
 	}
-	h.site.Reconciler = relay.NewReconciler(relay.ReconcilerConfig{
-		Scope: h.site.Scope, Ledger: h.app.store.open, Pingpp: h.site.Pingpp, Intake: h.site.Intake,
-		Owner: h.app.owner, Questions: h.app.questions(h.site.Scope), Logger: h.logger,
+	h.resolved.Reconciler = reconcile.New(reconcile.Config{
+		Scope: h.resolved.Scope, Ledger: h.app.store.open, Pingpp: h.resolved.Pingpp, Intake: h.resolved.Intake,
+		Owner: h.app.owner, Questions: h.app.questions(h.resolved.Scope), Logger: h.logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})
-	h.site.Intake.Ask = h.site.Reconciler.Recover
+	h.resolved.Intake.Ask = h.resolved.Reconciler.Charges.Recover
 	return nil
 }
 

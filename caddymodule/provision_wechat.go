@@ -7,7 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -24,7 +24,7 @@ func (h *Handler) provisionWeChat(r *resolver) (err error) {
 			if c.Authorize != "" {
 				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on; leave it out")
 			}
-			if h.site.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
+			if h.resolved.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
 				return r.errorf("wechat wx_lite", "%w", err)
 			}
 		case "wx_pub":
@@ -32,7 +32,7 @@ func (h *Handler) provisionWeChat(r *resolver) (err error) {
 			if err != nil {
 				return err
 			}
-			if h.site.WxPub, err = wechat.NewOfficialAccount(cfg); err != nil {
+			if h.resolved.WxPub, err = wechat.NewOfficialAccount(cfg); err != nil {
 				return r.errorf("wechat wx_pub", "%w", err)
 			}
 		default:
@@ -72,21 +72,21 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 
 // provisionTicket shares the official account's ticket with all nodes that share Caddy's storage.
 func (h *Handler) provisionTicket(ctx caddy.Context) {
-	if h.site.WxPub == nil {
+	if h.resolved.WxPub == nil {
 		return
 	}
-	stored := &storedTicket{storage: ctx.Storage(), account: h.site.WxPub, now: time.Now, logger: h.logger}
-	h.site.Ticket = stored.ticket
+	stored := &storedTicket{storage: ctx.Storage(), account: h.resolved.WxPub, now: time.Now, logger: h.logger}
+	h.resolved.Ticket = stored.ticket
 }
 
 func (h *Handler) provisionLogin(r *resolver) error {
 	if h.Login == nil {
 		return nil
 	}
-	if h.site.WxLite == nil && h.site.WxPub == nil {
+	if h.resolved.WxLite == nil && h.resolved.WxPub == nil {
 		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { app_id …  secret … }, each on its own line, or leave login out")
 	}
-	if h.site.Token == "" {
+	if h.resolved.Token == "" {
 		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody; write backend_token {env.PAY_BACKEND_TOKEN}")
 	}
 	path, err := r.path("login", h.Login.Path)
@@ -99,6 +99,6 @@ func (h *Handler) provisionLogin(r *resolver) error {
 	if err := r.method("login", h.Login.Method, http.MethodPost); err != nil {
 		return err
 	}
-	h.site.Login = &handlers.Login{Path: path, Timeout: loginTimeout}
+	h.resolved.Login = &login.Tell{Path: path, Timeout: loginTimeout}
 	return h.closeOff(r, "login", path)
 }

@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/session"
 )
 
 // Paths that a backend reads otherwise than Caddy's matchers do lead neither to its private paths nor past wechat_auth.
 func TestPathsWithTwoReadings(t *testing.T) {
 	addr := shopWith(t, "\twechat_auth /members/*\n\thandle /club/* {\n\t\thandle /club/cards/* {\n\t\t\twechat_auth\n\t\t}\n\t}\n")
-	user := "X-Pay-Session: " + token(t, "/pay", handlers.Identity{OpenID: "o-first"}) + "\n"
+	user := "X-Pay-Session: " + token(t, "/pay", session.Identity{OpenID: "o-first"}) + "\n"
 	ask := func(header, path string) (int, string) {
 		return raw(t, addr, "GET "+path+" HTTP/1.1\nHost: "+addr+"\n"+header+"Connection: close\n\n")
 	}

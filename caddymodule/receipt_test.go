@@ -70,11 +70,11 @@ func TestNoFalseReceipt(t *testing.T) {
 func isRecorded(t *testing.T, id string) bool {
 	t.Helper()
 	_, found := running(t)
-	l, err := found[0].site.Ledger(context.Background())
+	l, err := found[0].resolved.Ledger(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := l.Event(context.Background(), found[0].site.Scope, id)
+	e, err := l.Event(context.Background(), found[0].resolved.Scope, id)
 	if err != nil && err != ledger.ErrNotFound {
 		t.Fatal(err)
 	}

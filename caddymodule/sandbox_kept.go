@@ -66,16 +66,17 @@ func (s *Sandbox) recall(dir string) error {
 	return replaceFile(s.SigningKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// keep writes down what the sandbox goes by now.
-func keep(dir string, box *sandbox.Sandbox) error {
+// keep writes down what the sandbox goes by now. It returns the file of the key that verifies its webhooks.
+func keep(dir string, box *sandbox.Sandbox) (public string, err error) {
 	text, err := json.MarshalIndent(Sandbox{App: box.App(), TestKey: box.TestKey(), LiveKey: box.LiveKey(), WeChat: map[string]*WeChatConfig{
 		"wx_lite": {AppID: box.WxLite().AppID, Secret: box.WxLite().Secret},
 		"wx_pub":  {AppID: box.WxPub().AppID, Secret: box.WxPub().Secret},
 	}}, "", "  ")
 	if err != nil {
-		return err
+		return "", err
 	}
-	return errors.Join(replaceFile(filepath.Join(dir, keptNames), append(text, '\n')), replaceFile(filepath.Join(dir, keptPublic), box.PublicKeyPEM()))
+	public = filepath.Join(dir, keptPublic)
+	return public, errors.Join(replaceFile(filepath.Join(dir, keptNames), append(text, '\n')), replaceFile(public, box.PublicKeyPEM()))
 }
 
 // replaceFile writes a file whole, for its owner alone: who reads it meanwhile finds the old one or the new one.

@@ -49,7 +49,7 @@ func (h *Handler) offered() []string {
 	if h.Orders == nil && h.AllowClientAmount == nil {
 		return nil
 	}
-	return h.site.Channels
+	return h.resolved.Channels
 }
 
 // webhookURL is what to enter in Ping++'s dashboard: the site as it is reached from outside. A public site that serves plain HTTP has a

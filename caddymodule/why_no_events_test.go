@@ -9,8 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/session"
 )
 
 // refusedAttempt records that Ping++ refused to make a charge for an order.
@@ -35,7 +36,7 @@ func TestMistypedCommands(t *testing.T) {
 		"events lst":      `unknown command "lst"; write: caddy pay events list`,
 		"events repaly x": "write: caddy pay events replay",
 		"ledger verfy":    "write: caddy pay ledger verify",
-		"quux":            `unknown command "quux"; caddy pay has: demo, events, ledger, reconcile, sandbox`,
+		"quux":            `unknown command "quux"; caddy pay has: demo, events, health, keygen, ledger, reconcile, runs, sandbox, trigger, verify, version`,
 	} {
 		var out bytes.Buffer
 		root := &cobra.Command{Use: "caddy", SilenceErrors: true}
@@ -56,7 +57,7 @@ func TestNoPriceIsSaid(t *testing.T) {
 	a := runAdmin(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http", "upstream "+shop, "orders GET /price/{order_no}")+"}\n")
 	req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"A1","channel":"wx_lite"}`)))
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Session", token(t, "/pay", handlers.Identity{OpenID: "o-payer"}))
+	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: "o-payer"}))
 	resp, err := client(t).Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func TestNoPriceIsSaid(t *testing.T) {
 			`|order_not_found: the backend answered 403 to GET /price/A1, saying "wrong X-Pay-Token"; does it compare`,
 		"A2": `The order "A2" is unknown: no payment of it was begun`,
 	} {
-		var page EventPage
+		var page adminapi.EventPage
 		a.do(http.MethodGet, "/pay/events?order_no="+orderNo, "", &page)
 		for part := range strings.SplitSeq(want, "|") {
 			if !strings.Contains(page.Why, part) {

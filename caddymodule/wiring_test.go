@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
 // What the events block says reaches those who do it: the site's intake and the relay.
@@ -24,7 +24,7 @@ func TestEventsBlockIsWired(t *testing.T) {
 		t.Fatalf("%d blocks", len(found))
 	}
 	h := found[0]
-	in, d := h.site.Intake, h.registry.destination
+	in, d := h.resolved.Intake, h.registry.destination
 	if in.Ask == nil {
 		t.Error("a refund's payment is not asked for")
 	}
@@ -43,7 +43,7 @@ func TestEventsBlockIsWired(t *testing.T) {
 	if d.Token != testToken || d.Method+" "+d.Path != "POST /internal/pay/events" {
 		t.Errorf("%s %s with the token %.4s…", d.Method, d.Path, d.Token)
 	}
-	if h.site.QueryAfter != relay.DefaultAfter || h.site.Reconciler == nil || !strings.HasPrefix(h.site.Scope.App, "app_") {
-		t.Errorf("look-ups begin after %s", h.site.QueryAfter)
+	if h.site.Payments.QueryAfter != reconcile.DefaultAfter || h.resolved.Reconciler == nil || !strings.HasPrefix(h.resolved.Scope.App, "app_") {
+		t.Errorf("look-ups begin after %s", h.site.Payments.QueryAfter)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -95,7 +95,7 @@ func (t *trial) unanswered(late bool, why string) {
 }
 
 // ask asks what an order costs; false: there was no answer.
-func (t *trial) ask(q handlers.Question) (handlers.Asked, bool) {
+func (t *trial) ask(q payment.Question) (payment.Asked, bool) {
 	q.Host = t.Host
 	a := t.Ask(t.ctx, q)
 	t.slowest = max(t.slowest, a.Took)
@@ -118,7 +118,7 @@ func (t *trial) quotes() bool {
 		t.OrderNo = t.Prefix + t.Random()[:min(20-len(t.Prefix), 14)]
 		return true
 	}
-	a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
 	if !ok {
 		return false
 	}
@@ -132,7 +132,7 @@ func (t *trial) quotes() bool {
 }
 
 // noPrice says why the order cannot be paid.
-func (t *trial) noPrice(a handlers.Asked) {
+func (t *trial) noPrice(a payment.Asked) {
 	switch a.Code {
 	case "order_already_paid", "order_closed":
 		t.add("backend-quote", Unknown, say("order %s cannot be paid any more: the backend says %s", "订单 %s 已不能支付：后端返回 %s", t.OrderNo, a.Code),
@@ -163,7 +163,7 @@ func (t *trial) quoteToken() bool {
 		return true
 	}
 	for _, change := range []func(http.Header){noToken, wrongToken} {
-		a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID, Change: change})
+		a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID, Change: change})
 		if !ok {
 			return false
 		}
@@ -180,7 +180,7 @@ func (t *trial) quoteToken() bool {
 
 // unknownOrder asks for the price of what the shop does not have.
 func (t *trial) unknownOrder() bool {
-	a, ok := t.ask(handlers.Question{OrderNo: t.nobodys, OpenID: t.OpenID})
+	a, ok := t.ask(payment.Question{OrderNo: t.nobodys, OpenID: t.OpenID})
 	if !ok {
 		return false
 	}

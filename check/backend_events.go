@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
 )
@@ -129,7 +129,7 @@ func (t *trial) strangers() bool {
 	if !ok || last.Result == OK {
 		return ok
 	}
-	a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
 	if ok && a.Code == "" && a.Said == "payable" { // it says yes to whatever comes
 		last.Result, last.Text, last.Fix = OK, say("a payment of another amount does not pay the order", "金额不符的付款不会使订单变为已付款"), Words{}
 		return true
@@ -198,7 +198,7 @@ func (t *trial) again() bool {
 		return true
 	}
 	if t.Ask != nil {
-		a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+		a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
 		if !ok {
 			return false
 		}
@@ -219,7 +219,7 @@ func (t *trial) isPaid() bool {
 	if t.Ask == nil {
 		return true
 	}
-	a, ok := t.ask(handlers.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
 	switch {
 	case !ok:
 		return false

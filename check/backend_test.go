@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/examples/legacyshop"
-	"github.com/caddypay/caddypay/handlers"
+	shop "github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/session"
 )
 
 const shopToken = "token-Mark-0123456789abcdefghijkl"
@@ -43,7 +45,7 @@ func (t to) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // stand is a legacy shop behind what is planted, and an order of it.
 type stand struct {
-	site    *handlers.Site
+	prices  *payment.Prices
 	relay   relay.Config
 	orderNo string
 	shop    Shop
@@ -74,10 +76,10 @@ func newStand(t *testing.T, plant func(http.Handler) http.Handler) *stand {
 	backend := to{base, &http.Transport{}}
 	t.Cleanup(backend.CloseIdleConnections)
 	s := &stand{orderNo: made.OrderNo}
-	s.site = &handlers.Site{Orders: &handlers.Orders{Method: http.MethodGet, Path: "/internal/pay/orders/{order_no}", Timeout: time.Minute},
-		Channels: []string{"wx_lite"}, Scope: testScope, Token: shopToken, Now: time.Now, Backend: backend}
+	s.prices = &payment.Prices{Orders: &payment.Orders{Method: http.MethodGet, Path: "/internal/pay/orders/{order_no}", Timeout: time.Minute}, Now: time.Now,
+		Backend: &shop.Backend{RoundTripper: backend, Token: shopToken, Visitors: &session.Visitors{Scope: testScope, Cookies: &session.Cookies{}}}}
 	s.relay = relay.Config{Scope: testScope, Backend: backend, Path: "/internal/pay/events", Token: shopToken, Timeout: time.Minute, Expect: relay.Expect{Body: "success"}}
-	s.shop = Shop{Site: "shop.test", Host: "shop.test", Scope: testScope, Now: time.Now, Ask: s.site.AskPrice, Orders: "GET /internal/pay/orders/…",
+	s.shop = Shop{Site: "shop.test", Host: "shop.test", Scope: testScope, Now: time.Now, Ask: s.prices.Ask, Orders: "GET /internal/pay/orders/…",
 		Events: "POST /internal/pay/events", Token: true, Expects: true,
 		Tell: func(ctx context.Context, ev *ledger.Event, change func(http.Header)) relay.Receipt {
 			rc, err := relay.Probe(ctx, s.relay, ev, change)
@@ -245,17 +247,17 @@ func TestBackendFaults(t *testing.T) {
 			return r.Header.Get("X-Pay-Token") == shopToken && r.Header.Get("X-Pay-Mode") == "test" && !strings.HasPrefix(r.Header.Get("X-Pay-Order-No"), "no")
 		}, 200, "success"), nil},
 		{"quote redirects", "backend-quote", Fail, "answered 302 to \"/login\"", answering(quotes, always, 302, ""), nil},
-		{"quote with another token", "backend-quote", Fail, "does it compare X-Pay-Token", nil, func(s *stand) { s.site.Token = strings.Repeat("y", 32) }},
+		{"quote with another token", "backend-quote", Fail, "does it compare X-Pay-Token", nil, func(s *stand) { s.prices.Backend.Token = strings.Repeat("y", 32) }},
 		{"quote is a page", "backend-quote", Fail, "not JSON", answering(quotes, always, 200, "<html>"), nil},
-		{"no path", "backend-quote", Fail, "is the path of orders another?", nil, func(s *stand) { s.site.Orders.Path = "/pay/{order_no}" }},
+		{"no path", "backend-quote", Fail, "is the path of orders another?", nil, func(s *stand) { s.prices.Orders.Path = "/pay/{order_no}" }},
 		{"unknown orders have a price", "backend-unknown-order", Fail, "cannot exist", everyOrder(), nil},
 		{"unknown orders are no JSON", "backend-unknown-order", Fail, "amount is missing",
 			answering(quotes, func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, quotes+"no") }, 200, `{"code":404}`), nil},
 		{"quote hangs", "backend-slow", Fail, "too slow", hang(quotes),
-			func(s *stand) { s.site.Orders.Timeout = 50 * time.Millisecond }},
+			func(s *stand) { s.prices.Orders.Timeout = 50 * time.Millisecond }},
 		{"event hangs", "backend-slow", Fail, "did not answer within 50ms", hang(events),
 			func(s *stand) { s.relay.Timeout = 50 * time.Millisecond }},
-		{"nothing listens", "backend-reach", Fail, "cannot be reached", nil, func(s *stand) { s.site.Backend = nowhere(t) }},
+		{"nothing listens", "backend-reach", Fail, "cannot be reached", nil, func(s *stand) { s.prices.Backend.RoundTripper = nowhere(t) }},
 		{"502", "backend-reach", Fail, "cannot be reached", answering(quotes, always, 502, ""), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

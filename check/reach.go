@@ -5,13 +5,13 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 )
 
 // backend asks the merchant's backend for the price of an order that cannot exist: it is there, knows us, and answers as it should.
 func (s *Site) backend(ctx context.Context) []Finding {
 	const nobodys = "caddypaycheck0"
-	a := s.Shop.Ask(ctx, handlers.Question{OrderNo: nobodys, Host: s.Shop.Host})
+	a := s.Shop.Ask(ctx, payment.Question{OrderNo: nobodys, Host: s.Shop.Host})
 	said := a.Why
 	switch {
 	case a.Status == 0 || unreachable(a.Status):

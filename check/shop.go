@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay"
 )
@@ -18,7 +18,7 @@ type Shop struct {
 	Now   func() time.Time
 
 	// Ask asks what an order costs; nil where the backend is not asked.
-	Ask    func(context.Context, handlers.Question) handlers.Asked
+	Ask    func(context.Context, payment.Question) payment.Asked
 	Orders string // the method and path of that, for messages
 
 	// Tell sends an event; nil where none are delivered. change may be nil.

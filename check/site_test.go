@@ -171,11 +171,11 @@ func TestPlantedFaults(t *testing.T) {
 		{"certificate of nobody's", "certificate", "no authority that the world trusts", nil, func(w *world) { w.site.Door.Roots = nil }},
 		{"certificate ended", "certificate", "ended on", nil, func(w *world) { w.shown(t, time.Now().Add(-time.Hour)) }},
 		{"backend redirects", "backend-redirect", `302 to "/login"`, answering(quotes, always, 302, ""), nil},
-		{"backend's token differs", "backend-refuses", "does it compare X-Pay-Token", nil, func(w *world) { w.stand.site.Token = strings.Repeat("y", 32) }},
+		{"backend's token differs", "backend-refuses", "does it compare X-Pay-Token", nil, func(w *world) { w.stand.prices.Backend.Token = strings.Repeat("y", 32) }},
 		{"backend is live", "backend-refuses", "wrong X-Pay-Mode", header(quotes, "X-Pay-Mode", "live"), nil},
 		{"backend shows a page", "backend-quote", "not JSON", answering(quotes, always, 200, "<html>"), nil},
 		{"backend fails", "backend-quote", "answered 500", answering(quotes, always, 500, ""), nil},
-		{"backend down", "backend-reach", "cannot be reached", nil, func(w *world) { w.stand.site.Backend = nowhere(t) }},
+		{"backend down", "backend-reach", "cannot be reached", nil, func(w *world) { w.stand.prices.Backend.RoundTripper = nowhere(t) }},
 		{"ledger not writable", "ledger-write", "no space left", nil, func(w *world) {
 			w.book.Write = func(context.Context) error { return errors.New("no space left on device") }
 		}},

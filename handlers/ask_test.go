@@ -44,7 +44,7 @@ func TestPayerAsks(t *testing.T) {
 	ask("paid", 2)
 	w.clock.Add(askAfter)
 	ask("paid", 2)
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, queryID(id))
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, queryID(id))
 	if err != nil || e.Source != ledger.Query || e.State != ledger.Pending || e.OrderNo != "1001" || e.Host != w.server.Listener.Addr().String() {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -78,7 +78,7 @@ func TestWaitAsks(t *testing.T) {
 	w.clock.Add(askAfter)
 	answered := make(chan answer)
 	go func() { answered <- w.charge(session, id, "?wait=30s&client=success") }()
-	until(t, "the first question", func() bool { return w.calls("get_charge") == 1 && w.site.Budgets.waiting.Load() == 1 })
+	until(t, "the first question", func() bool { return w.calls("get_charge") == 1 && w.config.Budgets.Waiting.Load() == 1 })
 	if err := w.sandbox.Pay(id); err != nil {
 		t.Fatal(err)
 	}
@@ -106,14 +106,14 @@ func TestPingppHangs(t *testing.T) {
 	if a := w.charge(session, id, ""); a.status != 200 || a.text("status") != "created" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
-	if took := time.Since(begin); took > askPatience+2*time.Second {
+	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("after %s", took)
 	}
 
 	w.clock.Add(askAfter)
 	answered := make(chan answer)
 	go func() { answered <- w.charge(session, id, "?wait=30s") }()
-	until(t, "the request to wait", func() bool { return w.site.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	w.clock.Add(askAfter)
 	time.Sleep(waitPoll + 100*time.Millisecond) // by now it has asked
 	body, sig := w.payEvent(id)
@@ -131,7 +131,7 @@ func TestPingppHangs(t *testing.T) {
 	id, _ = w.created(session, "1002")
 	w.clock.Add(askAfter)
 	go func() { answered <- w.charge(session, id, "?wait=30s") }()
-	until(t, "the request to wait", func() bool { return w.site.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	begin = time.Now()
 	close(w.closing)
 	if a := <-answered; a.text("status") != "created" {
@@ -178,7 +178,7 @@ func TestHeldCharge(t *testing.T) {
 	decide := func(action ledger.Action) {
 		t.Helper()
 		event := w.sandbox.State(1).Events[0].ID
-		if err := w.ledger.Decide(t.Context(), ledger.Decision{Scope: w.site.Scope, EventID: event, Action: action, Now: w.clock.Now(), By: "test"}); err != nil {
+		if err := w.ledger.Decide(t.Context(), ledger.Decision{Scope: w.config.Scope, EventID: event, Action: action, Now: w.clock.Now(), By: "test"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,8 +192,8 @@ func TestHeldCharge(t *testing.T) {
 func TestLateByOurClock(t *testing.T) {
 	for _, ahead := range []time.Duration{-30 * time.Second, 30 * time.Second} {
 		w := newWorld(t)
-		w.site.Now = func() time.Time { return w.clock.Now().Add(-ahead) }
-		w.site.Intake.Now = w.site.Now
+		w.set(func(c *Config) { c.Now = func() time.Time { return w.clock.Now().Add(-ahead) } })
+		w.config.Intake.Now = w.config.Now
 		session := w.session(payer)
 		id, _ := w.created(session, "1001")
 		w.clock.Add(2 * time.Second)
@@ -204,7 +204,7 @@ func TestLateByOurClock(t *testing.T) {
 		if a := w.webhook(body, sig); a.status != 200 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
-		e, err := w.ledger.Event(t.Context(), w.site.Scope, w.sandbox.State(1).Events[0].ID)
+		e, err := w.ledger.Event(t.Context(), w.config.Scope, w.sandbox.State(1).Events[0].ID)
 		if err != nil || e.Late != "closed" {
 			t.Errorf("Ping++'s clock is %s ahead: %+v, %v", ahead, e, err)
 		}
@@ -223,7 +223,7 @@ func TestQuotesAreKept(t *testing.T) {
 	w.clock.Add(time.Second)
 	body, sig := w.payEvent(id)
 	w.webhook(body, sig)
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, w.sandbox.State(1).Events[0].ID)
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, w.sandbox.State(1).Events[0].ID)
 	if err != nil || e.Late != "closed" || e.State != ledger.Pending {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -239,7 +239,7 @@ func TestQuotesAreKept(t *testing.T) {
 	wantProblem(t, w.pay(session, "1002"), 502, "provider_rejected")
 	body, sig = w.payEvent(old)
 	w.webhook(body, sig)
-	e, err = w.ledger.Event(t.Context(), w.site.Scope, w.sandbox.State(1).Events[0].ID)
+	e, err = w.ledger.Event(t.Context(), w.config.Scope, w.sandbox.State(1).Events[0].ID)
 	if err != nil || e.State != ledger.Pending || len(e.Reasons) != 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -247,7 +247,7 @@ func TestQuotesAreKept(t *testing.T) {
 
 func TestNextQuery(t *testing.T) {
 	w := newWorld(t)
-	w.site.QueryAfter = 90 * time.Second
+	w.set(func(c *Config) { c.QueryAfter = 90 * time.Second })
 	w.created(w.session(payer), "1001")
 	if c := w.attempts("1001")[0]; !c.NextQuery.Equal(w.clock.Now().Add(90 * time.Second)) {
 		t.Errorf("%s, at %s", c.NextQuery, w.clock.Now())
@@ -263,8 +263,10 @@ func TestCounters(t *testing.T) {
 		defer mu.Unlock()
 		got = append(got, s)
 	}
-	w.site.Count = Counters{Charge: func(channel, result string) { keep(channel + " " + result) }, Webhook: keep}
-	w.site.Intake.Observe = func(source ledger.Source, result string) { keep(string(source) + " " + result) }
+	w.set(func(c *Config) {
+		c.Count = Counters{Charge: func(channel, result string) { keep(channel + " " + result) }, Webhook: keep}
+	})
+	w.config.Intake.Observe = func(source ledger.Source, result string) { keep(string(source) + " " + result) }
 	session := w.session(payer)
 	check := func(want ...string) {
 		t.Helper()

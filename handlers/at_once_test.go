@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -86,7 +86,7 @@ func TestSecondCodeAfterReversal(t *testing.T) {
 	if wantProblem(t, a, 409, "charge_in_progress"); a.header.Get("Retry-After") != "60" || w.calls("reverse_charge") != 0 {
 		t.Errorf("in WeChat's first minute: Retry-After %q, %d reversals", a.header.Get("Retry-After"), w.calls("reverse_charge"))
 	}
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	for _, fault := range []string{"402", "500", "502", "429"} {
 		w.fault("reverse_charge", fault, 9)
 		a := w.scan(session, "134567890123456782")
@@ -135,7 +135,7 @@ func TestSecondCodeAfterMoneyWentBack(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	first := w.scan(session, "134567890123456781").text("id")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	w.beforeCall("POST", "/v1/charges/"+first+"/reverse", func() { _ = w.sandbox.Pay(first) })
 	second := w.scan(session, "134567890123456782")
 	if second.status != 201 {
@@ -146,7 +146,7 @@ func TestSecondCodeAfterMoneyWentBack(t *testing.T) {
 	body, sig := w.payEvent(second.text("id"))
 	w.webhook(body, sig)
 	states := map[string]ledger.State{}
-	es, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.site.Scope, OrderNo: "1001"})
+	es, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.config.Scope, OrderNo: "1001"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // paid lets the user pay at the sandbox and brings the webhook.
@@ -32,7 +33,7 @@ func TestNewAttemptGetsItsOwnNumber(t *testing.T) {
 			numbers := map[string]bool{}
 			check := func(what, id, number string) {
 				t.Helper()
-				if numbers[number] || !channels["wx_lite"].accepts(number) {
+				if numbers[number] || !channel.Of("wx_lite").Accepts(number) {
 					t.Errorf("%s: the number %q is not new, or not one", what, number)
 				}
 				numbers[number] = true
@@ -80,13 +81,13 @@ func TestNewAttemptGetsItsOwnNumber(t *testing.T) {
 func TestNumberOfAnotherOrder(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
-	w.site.Rand = bytes.NewReader(bytes.Repeat([]byte{0}, 6)) // suffix 222222
+	w.set(func(c *Config) { c.Rand = bytes.NewReader(bytes.Repeat([]byte{0}, 6)) }) // suffix 222222
 	w.created(session, "1001")
 	w.setQuote(w.answerQuote(map[string]any{"amount": 2000}))
 	if _, number := w.created(session, "1001"); number != "1001222222" {
 		t.Fatalf("number %s", number)
 	}
-	w.site.Rand = bytes.NewReader([]byte{1, 1, 1, 1, 1, 1})
+	w.set(func(c *Config) { c.Rand = bytes.NewReader([]byte{1, 1, 1, 1, 1, 1}) })
 	if _, number := w.created(session, "1001222222"); number != "1001222222333333" {
 		t.Errorf("an order whose number is taken got %s", number)
 	}
@@ -158,7 +159,7 @@ func TestProviderFailures(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.site.Pingpp = client
+				w.set(func(c *Config) { c.Pingpp = client })
 			}
 			session := w.session(payer)
 			times := 1
@@ -194,15 +195,15 @@ func TestProviderFailures(t *testing.T) {
 func TestProviderCannotBeReached(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
-	good := w.site.Pingpp
+	good := w.config.Pingpp
 	bad, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: w.sandbox.TestKey(), Endpoint: "http://127.0.0.1:1", Transport: w.transport})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.site.Pingpp = bad
+	w.set(func(c *Config) { c.Pingpp = bad })
 	wantProblem(t, w.pay(session, "1001"), 503, "provider_unavailable")
 	w.wantStates("1001")
-	w.site.Pingpp = good
+	w.set(func(c *Config) { c.Pingpp = good })
 	if _, number := w.created(session, "1001"); number != "1001" {
 		t.Errorf("a number that was never sent is spent: %s", number)
 	}
@@ -249,7 +250,7 @@ func (w *world) holder(orderNo string) *ledger.Reserved {
 	w.t.Helper()
 	now := w.clock.Now()
 	held, err := w.openLedger().Reserve(context.Background(), ledger.Reservation{
-		Scope: w.site.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: channels["wx_lite"].number(orderNo, w.site.Rand),
+		Scope: w.config.Scope, OrderNo: orderNo, Now: now, Until: now.Add(reservationLease), Number: itsNumber(orderNo),
 	})
 	if err != nil {
 		w.t.Error(err)
@@ -336,13 +337,15 @@ func TestReservationIsProlonged(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	extended := make(chan struct{}, 1)
-	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return watched{w.ledger, extended}, nil }
+	w.set(func(c *Config) {
+		c.Ledger = func(context.Context) (ledger.Ledger, error) { return watched{w.ledger, extended}, nil }
+	})
 	quote, other, end := w.answerQuote(nil), w.openLedger(), w.clock.Now().Add(reservationLease)
 	w.setInside(func(rw http.ResponseWriter, r *http.Request) {
 		w.clock.Add(reservationLease - time.Second)
 		<-extended
-		_, err := other.Reserve(context.Background(), ledger.Reservation{Scope: w.site.Scope, OrderNo: "1001", Now: end, Until: end.Add(time.Second),
-			Number: channels["wx_lite"].number("1001", w.site.Rand)})
+		_, err := other.Reserve(context.Background(), ledger.Reservation{Scope: w.config.Scope, OrderNo: "1001", Now: end, Until: end.Add(time.Second),
+			Number: itsNumber("1001")})
 		if !errors.Is(err, ledger.ErrReserved) {
 			t.Errorf("when the first lease would have ended: %v", err)
 		}
@@ -378,7 +381,7 @@ func (w *world) elsewhere(orderNo string) *ledger.Charge {
 	held := w.holder(orderNo)
 	now := w.clock.Now()
 	c := &ledger.Charge{
-		Scope: w.site.Scope, OrderNo: orderNo, Number: held.Number, State: ledger.Open, ID: "ch_elsewhere", Channel: "wx_pub", Payer: payer,
+		Scope: w.config.Scope, OrderNo: orderNo, Number: held.Number, State: ledger.Open, ID: "ch_elsewhere", Channel: "wx_pub", Payer: payer,
 		PayerAppID: w.sandbox.WxLite().AppID, Amount: 1999, Currency: "cny", Host: "shop.example.com", Created: now, TimeExpire: now.Add(2 * time.Hour), Raw: []byte("{}"),
 	}
 	if err := w.ledger.Created(context.Background(), c); err != nil {
@@ -410,7 +413,7 @@ func TestPaidTwiceOverTwoChannels(t *testing.T) {
 	if a := w.send(second); a.status != 200 {
 		t.Errorf("the second payment: %d %s", a.status, a.body)
 	}
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_second")
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_second")
 	if err != nil || e.State != ledger.Held || len(e.Reasons) != 1 || e.Reasons[0] != ledger.ReasonPaidTwice || e.OrderNo != "1001" {
 		t.Errorf("%+v, %v", e, err)
 	}

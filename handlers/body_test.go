@@ -14,6 +14,13 @@ import (
 	"time"
 )
 
+// What package body gives a body: time, and memory before anything of it has come and in all.
+const (
+	bodyTime  = 10 * time.Second
+	firstRead = 512
+	maxUnread = 64 << 20
+)
+
 // raw opens a connection and sends the head of a request whose body is still to come.
 func (w *world) raw(method, path string, length int, header ...string) net.Conn {
 	w.t.Helper()
@@ -138,7 +145,7 @@ func TestBodyTimeEndsWithTheBody(t *testing.T) {
 		}
 		asked(rw, r)
 	})
-	w.site.Orders.Timeout = time.Minute
+	w.config.Orders.Timeout = time.Minute
 	w.created(session, "1001")
 }
 
@@ -150,19 +157,19 @@ func TestMemoryOfBodies(t *testing.T) {
 	webhook := func() answer {
 		return w.do("POST", "/pay/webhooks", "{}", "X-Pingplusplus-Signature", strings.Repeat("A", 342)+"==")
 	}
-	w.site.Budgets.webhooks.Add(fill)
+	w.config.Budgets.Webhooks.Add(fill)
 	wantLimited(t, webhook(), 1)
 	w.created(session, "1001") // a flood of webhooks keeps nobody from paying
-	w.site.Budgets.webhooks.Add(-fill)
-	w.site.Budgets.bodies.Add(fill)
+	w.config.Budgets.Webhooks.Add(-fill)
+	w.config.Budgets.Bodies.Add(fill)
 	wantLimited(t, w.pay(session, "1001"), 1)
 	wantProblem(t, webhook(), 401, "signature_invalid")
-	w.site.Budgets.bodies.Add(-fill)
+	w.config.Budgets.Bodies.Add(-fill)
 	wantProblem(t, w.do("POST", "/pay/charges", strings.Repeat("[", maxChargeBody), "X-Pay-Session", session), 400, "json_invalid")
 
 	conn := w.raw("POST", "/pay/charges", 1000)
 	fmt.Fprint(conn, "{")
-	until(t, "the body is being read", func() bool { return w.site.Budgets.bodies.Load() == firstRead })
+	until(t, "the body is being read", func() bool { return w.config.Budgets.Bodies.Load() == firstRead })
 	conn.Close()
-	until(t, "its memory is free again", func() bool { return w.site.Budgets.bodies.Load() == 0 })
+	until(t, "its memory is free again", func() bool { return w.config.Budgets.Bodies.Load() == 0 })
 }

@@ -3,10 +3,15 @@ package handlers
 import (
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/payment"
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
@@ -18,7 +23,9 @@ const (
 // withCheckout is a world whose site has the payment page.
 func withCheckout(t *testing.T, channels ...string) (*world, *visitor) {
 	w := newWorld(t)
-	w.site.Checkout = &Checkout{Channels: channels, ReturnURL: "https://shop.example.com/done?from=pay"}
+	w.set(func(c *Config) {
+		c.Checkout = &payment.Checkout{Channels: channels, ReturnURL: "https://shop.example.com/done?from=pay"}
+	})
 	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return w, &visitor{w: w}
 }
@@ -202,9 +209,9 @@ func TestCheckoutInWeChat(t *testing.T) {
 // Each page asks the backend: nobody goes through its orders without a limit.
 func TestCheckoutIsLimited(t *testing.T) {
 	w, v := withCheckout(t, "alipay_qr")
-	limits := DefaultLimits
-	limits.Address = Rate{2, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	few := limits.Default
+	few.Address = limits.Rate{N: 2, Per: time.Minute}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	for i, want := range []int{200, 200, 429} {
 		a := v.checkout("C1000000"+string(rune('1'+i)), desktopAgent)
 		if got, _ := data(a); a.status != want || (want == 429) != (got["state"] == "refused") || (want == 429) != (a.header.Get("Retry-After") == "30") {
@@ -276,7 +283,7 @@ func TestOpenPageKeepsItsSession(t *testing.T) {
 		t.Errorf("a charge that cannot be paid any more prolongs nothing: %s %v", a.body, a.header)
 	}
 
-	login := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.site.WxPub.AppID(), Expires: w.clock.Now().Add(time.Minute)})
+	login := w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.config.WxPub.AppID(), Expires: w.clock.Now().Add(time.Minute)})
 	paying := w.do("POST", "/pay/charges", orderOf("1002", openChannel), "Origin", w.origin(), "Cookie", "__Host-pay_session="+login)
 	if paying.status != 201 {
 		t.Fatalf("answered %d %s", paying.status, paying.body)
@@ -291,11 +298,11 @@ func TestCheckoutShopNameAndAccent(t *testing.T) {
 	w, v := withCheckout(t, "wx_pub_qr")
 	plain := v.checkout("C70001", desktopAgent)
 	sheet := regexp.MustCompile(`"(/pay/checkout\.css\?v=[0-9a-f]+)"`)
-	green, err := ParseColour("#0a7d4b")
+	green, err := payment.ParseColour("#0a7d4b")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.site.Checkout.ShopName, w.site.Checkout.Accent = "茶铺 <Tea>", &green
+	w.config.Checkout.ShopName, w.config.Checkout.Accent = "茶铺 <Tea>", &green
 	a := v.checkout("C70002", desktopAgent)
 	if body := string(a.body); !strings.Contains(body, `<span class="shop">茶铺 &lt;Tea&gt;</span>`) || !strings.Contains(body, "<title>茶铺 &lt;Tea&gt; · Checkout · ") || strings.Contains(body, "0a7d4b") {
 		t.Errorf("%s", body)
@@ -304,39 +311,14 @@ func TestCheckoutShopNameAndAccent(t *testing.T) {
 	if before == nil || now == nil || string(before[1]) == string(now[1]) {
 		t.Fatalf("the stylesheets are %s and %s", before, now)
 	}
+	style, err := os.ReadFile("payment/checkout/checkout.css")
+	if err != nil {
+		t.Fatal(err)
+	}
 	css := v.do("GET", string(now[1]), "")
-	if css.status != 200 || !strings.HasPrefix(string(css.body), string(checkoutStyle)) || !strings.Contains(string(css.body), "--accent: #0a7d4b; --accent-ink: #ffffff; --link: #0a7d4b }") ||
+	if css.status != 200 || !strings.HasPrefix(string(css.body), string(style)) || !strings.Contains(string(css.body), "--accent: #0a7d4b; --accent-ink: #ffffff; --link: #0a7d4b }") ||
 		!strings.Contains(css.header.Get("Cache-Control"), "immutable") {
 		t.Errorf("%d %v %s", css.status, css.header, css.body)
-	}
-}
-
-// Whatever a shop's colour is, the words on it and links in it can be read.
-func TestAccentCanBeRead(t *testing.T) {
-	css := regexp.MustCompile(`--accent-ink: (\S+); --link: (\S+) }`)
-	for _, text := range []string{"#000000", "#ffffff", "#ffd400", "#767676", "#777777", "#1f5eff", "#0a7d4b", "#E60012", "#07c160"} {
-		c, err := ParseColour(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := css.FindAllStringSubmatch(c.style(), -1)
-		if len(found) != 2 {
-			t.Fatal(c.style())
-		}
-		for i, card := range []Colour{lightCard, darkCard} {
-			ink, err := ParseColour(found[i][1])
-			if err != nil || c.contrast(ink) < readable {
-				t.Errorf("%s on %s: %.2f, %v", found[i][1], text, c.contrast(ink), err)
-			}
-			if link, err := ParseColour(found[i][2]); err == nil && link.contrast(card) < readable || err != nil && found[i][2] != "var(--ink)" {
-				t.Errorf("a link of %s on %s: %.2f", found[i][2], card, link.contrast(card))
-			}
-		}
-	}
-	for _, bad := range []string{"", "#", "0a7d4b", "#0a7", "#0a7d4b00", "#0a7d4g", "green", "#0a7d4b;}", "rgb(0,0,0)", "##0a7d4"} {
-		if c, err := ParseColour(bad); err == nil {
-			t.Errorf("%q is %s", bad, c)
-		}
 	}
 }
 
@@ -349,11 +331,6 @@ func TestCheckoutRetry(t *testing.T) {
 		a := v.checkout("C80001", desktopAgent)
 		if m := button.FindSubmatch(a.body); m == nil || string(m[1]) != "/pay/checkout?order_no=C80001" || (len(m[2]) == 0) != retry {
 			t.Errorf("after %d: %q\n%s", status, m, a.body)
-		}
-	}
-	for _, code := range finalCodes {
-		if _, ok := codes[code]; !ok {
-			t.Errorf("no such code: %s", code)
 		}
 	}
 }

@@ -6,13 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
 func newDonations(t testing.TB) *world {
 	w := newWorld(t)
-	w.site.Orders = nil
-	w.site.ClientAmount = &ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
+	w.set(func(c *Config) { c.Orders = nil })
+	w.set(func(c *Config) {
+		c.ClientAmount = &payment.ClientAmount{Min: 100, Max: 20_000, Subject: "Donation {order_no}", Prefix: "D"}
+	})
 	return w
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 // openChannel is a channel without an openid. Ping++ is played for it by openProvider.
@@ -19,15 +21,7 @@ const openChannel = "alipay_qr"
 // newOpenWorld is a world with a channel that needs no openid.
 func newOpenWorld(t testing.TB) *world {
 	w := newWorld(t)
-	for name, payer := range map[string]string{openChannel: "", "wx_pub": "wx_pub"} {
-		if _, ok := channels[name]; !ok {
-			c := channels["wx_lite"]
-			c.payer = payer
-			channels[name] = c
-			t.Cleanup(func() { delete(channels, name) })
-		}
-	}
-	w.site.Channels = []string{"wx_lite", "wx_pub", openChannel}
+	w.set(func(c *Config) { c.Channels = []string{"wx_lite", "wx_pub", openChannel} })
 	w.outside.Handler = w.openProvider()
 	return w
 }
@@ -77,15 +71,15 @@ func cookieOf(t testing.TB, a answer) string {
 }
 
 // sealed makes a session of any kind.
-func (w *world) sealed(id Identity) string {
+func (w *world) sealed(id session.Identity) string {
 	w.t.Helper()
 	if id.Scope.App == "" {
-		id.Scope = w.site.Scope
+		id.Scope = w.config.Scope
 	}
 	if id.Expires.IsZero() {
 		id.Expires = w.clock.Now().Add(time.Hour)
 	}
-	token, err := w.site.Sessions.Seal(w.t.Context(), useSession, id)
+	token, err := w.config.Sessions.Seal(w.t.Context(), session.ForSession, id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -142,7 +136,7 @@ func TestAnonymousVisitor(t *testing.T) {
 // A cookie comes along by itself, so a POST with it, or one that begets it, has to come from a page of the site.
 func TestCookieNeedsTheSitesOrigin(t *testing.T) {
 	w := newOpenWorld(t)
-	user := "__Host-pay_session=" + w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
+	user := "__Host-pay_session=" + w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
 	host := strings.TrimPrefix(w.server.URL, "https://")
 	for _, cookie := range []string{"", user} {
 		for _, c := range []struct {
@@ -189,13 +183,13 @@ func TestCookieNeedsTheSitesOrigin(t *testing.T) {
 // Each channel takes the sessions of its own kind only.
 func TestKindsOfSessions(t *testing.T) {
 	w := newOpenWorld(t)
-	mini := w.sealed(Identity{Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID})
-	page := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
-	visitor := w.sealed(Identity{Kind: Anonymous, Visitor: "anon:x"})
+	mini := w.sealed(session.Identity{Kind: session.WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID})
+	page := w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
+	visitor := w.sealed(session.Identity{Kind: session.Anonymous, Visitor: "anon:x"})
 	for i, c := range []struct {
-		channel, session string
-		status           int
-		code             string
+		channel, login string
+		status         int
+		code           string
 	}{
 		{"wx_lite", mini, 201, ""},
 		{"wx_lite", page, 401, "session_invalid"},
@@ -210,7 +204,7 @@ func TestKindsOfSessions(t *testing.T) {
 		{openChannel, visitor, 201, ""},
 	} {
 		before := len(w.outside.exchanges("/v1/"))
-		a := w.do("POST", "/pay/charges", orderOf(fmt.Sprintf("no%d", i), c.channel), "X-Pay-Session", c.session, "Origin", w.origin())
+		a := w.do("POST", "/pay/charges", orderOf(fmt.Sprintf("no%d", i), c.channel), "X-Pay-Session", c.login, "Origin", w.origin())
 		if c.status == 201 {
 			if a.status != 201 {
 				t.Errorf("%d: %d %s", i, a.status, a.body)
@@ -233,20 +227,20 @@ func TestKindsOfSessions(t *testing.T) {
 // A session is good for the account, app and mode that it was made for.
 func TestForeignSessions(t *testing.T) {
 	w := newOpenWorld(t)
-	live := w.site.Scope
+	live := w.config.Scope
 	live.Mode = "live"
-	other := w.site.Scope
+	other := w.config.Scope
 	other.App = "app_other"
-	for name, id := range map[string]Identity{
-		"another mini program":          {Kind: WxLite, OpenID: payer, AppID: "wxother"},
-		"the official account's openid": {Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxPub().AppID},
-		"another official account":      {Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxLite().AppID},
-		"live":                          {Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID, Scope: live},
-		"another app":                   {Kind: WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID, Scope: other},
-		"a visitor of another app":      {Kind: Anonymous, Visitor: "anon:x", Scope: other},
-		"a visitor with an openid":      {Kind: Anonymous, Visitor: payer},
-		"a visitor's id as an openid":   {Kind: WxLite, OpenID: "anon:x", AppID: w.sandbox.WxLite().AppID},
-		"a visitor of an account":       {Kind: Anonymous, Visitor: "anon:x", AppID: w.sandbox.WxPub().AppID},
+	for name, id := range map[string]session.Identity{
+		"another mini program":          {Kind: session.WxLite, OpenID: payer, AppID: "wxother"},
+		"the official account's openid": {Kind: session.WxLite, OpenID: payer, AppID: w.sandbox.WxPub().AppID},
+		"another official account":      {Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxLite().AppID},
+		"live":                          {Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID, Scope: live},
+		"another app":                   {Kind: session.WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID, Scope: other},
+		"a visitor of another app":      {Kind: session.Anonymous, Visitor: "anon:x", Scope: other},
+		"a visitor with an openid":      {Kind: session.Anonymous, Visitor: payer},
+		"a visitor's id as an openid":   {Kind: session.WxLite, OpenID: "anon:x", AppID: w.sandbox.WxLite().AppID},
+		"a visitor of an account":       {Kind: session.Anonymous, Visitor: "anon:x", AppID: w.sandbox.WxPub().AppID},
 		"no kind":                       {OpenID: payer, AppID: w.sandbox.WxPub().AppID},
 		"an unknown kind":               {Kind: "alipay", OpenID: payer},
 	} {
@@ -257,8 +251,8 @@ func TestForeignSessions(t *testing.T) {
 			t.Errorf("%s pays: %d %s", name, a.status, a.body)
 		}
 	}
-	w.site.WxPub = nil
-	wantProblem(t, w.do("GET", "/pay/charges/ch_1", "", "X-Pay-Session", w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})), 401, "session_invalid")
+	w.set(func(c *Config) { c.WxPub = nil })
+	wantProblem(t, w.do("GET", "/pay/charges/ch_1", "", "X-Pay-Session", w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})), 401, "session_invalid")
 }
 
 // An order of somebody does not exist for a visitor, and a paid one names its charge to nobody else.
@@ -267,7 +261,7 @@ func TestVisitorAndAnotherUsersOrder(t *testing.T) {
 	w.setQuote(w.answerQuote(map[string]any{"openid": payer}))
 	wantProblem(t, w.do("POST", "/pay/charges", orderOf("1001", openChannel), "Origin", w.origin()), 404, "order_not_found")
 	w.setQuote(w.answerQuote(map[string]any{"openid": "anon:x"}))
-	visitor := w.sealed(Identity{Kind: Anonymous, Visitor: "anon:x"})
+	visitor := w.sealed(session.Identity{Kind: session.Anonymous, Visitor: "anon:x"})
 	wantProblem(t, w.do("POST", "/pay/charges", orderOf("1001", openChannel), "X-Pay-Session", visitor), 404, "order_not_found")
 	if n := w.calls("create_charge"); n != 0 {
 		t.Errorf("%d charges", n)
@@ -277,7 +271,7 @@ func TestVisitorAndAnotherUsersOrder(t *testing.T) {
 // Our cookies stay with us; the shop's own reach the backend as the client wrote them.
 func TestCookiesOfTheQuote(t *testing.T) {
 	w := newOpenWorld(t)
-	token := w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
+	token := w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})
 	a := w.do("POST", "/pay/charges", orderOf("1001", "wx_pub"), "Origin", w.origin(),
 		"Cookie", `shop="a b" ; __Host-pay_session=`+token+`; pay_session=x; lang=zh`, "Cookie", "pay_oauth=y", "Cookie", "cart=7; my_pay_session=z")
 	if a.status != 201 {
@@ -291,7 +285,7 @@ func TestCookiesOfTheQuote(t *testing.T) {
 		t.Errorf("the backend is told %v", got)
 	}
 	h := http.Header{"Cookie": {"__Host-pay_session=a; pay_oauth=b"}}
-	w.site.StripCookies(h)
+	w.site.Visitors.Strip(h)
 	if _, there := h["Cookie"]; there {
 		t.Errorf("left: %q", h)
 	}
@@ -300,7 +294,7 @@ func TestCookiesOfTheQuote(t *testing.T) {
 // Over plain HTTP, where that is allowed, the cookie cannot be Secure; a proxy that says https gets the safer one.
 func TestCookieOverPlainHTTP(t *testing.T) {
 	w := newOpenWorld(t)
-	w.site.AllowHTTP, w.site.Prefix = true, "/shop/pay"
+	w.set(func(c *Config) { c.AllowHTTP, c.Prefix = true, "/shop/pay" })
 	plain := httptest.NewServer(w.handler(w.site))
 	defer plain.Close()
 	a := w.doAt(plain, "POST", "/shop/pay/charges", orderOf("1001", openChannel), "Origin", plain.URL)

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/session"
 )
 
 const (
 	// What a page of another origin may send, and what it may read of an answer, besides what any page may.
-	corsHeaders = "Content-Type, " + sessionHeader + ", Authorization, Accept-Language"
-	corsExposed = "Location, Retry-After, X-Pay-Order-No, " + sessionHeader
+	corsHeaders = "Content-Type, " + session.Header + ", Authorization, Accept-Language"
+	corsExposed = "Location, Retry-After, X-Pay-Order-No, " + session.Header
 	// corsMaxAge is how long a browser need not ask again, in seconds: as long as Chromium remembers anything of the kind.
 	corsMaxAge = "7200"
 )
@@ -29,36 +31,33 @@ func (rt route) payers() bool {
 }
 
 // guest returns the origin of the page that sent a request, where it is another than the site's and may call the route; else nothing.
-// A guest's session is in a header, whichever way it goes: a cookie would come along whoever had the page send the request.
-func (s *Site) guest(r *http.Request) string {
+func (s *Site) guest(r *http.Request, rt route) string {
 	origins := r.Header["Origin"]
-	if len(s.Origins) == 0 || len(origins) != 1 || !slices.Contains(s.Origins, origins[0]) || s.sameOrigin(r) || !s.find(r.URL.Path).payers() {
+	if len(s.origins) == 0 || len(origins) != 1 || !slices.Contains(s.origins, origins[0]) || s.Visitors.SameOrigin(r) || !rt.payers() {
 		return ""
 	}
 	return origins[0]
 }
 
-// welcome lets a guest's page read the answer, whatever it will be, and takes the cookies out of its request, the shop's too. It reports
-// whether there is a guest.
-func (s *Site) welcome(w http.ResponseWriter, r *http.Request, rt route) bool {
-	if len(s.Origins) == 0 || !rt.payers() {
-		return false
+// welcome lets a guest's page read the answer, whatever it will be, and takes the cookies out of its request, the shop's too.
+func (s *Site) welcome(w http.ResponseWriter, r *http.Request, rt route) {
+	if len(s.origins) == 0 || !rt.payers() {
+		return
 	}
 	h := w.Header()
 	h.Add("Vary", "Origin")
-	guest := s.guest(r)
+	guest := session.Guest(r)
 	if guest == "" {
-		return false
+		return
 	}
 	h.Set("Access-Control-Allow-Origin", guest)
 	h.Set("Access-Control-Expose-Headers", corsExposed)
 	r.Header.Del("Cookie")
-	return true
 }
 
 // preflight answers the browser that asks what a guest's page may send, and reports whether it did.
 func (s *Site) preflight(w http.ResponseWriter, r *http.Request, rt route) bool {
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" || s.guest(r) == "" {
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" || session.Guest(r) == "" {
 		return false
 	}
 	h := w.Header()

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/login"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -23,8 +26,10 @@ const (
 // newGuestWorld is a world with pages on another origin, and all that a site can have.
 func newGuestWorld(t testing.TB) *world {
 	w := newOpenWorld(t)
-	w.site.Origins = []string{"https://h5.example.com:8443", guestOrigin}
-	w.site.Checkout = &Checkout{Channels: []string{openChannel}, ReturnURL: "https://shop.example.com/orders"}
+	w.set(func(c *Config) { c.Origins = []string{"https://h5.example.com:8443", guestOrigin} })
+	w.set(func(c *Config) {
+		c.Checkout = &payment.Checkout{Channels: []string{openChannel}, ReturnURL: "https://shop.example.com/orders"}
+	})
 	return w
 }
 
@@ -108,11 +113,11 @@ func TestCORSPreflight(t *testing.T) {
 	if a := ask("/pay/charges", "https://h5.example.com:8443"); a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://h5.example.com:8443" {
 		t.Errorf("the other one that is listed: %d %v", a.status, a.header)
 	}
-	w.site.Login = &Login{Path: "/internal/pay/login", Timeout: time.Second}
+	w.set(func(c *Config) { c.Login = &login.Tell{Path: "/internal/pay/login", Timeout: time.Second} })
 	if a := ask("/pay/openid", guestOrigin); a.header.Get("Access-Control-Allow-Methods") != "POST" {
 		t.Errorf("a login that the backend hears of: %v", a.header)
 	}
-	w.site.Login = nil
+	w.set(func(c *Config) { c.Login = nil })
 
 	for path, status := range map[string]int{
 		"/pay/webhooks": 405, "/pay/refunds": 405, "/pay/refunds/R1": 405, "/pay/orders/1001": 405, "/pay/charges/ch_1/reverse": 405, "/pay/checkout": 405, "/pay/checkout.js": 405,
@@ -126,7 +131,7 @@ func TestCORSPreflight(t *testing.T) {
 	}
 
 	// Off, all is as if nobody had heard of it.
-	w.site.Origins = nil
+	w.set(func(c *Config) { c.Origins = nil })
 	for path := range payers {
 		a := ask(path, guestOrigin)
 		wantProblem(t, a, 405, "method_not_allowed")
@@ -149,7 +154,7 @@ func TestCORSAnswers(t *testing.T) {
 	}
 	closed := httptest.NewServer(w.handler(w.site)) // plain HTTP
 	defer closed.Close()
-	ledgerOf := w.site.Ledger
+	ledgerOf := w.config.Ledger
 	for _, tc := range []struct {
 		name, method, path, body string
 		header                   []string
@@ -172,11 +177,15 @@ func TestCORSAnswers(t *testing.T) {
 		{name: "plain HTTP", method: "GET", path: "/pay/charges/" + id, status: 403},
 		{name: "a preflight over plain HTTP", method: "OPTIONS", path: "/pay/charges", header: []string{"Access-Control-Request-Method", "POST"}, status: 403},
 		{name: "without the ledger", method: "GET", path: "/pay/charges/" + id, header: []string{"X-Pay-Session", session}, status: 503, before: func() {
-			w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return nil, errors.New("no disk") }
+			w.set(func(c *Config) {
+				c.Ledger = func(context.Context) (ledger.Ledger, error) { return nil, errors.New("no disk") }
+			})
 		}},
 		{name: "too many", method: "POST", path: "/pay/charges", body: order("1001"), header: []string{"X-Pay-Session", session}, status: 429, before: func() {
-			w.site.Ledger = ledgerOf
-			w.site.Budgets = NewBudgets(Limits{Address: Rate{1, time.Hour}, OpenID: Rate{1, time.Hour}, App: Rate{1, time.Hour}, Refused: Rate{1, time.Hour}, Waiters: 1, Attempts: 1})
+			w.set(func(c *Config) { c.Ledger = ledgerOf })
+			w.set(func(c *Config) {
+				c.Budgets = limits.NewBudgets(limits.Limits{Address: limits.Rate{N: 1, Per: time.Hour}, OpenID: limits.Rate{N: 1, Per: time.Hour}, App: limits.Rate{N: 1, Per: time.Hour}, Refused: limits.Rate{N: 1, Per: time.Hour}, Waiters: 1, Attempts: 1})
+			})
 			w.do("POST", "/pay/charges", order("1001"), "X-Pay-Session", session)
 		}},
 	} {
@@ -279,12 +288,12 @@ func TestCORSVisitor(t *testing.T) {
 	w.hide(again.header.Get("X-Pay-Session"), other)
 	wantProblem(t, w.do("GET", path, "", "Origin", guestOrigin, "X-Pay-Session", other), 404, "charge_not_found")
 
-	w.clock.Add(w.site.Sessions.TTL/2 + time.Minute)
+	w.clock.Add(w.config.Sessions.TTL/2 + time.Minute)
 	a = w.do("GET", path, "", "Origin", guestOrigin, "X-Pay-Session", session)
 	prolonged := a.header.Get("X-Pay-Session")
 	wantGuest(t, "its own, later", a)
 	w.hide(prolonged)
-	w.clock.Add(w.site.Sessions.TTL/2 + time.Minute)
+	w.clock.Add(w.config.Sessions.TTL/2 + time.Minute)
 	wantProblem(t, w.do("GET", path, "", "Origin", guestOrigin, "X-Pay-Session", session), 401, "session_expired")
 	if a := w.do("GET", path, "", "Origin", guestOrigin, "X-Pay-Session", prolonged); prolonged == "" || a.status != 200 {
 		t.Errorf("by the later session: %d %s", a.status, a.body)
@@ -311,7 +320,7 @@ func TestCORSJSSDK(t *testing.T) {
 // The site's own origin, listed by mistake, stays its own.
 func TestCORSOwnOrigin(t *testing.T) {
 	w := newGuestWorld(t)
-	w.site.Origins = append(w.site.Origins, w.origin())
+	w.set(func(c *Config) { c.Origins = append(c.Origins, w.origin()) })
 	a := w.do("POST", "/pay/charges", orderOf("1001", openChannel), "Origin", w.origin())
 	wantNoCORS(t, "its own page", a)
 	if cookieOf(t, a) == "" || a.header.Get("X-Pay-Session") != "" {

@@ -1,6 +1,11 @@
 package handlers
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/session"
+)
 
 // early reports whether a request comes before its client has proven to be there: whoever has recorded it could send it again, from any
 // address (0-RTT of QUIC; RFC 8470). A proxy in front says with Early-Data that it was so with the client.
@@ -10,14 +15,9 @@ func early(r *http.Request) bool {
 
 // TooEarly reports whether a request to the site comes early and may change something there, in the user's name. One that only reads may come
 // early: its answer is for the client alone. Under the prefix nothing may, since a GET there can use up a login code.
-func TooEarly(r *http.Request) bool { return early(r) && !reads(r) }
+func TooEarly(r *http.Request) bool { return early(r) && !session.OnlyReads(r) }
 
 // RefuseEarly answers such a request. Clients send it again by themselves once the handshake is over.
 func (s *Site) RefuseEarly(w http.ResponseWriter, r *http.Request) {
-	turnAway(w, r, problem("too_early", nil))
-}
-
-// reads reports whether a request only reads: it does not say that it changes something, and opens no websocket that may.
-func reads(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header["Upgrade"]) == 0
+	turnAway(w, r, problem.New("too_early", nil))
 }

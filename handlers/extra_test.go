@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+
+	"github.com/caddypay/caddypay/pingpp/channel"
 )
 
 // sentCharge is what Ping++ got last.
@@ -30,9 +32,11 @@ func (w *world) sentCharge() (params struct {
 // The quote's members of extra go before the configuration's, and those before the client's.
 func TestWhereExtraComesFrom(t *testing.T) {
 	w := newWorld(t)
-	w.site.ReturnURLs = map[string]string{
-		"success_url": "https://shop.example.com/paid/{order_no}", "cancel_url": "https://shop.example.com/cart", "result_url": "https://shop.example.com/r",
-	}
+	w.set(func(c *Config) {
+		c.ReturnURLs = map[string]string{
+			"success_url": "https://shop.example.com/paid/{order_no}", "cancel_url": "https://shop.example.com/cart", "result_url": "https://shop.example.com/r",
+		}
+	})
 	session := w.session(payer)
 	for i, c := range []struct {
 		channel, quote, client string
@@ -122,9 +126,9 @@ func TestExtraRefused(t *testing.T) {
 // A channel that is known but not offered.
 func TestChannelNotOffered(t *testing.T) {
 	w := newWorld(t)
-	w.site.Channels = []string{"wx_lite", "alipay_qr"}
+	w.set(func(c *Config) { c.Channels = []string{"wx_lite", "alipay_qr"} })
 	session := w.session(payer)
-	for _, name := range Channels() {
+	for _, name := range channel.Names() {
 		if name == "wx_lite" || name == "alipay_qr" {
 			continue
 		}

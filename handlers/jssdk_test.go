@@ -41,7 +41,7 @@ func TestJSSDK(t *testing.T) {
 	for _, foreign := range []string{
 		"", "https://evil.example/", "http://" + host + "/", "https://" + host + ".evil.example/", "https://" + host + "@evil.example/", "https://a@" + host + "/",
 		"//" + host + "/", "/cart", host, "javascript:alert(1)", "https://evil.example#https://" + host + "/", "https://" + host + "\\@evil.example/", "https://" + host + "/ a", "https://" + host + "/\n",
-		"ftp://" + host + "/", "https://" + host + "/" + strings.Repeat("a", maxPage),
+		"ftp://" + host + "/", "https://" + host + "/" + strings.Repeat("a", 4096),
 	} {
 		wantProblem(t, w.do("GET", "/pay/jssdk?url="+url.QueryEscape(foreign), ""), 403, "origin_forbidden")
 	}

@@ -3,103 +3,18 @@ package handlers
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/limits"
 )
 
-func TestParseRate(t *testing.T) {
-	for text, want := range map[string]Rate{
-		"60/m": {60, time.Minute}, "1/s": {1, time.Second}, "1000000/h": {1_000_000, time.Hour},
-	} {
-		got, err := ParseRate(text)
-		if err != nil || got != want || got.String() != text {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "0", "60", "0/m", "-1/m", "1.5/s", "60/d", "60/", "/m", "60 /m", "60/m/m", "1000001/m", "99999999999999999999/m", "off", "60/M"} {
-		if got, err := ParseRate(text); err == nil || !strings.Contains(err.Error(), "like 60/m") {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-}
-
-func TestAddressKey(t *testing.T) {
-	for _, same := range [][2]string{
-		{"192.0.2.7", "::ffff:192.0.2.7"}, {"2001:db8::1", "2001:db8::ffff:1:2:3"}, {"fe80::1%eth0", "fe80::2%eth1"}, {"", "not an address"},
-	} {
-		if addressKey(same[0]) != addressKey(same[1]) {
-			t.Errorf("%s and %s are counted apart", same[0], same[1])
-		}
-	}
-	for _, other := range [][2]string{{"192.0.2.7", "192.0.2.8"}, {"2001:db8::1", "2001:db8:0:1::1"}, {"192.0.2.7", ""}, {"0.0.0.0", ""}, {"::", ""}} {
-		if addressKey(other[0]) == addressKey(other[1]) {
-			t.Errorf("%s and %s are counted as one", other[0], other[1])
-		}
-	}
-}
-
-func TestBudget(t *testing.T) {
-	now := time.Unix(1_790_000_000, 0)
-	b := newBudget[string](Rate{3, time.Minute})
-	for i := range 3 {
-		if wait := b.take("a", now); wait != 0 {
-			t.Fatalf("request %d waits %s", i, wait)
-		}
-	}
-	for range 5 { // those who are turned away do not push the next one back
-		if wait := b.take("a", now); wait != 20*time.Second {
-			t.Fatalf("the fourth waits %s", wait)
-		}
-	}
-	if wait := b.left("a", now); wait != 20*time.Second {
-		t.Errorf("left: %s", wait)
-	}
-	if b.left("b", now) != 0 || b.take("b", now) != 0 {
-		t.Error("another key waits")
-	}
-	if wait := b.take("a", now.Add(20*time.Second)); wait != 0 {
-		t.Errorf("after the time that it was told: %s", wait)
-	}
-	if wait := b.take("a", now.Add(20*time.Second)); wait != 20*time.Second {
-		t.Errorf("one was free, not two: %s", wait)
-	}
-	// A spent budget is not forgotten before it is whole again, whatever others do.
-	for i := range 30 {
-		at := now.Add(20*time.Second + time.Duration(i)*time.Second/2)
-		b.take(fmt.Sprint("other", i), at)
-		if b.take("a", at) == 0 {
-			t.Fatalf("whole again after %d half seconds", i)
-		}
-	}
-}
-
-// However many keys come, the memory is bounded, and the latest are known.
-func TestBudgetIsBounded(t *testing.T) {
-	now := time.Unix(1_790_000_000, 0)
-	b := newBudget[netip.Prefix](Rate{1, time.Minute})
-	for i := range 5 * maxKeys {
-		b.take(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), now)
-	}
-	if n := len(b.young) + len(b.aged); n > 2*maxKeys {
-		t.Errorf("%d keys are kept", n)
-	}
-	i := 5*maxKeys - 1
-	if b.take(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), now) == 0 {
-		t.Error("the latest key was forgotten")
-	}
-	now = now.Add(time.Minute)
-	b.take(addressKey("192.0.2.1"), now)
-	b.take(addressKey("192.0.2.2"), now.Add(time.Minute))
-	if n := len(b.young) + len(b.aged); n != 2 {
-		t.Errorf("%d keys are kept of a flood that is over", n)
-	}
-}
-
 // from makes requests come from an address.
-func (w *world) from(addr string) { w.site.ClientIP = func(*http.Request) string { return addr } }
+func (w *world) from(addr string) {
+	w.set(func(c *Config) { c.ClientIP = func(*http.Request) string { return addr } })
+}
 
 func wantLimited(t *testing.T, a answer, seconds int) {
 	t.Helper()
@@ -112,7 +27,7 @@ func wantLimited(t *testing.T, a answer, seconds int) {
 // A flood of random codes from one address reaches WeChat no more than the limit allows, and locks nobody else out.
 func TestFloodOfCodes(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(limits.Default) })
 	w.from("203.0.113.9")
 	session := w.session(payer)
 	calls := w.calls("jscode2session")
@@ -145,9 +60,9 @@ func TestFloodOfCodes(t *testing.T) {
 // Many addresses of one IPv6 network are one client; many networks run into the app's budget, which those who are logged in do not need.
 func TestFloodFromManyAddresses(t *testing.T) {
 	w := newWorld(t)
-	limits := DefaultLimits
-	limits.App = Rate{100, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	few := limits.Default
+	few.App = limits.Rate{N: 100, Per: time.Hour}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	session := w.session(payer)
 	for i := range 80 {
 		w.from(fmt.Sprintf("2001:db8::%x", i+1))
@@ -172,9 +87,9 @@ func TestFloodFromManyAddresses(t *testing.T) {
 // A code that was exchanged before costs WeChat nothing, and the app's budget neither.
 func TestRepeatedCodeIsFree(t *testing.T) {
 	w := newWorld(t)
-	limits := DefaultLimits
-	limits.App = Rate{1, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	few := limits.Default
+	few.App = limits.Rate{N: 1, Per: time.Hour}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	code := w.sandbox.NewCode(payer)
 	w.hide(code)
 	for range 20 {
@@ -189,9 +104,11 @@ func TestRepeatedCodeIsFree(t *testing.T) {
 
 func TestLimitsOfAUser(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(limits.Default) })
 	var counted []string
-	w.site.Count.Charge = func(channel, result string) { counted = append(counted, channel+" "+result) }
+	w.set(func(c *Config) {
+		c.Count.Charge = func(channel, result string) { counted = append(counted, channel+" "+result) }
+	})
 	mine, theirs := w.session(payer), w.session(stranger)
 	id, _ := w.created(mine, "1001")
 	for i := range 29 {
@@ -232,9 +149,9 @@ func TestLimitsOfAUser(t *testing.T) {
 
 func TestLimitOfTheAppsCharges(t *testing.T) {
 	w := newWorld(t)
-	limits := DefaultLimits
-	limits.App = Rate{2, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	few := limits.Default
+	few.App = limits.Rate{N: 2, Per: time.Minute}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.created(mine, "1001") // logins have a budget of their own
 	w.created(theirs, "1002")
@@ -246,9 +163,9 @@ func TestLimitOfTheAppsCharges(t *testing.T) {
 // What does not reach Ping++ costs no charge of the app's: orders that nobody has, or may not pay, and charges that are handed out again.
 func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
 	w := newWorld(t)
-	limits := roomy
-	limits.App = Rate{2, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	few := roomy
+	few.App = limits.Rate{N: 2, Per: time.Hour}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine, theirs := w.session(payer), w.session(stranger)
 	w.setQuote(w.answerQuote(map[string]any{"openid": payer}))
 	for i := range 5 {
@@ -270,9 +187,9 @@ func TestOnlyCallsOfPingppSpendTheApp(t *testing.T) {
 // Visitors without a login, whom anybody can make up, leave half of the app's charges to users.
 func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
 	w := newWorld(t)
-	limits := roomy
-	limits.App = Rate{4, time.Hour}
-	w.site.Budgets = NewBudgets(limits)
+	few := roomy
+	few.App = limits.Rate{N: 4, Per: time.Hour}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	mine := w.session(payer)
 	for i := range 10 {
 		w.from(fmt.Sprintf("203.0.113.%d", i+1))
@@ -292,9 +209,9 @@ func TestVisitorsLeaveHalfOfTheApp(t *testing.T) {
 // Webhooks that do not verify are answered shortly and cheaply after a while. Ping++'s own, from the same address, are taken.
 func TestFloodOfWebhooks(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(DefaultLimits)
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(limits.Default) })
 	counted := map[string]int{}
-	w.site.Count.Webhook = func(result string) { counted[result]++ }
+	w.set(func(c *Config) { c.Count.Webhook = func(result string) { counted[result]++ } })
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
 	body, signature := w.payEvent(id)
@@ -320,9 +237,9 @@ func TestFloodOfWebhooks(t *testing.T) {
 // Somebody who makes up unsigned test events cannot have Ping++ asked about each.
 func TestFloodOfUnsignedEvents(t *testing.T) {
 	w := newWorld(t)
-	limits := DefaultLimits
-	limits.Refused = Rate{3, time.Minute}
-	w.site.Budgets = NewBudgets(limits)
+	few := limits.Default
+	few.Refused = limits.Rate{N: 3, Per: time.Minute}
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	id, _ := w.created(w.session(payer), "1001")
 	body, _ := w.payEvent(id)
 	event := w.sandbox.State(1).Events[0].ID

@@ -10,7 +10,7 @@ import (
 // refused for that.
 func TestWebhooksOfALiveSite(t *testing.T) {
 	w := newWorld(t)
-	w.site.Scope.Mode, w.site.Intake.Scope.Mode = ledger.Live, ledger.Live
+	w.set(func(c *Config) { c.Scope.Mode, c.Intake.Scope.Mode = ledger.Live, ledger.Live })
 	body := `{"id":"evt_1","object":"event","type":"charge.succeeded","created":1790000000,"livemode":false,"data":{"object":{"id":"ch_1","object":"charge"}}}`
 	wantProblem(t, w.do("POST", "/pay/webhooks", body, "X-Pingplusplus-Signature", " "), 401, "signature_missing")
 	if n := w.calls("get_event"); n != 0 {

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
 // loginBackend is a shop that logs its users in by ours.
 func (w *world) loginBackend(h http.HandlerFunc) {
-	w.site.Login = &Login{Path: "/internal/pay/login", Timeout: 5 * time.Second}
+	w.set(func(c *Config) { c.Login = &login.Tell{Path: "/internal/pay/login", Timeout: 5 * time.Second} })
 	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/internal/pay/login" {
 			h(rw, r)
@@ -112,7 +113,7 @@ func TestLoginBackendFails(t *testing.T) {
 		},
 		"html": func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write([]byte("<html>")) },
 		"large": func(rw http.ResponseWriter, r *http.Request) {
-			_, _ = rw.Write([]byte(`"` + strings.Repeat("a", maxLoginAnswer) + `"`))
+			_, _ = rw.Write([]byte(`"` + strings.Repeat("a", 64<<10) + `"`))
 		},
 		"gone": func(rw http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 	} {

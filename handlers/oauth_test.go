@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 )
 
 // browser is one inside WeChat: it keeps cookies, and shows where it is sent instead of going there.
@@ -121,7 +122,7 @@ func TestOAuthStateIsBound(t *testing.T) {
 		"empty state":     mine.get("/pay/oauth/callback?state=&code=" + u.Query().Get("code")),
 		"state cut":       mine.get("/pay/oauth/callback?code=x&state=" + state[1:]),
 		"a session for a state": w.do("GET", "/pay/oauth/callback?code=x&state="+payer, "",
-			"Cookie", "__Host-pay_oauth="+w.sealed(Identity{Kind: WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})),
+			"Cookie", "__Host-pay_oauth="+w.sealed(session.Identity{Kind: session.WxPub, OpenID: payer, AppID: w.sandbox.WxPub().AppID})),
 	} {
 		t.Log(name)
 		wantProblem(t, a, 403, "oauth_state_invalid")
@@ -231,7 +232,7 @@ func TestReturnPath(t *testing.T) {
 		"//evil.example", "///evil.example", `/\evil.example`, `\\evil.example`, "https://evil.example", "https:/evil.example", "javascript:alert(1)", "evil.example", "a", "?x", "#x",
 		"/\t/evil.example", "\t//evil.example", "/\r\nSet-Cookie: a=b", "/a\x00", "/a\x7f", "/%zz", `/a\b`,
 		"/pay/oauth/start", "/pay/oauth/start?return=/", "/pay/oauth", "/PAY/OAuth/callback", "/pay//oauth/start", "/pay/./oauth/start", "/x/../pay/oauth/start", "/pay/%6fauth/start", "/pay/%256fauth/start",
-		"/" + strings.Repeat("a", maxReturn),
+		"/" + strings.Repeat("a", 1024),
 	} {
 		a := w.browser().get("/pay/oauth/start?return=" + url.QueryEscape(bad))
 		wantProblem(t, a, 400, "field_forbidden")
@@ -241,34 +242,10 @@ func TestReturnPath(t *testing.T) {
 	}
 }
 
-// FuzzReturnPath looks for a path that a browser would read another host from.
-func FuzzReturnPath(f *testing.F) {
-	for _, s := range []string{"/", "/a?b#c", "//x", `/\x`, "/x/..//y", "/%2f/x", "/%5cx", "/;/x", "/a:b@c", "/? ", "/%2fevil.example/ x", "/茶?名=绿茶#茶"} {
-		f.Add(s)
-	}
-	s := &Site{Prefix: "/pay"}
-	base, _ := url.Parse("https://shop.example/pay/oauth/callback")
-	f.Fuzz(func(t *testing.T, text string) {
-		got, err := s.returnPath(text)
-		if err != nil {
-			return
-		}
-		u, err := base.Parse(got)
-		if err != nil || u.Host != base.Host || u.Scheme != "https" || u.User != nil || got[0] != '/' || len(got) > 1 && (got[1] == '/' || got[1] == '\\') {
-			t.Errorf("%q became %q, which leads to %v, %v", text, got, u, err)
-		}
-		for _, c := range []byte(got) {
-			if c <= ' ' || c > '~' || c == '\\' {
-				t.Errorf("%q became %q, which holds %q", text, got, c)
-			}
-		}
-	})
-}
-
 // Without an official account there is nothing of its routes.
 func TestNoOfficialAccount(t *testing.T) {
 	w := newWorld(t)
-	w.site.WxPub = nil
+	w.set(func(c *Config) { c.WxPub = nil })
 	for _, path := range []string{"/pay/oauth/start", "/pay/oauth/callback?code=x&state=y", "/pay/jssdk?url=" + url.QueryEscape(w.server.URL+"/")} {
 		wantProblem(t, w.do("GET", path, ""), 404, "not_found")
 	}

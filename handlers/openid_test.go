@@ -68,7 +68,7 @@ func TestOpenidRefuses(t *testing.T) {
 		{"code is a number", w.do("POST", "/pay/openid", `{"code":1}`), 400, "json_invalid"},
 		{"two codes", w.do("POST", "/pay/openid", `{"code":"a","code":"b"}`), 400, "json_invalid"},
 		{"form", w.do("POST", "/pay/openid", "code=a", "Content-Type", "application/x-www-form-urlencoded"), 415, "content_type"},
-		{"large", w.do("POST", "/pay/openid", `{"code":"`+strings.Repeat("a", maxOpenidBody)+`"}`), 413, "too_large"},
+		{"large", w.do("POST", "/pay/openid", `{"code":"`+strings.Repeat("a", 4<<10)+`"}`), 413, "too_large"},
 		{"foreign code", w.do("GET", "/pay/openid?code=0nobodysCode", ""), 401, "code_invalid"},
 		{"garbage", w.do("GET", "/pay/openid?code=%00%ff%0a", ""), 401, "code_invalid"},
 		{"long", w.do("GET", "/pay/openid?code="+strings.Repeat("a", 5000), ""), 401, "code_invalid"},
@@ -102,7 +102,11 @@ func TestUsedCodeGivesTheSameIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got openidAnswer
+		var got struct {
+			OpenID    string `json:"openid"`
+			Session   string `json:"session"`
+			ExpiresIn int64  `json:"expires_in"`
+		}
 		if err := json.NewDecoder(a.Body).Decode(&got); err != nil || got.OpenID != payer {
 			t.Errorf("the used code gave %v, %v", got, err)
 		}
@@ -122,7 +126,7 @@ func TestUsedCodeGivesTheSameIdentity(t *testing.T) {
 	w.sessionKeys = [][]byte{newSessionKey()} // who has other keys does not know the user either
 	code = w.sandbox.NewCode(payer)
 	w.do("GET", "/pay/openid?code="+code, "")
-	w.site.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
+	w.config.Sessions.Keys = w.newConfig(w.ledger, zap.NewNop()).Sessions.Keys
 	wantProblem(t, w.do("GET", "/pay/openid?code="+code, ""), 401, "code_invalid")
 }
 
@@ -131,7 +135,7 @@ func TestRotatedKeyStillKnowsTheCode(t *testing.T) {
 	code := w.sandbox.NewCode(payer)
 	w.do("GET", "/pay/openid?code="+code, "")
 	w.sessionKeys = append([][]byte{newSessionKey()}, w.sessionKeys...)
-	w.site.Sessions.Keys = w.newSite(w.ledger, zap.NewNop()).Sessions.Keys
+	w.config.Sessions.Keys = w.newConfig(w.ledger, zap.NewNop()).Sessions.Keys
 	if a := w.do("GET", "/pay/openid?code="+code, ""); a.status != 200 || a.text("openid") != payer {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
@@ -302,7 +306,9 @@ func (forgetful) SaveLogin(context.Context, ledger.Login) error {
 
 func TestLoginThatCannotBeRemembered(t *testing.T) {
 	w := newWorld(t)
-	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return forgetful{w.ledger}, nil }
+	w.set(func(c *Config) {
+		c.Ledger = func(context.Context) (ledger.Ledger, error) { return forgetful{w.ledger}, nil }
+	})
 	w.session(payer)
 	if w.logs.FilterMessageSnippet("could not be remembered").Len() != 1 {
 		t.Error("no warning")

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/session"
 )
 
 // What shops call their orders.
@@ -19,37 +21,10 @@ var orderNumbers = []string{
 	"a+b", "a;b", "1001?x=1", "1001:2", "user@shop,7", "'--", `"`, "{order_no}", "{env.HOME}", "~*!$()", "...", strings.Repeat("9", 64), strings.Repeat("-", 64),
 }
 
-// Every channel gets a number that it takes, and the shop's own where that is one.
-func TestNumbersOfEveryChannel(t *testing.T) {
-	for name, c := range channels {
-		random := rand.Reader
-		for _, no := range append(orderNumbers, "1001", strings.Repeat("9", 20)) {
-			if err := checkOrderNo(no); err != nil {
-				t.Fatalf("%s: %v", no, err)
-			}
-			next := c.number(no, random)
-			seen := map[string]bool{}
-			for attempt := range 3 {
-				number := next(attempt, 0)
-				if !c.accepts(number) || seen[number] {
-					t.Errorf("%s: attempt %d of %s has the number %q", name, attempt, no, number)
-				}
-				if (number == no) != (attempt == 0 && c.accepts(no)) {
-					t.Errorf("%s: attempt %d of %s has the number %q", name, attempt, no, number)
-				}
-				if plain := lettersAndDigits(no); !strings.HasPrefix(number, plain[:min(len(plain), c.numberMax-suffixLength)]) {
-					t.Errorf("%s: %q tells nothing of %q", name, number, no)
-				}
-				seen[number] = true
-			}
-		}
-	}
-}
-
 // A shop's order number goes its way unchanged, from the question for the price to the refund, whatever it looks like.
 func TestAnyOrderNumber(t *testing.T) {
 	inPath, inQuery := newWorld(t), newWorld(t)
-	inQuery.site.Orders.Path = "/pay.php?a=b&no={order_no}&c=d"
+	inQuery.config.Orders.Path = "/pay.php?a=b&no={order_no}&c=d"
 	inQuery.setQuote(func(rw http.ResponseWriter, r *http.Request) {
 		if q := r.URL.Query(); len(q) != 3 || q.Get("a") != "b" || q.Get("c") != "d" {
 			t.Errorf("the query is %s", r.URL.RawQuery)
@@ -61,27 +36,27 @@ func TestAnyOrderNumber(t *testing.T) {
 	for i, no := range orderNumbers {
 		t.Run(no, func(t *testing.T) {
 			w := []*world{inPath, inQuery}[i%2]
-			session := sessions[w]
+			login := sessions[w]
 			quoted, _ := json.Marshal(map[string]string{"order_no": no, "channel": "wx_lite"})
-			ask := func() answer { return w.do("POST", "/pay/charges", string(quoted), "X-Pay-Session", session) }
+			ask := func() answer { return w.do("POST", "/pay/charges", string(quoted), "X-Pay-Session", login) }
 			a := ask()
-			if a.status != 201 || a.header.Get("X-Pay-Order-No") != no || !channels["wx_lite"].accepts(a.text("order_no")) {
+			if a.status != 201 || a.header.Get("X-Pay-Order-No") != no || !channel.Of("wx_lite").Accepts(a.text("order_no")) {
 				t.Fatalf("answered %d %q %s", a.status, a.header.Get("X-Pay-Order-No"), a.body)
 			}
 			var charge struct{ Metadata map[string]string }
-			if err := json.Unmarshal(a.body, &charge); err != nil || charge.Metadata[metaOrderNo] != no {
+			if err := json.Unmarshal(a.body, &charge); err != nil || charge.Metadata[intake.MetaOrderNo] != no {
 				t.Errorf("metadata %v", charge.Metadata)
 			}
 			if again := ask(); again.status != 200 || !bytes.Equal(again.body, a.body) {
 				t.Errorf("again: %d %s", again.status, again.body)
 			}
 			id := a.text("id")
-			if v := w.do("GET", "/pay/charges/"+id, "", "X-Pay-Session", session); v.text("order_no") != no {
+			if v := w.do("GET", "/pay/charges/"+id, "", "X-Pay-Session", login); v.text("order_no") != no {
 				t.Errorf("the payer sees %s", v.body)
 			}
 			w.paid(id)
 			wantProblem(t, ask(), 409, "order_already_paid")
-			e, err := w.ledger.Event(t.Context(), w.site.Scope, w.sandbox.State(1).Events[0].ID)
+			e, err := w.ledger.Event(t.Context(), w.config.Scope, w.sandbox.State(1).Events[0].ID)
 			if err != nil || e.OrderNo != no || e.State != ledger.Pending {
 				t.Errorf("the event: %+v, %v", e, err)
 			}
@@ -93,7 +68,7 @@ func TestAnyOrderNumber(t *testing.T) {
 			if a := w.merchant("POST", "/pay/refunds", string(refund)); a.status != 201 || a.text("order_no") != no {
 				t.Errorf("the refund: %d %s", a.status, a.body)
 			}
-			if !w.site.Paid(t.Context(), Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, no) {
+			if !w.site.Payments.Paid(t.Context(), session.Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, no) {
 				t.Error("pay_paid does not know the order")
 			}
 		})
@@ -104,7 +79,9 @@ func TestAnyOrderNumber(t *testing.T) {
 func TestOrderNumberInAddresses(t *testing.T) {
 	const no = "a&b=c#d%e?f"
 	w := newWorld(t)
-	w.site.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid?no={order_no}&x=1"}
+	w.set(func(c *Config) {
+		c.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid?no={order_no}&x=1"}
+	})
 	a := w.do("POST", "/pay/charges", fmt.Sprintf(`{"order_no":%q,"channel":"alipay_wap"}`, no), "X-Pay-Session", w.session(payer))
 	var charge struct {
 		Extra struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/pingpp"
 )
 
 // beforeCall does something when Ping++ gets its next call of a kind, before it answers.
@@ -41,7 +41,7 @@ func TestOrderPaidInAnotherBrowser(t *testing.T) {
 
 	answered := make(chan answer)
 	go func() { answered <- read("?wait=60s") }()
-	until(t, "the request to wait", func() bool { return w.site.Budgets.waiting.Load() == 1 })
+	until(t, "the request to wait", func() bool { return w.config.Budgets.Waiting.Load() == 1 })
 	begin := time.Now()
 	w.paid(second)
 	if a := <-answered; a.text("status") != "created" || a.field("order_paid") != true || a.field("paid") != false {
@@ -102,7 +102,7 @@ func TestChargeMadeWhileTheOrderIsPaid(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	all := w.attempts("1001")
-	if len(all) != 2 || !all[1].Superseded || all[1].NextQuery.After(all[1].Created.Add(relay.ReverseAfter)) {
+	if len(all) != 2 || !all[1].Superseded || all[1].NextQuery.After(all[1].Created.Add(pingpp.ReverseWait)) {
 		t.Errorf("%+v", all)
 	}
 }
@@ -112,11 +112,11 @@ func TestWebhookOfAReversedCharge(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	id := w.scan(session, "134567890123456781").text("id")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	if err := w.sandbox.Pay(id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.site.Pingpp.ReverseCharge(t.Context(), id); err != nil {
+	if _, err := w.config.Pingpp.ReverseCharge(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.Post(w.outsideURL+"/sandbox/events", "application/json", strings.NewReader(`{"type":"charge.succeeded","charge":"`+id+`"}`))
@@ -126,7 +126,7 @@ func TestWebhookOfAReversedCharge(t *testing.T) {
 	_ = resp.Body.Close()
 	ev := w.sandbox.State(1).Events[0]
 	w.webhook(ev.Body, ev.Signature)
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, ev.ID)
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, ev.ID)
 	if err != nil || e.State != ledger.Held || !slices.Equal(e.Reasons, []string{ledger.ReasonReversed}) {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -134,7 +134,7 @@ func TestWebhookOfAReversedCharge(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	wantProblem(t, w.scan(session, "134567890123456782"), 409, "order_already_paid")
-	if err := w.ledger.Decide(t.Context(), ledger.Decision{Scope: w.site.Scope, EventID: ev.ID, Action: ledger.ActionDiscard, Now: w.clock.Now(), By: "test"}); err != nil {
+	if err := w.ledger.Decide(t.Context(), ledger.Decision{Scope: w.config.Scope, EventID: ev.ID, Action: ledger.ActionDiscard, Now: w.clock.Now(), By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	if a := w.charge(session, id, ""); a.text("status") != "reversed" || a.field("order_paid") != false {

@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/merchant"
 	"github.com/caddypay/caddypay/ledger"
 )
 
-func (w *world) orderOf(orderNo string) (v orderView) {
+func (w *world) orderOf(orderNo string) (v merchant.OrderView) {
 	w.t.Helper()
 	a := w.merchant("GET", "/pay/orders/"+orderNo, "")
 	if err := json.Unmarshal(a.body, &v); err != nil || a.status != 200 {
@@ -41,19 +42,19 @@ func TestOrderShowsEverything(t *testing.T) {
 	claim := func() {
 		t.Helper()
 		now := w.clock.Now()
-		if es, err := w.ledger.Claim(t.Context(), ledger.Claim{Scope: w.site.Scope, Owner: "a", Now: now, Until: now.Add(time.Minute), Limit: 1}); err != nil || len(es) != 1 {
+		if es, err := w.ledger.Claim(t.Context(), ledger.Claim{Scope: w.config.Scope, Owner: "a", Now: now, Until: now.Add(time.Minute), Limit: 1}); err != nil || len(es) != 1 {
 			t.Fatal(es, err)
 		}
 	}
 	claim()
-	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.site.Scope, EventID: event, Attempt: 1, At: w.clock.Now(), Status: 302, Error: "your backend answered 302 to /login", State: ledger.Pending, Due: w.clock.Now()}); err != nil {
+	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.config.Scope, EventID: event, Attempt: 1, At: w.clock.Now(), Status: 302, Error: "your backend answered 302 to /login", State: ledger.Pending, Due: w.clock.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	if e := w.orderOf("1001").Delivery.Events[0]; e.LastError == nil || *e.LastError != "your backend answered 302 to /login" || e.Attempts != 1 {
 		t.Errorf("%+v", e)
 	}
 	claim()
-	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.site.Scope, EventID: event, Attempt: 2, At: w.clock.Now(), Status: 200, State: ledger.Delivered}); err != nil {
+	if err := w.ledger.Settle(t.Context(), "a", ledger.Delivery{Scope: w.config.Scope, EventID: event, Attempt: 2, At: w.clock.Now(), Status: 200, State: ledger.Delivered}); err != nil {
 		t.Fatal(err)
 	}
 	if d := w.orderOf("1001").Delivery; d.State != "delivered" || d.Events[0].LastError != nil || d.Events[0].Settled == nil {
@@ -78,86 +79,6 @@ func TestOrderShowsEverything(t *testing.T) {
 	v = w.orderOf("1001")
 	if v.Status != "paid" || v.Amount != 2500 || v.Charges[0].Status != "refunded" || v.Refunds[0].Status != "succeeded" || v.Delivery.State != "delivered" {
 		t.Errorf("%+v", v)
-	}
-}
-
-func TestAttemptStatus(t *testing.T) {
-	now := time.Unix(1000, 0)
-	for want, c := range map[string]ledger.Charge{
-		"preparing": {State: ledger.Reserving}, "refused": {State: ledger.Refused}, "unknown": {State: ledger.Unknown},
-		"paid":    {State: ledger.Unknown, Paid: true, Amount: 1},
-		"created": {State: ledger.Open, TimeExpire: now.Add(1)}, "expired": {State: ledger.Open, TimeExpire: now},
-	} {
-		if got := attemptStatus(&c, now); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
-// An order's status and amount are those of the attempts that Ping++ has, whatever else was tried: every combination of three.
-func TestOrderStatus(t *testing.T) {
-	now := time.Unix(1000, 0)
-	soon := now.Add(time.Minute)
-	kinds := []struct {
-		name   string
-		order  string // the status of an order with this attempt alone
-		charge ledger.Charge
-	}{
-		{"preparing", "created", ledger.Charge{State: ledger.Reserving}},
-		{"refused", "created", ledger.Charge{State: ledger.Refused}},
-		{"unknown", "created", ledger.Charge{State: ledger.Unknown}},
-		{"created", "created", ledger.Charge{State: ledger.Open, TimeExpire: soon}},
-		{"expired", "expired", ledger.Charge{State: ledger.Open, TimeExpire: now}},
-		{"reversed", "reversed", ledger.Charge{State: ledger.Open, TimeExpire: soon, Reversed: true}},
-		{"refunded", "refunded", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true}},
-		{"paid", "paid", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true}},
-		{"paid", "paid", ledger.Charge{State: ledger.Unknown, Paid: true}},
-		{"paid", "paid", ledger.Charge{State: ledger.Foreign, Paid: true}},
-		{"held", "held", ledger.Charge{State: ledger.Open, TimeExpire: soon, Paid: true, Held: true}},
-	}
-	best := map[string]int{"held": 6, "paid": 5, "refunded": 4, "created": 3, "expired": 2, "reversed": 1} // of what Ping++ has
-	seen := 0
-	check := func(combination ...int) {
-		var v orderView
-		want := orderView{Status: "created"}
-		rank := 0
-		for place, k := range combination {
-			c := kinds[k].charge
-			if kinds[k].name != "preparing" && kinds[k].name != "refused" && kinds[k].name != "unknown" {
-				c.ID, c.Amount, c.Currency = "ch_1", int64(100+place), "cny"
-				if kinds[k].name == "refunded" {
-					c.AmountRefunded = c.Amount
-				}
-				if n := best[kinds[k].name]; n >= rank { // of two that say as much the later
-					rank, want.Status, want.Amount, want.Currency = n, kinds[k].order, c.Amount, c.Currency
-				}
-			}
-			v.add(&c, now)
-			if got := v.Charges[place].Status; got != kinds[k].name {
-				t.Errorf("the attempt is %s, want %s", got, kinds[k].name)
-			}
-		}
-		v.close()
-		if seen++; v.Status != want.Status || v.Amount != want.Amount || v.Currency != want.Currency {
-			var names []string
-			for _, k := range combination {
-				names = append(names, kinds[k].name)
-			}
-			t.Errorf("%v: %s %d %q, want %s %d %q", names, v.Status, v.Amount, v.Currency, want.Status, want.Amount, want.Currency)
-		}
-	}
-	check()
-	for i := range kinds {
-		check(i)
-		for j := range kinds {
-			check(i, j)
-			for k := range kinds {
-				check(i, j, k)
-			}
-		}
-	}
-	if n := len(kinds); seen != 1+n+n*n+n*n*n {
-		t.Errorf("%d combinations", seen)
 	}
 }
 
@@ -210,10 +131,10 @@ func TestOrderPaidBeforeItsAnswer(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.created(w.session(payer), "1002")
 	now := w.clock.Now()
-	held, err := w.ledger.Reserve(t.Context(), ledger.Reservation{Scope: w.site.Scope, OrderNo: "1001", Now: now, Until: now.Add(time.Minute),
+	held, err := w.ledger.Reserve(t.Context(), ledger.Reservation{Scope: w.config.Scope, OrderNo: "1001", Now: now, Until: now.Add(time.Minute),
 		Number: func(int, int) string { return "1001" }})
 	if err == nil {
-		_, err = w.ledger.Append(t.Context(), &ledger.Event{Scope: w.site.Scope, ID: "evt_1", Type: "charge.succeeded", ObjectID: "ch_1", ChargeID: "ch_1", OrderNo: "1001",
+		_, err = w.ledger.Append(t.Context(), &ledger.Event{Scope: w.config.Scope, ID: "evt_1", Type: "charge.succeeded", ObjectID: "ch_1", ChargeID: "ch_1", OrderNo: "1001",
 			Number: held.Number, Lane: "1001", Source: ledger.Webhook, Created: now, Received: now, Due: now, Body: []byte("{}"), State: ledger.Pending,
 			Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: 700, Currency: "cny", Time: now}})
 	}

@@ -63,9 +63,9 @@ func aboutConnection(name string) bool {
 
 // StripOwn takes out of a request that goes on to the site what the client says to us alone, our cookies and our session.
 func (s *Site) StripOwn(r *http.Request) {
-	s.StripCookies(r.Header)
+	s.Visitors.Strip(r.Header)
 	if values := r.Header["Authorization"]; len(values) > 0 {
-		switch own := s.shopAuthorization(r); {
+		switch own := s.Visitors.ShopAuthorization(r); {
 		case len(own) == 0:
 			delete(r.Header, "Authorization")
 		case len(own) < len(values):

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/percent"
 )
 
 // IsPrivate reports whether a request's path and query reach one of the backend's own paths, however they are written: encoded several
@@ -23,7 +25,7 @@ func (s *Site) IsPrivate(p, query string) bool {
 // Readings yields the paths for which backends take a path, dots and doubled slashes aside; most paths have but one, themselves.
 func Readings(p string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		p = strings.ReplaceAll(decode(p), `\`, "/")
+		p = strings.ReplaceAll(percent.Decode(p), `\`, "/")
 		if !yield(p) {
 			return
 		}
@@ -85,8 +87,8 @@ func (s *Site) reachesPrivate(p, query string) bool {
 func (s *Site) matchesPrivate(p, query string) bool {
 	// A front controller takes the rest of the path as the path: /index.php/internal/pay/events.
 	front, rest := nextSegment(p)
-	for i := range s.Private {
-		closed := &s.Private[i]
+	for i := range s.private {
+		closed := &s.private[i]
 		if closed.matches(p, query) || hasSuffixFold(front, ".php") && closed.matches(rest, query) {
 			return true
 		}
@@ -136,36 +138,4 @@ func segmentMatches(want, segment string) bool {
 
 func hasSuffixFold(s, suffix string) bool {
 	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
-}
-
-// decode undoes percent-encoding as often as it was done, in one pass. An escape that is none stays as it is, and keeps none of
-// the others from being read.
-func decode(p string) string {
-	if !strings.Contains(p, "%") {
-		return p
-	}
-	out := make([]byte, 0, len(p))
-	for i := range len(p) {
-		out = append(out, p[i])
-		for n := len(out); n >= 3 && out[n-3] == '%'; n = len(out) {
-			high, low := hexDigit(out[n-2]), hexDigit(out[n-1])
-			if high < 0 || low < 0 {
-				break
-			}
-			out = append(out[:n-3], byte(high<<4|low))
-		}
-	}
-	return string(out)
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }

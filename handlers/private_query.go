@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/percent"
 )
 
 // PrivatePath is one reading of a path of the backend's that is closed to the outside, with what lies below it. With fixed
@@ -28,7 +30,7 @@ type parameter struct {
 // for the whole site is an error.
 func PrivatePaths(target string) ([]PrivatePath, error) {
 	p, query, _ := strings.Cut(target, "?")
-	p = path.Clean("/" + decode(p))
+	p = path.Clean("/" + percent.Decode(p))
 	fixed := fixedParameters(query)
 	all := []PrivatePath{{path: p, fixed: fixed}}
 	// Servers run a folder's index file for the folder, and most for whatever is not there.
@@ -126,7 +128,7 @@ func (f parameter) in(p, query string) bool {
 			return true
 		}
 	}
-	for _, part := range strings.FieldsFunc(p+"&"+decode(query), func(c rune) bool { return strings.ContainsRune("?&;#", c) }) {
+	for _, part := range strings.FieldsFunc(p+"&"+percent.Decode(query), func(c rune) bool { return strings.ContainsRune("?&;#", c) }) {
 		if f.is(readParameter(part)) {
 			return true
 		}
@@ -136,7 +138,7 @@ func (f parameter) in(p, query string) bool {
 
 func readParameter(part string) (name, value string, named bool) {
 	name, value, named = strings.Cut(strings.ReplaceAll(part, "+", " "), "=")
-	return decode(name), decode(value), named
+	return percent.Decode(name), percent.Decode(value), named
 }
 
 func (f parameter) is(name, value string, named bool) bool {

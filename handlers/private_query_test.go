@@ -103,7 +103,7 @@ func TestPrivatePathsOfTheWholeSite(t *testing.T) {
 
 func TestPrivateQueryOverHTTP(t *testing.T) {
 	w := newWorld(t)
-	w.site.Private = closing("/index.php?s=/pay/quote&no={order_no}").Private
+	w.set(func(c *Config) { c.Private = closing("/index.php?s=/pay/quote&no={order_no}").private })
 	for _, target := range []string{"/index.php?s=/pay/quote&no=1", "/?s=%2fpay%2fquote"} {
 		wantProblem(t, w.do("GET", target, ""), 404, "not_found")
 	}

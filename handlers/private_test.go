@@ -5,19 +5,21 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/handlers/percent"
 )
 
 func private() *Site { return closing("/internal/pay/orders/{order_no}", "/internal/pay/events") }
 
 // closing is a site with private paths.
 func closing(targets ...string) *Site {
-	s := &Site{Prefix: "/pay"}
+	s := New(Config{Prefix: "/pay"})
 	for _, target := range targets {
 		closed, err := PrivatePaths(target)
 		if err != nil {
 			panic(err)
 		}
-		s.Private = append(s.Private, closed...)
+		s.private = append(s.private, closed...)
 	}
 	return s
 }
@@ -55,7 +57,7 @@ func TestIsPrivate(t *testing.T) {
 			t.Errorf("%s is closed", p)
 		}
 	}
-	if (&Site{}).IsPrivate("/internal/pay/events", "") {
+	if New(Config{}).IsPrivate("/internal/pay/events", "") {
 		t.Error("a site without private paths closes one")
 	}
 }
@@ -100,7 +102,7 @@ func TestPrivatePathsAnswer404(t *testing.T) {
 
 func TestOwns(t *testing.T) {
 	for _, prefix := range []string{"/pay", "/shop/pay"} {
-		s := &Site{Prefix: prefix}
+		s := New(Config{Prefix: prefix})
 		for rest, want := range map[string]bool{"": true, "/": true, "/openid": true, "/x/y": true, "ment": false, ".php": false, "-x/openid": false} {
 			if s.Owns(prefix+rest) != want {
 				t.Errorf("%s: %v", prefix+rest, !want)
@@ -114,7 +116,7 @@ func TestOwns(t *testing.T) {
 	}
 	// What Caddy's own path matcher takes for the prefix must not reach the site.
 	for _, p := range []string{"/PAY/openid", "/Pay", "//pay", "/./pay/x", "/x/../pay/webhooks", "/pay//webhooks", "/pay/./webhooks", "/\u212apay/../pay", "/p\u0061y/"} {
-		if !(&Site{Prefix: "/pay"}).Owns(p) {
+		if !New(Config{Prefix: "/pay"}).Owns(p) {
 			t.Errorf("%s is the site's", p)
 		}
 	}
@@ -143,8 +145,8 @@ func FuzzIsPrivate(f *testing.F) {
 		if s.IsPrivate(url.PathEscape(url.PathEscape(p)), "") != got {
 			t.Errorf("%q encoded twice is not private: %v", p, got)
 		}
-		if d := decode(p); decode(d) != d {
-			t.Errorf("%q is decoded to %q, and that to %q", p, d, decode(d))
+		if d := percent.Decode(p); percent.Decode(d) != d {
+			t.Errorf("%q is decoded to %q, and that to %q", p, d, percent.Decode(d))
 		}
 		if !s.IsPrivate("/internal/pay/events/"+p, "") {
 			t.Errorf("%q below a private path is open", p)

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"image/color"
 	"image/png"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
 )
 
@@ -119,8 +121,13 @@ func TestQRCodeRefused(t *testing.T) {
 	}
 
 	expired, _ := v.pay("Q20005", "wx_pub_qr")
-	w.site.Sessions.TTL = 5 * time.Hour
+	w.config.Sessions.TTL = 5 * time.Hour
 	v.pay("Q20006", "wx_pub_qr") // prolongs the session
 	w.clock.Add(2 * time.Hour)
 	wantProblem(t, qrOf(expired), 409, "charge_expired")
+}
+
+// dark reports whether a module is to be black.
+func dark(code barcode.Barcode, x, y int) bool {
+	return color.GrayModel.Convert(code.At(x, y)).(color.Gray).Y < 0x80
 }

@@ -10,7 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/session"
 )
 
 func TestQuoteAnswers(t *testing.T) {
@@ -40,7 +41,7 @@ func TestQuoteAnswers(t *testing.T) {
 		}
 		return m
 	}
-	w.site.Orders.Timeout = 500 * time.Millisecond
+	w.config.Orders.Timeout = 500 * time.Millisecond
 	for _, c := range []struct {
 		name   string
 		quote  http.HandlerFunc
@@ -184,8 +185,8 @@ func TestQuoteAnswers(t *testing.T) {
 			}
 		})
 	}
-	w.site.Orders.Timeout = 10 * time.Second
-	w.site.Orders.Max = 0
+	w.config.Orders.Timeout = 10 * time.Second
+	w.config.Orders.Max = 0
 	w.setQuote(amount("1000000001"))
 	wantProblem(t, w.pay(session, "1001"), 502, "amount_invalid")
 	w.setQuote(amount("1000000000"))
@@ -228,7 +229,7 @@ func TestWhatTheQuoteRequestCarries(t *testing.T) {
 // An old PHP shop has no routes, only files.
 func TestOrderNoInTheQuery(t *testing.T) {
 	w := newWorld(t)
-	w.site.Orders.Path = "/pay_quote.php?act=price&no={order_no}"
+	w.config.Orders.Path = "/pay_quote.php?act=price&no={order_no}"
 	w.setQuote(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.RequestURI() != "/pay_quote.php?act=price&no=1001" {
 			t.Errorf("the backend was asked %s", r.URL.RequestURI())
@@ -242,23 +243,21 @@ func TestOrderNoInTheQuery(t *testing.T) {
 
 func TestOurSessionNeverGoesToTheBackend(t *testing.T) {
 	w := newWorld(t)
-	session := w.session(payer)
-	expired := w.sealer()
-	expired.claims.Expiry = jwt.NewNumericDate(w.clock.Now())
-	old := expired.seal(t)
+	login := w.session(payer)
+	old := w.sealed(session.Identity{Kind: session.WxLite, OpenID: payer, AppID: w.sandbox.WxLite().AppID, Expires: w.clock.Now()})
 	for name, c := range map[string]struct {
 		header []string
 		want   []string
 	}{
-		"Bearer":         {[]string{"Authorization", "Bearer " + session}, nil},
-		"X-Pay-Session":  {[]string{"X-Pay-Session", session}, nil},
-		"both":           {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + session}, nil},
-		"tab":            {[]string{"X-Pay-Session", session, "Authorization", "Bearer\t" + session}, nil},
-		"quoted":         {[]string{"X-Pay-Session", session, "Authorization", `Token token="` + session + `", x=y`}, nil},
-		"second value":   {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24=", "Authorization", "Bearer " + session}, []string{"Basic c2hvcDpvd24="}},
-		"a shop's JWE":   {[]string{"X-Pay-Session", session, "Authorization", "Bearer a.b.c.d.e"}, []string{"Bearer a.b.c.d.e"}},
-		"a shop's Basic": {[]string{"X-Pay-Session", session, "Authorization", "Basic c2hvcDpvd24="}, []string{"Basic c2hvcDpvd24="}},
-		"expired":        {[]string{"X-Pay-Session", session, "Authorization", "Bearer " + old}, nil},
+		"Bearer":         {[]string{"Authorization", "Bearer " + login}, nil},
+		"X-Pay-Session":  {[]string{"X-Pay-Session", login}, nil},
+		"both":           {[]string{"X-Pay-Session", login, "Authorization", "Bearer " + login}, nil},
+		"tab":            {[]string{"X-Pay-Session", login, "Authorization", "Bearer\t" + login}, nil},
+		"quoted":         {[]string{"X-Pay-Session", login, "Authorization", `Token token="` + login + `", x=y`}, nil},
+		"second value":   {[]string{"X-Pay-Session", login, "Authorization", "Basic c2hvcDpvd24=", "Authorization", "Bearer " + login}, []string{"Basic c2hvcDpvd24="}},
+		"a shop's JWE":   {[]string{"X-Pay-Session", login, "Authorization", "Bearer a.b.c.d.e"}, []string{"Bearer a.b.c.d.e"}},
+		"a shop's Basic": {[]string{"X-Pay-Session", login, "Authorization", "Basic c2hvcDpvd24="}, []string{"Basic c2hvcDpvd24="}},
+		"expired":        {[]string{"X-Pay-Session", login, "Authorization", "Bearer " + old}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.do("POST", "/pay/charges", order("1001"), c.header...)
@@ -267,7 +266,7 @@ func TestOurSessionNeverGoesToTheBackend(t *testing.T) {
 			if fmt.Sprint(got["Authorization"]) != fmt.Sprint(c.want) {
 				t.Errorf("the backend got %q, want %q", got["Authorization"], c.want)
 			}
-			if strings.Contains(fmt.Sprint(got), session) {
+			if strings.Contains(fmt.Sprint(got), login) {
 				t.Errorf("the backend got our session: %v", got)
 			}
 		})
@@ -281,7 +280,7 @@ func TestExcerpt(t *testing.T) {
 		strings.Repeat("长", 100):         `"` + strings.Repeat("长", 13) + `\xe9"`,
 		"\xff" + strings.Repeat("a", 39): `"\xffaaaaaa…"`,
 	} {
-		if got := excerpt([]byte(in), 40); got != want {
+		if got := backend.Excerpt([]byte(in), 40); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

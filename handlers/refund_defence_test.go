@@ -64,8 +64,8 @@ func (g *gone) Refund(ctx context.Context, s ledger.Scope, refundNo string) (*le
 func TestRefundWhoseRecordWent(t *testing.T) {
 	w := newWorld(t)
 	charge := w.paidOrder("1001")
-	g := &gone{Ledger: w.ledger, record: ledger.Refund{Scope: w.site.Scope, RefundNo: "R1", ChargeID: charge, OrderNo: "1001", Amount: 5, Description: "退货", State: ledger.RefundAsked}}
-	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return g, nil }
+	g := &gone{Ledger: w.ledger, record: ledger.Refund{Scope: w.config.Scope, RefundNo: "R1", ChargeID: charge, OrderNo: "1001", Amount: 5, Description: "退货", State: ledger.RefundAsked}}
+	w.set(func(c *Config) { c.Ledger = func(context.Context) (ledger.Ledger, error) { return g, nil } })
 	a := w.refunding("1001", "R1", 5)
 	if a.status != http.StatusCreated || a.text("refund_no") != "R1" {
 		t.Fatalf("%d %s", a.status, a.body)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/relay/refunds"
 )
 
 // refunding asks for a refund of an order's 1999 fen; amount 0 is the whole.
@@ -35,7 +35,7 @@ func refundBody(orderNo, refundNo string, amount int64) string {
 // refundsAt returns what Ping++ has of a charge's refunds.
 func (w *world) refundsAt(chargeID string) []*pingpp.Refund {
 	w.t.Helper()
-	list, err := w.site.Pingpp.ListRefunds(context.Background(), chargeID, pingpp.ListRefundsParams{Limit: 100})
+	list, err := w.config.Pingpp.ListRefunds(context.Background(), chargeID, pingpp.ListRefundsParams{Limit: 100})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestRefundRequests(t *testing.T) {
 		}
 	}
 	wantProblem(t, w.merchant("POST", "/pay/refunds", good, "Content-Type", "application/x-www-form-urlencoded"), 415, "content_type")
-	wantProblem(t, w.merchant("POST", "/pay/refunds", good+strings.Repeat(" ", maxRefundBody)), 413, "too_large")
+	wantProblem(t, w.merchant("POST", "/pay/refunds", good+strings.Repeat(" ", 16<<10)), 413, "too_large")
 	if n := w.calls("create_refund"); n != 0 {
 		t.Errorf("%d refunds were asked for", n)
 	}
@@ -171,7 +171,7 @@ func TestRefundOfWhatIsNotPaid(t *testing.T) {
 	if a := w.refunding("1001", "R1", 5); a.status != 201 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if _, err := w.ledger.Event(t.Context(), w.site.Scope, queryID(id)); err != nil {
+	if _, err := w.ledger.Event(t.Context(), w.config.Scope, queryID(id)); err != nil {
 		t.Error(err)
 	}
 }
@@ -184,7 +184,7 @@ func TestRefundsThatFail(t *testing.T) {
 	if a.status != 201 || a.text("status") != "failed" || a.text("failure_code") != "refund_refused_msg" || !strings.Contains(a.text("failure_msg"), "余额不足") {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+a.text("refund")+"_refund_failed")
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_q_"+a.text("refund")+"_refund_failed")
 	if err != nil || e.Type != "refund.failed" || e.State != ledger.Pending || e.Lane != "1001" || e.Rank != 1 || !strings.Contains(string(e.Body), `"refund_refused_msg"`) {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -198,7 +198,7 @@ func TestRefundsThatFail(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 	}
-	if e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+charge+"_R2_refund_failed"); err != nil || e.OrderNo != "1001" || e.State != ledger.Pending {
+	if e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_q_"+charge+"_R2_refund_failed"); err != nil || e.OrderNo != "1001" || e.State != ledger.Pending {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if a := w.merchant("GET", "/pay/refunds/R2", ""); a.text("status") != "failed" || a.field("refund") != nil {
@@ -273,7 +273,7 @@ func TestRefundAfterOneThatNobodyToldUs(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	missed := w.refundsAt(charge)[1].ID
-	if e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+missed+"_refund_succeeded"); err != nil || e.State != ledger.Pending || e.OrderNo != "1001" {
+	if e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_q_"+missed+"_refund_succeeded"); err != nil || e.State != ledger.Pending || e.OrderNo != "1001" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if o := w.orderOf("1001"); len(o.Refunds) != 2 || o.Refunds[0].RefundNo != nil && o.Refunds[1].RefundNo != nil {
@@ -295,7 +295,7 @@ func TestOrderEventsOfOtherApps(t *testing.T) {
 			t.Errorf("%+v: %d %s", c, a.status, a.body)
 		}
 	}
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_0")
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_0")
 	if err != nil || e.OrderNo != "A2026112300" || e.Lane != "A2026112300" || e.State != ledger.Pending || e.Number != "" {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -358,7 +358,7 @@ func TestRefundAndACrash(t *testing.T) {
 	if a := w.merchant("GET", "/pay/refunds/R1", ""); a.text("status") != "pending" {
 		t.Errorf("%s", a.body)
 	}
-	w.clock.Add(relay.RefundLease)
+	w.clock.Add(refunds.Lease)
 	a := w.refunding("1001", "R1", 0)
 	if at := w.refundsAt(charge); a.status != 200 || len(at) != 1 || a.text("refund") != at[0].ID || w.calls("create_refund") != 1 {
 		t.Errorf("%d %s; Ping++ has %+v", a.status, a.body, at)
@@ -415,9 +415,9 @@ func TestRefundsInParallel(t *testing.T) {
 func TestRefundOfAnOrdersCharge(t *testing.T) {
 	for _, known := range []bool{true, false} { // whether order.succeeded has told us which order it is
 		w := newWorld(t)
-		or, err := w.site.Pingpp.CreateOrder(t.Context(), &pingpp.OrderParams{MerchantOrderNo: "A2026112301", Amount: 1999, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
+		or, err := w.config.Pingpp.CreateOrder(t.Context(), &pingpp.OrderParams{MerchantOrderNo: "A2026112301", Amount: 1999, Currency: "cny", ClientIP: "192.0.2.1", Subject: "s", Body: "b"})
 		if err == nil {
-			or, err = w.site.Pingpp.PayOrder(t.Context(), or.ID, &pingpp.PayOrderParams{Channel: "wx_lite", ChargeAmount: 1999, Extra: map[string]any{"open_id": payer}})
+			or, err = w.config.Pingpp.PayOrder(t.Context(), or.ID, &pingpp.PayOrderParams{Channel: "wx_lite", ChargeAmount: 1999, Extra: map[string]any{"open_id": payer}})
 		}
 		if err == nil {
 			err = w.sandbox.Pay(or.ChargeID)
@@ -453,7 +453,7 @@ func TestRefundOfAnOrdersCharge(t *testing.T) {
 		if a := w.merchant("GET", "/pay/refunds/R1", ""); a.text("status") != "succeeded" {
 			t.Errorf("%s", a.body)
 		}
-		events, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.site.Scope, OrderNo: "A2026112301"})
+		events, err := w.ledger.Events(t.Context(), ledger.Filter{Scope: w.config.Scope, OrderNo: "A2026112301"})
 		if err != nil || len(events) != 4 {
 			t.Fatalf("%d events, %v", len(events), err)
 		}

@@ -34,7 +34,8 @@ func (w *world) begin() {
 	w.t.Helper()
 	w.server.Close()
 	w.ledger = w.openLedger()
-	w.site = w.newSite(w.ledger, zap.NewNop())
+	w.config = w.newConfig(w.ledger, zap.NewNop())
+	w.site = New(w.config)
 	w.server = httptest.NewTLSServer(w.handler(w.site))
 	w.client = w.server.Client()
 }
@@ -49,7 +50,7 @@ func must(t testing.TB, err error) {
 // pending names the events of an order that the backend is to hear of.
 func (w *world) pending(orderNo string) (all []string) {
 	w.t.Helper()
-	es, err := w.ledger.Events(w.t.Context(), ledger.Filter{Scope: w.site.Scope, OrderNo: orderNo})
+	es, err := w.ledger.Events(w.t.Context(), ledger.Filter{Scope: w.config.Scope, OrderNo: orderNo})
 	must(w.t, err)
 	for _, e := range es {
 		if e.State == ledger.Pending {
@@ -139,12 +140,12 @@ func TestRestoredFromBackup(t *testing.T) {
 		t.Errorf("%d refunds were made again", n)
 	}
 	w.settle(second, "succeed")
-	s, err := w.site.Reconciler.Sweep(t.Context(), day)
+	s, err := w.config.Reconciler.Days.Day(t.Context(), day)
 	must(t, err)
 	if s.Recovered != 3 || len(s.OnlyThere) != 4 {
 		t.Errorf("compared: %+v", s)
 	}
-	if again, err := w.site.Reconciler.Sweep(t.Context(), day); err != nil || again.Recovered != 0 || again.Returned != 0 || len(again.Differ) != 0 {
+	if again, err := w.config.Reconciler.Days.Day(t.Context(), day); err != nil || again.Recovered != 0 || again.Returned != 0 || len(again.Differ) != 0 {
 		t.Errorf("compared again: %+v, %v", again, err)
 	}
 	for order, want := range map[string][]string{

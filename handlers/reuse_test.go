@@ -9,57 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/pingpp"
 )
-
-func TestReusable(t *testing.T) {
-	clock := &clock{}
-	now := time.Unix(1_790_000_000, 0)
-	clock.unixMilli.Store(now.UnixMilli())
-	for _, channel := range []string{"wx_lite", "wx_wap", "alipay_wap"} {
-		p := &pingpp.ChargeParams{Channel: channel, Amount: 5, Currency: "cny"}
-		a := &attempt{site: &Site{Now: clock.Now}, channel: channels[channel], id: Identity{OpenID: "o", AppID: "wx"}, purchased: p}
-		q := &quote{Amount: 5, Currency: "cny"}
-		good := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), Created: now, TimeExpire: now.Add(leastLeft), Payer: "o", PayerAppID: "wx", Fingerprint: p.Fingerprint()}
-		if !a.reusable(&good, q) {
-			t.Errorf("%s: a good attempt is not reused", channel)
-		}
-		long := good
-		long.TimeExpire = now.Add(day)
-		if !a.reusable(&long, q) {
-			t.Errorf("%s: one that lasts for a day is not reused", channel)
-		}
-		life := map[string]time.Duration{"wx_lite": 2 * time.Hour, "wx_wap": 5 * time.Minute}[channel]
-		long.Created = now.Add(leastLeft - life)
-		if !a.reusable(&long, q) {
-			t.Errorf("%s: one whose credential lives for a minute is not reused", channel)
-		}
-		long.Created = long.Created.Add(-time.Second)
-		if a.reusable(&long, q) != (life == 0) {
-			t.Errorf("%s: one whose credential lives for 59 seconds: reused %v", channel, life > 0)
-		}
-		unsaid := good
-		unsaid.TimeExpire = time.Time{}
-		if !a.reusable(&unsaid, q) {
-			t.Errorf("%s: one whose expiry Ping++ did not say is not reused", channel)
-		}
-		for name, spoil := range map[string]func(c *ledger.Charge){
-			"pruned":  func(c *ledger.Charge) { c.Raw = nil },
-			"refused": func(c *ledger.Charge) { c.State = ledger.Refused }, "unknown": func(c *ledger.Charge) { c.State = ledger.Unknown },
-			"superseded": func(c *ledger.Charge) { c.Superseded = true }, "paid": func(c *ledger.Charge) { c.Paid = true }, "reversed": func(c *ledger.Charge) { c.Reversed = true },
-			"expires": func(c *ledger.Charge) { c.TimeExpire = now.Add(leastLeft - time.Second) }, "payer": func(c *ledger.Charge) { c.Payer = "p" },
-			"appid": func(c *ledger.Charge) { c.PayerAppID = "wy" }, "purchase": func(c *ledger.Charge) { c.Fingerprint = "another" }, "an older ledger": func(c *ledger.Charge) { c.Fingerprint = "" },
-		} {
-			c := good
-			spoil(&c)
-			if a.reusable(&c, q) {
-				t.Errorf("%s: %s: reused", channel, name)
-			}
-		}
-	}
-}
 
 // A credential is handed out again as long as the channel takes it, not as long as the charge lasts.
 func TestDeadCredentialIsNotHandedOut(t *testing.T) {
@@ -80,7 +30,7 @@ func TestDeadCredentialIsNotHandedOut(t *testing.T) {
 		t.Run(channel, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.site.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid"}
+			w.set(func(c *Config) { c.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/paid"} })
 			expires := w.clock.Now().Add(20 * time.Hour)
 			w.setQuote(w.answerQuote(map[string]any{"time_expire": expires.Unix()}))
 			session := w.session(payer)
@@ -143,7 +93,9 @@ func TestSamePurchase(t *testing.T) {
 	in := func(w *world, d time.Duration) int64 { return w.clock.Now().Add(d).Unix() }
 	w := newWorld(t)
 	session := w.session(payer)
-	w.site.ClientIP = func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") }
+	w.set(func(c *Config) {
+		c.ClientIP = func(r *http.Request) string { return cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7") }
+	})
 	orders := 0
 	for name, c := range map[string]struct {
 		change map[string]any

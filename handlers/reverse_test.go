@@ -4,11 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
 )
 
 func (w *world) reversing(id string) answer {
@@ -23,7 +21,7 @@ func TestReverse(t *testing.T) {
 	if wantProblem(t, a, 409, "charge_in_progress"); a.header.Get("Retry-After") != "60" || !strings.Contains(a.text("detail"), "WeChat") {
 		t.Errorf("%s %s", a.header.Get("Retry-After"), a.body)
 	}
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	for range 2 {
 		if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.text("order_no") != "1001" || a.text("id") != id {
 			t.Errorf("%d %s", a.status, a.body)
@@ -43,38 +41,12 @@ func TestReverse(t *testing.T) {
 func TestReverseWhoseOutcomeIsUnknown(t *testing.T) {
 	w := newWorld(t)
 	id, _ := w.created(w.session(payer), "1001")
-	w.clock.Add(relay.ReverseAfter)
+	w.clock.Add(pingpp.ReverseWait)
 	w.fault("reverse_charge", "502", 1)
 	wantProblem(t, w.reversing(id), 503, "provider_unavailable")
 	w.fault("reverse_charge", "drop", 1)
 	if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" {
 		t.Errorf("%d %s", a.status, a.body)
-	}
-}
-
-func TestMayReverse(t *testing.T) {
-	now := time.Date(2026, 11, 23, 22, 30, 0, 0, relay.China)
-	s := &Site{Now: func() time.Time { return now }}
-	for _, c := range []struct {
-		channel     string
-		paid, young bool
-		want        string
-	}{
-		{"wx_lite", false, false, ""}, {"yeepay_wap", false, false, "channel_unsupported"}, {"alipay", false, false, ""},
-		{"wx_lite", false, true, "charge_in_progress"}, {"wx_pub_scan", true, true, "charge_in_progress"}, {"alipay_scan", false, true, ""},
-		{"wx_lite", true, false, "order_already_paid"}, {"wx_pub_scan", true, false, ""}, {"alipay_scan", true, true, ""},
-	} {
-		ch := &pingpp.Charge{Channel: c.channel, Created: now.Add(-time.Hour).Unix(), Paid: c.paid, TimePaid: now.Unix()}
-		if c.young {
-			ch.Created = now.Unix()
-		}
-		got := ""
-		if err := s.mayReverse(ch); err != nil {
-			got = asProblem(err).Code
-		}
-		if got != c.want {
-			t.Errorf("%+v: %q", c, got)
-		}
 	}
 }
 
@@ -90,7 +62,7 @@ func TestReversePaid(t *testing.T) {
 			}
 		}
 		wantProblem(t, w.reversing(id), 409, "charge_in_progress")
-		w.clock.Add(relay.ReverseAfter)
+		w.clock.Add(pingpp.ReverseWait)
 		for range 2 {
 			if a := w.reversing(id); a.status != 200 || a.text("status") != "reversed" || a.field("paid") != true {
 				t.Errorf("%d %s", a.status, a.body)
@@ -100,7 +72,7 @@ func TestReversePaid(t *testing.T) {
 		if heard {
 			event = w.sandbox.State(1).Events[0].ID
 		}
-		e, err := w.ledger.Event(t.Context(), w.site.Scope, event)
+		e, err := w.ledger.Event(t.Context(), w.config.Scope, event)
 		if err != nil || e.State != ledger.Discarded || !slices.Equal(e.Reasons, []string{ledger.ReasonReversed}) {
 			t.Errorf("heard %t: %+v, %v", heard, e, err)
 		}

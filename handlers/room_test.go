@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/handlers/limits"
 )
 
 // again asks for another attempt of an order: at another price.
@@ -24,7 +26,9 @@ func wantExceeded(t *testing.T, a answer, seconds string) {
 // However often somebody changes what is bought, ten charges of an order may be paid, and old ones are reversed for new ones.
 func TestAttemptsOfAnOrder(t *testing.T) {
 	w := newWorld(t)
-	w.site.Budgets = NewBudgets(Limits{Address: roomy.Address, OpenID: roomy.OpenID, App: roomy.App, Refused: roomy.Refused, Waiters: 1, Attempts: 10})
+	w.set(func(c *Config) {
+		c.Budgets = limits.NewBudgets(limits.Limits{Address: roomy.Address, OpenID: roomy.OpenID, App: roomy.App, Refused: roomy.Refused, Waiters: 1, Attempts: 10})
+	})
 	session := w.session(payer)
 	for i := range 10 {
 		if a := w.again(session, "1001", i); a.status != 201 {
@@ -58,9 +62,9 @@ func TestAttemptsOfAnOrder(t *testing.T) {
 // An old attempt that turns out to be paid is no room for another: the order is paid.
 func TestPaidAttemptFoundForRoom(t *testing.T) {
 	w := newWorld(t)
-	limits := roomy
-	limits.Attempts = 2
-	w.site.Budgets = NewBudgets(limits)
+	few := roomy
+	few.Attempts = 2
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	session := w.session(payer)
 	first := w.again(session, "1001", 0).text("id")
 	w.again(session, "1001", 1)
@@ -75,9 +79,9 @@ func TestPaidAttemptFoundForRoom(t *testing.T) {
 // A payer has twenty open charges at most, of however many orders. Those of other orders that nothing has replaced are not reversed.
 func TestAttemptsOfAPayer(t *testing.T) {
 	w := newWorld(t)
-	limits := roomy
-	limits.Attempts = DefaultLimits.Attempts
-	w.site.Budgets = NewBudgets(limits)
+	few := roomy
+	few.Attempts = limits.Default.Attempts
+	w.set(func(c *Config) { c.Budgets = limits.NewBudgets(few) })
 	session := w.session(payer)
 	for i := range 18 {
 		w.created(session, fmt.Sprint("20", i))

@@ -1,122 +1,39 @@
-// Package handlers is what the routes under /pay do, one file per route, in plain net/http: caddymodule gives it Caddy's
-// configuration, logger and upstream.
+// Package handlers is what lies under /pay, in plain net/http: caddymodule gives it Caddy's configuration, logger and upstream. A site only
+// routes; what the routes do is in its rooms, one file per route, each with no more than it needs: webhook, login, payment and merchant.
+// They know the site as little as one another. What several of them need lies below: problem, body, reply, limits, backend and charge.
 package handlers
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 
-	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
-	"github.com/caddypay/caddypay/wechat"
+	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/handlers/login"
+	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/webhook"
+	"github.com/caddypay/caddypay/session"
 )
 
-// Site is one `pay` block, resolved: it answers what lies under its prefix. All fields are set before the first request
-// and never changed.
+// Site answers what lies under the prefix of one `pay` block.
 type Site struct {
-	Prefix   string       // whole path segments: /pay
-	Scope    ledger.Scope // the Ping++ app and mode; every key in the ledger begins with it
-	Pingpp   *pingpp.Client
-	Verifier *pingpp.Verifier        // of webhooks
-	Channels []string                // the payment channels that are offered
-	WxLite   *wechat.MiniProgram     // nil: no mini program, and /pay/openid is not there
-	WxPub    *wechat.OfficialAccount // nil: no official account, and /pay/oauth and /pay/jssdk are not there
-	Sessions *Sessions
-	Orders   *Orders // nil: no price can be had, and charges cannot be created
-	Login    *Login  // nil: the backend is not told of logins
-	Intake   *relay.Intake
-	Budgets  *Budgets // of the calls that cost something
+	Prefix   string // whole path segments: /pay
+	Visitors *session.Visitors
+	Webhooks *webhook.Webhooks
+	Login    *login.Logins
+	Payments *payment.Payments
+	Merchant *merchant.API // nil: the merchant API is not there
 
-	// ClientAmount lets clients name what they pay; it stands in place of Orders. Nil: they may not.
-	ClientAmount *ClientAmount
-	// ReturnURLs is where channels send payers back to, by the names of the options: success_url, cancel_url, fail_url and
-	// result_url. {order_no} in them is the merchant's order number.
-	ReturnURLs map[string]string
-
-	// Checkout is the hosted payment page; nil: there is none.
-	Checkout *Checkout
-
-	// Reconciler asks Ping++ about charges whose webhook is late, QueryAfter after they were created.
-	Reconciler *relay.Reconciler
-	QueryAfter time.Duration
-	// Count is told what came of webhooks and of requests to create a charge; nil functions are not called.
-	Count   Counters
-	Private []PrivatePath // the backend's own paths, closed to the outside
-
-	// Origins are the other origins whose pages may call the payer's routes, as browsers write them; see ParseOrigin.
-	Origins []string
-
-	// AllowHTTP serves clients too that did not come by HTTPS, as far as we can tell.
-	AllowHTTP bool
-
-	Merchant *Merchant // nil: the merchant API is not there
-
-	Backend http.RoundTripper // reaches the merchant's backend
-	Token   string            // sent to the backend as X-Pay-Token
-
-	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
-	Ticket func(context.Context) (string, error)
-
-	// Ledger opens the ledger on first use.
-	Ledger func(context.Context) (ledger.Ledger, error)
-
-	Session  func(*http.Request) string // the token that StripTrusted took from the request's headers
-	Bearer   func(*http.Request) string // what BearerSession found in them
-	ClientIP func(*http.Request) string // the client's address as the server trusts it
-	Host     func(*http.Request) string // the host that it came to, as far as the site goes by that name: kept with charges and events
-	Secure   func(*http.Request) bool   // whether the client surely came by HTTPS
-	SkipLog  func(*http.Request)        // keeps the request out of the server's access log
-	Closing  <-chan struct{}            // closed when this configuration is replaced: waiting requests then answer
-
-	Logger *zap.Logger
-	Now    func() time.Time
-	Rand   io.Reader // randomness for order numbers
-
-	exchanges singleflight.Group // one call to WeChat per code
-	refusals  refusalLog
-	unpriced  unpriced
-}
-
-// Counters are told of results. Their arguments never hold what a client sent.
-type Counters struct {
-	Charge  func(channel, result string) // created, reused, or a problem's code
-	Webhook func(result string)          // why it was refused, rate_limited, or unavailable
-	Refund  func(result string)          // made, repeated, unknown, failed, or a problem's code
-}
-
-func (c Counters) charge(channel, result string) {
-	if c.Charge != nil {
-		c.Charge(channel, result)
-	}
-}
-
-func (c Counters) refund(result string) {
-	if c.Refund != nil {
-		c.Refund(result)
-	}
-}
-
-func (c Counters) webhook(result string) {
-	if c.Webhook != nil {
-		c.Webhook(result)
-	}
-}
-
-type route struct {
-	name    string
-	methods []string
-	serve   func(w http.ResponseWriter, r *http.Request) error
+	private  []PrivatePath
+	origins  []string
+	skipLog  func(*http.Request)
+	problems *problem.Log
 }
 
 // Owns reports whether a path lies under the prefix, by whole segments: /payment is the site's. It takes every spelling that Caddy's
@@ -132,23 +49,26 @@ func under(p, prefix string) bool {
 
 // ServeHTTP answers a request under the prefix. It always answers: nothing under the prefix reaches the site behind it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	pace(w, r)
+	body.Pace(w, r)
 	rt := s.find(r.URL.Path)
-	guest := s.welcome(w, r, rt) // whose answer may hold a session
-	if guest || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Session(r) != "" {
-		s.SkipLog(r)
+	if guest := s.guest(r, rt); guest != "" { // whose answer may hold a session
+		r = session.WithGuest(r, guest)
+	}
+	s.welcome(w, r, rt)
+	if session.Guest(r) != "" || rt.name == "openid" || mayHoldCode(r.URL.RawQuery) || s.Visitors.Sent(r) != "" {
+		s.skipLog(r)
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		start := s.Now()
+		start := s.problems.Now()
 		defer func() {
-			s.Logger.Info("handled request", zap.String("method", r.Method), zap.String("host", r.Host),
-				zap.String("path", r.URL.Path), zap.Int("status", rec.status), zap.Duration("duration", s.Now().Sub(start)),
-				zap.String("client_ip", s.ClientIP(r)))
+			s.problems.Logger.Info("handled request", zap.String("method", r.Method), zap.String("host", r.Host),
+				zap.String("path", r.URL.Path), zap.Int("status", rec.status), zap.Duration("duration", s.problems.Now().Sub(start)),
+				zap.String("client_ip", s.problems.ClientIP(r)))
 		}()
 		w = rec
 	}
 	if err := s.serve(w, r, rt); err != nil {
-		p := asProblem(err)
-		s.report(r, rt.name, p)
+		p := problem.As(err)
+		s.problems.Report(r, rt.name, p)
 		turnAway(w, r, p)
 	}
 }
@@ -160,110 +80,37 @@ func mayHoldCode(query string) bool {
 }
 
 func (s *Site) serve(w http.ResponseWriter, r *http.Request, rt route) error {
-	if !s.Secure(r) && !s.AllowHTTP {
-		return problem("https_required", nil)
+	if !s.Visitors.Secure(r) && !s.Visitors.AllowHTTP {
+		return problem.New("https_required", nil)
 	}
 	if s.preflight(w, r, rt) { // also an early one: it does nothing
 		return nil
 	}
 	if early(r) {
-		return problem("too_early", nil)
+		return problem.New("too_early", nil)
 	}
 	if rt.serve == nil {
-		return problem("not_found", nil)
+		return problem.New("not_found", nil)
 	}
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	if !slices.Contains(rt.methods, method) {
-		return &Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
+		return &problem.Problem{Code: "method_not_allowed", Allow: strings.Join(rt.methods, ", ")}
 	}
 	return rt.serve(w, r)
 }
 
-// find is route for a whole path. Of the spellings that Owns takes it knows one more: slashes too many in the webhook's address, which
-// somebody has typed into Ping++'s dashboard.
-func (s *Site) find(p string) route {
-	if below, ok := strings.CutPrefix(p, s.Prefix); ok {
-		if rt := s.route(below); rt.serve != nil {
-			return rt
-		}
-	}
-	if webhooks := s.Prefix + "/webhooks"; len(p) > len(webhooks) && !strings.Contains(p, "/.") && path.Clean(p) == webhooks {
-		return s.route("/webhooks")
-	}
-	return route{name: "unknown"}
-}
-
-// route finds what serves a path below the prefix; one without serve is not there.
-func (s *Site) route(below string) route {
-	get, post := http.MethodGet, http.MethodPost
-	switch {
-	case below == "/openid" && s.WxLite != nil:
-		if s.Login != nil {
-			return route{"openid", []string{post}, s.openid}
-		}
-		return route{"openid", []string{get, post}, s.openid}
-	case below == "/oauth/start" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthStart}
-	case below == "/oauth/callback" && s.WxPub != nil:
-		return route{"oauth", []string{get}, s.oauthCallback}
-	case below == "/jssdk" && s.WxPub != nil:
-		return route{"jssdk", []string{get}, s.jssdk}
-	case below == "/charges" && (s.Orders != nil || s.ClientAmount != nil):
-		return route{"charges", []string{post}, s.createCharge}
-	case below == "/checkout" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.checkout}
-	case below == "/checkout.js" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/javascript; charset=utf-8", checkoutScript)}
-	case below == "/checkout.css" && s.Checkout != nil:
-		return route{"checkout", []string{get}, s.Checkout.asset("text/css; charset=utf-8", s.Checkout.style())}
-	case below == "/webhooks":
-		return route{"webhooks", []string{post}, s.webhook}
-	}
-	if s.Merchant != nil {
-		if rt := s.merchantRoute(below); rt.serve != nil {
-			return rt
-		}
-	}
-	if rest, ok := strings.CutPrefix(below, "/charges/"); ok {
-		id, sub, _ := strings.Cut(rest, "/")
-		switch {
-		case id == "":
-		case sub == "" && rest == id:
-			return route{"charge", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.charge(w, r, id)
-			}}
-		case sub == "qr.svg" || sub == "qr.png":
-			return route{"qr", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
-				return s.qr(w, r, id, sub)
-			}}
-		}
-	}
-	return route{name: "unknown"}
+// turnAway answers with a problem, whether the request's body has been read or not.
+func turnAway(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	body.Unread(w, r)
+	p.Write(w, r)
 }
 
 // NotFound answers for a path that is closed to the outside.
 func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
-	turnAway(w, r, problem("not_found", nil))
-}
-
-// open returns the ledger, or the problem that it cannot be had.
-func (s *Site) open(ctx context.Context) (ledger.Ledger, error) {
-	l, err := s.Ledger(ctx)
-	if err != nil {
-		return nil, retryProblem("ledger_unavailable", 2*time.Second, fmt.Errorf("opening the ledger: %w", err))
-	}
-	return l, nil
-}
-
-// shortID shows enough of an openid to tell users apart in a log, and no more.
-func shortID(openid string) string {
-	if len(openid) <= 6 {
-		return "…"
-	}
-	return openid[:6] + "…"
+	turnAway(w, r, problem.New("not_found", nil))
 }
 
 type statusRecorder struct {

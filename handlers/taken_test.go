@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 // elsewhereCharge makes a charge as the shop's older code does, through the same app and without this ledger.
@@ -19,7 +20,7 @@ func (w *world) elsewhereCharge(change func(p *pingpp.ChargeParams)) *pingpp.Cha
 	if change != nil {
 		change(p)
 	}
-	c, err := w.site.Pingpp.CreateCharge(w.t.Context(), p)
+	c, err := w.config.Pingpp.CreateCharge(w.t.Context(), p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestNumberThatIsPaidElsewhere(t *testing.T) {
 		"another price":   func(p *pingpp.ChargeParams) { p.Amount = 1500 },
 		"another channel": func(p *pingpp.ChargeParams) { p.Channel = "wx_pub" },
 		"another payer":   func(p *pingpp.ChargeParams) { p.Extra["open_id"] = stranger },
-		"a lost ledger":   func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{metaOrderNo: "1001"} },
+		"a lost ledger":   func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1001"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +56,7 @@ func TestNumberThatIsPaidElsewhere(t *testing.T) {
 			if len(c) != 1 || !c[0].Paid || c[0].ID != old.ID || c[0].Amount != old.Amount || c[0].State != ledger.Open || c[0].Held {
 				t.Errorf("attempts %+v", c)
 			}
-			e, err := w.ledger.Event(t.Context(), w.site.Scope, "evt_q_"+old.ID+"_charge_succeeded")
+			e, err := w.ledger.Event(t.Context(), w.config.Scope, "evt_q_"+old.ID+"_charge_succeeded")
 			if err != nil || e.State != ledger.Pending || e.OrderNo != "1001" {
 				t.Errorf("its payment: %+v, %v", e, err)
 			}
@@ -115,17 +116,17 @@ func TestNumberThatIsUsedElsewhere(t *testing.T) {
 		"another payer's":   func(w *world) { w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Extra["open_id"] = stranger }) },
 		"our other payer's": func(w *world) {
 			w.elsewhereCharge(func(p *pingpp.ChargeParams) {
-				p.Extra["open_id"], p.Metadata = stranger, map[string]any{metaOrderNo: "1001"}
+				p.Extra["open_id"], p.Metadata = stranger, map[string]any{intake.MetaOrderNo: "1001"}
 			})
 		},
 		"another order's": func(w *world) {
-			w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{metaOrderNo: "1"} })
+			w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1"} })
 		},
 		"reversed":          func(w *world) { w.reversedElsewhere() },
 		"Ping++ refuses it": func(w *world) { w.refuseNumbers(1, "order_no") },
 		"three of them":     func(w *world) { w.refuseNumbers(3, "order_no") },
 		"paid by another one": func(w *world) {
-			c := w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{metaOrderNo: "1"} })
+			c := w.elsewhereCharge(func(p *pingpp.ChargeParams) { p.Metadata = map[string]any{intake.MetaOrderNo: "1"} })
 			if err := w.sandbox.Pay(c.ID); err != nil {
 				w.t.Fatal(err)
 			}
@@ -173,7 +174,7 @@ func TestNumbersThatAreAllUsed(t *testing.T) {
 func (w *world) reversedElsewhere() {
 	c := w.elsewhereCharge(nil)
 	w.clock.Add(time.Minute)
-	if _, err := w.site.Pingpp.ReverseCharge(w.t.Context(), c.ID); err != nil {
+	if _, err := w.config.Pingpp.ReverseCharge(w.t.Context(), c.ID); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/caddypay/caddypay/handlers/problem"
 )
 
 // PlainTarget reports whether a request asks for a path, so that a backend reads the path that we have checked. `x:http://b/secret`, as
@@ -14,5 +16,5 @@ func PlainTarget(u *url.URL) bool {
 
 // RefuseTarget answers a request whose target is not a plain one.
 func (s *Site) RefuseTarget(w http.ResponseWriter, r *http.Request) {
-	turnAway(w, r, problem("target_invalid", nil))
+	turnAway(w, r, problem.New("target_invalid", nil))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay/intake"
 )
 
 // lost asks for a charge that Ping++ makes and whose answer never comes.
@@ -57,7 +58,7 @@ func (w *world) reconcile() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.site.Reconciler.Run(ctx)
+		w.config.Reconciler.Run(ctx)
 	}()
 	w.t.Cleanup(func() { cancel(); <-done })
 }
@@ -87,19 +88,21 @@ func TestLostChargeIsHandedOut(t *testing.T) {
 // The crash lies between Ping++'s answer and our record: only the reservation that ran out tells of the attempt.
 func TestChargeOfAProcessThatDied(t *testing.T) {
 	w := newWorld(t)
-	session := w.session(payer)
+	login := w.session(payer)
 	now := w.clock.Now()
-	res := (&attempt{site: w.site, req: &chargeRequest{OrderNo: "1001", Channel: "wx_lite"}, id: Identity{OpenID: payer, AppID: w.sandbox.WxLite().AppID}, host: "shop.example.com"}).reservation()
-	res.Number = channels["wx_lite"].number("1001", w.site.Rand)
+	res := ledger.Reservation{
+		Scope: w.config.Scope, OrderNo: "1001", Now: now, Until: now.Add(reservationLease), Channel: "wx_lite", Payer: payer, PayerAppID: w.sandbox.WxLite().AppID,
+		Host: "shop.example.com", Number: itsNumber("1001"),
+	}
 	if _, err := w.openLedger().Reserve(t.Context(), res); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 1999, Currency: "cny",
-		ClientIP: "192.0.2.7", Subject: "绿茶 & <tea>", Body: "绿茶 & <tea>", Extra: map[string]any{"open_id": payer}, Metadata: map[string]any{metaOrderNo: "1001"}}); err != nil {
+	if _, err := w.config.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 1999, Currency: "cny",
+		ClientIP: "192.0.2.7", Subject: "绿茶 & <tea>", Body: "绿茶 & <tea>", Extra: map[string]any{"open_id": payer}, Metadata: map[string]any{intake.MetaOrderNo: "1001"}}); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Add(res.Until.Sub(now))
-	if a := w.pay(session, "1001"); a.status != 200 || a.text("order_no") != "1001" {
+	if a := w.pay(login, "1001"); a.status != 200 || a.text("order_no") != "1001" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
 	w.wantStates("1001", ledger.Open)
@@ -219,7 +222,7 @@ func TestChargeOfAnotherSystem(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	w.holder("1001")
-	foreign, err := w.site.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 1999, Currency: "cny",
+	foreign, err := w.config.Pingpp.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001", Channel: "wx_lite", Amount: 1999, Currency: "cny",
 		ClientIP: "192.0.2.7", Subject: "s", Body: "b", Extra: map[string]any{"open_id": payer}})
 	if err != nil {
 		t.Fatal(err)

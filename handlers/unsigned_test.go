@@ -27,7 +27,7 @@ func TestUnsignedTestEvents(t *testing.T) {
 	if a := w.do("POST", "/pay/webhooks", forged, sig, " "); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	e, err := w.ledger.Event(t.Context(), w.site.Scope, event.ID)
+	e, err := w.ledger.Event(t.Context(), w.config.Scope, event.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

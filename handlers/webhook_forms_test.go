@@ -20,7 +20,7 @@ func about(id, typ, object string) string {
 
 func (w *world) event(id string) *ledger.Event {
 	w.t.Helper()
-	e, err := w.ledger.Event(context.Background(), w.site.Scope, id)
+	e, err := w.ledger.Event(context.Background(), w.config.Scope, id)
 	if err != nil {
 		w.t.Fatalf("event %s: %v", id, err)
 	}
@@ -31,9 +31,9 @@ func (w *world) event(id string) *ledger.Event {
 // about a payment that cannot be read, and everything else goes to the backend as it is.
 func TestVerifiedEventIsNeverRefusedForItsForm(t *testing.T) {
 	w := newWorld(t)
-	w.site.Intake.Logger = w.site.Logger
+	w.config.Intake.Logger = w.config.Logger
 	var counted []string
-	w.site.Intake.Observe = func(_ ledger.Source, result string) { counted = append(counted, result) }
+	w.config.Intake.Observe = func(_ ledger.Source, result string) { counted = append(counted, result) }
 	app := w.sandbox.App()
 	charge := `{"id":"ch_X","object":"charge","livemode":false,"paid":true,"refunded":false,"app":"` + app + `","channel":"wx_lite","order_no":"9001",` +
 		`"amount":100,"currency":"cny","time_paid":1790000000,"metadata":{}}`
@@ -87,7 +87,7 @@ func TestVerifiedEventIsNeverRefusedForItsForm(t *testing.T) {
 				t.Errorf("an alert: %v", risk)
 			}
 			if c.paid != 0 {
-				ch, err := w.ledger.Charge(context.Background(), w.site.Scope, fmt.Sprint("ch_form", i))
+				ch, err := w.ledger.Charge(context.Background(), w.config.Scope, fmt.Sprint("ch_form", i))
 				if err != nil || !ch.Paid || ch.Amount != c.paid {
 					t.Errorf("the charge: %+v, %v", ch, err)
 				}
@@ -112,7 +112,7 @@ func TestEventWithoutID(t *testing.T) {
 	if a := w.send(body + " "); a.status != 200 || a.text("result") != "recorded" {
 		t.Errorf("other bytes: %d %s", a.status, a.body)
 	}
-	events, err := w.ledger.Events(context.Background(), ledger.Filter{Scope: w.site.Scope})
+	events, err := w.ledger.Events(context.Background(), ledger.Filter{Scope: w.config.Scope})
 	if err != nil || len(events) != 2 || !strings.HasPrefix(events[0].ID, "evt_h_") || strings.Contains(events[0].ID, ".") || events[0].State != ledger.Pending {
 		t.Errorf("recorded: %+v, %v", events, err)
 	}
@@ -164,7 +164,7 @@ func TestSucceededButNotPaid(t *testing.T) {
 func TestEventWithoutApp(t *testing.T) {
 	w := newWorld(t)
 	var counted []string
-	w.site.Intake.Observe = func(_ ledger.Source, result string) { counted = append(counted, result) }
+	w.config.Intake.Observe = func(_ ledger.Source, result string) { counted = append(counted, result) }
 	bodies := []string{
 		about("evt_1", "royalty.succeeded", `{"id":"170","object":"royalty"}`),
 		about("evt_2", "settle_account.updated", `{"id":"320","object":"settle_account"}`),
@@ -214,7 +214,7 @@ func TestUnreadableIsReleased(t *testing.T) {
 	body, signature := w.payEvent(id)
 	event := w.sandbox.State(1).Events[0].ID
 	w.send(strings.Replace(strings.Replace(body, event, "evt_odd", 1), `"currency":"cny"`, `"currency":""`, 1))
-	err := w.ledger.Decide(context.Background(), ledger.Decision{Scope: w.site.Scope, EventID: "evt_odd", Action: ledger.ActionRelease, Now: time.Unix(1790000000, 0), By: "me"})
+	err := w.ledger.Decide(context.Background(), ledger.Decision{Scope: w.config.Scope, EventID: "evt_odd", Action: ledger.ActionRelease, Now: time.Unix(1790000000, 0), By: "me"})
 	if err != nil || w.event("evt_odd").State != ledger.Pending {
 		t.Fatalf("released: %v", err)
 	}

@@ -60,7 +60,7 @@ func (w *world) send(body string) answer {
 // recorded reports whether an event is in the ledger, for another process too.
 func (w *world) recorded(id string) bool {
 	w.t.Helper()
-	l, err := w.openLedger().Event(context.Background(), w.site.Scope, id)
+	l, err := w.openLedger().Event(context.Background(), w.config.Scope, id)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		w.t.Error(err)
 	}
@@ -87,7 +87,7 @@ func TestWebhookIsOnDiskBefore200(t *testing.T) {
 	if !w.recorded(event) {
 		t.Error("200, but another process does not see the event")
 	}
-	e, err := w.ledger.Event(context.Background(), w.site.Scope, event)
+	e, err := w.ledger.Event(context.Background(), w.config.Scope, event)
 	if err != nil || string(e.Body) != body || e.Signature != signature || e.OrderNo != "1001" || e.ChargeID != id || e.Source != ledger.Webhook || e.State != ledger.Pending {
 		t.Errorf("recorded: %+v, %v", e, err)
 	}
@@ -151,7 +151,7 @@ func TestWebhookRefusals(t *testing.T) {
 		{"a space more", post(body+" ", sig, signature), 401, "signature_invalid", "wrong_key"},
 		{"indented", post(indented.String(), sig, signature), 401, "signature_invalid", "wrong_key"},
 		{"empty body", post("", sig, signature), 401, "signature_invalid", "wrong_key"},
-		{"too large", post(strings.Repeat(" ", maxWebhook+1), sig, signature), 413, "too_large", ""},
+		{"too large", post(strings.Repeat(" ", 256<<10+1), sig, signature), 413, "too_large", ""},
 
 		{"signed, not JSON", w.send("hello"), 400, "event_malformed", "malformed"},
 		{"signed, empty", w.send(" "), 400, "event_malformed", "malformed"},
@@ -197,7 +197,7 @@ func TestWebhookRefusals(t *testing.T) {
 func TestWebhookOfTheLargestSize(t *testing.T) {
 	w := newWorld(t)
 	body := `{"id":"evt_1","type":"summary.daily.available","livemode":false,"data":{"object":{"object":"app_daily_summary","app_id":"` + w.sandbox.App() + `"}}}`
-	body += strings.Repeat(" ", maxWebhook-len(body))
+	body += strings.Repeat(" ", 256<<10-len(body))
 	if a := w.send(body); a.status != 200 || a.text("result") != "recorded" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
@@ -209,7 +209,7 @@ func TestSecondWebhookKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.site.Verifier = verifier
+	w.set(func(c *Config) { c.Verifier = verifier })
 	id, _ := w.created(w.session(payer), "1001")
 	w.paid(id)
 }
@@ -228,7 +228,7 @@ func TestRefundIsBoundThroughItsCharge(t *testing.T) {
 	}
 
 	// Made with our key, but not by us.
-	unseen, err := w.site.Pingpp.CreateCharge(context.Background(), &pingpp.ChargeParams{
+	unseen, err := w.config.Pingpp.CreateCharge(context.Background(), &pingpp.ChargeParams{
 		OrderNo: "9001suffix", Channel: "wx_lite", Amount: 100, Currency: "cny", ClientIP: "192.0.2.1", Subject: "x", Body: "x",
 		Extra: map[string]any{"open_id": payer}, Metadata: map[string]any{"pay_order_no": "9001"},
 	})
@@ -250,7 +250,7 @@ func TestRefundIsBoundThroughItsCharge(t *testing.T) {
 	if a := w.send(refund("B", unseen.ID)); a.status != 200 {
 		t.Errorf("through Ping++: %d %s", a.status, a.body)
 	}
-	if e, err := w.ledger.Event(context.Background(), w.site.Scope, "evt_B"); err != nil || e.OrderNo != "9001" || e.ChargeID != unseen.ID {
+	if e, err := w.ledger.Event(context.Background(), w.config.Scope, "evt_B"); err != nil || e.OrderNo != "9001" || e.ChargeID != unseen.ID {
 		t.Errorf("recorded: %+v, %v", e, err)
 	}
 }
@@ -291,7 +291,9 @@ func TestWebhookAndTheLedgerIsClosed(t *testing.T) {
 			t.Errorf("%s: no Retry-After", name)
 		}
 	}
-	w.site.Ledger = func(context.Context) (ledger.Ledger, error) { return nil, errors.New("the disk is full") }
+	w.set(func(c *Config) {
+		c.Ledger = func(context.Context) (ledger.Ledger, error) { return nil, errors.New("the disk is full") }
+	})
 	wantProblem(t, w.webhook(body, signature), 503, "ledger_unavailable")
 }
 
@@ -323,8 +325,8 @@ func TestWebhookCanceledWhileTheLedgerIsBlocked(t *testing.T) {
 	r := httptest.NewRequest("POST", "https://shop.example.com/pay/webhooks", strings.NewReader(body)).WithContext(ctx)
 	r.Header.Set("X-Pingplusplus-Signature", signature)
 	reading := make(chan struct{})
-	open := w.site.Intake.Ledger
-	w.site.Intake.Ledger = func(ctx context.Context) (ledger.Ledger, error) {
+	open := w.config.Intake.Ledger
+	w.config.Intake.Ledger = func(ctx context.Context) (ledger.Ledger, error) {
 		close(reading)
 		return open(ctx)
 	}
@@ -351,7 +353,7 @@ func TestWebhookCanceledWhileTheLedgerIsBlocked(t *testing.T) {
 	if _, err := conn.ExecContext(context.Background(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	w.site.Intake.Ledger = open
+	w.config.Intake.Ledger = open
 	if a := w.webhook(body, signature); a.status != 200 || !w.recorded(event) {
 		t.Errorf("Ping++ comes again: %d %s", a.status, a.body)
 	}

@@ -25,11 +25,17 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
-	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -72,7 +78,8 @@ type world struct {
 	backend *recorder
 	file    string // the ledger's
 	ledger  *sqlite.Ledger
-	site    *Site
+	config  Config
+	site    *Site // made of config
 	server  *httptest.Server
 	client  *http.Client
 	logs    *observer.ObservedLogs
@@ -138,8 +145,9 @@ func newWorld(t testing.TB) *world {
 	observed, logs := observer.New(zap.DebugLevel)
 	w.logs = logs
 	lines := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(w), zap.DebugLevel)
-	w.site = w.newSite(w.ledger, zap.New(zapcore.NewTee(observed, lines)))
-	w.server = httptest.NewTLSServer(w.handler(w.site))
+	w.config = w.newConfig(w.ledger, zap.New(zapcore.NewTee(observed, lines)))
+	w.site = New(w.config)
+	w.server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.handler(w.site).ServeHTTP(rw, r) }))
 	w.client = w.server.Client()
 	return w
 }
@@ -163,11 +171,19 @@ func (w *world) openLedger() *sqlite.Ledger {
 type sessionCtx struct{}
 
 // roomy are limits that no test meets whose matter they are not: the clock stands still, and nothing is free again.
-var roomy = Limits{Address: Rate{maxRate, time.Second}, OpenID: Rate{maxRate, time.Second}, App: Rate{maxRate, time.Second},
-	Refused: Rate{maxRate, time.Second}, Waiters: DefaultLimits.Waiters, Attempts: 1000}
+var roomy = limits.Limits{Address: limits.Rate{N: 1_000_000, Per: time.Second}, OpenID: limits.Rate{N: 1_000_000, Per: time.Second}, App: limits.Rate{N: 1_000_000, Per: time.Second},
+	Refused: limits.Rate{N: 1_000_000, Per: time.Second}, Waiters: limits.Default.Waiters, Attempts: 1000}
+
+// set changes the configuration of the site.
+func (w *world) set(change func(*Config)) {
+	change(&w.config)
+	w.site = New(w.config)
+}
 
 // newSite is one process's site; several on one file are several processes.
-func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
+func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site { return New(w.newConfig(l, log)) }
+
+func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 	w.t.Helper()
 	open := func(context.Context) (ledger.Ledger, error) { return l, nil }
 	client, err := pingpp.New(pingpp.Config{
@@ -195,11 +211,11 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 	}
 	scope := ledger.Scope{App: w.sandbox.App(), Mode: ledger.Test}
 	keys := w.sessionKeys
-	intake := &relay.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
-	reconciler := relay.NewReconciler(relay.ReconcilerConfig{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
-	intake.Ask = reconciler.Recover
-	return &Site{
-		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: Channels(), WxLite: mini, WxPub: official,
+	intake := &intake.Intake{Scope: scope, Ledger: open, Now: w.clock.Now, Logger: log}
+	reconciler := reconcile.New(reconcile.Config{Scope: scope, Ledger: open, Pingpp: client, Intake: intake, Owner: "test", Now: w.clock.Now, Logger: log})
+	intake.Ask = reconciler.Charges.Recover
+	return Config{
+		Prefix: "/pay", Scope: scope, Pingpp: client, Verifier: verifier, Channels: channel.Names(), WxLite: mini, WxPub: official,
 		Ticket: func(ctx context.Context) (string, error) {
 			token, err := official.AccessToken(ctx)
 			if err != nil {
@@ -208,12 +224,12 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 			ticket, err := official.Ticket(ctx, token.Value)
 			return ticket.Value, err
 		},
-		Sessions: &Sessions{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
-		Orders:   &Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
-		Budgets:  NewBudgets(roomy),
-		Intake:   intake, Reconciler: reconciler, QueryAfter: relay.DefaultAfter,
-		Private: private().Private,
-		Merchant: &Merchant{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		Sessions: &session.Tokens{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
+		Orders:   &payment.Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
+		Budgets:  limits.NewBudgets(roomy),
+		Intake:   intake, Reconciler: reconciler, QueryAfter: reconcile.DefaultAfter,
+		Private: private().private,
+		Merchant: &merchant.Access{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {
 				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
 			}},
@@ -222,7 +238,7 @@ func (w *world) newSite(l ledger.Ledger, log *zap.Logger) *Site {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token
 		},
-		Bearer:   func(r *http.Request) string { return BearerSession(r.Header) },
+		Bearer:   func(r *http.Request) string { return session.Bearer(r.Header) },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
 		Host:     func(r *http.Request) string { return r.Host },
 		Secure:   func(r *http.Request) bool { return r.TLS != nil },
@@ -375,7 +391,7 @@ func (w *world) fault(on, name string, times int) {
 // attempts returns what the ledger has of an order.
 func (w *world) attempts(orderNo string) []ledger.Charge {
 	w.t.Helper()
-	all, err := w.ledger.Attempts(context.Background(), w.site.Scope, orderNo)
+	all, err := w.ledger.Attempts(context.Background(), w.config.Scope, orderNo)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -159,6 +159,8 @@ type Decision struct {
 	By      string // where it came from, as the server knows it; never what the request claims
 	Said    string // who the request says decided; a claim, and may be empty
 	Reason  string // in the person's words; may be empty
+	From    State  // the state that it was decided for; ErrState when the event's is another by then. Empty: whatever it is
+	Run     string // the run that it is part of, which decides about an event once: ErrDecided for the second time. Empty: none
 }
 
 // Delivery is one attempt to deliver an event.

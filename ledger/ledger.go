@@ -58,6 +58,7 @@ type Ledger interface {
 	Refunds
 	Logins
 	Sweeps
+	Runs
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
 	// watch. Signals are merged: one that nobody has taken yet stands for all later ones. What another process commits is

@@ -3,6 +3,7 @@ package pingpp
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -21,17 +22,49 @@ const (
 	firstWait = 250 * time.Millisecond // upper end of the random wait before the second try; doubles
 )
 
-// request is one API call. Its body is encoded once, so that every try sends and signs the same bytes.
-type request struct {
-	op      string
-	method  string
-	target  string // path and query
-	body    []byte
-	secrets secrets
+// caller sends requests, signed, again where that can do no harm, and tells what went wrong.
+type caller struct {
+	key       string
+	signer    *rsa.PrivateKey
+	base      string // scheme and host, no trailing slash
+	transport http.RoundTripper
+	own       *http.Transport // transport, when the client made it
+	closed    atomic.Bool
+	timeout   time.Duration
+	now       func() time.Time
+	rand      func() float64
+	language  string
+	userAgent string
 }
 
-// ask is do for a request with ids in its path, which their form makes safe there.
-func (c *Client) ask(ctx context.Context, r request, ids ...string) ([]byte, *Error) {
+// request is one API call. Its body is encoded once, so that every try sends and signs the same bytes.
+type request struct {
+	op     string
+	method string
+	target string // path and query
+	body   []byte
+	err    error          // why it cannot be sent
+	payer  map[string]any // what the channel is told about the payer: Ping++'s messages like to quote it
+
+	secrets secrets // what no error may hold
+}
+
+// secretsOf are the key, and what a channel's parameters say about the payer.
+func secretsOf(key string, payer map[string]any) secrets {
+	x := secrets{key}
+	for _, name := range []string{"open_id", "scan_code", "phone", "mobile", "id_no"} {
+		if s, ok := payer[name].(string); ok && len(s) >= 6 { // shorter ones would blot out ordinary words
+			x = append(x, s)
+		}
+	}
+	return x
+}
+
+// ask is do for a request that may be wrong, with ids in its path, which their form makes safe there.
+func (c *caller) ask(ctx context.Context, r request, ids ...string) ([]byte, *Error) {
+	if r.err != nil {
+		return nil, r.invalid(r.err)
+	}
 	for _, id := range ids {
 		if !validID(id) {
 			return nil, &Error{Kind: InvalidRequest, Op: r.op, Message: "the id is not one of Ping++: 1 to 64 letters, digits and underscores"}
@@ -41,7 +74,7 @@ func (c *Client) ask(ctx context.Context, r request, ids ...string) ([]byte, *Er
 }
 
 // do sends a request, again where that can do no harm, and returns the body of a success that is JSON without an error.
-func (c *Client) do(ctx context.Context, r request) ([]byte, *Error) {
+func (c *caller) do(ctx context.Context, r request) ([]byte, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	defer c.rest()
@@ -73,7 +106,7 @@ func (e *Error) repeatable(method string) bool {
 }
 
 // pause waits before the next try and says whether there is time for one.
-func (c *Client) pause(ctx context.Context, try int, asked time.Duration) bool {
+func (c *caller) pause(ctx context.Context, try int, asked time.Duration) bool {
 	wait := max(asked, time.Duration(c.rand()*float64(firstWait<<try)))
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= wait {
 		return false
@@ -89,7 +122,7 @@ func (c *Client) pause(ctx context.Context, try int, asked time.Duration) bool {
 }
 
 // once is one try. It calls the transport itself: http.Client would follow redirects, key in hand.
-func (c *Client) once(ctx context.Context, r request) ([]byte, *Error) {
+func (c *caller) once(ctx context.Context, r request) ([]byte, *Error) {
 	if ctx.Err() != nil {
 		return nil, r.failure(ctx, ctx.Err(), false)
 	}
@@ -120,7 +153,7 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, *Error) {
 	return nil, r.refusal(resp, body, c.now())
 }
 
-func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, error) {
+func (c *caller) newRequest(ctx context.Context, r request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.target, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err

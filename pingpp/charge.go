@@ -134,12 +134,10 @@ type chargeBody struct {
 // CreateCharge creates a charge and returns it if it is the one that p describes. Any error is an *[Error]; when its
 // Unknown is true, the charge may exist at Ping++. The request is sent again only when it surely came to nothing.
 func (c *Client) CreateCharge(ctx context.Context, p *ChargeParams) (*Charge, error) {
-	r := request{op: "create charge", method: http.MethodPost, target: "/v1/charges", secrets: c.secrets(p)}
-	body, err := c.encodeCharge(p)
-	if err != nil {
-		return nil, r.invalid(err)
+	r := request{op: "create charge", method: http.MethodPost, target: "/v1/charges"}
+	if r.body, r.err = c.encodeCharge(p); p != nil {
+		r.payer = p.Extra
 	}
-	r.body = body
 	return fetch(ctx, c, r, func(raw []byte) (*Charge, error) {
 		ch, err := parseCharge(raw)
 		if err == nil {
@@ -182,29 +180,10 @@ func (c *Client) matches(p *ChargeParams, ch *Charge) error {
 		is{"amount", ch.Amount, p.Amount}, is{"currency", strings.ToLower(ch.Currency), strings.ToLower(p.Currency)})
 }
 
-// secrets are the key, and what in the parameters is a payer's own: Ping++'s messages like to quote it.
-func (c *Client) secrets(p *ChargeParams) secrets {
-	if p == nil {
-		return secrets{c.key}
-	}
-	return c.secretsOf(p.Extra)
-}
-
-// secretsOf are the key, and what a channel's parameters say about the payer.
-func (c *Client) secretsOf(extra map[string]any) secrets {
-	x := secrets{c.key}
-	for _, name := range []string{"open_id", "scan_code", "phone", "mobile", "id_no"} {
-		if s, ok := extra[name].(string); ok && len(s) >= 6 { // shorter ones would blot out ordinary words
-			x = append(x, s)
-		}
-	}
-	return x
-}
-
 // GetCharge asks for a charge by its id. Any error is an *[Error]: of kind NotFound when Ping++ has no such charge, and
 // Foreign when it belongs to another app or the other mode.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
-	return c.askCharge(ctx, request{op: "get charge", method: http.MethodGet, target: "/v1/charges/" + id, secrets: c.secrets(nil)}, id)
+	return c.askCharge(ctx, request{op: "get charge", method: http.MethodGet, target: "/v1/charges/" + id}, id)
 }
 
 // ReverseCharge cancels a charge, so that nobody can pay it any more, and returns it reversed. Which charges allow it depends
@@ -213,24 +192,13 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 // Unknown is true the charge may be reversed or not: ask with [Client.GetCharge]. The request is sent again only when it
 // surely came to nothing.
 func (c *Client) ReverseCharge(ctx context.Context, id string) (*Charge, error) {
-	r := request{op: "reverse charge", method: http.MethodPost, target: "/v1/charges/" + id + "/reverse", body: []byte("{}"), secrets: c.secrets(nil)}
+	r := request{op: "reverse charge", method: http.MethodPost, target: "/v1/charges/" + id + "/reverse", body: []byte("{}")}
 	return c.askCharge(ctx, r, id, func(ch *Charge) error { return agree(is{"reversed", ch.Reversed, true}) })
 }
 
-// askCharge sends a request about one charge, and returns it if it is that one, the app's own, and as the checks want it.
+// askCharge sends a request about one charge of the app's own.
 func (c *Client) askCharge(ctx context.Context, r request, id string, checks ...func(*Charge) error) (*Charge, error) {
-	return fetch(ctx, c, r, func(raw []byte) (*Charge, error) {
-		ch, err := c.parseOwnCharge(raw)
-		if ch != nil && ch.ID != id {
-			return nil, mismatch("id", ch.ID, id)
-		}
-		for _, check := range checks {
-			if err == nil {
-				err = check(ch)
-			}
-		}
-		return ch, err
-	}, id)
+	return fetchOne(ctx, c, r, id, c.parseOwnCharge, func(ch *Charge) string { return ch.ID }, checks...)
 }
 
 // parseOwnCharge reads a charge and refuses one that is not the app's.

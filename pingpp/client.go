@@ -19,7 +19,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -65,26 +64,19 @@ type Config struct {
 
 // Client calls Ping++ for one app. It is safe for concurrent use.
 type Client struct {
-	app, key  string
-	live      bool
-	signer    *rsa.PrivateKey
-	base      string // scheme and host, no trailing slash
-	transport http.RoundTripper
-	own       *http.Transport // transport, when the client made it
-	closed    atomic.Bool
-	timeout   time.Duration
-	now       func() time.Time
-	rand      func() float64
-	language  string
-	userAgent string
+	app  string
+	live bool
+	caller
 }
 
 // New checks cfg and returns a client for it. No error holds the key.
 func New(cfg Config) (*Client, error) {
 	c := &Client{
-		app: cfg.App, key: cfg.Key, live: strings.HasPrefix(cfg.Key, "sk_live_"),
-		signer: cfg.SigningKey, transport: cfg.Transport, timeout: cfg.Timeout,
-		now: cfg.Now, rand: cfg.Rand, language: cfg.Language, userAgent: userAgent(),
+		app: cfg.App, live: strings.HasPrefix(cfg.Key, "sk_live_"),
+		caller: caller{
+			key: cfg.Key, signer: cfg.SigningKey, transport: cfg.Transport, timeout: cfg.Timeout,
+			now: cfg.Now, rand: cfg.Rand, language: cfg.Language, userAgent: userAgent(),
+		},
 	}
 	if strings.HasPrefix(c.app, "sk_") || strings.HasPrefix(c.app, "pk_") {
 		return nil, errors.New("pingpp: app is a key: give the app id, which begins with app_ and is shown in the Ping++ dashboard")
@@ -141,7 +133,7 @@ func (c *Client) Close() {
 }
 
 // rest closes what a call has left open after the client was closed.
-func (c *Client) rest() {
+func (c *caller) rest() {
 	if c.own != nil && c.closed.Load() {
 		c.own.CloseIdleConnections()
 	}

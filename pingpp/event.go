@@ -239,7 +239,7 @@ func validType(s string) bool {
 // Foreign when it belongs to the other mode or names another app. An object that names no app, as a refund, is yet to be
 // bound to one through its charge.
 func (c *Client) GetEvent(ctx context.Context, id string) (*Event, error) {
-	r := request{op: "get event", method: http.MethodGet, target: "/v1/events/" + id, secrets: c.secrets(nil)}
+	r := request{op: "get event", method: http.MethodGet, target: "/v1/events/" + id}
 	return fetch(ctx, c, r, func(raw []byte) (*Event, error) {
 		e, err := parseEvent(raw)
 		switch {

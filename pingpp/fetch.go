@@ -15,6 +15,7 @@ var errForeign = errors.New("it is another app's or the other mode's")
 // fetch asks, and returns what the answer is read as. The function that reads it also refuses what is not the thing asked for. ids are those in
 // the request's path.
 func fetch[T any](ctx context.Context, c *Client, r request, read func(raw []byte) (T, error), ids ...string) (v T, err error) {
+	r.secrets = secretsOf(c.key, r.payer)
 	raw, failed := c.ask(ctx, r, ids...)
 	if failed != nil {
 		return v, failed
@@ -29,6 +30,22 @@ func fetch[T any](ctx context.Context, c *Client, r request, read func(raw []byt
 	return got, nil
 }
 
+// fetchOne is fetch for what has an id: it returns the object if it is that one, and as the checks want it.
+func fetchOne[T any](ctx context.Context, c *Client, r request, id string, read func(raw []byte) (*T, error), idOf func(*T) string, checks ...func(*T) error) (*T, error) {
+	return fetch(ctx, c, r, func(raw []byte) (*T, error) {
+		v, err := read(raw)
+		if v != nil && idOf(v) != id {
+			return nil, mismatch("id", idOf(v), id)
+		}
+		for _, check := range checks {
+			if err == nil {
+				err = check(v)
+			}
+		}
+		return v, err
+	}, id)
+}
+
 // page is what every list answers.
 type page[T any] struct {
 	Data    []T
@@ -38,10 +55,7 @@ type page[T any] struct {
 
 // list asks for one page of what a path holds; err says why the query cannot be sent, and item reads, and may refuse, one element.
 func list[T any](ctx context.Context, c *Client, op, path string, q url.Values, err error, item func(raw []byte) (T, error), ids ...string) (*page[T], error) {
-	r := request{op: op, method: http.MethodGet, target: path, secrets: c.secrets(nil)}
-	if err != nil {
-		return nil, r.invalid(err)
-	}
+	r := request{op: op, method: http.MethodGet, target: path, err: err}
 	if len(q) > 0 {
 		r.target += "?" + q.Encode()
 	}

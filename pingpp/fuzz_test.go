@@ -52,7 +52,7 @@ func FuzzParseRefund(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		re, err := ParseRefund(raw)
+		re, err := parseRefund(raw)
 		if err != nil {
 			return
 		}
@@ -67,7 +67,7 @@ func FuzzParseOrder(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		or, err := ParseOrder(raw)
+		or, err := parseOrder(raw)
 		if err != nil {
 			return
 		}

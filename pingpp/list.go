@@ -9,6 +9,9 @@ import (
 	"strconv"
 )
 
+// MostListed is how many charges or refunds Ping++ lists at once at the most.
+const MostListed = 100
+
 // ListParams narrows a list of charges. Every field may be left at its zero value, which is not sent. Without a bound on
 // Created Ping++ lists about the last month.
 type ListParams struct {
@@ -67,8 +70,8 @@ func (p ListParams) query(app string) (url.Values, error) {
 // pageQuery is what every list can be asked for; what is zero or empty is not sent.
 func pageQuery(limit int, startingAfter, endingBefore string) (url.Values, error) {
 	q := url.Values{}
-	if limit < 0 || limit > 100 {
-		return nil, fmt.Errorf("the limit is %d: give 1 to 100, or 0 for Ping++'s default", limit)
+	if limit < 0 || limit > MostListed {
+		return nil, fmt.Errorf("the limit is %d: give 1 to %d, or 0 for Ping++'s default", limit, MostListed)
 	}
 	if limit > 0 {
 		q.Set("limit", strconv.Itoa(limit))

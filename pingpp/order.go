@@ -62,24 +62,12 @@ type Order struct {
 	Raw              json.RawMessage // the order as it came, byte for byte
 }
 
-// ParseOrder reads an order object, as strictly as [ParseCharge] does. The order keeps slices of raw.
-func ParseOrder(raw []byte) (*Order, error) {
-	or, err := parseOrder(raw)
-	if err != nil {
-		return nil, fmt.Errorf("pingpp: %w", err)
-	}
-	return or, nil
-}
-
+// parseOrder reads an order object, as strictly as [ParseCharge] does a charge. The order keeps slices of raw.
 func parseOrder(raw []byte) (*Order, error) {
 	o, err := parseObject(raw)
 	if err != nil {
 		return nil, err
 	}
-	return readOrder(o, raw)
-}
-
-func readOrder(o *object, raw []byte) (*Order, error) {
 	r := reader{object: o, name: "order"}
 	or := &Order{
 		ID: r.mustID("id"), App: r.ref("app"), ReceiptApp: r.ref("receipt_app"), MerchantOrderNo: r.must("merchant_order_no"),
@@ -122,12 +110,8 @@ type orderBody struct {
 // Any error is an *[Error]; when its Unknown is true, the order may exist at Ping++. The request is sent again only when it
 // surely came to nothing.
 func (c *Client) CreateOrder(ctx context.Context, p *OrderParams) (*Order, error) {
-	r := request{op: "create order", method: http.MethodPost, target: "/v1/orders", secrets: c.secrets(nil)}
-	body, err := c.encodeOrder(p)
-	if err != nil {
-		return nil, r.invalid(err)
-	}
-	r.body = body
+	r := request{op: "create order", method: http.MethodPost, target: "/v1/orders"}
+	r.body, r.err = c.encodeOrder(p)
 	return fetch(ctx, c, r, func(raw []byte) (*Order, error) {
 		or, err := parseOrder(raw)
 		if err == nil {
@@ -160,7 +144,7 @@ func (c *Client) matchesOrder(p *OrderParams, or *Order) error {
 // GetOrder asks for an order by its id. Any error is an *[Error]: of kind NotFound when Ping++ has no such order, and Foreign
 // when it belongs to another app or the other mode.
 func (c *Client) GetOrder(ctx context.Context, id string) (*Order, error) {
-	return c.askOrder(ctx, request{op: "get order", method: http.MethodGet, target: "/v1/orders/" + id, secrets: c.secrets(nil)}, id)
+	return c.askOrder(ctx, request{op: "get order", method: http.MethodGet, target: "/v1/orders/" + id}, id)
 }
 
 // payOrderBody is the request's JSON.
@@ -176,21 +160,17 @@ type payOrderBody struct {
 // ChargeEssentials, what the client needs to pay it. Any error is an *[Error]; when its Unknown is true, the charge may exist
 // at Ping++. The request is sent again only when it surely came to nothing.
 func (c *Client) PayOrder(ctx context.Context, id string, p *PayOrderParams) (*Order, error) {
-	r := request{op: "pay order", method: http.MethodPost, target: "/v1/orders/" + id + "/pay", secrets: c.secrets(nil)}
-	var err error
+	r := request{op: "pay order", method: http.MethodPost, target: "/v1/orders/" + id + "/pay"}
 	switch {
 	case p == nil:
-		err = errors.New("no parameters")
+		r.err = errors.New("no parameters")
 	case p.Channel == "":
-		err = errors.New("the channel is empty")
+		r.err = errors.New("the channel is empty")
 	case p.ChargeAmount <= 0:
-		err = fmt.Errorf("the charge's amount is %d fen: it must be more than 0", p.ChargeAmount)
+		r.err = fmt.Errorf("the charge's amount is %d fen: it must be more than 0", p.ChargeAmount)
 	default:
-		r.secrets = c.secretsOf(p.Extra)
-		r.body, err = encodeBody(payOrderBody(*p))
-	}
-	if err != nil {
-		return nil, r.invalid(err)
+		r.payer = p.Extra
+		r.body, r.err = encodeBody(payOrderBody(*p))
 	}
 	return c.askOrder(ctx, r, id, func(or *Order) error {
 		if or.ChargeID == "" {
@@ -203,24 +183,13 @@ func (c *Client) PayOrder(ctx context.Context, id string, p *PayOrderParams) (*O
 // CancelOrder cancels an unpaid order, so that nobody can pay it any more, and returns it canceled. Any error is an
 // *[Error]; when its Unknown is true the order may be canceled or not: ask with [Client.GetOrder].
 func (c *Client) CancelOrder(ctx context.Context, id string) (*Order, error) {
-	r := request{op: "cancel order", method: http.MethodPut, target: "/v1/orders/" + id, body: []byte(`{"status":"canceled"}`), secrets: c.secrets(nil)}
+	r := request{op: "cancel order", method: http.MethodPut, target: "/v1/orders/" + id, body: []byte(`{"status":"canceled"}`)}
 	return c.askOrder(ctx, r, id, func(or *Order) error { return agree(is{"status", clean(or.Status, maxWord), "canceled"}) })
 }
 
-// askOrder sends a request about one order, and returns it if it is that one, the app's own, and as the checks want it.
+// askOrder sends a request about one order that is the app's own.
 func (c *Client) askOrder(ctx context.Context, r request, id string, checks ...func(*Order) error) (*Order, error) {
-	return fetch(ctx, c, r, func(raw []byte) (*Order, error) {
-		or, err := c.parseOwnOrder(raw)
-		if or != nil && or.ID != id {
-			return nil, mismatch("id", or.ID, id)
-		}
-		for _, check := range checks {
-			if err == nil {
-				err = check(or)
-			}
-		}
-		return or, err
-	}, id)
+	return fetchOne(ctx, c, r, id, c.parseOwnOrder, func(or *Order) string { return or.ID }, checks...)
 }
 
 // parseOwnOrder reads an order and refuses one that is neither made by the app nor for it.

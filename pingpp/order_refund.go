@@ -57,13 +57,9 @@ func (p *OrderRefundParams) refund() *RefundParams {
 // the refunds may exist at Ping++: look for them with [Client.ListOrderRefunds] before asking again. The request is sent again
 // only when it surely came to nothing.
 func (c *Client) RefundOrder(ctx context.Context, orderID string, p *OrderRefundParams) ([]*Refund, error) {
-	r := request{op: "refund order", method: http.MethodPost, target: orderRefundsPath(orderID), secrets: c.secrets(nil)}
-	err := p.check()
-	if err == nil {
-		r.body, err = encodeBody(orderRefundBody{p.ChargeID, p.ChargeAmount, p.Description, p.Metadata, p.RefundMode, p.FundingSource})
-	}
-	if err != nil {
-		return nil, r.invalid(err)
+	r := request{op: "refund order", method: http.MethodPost, target: orderRefundsPath(orderID)}
+	if r.err = p.check(); r.err == nil {
+		r.body, r.err = encodeBody(orderRefundBody{p.ChargeID, p.ChargeAmount, p.Description, p.Metadata, p.RefundMode, p.FundingSource})
 	}
 	return fetch(ctx, c, r, func(raw []byte) ([]*Refund, error) {
 		refunds, more, err := parseList(raw, func(raw []byte) (*Refund, error) {
@@ -90,7 +86,7 @@ func (c *Client) RefundOrder(ctx context.Context, orderID string, p *OrderRefund
 // GetOrderRefund asks for a refund of an order by its id. Any error is an *[Error], of kind NotFound when Ping++ has no such
 // refund of that order.
 func (c *Client) GetOrderRefund(ctx context.Context, orderID, refundID string) (*Refund, error) {
-	r := request{op: "get order refund", method: http.MethodGet, target: orderRefundsPath(orderID) + "/" + refundID, secrets: c.secrets(nil)}
+	r := request{op: "get order refund", method: http.MethodGet, target: orderRefundsPath(orderID) + "/" + refundID}
 	return c.askRefund(ctx, r, parseRefund, orderID, refundID)
 }
 

@@ -20,8 +20,8 @@ type Probed struct {
 // returned with an error too.
 func (c *Client) Probe(ctx context.Context) (Probed, error) {
 	seen := &witness{next: c.transport}
-	alone := &Client{app: c.app, key: c.key, live: c.live, signer: c.signer, base: c.base, transport: seen, timeout: c.timeout,
-		now: c.now, rand: c.rand, language: c.language, userAgent: c.userAgent}
+	alone := &Client{app: c.app, live: c.live, caller: caller{key: c.key, signer: c.signer, base: c.base, transport: seen, timeout: c.timeout,
+		now: c.now, rand: c.rand, language: c.language, userAgent: c.userAgent}}
 	defer c.rest()
 	start := time.Now()
 	_, err := alone.ListCharges(ctx, ListParams{Limit: 1})

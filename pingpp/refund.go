@@ -47,16 +47,8 @@ type Refund struct {
 	Raw json.RawMessage // the refund as it came, byte for byte
 }
 
-// ParseRefund reads a refund object, as [ParseCharge] does a charge. Its id, charge, amount, status and success must be there and say
+// parseRefund reads a refund object, as [ParseCharge] does a charge. Its id, charge, amount, status and success must be there and say
 // one thing. The refund keeps slices of raw.
-func ParseRefund(raw []byte) (*Refund, error) {
-	re, err := parseRefund(raw)
-	if err != nil {
-		return nil, fmt.Errorf("pingpp: %w", err)
-	}
-	return re, nil
-}
-
 func parseRefund(raw []byte) (*Refund, error) {
 	o, err := parseObject(raw)
 	if err != nil {
@@ -128,13 +120,9 @@ func (p *RefundParams) matches(re *Refund) error {
 // [Client.ListRefunds] before asking again. A charge that belongs to a Ping++ order is refused with the Code
 // charge_request_invalid: see [Client.RefundOrder]. The request is sent again only when it surely came to nothing.
 func (c *Client) CreateRefund(ctx context.Context, chargeID string, p *RefundParams) (*Refund, error) {
-	r := request{op: "create refund", method: http.MethodPost, target: refundsPath(chargeID), secrets: c.secrets(nil)}
-	err := p.check()
-	if err == nil {
-		r.body, err = encodeBody(refundBody{p.Amount, p.Description, p.Metadata, p.FundingSource})
-	}
-	if err != nil {
-		return nil, r.invalid(err)
+	r := request{op: "create refund", method: http.MethodPost, target: refundsPath(chargeID)}
+	if r.err = p.check(); r.err == nil {
+		r.body, r.err = encodeBody(refundBody{p.Amount, p.Description, p.Metadata, p.FundingSource})
 	}
 	return fetch(ctx, c, r, func(raw []byte) (*Refund, error) {
 		re, err := parseRefundOf(chargeID)(raw)
@@ -148,7 +136,7 @@ func (c *Client) CreateRefund(ctx context.Context, chargeID string, p *RefundPar
 // GetRefund asks for a refund of a charge by its id. That the charge is the app's own is for the caller to know: a refund
 // does not say. Any error is an *[Error], of kind NotFound when Ping++ has no such refund of that charge.
 func (c *Client) GetRefund(ctx context.Context, chargeID, refundID string) (*Refund, error) {
-	r := request{op: "get refund", method: http.MethodGet, target: refundsPath(chargeID) + "/" + refundID, secrets: c.secrets(nil)}
+	r := request{op: "get refund", method: http.MethodGet, target: refundsPath(chargeID) + "/" + refundID}
 	return c.askRefund(ctx, r, parseRefundOf(chargeID), chargeID, refundID)
 }
 

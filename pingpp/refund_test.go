@@ -179,7 +179,7 @@ func TestEveryCallRecovers(t *testing.T) {
 }
 
 func TestParseRefund(t *testing.T) {
-	re, err := ParseRefund([]byte(refund))
+	re, err := parseRefund([]byte(refund))
 	want := &Refund{
 		ID: "re_1", ChargeID: "ch_1", OrderNo: "T20261123001", Status: "succeeded", Amount: 300, Succeed: true,
 		Created: 1795420900, TimeSucceeded: 1795420950, Description: "d", Metadata: map[string]string{"pay_refund_no": "R1"}, Raw: []byte(refund),
@@ -206,7 +206,7 @@ func TestParseRefund(t *testing.T) {
 		{"status empty", `"succeeded"`, `""`, "refund.status"},
 	} {
 		changed := strings.Replace(refund, c.from, c.to, 1)
-		re, err := ParseRefund([]byte(changed))
+		re, err := parseRefund([]byte(changed))
 		if c.want == "" {
 			if err != nil || re.ChargeID != "ch_1" || string(re.Raw) != changed {
 				t.Errorf("%s: got %+v, %v", c.name, re, err)

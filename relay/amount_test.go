@@ -25,7 +25,7 @@ func TestAmountBy(t *testing.T) {
 		e.Body = fmt.Appendf(nil, event, fmt.Sprint(i), c.metadata)
 		record(t, l, e)
 		waitAttempts(t, l, id, 1)
-		all := b.requests()
+		all := b.Requests()
 		if got, ok := all[len(all)-1].Header["X-Pay-Amount-By"]; ok != (c.want != "") || ok && got[0] != c.want {
 			t.Errorf("%s: X-Pay-Amount-By %q, want %q", c.metadata, got, c.want)
 		}
@@ -34,7 +34,7 @@ func TestAmountBy(t *testing.T) {
 	e.Body = []byte(`{"pay_amount_by":"client"`)
 	record(t, l, e)
 	waitAttempts(t, l, "evt_broken", 1)
-	all := b.requests()
+	all := b.Requests()
 	if got := all[len(all)-1].Header.Get("X-Pay-Amount-By"); got != "" {
 		t.Errorf("a broken event says %q", got)
 	}

@@ -196,7 +196,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestConnectionRefused(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
-	b := &backend{url: strings.TrimPrefix(srv.URL, "http://"), transport: &http.Transport{}}
+	b := &backend{URL: strings.TrimPrefix(srv.URL, "http://"), Transport: &http.Transport{}}
 	srv.Close()
 	d, _ := outcome(t, b, nil)
 	if d.State != ledger.Pending || d.Status != 0 || !strings.Contains(d.Error, "connection refused") {
@@ -263,7 +263,7 @@ func TestReach(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := r.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
+			a := r.courier.attempt(context.Background(), newEvent("evt_1", time.Now()), 1, time.Now())
 			if a.reach != tt.want || a.ok() != (tt.want == succeeded) {
 				t.Errorf("came %d, want %d: %s", a.reach, tt.want, a.why)
 			}

@@ -141,7 +141,7 @@ func TestReplay(t *testing.T) {
 	stop = start(t, cfg)
 	waitAttempts(t, l, "evt_1", 4)
 	stop()
-	requests := b.requests()
+	requests := b.Requests()
 	for i, r := range requests {
 		want := "1"
 		if i == 0 {
@@ -171,7 +171,7 @@ func TestHeadersOfWhatIsUnusual(t *testing.T) {
 		"filtered, replayed": {event: ledger.Event{Reasons: []string{ledger.ReasonType}, Replay: true}, replay: "1"},
 		"late":               {event: ledger.Event{Late: "closed"}, late: "closed"},
 	} {
-		req, err := r.request(context.Background(), &tt.event, 1, time.Now())
+		req, err := r.courier.request(context.Background(), &tt.event, 1, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

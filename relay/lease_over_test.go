@@ -36,11 +36,11 @@ func TestLeaseThatIsOverStartsNothing(t *testing.T) {
 	if n, err := r.claim(t.Context(), "a", 2); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
-	waitFor(t, "the first is sent", func() bool { return len(b.requests()) == 1 })
+	waitFor(t, "the first is sent", func() bool { return len(b.Requests()) == 1 })
 	c.Set(c.Now().Add(leaseTime))
 	answer()
 	r.work.Wait()
-	if n := len(b.requests()); n != 1 {
+	if n := len(b.Requests()); n != 1 {
 		t.Errorf("%d requests", n)
 	}
 	r.mu.Lock()
@@ -66,7 +66,7 @@ func TestLeaseThatIsOverUnderWay(t *testing.T) {
 		if n, err := r.claim(t.Context(), owner, 1); n != 1-i || err != nil {
 			t.Fatal(n, err)
 		}
-		waitFor(t, "it is sent", func() bool { return len(b.requests()) == 1 })
+		waitFor(t, "it is sent", func() bool { return len(b.Requests()) == 1 })
 		if got := r.owner(hold{"evt_1", 1}); got != owner {
 			t.Errorf("leased by %q, want %q", got, owner)
 		}
@@ -77,7 +77,7 @@ func TestLeaseThatIsOverUnderWay(t *testing.T) {
 	answer()
 	r.work.Wait()
 	e, ds := load(t, l, "evt_1")
-	if len(b.requests()) != 1 || len(ds) != 1 || e.State != "delivered" {
-		t.Errorf("%d requests, %d attempts, %s", len(b.requests()), len(ds), e.State)
+	if len(b.Requests()) != 1 || len(ds) != 1 || e.State != "delivered" {
+		t.Errorf("%d requests, %d attempts, %s", len(b.Requests()), len(ds), e.State)
 	}
 }

@@ -60,7 +60,7 @@ func TestShutdownMidDelivery(t *testing.T) {
 			if e.State != want || len(ds) != 1 || ds[0].Status != status {
 				t.Errorf("%+v, %+v", e, ds)
 			}
-			if n := len(b.requests()); n != 1 {
+			if n := len(b.Requests()); n != 1 {
 				t.Errorf("%d requests after the end, want 1", n)
 			}
 		})
@@ -200,7 +200,7 @@ func TestLedgerErrors(t *testing.T) {
 			if e, _ := waitAttempts(t, l, "evt_1", 1); e.State != ledger.Delivered {
 				t.Errorf("%+v", e)
 			}
-			if n := len(b.requests()); n != 1 {
+			if n := len(b.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
 		})
@@ -274,7 +274,7 @@ func TestShutdownWithBrokenLedger(t *testing.T) {
 	b := newBackend(t, answerOK)
 	record(t, l, newEvent("evt_1", time.Now()))
 	stop := start(t, config(t, f, b))
-	waitFor(t, "the delivery", func() bool { return len(b.requests()) == 1 })
+	waitFor(t, "the delivery", func() bool { return len(b.Requests()) == 1 })
 	began := time.Now()
 	stop()
 	if d := time.Since(began); d > 5*time.Second {

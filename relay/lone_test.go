@@ -155,10 +155,10 @@ func TestUnderWayWhenTheBackendCameBack(t *testing.T) {
 func pastAttempts(t *testing.T, c *clock, b *backend, most int, ok func() bool) {
 	t.Helper()
 	for range most {
-		n := len(b.requests())
+		n := len(b.Requests())
 		waitFor(t, "another attempt", func() bool {
 			c.Set(c.Now().Add(time.Second))
-			return len(b.requests()) > n || ok()
+			return len(b.Requests()) > n || ok()
 		})
 		if ok() {
 			return
@@ -302,7 +302,7 @@ func TestUnreached(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := config(t, nil, nil)
 			cfg.Retry = DefaultRetry
-			r := &Relay{cfg: cfg}
+			r := &schedule{cfg.Retry, cfg.Rand}
 			ev := newEvent("evt_1", now)
 			ev.Tries = tt.tries
 			if tt.since != 0 {
@@ -334,7 +334,7 @@ func TestLoneEventsSchedule(t *testing.T) {
 	for seed := range uint64(50) {
 		cfg := config(t, nil, nil)
 		cfg.Retry, cfg.Rand = DefaultRetry, rand.New(rand.NewPCG(seed, 0)).Float64
-		r := &Relay{cfg: cfg}
+		r := &schedule{cfg.Retry, cfg.Rand}
 		began := newClock().Now()
 		now, between := began, 0
 		ev := newEvent("evt_1", began)

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,9 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -49,31 +45,9 @@ func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
 // refusing is an address at which nobody listens.
 func refusing(t *testing.T) http.RoundTripper {
 	srv := httptest.NewServer(http.NotFoundHandler())
-	b := &backend{url: strings.TrimPrefix(srv.URL, "http://"), transport: &http.Transport{}}
+	b := &backend{URL: strings.TrimPrefix(srv.URL, "http://"), Transport: &http.Transport{}}
 	srv.Close()
 	return b
-}
-
-// logs is a logger whose lines can be read while it writes.
-type logs struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.String()
-}
-
-func (l *logs) logger() *zap.Logger {
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(l), zap.DebugLevel))
 }
 
 // A backend that is away for a day: only probes go out, no event's clock moves on, and when it is back everything arrives,
@@ -106,7 +80,7 @@ func TestBackendAwayForADay(t *testing.T) {
 			var out logs
 			var seen [4]atomic.Int64
 			cfg := config(t, l, o)
-			cfg.Now, cfg.Concurrency, cfg.Logger, cfg.Poll = c.Now, concurrency, out.logger(), time.Millisecond
+			cfg.Now, cfg.Concurrency, cfg.Logger, cfg.Poll = c.Now, concurrency, out.Logger(), time.Millisecond
 			cfg.Observe = func(result string, since time.Duration) {
 				for i, name := range []string{"delivered", "unreachable", "failed", "dead"} {
 					if name == result {
@@ -275,14 +249,6 @@ func TestRecoveryIsNoStampede(t *testing.T) {
 	}
 }
 
-func waitDelivered(t *testing.T, l ledger.Ledger, id string) {
-	t.Helper()
-	waitFor(t, id+" to be delivered", func() bool {
-		e, err := l.Event(context.Background(), scope, id)
-		return err == nil && e.State == ledger.Delivered
-	})
-}
-
 // A backend that answers errors for some orders only: their lanes wait, all others flow, and nothing is paused.
 func TestSomeOrdersFail(t *testing.T) {
 	const lanes, perLane, bad = 60, 2, 15
@@ -311,7 +277,7 @@ func TestSomeOrdersFail(t *testing.T) {
 			}
 			var out logs
 			cfg := config(t, l, o)
-			cfg.Logger, cfg.Retry, cfg.Poll = out.logger(), []time.Duration{20 * time.Millisecond, time.Hour}, time.Hour
+			cfg.Logger, cfg.Retry, cfg.Poll = out.Logger(), []time.Duration{20 * time.Millisecond, time.Hour}, time.Hour
 			start(t, cfg)
 			for lane := bad; lane < lanes; lane++ {
 				for i := range perLane {

@@ -138,7 +138,7 @@ func TestPoisonAmongOthers(t *testing.T) {
 	})
 	var out logs
 	cfg := config(t, l, b)
-	cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.logger()
+	cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.Logger()
 	record(t, l, newEvent("evt_poison", c.Now()))
 	start(t, cfg)
 	for i := range 20 {
@@ -168,19 +168,19 @@ func TestProbesTakeTurns(t *testing.T) {
 	})
 	var out logs
 	cfg := config(t, l, b)
-	cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.logger()
+	cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.Logger()
 	for i := range 3 {
 		record(t, l, newEvent(fmt.Sprint("evt_poison", i), c.Now()))
 	}
 	start(t, cfg)
 	waitFor(t, "the breaker to open", func() bool { return strings.Contains(out.String(), "events wait") })
-	attempts := func() int { return len(b.requests()) }
+	attempts := func() int { return len(b.Requests()) }
 	for range 12 {
 		n := attempts()
 		waitFor(t, "the next probe", func() bool { c.Set(c.Now().Add(time.Second)); return attempts() > n })
 	}
 	var probes []string
-	for _, r := range b.requests()[3:] {
+	for _, r := range b.Requests()[3:] {
 		probes = append(probes, r.Header.Get("Webhook-Id"))
 	}
 	for i := range 3 {
@@ -191,7 +191,7 @@ func TestProbesTakeTurns(t *testing.T) {
 	record(t, l, newEvent("evt_good", c.Now()))
 	n := attempts()
 	good := func() int {
-		return slices.IndexFunc(b.requests(), func(r received) bool { return r.Header.Get("Webhook-Id") == "evt_good" })
+		return slices.IndexFunc(b.Requests(), func(r received) bool { return r.Header.Get("Webhook-Id") == "evt_good" })
 	}
 	waitFor(t, "the probe that finds the backend", func() bool { c.Set(c.Now().Add(time.Second)); return good() >= 0 })
 	if i := good(); i > n+3 { // those that were due before it have their turn
@@ -217,15 +217,15 @@ func TestOutageOutlivesNothing(t *testing.T) {
 	}
 	run := func(out *logs) (stop func()) {
 		cfg := config(t, l, b)
-		cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.logger()
+		cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.Logger()
 		return start(t, cfg)
 	}
 	var before, after logs
 	stop := run(&before)
 	waitFor(t, "the breaker to open", func() bool { return strings.Contains(before.String(), "events wait") })
 	for range 5 {
-		n := len(b.requests())
-		waitFor(t, "a probe, whatever Retry-After says", func() bool { c.Set(c.Now().Add(time.Second)); return len(b.requests()) > n })
+		n := len(b.Requests())
+		waitFor(t, "a probe, whatever Retry-After says", func() bool { c.Set(c.Now().Add(time.Second)); return len(b.Requests()) > n })
 	}
 	for i := range events {
 		e, _ := load(t, l, fmt.Sprint("evt_", i))

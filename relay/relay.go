@@ -1,5 +1,6 @@
 // Package relay brings recorded events to the merchant's backend, at least once, until the backend acknowledges them or the
-// retry schedule ends; and it is the one path by which events enter the ledger ([Intake]).
+// retry schedule ends. How events are recorded is the matter of relay/intake; relay/reconcile, relay/refunds and relay/nightly find out
+// what no webhook has told.
 //
 // The relay keeps nothing that the ledger does not have. It leases events, so that no two relays, in one process or in
 // several, deliver one event at the same time; the leases of a process that dies are free within two seconds.
@@ -10,7 +11,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -66,8 +66,10 @@ var ErrReset = errors.New("the backend reset the connection; if php-fpm listens 
 
 // Relay delivers the events of one scope.
 type Relay struct {
-	cfg    Config
-	target *url.URL // the events route
+	cfg      Config
+	schedule *schedule
+	courier  *courier
+	report   *report
 
 	freed   chan struct{} // capacity 1: there is room for more deliveries
 	retimed chan struct{} // capacity 1: an event has got another due time
@@ -139,8 +141,13 @@ func New(cfg Config) (*Relay, error) {
 	}
 	cfg.defaults()
 	return &Relay{
-		cfg: cfg, target: target,
-		freed: make(chan struct{}, 1), retimed: make(chan struct{}, 1),
+		cfg: cfg, schedule: &schedule{cfg.Retry, cfg.Rand},
+		courier: &courier{
+			backend: cfg.Backend, method: cfg.Method, path: cfg.Path, target: target, secrets: cfg.Secrets, token: cfg.Token,
+			expect: cfg.Expect, timeout: cfg.Timeout, now: cfg.Now, logger: cfg.Logger,
+		},
+		report: &report{cfg.Method + " " + cfg.Path, cfg.Observe, cfg.Logger},
+		freed:  make(chan struct{}, 1), retimed: make(chan struct{}, 1),
 		breaker: newBreaker(cfg.Concurrency, cfg.Rand), held: make(map[hold]lease),
 	}, nil
 }

@@ -37,13 +37,13 @@ func TestDelivered(t *testing.T) {
 	if e.State != ledger.Delivered || d.State != ledger.Delivered || d.Status != 200 || d.Error != "" || d.Snippet != "success" || d.Attempt != 1 {
 		t.Errorf("event %+v\ndelivery %+v", e, d)
 	}
-	got := b.requests()
+	got := b.Requests()
 	if len(got) != 1 {
 		t.Fatalf("%d requests, want 1", len(got))
 	}
 	r := got[0]
-	if r.Method != "POST" || r.URL.String() != "/internal/pay/events" || r.Host != "shop.example.com" || !bytes.Equal(r.body, ev.Body) {
-		t.Errorf("%s %s to %s: %q", r.Method, r.URL, r.Host, r.body)
+	if r.Method != "POST" || r.URL.String() != "/internal/pay/events" || r.Host != "shop.example.com" || !bytes.Equal(r.Body, ev.Body) {
+		t.Errorf("%s %s to %s: %q", r.Method, r.URL, r.Host, r.Body)
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "User-Agent": "caddypay", "Webhook-Id": "evt_1",
@@ -63,10 +63,10 @@ func TestDelivered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := wh.Verify(r.body, r.Header); err != nil {
+		if err := wh.Verify(r.Body, r.Header); err != nil {
 			t.Error(err)
 		}
-		if wh.Verify(append(r.body, ' '), r.Header) == nil {
+		if wh.Verify(append(r.Body, ' '), r.Header) == nil {
 			t.Error("an altered body verifies")
 		}
 	}
@@ -90,7 +90,7 @@ func TestAbsentHeaders(t *testing.T) {
 	record(t, l, e)
 	start(t, cfg)
 	waitAttempts(t, l, e.ID, 1)
-	h := b.requests()[0].Header
+	h := b.Requests()[0].Header
 	for _, name := range []string{"Webhook-Signature", "X-Pingplusplus-Signature", "Traceparent", "X-Pay-Charge"} {
 		if v, ok := h[name]; ok {
 			t.Errorf("%s is sent: %q", name, v)
@@ -127,7 +127,7 @@ func TestSchedule(t *testing.T) {
 			if e.State != ledger.Dead || d.State != ledger.Dead || !d.Due.IsZero() {
 				t.Fatalf("after the last attempt: %+v, %+v", e, d)
 			}
-			got := b.requests()
+			got := b.Requests()
 			if len(got) != 12 || got[11].Header.Get("X-Pay-Attempt") != "12" || got[11].Header.Get("Webhook-Id") != "evt_1" {
 				t.Fatalf("%d requests", len(got))
 			}

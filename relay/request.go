@@ -15,9 +15,9 @@ import (
 
 // request makes the request of one attempt. Body and Ping++'s signature are as they were received, so that code written
 // against Ping++'s own webhooks keeps working; everything else is in headers.
-func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at time.Time) (*http.Request, error) {
-	target := *r.target
-	req, err := http.NewRequestWithContext(ctx, r.cfg.Method, target.String(), bytes.NewReader(ev.Body))
+func (c *courier) request(ctx context.Context, ev *ledger.Event, attempt int, at time.Time) (*http.Request, error) {
+	target := *c.target
+	req, err := http.NewRequestWithContext(ctx, c.method, target.String(), bytes.NewReader(ev.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 
 	set("Webhook-Id", ev.ID)
 	set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	set("Webhook-Signature", signatures(r.cfg.Secrets, ev.ID, at, ev.Body))
+	set("Webhook-Signature", signatures(c.secrets, ev.ID, at, ev.Body))
 
 	set("X-Pay-Event", ev.Type)
 	set("X-Pay-Order-No", ev.OrderNo)
@@ -45,13 +45,13 @@ func (r *Relay) request(ctx context.Context, ev *ledger.Event, attempt int, at t
 	set("X-Pay-Mode", string(ev.Mode))
 	set("X-Pay-Source", string(ev.Source))
 	set("X-Pay-Attempt", strconv.Itoa(attempt))
-	set("X-Pay-Mismatch", mismatch(ev.Reasons))
+	set("X-Pay-Mismatch", ev.Mismatch())
 	set("X-Pay-Late", ev.Late)
 	set("X-Pay-Amount-By", amountBy(ev.Body))
 	if ev.Replay {
 		set("X-Pay-Replay", "1")
 	}
-	set("X-Pay-Token", r.cfg.Token)
+	set("X-Pay-Token", c.token)
 
 	set(pingpp.SignatureHeader, ev.Signature)
 	set("Traceparent", ev.TraceParent)
@@ -72,20 +72,6 @@ func amountBy(body []byte) string {
 		return ""
 	}
 	return "client"
-}
-
-// mismatch names the money checks that failed. An event can have other reasons too: those for which it was filtered until
-// somebody replayed it.
-func mismatch(reasons []string) string {
-	var checks []string
-	for _, reason := range reasons {
-		switch reason {
-		case ledger.ReasonAmount, ledger.ReasonCurrency, ledger.ReasonSuperseded, ledger.ReasonPaidTwice, ledger.ReasonReversed, ledger.ReasonRefunded,
-			ledger.ReasonUnreadable:
-			checks = append(checks, reason)
-		}
-	}
-	return strings.Join(checks, ",")
 }
 
 // headerValue writes bytes that a header cannot carry as %XX. Order numbers can come from Ping++'s dashboard; one odd

@@ -21,7 +21,7 @@ func TestRetryAfterHoldsUpNoProbe(t *testing.T) {
 	}
 	var out logs
 	cfg := config(t, l, b)
-	cfg.Now, cfg.Poll, cfg.Logger, cfg.Concurrency = c.Now, time.Millisecond, out.logger(), 1
+	cfg.Now, cfg.Poll, cfg.Logger, cfg.Concurrency = c.Now, time.Millisecond, out.Logger(), 1
 	stop := start(t, cfg)
 	waitFor(t, "the breaker to open", func() bool { return strings.Contains(out.String(), "events wait") })
 	var waiting []string

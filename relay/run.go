@@ -75,7 +75,7 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 				r.cfg.Logger.Warn("cannot read events due for delivery from the ledger, trying again",
 					zap.String("scope", r.cfg.Scope.Key()), zap.Int("failures", failures), zap.Error(err))
 			}
-			sleep(ctx, r.backoff(failures))
+			sleep(ctx, r.schedule.backoff(failures))
 			next = time.Time{}
 			continue
 		}

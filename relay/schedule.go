@@ -18,13 +18,19 @@ const (
 	maxRetryAfter = time.Hour // a backend may ask for patience, not for oblivion
 )
 
+// schedule is when an event is tried again.
+type schedule struct {
+	retry []time.Duration // gaps between attempts
+	rand  func() float64  // in [0,1), for jitter
+}
+
 // next returns how long to wait after the given failed attempt (1 is the first), or false when it was the last one.
-func (r *Relay) next(attempt int) (time.Duration, bool) {
-	if attempt > len(r.cfg.Retry) {
+func (s *schedule) next(attempt int) (time.Duration, bool) {
+	if attempt > len(s.retry) {
 		return 0, false
 	}
-	gap := r.cfg.Retry[max(attempt-1, 0)]
-	return time.Duration(float64(gap) * (1 - jitter + 2*jitter*r.cfg.Rand())), true
+	gap := s.retry[max(attempt-1, 0)]
+	return time.Duration(float64(gap) * (1 - jitter + 2*jitter*s.rand())), true
 }
 
 // retryAfter reads a Retry-After header: seconds or a date. 0 when it says nothing or nothing that can be read.
@@ -48,10 +54,10 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // backoff spaces the tries of something that keeps failing: doubling from 50 ms to 5 s, by half less or more at random.
-func (r *Relay) backoff(failures int) time.Duration {
+func (s *schedule) backoff(failures int) time.Duration {
 	d := 5 * time.Second
 	if failures < 8 {
 		d = min(d, 25*time.Millisecond<<max(failures, 1))
 	}
-	return time.Duration(float64(d) * (0.5 + r.cfg.Rand()))
+	return time.Duration(float64(d) * (0.5 + s.rand()))
 }

@@ -54,7 +54,7 @@ func TestLateClaimOnASlowDisk(t *testing.T) {
 			}
 			var out logs
 			cfg := config(t, w, b)
-			cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.logger()
+			cfg.Now, cfg.Poll, cfg.Logger = c.Now, time.Millisecond, out.Logger()
 			start(t, cfg)
 			for i := range events {
 				id := fmt.Sprint("evt_", i)
@@ -63,7 +63,7 @@ func TestLateClaimOnASlowDisk(t *testing.T) {
 					t.Errorf("%s was claimed %d times, want %d", id, n, tt.claims)
 				}
 			}
-			if n := len(b.requests()); n != events {
+			if n := len(b.Requests()); n != events {
 				t.Errorf("%d requests", n)
 			}
 			if says := strings.Contains(out.String(), "is it overloaded?"); says != (tt.says != "") {

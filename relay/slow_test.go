@@ -69,7 +69,7 @@ func TestLateClaimIsUsed(t *testing.T) {
 	for i := 1; i < events; i++ {
 		waitDelivered(t, l, fmt.Sprint("evt_", i))
 	}
-	if _, ds := load(t, l, "evt_0"); len(ds) != 0 || len(b.requests()) != events-1 {
-		t.Errorf("%d requests, want %d; of what another relay had taken over: %d", len(b.requests()), events-1, len(ds))
+	if _, ds := load(t, l, "evt_0"); len(ds) != 0 || len(b.Requests()) != events-1 {
+		t.Errorf("%d requests, want %d; of what another relay had taken over: %d", len(b.Requests()), events-1, len(ds))
 	}
 }

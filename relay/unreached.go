@@ -12,9 +12,9 @@ const (
 )
 
 // again is how an event goes on after so many failed attempts that count.
-func (r *Relay) again(d *ledger.Delivery, tries int, end time.Time, retryAfter time.Duration) {
+func (s *schedule) again(d *ledger.Delivery, tries int, end time.Time, retryAfter time.Duration) {
 	d.State = ledger.Dead
-	if gap, again := r.next(tries); again {
+	if gap, again := s.next(tries); again {
 		d.State, d.Due = ledger.Pending, end.Add(max(gap, retryAfter))
 	}
 }
@@ -24,13 +24,13 @@ func (r *Relay) again(d *ledger.Delivery, tries int, end time.Time, retryAfter t
 //
 // Back is in the past, so that the event is due at once when the backend is back. It is the end of the last attempt that counted, or
 // of the first that did not.
-func (r *Relay) unreached(d *ledger.Delivery, ev *ledger.Event, w wait, end time.Time, retryAfter time.Duration) {
+func (s *schedule) unreached(d *ledger.Delivery, ev *ledger.Event, w wait, end time.Time, retryAfter time.Duration) {
 	since := ev.Back
 	if since.After(end) { // the clock was put back
 		since = time.Time{}
 	}
-	if r.counts(ev.Tries, w.pace, since, end) {
-		if r.again(d, ev.Tries+1, end, retryAfter); d.State == ledger.Dead {
+	if s.counts(ev.Tries, w.pace, since, end) {
+		if s.again(d, ev.Tries+1, end, retryAfter); d.State == ledger.Dead {
 			return
 		}
 		since = end
@@ -40,7 +40,7 @@ func (r *Relay) unreached(d *ledger.Delivery, ev *ledger.Event, w wait, end time
 		if since.IsZero() {
 			since = end
 		}
-		gap, _ := r.next(max(ev.Tries, 1))
+		gap, _ := s.next(max(ev.Tries, 1))
 		d.Due = end.Add(max(min(since.Add(gap).Sub(end), longestWait), retryAfter, lastProbe))
 	}
 	d.Back = since
@@ -50,25 +50,25 @@ func (r *Relay) unreached(d *ledger.Delivery, ev *ledger.Event, w wait, end time
 }
 
 // counts says whether an attempt counts that ended so long after the last one that did.
-func (r *Relay) counts(tries int, p pace, since, end time.Time) bool {
+func (s *schedule) counts(tries int, p pace, since, end time.Time) bool {
 	passed := end.Sub(since)
 	switch p {
 	case bySchedule:
-		return since.IsZero() || passed >= r.least(tries)
+		return since.IsZero() || passed >= s.least(tries)
 	case unsure:
 		return since.IsZero()
 	case daily:
-		return !since.IsZero() && passed >= max(outageGap, r.least(tries))
+		return !since.IsZero() && passed >= max(outageGap, s.least(tries))
 	}
 	return false
 }
 
 // least is the shortest that the schedule's gap after so many attempts can be. One that is longer than longestWait is kept in steps of
 // that, so that it is hardly shorter than it says.
-func (r *Relay) least(tries int) time.Duration {
-	if tries < 1 || tries > len(r.cfg.Retry) {
+func (s *schedule) least(tries int) time.Duration {
+	if tries < 1 || tries > len(s.retry) {
 		return 0
 	}
-	gap := r.cfg.Retry[tries-1]
+	gap := s.retry[tries-1]
 	return gap - time.Duration(jitter*float64(min(gap, longestWait)))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -37,7 +37,7 @@ func (s *stage) startFull(site string) *stage {
 	s.t.Helper()
 	s.keepSecret(s.box.WxPub().Secret, "the official account's AppSecret")
 	return s.start(strings.NewReplacer("<pub>", s.box.WxPub().AppID, "<pubsecret>", s.box.WxPub().Secret,
-		"timeout     5s", "timeout     5s\n\t\tchannels    "+strings.Join(handlers.Channels(), " ")).Replace(site))
+		"timeout     5s", "timeout     5s\n\t\tchannels    "+strings.Join(channel.Names(), " ")).Replace(site))
 }
 
 // Texts of extra that several channels want.
@@ -137,7 +137,7 @@ func TestChannels(t *testing.T) {
 			t.Parallel()
 			p := payment{stage: s.in(t), browser: s.browser(), orderNo: fmt.Sprint("CH202600", 10+i), amount: 1000 + i}
 			p.currency = orders[p.orderNo]["currency"].(string)
-			switch handlers.ChannelPayer(run.channel) {
+			switch channel.Of(run.channel).Payer {
 			case "wx_lite":
 				p.openid, p.headers = openid, []string{"X-Pay-Session", session}
 			case "wx_pub":
@@ -152,7 +152,7 @@ func TestChannels(t *testing.T) {
 		})
 	}
 	slices.Sort(tried)
-	if all := handlers.Channels(); !slices.Equal(tried, all) {
+	if all := channel.Names(); !slices.Equal(tried, all) {
 		t.Errorf("the table has the channels %q, the product %q", tried, all)
 	}
 }

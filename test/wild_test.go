@@ -161,8 +161,11 @@ func wildAmount(t *testing.T, s *stage) {
 		t.Errorf("the payer sees %q, want held", got)
 	}
 	// A person lets it through: then the backend is told what is wrong with it.
-	_, stderr, code := command(t, s.dir, s.env(), "pay", "events", "release", w.ID, "--address", fmt.Sprintf("localhost:%d", s.admin))
-	if code != 0 {
+	release := []string{"pay", "events", "release", w.ID, "--address", fmt.Sprintf("localhost:%d", s.admin)}
+	if _, stderr, code := command(t, s.dir, s.env(), release...); code != 1 || !strings.Contains(stderr, "a reason is missing") {
+		t.Errorf("caddy pay events release without a reason: exit code %d\n%s", code, stderr)
+	}
+	if _, stderr, code := command(t, s.dir, s.env(), append(release, "--reason", "paid the rest in cash")...); code != 0 {
 		t.Fatalf("caddy pay events release: exit code %d\n%s", code, stderr)
 	}
 	if got := s.backend.await(t, w.ID, 1)[0].Header.Get("X-Pay-Mismatch"); got != "amount" {

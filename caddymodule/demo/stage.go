@@ -51,6 +51,8 @@ payment: login, price, charge, webhook, delivery. Nothing is installed, nothing 
 It then stays up until Ctrl+C with a page that plays the phone: buy something, and watch each step light up, with what the
 shop's backend sees beside it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
 failed otherwise.`,
+		Example: `  caddy pay demo
+  caddy pay demo --once --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true

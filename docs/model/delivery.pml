@@ -268,7 +268,7 @@ inline Discard(e) {
 #endif
 
 /*
- * handlers: Site.webhook; relay: Intake.Accept. Ping++ sends an event any number of times, in any order, until it is content
+ * handlers/webhook: Webhooks.Receive; relay: Intake.Accept. Ping++ sends an event any number of times, in any order, until it is content
  * or gives up, or never. A request keeps nothing that the ledger has not, so that one at a time for each event stands for many.
  */
 proctype Accept(byte e) {

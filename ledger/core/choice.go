@@ -10,6 +10,9 @@ import (
 // allows returns why an event's state does not allow what a person decided.
 func (e *Event) allows(d ledger.Decision, leases Span) error {
 	refuse := func(why string) error { return fmt.Errorf("%w: %s is %s%s", ledger.ErrState, d.EventID, e.State, why) }
+	if d.From != "" && e.State != d.From {
+		return refuse(" by now; when that was decided it was " + string(d.From))
+	}
 	switch d.Action {
 	case ledger.ActionRelease:
 		if e.State != ledger.Held {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -29,6 +30,11 @@ func decide(t Tx, d ledger.Decision, leases Span) error {
 	}
 	if e == nil {
 		return ledger.ErrNotFound
+	}
+	if d.Run != "" {
+		if did, err := t.Decided(e.Seq, d.Run); did || err != nil {
+			return cmp.Or(err, ledger.ErrDecided)
+		}
 	}
 	if err := e.allows(d, leases); err != nil {
 		return err

@@ -90,6 +90,13 @@ type Sweep struct {
 	Until    time.Time
 }
 
+// Run is a run's row.
+type Run struct {
+	ledger.Run
+	Owner string // of the lease; empty without one
+	Until time.Time
+}
+
 // Opening is the moment from which on nothing that this process has written or sent can be forgotten.
 type Opening struct {
 	Last int64 // event that was recorded then

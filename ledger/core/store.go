@@ -48,6 +48,13 @@ type Reader interface {
 	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
 
+	Run(id string) (*Run, error)
+	// OpenRuns returns those that have not ended, oldest first.
+	OpenRuns() ([]Run, error)
+	// Runs lists them newest first; RunDecided counts the decisions of one.
+	Runs(before int64, limit int) ([]Run, error)
+	RunDecided(id string) (int, error)
+
 	// Login returns the identity saved under a key that expires after now.
 	Login(key []byte, now int64) ([]byte, error)
 
@@ -64,13 +71,14 @@ type Old interface {
 // Thing is what can be locked.
 type Thing string
 
-// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), or to
-// a scope's sweep.
+// What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), to a
+// scope's sweep, or to a run (by its id, which is of no scope).
 const (
 	AnOrder Thing = "order"
 	ACharge Thing = "charge"
 	AnEvent Thing = "event"
 	ASweep  Thing = "sweep"
+	ARun    Thing = "run"
 )
 
 // Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns;
@@ -155,6 +163,16 @@ type Tx interface {
 	SetSweep(s ledger.Scope, sweep Sweep) error
 	// FirstCharge returns when the first open charge of a scope was created; zero for none.
 	FirstCharge(s ledger.Scope) (time.Time, error)
+
+	// Run and OpenRuns are those of Reader.
+	Run(id string) (*Run, error)
+	OpenRuns() ([]Run, error)
+	// AddRun records a run, without a lease, and fills in Seq, unless there is one with its id.
+	AddRun(r *Run) (added bool, err error)
+	// SetRun writes Ended, Stopped, StoppedBy, Doc, Owner and Until.
+	SetRun(r *Run) error
+	// Decided says whether a decision about an event is recorded that is part of a run.
+	Decided(seq int64, run string) (bool, error)
 
 	// SaveLogin records a login, in place of one with its key. It also deletes logins that have expired by then, the first ones, up to a limit.
 	SaveLogin(l ledger.Login, drop int) error

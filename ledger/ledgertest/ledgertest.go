@@ -78,6 +78,9 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"charges/created in a time", testChargesCreated},
 		{"sweeps/progress", testSweepProgress},
 		{"sweeps/lease", testSweepLease},
+		{"runs", testRuns},
+		{"runs/owners", func(t *testing.T, l ledger.Ledger) { testRunsConcurrent(t, l, l) }},
+		{"runs/decide once", testRunDecides},
 		{"scopes/never meet", testScopes},
 		{"claim/oldest due first, up to the limit", testClaimOrder},
 		{"claim/only what is pending, due and free", testClaimOnly},
@@ -156,6 +159,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b ledger.Ledger)) {
 		{"paid twice", testSharedPaidTwice},
 		{"queries", testSharedQueries},
 		{"refunds", testRefundConcurrent},
+		{"runs", testRunsConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := open(t)

@@ -2,30 +2,21 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"net/url"
+
+	"zombiezen.com/go/sqlite"
 )
 
 // anchor is a connection that only stays open. Whoever closes a ledger's last connection has SQLite copy the -wal file into the ledger's own and
 // remove it, whatever state it is in. Beside an anchor no other connection is the last, and the anchor cannot write, so it can do neither.
-type anchor struct {
-	db   *sql.DB
-	conn *sql.Conn
-}
+type anchor struct{ conn *conn }
 
 func dropAnchor(ctx context.Context, file string) (*anchor, error) {
-	db := openDB(file, 1, "ro", url.Values{})
-	conn, err := db.Conn(ctx)
+	c, err := connect(ctx, file, sqlite.OpenReadOnly, "user_version") // SQLite opens the -wal file when something is read
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, c.close())
 	}
-	a := &anchor{db, conn}
-	var version int // SQLite opens the -wal file when something is read
-	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return nil, errors.Join(err, a.weigh())
-	}
-	return a, nil
+	return &anchor{c}, nil
 }
 
 // weigh closes it, if there is one.
@@ -33,5 +24,5 @@ func (a *anchor) weigh() error {
 	if a == nil {
 		return nil
 	}
-	return errors.Join(a.conn.Close(), a.db.Close())
+	return a.conn.close()
 }

@@ -10,8 +10,9 @@ import (
 // lose has the writer's connection fail so that it is replaced, while the pool for reading has none.
 func lose(t *testing.T, l *Ledger) {
 	t.Helper()
-	l.reads.db.SetMaxIdleConns(0)
-	if err := l.write(t.Context(), func(t *tx) error { return errors.Join(t.conn.Close(), errors.New("no connection")) }); err == nil {
+	must(t, l.reads.close())
+	l.reads.closed = false
+	if err := l.write(t.Context(), func(t *tx) error { return errors.Join(t.conn.close(), errors.New("no connection")) }); err == nil {
 		t.Fatal("written without a connection")
 	}
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,7 +21,7 @@ func TestHalfWritten(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				err := l.write(t.Context(), func(t *tx) error {
-					_, _ = t.conn.ExecContext(context.Background(), "ROLLBACK") // what SQLite does after an I/O error
+					_ = t.conn.run("ROLLBACK", nil) // what SQLite does after an I/O error
 					return result
 				})
 				if err == nil {
@@ -69,14 +68,13 @@ func TestNoWriteOutsideTransactions(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_1")
 	err := l.write(t.Context(), func(t *tx) error {
-		_, _ = t.conn.ExecContext(context.Background(), "ROLLBACK")
+		_ = t.conn.run("ROLLBACK", nil)
 		if _, _, err := t.change(sqlAddScope, "app_2", "test"); err == nil {
 			return errors.New("it wrote")
 		}
 		return nil
 	})
-	var n int
-	must(t, l.reads.db.QueryRow("SELECT count(*) FROM scopes").Scan(&n))
+	n := ask(t, l, "SELECT count(*) FROM scopes", (*row).count)
 	if n != 1 || err == nil || fmt.Sprint(err) == "it wrote" {
 		t.Errorf("%d scopes, %v", n, err)
 	}

@@ -2,14 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
-
-	"modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
 )
 
 const maxFaults = 100 // that Verify names
@@ -29,20 +24,21 @@ var sqlQuick = []string{
 }
 
 // checkQuickly returns an error when what delivery needs is damaged. What it does not reach in the time given is left to Verify.
-func checkQuickly(ctx context.Context, s *statements, most time.Duration) error {
+func checkQuickly(ctx context.Context, p *pool, most time.Duration) error {
 	short, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	for _, query := range sqlQuick {
-		var sum float64
-		err := s.db.QueryRowContext(short, query).Scan(&sum)
-		if short.Err() != nil {
-			return ctx.Err()
+	err := p.with(short, func(c *conn) error {
+		for _, query := range sqlQuick {
+			if err := c.run(query, nil); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
+		return nil
+	})
+	if short.Err() != nil {
+		return ctx.Err()
 	}
-	return nil
+	return err
 }
 
 // Verify implements [ledger.Ledger]: it reads every page, and compares every index with its table, on a connection of its own. While it
@@ -53,17 +49,17 @@ func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 	}
 	ctx, done := l.pauses.takeLong(ctx)
 	defer done()
-	db := openDB(l.file, 1, "rw", url.Values{"_query_only": {"1"}})
-	defer db.Close()
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults))
-	err = each(rows, err, func(rows *sql.Rows) error {
-		var fault string
-		err := rows.Scan(&fault)
-		if fault != "ok" {
-			faults = append(faults, fault)
-		}
-		return err
-	})
+	c, err := connectReads(ctx, l.file)
+	if err == nil {
+		end := c.until(ctx)
+		err = c.run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(r *row) {
+			if fault := r.text(); fault != "ok" {
+				faults = append(faults, fault)
+			}
+		})
+		end()
+		err = errors.Join(err, c.close())
+	}
 	if isCorrupt(err) { // so much that it cannot even be checked
 		return append(faults, err.Error()), nil
 	}
@@ -71,9 +67,4 @@ func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 		err = errYield
 	}
 	return faults, l.wrap(err)
-}
-
-func isCorrupt(err error) bool {
-	var se *sqlite.Error
-	return errors.As(err, &se) && (se.Code()&0xff == lib.SQLITE_CORRUPT || se.Code()&0xff == lib.SQLITE_NOTADB)
 }

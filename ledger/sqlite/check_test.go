@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"context"
 
 	"fmt"
 	"os"
@@ -50,8 +49,7 @@ func TestDamagedPages(t *testing.T) {
 			for _, kind := range []string{"evt_old", "evt_pending"} {
 				appendMany(t, l, kind, 1000)
 				must(t, l.write(t.Context(), func(t *tx) error {
-					_, err := t.conn.ExecContext(context.Background(), "UPDATE events SET state = 'delivered' WHERE id LIKE 'evt_old%'")
-					return err
+					return t.conn.run("UPDATE events SET state = 'delivered' WHERE id LIKE 'evt_old%'", nil)
 				}))
 			}
 			must(t, l.Close())
@@ -113,8 +111,7 @@ func TestVerifyInTheBackground(t *testing.T) {
 			l := openFile(t, file)
 			appendMany(t, l, "evt_", 100)
 			must(t, l.write(t.Context(), func(t *tx) error {
-				_, err := t.conn.ExecContext(context.Background(), "UPDATE events SET state = 'delivered'")
-				return err
+				return t.conn.run("UPDATE events SET state = 'delivered'", nil)
 			}))
 			must(t, l.Close())
 			want := "the ledger is sound"

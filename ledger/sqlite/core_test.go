@@ -11,12 +11,10 @@ import (
 // TestIndexesMeanCore: what the indexes of charges say in SQL is what core says, for every kind of row.
 func TestIndexesMeanCore(t *testing.T) {
 	l := openFile(t, newFile(t))
-	scan := func(row scanner) (core.Charge, ledger.QueryKind, time.Time) {
-		var kind ledger.QueryKind
-		var c core.Charge
-		var at time.Time
-		must(t, row.Scan(append(chargeOf(&c), &kind, (*stamp)(&at))...))
-		return c, kind, at
+	type said struct {
+		core.Charge
+		kind   ledger.QueryKind
+		lapsed time.Time
 	}
 	moments := []int64{0, 1000, 2000}
 	rows := 0
@@ -26,15 +24,17 @@ func TestIndexesMeanCore(t *testing.T) {
 				for _, expire := range moments {
 					for queries := range 2 {
 						for superseded := range 2 {
-							c, kind, lapsed := scan(l.reads.db.QueryRow(`WITH charges AS (SELECT 7 AS seq, 'o' AS order_no, 'o' AS number, ? AS state, NULL AS id, '' AS channel,
+							c := ask(t, l, `WITH charges AS (SELECT 7 AS seq, 'o' AS order_no, 'o' AS number, ? AS state, NULL AS id, '' AS channel,
 								'' AS payer, '' AS payer_app, 1 AS amount, 'cny' AS currency, '' AS host, 1500 AS created, ? AS time_expire, ? AS superseded, 0 AS paid, 0 AS time_paid,
 								0 AS amount_refunded, 0 AS reversed, '' AS client_result, ? AS client_at, ? AS queries, ? AS next_query, '' AS fingerprint, 0 AS reserved_until,
 								0 AS amount_paid, 0 AS payment, 0 AS hold, 0 AS query_until)
-								SELECT `+chargeColumns+`, `+queryKind+`, `+lapses+` FROM charges`, string(state), expire, superseded, client, queries, next))
+								SELECT `+chargeColumns+`, `+queryKind+`, `+lapses+` FROM charges`, func(r *row) said {
+								return said{readCharge(r, scope), ledger.QueryKind(r.count()), r.time()}
+							}, string(state), expire, superseded, client, queries, next)
 							rows++
-							if c.Kind() != kind || !c.Lapses().Equal(lapsed) || c.Seq != 7 {
+							if c.Kind() != c.kind || !c.Lapses().Equal(c.lapsed) || c.Seq != 7 {
 								t.Errorf("%s, due at %s, expires %s, noted %s, %d queries, superseded %t: kind %d, lapses %s; core says %d, %s", c.State, c.NextQuery,
-									c.TimeExpire, c.Client.At, c.Queries, c.Superseded, kind, lapsed, c.Kind(), c.Lapses())
+									c.TimeExpire, c.Client.At, c.Queries, c.Superseded, c.kind, c.lapsed, c.Kind(), c.Lapses())
 							}
 						}
 					}

@@ -165,15 +165,12 @@ func TestDiskFails(t *testing.T) {
 	if _, err := l.Append(t.Context(), newEvent("evt_1")); !errors.Is(err, errForce) {
 		t.Fatalf("while the disk fails: %v", err)
 	}
-	hold, err := l.reads.db.BeginTx(t.Context(), nil) // a reader of what was before
-	must(t, err)
-	var n int
-	must(t, hold.QueryRow("SELECT count(*) FROM events").Scan(&n))
+	release := hold(t, l)
 	g.broken.Store(false)
 	if did, err := l.Append(t.Context(), newEvent("evt_1")); !errors.Is(err, errForce) {
 		t.Fatalf("while the -wal file cannot begin anew: %s, %v", did, err)
 	}
-	must(t, hold.Rollback())
+	release()
 	did, err := l.Append(t.Context(), newEvent("evt_1"))
 	if err != nil || did != ledger.Duplicate {
 		t.Fatalf("the same event again, when the disk works: %s, %v", did, err)

@@ -67,8 +67,7 @@ func childFaults() int {
 			if os.Getenv("LEDGER_FOLD") == "no" {
 				l.writer.folder.after = math.MaxInt
 			}
-			_, err := t.conn.ExecContext(context.Background(), "PRAGMA cache_size = 5") // reads in the midst of a transaction, too
-			return err
+			return t.conn.run("PRAGMA cache_size = 5", nil) // reads in the midst of a transaction, too
 		})
 		if err == nil {
 			break
@@ -198,11 +197,10 @@ func whole(t *testing.T, l *Ledger, acks []string) {
 			t.Errorf("%s was acknowledged: %v", id, err)
 		}
 	}
-	var halves, pending, counted int
-	must(t, l.reads.db.QueryRow(`SELECT count(*) FROM events AS e WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE event = e.seq)
-		OR NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = e.scope AND c.id = e.charge_id AND c.paid)`).Scan(&halves))
-	must(t, l.reads.db.QueryRow(`SELECT count(*), coalesce((SELECT sum(n) FROM counts WHERE state = 'pending'), 0)
-		FROM events WHERE state = 'pending'`).Scan(&pending, &counted))
+	halves := ask(t, l, `SELECT count(*) FROM events AS e WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE event = e.seq)
+		OR NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = e.scope AND c.id = e.charge_id AND c.paid)`, (*row).count)
+	pending := ask(t, l, `SELECT count(*) FROM events WHERE state = 'pending'`, (*row).count)
+	counted := ask(t, l, `SELECT coalesce((SELECT sum(n) FROM counts WHERE state = 'pending'), 0)`, (*row).count)
 	if halves != 0 || pending != counted {
 		t.Errorf("%d events without their payment; %d are pending, but %d are counted", halves, pending, counted)
 	}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -28,7 +27,7 @@ type folder struct {
 	written int           // writes since the last signal
 	full    chan struct{} // capacity 1: there is something to fold
 	mu      sync.Mutex    // held while it is at work
-	db      *sql.DB       // nil: none is open
+	conn    *conn         // nil: none is open
 	behind  atomic.Bool   // the writer should copy the rest before its next transaction
 	done    chan struct{} // closed when run has returned
 }
@@ -72,10 +71,7 @@ func (f *folder) fold() {
 	if disk.failed.Load() {
 		return // the writer copies what there is
 	}
-	if f.db == nil {
-		f.db = openWrites(f.ledger.file)
-	}
-	done, err := checkpoint(context.Background(), f.db, "PASSIVE")
+	done, err := f.copy()
 	if err != nil {
 		disk.noteForce(err)
 		f.ledger.log.Error("the ledger's -wal file cannot be folded in; it grows", zap.String("file", f.ledger.file), zap.Error(err))
@@ -86,29 +82,18 @@ func (f *folder) fold() {
 	}
 }
 
+func (f *folder) copy() (done copied, err error) {
+	if f.conn == nil {
+		if f.conn, err = connectWrites(context.Background(), f.ledger.file); err != nil {
+			return done, err
+		}
+	}
+	return f.conn.checkpoint("PASSIVE")
+}
+
 // close closes the connection; fold opens another.
 func (f *folder) close() error {
-	if f.db == nil {
-		return nil
-	}
-	err := f.db.Close()
-	f.db = nil
+	err := f.conn.close()
+	f.conn = nil
 	return err
-}
-
-// checkpoint copies pages from the -wal file into the ledger's.
-func (s *statements) checkpoint(mode string) (copied, error) {
-	return checkpoint(context.Background(), s.conn, mode)
-}
-
-// copied is what came of it.
-type copied struct {
-	busy   bool // others were in the way: less was done than asked for
-	frames int  // pages in the -wal file
-	pages  int  // of those, how many are in the ledger's own by now
-}
-
-func checkpoint(ctx context.Context, on rower, mode string) (c copied, err error) {
-	err = on.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&c.busy, &c.frames, &c.pages)
-	return c, err
 }

@@ -20,7 +20,7 @@ func TestShortLives(t *testing.T) {
 	}
 	left := openFile(t, losePower(t, l.file, hole{})) // as it was when the process was killed
 	eventually(t, "the -wal file is folded in", func() bool {
-		done, err := checkpoint(t.Context(), left.reads.db, "NOOP")
+		done, err := copiedBy(left, "NOOP")
 		must(t, err)
 		return done.frames > 0 && done.pages == done.frames
 	})

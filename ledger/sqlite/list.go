@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"cmp"
-	"database/sql"
 	"slices"
 	"strings"
 	"time"
@@ -37,12 +36,8 @@ func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
 		return nil, err
 	}
 	add := func(text, by string) error {
-		rows, err := r.query(text, scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
-		return each(rows, err, func(rows *sql.Rows) error {
-			e, err := scanEventHead(rows, f.Scope)
-			es = append(es, e)
-			return err
-		})
+		return r.run(text, func(row *row) { es = append(es, readEventHead(row, f.Scope)) },
+			scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
 	}
 	switch {
 	case f.OrderNo != "":
@@ -92,17 +87,18 @@ func (r *reader) firstSince(since time.Time) (int64, error) {
 		return 0, nil
 	}
 	cut := millis(since.Add(-disorder))
-	var low, high int64
-	if err := r.row(sqlLast).Scan(&high); err != nil {
+	var low int64
+	high, err := r.number(sqlLast)
+	if err != nil {
 		return 0, err
 	}
 	for high++; low < high; {
 		middle := low + (high-low)/2
 		var seq, received int64
-		if err := r.row(sqlReceived, middle).Scan(&seq, &received); err != nil {
+		if err := r.run(sqlReceived, func(row *row) { seq, received = row.number(), row.number() }, middle); err != nil {
 			return 0, err
 		}
-		if received >= cut {
+		if seq == 0 || received >= cut { // 0: there is none from there on
 			high = middle
 		} else {
 			low = seq + 1

@@ -80,8 +80,8 @@ func (w *writer) startOver() error {
 	if err := w.connect(context.Background()); err != nil {
 		return err
 	}
-	var reads *statements // until there are others, those that are closed say so
-	err = patiently(context.Background(), func() (err error) { reads, err = prepareReads(context.Background(), l.file); return err })
+	var reads *pool // until there are others, those that are closed say so
+	err = patiently(context.Background(), func() (err error) { reads, err = openPool(context.Background(), l.file); return err })
 	if err != nil {
 		return err
 	}
@@ -124,8 +124,10 @@ func (w *writer) checkpoint(mode string) (done copied, err error) {
 
 // countFrames returns how many frames the -wal file has, on a connection of its own: in a transaction that cannot be asked.
 func countFrames(ctx context.Context, file string) (int, error) {
-	db := openReads(file)
-	defer db.Close()
-	done, err := checkpoint(ctx, db, "NOOP")
-	return done.frames, err
+	c, err := connectReads(ctx, file)
+	if err != nil {
+		return 0, err
+	}
+	done, err := c.checkpoint("NOOP")
+	return done.frames, errors.Join(err, c.close())
 }

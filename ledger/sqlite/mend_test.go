@@ -63,9 +63,8 @@ func losePower(t *testing.T, file string, h hole) string {
 
 func sound(t *testing.T, l *Ledger) {
 	t.Helper()
-	var check string
-	if err := l.reads.db.QueryRow("PRAGMA integrity_check").Scan(&check); err != nil || check != "ok" {
-		t.Errorf("integrity: %s, %v", check, err)
+	if check := ask(t, l, "PRAGMA integrity_check", (*row).text); check != "ok" {
+		t.Errorf("integrity: %s", check)
 	}
 }
 
@@ -97,14 +96,11 @@ func TestNothingBehindAHole(t *testing.T) {
 			appendEvents(t, l, "evt_0")
 			h := makeHole(t, l, g, "evt_1")
 			if c.reader {
-				hold, err := l.reads.db.BeginTx(t.Context(), nil)
-				must(t, err)
-				var n int
-				must(t, hold.QueryRow("SELECT count(*) FROM events").Scan(&n))
+				release := hold(t, l)
 				if did, err := l.Append(t.Context(), newEvent(c.next)); !errors.Is(err, errForce) {
 					t.Errorf("acknowledged while the -wal file has a hole: %s, %v", did, err)
 				}
-				must(t, hold.Rollback())
+				release()
 			}
 			did, err := l.Append(t.Context(), newEvent(c.next))
 			if err != nil || did != c.want {
@@ -216,7 +212,7 @@ func TestStartOver(t *testing.T) {
 	l.writer.disk.failed.Store(true)
 	before, err := os.ReadFile(l.file)
 	must(t, err)
-	if done, err := checkpoint(t.Context(), other.reads.db, "PASSIVE"); err != nil || done.pages == 0 {
+	if done, err := copiedBy(other, "PASSIVE"); err != nil || done.pages == 0 {
 		t.Fatalf("nothing is taken for copied: %+v, %v", done, err)
 	}
 	if _, err := l.Append(t.Context(), newEvent("evt_1")); err == nil || !strings.Contains(err.Error(), "another program has the ledger open") {

@@ -74,10 +74,10 @@ func TestOpenWaits(t *testing.T) {
 	file := newFile(t)
 	must(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	must(t, os.WriteFile(file, nil, 0o600))
-	other := openWrites(file)
-	defer other.Close()
-	tx, err := other.BeginTx(t.Context(), nil) // as somebody who makes the file a ledger
+	other, err := connectWrites(t.Context(), file)
 	must(t, err)
+	defer other.close()
+	must(t, other.run(sqlBegin, nil)) // as somebody who makes the file a ledger
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Open(short, Options{File: file}); !errors.Is(err, context.DeadlineExceeded) {
@@ -97,6 +97,6 @@ func TestOpenWaits(t *testing.T) {
 		return
 	case <-time.After(200 * time.Millisecond):
 	}
-	must(t, tx.Rollback())
+	must(t, other.rollback())
 	must(t, <-opened)
 }

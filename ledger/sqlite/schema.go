@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
 const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
@@ -33,7 +33,28 @@ ALTER TABLE audit ADD COLUMN said TEXT NOT NULL DEFAULT '';
 UPDATE audit SET said = by, by = '';
 CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
+	2: `
+ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
+` + runs3,
 }
+
+// runs3 came with version 3.
+const runs3 = `
+-- Actions on many events that go on beside everything else, for ever: see ledger.Run.
+CREATE TABLE runs (
+	seq        INTEGER PRIMARY KEY, -- order of their beginning
+	id         TEXT NOT NULL UNIQUE,
+	created    INTEGER NOT NULL,
+	ended      INTEGER NOT NULL,    -- 0: it goes on
+	stopped    INTEGER NOT NULL,    -- when somebody decided that; 0: nobody
+	stopped_by TEXT NOT NULL,
+	doc        BLOB NOT NULL,       -- what it is about and how far it has come, whose owner knows it
+	owner      TEXT NOT NULL DEFAULT '', -- of the lease; empty without one
+	until      INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX runs_open ON runs (seq) WHERE ended = 0;
+`
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
 // big and read seldom (bodies) has a table of its own: rows that change often stay small, and pruning removes whole rows.
@@ -122,8 +143,10 @@ CREATE TABLE audit (
 	state  TEXT NOT NULL,           -- the event's, before
 	by     TEXT NOT NULL,           -- as the server knows it; empty for older decisions, of which only the claim was kept
 	reason TEXT NOT NULL,
-	said   TEXT NOT NULL DEFAULT '' -- who the request says it was
+	said   TEXT NOT NULL DEFAULT '', -- who the request says it was
+	run    TEXT NOT NULL DEFAULT ''  -- what it is part of; empty: nothing
 );
+CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 
 -- How many events are in a state; counting a million pending ones each time would be slow. Written once per transaction.
 CREATE TABLE counts (
@@ -237,4 +260,4 @@ CREATE TABLE sweeps (
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
-`
+` + runs3

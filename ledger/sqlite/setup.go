@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -25,18 +24,22 @@ func setUp(ctx context.Context, file string) (a *anchor, err error) {
 			return a, err
 		}
 	}
-	db := openWrites(file)
-	defer db.Close()
-	version, err := identify(ctx, db)
+	c, err := connectWrites(ctx, file)
+	if err != nil {
+		return a, err
+	}
+	defer c.close()
+	defer c.until(ctx)()
+	version, err := identify(c)
 	if err != nil {
 		return a, err
 	}
 	// What is done here is forced to the disk before anything is written behind it.
-	if _, err := db.ExecContext(ctx, "PRAGMA synchronous = FULL"); err != nil {
+	if err := c.run("PRAGMA synchronous = FULL", nil); err != nil {
 		return a, err
 	}
 	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+	if err := c.run("PRAGMA journal_mode = WAL", func(r *row) { mode = r.text() }); err != nil {
 		return a, err
 	}
 	if mode != "wal" {
@@ -48,7 +51,7 @@ func setUp(ctx context.Context, file string) (a *anchor, err error) {
 		}
 	}
 	if version < schemaVersion {
-		err = upgrade(ctx, db)
+		err = upgrade(c)
 	}
 	return a, err
 }
@@ -61,14 +64,13 @@ func hasLog(file string) bool {
 }
 
 // upgrade makes a file a ledger of this version.
-func upgrade(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
+func upgrade(c *conn) error {
+	if err := c.run(sqlBegin, nil); err != nil {
 		return err
 	}
-	defer tx.Rollback()
+	defer c.rollback()
 	// Once more, inside the lock: another process may have been faster.
-	version, err := identify(ctx, tx)
+	version, err := identify(c)
 	if err != nil || version == schemaVersion {
 		return err
 	}
@@ -81,24 +83,19 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 	}
 	steps = append(steps, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, schemaVersion))
 	for _, step := range steps {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
+		if err := c.script(step); err != nil {
 			return err
 		}
 	}
-	return tx.Commit()
-}
-
-// rower is a connection, a pool or a transaction.
-type rower interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	return c.run(sqlCommit, nil)
 }
 
 // identify returns the version of the ledger's schema, 0 for an empty file, and an error for anything else.
-func identify(ctx context.Context, db rower) (version int, err error) {
+func identify(c *conn) (version int, err error) {
 	var application, tables int
 	// One statement: another process may be making it a ledger at this moment.
-	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`).
-		Scan(&application, &version, &tables)
+	err = c.run(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version`,
+		func(r *row) { application, version, tables = r.count(), r.count(), r.count() })
 	if err != nil {
 		return 0, err
 	}

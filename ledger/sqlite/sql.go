@@ -67,7 +67,7 @@ const (
 		WHERE event = (SELECT seq FROM events WHERE scope = ? AND id = ?) ORDER BY n`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
-	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, said, reason) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, said, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlOldBodies = `SELECT seq, state, received, settled FROM bodies CROSS JOIN events ON seq = event WHERE event > ? ORDER BY event LIMIT ?`
 	sqlDropBody  = `DELETE FROM bodies WHERE event = ?`

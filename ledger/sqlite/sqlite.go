@@ -1,4 +1,4 @@
-// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, scan.go, and
+// Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, rows.go, and
 // what reads and writes them); the rules are in ledger/core.
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
@@ -53,7 +53,7 @@ type Ledger struct {
 	file   string
 	log    *zap.Logger
 	scopes scopes
-	reads  *statements
+	reads  *pool
 	writer *writer
 	anchor *anchor // the writer's; nil: none is down
 	opened core.Opening
@@ -100,7 +100,7 @@ func open(ctx context.Context, o Options, batch int) (*Ledger, error) {
 	}
 
 	// As in datasync. Where the system has no fdatasync the error says so and fsync stays.
-	_, _ = sqlite.Fdatasync(true)
+	_, _ = modernc.Fdatasync(true)
 
 	l := &Ledger{file: file, log: o.Logger, presence: &presence{file: file, log: o.Logger}}
 	l.Ledger = core.New(store{l}, time.Now())
@@ -135,11 +135,11 @@ func (l *Ledger) connect(ctx context.Context) (notWhole, err error) {
 	if l.anchor, err = setUp(ctx, l.file); err != nil {
 		return nil, err
 	}
-	if l.reads, err = prepareReads(ctx, l.file); err != nil {
+	if l.reads, err = openPool(ctx, l.file); err != nil {
 		return nil, explain(l.file, errors.Join(err, l.anchor.weigh()))
 	}
 	if err = checkQuickly(ctx, l.reads, quickCheck); err == nil {
-		l.opened.Last, err = optional((&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes}).row(sqlLast))
+		err = l.reads.with(ctx, func(c *conn) error { return c.run(sqlLast, func(r *row) { l.opened.Last = r.number() }) })
 	}
 	if err == nil {
 		err = l.writer.connect(ctx)
@@ -196,11 +196,12 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	}
 	l.pauses.reading.RLock()
 	defer l.pauses.reading.RUnlock()
-	err := f(&reader{ctx: ctx, statements: l.reads, scopes: &l.scopes})
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err() // the driver reports an interrupt
-	}
-	return l.wrap(err)
+	return l.wrap(l.reads.with(ctx, func(c *conn) error {
+		r := &reader{session{conn: c, scopes: &l.scopes}}
+		err := f(r)
+		l.scopes.add(r.fresh)
+		return err
+	}))
 }
 
 // write runs a function in the writer's next transaction and returns once that is on disk.

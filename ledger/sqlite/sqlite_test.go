@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,4 +46,33 @@ func TestLedgerShared(t *testing.T) {
 		file := newFile(t)
 		return openFile(t, file), openFile(t, file)
 	})
+}
+
+// ask returns what a statement finds first, on a connection for reading.
+func ask[T any](t testing.TB, l *Ledger, text string, read func(*row) T, args ...any) (found T) {
+	t.Helper()
+	must(t, l.reads.with(t.Context(), func(c *conn) error {
+		return c.run(text, func(r *row) { found, r.enough = read(r), true }, args...)
+	}))
+	return found
+}
+
+// hold reads what there is now until the returned function is called.
+func hold(t *testing.T, l *Ledger) (release func()) {
+	t.Helper()
+	c, err := connectReads(t.Context(), l.file)
+	must(t, err)
+	must(t, c.run("BEGIN", nil))
+	must(t, c.run("SELECT count(*) FROM events", nil))
+	return func() {
+		t.Helper()
+		must(t, c.rollback())
+		must(t, c.close())
+	}
+}
+
+// copiedBy is a checkpoint by a connection for reading.
+func copiedBy(l *Ledger, mode string) (done copied, err error) {
+	err = l.reads.with(context.Background(), func(c *conn) error { done, err = c.checkpoint(mode); return err })
+	return done, err
 }

@@ -1,13 +1,8 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
-	"strings"
 	"sync"
-
-	"modernc.org/sqlite"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
@@ -24,7 +19,7 @@ var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
-		sqlRefundsAhead,
+		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
 	writes = []string{
 		sqlBegin, sqlCommit, sqlRollback, sqlScope, sqlAddScope, sqlCount,
@@ -33,136 +28,98 @@ var (
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
-		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins,
+		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
 	}
 )
 
-// statements is a database with its statements prepared.
-type statements struct {
-	db     *sql.DB
-	conn   *sql.Conn // the one connection of the writer; nil for a pool
-	byText map[string]*sql.Stmt
-}
-
-// prepareReads prepares the statements of the pool.
-func prepareReads(ctx context.Context, file string) (*statements, error) {
-	db := openReads(file)
-	return (&statements{db: db}).prepare(ctx, db, reads)
-}
-
-// prepareWrites prepares the statements of the writer, all on one connection: on a pool, a transaction could lose its
-// connection half-way and go on without one on the next.
-func prepareWrites(ctx context.Context, file string) (*statements, error) {
-	db := openWrites(file)
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return (&statements{db: db, conn: conn}).prepare(ctx, conn, writes)
-}
-
-func (s *statements) prepare(ctx context.Context, on interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}, texts []string) (*statements, error) {
-	s.byText = make(map[string]*sql.Stmt, len(texts))
-	for _, text := range texts {
-		stmt, err := on.PrepareContext(ctx, text)
-		if err != nil {
-			return nil, errors.Join(err, s.close())
-		}
-		s.byText[text] = stmt
-	}
-	return s, nil
-}
-
-func (s *statements) close() error {
-	var errs []error
-	for _, stmt := range s.byText {
-		errs = append(errs, stmt.Close())
-	}
-	if s.conn != nil {
-		errs = append(errs, s.conn.Close())
-	}
-	return errors.Join(append(errs, s.db.Close())...)
-}
-
-func (s *statements) exec(text string, args ...any) (sql.Result, error) {
-	return s.byText[text].Exec(args...)
-}
-
-// onCommit has SQLite ask before anything becomes permanent on the connection. After an error of the disk it may have ended the
-// transaction by itself, and each statement that follows would be a transaction of its own.
-func (s *statements) onCommit(allowed func() bool) error {
-	return s.conn.Raw(func(conn any) error {
-		conn.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
-			if allowed() {
-				return 0
-			}
-			return 1 // roll back
-		})
-		return nil
-	})
-}
-
-func noTransaction(err error) bool {
-	var se *sqlite.Error
-	return errors.As(err, &se) && strings.Contains(se.Error(), "no transaction is active")
-}
-
-// reader is a read on the pool.
-type reader struct {
-	*statements
-	ctx    context.Context
+// session is what reads and writes share: a connection, and the numbers of the scopes.
+type session struct {
+	*conn
 	scopes *scopes
-	at     *sql.Tx // nil: every statement sees what is committed by then
+	fresh  map[ledger.Scope]int64 // scopes added or looked up in it
+	within bool                   // a transaction: a statement that finds none does not run, since each that follows would be one of its own
 }
 
-func (r *reader) query(text string, args ...any) (*sql.Rows, error) {
-	return r.statement(text).QueryContext(r.ctx, args...)
-}
+var errNoTransaction = errors.New("the transaction has ended before its time")
 
-func (r *reader) row(text string, args ...any) *sql.Row {
-	return r.statement(text).QueryRowContext(r.ctx, args...)
-}
-
-func (r *reader) statement(text string) *sql.Stmt {
-	if r.at != nil {
-		return r.at.StmtContext(r.ctx, r.byText[text])
+func (s *session) run(text string, read func(*row), args ...any) error {
+	if s.within && !s.inTransaction() {
+		return errNoTransaction
 	}
-	return r.byText[text]
+	return s.conn.run(text, read, args...)
 }
 
-// atOnce runs a function whose statements all see the same moment.
-func (r *reader) atOnce(f func() error) (err error) {
-	if r.at, err = r.db.BeginTx(r.ctx, nil); err != nil {
-		return err
-	}
-	defer func() {
-		err = errors.Join(err, r.at.Rollback())
-		r.at = nil
-	}()
-	return f()
+// number returns the number that a statement finds; 0 when it finds none.
+func (s *session) number(text string, args ...any) (n int64, err error) {
+	err = s.run(text, func(r *row) { n = r.number() }, args...)
+	return n, err
 }
 
 // scope returns the number of a scope; 0, which no row has, when there is none yet.
-func (r *reader) scope(s ledger.Scope) (int64, error) {
-	if id := r.scopes.get(s); id != 0 {
+func (s *session) scope(of ledger.Scope) (int64, error) {
+	if id := s.scopes.get(of); id != 0 {
 		return id, nil
 	}
-	id, err := optional(r.row(sqlScope, s.App, s.Mode))
+	if id := s.fresh[of]; id != 0 {
+		return id, nil
+	}
+	id, err := s.number(sqlScope, of.App, string(of.Mode))
 	if err == nil && id != 0 {
-		r.scopes.add(map[ledger.Scope]int64{s: id})
+		s.remember(of, id)
 	}
 	return id, err
+}
+
+func (s *session) remember(of ledger.Scope, id int64) {
+	if s.fresh == nil {
+		s.fresh = make(map[ledger.Scope]int64)
+	}
+	s.fresh[of] = id
+}
+
+// list returns the rows of a statement whose first parameter is the scope.
+func list[T any](from *session, read func(*row, ledger.Scope) T, text string, s ledger.Scope, args ...any) (ts []T, err error) {
+	id, err := from.scope(s)
+	if err != nil {
+		return nil, err
+	}
+	err = from.run(text, func(r *row) { ts = append(ts, read(r, s)) }, append([]any{id}, args...)...)
+	return ts, err
+}
+
+// one returns the first row of such a statement; nil when there is none.
+func one[T any](from *session, read func(*row, ledger.Scope) T, text string, s ledger.Scope, args ...any) (found *T, err error) {
+	id, err := from.scope(s)
+	if err != nil {
+		return nil, err
+	}
+	err = from.run(text, func(r *row) {
+		t := read(r, s)
+		found, r.enough = &t, true
+	}, append([]any{id}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// reader is a read on a connection of the pool. Every statement sees what is committed by then.
+type reader struct{ session }
+
+// atOnce runs a function whose statements all see the same moment.
+func (r *reader) atOnce(f func() error) (err error) {
+	if err := r.run("BEGIN", nil); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.rollback()) }()
+	return f()
 }
 
 // tx is what a job sees of the writer's transaction. Its calls do not end with the job's context: a statement that was
 // interrupted would spoil the transaction for all.
 type tx struct {
-	*statements
-	scopes *scopes
-	fresh  map[ledger.Scope]int64 // scopes added or looked up in this transaction
-	counts map[stateOf]int64      // changes to the number of events in a state
+	session
+	counts map[stateOf]int64 // changes to the number of events in a state
 	dirty  bool
 	topics []ledger.Topic // to signal when it is on disk
 	loose  []ledger.Topic // to signal after the commit
@@ -198,26 +155,19 @@ var answers = []error{
 }
 
 // change runs a statement that writes and returns how many rows it touched and the last row inserted.
-func (t *tx) change(text string, args ...any) (rows, last int64, err error) {
+func (t *tx) change(text string, args ...any) (rows int, last int64, err error) {
 	t.dirty = true
-	r, err := t.exec(text, args...)
-	if err != nil {
+	if err := t.run(text, nil, args...); err != nil {
 		return 0, 0, err
 	}
-	rows, _ = r.RowsAffected()
-	last, _ = r.LastInsertId()
-	return rows, last, nil
+	return t.raw.Changes(), t.raw.LastInsertRowID(), nil
 }
 
-// returning runs a statement that writes and returns rows.
-func (t *tx) returning(text string, args ...any) (*sql.Rows, error) {
+// set runs a statement that writes.
+func (t *tx) set(text string, args ...any) error {
 	t.dirty = true
-	return t.query(text, args...)
+	return t.run(text, nil, args...)
 }
-
-func (t *tx) query(text string, args ...any) (*sql.Rows, error) { return t.byText[text].Query(args...) }
-
-func (t *tx) row(text string, args ...any) *sql.Row { return t.byText[text].QueryRow(args...) }
 
 // stateOf is a state of a scope's events.
 type stateOf struct {
@@ -245,26 +195,11 @@ func (t *tx) writeCounts() error {
 		if n == 0 {
 			continue
 		}
-		if _, err := t.exec(sqlCount, of.scope, string(of.state), n); err != nil {
+		if err := t.run(sqlCount, nil, of.scope, string(of.state), n); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// scope returns the number of a scope; 0, which no row has, when there is none yet.
-func (t *tx) scope(s ledger.Scope) (int64, error) {
-	if id := t.scopes.get(s); id != 0 {
-		return id, nil
-	}
-	if id := t.fresh[s]; id != 0 {
-		return id, nil
-	}
-	id, err := optional(t.row(sqlScope, s.App, s.Mode))
-	if err == nil && id != 0 {
-		t.remember(s, id)
-	}
-	return id, err
 }
 
 // addScope is scope, but adds one that is new.
@@ -272,19 +207,12 @@ func (t *tx) addScope(s ledger.Scope) (int64, error) {
 	if id, err := t.scope(s); id != 0 || err != nil {
 		return id, err
 	}
-	_, id, err := t.change(sqlAddScope, s.App, s.Mode)
+	_, id, err := t.change(sqlAddScope, s.App, string(s.Mode))
 	if err != nil {
 		return 0, err
 	}
 	t.remember(s, id)
 	return id, nil
-}
-
-func (t *tx) remember(s ledger.Scope, id int64) {
-	if t.fresh == nil {
-		t.fresh = make(map[ledger.Scope]int64)
-	}
-	t.fresh[s] = id
 }
 
 // scopes remembers the numbers of scopes that are on disk; they never change.

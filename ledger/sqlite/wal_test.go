@@ -13,7 +13,7 @@ func TestRewrite(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_0", "evt_1", "evt_2")
 	want, _ := logOf(t, l.file)
-	done, err := checkpoint(t.Context(), l.reads.db, "NOOP")
+	done, err := copiedBy(l, "NOOP")
 	must(t, err)
 	const size = frameHeader + 4096
 	if done.frames == 0 || len(want) != logHeader+done.frames*size {
@@ -62,7 +62,7 @@ func TestRewriteOnAPoorDisk(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_0", "evt_1", "evt_2")
 	want, _ := logOf(t, l.file)
-	done, err := checkpoint(t.Context(), l.reads.db, "NOOP")
+	done, err := copiedBy(l, "NOOP")
 	must(t, err)
 	for _, works := range []int{1, 2, 3, 7} {
 		got := make([]byte, len(want))

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -13,17 +12,14 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 	if err != nil {
 		return b, err
 	}
-	rows, err := t.query(sqlBooks, scope, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number), nullable(q.Lane))
 	var first core.Place
-	err = each(rows, err, func(rows *sql.Rows) error {
-		c := core.Charge{Charge: ledger.Charge{Scope: s}}
-		err := rows.Scan(append([]any{(*stamp)(&b.Quote.At), (*number)(&b.Quote.Amount), (*text)(&b.Quote.Currency), (*flag)(&b.Quote.Closed),
-			(*number)(&first.Seq), (*count)(&first.Rank), (*stamp)(&first.Created), (*flag)(&first.Blocked)}, chargeOf(&c)...)...)
-		if c.Seq != 0 {
+	err = t.run(sqlBooks, func(r *row) {
+		b.Quote.At, b.Quote.Amount, b.Quote.Currency, b.Quote.Closed = r.time(), r.number(), r.text(), r.flag()
+		first.Seq, first.Rank, first.Created, first.Blocked = r.number(), r.count(), r.time(), r.flag()
+		if c := readCharge(r, s); c.Seq != 0 {
 			b.Charges = append(b.Charges, c)
 		}
-		return err
-	})
+	}, scope, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number), nullable(q.Lane))
 	if first.Seq != 0 {
 		b.First = &first
 	}
@@ -31,7 +27,7 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 }
 
 func (t *tx) Forsaken(s ledger.Scope, leases core.Span) ([]core.Charge, error) {
-	return list(t, scanCharge, sqlForsaken, s, millis(leases.Now), millis(leases.Far))
+	return list(&t.session, readCharge, sqlForsaken, s, millis(leases.Now), millis(leases.Far))
 }
 
 func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
@@ -49,11 +45,11 @@ func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
 }
 
 func (t *tx) Charge(s ledger.Scope, id string) (*core.Charge, error) {
-	return one(t, scanCharge, sqlChargeRow, s, id)
+	return one(&t.session, readCharge, sqlChargeRow, s, id)
 }
 
 func (t *tx) Numbered(s ledger.Scope, number string) (*core.Charge, error) {
-	return one(t, scanCharge, sqlNumbered, s, number)
+	return one(&t.session, readCharge, sqlNumbered, s, number)
 }
 
 // happened are the parameters of what SetCharge writes.
@@ -93,17 +89,12 @@ func (t *tx) DueQueries(c ledger.QueryClaim, leases core.Span) ([]core.Charge, e
 	if c.Kind == ledger.QueryFirst {
 		text = sqlDueFirst
 	}
-	return list(t, scanCharge, text, c.Scope, int(c.Kind), millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit)
-}
-
-func (t *tx) OldAnswers(after int64, limit int) ([]core.Charge, error) {
-	return oldAnswers(t, after, limit)
+	return list(&t.session, readCharge, text, c.Scope, int(c.Kind), millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit)
 }
 
 func (t *tx) Sweep(s ledger.Scope) (core.Sweep, error) {
-	sweep, err := one(t, func(row scanner, _ ledger.Scope) (w core.Sweep, err error) {
-		err = row.Scan((*stamp)(&w.Compared), &w.Owner, (*stamp)(&w.Until))
-		return w, err
+	sweep, err := one(&t.session, func(r *row, _ ledger.Scope) core.Sweep {
+		return core.Sweep{Compared: r.time(), Owner: r.text(), Until: r.time()}
 	}, sqlSweep, s)
 	if sweep == nil {
 		sweep = &core.Sweep{}
@@ -124,6 +115,6 @@ func (t *tx) FirstCharge(s ledger.Scope) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	at, err := optional(t.row(sqlFirstCharge, scope))
+	at, err := t.number(sqlFirstCharge, scope)
 	return moment(at), err
 }

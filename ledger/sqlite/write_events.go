@@ -1,9 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
-	"errors"
-
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
 )
@@ -35,17 +32,17 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	t.last = seq
 	t.count(scope, "", e.State)
 	if e.Body != nil {
-		_, _, err = t.change(sqlAddBody, seq, e.Signature, e.Body)
+		err = t.set(sqlAddBody, seq, e.Signature, e.Body)
 	}
 	return true, err
 }
 
 func (t *tx) Event(s ledger.Scope, id string) (*core.Event, error) {
-	return one(t, scanEventRow, sqlEventRow, s, id)
+	return one(&t.session, readEventRow, sqlEventRow, s, id)
 }
 
 func (t *tx) EventAt(s ledger.Scope, seq int64) (*core.Event, error) {
-	return one(t, scanEventRow, sqlEventAt, s, seq)
+	return one(&t.session, readEventRow, sqlEventAt, s, seq)
 }
 
 func (t *tx) SetEvent(e *core.Event) error {
@@ -62,9 +59,8 @@ func (t *tx) SetEvent(e *core.Event) error {
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
 
 func (t *tx) Sent(e *core.Event) (sent, heard bool, err error) {
-	var n int64
-	err = t.row(sqlSent, e.Seq).Scan(&n, &heard)
-	return n > 0, heard, err
+	err = t.run(sqlSent, func(r *row) { sent, heard = r.flag(), r.flag() }, e.Seq)
+	return sent, heard, err
 }
 
 func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
@@ -72,20 +68,20 @@ func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := optional(t.row(sqlEffectSeen, scope, objectID, kind))
+	n, err := t.number(sqlEffectSeen, scope, objectID, kind)
 	return n != 0, err
 }
 
 func (t *tx) Unreadable(s ledger.Scope, objectID, kind string) ([]core.Event, error) {
-	return list(t, scanEventRow, sqlUnreadable, s, objectID, kind)
+	return list(&t.session, readEventRow, sqlUnreadable, s, objectID, kind)
 }
 
 func (t *tx) Withheld(s ledger.Scope, chargeID string) ([]core.Event, error) {
-	return list(t, scanEventRow, sqlWithheld, s, chargeID)
+	return list(&t.session, readEventRow, sqlWithheld, s, chargeID)
 }
 
 func (t *tx) PendingRefunds(s ledger.Scope, lane, chargeID string) ([]core.Event, error) {
-	return list(t, scanEventRow, sqlPendingRefunds, s, lane, chargeID)
+	return list(&t.session, readEventRow, sqlPendingRefunds, s, lane, chargeID)
 }
 
 func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err error) {
@@ -93,23 +89,21 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.returning(sqlClaim, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced, c.Limit)
-	err = each(rows, err, func(rows *sql.Rows) error {
-		e, err := scanEvent(rows, c.Scope)
+	t.dirty = true
+	err = t.run(sqlClaim, func(r *row) {
+		e := readEvent(r, c.Scope)
 		es = append(es, e)
 		t.force = t.force || e.Seq > t.disk.forced.Load()
-		return err
-	})
+	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced, c.Limit)
 	if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
-		t.last, err = optional(t.row(sqlLast))
+		t.last, err = t.number(sqlLast)
 	}
 	return es, err
 }
 
 func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {
-	return list(t, func(row scanner, _ ledger.Scope) (l core.Lease, err error) {
-		err = row.Scan(&l.Seq, &l.EventID, (*stamp)(&l.Until))
-		return l, err
+	return list(&t.session, func(r *row, _ ledger.Scope) core.Lease {
+		return core.Lease{Seq: r.number(), EventID: r.text(), Until: r.time()}
 	}, sqlLeases, s, owner)
 }
 
@@ -126,18 +120,20 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	}
 	dirty := t.dirty
 	t.dirty = true
-	var did core.Settled
-	err = t.row(sqlSettle, string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back)).
-		Scan(&did.Seq, &did.Lane, &did.Blocked, &did.Next)
-	if errors.Is(err, sql.ErrNoRows) {
-		t.dirty = dirty
-		return nil, nil
-	}
+	var did *core.Settled
+	err = t.run(sqlSettle, func(r *row) {
+		did = &core.Settled{Seq: r.number(), Lane: r.text(), Blocked: r.flag(), Next: r.number()}
+	},
+		string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back))
 	if err != nil {
 		return nil, err
 	}
+	if did == nil {
+		t.dirty = dirty
+		return nil, nil
+	}
 	t.count(scope, ledger.Pending, o.State)
-	return &did, nil
+	return did, nil
 }
 
 func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
@@ -146,23 +142,13 @@ func (t *tx) AddDelivery(seq int64, d *ledger.Delivery) error {
 }
 
 func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
-	return list(t, scanEventRow, sqlWaiting, s, limit)
+	return list(&t.session, readEventRow, sqlWaiting, s, limit)
 }
 
 func (t *tx) AddAudit(seq int64, was ledger.State, d *ledger.Decision) error {
-	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason)
-}
-
-func (t *tx) OldBodies(after int64, limit int) ([]core.Event, error) {
-	return oldBodies(t, after, limit)
+	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason, d.Run)
 }
 
 func (t *tx) DropBody(e *core.Event) error { return t.set(sqlDropBody, e.Seq) }
-
-// set runs a statement that writes.
-func (t *tx) set(text string, args ...any) error {
-	_, _, err := t.change(text, args...)
-	return err
-}
 
 var _ core.Tx = (*tx)(nil)

@@ -6,11 +6,11 @@ import (
 )
 
 func (t *tx) Refunds(s ledger.Scope, id, refundNo string) ([]core.Refund, error) {
-	return list(t, scanRefund, sqlRefunds, s, nullable(id), nullable(refundNo))
+	return list(&t.session, readRefund, sqlRefunds, s, nullable(id), nullable(refundNo))
 }
 
 func (t *tx) RefundsOfCharge(s ledger.Scope, chargeID string) ([]core.Refund, error) {
-	return list(t, scanRefund, sqlRefundsOfCharge, s, chargeID)
+	return list(&t.session, readRefund, sqlRefundsOfCharge, s, chargeID)
 }
 
 // changing are the parameters of what SetRefund writes.
@@ -35,7 +35,7 @@ func (t *tx) SetRefund(r *core.Refund) error {
 func (t *tx) DropRefund(r *core.Refund) error { return t.set(sqlDropRefund, r.Seq) }
 
 func (t *tx) DueRefunds(c ledger.QueryClaim, leases core.Span) ([]core.Refund, error) {
-	return list(t, scanRefund, sqlDueRefunds, c.Scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit)
+	return list(&t.session, readRefund, sqlDueRefunds, c.Scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit)
 }
 
 func (t *tx) SaveLogin(l ledger.Login, drop int) error {

@@ -58,9 +58,8 @@ type writer struct {
 	batch   int
 	queue   chan *job
 	done    chan struct{} // closed when run has returned
-	conn    *statements   // nil after an error that may have spoilt it
+	conn    *conn         // nil after an error that may have spoilt it
 	shut    bool          // the pool for reading is closed, and could not be opened again
-	ending  bool          // COMMIT is running: nothing else may make anything permanent
 	refused bool          // the last COMMIT failed: one job at a time has the best chance
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
@@ -92,13 +91,9 @@ func (w *writer) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := prepareWrites(ctx, l.file)
-	if err != nil {
-		return err
-	}
-	_, err = conn.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0") // begin waits in its own way
+	conn, err := connectWrites(ctx, l.file)
 	if err == nil {
-		err = conn.onCommit(func() (allowed bool) { return w.ending })
+		err = conn.prepare(ctx, writes)
 	}
 	if err == nil {
 		w.disk.settle()
@@ -172,7 +167,7 @@ func (w *writer) transact(first *job) {
 
 // tx is what the jobs of the transaction that has begun work with.
 func (w *writer) tx() *tx {
-	return &tx{statements: w.conn, scopes: &w.ledger.scopes, unforced: w.disk.unforced(), disk: w.disk, opened: w.ledger.opened}
+	return &tx{session: session{conn: w.conn, scopes: &w.ledger.scopes, within: true}, unforced: w.disk.unforced(), disk: w.disk, opened: w.ledger.opened}
 }
 
 // alone runs a job in a transaction of its own.
@@ -318,7 +313,7 @@ func (w *writer) lock(ctx context.Context) error {
 		w.stint = start
 	}
 	for {
-		_, err := w.conn.exec(sqlBegin)
+		err := w.conn.run(sqlBegin, nil)
 		if err == nil {
 			return nil
 		}
@@ -336,9 +331,7 @@ func (w *writer) lock(ctx context.Context) error {
 func (w *writer) commit(t *tx, jobs []*job) {
 	err := t.writeCounts()
 	if err == nil {
-		w.ending = true
-		_, err = w.conn.exec(sqlCommit)
-		w.ending = false
+		err = w.conn.run(sqlCommit, nil)
 	}
 	if w.refused = err != nil; w.refused {
 		w.disk.noteForce(err) // a -wal file that begins anew is forced there at once
@@ -370,12 +363,11 @@ func (w *writer) commit(t *tx, jobs []*job) {
 	w.disk.add(b)
 }
 
-// rollback ends the transaction, if SQLite has not done so by itself after an error. A connection that cannot even do that
-// is replaced.
+// rollback ends the transaction. A connection that cannot even do that is replaced.
 func (w *writer) rollback() error {
 	w.ended = time.Now()
-	_, err := w.conn.exec(sqlRollback)
-	if err == nil || noTransaction(err) {
+	err := w.conn.rollback()
+	if err == nil {
 		return nil
 	}
 	w.ledger.log.Error("the ledger's connection failed; opening another", zap.String("file", w.ledger.file), zap.Error(err))

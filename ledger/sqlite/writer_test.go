@@ -218,7 +218,7 @@ func TestReadsDoNotWaitForWrites(t *testing.T) {
 		t.Error(err)
 	}
 	resume()
-	if _, err := l.reads.db.Exec("DELETE FROM events"); err == nil {
+	if err := l.reads.with(t.Context(), func(c *conn) error { return c.run("DELETE FROM events", nil) }); err == nil {
 		t.Error("a connection for reading wrote")
 	}
 }
@@ -226,24 +226,22 @@ func TestReadsDoNotWaitForWrites(t *testing.T) {
 func TestLockedByAnotherProgram(t *testing.T) {
 	file := newFile(t)
 	l := openFile(t, file)
-	_, err := l.writer.conn.conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 100")
+	other, err := connectWrites(t.Context(), file)
 	must(t, err)
-	db := openWrites(file)
-	defer db.Close()
-	lock, err := db.BeginTx(t.Context(), nil)
-	must(t, err)
+	defer other.close()
+	must(t, other.run(sqlBegin, nil))
 	_, err = l.Append(t.Context(), newEvent("evt_1"))
 	if err == nil || !strings.Contains(err.Error(), "another program holds it locked") {
 		t.Errorf("while it is locked: %v", err)
 	}
-	must(t, lock.Rollback())
+	must(t, other.rollback())
 	appendEvents(t, l, "evt_1")
 }
 
 func TestBrokenConnectionIsReplaced(t *testing.T) {
 	l := openFile(t, newFile(t))
 	appendEvents(t, l, "evt_1")
-	if err := l.write(t.Context(), func(t *tx) error { return t.conn.Close() }); err == nil {
+	if err := l.write(t.Context(), func(t *tx) error { return t.conn.close() }); err == nil {
 		t.Error("a commit on a closed connection succeeded")
 	}
 	appendEvents(t, l, "evt_2")
@@ -265,12 +263,7 @@ func TestQueryPlans(t *testing.T) {
 		if text == sqlBegin || text == sqlCommit || text == sqlRollback {
 			continue
 		}
-		rows, err := l.reads.db.Query("EXPLAIN QUERY PLAN "+text, make([]any, parameters(text))...)
-		must(t, err)
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			must(t, rows.Scan(&id, &parent, &unused, &step))
+		for _, step := range steps(t, l, text) {
 			if only := allowed[text]; only != "" && strings.Contains(step, only) {
 				continue
 			}
@@ -283,9 +276,22 @@ func TestQueryPlans(t *testing.T) {
 				t.Errorf("%s\n%s", step, text)
 			}
 		}
-		must(t, rows.Err())
-		must(t, rows.Close())
 	}
+}
+
+// steps are what SQLite will do for a statement.
+func steps(t *testing.T, l *Ledger, text string) (steps []string) {
+	t.Helper()
+	must(t, l.reads.with(t.Context(), func(c *conn) error {
+		return c.run("EXPLAIN QUERY PLAN "+text, func(r *row) {
+			r.next = 3 // after what leads from one to another
+			steps = append(steps, r.text())
+		}, make([]any, parameters(text))...)
+	}))
+	if len(steps) == 0 && !strings.HasPrefix(text, "INSERT") {
+		t.Errorf("no steps: %s", text)
+	}
+	return steps
 }
 
 func parameters(text string) int {
@@ -313,20 +319,16 @@ func TestCounts(t *testing.T) {
 	for i, action := range []ledger.Action{ledger.ActionReplay, ledger.ActionDiscard, ledger.ActionReplay} {
 		must(t, l.Decide(t.Context(), ledger.Decision{Scope: scope, EventID: fmt.Sprint("evt_", i), Action: action, Now: time.UnixMilli(1000)}))
 	}
-	rows, err := l.reads.db.Query(`SELECT state, count(*), (SELECT n FROM counts AS c WHERE c.scope = e.scope AND c.state = e.state)
-		FROM events AS e GROUP BY scope, state`)
-	must(t, err)
-	defer rows.Close()
 	states := 0
-	for ; rows.Next(); states++ {
-		var state string
-		var counted, kept int
-		must(t, rows.Scan(&state, &counted, &kept))
-		if counted != kept {
-			t.Errorf("%d %s events, but %d are counted", counted, state, kept)
-		}
-	}
-	must(t, rows.Err())
+	must(t, l.reads.with(t.Context(), func(c *conn) error {
+		return c.run(`SELECT state, count(*), (SELECT n FROM counts AS c WHERE c.scope = e.scope AND c.state = e.state)
+			FROM events AS e GROUP BY scope, state`, func(r *row) {
+			if state, counted, kept := r.text(), r.count(), r.count(); counted != kept {
+				t.Errorf("%d %s events, but %d are counted", counted, state, kept)
+			}
+			states++
+		})
+	}))
 	if states != 4 {
 		t.Errorf("%d states, want 4", states)
 	}
@@ -341,9 +343,8 @@ func TestAudit(t *testing.T) {
 	if err := l.Decide(t.Context(), d); !errors.Is(err, ledger.ErrState) || !strings.Contains(err.Error(), "evt_1 is discarded") {
 		t.Errorf("again: %v", err)
 	}
-	var rows int
-	var got string
-	must(t, l.reads.db.QueryRow(`SELECT count(*), max(concat_ws(' ', event, at, action, state, by, said, reason)) FROM audit`).Scan(&rows, &got))
+	rows := ask(t, l, `SELECT count(*) FROM audit`, (*row).count)
+	got := ask(t, l, `SELECT concat_ws(' ', event, at, action, state, by, said, reason) FROM audit`, (*row).text)
 	if rows != 1 || got != "1 7000 discard pending address 127.0.0.1 ops because" {
 		t.Errorf("%d rows, %q", rows, got)
 	}

@@ -20,11 +20,12 @@ func TestMain(m *testing.M) {
 
 // figures are all rows of the table, in its order.
 var figures = []string{
-	"floor: append log", "accept, delivery on", "accept, delivery paused", "accept, delivery on, of the floor", "accept p95, closed loop",
-	"delivered meanwhile", "CPU for an event, accept to delivered", "accept with 2000 events", "memory, idle", "memory, under load",
+	"floor: append log", "accept, delivery on", "accept, delivery paused", "accept, delivery on, of verify only", "accept p95, closed loop",
+	"delivered meanwhile", "CPU for an event, accept to delivered", "CPU for an event, delivery paused", "accept with 2000 events", "memory, idle", "memory, under load",
 	"accept at 200/s, p50", "accept at 200/s, p95", "accept at 200/s, p99", "event → backend at 200/s, p95",
 	"accept at 1000/s, p50", "accept at 1000/s, p95", "accept at 1000/s, p99", "event → backend at 1000/s, p95",
-	"charge creation, own part, p50", "pass-through, reverse_proxy", "pass-through, respond",
+	"charge creation, own part, p50", "pass-through, reverse_proxy", "pass-through, reverse_proxy, CPU added",
+	"pass-through, respond", "pass-through, respond, CPU added",
 	"delivery of a backlog", "memory, 1000 pending",
 }
 
@@ -48,7 +49,8 @@ func TestRun(t *testing.T) {
 			t.Fatalf("%v in the line %s", err, line)
 		}
 		got = append(got, x.Figure)
-		if x.Value <= 0 || x.ReferenceName != "" && x.Reference <= 0 {
+		added := strings.HasSuffix(x.Figure, "added") // may be lost in the noise
+		if x.Value <= 0 && !added || x.ReferenceName != "" && x.Reference <= 0 {
 			t.Errorf("%s: %+v has no value or no reference", x.Figure, x)
 		}
 		if !strings.Contains(out.String(), x.Figure) {

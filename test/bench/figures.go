@@ -125,7 +125,7 @@ func (b *bench) accept() error {
 		{"many", b.many.process, b.many.backend, fresh("many", b.many)},
 	}
 	rates, cpu := make(map[string][]float64), make(map[string][]float64)
-	took := make(map[string][]time.Duration)
+	p95 := make(map[string][]float64)
 	var meanwhile []float64
 	end := b.few.watchMemory()
 	for range b.rounds {
@@ -146,27 +146,26 @@ func (b *bench) accept() error {
 			}
 			rates[x.name] = append(rates[x.name], r.rate())
 			cpu[x.name] = append(cpu[x.name], float64((x.cpu()-before).Microseconds())/float64(r.ok))
-			took[x.name] = append(took[x.name], r.took...)
+			p95[x.name] = append(p95[x.name], quantile(r.took, 0.95))
 		}
 	}
 	peak := end()
 
 	b.accepted = median(rates["few"])
-	of := func(name, reference string) float64 { return ratios(rates[name], rates[reference]) }
-	verify, floor := median(rates["verify"]), median(rates["floor"])
-	b.report.compare("floor: append log", floor, "/s", "verify only", verify, of("floor", "verify"), target{},
-		fmt.Sprintf("rounds of verify only: %.0f to %.0f/s", slices.Min(rates["verify"]), slices.Max(rates["verify"])))
-	b.report.compare("accept, delivery on", b.accepted, "/s", "verify only", verify, of("few", "verify"), target{least: 0.35}, "")
-	b.report.compare("accept, delivery paused", median(rates["paused"]), "/s", "verify only", verify, of("paused", "verify"), target{least: 0.5}, "")
-	b.report.compare("accept, delivery on, of the floor", b.accepted, "/s", "floor", floor, of("few", "floor"), target{}, "")
-	b.report.compare("accept p95, closed loop", quantile(took["few"], 0.95), "ms", "floor", quantile(took["floor"], 0.95), 0, target{}, "")
-	b.report.compare("delivered meanwhile", median(meanwhile), "/s", "accepted", b.accepted, 0, target{}, "")
-	b.report.compare("CPU for an event, accept to delivered", median(cpu["few"]), "µs", "verify only", median(cpu["verify"]), 0, target{},
-		fmt.Sprintf("paused %.0f µs, floor %.0f µs", median(cpu["paused"]), median(cpu["floor"])))
-	b.report.compare(fmt.Sprintf("accept with %d events", b.rows), median(rates["many"]), "/s", fmt.Sprintf("with %d", b.settings.few), b.accepted,
-		of("many", "few"), target{least: 0.9}, "")
-	b.report.plain("memory, idle", megabytes(idle), "MB", target{}, "")
-	b.report.plain("memory, under load", megabytes(peak), "MB", target{}, "")
+	rate := func(figure, name, reference, as string, t target) {
+		b.report.compare(figure, rates[name], "/s", as, rates[reference], t, "")
+	}
+	rate("floor: append log", "floor", "verify", "verify only", target{})
+	rate("accept, delivery on", "few", "floor", "floor", target{least: 0.45})
+	rate("accept, delivery paused", "paused", "floor", "floor", target{least: 0.65})
+	rate("accept, delivery on, of verify only", "few", "verify", "verify only", target{least: 0.35})
+	b.report.compare("accept p95, closed loop", p95["few"], "ms", "floor", p95["floor"], target{}, "")
+	b.report.compare("delivered meanwhile", meanwhile, "/s", "accepted", rates["few"], target{}, "")
+	b.report.compare("CPU for an event, accept to delivered", cpu["few"], "µs", "verify only", cpu["verify"], target{most: 5}, "")
+	b.report.compare("CPU for an event, delivery paused", cpu["paused"], "µs", "verify only", cpu["verify"], target{most: 3}, fmt.Sprintf("floor %.0f µs", median(cpu["floor"])))
+	rate(fmt.Sprintf("accept with %d events", b.rows), "many", "few", fmt.Sprintf("with %d", b.settings.few), target{least: 0.9})
+	b.report.plain("memory, idle", []float64{megabytes(idle)}, "MB", target{}, "")
+	b.report.plain("memory, under load", []float64{megabytes(peak)}, "MB", target{}, "")
 	return nil
 }
 
@@ -218,8 +217,10 @@ func (b *bench) fetchProfile(c *site, file string) error {
 // paced measures latencies at a rate.
 func (b *bench) paced(perSecond int) error {
 	n := max(5, int(b.round().Seconds()*float64(perSecond)))
-	took := make(map[string][]time.Duration)
-	var reached []time.Duration
+	quantiles := []float64{0.5, 0.95, 0.99}
+	took := make(map[string]map[float64][]float64)
+	var reached []float64
+	late := 0
 	for range b.rounds {
 		for name, addr := range map[string]string{"floor": b.floor.addr, "few": b.few.addr} {
 			b.few.backend.note(true)
@@ -230,28 +231,35 @@ func (b *bench) paced(perSecond int) error {
 			if err != nil {
 				return err
 			}
-			took[name] = append(took[name], r.took...)
+			if took[name] == nil {
+				took[name] = make(map[float64][]float64)
+			}
+			for _, q := range quantiles {
+				took[name][q] = append(took[name][q], quantile(r.took, q))
+			}
 			if name == "floor" {
 				continue
 			}
 			b.few.backend.drain(10 * time.Second)
+			var arrived []time.Duration
 			for number, at := range b.few.backend.note(false) {
 				if sent, ok := r.sent[number]; ok {
-					reached = append(reached, at.Sub(sent))
+					arrived = append(arrived, at.Sub(sent))
 				}
 			}
+			reached, late = append(reached, quantile(arrived, 0.95)), late+len(r.took)-len(arrived)
 		}
 	}
 	at := fmt.Sprintf(" at %d/s", perSecond)
 	bounds := map[float64]target{0.5: {most: 1.5}, 0.95: {most: 1.5}, 0.99: {}}
-	for _, q := range []float64{0.5, 0.95, 0.99} {
-		b.report.compare(fmt.Sprintf("accept%s, p%.0f", at, 100*q), quantile(took["few"], q), "ms", "floor", quantile(took["floor"], q), 0, bounds[q], "")
+	for _, q := range quantiles {
+		b.report.compare(fmt.Sprintf("accept%s, p%.0f", at, 100*q), took["few"][q], "ms", "floor", took["floor"][q], bounds[q], "")
 	}
 	note := ""
-	if lost := len(took["few"]) - len(reached); lost > 0 {
-		note = fmt.Sprintf("%d not delivered within 10 s", lost)
+	if late > 0 {
+		note = fmt.Sprintf("%d not delivered within 10 s", late)
 	}
-	b.report.compare("event → backend"+at+", p95", quantile(reached, 0.95), "ms", "floor's accept p95", quantile(took["floor"], 0.95), 0, target{most: 2}, note)
+	b.report.compare("event → backend"+at+", p95", reached, "ms", "floor's accept p95", took["floor"][0.95], target{most: 2}, note)
 	return nil
 }
 
@@ -261,13 +269,14 @@ func (b *bench) passThrough() error {
 		get := func(addr string) []request {
 			return []request{{wire: fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", c.path, addr)}}
 		}
-		rates := make(map[string][]float64)
+		rates, cpu := make(map[string][]float64), make(map[string][]float64)
 		for round := range 2 * b.rounds {
 			sites := []*site{b.few, b.bare}
 			if round%2 == 1 {
 				sites[0], sites[1] = sites[1], sites[0]
 			}
 			for _, x := range sites {
+				before := x.cpu()
 				r, err := closed(x.addr, get(x.addr), connections, b.round()/2, true)
 				if err == nil {
 					err = b.check(c.path, r)
@@ -277,9 +286,15 @@ func (b *bench) passThrough() error {
 				}
 				name := filepath.Base(x.dir)
 				rates[name] = append(rates[name], r.rate())
+				cpu[name] = append(cpu[name], float64((x.cpu()-before).Microseconds())/float64(r.ok))
 			}
 		}
-		b.report.compare("pass-through, "+c.name, median(rates["few"]), "/s", "Caddy without pay", median(rates["bare"]), ratios(rates["few"], rates["bare"]), target{least: 0.97}, "")
+		added := make([]float64, len(cpu["few"]))
+		for i := range added {
+			added[i] = cpu["few"][i] - cpu["bare"][i]
+		}
+		b.report.compare("pass-through, "+c.name, rates["few"], "/s", "Caddy without pay", rates["bare"], target{}, "")
+		b.report.plain("pass-through, "+c.name+", CPU added", added, "µs", target{most: 4}, fmt.Sprintf("of %.0f µs", median(cpu["few"])))
 	}
 	return nil
 }
@@ -320,8 +335,8 @@ func (b *bench) backlog() error {
 	if _, err := b.flood("few", deliver.addr, b.round()); err != nil {
 		return err
 	}
-	b.report.compare("delivery of a backlog", rate, "/s", "accept", b.accepted, 0, target{least: 1}, "")
-	b.report.plain(fmt.Sprintf("memory, %d pending", b.pending), megabytes(peak()), "MB", target{most: 200}, "")
+	b.report.compare("delivery of a backlog", []float64{rate}, "/s", "accept", []float64{b.accepted}, target{least: 1}, "")
+	b.report.plain(fmt.Sprintf("memory, %d pending", b.pending), []float64{megabytes(peak())}, "MB", target{most: 200}, "")
 	deliver.stop()
 	return nil
 }

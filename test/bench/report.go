@@ -19,7 +19,9 @@ type row struct {
 	Unit          string  `json:"unit"` // /s, ms, MB or none
 	Reference     float64 `json:"reference,omitempty"`
 	ReferenceName string  `json:"reference_name,omitempty"`
-	Ratio         float64 `json:"ratio,omitempty"` // the median of the rounds' own ratios where there are rounds, else value to reference
+	Ratio         float64 `json:"ratio,omitempty"` // the median of the rounds' own ratios
+	Least         float64 `json:"least,omitempty"` // of the rounds, their ratios where there is a reference, else their values
+	Most          float64 `json:"most,omitempty"`
 	Target        string  `json:"target,omitempty"`
 	Met           *bool   `json:"met,omitempty"`
 	Note          string  `json:"note,omitempty"`
@@ -48,24 +50,22 @@ type report struct {
 	out  io.Writer
 }
 
-// compare adds a row with a reference.
-func (r *report) compare(figure string, value float64, unit, name string, reference, ratio float64, t target, note string) {
-	if ratio == 0 && reference > 0 {
-		ratio = value / reference
-	}
-	x := row{Figure: figure, Value: value, Unit: unit, Reference: reference, ReferenceName: name, Ratio: ratio, Target: t.text(""), Note: note}
-	if x.Target != "" {
-		met := t.met(ratio)
-		x.Met = &met
-	}
-	r.rows = append(r.rows, x)
+// compare adds a row with a reference, from the values of each round.
+func (r *report) compare(figure string, values []float64, unit, name string, references []float64, t target, note string) {
+	x := row{Figure: figure, Value: median(values), Unit: unit, Reference: median(references), ReferenceName: name, Target: t.text(""), Note: note}
+	x.Ratio, x.Least, x.Most = spread(ratios(values, references))
+	r.add(x, t.met(x.Ratio))
 }
 
 // plain adds a row that stands for itself.
-func (r *report) plain(figure string, value float64, unit string, t target, note string) {
-	x := row{Figure: figure, Value: value, Unit: unit, Target: t.text(" " + unit), Note: note}
+func (r *report) plain(figure string, values []float64, unit string, t target, note string) {
+	x := row{Figure: figure, Unit: unit, Target: t.text(" " + unit), Note: note}
+	x.Value, x.Least, x.Most = spread(values)
+	r.add(x, t.met(x.Value))
+}
+
+func (r *report) add(x row, met bool) {
 	if x.Target != "" {
-		met := t.met(value) && value > 0
 		x.Met = &met
 	}
 	r.rows = append(r.rows, x)
@@ -74,12 +74,15 @@ func (r *report) plain(figure string, value float64, unit string, t target, note
 // table prints the rows.
 func (r *report) table() {
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "figure\tvalue\treference\tratio\ttarget\t\t")
+	fmt.Fprintln(w, "figure\tvalue\treference\tratio\trounds\ttarget\t\t")
 	for _, x := range r.rows {
-		reference, ratio, mark := "", "", ""
+		reference, ratio, rounds, mark := "", "", "", ""
 		if x.ReferenceName != "" {
 			reference = fmt.Sprintf("%s %s", amount(x.Reference, x.Unit), x.ReferenceName)
 			ratio = fmt.Sprintf("%.2f", x.Ratio)
+		}
+		if x.Least < x.Most {
+			rounds = fmt.Sprintf("%.*f–%.*f", digits(x.Least), x.Least, digits(x.Most), x.Most)
 		}
 		if x.Met != nil {
 			mark = "✗"
@@ -87,7 +90,7 @@ func (r *report) table() {
 				mark = "✓"
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.Figure, amount(x.Value, x.Unit), reference, ratio, x.Target, mark, x.Note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.Figure, amount(x.Value, x.Unit), reference, ratio, rounds, x.Target, mark, x.Note)
 	}
 	_ = w.Flush()
 }
@@ -147,14 +150,22 @@ func median(values []float64) float64 {
 }
 
 // ratios divides what was measured in the same round.
-func ratios(values, references []float64) float64 {
+func ratios(values, references []float64) []float64 {
 	var all []float64
 	for i := range values {
 		if references[i] > 0 {
 			all = append(all, values[i]/references[i])
 		}
 	}
-	return median(all)
+	return all
+}
+
+// spread is the middle of some values, and what lies furthest from it.
+func spread(values []float64) (middle, least, most float64) {
+	if len(values) == 0 {
+		return 0, 0, 0
+	}
+	return median(values), slices.Min(values), slices.Max(values)
 }
 
 // quantile returns milliseconds.

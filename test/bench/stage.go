@@ -260,7 +260,6 @@ http://<addr> {
 		limits {
 			address 1000000/s
 			openid  1000000/s
-			attempts 1000000
 			app     1000000/s
 			refused 1000000/s
 		}

@@ -39,6 +39,8 @@ type view struct {
 	charges    table[core.Charge]
 	refunds    table[core.Refund]
 	deliveries table[ledger.Delivery]
+	runs       table[core.Run]
+	decisions  table[decision]
 	quotes     map[ledger.Topic]ledger.Quote // by their order's
 	sweeps     map[ledger.Scope]core.Sweep
 	logins     map[string]ledger.Login
@@ -95,6 +97,7 @@ func (s store) Write(ctx context.Context, f func(core.Tx) error) (err error) {
 	defer s.ledger.rows.mu.Unlock()
 	n := s.ledger.rows.at
 	n.events, n.charges, n.refunds, n.deliveries = slices.Clone(n.events), slices.Clone(n.charges), slices.Clone(n.refunds), slices.Clone(n.deliveries)
+	n.runs, n.decisions = slices.Clone(n.runs), slices.Clone(n.decisions)
 	n.quotes, n.sweeps, n.logins = maps.Clone(n.quotes), maps.Clone(n.sweeps), maps.Clone(n.logins)
 	t := &tx{view: &n, opened: s.ledger.opened}
 	defer func() {

@@ -235,7 +235,12 @@ func (t *tx) AddDelivery(_ int64, d *ledger.Delivery) error {
 func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
 	return t.events.sorted(limit, func(e *core.Event) bool { return e.Scope == s && e.Waits() }, nil)
 }
-func (t *tx) AddAudit(int64, ledger.State, *ledger.Decision) error { return nil } // nobody asks for it here
+func (t *tx) AddAudit(seq int64, _ ledger.State, d *ledger.Decision) error { // nobody asks for more of it here
+	if d.Run != "" {
+		t.decisions.add(t.next(), decision{d.Run, seq})
+	}
+	return nil
+}
 func (t *tx) DropBody(e *core.Event) error {
 	return t.alter(e.Seq, func(e *core.Event) { e.Body, e.Signature = nil, "" })
 }

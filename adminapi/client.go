@@ -1,0 +1,138 @@
+package adminapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Client asks the server of a running Caddy.
+type Client struct {
+	// HTTP reaches the admin endpoint, whatever its address in a URL is.
+	HTTP *http.Client
+	// URL is the endpoint without a path, like http://localhost:2019.
+	URL string
+	// Origin is what Caddy compares with its own addresses; over a Unix socket it wants none.
+	Origin string
+}
+
+// answerMost is the longest answer that is read: a page of the longest events.
+const answerMost = 64 << 20
+
+// call makes a request and reads its answer.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(raw)
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, payload)
+	if err != nil {
+		return err
+	}
+	if c.Origin != "" {
+		req.Header.Set("Origin", c.Origin)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer := io.LimitReader(resp.Body, answerMost)
+	if resp.StatusCode != http.StatusOK {
+		e := &Error{Status: resp.StatusCode}
+		raw, err := io.ReadAll(answer)
+		if err != nil {
+			return fmt.Errorf("reading the answer of the admin API: %w", err)
+		}
+		if json.Unmarshal(raw, e) != nil || e.Message == "" {
+			e.Message = fmt.Sprintf("%.500s", raw)
+		}
+		return fmt.Errorf("HTTP %d: %w", e.Status, e)
+	}
+	if err := json.NewDecoder(answer).Decode(into); err != nil {
+		return fmt.Errorf("reading the answer of the admin API: %w", err)
+	}
+	return nil
+}
+
+func get[T any](ctx context.Context, c *Client, path string, query url.Values) (*T, error) {
+	answer := new(T)
+	return answer, c.call(ctx, http.MethodGet, path, query, nil, answer)
+}
+
+func post[T any](ctx context.Context, c *Client, path string, query url.Values, body any) (*T, error) {
+	answer := new(T)
+	return answer, c.call(ctx, http.MethodPost, path, query, body, answer)
+}
+
+// Events is Server.Events.
+func (c *Client) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
+	return get[EventPage](ctx, c, "/pay/events", q.values())
+}
+
+// Event is Server.Event.
+func (c *Client) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
+	return get[EventWhole](ctx, c, "/pay/events/"+url.PathEscape(ref.ID), scopeValues(ref.App, ref.Mode))
+}
+
+// Decide is Server.Decide.
+func (c *Client) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
+	return post[EventView](ctx, c, "/pay/events/"+url.PathEscape(ref.ID)+"/"+string(action), scopeValues(ref.App, ref.Mode), d)
+}
+
+// Preview is Server.Preview.
+func (c *Client) Preview(ctx context.Context, i Intent) (*Preview, error) {
+	return post[Preview](ctx, c, "/pay/runs/preview", nil, i)
+}
+
+// Begin is Server.Begin.
+func (c *Client) Begin(ctx context.Context, i Intent) (*RunView, error) {
+	return post[RunView](ctx, c, "/pay/runs", nil, i)
+}
+
+// Run is Server.Run.
+func (c *Client) Run(ctx context.Context, id string) (*RunView, error) {
+	return get[RunView](ctx, c, "/pay/runs/"+url.PathEscape(id), nil)
+}
+
+// Runs is Server.Runs.
+func (c *Client) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+	return get[RunPage](ctx, c, "/pay/runs", EventQuery{Before: before, Limit: limit}.values())
+}
+
+// Stop is Server.Stop.
+func (c *Client) Stop(ctx context.Context, id string) (*RunView, error) {
+	return post[RunView](ctx, c, "/pay/runs/"+url.PathEscape(id)+"/stop", nil, struct{}{})
+}
+
+// Health is Server.Health.
+func (c *Client) Health(ctx context.Context) (*Health, error) {
+	return get[Health](ctx, c, "/pay/health", nil)
+}
+
+// Reconcile is Server.Reconcile.
+func (c *Client) Reconcile(ctx context.Context, date string) ([]SweepView, error) {
+	views, err := post[[]SweepView](ctx, c, "/pay/reconcile", url.Values{"date": {date}}, struct{}{})
+	return *views, err
+}
+
+// VerifyLedger is Server.VerifyLedger.
+func (c *Client) VerifyLedger(ctx context.Context) (*LedgerCheck, error) {
+	return post[LedgerCheck](ctx, c, "/pay/ledger/verify", nil, struct{}{})
+}

@@ -1,0 +1,201 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
+)
+
+// Events lists events, newest first.
+func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
+	f, err := q.filter(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.listEvents(ctx, l, f)
+	if err != nil {
+		return nil, unread(err)
+	}
+	page := &EventPage{Events: make([]EventView, 0, len(events))}
+	for i := range events {
+		page.Events = append(page.Events, viewEvent(&events[i]))
+	}
+	if len(events) == 0 && f.OrderNo != "" {
+		if page.Why, err = s.whyNoEvents(ctx, l, f); err != nil {
+			return nil, unread(err)
+		}
+	}
+	if len(events) == f.Limit {
+		page.Next = events[len(events)-1].Seq
+	}
+	return page, nil
+}
+
+// listEvents lists the events of the scope asked for, or of all the running sites. Their sequence numbers are the ledger's.
+func (s *Server) listEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (events []ledger.Event, err error) {
+	for _, f.Scope = range s.scopesOf(f.Scope) {
+		more, err := l.Events(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, more...)
+	}
+	slices.SortFunc(events, func(x, y ledger.Event) int { return cmp.Compare(y.Seq, x.Seq) })
+	return events[:min(len(events), f.Limit)], nil
+}
+
+func (s *Server) serveEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q, err := eventQuery(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	return s.Events(r.Context(), q)
+}
+
+// Event returns one event with everything that is known of it.
+func (s *Server) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
+	l, e, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	deliveries, err := l.Deliveries(ctx, e.Scope, e.ID)
+	if err != nil {
+		return nil, unread(err)
+	}
+	whole := viewWhole(e, deliveries)
+	if whole.Payment, err = paymentOf(ctx, l, e); err != nil {
+		return nil, unread(err)
+	}
+	return &whole, nil
+}
+
+// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held.
+func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentView, error) {
+	if e.Type != "charge.succeeded" {
+		return nil, nil
+	}
+	said, err := pingpp.ParseEvent(e.Body)
+	if err != nil || said.Charge == nil {
+		return nil, nil // pruned, or not to be read
+	}
+	p := &PaymentView{Paid: said.Charge.Amount, PaidCurrency: said.Charge.Currency, AlsoPaidBy: []string{}}
+	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+	case err != nil:
+		return nil, err
+	case ours.State != ledger.Foreign:
+		p.Expected, p.ExpectedCurrency = ours.Amount, ours.Currency
+	}
+	attempts, err := l.Attempts(ctx, e.Scope, e.OrderNo)
+	for _, a := range attempts {
+		if a.Paid && a.ID != e.ChargeID {
+			p.AlsoPaidBy = append(p.AlsoPaidBy, a.ID)
+		}
+	}
+	return p, err
+}
+
+func (s *Server) serveEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.Event(r.Context(), eventRef(r.PathValue("id"), r))
+}
+
+// find looks an event up among the apps and modes of the running sites, or in the one that is named.
+func (s *Server) find(ctx context.Context, ref EventRef) (ledger.Ledger, *ledger.Event, error) {
+	named, err := scopeOf(ref.App, ref.Mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var found *ledger.Event
+	for _, scope := range s.scopesOf(named) {
+		e, err := l.Event(ctx, scope, ref.ID)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+		case err != nil:
+			return nil, nil, unread(err)
+		case found != nil:
+			return nil, nil, refuse(http.StatusConflict, "event %s is recorded for %s and %s; name one with app and mode", ref.ID, found.Scope.Key(), scope.Key())
+		default:
+			found = e
+		}
+	}
+	if found == nil {
+		return nil, nil, refuse(http.StatusNotFound, "there is no event %.80q in the ledger", ref.ID)
+	}
+	return l, found, nil
+}
+
+// Decide carries out what a person decided about one event.
+func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
+	if err := known(action); err != nil {
+		return nil, err
+	}
+	l, e, err := s.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.decide(ctx, l, e, action, d); err != nil {
+		return nil, err
+	}
+	if e, err = l.Event(ctx, e.Scope, e.ID); err != nil {
+		return nil, unread(err)
+	}
+	view := viewEvent(e)
+	return &view, nil
+}
+
+// decide judges the event as it is now; one that changes meanwhile, as by a delivery that ends, is judged anew.
+func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, action ledger.Action, d Decision) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		c, err := examine(ctx, l, e.Scope, e.ID)
+		if err != nil {
+			return unread(err)
+		}
+		if code, why := judge(action, c, d.Again); code != "" {
+			return &Error{Status: http.StatusConflict, Code: code, Message: fmt.Sprintf("event %s is %s%s", c.ID, c.State, why)}
+		}
+		if err := needReason(action, d.Reason); err != nil {
+			return err
+		}
+		err = l.Decide(ctx, ledger.Decision{
+			Scope: c.Scope, EventID: c.ID, Action: action, Now: time.Now(), By: byOf(ctx), Said: d.Said, Reason: d.Reason, From: c.State,
+		})
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ledger.ErrState):
+			return refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
+		case try == tries:
+			return refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
+		}
+	}
+}
+
+func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {
+	action := ledger.Action(r.PathValue("action"))
+	if err := known(action); err != nil {
+		return nil, err
+	}
+	var in Decision
+	if err := readBody(w, r, &in, `{"said": …, "reason": …, "again": …}`); err != nil {
+		return nil, err
+	}
+	return s.Decide(r.Context(), eventRef(r.PathValue("id"), r), action, in)
+}

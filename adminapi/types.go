@@ -1,0 +1,110 @@
+package adminapi
+
+import (
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay/nightly"
+)
+
+// EventView is an event as the admin API and the commands show it.
+type EventView struct {
+	Seq      int64     `json:"seq"` // order of arrival
+	ID       string    `json:"id"`
+	App      string    `json:"app"`
+	Mode     string    `json:"mode"`
+	Type     string    `json:"type"`
+	OrderNo  string    `json:"order_no"` // the merchant's
+	Charge   string    `json:"charge"`
+	Source   string    `json:"source"` // webhook or query
+	State    string    `json:"state"`
+	Reasons  []string  `json:"reasons,omitempty"` // why it is held or filtered
+	Late     string    `json:"late,omitempty"`
+	Attempts int       `json:"attempts"`
+	Created  time.Time `json:"created"`
+	Received time.Time `json:"received"`
+	Due      time.Time `json:"due,omitzero"` // of the next attempt, while pending
+	Settled  time.Time `json:"settled,omitzero"`
+}
+
+// EventPage is one page of a list, newest first.
+type EventPage struct {
+	Events []EventView `json:"events"`
+	Next   int64       `json:"next,omitempty"` // pass it as before for the next page; absent on the last
+	Why    string      `json:"why,omitempty"`  // of an order without events: how far it came
+}
+
+// EventWhole is an event with everything that is known of it.
+type EventWhole struct {
+	EventView
+	Host       string         `json:"host"`
+	Signature  string         `json:"signature,omitempty"`
+	Body       string         `json:"body,omitempty"` // empty once pruned
+	Deliveries []DeliveryView `json:"deliveries"`
+	Payment    *PaymentView   `json:"payment,omitempty"` // of a payment whose body is not pruned and can be read
+}
+
+// PaymentView is what the money checks of a payment have compared.
+type PaymentView struct {
+	Paid             int64    `json:"paid"` // fen
+	PaidCurrency     string   `json:"paid_currency"`
+	Expected         int64    `json:"expected"` // fen that our charge was created for; 0: it is not one of ours
+	ExpectedCurrency string   `json:"expected_currency"`
+	AlsoPaidBy       []string `json:"also_paid_by"` // other charges that have paid the order
+}
+
+// DeliveryView is one attempt to deliver an event.
+type DeliveryView struct {
+	Attempt int       `json:"attempt"`
+	At      time.Time `json:"at"`
+	MS      float64   `json:"ms"`     // milliseconds until the backend had answered
+	Status  int       `json:"status"` // 0: no answer
+	State   string    `json:"state"`  // what became of the event
+	Error   string    `json:"error,omitempty"`
+	Snippet string    `json:"snippet,omitempty"` // the start of the answer
+	Due     time.Time `json:"due,omitzero"`      // of the attempt after it
+}
+
+// Decision is what a person says with an action.
+type Decision struct {
+	Said   string `json:"said"`   // who decides; a claim, kept beside what Caddy knows
+	Reason string `json:"reason"` // needed to release and to discard
+	Again  bool   `json:"again"`  // replay it although the backend has acknowledged it already
+}
+
+// SweepView is the comparison of a day for one app and mode.
+type SweepView struct {
+	App  string `json:"app"`
+	Mode string `json:"mode"`
+	*nightly.Sweep
+}
+
+// LedgerCheck is what a check of the whole ledger found.
+type LedgerCheck struct {
+	File   string   `json:"file"`
+	Sound  bool     `json:"sound"`
+	Faults []string `json:"faults"` // in SQLite's words, a hundred at most
+	MS     int64    `json:"ms"`     // milliseconds that it took
+}
+
+func viewEvent(e *ledger.Event) EventView {
+	v := EventView{
+		Seq: e.Seq, ID: e.ID, App: e.App, Mode: string(e.Mode), Type: e.Type, OrderNo: e.OrderNo, Charge: e.ChargeID, Source: string(e.Source),
+		State: string(e.State), Reasons: e.Reasons, Late: e.Late, Attempts: e.Attempts, Created: e.Created, Received: e.Received, Settled: e.Settled,
+	}
+	if e.State == ledger.Pending {
+		v.Due = e.Due
+	}
+	return v
+}
+
+func viewWhole(e *ledger.Event, deliveries []ledger.Delivery) EventWhole {
+	v := EventWhole{EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: string(e.Body), Deliveries: make([]DeliveryView, 0, len(deliveries))}
+	for _, d := range deliveries {
+		v.Deliveries = append(v.Deliveries, DeliveryView{
+			Attempt: d.Attempt, At: d.At, MS: float64(d.Took.Microseconds()) / 1000, Status: d.Status,
+			State: string(d.State), Error: d.Error, Snippet: d.Snippet, Due: d.Due,
+		})
+	}
+	return v
+}

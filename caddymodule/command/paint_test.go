@@ -1,0 +1,60 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddypay/caddypay/caddymodule/plain"
+)
+
+// States have a colour on a terminal, whatever the pieces that a line is written in; an order of that name in a text has none, and nothing from outside
+// brings one.
+func TestStatesAreColoured(t *testing.T) {
+	const text = "EVENT  STATE\nevt_1  held (amount)  0\nevt_2  dead\n12:00:00  evt_3  → 200 in 1.0 ms, delivered\nthe dead sea\nevt_4\x1b[31m  pending  1\nstate     discarded"
+	const want = "EVENT  STATE\nevt_1  \x1b[33mheld\x1b[0m (amount)  0\nevt_2  \x1b[31mdead\x1b[0m\n12:00:00  evt_3  → 200 in 1.0 ms, \x1b[32mdelivered\x1b[0m\nthe dead sea\n" +
+		`evt_4\u001b[31m` + "  \x1b[36mpending\x1b[0m  1\nstate     \x1b[2mdiscarded\x1b[0m"
+	for size := 1; size <= len(text); size++ {
+		var out bytes.Buffer
+		p := &painter{w: &out}
+		w := plain.NewWriter(p)
+		for rest := text; rest != ""; {
+			n := min(size, len(rest))
+			if wrote, err := w.Write([]byte(rest[:n])); wrote != n || err != nil {
+				t.Fatal(wrote, err)
+			}
+			rest = rest[n:]
+		}
+		if err := p.end(); err != nil || out.String() != want {
+			t.Fatalf("by %d: %v\n%q\n%q", size, err, out.String(), want)
+		}
+	}
+}
+
+// A file, a pipe and JSON get none.
+func TestColoursAreForTerminals(t *testing.T) {
+	cmd := &cobra.Command{}
+	for _, name := range []string{os.DevNull, t.TempDir() + "/out"} {
+		f := must(os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600))
+		if cmd.SetOut(f); coloured(cmd) {
+			t.Errorf("%s is coloured", name)
+		}
+		f.Close()
+	}
+	if cmd.SetOut(&bytes.Buffer{}); coloured(cmd) {
+		t.Error("a buffer is coloured")
+	}
+}
+
+// Scripts tell what was done in part from what failed.
+func TestExitCode(t *testing.T) {
+	cause := errors.New("3 of 5 events were not taken")
+	err := exit(&cobra.Command{}, 2, cause)
+	if v := reflect.ValueOf(err); v.Kind() != reflect.Pointer || v.Elem().FieldByName("ExitCode").Int() != 2 || err.Error() != cause.Error() {
+		t.Errorf("%T %v", err, err)
+	}
+}

@@ -1,0 +1,173 @@
+package merchant
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/caddypay/caddypay/handlers/charge"
+	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/handlers/reply"
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// OrderView is all that is known about an order, for the merchant.
+type OrderView struct {
+	OrderNo  string          `json:"order_no"`
+	Mode     string          `json:"mode"`   // live or test
+	Status   string          `json:"status"` // created, paid, held, refunded, reversed or expired
+	Amount   int64           `json:"amount"` // fen, of the charge that the status is about; 0 while there is none
+	Currency string          `json:"currency"`
+	Charges  []orderedCharge `json:"charges"` // oldest first
+	Refunds  []refundView    `json:"refunds"` // oldest first
+	Delivery deliveryView    `json:"delivery"`
+}
+
+// orderedCharge is one attempt to pay the order.
+type orderedCharge struct {
+	Charge         *string `json:"charge"` // ch_…; null when Ping++ has not answered with one
+	Number         string  `json:"number"` // Ping++'s order_no: the merchant's on the first attempt, with a suffix later
+	Channel        string  `json:"channel"`
+	Amount         int64   `json:"amount"` // fen
+	Currency       string  `json:"currency"`
+	Status         string  `json:"status"` // as the order's, and preparing, refused or unknown
+	Paid           bool    `json:"paid"`
+	Superseded     bool    `json:"superseded"`      // a later attempt took its place
+	AmountRefunded int64   `json:"amount_refunded"` // fen
+	Created        int64   `json:"created"`         // Unix seconds
+	TimePaid       *int64  `json:"time_paid"`       // Unix seconds
+	TimeExpire     *int64  `json:"time_expire"`     // Unix seconds; null where Ping++ names none
+}
+
+// deliveryView says whether the shop's backend knows.
+type deliveryView struct {
+	// State is that of the event that is worst off: dead, held, pending, delivered, discarded or filtered; none without events.
+	State  string      `json:"state"`
+	Events []eventView `json:"events"` // oldest first
+}
+
+// eventView is one event and how far its delivery is.
+type eventView struct {
+	ID        string   `json:"id"`
+	Type      string   `json:"type"`
+	Charge    *string  `json:"charge"`
+	State     string   `json:"state"`
+	Reasons   []string `json:"reasons"` // why it is held or filtered
+	Attempts  int      `json:"attempts"`
+	LastError *string  `json:"last_error"` // why the last attempt did not count
+	Received  int64    `json:"received"`   // Unix seconds, as all times here
+	NextTry   *int64   `json:"next_try"`   // while it is pending
+	Settled   *int64   `json:"settled"`
+}
+
+// Order serves GET /pay/orders/{order_no}: every attempt to pay it, every refund, and whether the backend knows.
+func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) error {
+	ctx := r.Context()
+	l, err := a.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	attempts, err := l.Attempts(ctx, a.Scope, orderNo)
+	if err != nil {
+		return err
+	}
+	v := OrderView{OrderNo: orderNo, Mode: string(a.Scope.Mode), Charges: []orderedCharge{}, Refunds: []refundView{}}
+	if v.Delivery, err = a.delivery(ctx, l, orderNo); err != nil {
+		return err
+	}
+	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
+		return &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+	}
+	now := a.Now()
+	for i := range attempts {
+		v.add(&attempts[i], now)
+	}
+	v.close()
+	refunds, err := l.RefundsOf(ctx, a.Scope, orderNo)
+	if err != nil {
+		return err
+	}
+	for i := range refunds {
+		v.Refunds = append(v.Refunds, viewRefund(&refunds[i]))
+	}
+	w.Header().Set("X-Pay-Order-No", orderNo)
+	reply.JSON(w, http.StatusOK, v)
+	return nil
+}
+
+// The states of a charge at Ping++, the one that says most about its order first. An attempt that Ping++ has no charge of, as far as we
+// know, says nothing about it.
+var statusOrder = []string{"held", "paid", "refunded", "created", "expired", "reversed"}
+
+// add takes an attempt in. Of two that say as much the later counts.
+func (v *OrderView) add(c *ledger.Charge, now time.Time) {
+	o := orderedCharge{
+		Charge: charge.Optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: attemptStatus(c, now),
+		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: charge.Unix(c.TimeExpire),
+	}
+	if c.Paid {
+		o.TimePaid = charge.Unix(c.TimePaid)
+	}
+	v.Charges = append(v.Charges, o)
+	says := slices.Index(statusOrder, o.Status)
+	if says >= 0 && (v.Status == "" || says <= slices.Index(statusOrder, v.Status)) {
+		v.Status, v.Amount, v.Currency = o.Status, o.Amount, o.Currency
+	}
+}
+
+// close says what an order is of which Ping++ has no charge: it can be paid. So it is when all that is known is an event that names none.
+func (v *OrderView) close() { v.Status = cmp.Or(v.Status, "created") }
+
+// attemptStatus is an attempt as the merchant sees it now.
+func attemptStatus(c *ledger.Charge, now time.Time) string {
+	if !c.Paid && !c.Reversed {
+		switch c.State {
+		case ledger.Reserving:
+			return "preparing"
+		case ledger.Refused:
+			return "refused"
+		case ledger.Unknown, ledger.Taken:
+			return "unknown"
+		}
+	}
+	return charge.Of(c, now).Status
+}
+
+// The states of events, the worst first.
+var stateOrder = []ledger.State{ledger.Dead, ledger.Held, ledger.Pending, ledger.Delivered, ledger.Discarded, ledger.Filtered}
+
+func (a *API) delivery(ctx context.Context, l ledger.Ledger, orderNo string) (deliveryView, error) {
+	d := deliveryView{State: "none", Events: []eventView{}}
+	events, err := l.Events(ctx, ledger.Filter{Scope: a.Scope, OrderNo: orderNo, Limit: 1000})
+	if err != nil {
+		return d, err
+	}
+	worst := len(stateOrder)
+	for i := range slices.Backward(events) {
+		e := &events[i]
+		v := eventView{ID: e.ID, Type: e.Type, Charge: charge.Optional(e.ChargeID), State: string(e.State), Reasons: e.Reasons, Attempts: e.Attempts,
+			Received: e.Received.Unix(), Settled: charge.Unix(e.Settled)}
+		if v.Reasons == nil {
+			v.Reasons = []string{}
+		}
+		if e.State == ledger.Pending {
+			v.NextTry = charge.Unix(e.Due)
+		}
+		if e.State == ledger.Pending || e.State == ledger.Dead {
+			tries, err := l.Deliveries(ctx, a.Scope, e.ID)
+			if err != nil {
+				return d, err
+			}
+			if n := len(tries); n > 0 {
+				v.LastError = charge.Optional(tries[n-1].Error)
+			}
+		}
+		if i := slices.Index(stateOrder, e.State); i >= 0 && i < worst {
+			worst, d.State = i, string(e.State)
+		}
+		d.Events = append(d.Events, v)
+	}
+	return d, nil
+}
