@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,7 +15,8 @@ import (
 )
 
 // checkedCaddyfile is a site as the demo has one: HTTPS of Caddy's own authority, an emulated Ping++ and WeChat, and the legacy shop.
-func checkedCaddyfile(t *testing.T, dir, addr string, more ...string) string {
+// order makes an order of the shop.
+func checkedCaddyfile(t *testing.T, dir, addr string, more ...string) (file string, order func() string) {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey(),
 		WxLite: sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"}})
@@ -26,18 +28,30 @@ func checkedCaddyfile(t *testing.T, dir, addr string, more ...string) string {
 	t.Cleanup(pingxx.Close)
 	shop := httptest.NewServer(legacyshop.New(testToken, "test"))
 	t.Cleanup(shop.Close)
+	order = func() string {
+		t.Helper()
+		req := must(http.NewRequest(http.MethodPost, shop.URL+"/orders", strings.NewReader(`{"product":"tea"}`)))
+		req.Header.Set("X-WX-OPENID", "o-payer")
+		var made struct {
+			OrderNo string `json:"order_no"`
+		}
+		if status, answer := answered(t, req); status != http.StatusCreated || json.Unmarshal([]byte(answer), &made) != nil {
+			t.Fatal(status, answer)
+		}
+		return made.OrderNo
+	}
 	block := payBlock(t, dir, "", append([]string{"upstream " + shop.Listener.Addr().String(), "orders GET /internal/pay/orders/{order_no}",
 		"events POST /internal/pay/events {\n\t\t\texpect body success\n\t\t}"}, more...)...)
 	endpoint := "\n\t\t\tendpoint " + pingxx.URL
 	block = strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).Replace(block)
 	return strings.Replace(globals(dir, ledgerIn(dir)), "auto_https off", "auto_https disable_redirects\n\tlocal_certs\n\tskip_install_trust", 1) +
-		"https://localhost:" + addr[strings.LastIndex(addr, ":")+1:] + " {\n" + block + "}\n"
+		"https://localhost:" + addr[strings.LastIndex(addr, ":")+1:] + " {\n" + block + "}\n", order
 }
 
 // Nothing is wrong with the demo; what is planted in a running Caddy is found.
 func TestCheckOfARunningCaddy(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
-	file := checkedCaddyfile(t, dir, addr)
+	file, _ := checkedCaddyfile(t, dir, addr)
 	run(t, file)
 	app := must(activeApp())
 	var found []check.Finding
