@@ -34,7 +34,8 @@ type Charge struct {
 	Quoted     time.Time // only for Created: when its price was named, by our clock; zero: at its creation
 	Raw        []byte    // Ping++'s answer, byte for byte; nil once pruned
 	// Fingerprint of what was asked for, as pingpp.ChargeParams has it: what would make the same purchase has the same. Empty: not known.
-	Fingerprint string
+	Fingerprint   string
+	TransactionNo string // the channel's number of its payment, as WeChat's transaction_id; empty: not known
 
 	Superseded     bool // a later attempt took its place, or another one has paid the order: it is reversed where the channel can
 	Paid           bool

@@ -85,6 +85,10 @@ type Event struct {
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
 
+	// Money is what came with it, in fen: of a payment what was paid, of a refund what went back, less than 0. 0: neither, or another event had the
+	// effect, or nobody can read how much.
+	Money    int64
+	Acks     int       // how often the backend has acknowledged it: more than once after replays
 	Seq      int64     // order of arrival in the ledger
 	Replay   bool      // a person asked for it to be delivered again
 	Attempts int       // delivery attempts that have finished and counted, over its whole life; one under way is not among them
@@ -107,6 +111,11 @@ func (e *Event) Effect() string {
 	return e.ID
 }
 
+// AtRisk says that the event is of money that was paid and that the backend has not acknowledged, though it may still have to.
+func (e *Event) AtRisk() bool {
+	return e.Money > 0 && e.Acks == 0 && (e.State == Pending || e.State == Held || e.State == Dead)
+}
+
 // Claim asks for a lease on pending events.
 type Claim struct {
 	Scope Scope
@@ -124,9 +133,10 @@ type Due struct {
 
 // Payment is what was paid.
 type Payment struct {
-	Amount   int64 // fen
-	Currency string
-	Time     time.Time
+	Amount        int64 // fen
+	Currency      string
+	Time          time.Time
+	TransactionNo string // the channel's number; empty: not told
 }
 
 // Filter chooses events of a scope to list; its other fields choose all when they are zero.
@@ -135,8 +145,13 @@ type Filter struct {
 	States  []State
 	OrderNo string
 	Type    string
+	Reason  string // among its Reasons
+	Source  Source
+	AtRisk  bool      // only those that are [Event.AtRisk]
 	Since   time.Time // received at or after
-	Before  int64     // Seq below: the next page
+	Until   time.Time // received before
+	Before  int64     // Seq below: the next page of Events
+	Cursor  string    // Next of the page before, of ListEvents
 	Limit   int       // default 50, at most 1000
 }
 
@@ -148,12 +163,14 @@ const (
 	ActionReplay  Action = "replay"  // deliver again, from any state but held; a pending one at once
 	ActionRelease Action = "release" // deliver a held one, with its reasons named
 	ActionDiscard Action = "discard" // never deliver a held, pending or dead one
+	ActionPause   Action = "pause"   // deliver nothing of the scope; of no event
+	ActionUnpause Action = "unpause" // go on delivering; of no event
 )
 
-// Decision is an action on an event. It is written to the audit log.
+// Decision is an action on an event, or on its scope. It is written to the audit log.
 type Decision struct {
 	Scope   Scope
-	EventID string
+	EventID string // empty: on the scope
 	Action  Action
 	Now     time.Time
 	By      string // where it came from, as the server knows it; never what the request claims

@@ -42,6 +42,7 @@ var (
 	ErrReserved = errors.New("ledger: another request holds this order's reservation")
 	ErrState    = errors.New("ledger: the event's state does not allow this")
 	ErrClosed   = errors.New("ledger: closed")
+	ErrCursor   = errors.New("ledger: this cursor is none of the list's; begin without one")
 	ErrDamaged  = errors.New("ledger: damaged where this has to be read or written; the rest may be sound")
 )
 
@@ -59,13 +60,15 @@ type Ledger interface {
 	Logins
 	Sweeps
 	Runs
+	Desk
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the
 	// watch. Signals are merged: one that nobody has taken yet stands for all later ones. What another process commits is
 	// not signalled, so a watcher also looks by itself now and then.
 	Watch(topic Topic) (changed <-chan struct{}, stop func())
 
-	// Verify reads the whole ledger and says in what way it is damaged, a hundred faults at most; none when it is sound. It may take minutes.
+	// Verify reads the whole ledger and says in what way it is damaged, and what of Figures and Hours is not what there is, a hundred faults at most; none
+	// when it is sound. It may take minutes.
 	Verify(ctx context.Context) (faults []string, err error)
 
 	// Close waits for what is being written, then closes. Later calls return ErrClosed. Closing twice is harmless.
@@ -88,7 +91,7 @@ type Events interface {
 	// Ping++'s time of the payment is not more than LateDoubt before it, since its clock is not ours. A refund whose payment is held, discarded, or dead
 	// without ever having been delivered, is Filtered with ReasonUnpaid; when the charge of a payment that is held, or pending and was never sent, is
 	// refunded whole or reversed, its event becomes Discarded. One that is refunded was surely never sent only if it was paid, and recorded, since the
-	// ledger was opened: what was sent before that may have been forgotten. State, Reasons, Late and Seq of e are filled in,
+	// ledger was opened: what was sent before that may have been forgotten. State, Reasons, Late, Money and Seq of e are filled in,
 	// and OrderNo, Lane and Host where our record of the charge knows another order number or the host that it was created on.
 	//
 	// A payment of an order makes all its other unpaid attempts superseded, as Created does.
@@ -107,14 +110,15 @@ type Events interface {
 	// Events lists events without their bodies, newest first.
 	Events(ctx context.Context, f Filter) ([]Event, error)
 	// Decide carries out what a person decided. ErrState when the event's state does not allow it; releasing or replaying a payment also
-	// makes the refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState.
+	// makes the refunds pending that were filtered with ReasonUnpaid because of it. A leased event cannot be discarded: ErrState. A scope that is
+	// paused cannot be paused again, nor one that is not unpaused: ErrState.
 	Decide(ctx context.Context, d Decision) error
 	// Prune deletes the bodies and answers of what has been settled (delivered, discarded, filtered; charges closed) since before the given time, at
 	// most limit of them in short transactions, and says how many rows went. Ids, effects and numbers stay for ever.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Claim leases up to Limit pending events of a scope that are due and that nobody has leased, the same owner included,
-	// oldest due first, then in order of arrival.
+	// oldest due first, then in order of arrival. There are none while the scope is paused.
 	Claim(ctx context.Context, c Claim) ([]Event, error)
 	// Renew prolongs until c.Until every lease in c.Scope that owner still holds, and returns the ids of the events; the rest of c is not looked
 	// at. A lease that ran out is held until somebody takes it over. None is shortened, unless it ends further ahead than any may.
@@ -129,7 +133,7 @@ type Events interface {
 	// charges and refunds that wait to be looked up. It says how many there were.
 	Overdue(ctx context.Context, scope Scope, now time.Time) (int, error)
 	// NextDue says when Claim can next return something (a due time or the end of somebody's lease); the zero time when
-	// nothing is pending.
+	// nothing is pending, or the scope is paused.
 	NextDue(ctx context.Context, scope Scope) (due Due, err error)
 }
 
@@ -190,7 +194,7 @@ type Login struct {
 // Topic names something that can be watched.
 type Topic string
 
-// EventsTopic changes when an event of the scope becomes pending, or pending again with another due time.
+// EventsTopic changes when an event of the scope becomes pending, or pending again with another due time, and when a pause of the scope ends.
 func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 
 // ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client; and when one of

@@ -60,6 +60,7 @@ func (c *Charge) tell(f fact) {
 	c.AmountRefunded += f.change.Refund
 	c.PaidAmount = max(c.PaidAmount, f.paid.Amount)
 	c.Amount, c.Currency = cmp.Or(c.Amount, f.paid.Amount), cmp.Or(c.Currency, f.paid.Currency)
+	c.TransactionNo = cmp.Or(c.TransactionNo, f.paid.TransactionNo)
 	c.Payment, c.Hold = cmp.Or(c.Payment, f.payment), f.hold
 	c.pay(f.change.Paid, f.change.TimePaid)
 	c.reverse(f.change.Reversed)
@@ -94,7 +95,7 @@ func foreign(e *Event, f fact) *Charge {
 func (c *Charge) adopt(f *Charge) {
 	c.tell(fact{
 		change:  ledger.ChargeChange{Paid: f.Paid, TimePaid: f.TimePaid, Refund: f.AmountRefunded, Reversed: f.Reversed},
-		paid:    ledger.Payment{Amount: f.PaidAmount},
+		paid:    ledger.Payment{Amount: f.PaidAmount, TransactionNo: f.TransactionNo},
 		payment: f.Payment, hold: f.Hold,
 	})
 }

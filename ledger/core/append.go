@@ -26,7 +26,7 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 		return "", err
 	}
 	if did != ledger.Duplicate {
-		e.Seq, e.State, e.Reasons, e.Late = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late
+		e.Seq, e.State, e.Reasons, e.Late, e.Money = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late, recorded.Money
 		e.OrderNo, e.Lane, e.Host = recorded.OrderNo, recorded.Lane, recorded.Host
 	}
 	return did, nil
@@ -72,6 +72,7 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	overtakes := b.overtakes(&e.Event)
 	b.judge(&e.Event)
 	b.enter(e)
+	e.Money = b.money(&e.Event)
 	added, err := t.AddEvent(e)
 	if err != nil {
 		return "", err
@@ -86,6 +87,7 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 		}
 		t.Touch(ledger.EventsTopic(e.Scope))
 	}
+	tallyMoney(t, e, e.Money)
 	if err := book(t, b, e); err != nil {
 		return "", err
 	}
@@ -137,7 +139,7 @@ func lock(t Tx, s ledger.Scope, q Question) error {
 // recordSameEffect records an event whose effect another has, unless its id is recorded too. What it says about its charge is
 // dropped.
 func recordSameEffect(t Tx, e *Event) (ledger.Appended, error) {
-	e.State, e.Reasons, e.Late = ledger.Filtered, []string{ledger.ReasonEffectSeen}, ""
+	e.State, e.Reasons, e.Late, e.Money = ledger.Filtered, []string{ledger.ReasonEffectSeen}, "", 0
 	e.schedule(false)
 	added, err := t.AddEvent(e)
 	if !added {

@@ -77,6 +77,7 @@ func (e *Event) acknowledge(at time.Time) {
 		at = e.Settled
 	}
 	e.end(ledger.Delivered, at)
+	e.Acks++
 	e.Attempts++
 	e.Tries++
 }

@@ -120,7 +120,7 @@ func TestOutcome(t *testing.T) {
 	for state, settled := range map[ledger.State]time.Time{ledger.Pending: at(5), ledger.Dead: at(5), ledger.Delivered: at(1)} {
 		e := Event{Event: ledger.Event{State: state, Settled: at(1), Attempts: 3, Tries: 1, Due: at(9)}, Owner: "a", Until: at(9), Blocked: true}
 		e.acknowledge(at(5))
-		equal(t, "acknowledged when "+string(state), e, Event{Event: ledger.Event{State: ledger.Delivered, Settled: settled, Attempts: 4, Tries: 2}})
+		equal(t, "acknowledged when "+string(state), e, Event{Event: ledger.Event{State: ledger.Delivered, Settled: settled, Acks: 1, Attempts: 4, Tries: 2}})
 	}
 }
 

@@ -13,6 +13,14 @@ import (
 func (l *Ledger) Decide(ctx context.Context, d ledger.Decision) error {
 	switch d.Action {
 	case ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard:
+	case ledger.ActionPause, ledger.ActionUnpause:
+		if d.EventID != "" {
+			return fmt.Errorf("ledger: %s is decided about a scope, not about event %s", d.Action, d.EventID)
+		}
+		if err := checkScope(d.Scope); err != nil {
+			return err
+		}
+		return l.store.Write(ctx, func(t Tx) error { return pause(t, d) })
 	default:
 		return fmt.Errorf("ledger: %q is nothing to decide about event %s; use replay, release or discard", d.Action, d.EventID)
 	}
@@ -39,7 +47,7 @@ func decide(t Tx, d ledger.Decision, leases Span) error {
 	if err := e.allows(d, leases); err != nil {
 		return err
 	}
-	if err := t.AddAudit(e.Seq, e.State, &d); err != nil {
+	if err := t.AddAudit(e, &d); err != nil {
 		return err
 	}
 	c, err := paymentOf(t, e)
@@ -74,6 +82,8 @@ func decideUnread(t Tx, d ledger.Decision, e *Event) (*Charge, error) {
 		return nil, t.SetCharge(c)
 	}
 	c.vouch(e, d.Now)
+	e.Money = c.Amount // written with its new state
+	tallyMoney(t, e, e.Money)
 	if err := t.SetCharge(c); err != nil || c.OrderNo == "" {
 		return c, err
 	}

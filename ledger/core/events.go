@@ -1,9 +1,7 @@
 package core
 
 import (
-	"cmp"
 	"context"
-	"math"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -27,19 +25,6 @@ func (l *Ledger) Event(ctx context.Context, s ledger.Scope, id string) (*ledger.
 		return nil, err
 	}
 	return &e.Event, nil
-}
-
-// Events implements [ledger.Events].
-func (l *Ledger) Events(ctx context.Context, f ledger.Filter) (es []ledger.Event, err error) {
-	f.Limit = min(cmp.Or(max(f.Limit, 0), pageDefault), pageMax)
-	if f.Before <= 0 {
-		f.Before = math.MaxInt64
-	}
-	err = l.store.Read(ctx, func(r Reader) error {
-		es, err = r.Events(f)
-		return err
-	})
-	return es, err
 }
 
 // Deliveries implements [ledger.Events].

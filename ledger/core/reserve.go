@@ -181,6 +181,9 @@ func created(t Tx, a *ledger.Charge) error {
 		}
 		c.adopt(byID)
 	}
+	if c.State != ledger.Open {
+		t.Tally(c.Scope, a.Created, TallyCharges, 1)
+	}
 	c.answer(a, others)
 	if err := t.SetAttempt(c); err != nil {
 		return err

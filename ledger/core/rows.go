@@ -10,12 +10,21 @@ import (
 type Event struct {
 	ledger.Event              // Change, Payment, Refund, Returned and Deliver are no part of it
 	Stored       ledger.State // the state that is recorded; empty for a row that is not
+	Risked       int64        // what is at risk by what is recorded, in fen
 	Claims       bool         // it has the effect (ObjectID, Type), which no other event of the scope can have then
 	ByCharge     bool         // its charge is of its order and has it as its Payment: nobody need find it by its order in another way
 	Blocked      bool         // while it is pending: another pending event of its lane goes first
 	Owner        string       // of the lease; empty without one
 	Until        time.Time    // when that ends
 	HasBody      bool         // its body is not pruned; the row itself may come without it
+}
+
+// Risk is the money at risk with the event, in fen.
+func (e *Event) Risk() int64 {
+	if e.AtRisk() {
+		return e.Money
+	}
+	return 0
 }
 
 // Place is where a pending event stands in its lane.

@@ -22,11 +22,9 @@ type Store interface {
 type Reader interface {
 	// Event returns an event with its body and signature.
 	Event(s ledger.Scope, id string) (*Event, error)
-	// Events lists what a filter chooses, whose Limit and Before are set, newest first, without bodies.
-	Events(f ledger.Filter) ([]ledger.Event, error)
 	Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error)
 	// NextDue returns when the first pending event that is neither blocked nor leased is due, when the first lease of one that is not blocked ends, and
-	// how many are pending.
+	// how many are pending. While the scope is paused both times are zero.
 	NextDue(s ledger.Scope) (free, leased time.Time, pending int64, err error)
 	// EventsAhead returns those wanted among the pending events that are not blocked and due after a time, up to a limit; Seq, Due and Tries are filled
 	// in. The last delivery of an event, when that began, need be told only of one with Tries.
@@ -58,7 +56,36 @@ type Reader interface {
 	// Login returns the identity saved under a key that expires after now.
 	Login(key []byte, now int64) ([]byte, error)
 
+	Desk
 	Old
+}
+
+// Desk reads what operators ask for.
+type Desk interface {
+	// AtOnce runs a function whose reads all see the same moment.
+	AtOnce(read func() error) error
+
+	// These return lists in parts, newest first, events by Seq and the others by (Created or Now, Seq), that hold all that the filter's indexed fields
+	// choose: of events Scope, States, OrderNo, Type and AtRisk, of charges Scope, OrderNo and their states, of refunds Scope, OrderNo and ChargeID, of
+	// decisions Scope and EventID. Since and Until are theirs to use; all else is the caller's. Events come without bodies, charges without Raw.
+	EventParts(f ledger.Filter) ([]Part[ledger.Event], error)
+	ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) ([]Part[Charge], error)
+	RefundParts(f ledger.RefundFilter) ([]Part[Refund], error)
+	AuditParts(f ledger.AuditFilter) ([]Part[ledger.Decided], error)
+
+	// OrderAttempts and LastAttempts return the first and the last attempts of an order, up to a limit, oldest first, without Raw.
+	OrderAttempts(s ledger.Scope, orderNo string, limit int) ([]Charge, error)
+	LastAttempts(s ledger.Scope, orderNo string, limit int) ([]Charge, error)
+	// LastDeliveries returns the last attempts to deliver an event, up to a limit, oldest first.
+	LastDeliveries(e *ledger.Event, limit int) ([]ledger.Delivery, error)
+	Quote(s ledger.Scope, orderNo string) (*ledger.Quote, error)
+
+	// Find returns what has a name, by every index there is of names.
+	Find(s ledger.Scope, name string) ([]ledger.Found, error)
+	// Figures returns all but NextAttempt.
+	Figures(s ledger.Scope) (*ledger.Figures, error)
+	// Hours returns the tallies of the hours that begin in [from, to).
+	Hours(s ledger.Scope, from, to time.Time) ([]ledger.Hour, error)
 }
 
 // Old finds, in the order of recording, what may be pruned: events that have a body, and charges that have an answer, of all scopes, after a Seq.
@@ -72,13 +99,14 @@ type Old interface {
 type Thing string
 
 // What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), to a
-// scope's sweep, or to a run (by its id, which is of no scope).
+// scope's sweep or pause, or to a run (by its id, which is of no scope).
 const (
 	AnOrder Thing = "order"
 	ACharge Thing = "charge"
 	AnEvent Thing = "event"
 	ASweep  Thing = "sweep"
 	ARun    Thing = "run"
+	APause  Thing = "pause"
 )
 
 // Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns;
@@ -100,7 +128,7 @@ type Tx interface {
 	// Event and EventAt return an event without its body and signature.
 	Event(s ledger.Scope, id string) (*Event, error)
 	EventAt(s ledger.Scope, seq int64) (*Event, error)
-	// SetEvent writes State, Reasons, Replay, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
+	// SetEvent writes State, Reasons, Replay, Money, Acks, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
 	SetEvent(e *Event) error
 	// SetBlocked writes that alone.
 	SetBlocked(seq int64, blocked bool) error
@@ -115,19 +143,26 @@ type Tx interface {
 	// PendingRefunds returns the pending events of a lane whose charge is the one named and that are [Event.OfRefund].
 	PendingRefunds(s ledger.Scope, lane, chargeID string) ([]Event, error)
 
-	// Claim leases events that are on disk and [Event.Claimable], the first due first.
+	// Claim leases events that are on disk and [Event.Claimable], the first due first; none while the scope is paused.
 	Claim(c ledger.Claim, leases Span) ([]ledger.Event, error)
 	// Leases returns what an owner has leased.
 	Leases(s ledger.Scope, owner string) ([]Lease, error)
 	// SetLease writes when the lease of an event ends.
 	SetLease(l Lease) error
-	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. It locks the event's lane, as
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. A delivered one has an ack more. It locks the event's lane, as
 	// an order, before it looks for who is next there.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
 	// Waiting returns events that are [Event.Waits], up to a limit.
 	Waiting(s ledger.Scope, limit int) ([]Event, error)
-	AddAudit(seq int64, was ledger.State, d *ledger.Decision) error
+	// AddAudit records a decision about an event, as that was before; nil: about the scope.
+	AddAudit(e *Event, d *ledger.Decision) error
+
+	// Tally counts n more of something in the hour of a time.
+	Tally(s ledger.Scope, at time.Time, what string, n int64)
+	// Pause returns since when nothing is delivered; nil: it is. SetPause writes that.
+	Pause(s ledger.Scope) (*ledger.Pause, error)
+	SetPause(s ledger.Scope, p *ledger.Pause) error
 
 	// Forsaken returns the attempts that are reserved and whose reservations are not in use.
 	Forsaken(s ledger.Scope, leases Span) ([]Charge, error)

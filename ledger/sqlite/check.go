@@ -41,7 +41,7 @@ func checkQuickly(ctx context.Context, p *pool, most time.Duration) error {
 	return err
 }
 
-// Verify implements [ledger.Ledger]: it reads every page, and compares every index with its table, on a connection of its own. While it
+// Verify implements [ledger.Ledger]: it reads every page, compares every index with its table, and counts what is counted, on a connection of its own. While it
 // reads, the -wal file grows. It is ended when the disk fails and the -wal file has to begin anew.
 func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 	if err := l.read(ctx, func(*reader) error { return nil }); err != nil { // closed, or gone
@@ -57,6 +57,9 @@ func (l *Ledger) Verify(ctx context.Context) (faults []string, err error) {
 				faults = append(faults, fault)
 			}
 		})
+		if err == nil && len(faults) == 0 {
+			err = c.run(sqlDrift, func(r *row) { faults = append(faults, r.text()) }, maxFaults)
+		}
 		end()
 		err = errors.Join(err, c.close())
 	}

@@ -49,7 +49,7 @@ func TestDamagedPages(t *testing.T) {
 			for _, kind := range []string{"evt_old", "evt_pending"} {
 				appendMany(t, l, kind, 1000)
 				must(t, l.write(t.Context(), func(t *tx) error {
-					return t.conn.run("UPDATE events SET state = 'delivered' WHERE id LIKE 'evt_old%'", nil)
+					return deliverAll(t, "evt_old")
 				}))
 			}
 			must(t, l.Close())
@@ -93,6 +93,18 @@ func appendMany(t *testing.T, l *Ledger, prefix string, n int) {
 	wg.Wait()
 }
 
+// deliverAll makes all pending events delivered whose ids begin with a prefix.
+func deliverAll(t *tx, prefix string) error {
+	scope, err := t.scope(scope)
+	if err != nil {
+		return err
+	}
+	n, _, err := t.change("UPDATE events SET state = 'delivered' WHERE state = 'pending' AND id LIKE ?", prefix+"%")
+	t.add(scope, ledger.Pending, -int64(n))
+	t.add(scope, ledger.Delivered, int64(n))
+	return err
+}
+
 func verifyFile(t *testing.T, file string) []string {
 	t.Helper()
 	l, err := Open(t.Context(), Options{File: file})
@@ -111,7 +123,7 @@ func TestVerifyInTheBackground(t *testing.T) {
 			l := openFile(t, file)
 			appendMany(t, l, "evt_", 100)
 			must(t, l.write(t.Context(), func(t *tx) error {
-				return t.conn.run("UPDATE events SET state = 'delivered'", nil)
+				return deliverAll(t, "evt_")
 			}))
 			must(t, l.Close())
 			want := "the ledger is sound"

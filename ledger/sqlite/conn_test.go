@@ -55,7 +55,7 @@ func TestReadEndsInTheMidst(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err := l.read(ctx, func(r *reader) error {
-		return r.atOnce(func() error {
+		return r.AtOnce(func() error {
 			if last, err := r.number(sqlLast); last != 0 || err != nil {
 				t.Errorf("%d events, %v", last, err)
 			}

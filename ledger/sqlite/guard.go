@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +49,8 @@ func (g *guard) verify(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err != nil:
 		log.Warn("the ledger could not be checked; caddy pay ledger verify tries again", zap.Error(err))
+	case len(faults) > 0 && !slices.ContainsFunc(faults, func(fault string) bool { return !strings.HasPrefix(fault, miscounted) }):
+		log.Error("something is counted wrong in the ledger: its figures are wrong, its events and charges are not; please report it", zap.Strings("faults", faults))
 	case len(faults) > 0:
 		log.Error("the ledger is damaged; stop Caddy and restore it together with its -wal file from a backup, or repair it with sqlite3 <file> .recover",
 			zap.Strings("faults", faults[:min(len(faults), 10)]))

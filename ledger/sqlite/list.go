@@ -1,79 +1,97 @@
 package sqlite
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/core"
 )
 
 const (
-	// What every list is filtered by, in the terms of the index that it goes along.
-	listed = ` AND seq >= ?3 AND seq < ?4 AND received >= ?5 AND (?6 = '' OR type = ?6) AND (?7 = '' OR instr(?7, ' ' || state || ' '))
-		ORDER BY seq DESC LIMIT ?8`
+	fromTo = ` AND seq >= ?3 AND seq < ?4 ORDER BY seq DESC LIMIT ?5`
 
-	sqlByOrder  = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND order_no = ?2 AND order_no <> '' AND by_charge = 0` + listed
-	sqlPayments = `SELECT ` + eventHead + ` FROM events WHERE seq IN (SELECT payment FROM charges WHERE scope = ?1 AND order_no = ?2)` + listed
-	sqlByState  = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND state = ?2` + listed
-	sqlByType   = `SELECT ` + eventHead + ` FROM events WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'` + listed
+	sqlByOrder  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_order WHERE scope = ?1 AND order_no = ?2 AND order_no <> '' AND by_charge = 0` + fromTo
+	sqlPayments = `SELECT ` + eventHead + ` FROM events WHERE seq IN (SELECT payment FROM charges WHERE scope = ?1 AND order_no = ?2)` + fromTo
+	sqlByType   = `SELECT ` + eventHead + ` FROM events INDEXED BY events_type WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'` + fromTo
+	sqlByState  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_state WHERE scope = ?1 AND state = ?2 AND state <> 'pending' AND state <> 'delivered'
+		AND ` + atRisk + ` = ?6` + fromTo
+	// Events of all states: whoever wants those of some takes them from there.
+	sqlNewest = `SELECT ` + eventHead + ` FROM events INDEXED BY events_scope WHERE scope = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`
+	// While few are pending they may be far below the newest.
+	sqlPendings = `SELECT ` + eventHead + ` FROM events WHERE seq IN (
+			SELECT seq FROM events INDEXED BY events_due WHERE scope = ?1 AND state = 'pending' AND blocked = 0
+			UNION ALL SELECT seq FROM events INDEXED BY events_behind WHERE scope = ?1 AND state = 'pending' AND blocked = 1)
+		AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`
+	sqlCounted = `SELECT n FROM counts WHERE scope = ? AND state = ?`
 
 	sqlLast     = `SELECT coalesce(max(seq), 0) FROM events`
 	sqlReceived = `SELECT seq, received FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`
 )
 
-var allStates = []ledger.State{ledger.Pending, ledger.Delivered, ledger.Dead, ledger.Held, ledger.Discarded, ledger.Filtered}
+// manyPending is more than can be looked through to find the newest of them.
+const manyPending = 20_000
 
-// Events is core.Reader's.
-func (r *reader) Events(f ledger.Filter) (es []ledger.Event, err error) {
+// EventParts is core.Desk's.
+func (r *reader) EventParts(f ledger.Filter) (parts []core.Part[ledger.Event], err error) {
 	scope, err := r.scope(f.Scope)
-	if err != nil || scope == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if f.AtRisk && len(f.States) == 0 {
+		f.States = []ledger.State{ledger.Pending, ledger.Held, ledger.Dead}
 	}
 	first, err := r.firstSince(f.Since)
 	if err != nil {
 		return nil, err
 	}
-	add := func(text, by string) error {
-		return r.run(text, func(row *row) { es = append(es, readEventHead(row, f.Scope)) },
-			scope, by, first, f.Before, millis(f.Since), f.Type, stateSet(f.States), f.Limit)
+	last := int64(-1)
+	if !f.Until.IsZero() { // those that were received later are not below it, as far as the disorder goes in the other direction
+		if last, err = r.firstSince(f.Until.Add(2 * disorder)); err != nil {
+			return nil, err
+		}
 	}
-	switch {
-	case f.OrderNo != "":
-		if err = add(sqlPayments, f.OrderNo); err == nil {
-			err = add(sqlByOrder, f.OrderNo)
-		}
-	case f.Type != "" && f.Type != "charge.succeeded":
-		err = add(sqlByType, f.Type)
-	default:
-		states := f.States
-		if len(states) == 0 {
-			states = allStates
-		}
-		err = r.atOnce(func() error { // else an event whose state changes meanwhile is in none of them
-			for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) { // each is in order: no sorting of them all
-				if err := add(sqlByState, string(state)); err != nil {
-					return err
-				}
+	add := func(text string, args func(before int64, n int) []any) {
+		parts = append(parts, func(after core.Mark, n int) (es []ledger.Event, err error) {
+			before := after.Seq
+			if last >= 0 {
+				before = min(before, last)
 			}
-			return nil
+			err = r.run(text, func(row *row) { es = append(es, readEventHead(row, f.Scope)) }, args(before, n)...)
+			return es, err
 		})
 	}
+	every := func(before int64, n int) []any { return []any{scope, first, before, n} }
+	of := func(by string) func(before int64, n int) []any {
+		return func(before int64, n int) []any { return []any{scope, by, first, before, n} }
+	}
+	pending, err := r.number(sqlCounted, scope, string(ledger.Pending))
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(es, func(a, b ledger.Event) int { return cmp.Compare(b.Seq, a.Seq) })
-	return es[:min(len(es), f.Limit)], nil
-}
-
-// stateSet writes states so that one can be found among them.
-func stateSet(states []ledger.State) string {
-	var b strings.Builder
-	for _, s := range states {
-		b.WriteString(" " + string(s) + " ")
+	many := slices.Contains(f.States, ledger.Pending) && pending > manyPending
+	switch {
+	case f.OrderNo != "":
+		add(sqlPayments, of(f.OrderNo))
+		add(sqlByOrder, of(f.OrderNo))
+	case f.Type != "" && f.Type != "charge.succeeded":
+		add(sqlByType, of(f.Type))
+	case len(f.States) == 0 || slices.Contains(f.States, ledger.Delivered) || many:
+		add(sqlNewest, every)
+	default:
+		for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) { // each is in order: no sorting of them all
+			if state == ledger.Pending {
+				add(sqlPendings, every)
+				continue
+			}
+			for _, risk := range []bool{true, false} {
+				if risk || !f.AtRisk {
+					add(sqlByState, func(before int64, n int) []any { return []any{scope, string(state), first, before, n, risk} })
+				}
+			}
+		}
 	}
-	return b.String()
+	return parts, nil
 }
 
 // disorder is how much later than another an event may have been received and yet been recorded before it: by processes

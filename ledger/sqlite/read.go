@@ -7,7 +7,7 @@ import (
 	"github.com/caddypay/caddypay/ledger/core"
 )
 
-// These are core.Reader; Events is in list.go.
+// These, with those of list.go, desk.go and counts.go, are core.Reader.
 
 func (r *reader) Event(s ledger.Scope, id string) (*core.Event, error) {
 	return one(&r.session, func(row *row, s ledger.Scope) core.Event { return core.Event{Event: readEvent(row, s)} }, sqlEvent, s, id)

@@ -15,6 +15,7 @@ func head(r *row, e *ledger.Event) {
 	e.Lane, e.Rank, e.Source, e.Created, e.Received = r.text(), r.count(), ledger.Source(r.text()), r.time(), r.time()
 	e.Host, e.TraceParent, e.State, e.Reasons, e.Late = r.text(), r.text(), ledger.State(r.text()), r.reasons(), r.text()
 	e.Attempts, e.Tries, e.Replay, e.Due, e.Back, e.Settled = r.count(), r.count(), r.flag(), r.time(), r.time(), r.time()
+	e.Money, e.Acks = r.number(), r.count()
 }
 
 // readEvent reads eventWhole.
@@ -37,7 +38,7 @@ func readEventRow(r *row, s ledger.Scope) core.Event {
 	e := core.Event{Event: ledger.Event{Scope: s}}
 	head(r, &e.Event)
 	e.Owner, e.Until, e.Blocked, e.HasBody = r.text(), r.time(), r.flag(), r.flag()
-	e.Stored = e.State
+	e.Stored, e.Risked = e.State, e.Risk()
 	return e
 }
 
@@ -49,7 +50,7 @@ func readCharge(r *row, s ledger.Scope) (c core.Charge) {
 	c.Created, c.TimeExpire, c.Superseded, c.Paid, c.TimePaid = r.time(), r.time(), r.flag(), r.flag(), r.time()
 	c.AmountRefunded, c.Reversed, c.Client.Result, c.Client.At = r.number(), r.flag(), r.text(), r.time()
 	c.Queries, c.NextQuery, c.Fingerprint, c.ReservedUntil = r.count(), r.time(), r.text(), r.time()
-	c.PaidAmount, c.Payment, c.Hold, c.QueryUntil = r.number(), r.number(), core.Hold(r.count()), r.time()
+	c.PaidAmount, c.Payment, c.Hold, c.QueryUntil, c.TransactionNo = r.number(), r.number(), core.Hold(r.count()), r.time(), r.text()
 	return c
 }
 

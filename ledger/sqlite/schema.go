@@ -34,10 +34,55 @@ UPDATE audit SET said = by, by = '';
 CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
 	2: `
+ALTER TABLE events ADD COLUMN money INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN acks INTEGER NOT NULL DEFAULT 0;
+UPDATE events SET acks = (SELECT count(*) FROM deliveries WHERE event = seq AND state = 'delivered'),
+		money = coalesce((SELECT amount_paid FROM charges AS c WHERE c.scope = events.scope AND c.id = charge_id AND payment = events.seq), 0)
+	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND type = 'charge.succeeded';
+INSERT INTO counts SELECT scope, 'at risk', count(*) FROM events
+	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope;
+INSERT INTO counts SELECT scope, 'fen at risk', sum(money) FROM events
+	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope;
+DROP INDEX events_state;
+CREATE INDEX events_scope ON events (scope);
+CREATE INDEX events_state ON events (scope, state, ` + atRisk + `) WHERE state <> 'pending' AND state <> 'delivered';
+CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
+CREATE INDEX events_late   ON events (scope, ` + atRisk + `) WHERE ` + late + `;
+CREATE TABLE tallies (
+	scope INTEGER NOT NULL,
+	hour  INTEGER NOT NULL,
+	what  TEXT NOT NULL,
+	n     INTEGER NOT NULL,
+	PRIMARY KEY (scope, hour, what)
+) WITHOUT ROWID;
+INSERT INTO tallies SELECT id, (unixepoch() / 3600 + 1) * 3600000, 'since', 0 FROM scopes;
+ALTER TABLE charges ADD COLUMN transaction_no TEXT NOT NULL DEFAULT '';
+CREATE INDEX charges_transaction ON charges (scope, transaction_no) WHERE transaction_no <> '';
+CREATE INDEX charges_foreign ON charges (scope, number) WHERE state = 'foreign' AND number <> order_no;
+DROP INDEX charges_created;
+CREATE INDEX charges_created ON charges (scope, state, created, seq, id);
+CREATE INDEX refunds_created ON refunds (scope, created);
+ALTER TABLE audit ADD COLUMN scope INTEGER NOT NULL DEFAULT 0;
+UPDATE audit SET scope = coalesce((SELECT scope FROM events WHERE seq = event), 0);
+CREATE INDEX audit_time ON audit (scope, at);
+CREATE INDEX audit_event ON audit (event, at) WHERE event <> 0;
+CREATE TABLE pauses (
+	scope  INTEGER PRIMARY KEY,
+	since  INTEGER NOT NULL,
+	by     TEXT NOT NULL,
+	said   TEXT NOT NULL,
+	reason TEXT NOT NULL
+);
 ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 ` + runs3,
 }
+
+// atRisk is whether money was paid that the backend never acknowledged: of a pending, held or dead event that is [ledger.Event.AtRisk].
+const atRisk = `(money > 0 AND acks = 0)`
+
+// late is what is pending and not found in events_due by when it was received. Most events are delivered before they are that.
+const late = `state = 'pending' AND (blocked = 1 OR due <> received)`
 
 // runs3 came with version 3.
 const runs3 = `
@@ -98,6 +143,8 @@ CREATE TABLE events (
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
 	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back, kept when it is; 0: it does not wait for that
+	money     INTEGER NOT NULL DEFAULT 0, -- fen that came with it, or went back: then less than 0
+	acks      INTEGER NOT NULL DEFAULT 0, -- how often the backend has acknowledged it
 	UNIQUE (scope, id)
 );
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
@@ -107,8 +154,11 @@ CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
--- For lists. Most events are payments: whoever looks for those finds them without an index of their type.
-CREATE INDEX events_state ON events (scope, state);
+CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
+CREATE INDEX events_late   ON events (scope, ` + atRisk + `) WHERE ` + late + `;
+-- For lists. Most events are payments, and delivered sooner or later: whoever looks for those finds them without an index of their type or state.
+CREATE INDEX events_scope ON events (scope);
+CREATE INDEX events_state ON events (scope, state, ` + atRisk + `) WHERE state <> 'pending' AND state <> 'delivered';
 CREATE INDEX events_order ON events (scope, order_no) WHERE order_no <> '' AND by_charge = 0;
 CREATE INDEX events_type  ON events (scope, type) WHERE type <> 'charge.succeeded';
 
@@ -137,23 +187,45 @@ CREATE TABLE deliveries (
 -- What persons decided, for ever.
 CREATE TABLE audit (
 	seq    INTEGER PRIMARY KEY,
-	event  INTEGER NOT NULL,
+	event  INTEGER NOT NULL,        -- 0: about the scope
 	at     INTEGER NOT NULL,
 	action TEXT NOT NULL,
 	state  TEXT NOT NULL,           -- the event's, before
 	by     TEXT NOT NULL,           -- as the server knows it; empty for older decisions, of which only the claim was kept
 	reason TEXT NOT NULL,
 	said   TEXT NOT NULL DEFAULT '', -- who the request says it was
-	run    TEXT NOT NULL DEFAULT ''  -- what it is part of; empty: nothing
+	run    TEXT NOT NULL DEFAULT '', -- what it is part of; empty: nothing
+	scope  INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX audit_time ON audit (scope, at);
+CREATE INDEX audit_event ON audit (event, at) WHERE event <> 0;
+
+-- Scopes of which nothing is delivered until a person says otherwise.
+CREATE TABLE pauses (
+	scope  INTEGER PRIMARY KEY,
+	since  INTEGER NOT NULL,
+	by     TEXT NOT NULL,
+	said   TEXT NOT NULL,
+	reason TEXT NOT NULL
 );
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 
--- How many events are in a state; counting a million pending ones each time would be slow. Written once per transaction.
+-- How many events are in a state; counting a million pending ones each time would be slow. Also how many are 'at risk' (see atRisk), and of how much
+-- money: 'fen at risk'. Written once per transaction.
 CREATE TABLE counts (
 	scope INTEGER NOT NULL,
 	state TEXT NOT NULL,
 	n     INTEGER NOT NULL,
 	PRIMARY KEY (scope, state)
+) WITHOUT ROWID;
+
+-- What happened in an hour: see core.TallyCharges and its like. Hours before the one of 'since', if there is that, were not counted.
+CREATE TABLE tallies (
+	scope INTEGER NOT NULL,
+	hour  INTEGER NOT NULL,         -- when it begins
+	what  TEXT NOT NULL,
+	n     INTEGER NOT NULL,
+	PRIMARY KEY (scope, hour, what)
 ) WITHOUT ROWID;
 
 -- What the backend last said about an order. When it said closed, amount and currency are what it said before.
@@ -196,7 +268,8 @@ CREATE TABLE charges (
 	queries         INTEGER NOT NULL DEFAULT 0,
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
 	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
-	fingerprint     TEXT NOT NULL DEFAULT ''    -- of what was asked for; empty: not known
+	fingerprint     TEXT NOT NULL DEFAULT '',   -- of what was asked for; empty: not known
+	transaction_no  TEXT NOT NULL DEFAULT ''    -- the channel's number of its payment; empty: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';
@@ -206,7 +279,9 @@ CREATE UNIQUE INDEX charges_reserved ON charges (scope, order_no) WHERE state = 
 -- The second column is the kind of the look-up: see ledger.QueryKind.
 CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
 CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
-CREATE INDEX charges_created ON charges (scope, created, id) WHERE state = 'created';
+CREATE INDEX charges_created ON charges (scope, state, created, seq, id); -- lists go by created, then seq; sweeps need nothing but this
+CREATE INDEX charges_transaction ON charges (scope, transaction_no) WHERE transaction_no <> '';
+CREATE INDEX charges_foreign ON charges (scope, number) WHERE state = 'foreign' AND number <> order_no;
 
 -- What Ping++ answered; pruned like bodies.
 CREATE TABLE answers (
@@ -244,6 +319,7 @@ CREATE UNIQUE INDEX refunds_no ON refunds (scope, refund_no) WHERE refund_no IS 
 CREATE UNIQUE INDEX refunds_id ON refunds (scope, id) WHERE id IS NOT NULL;
 CREATE INDEX refunds_charge ON refunds (scope, charge_id);
 CREATE INDEX refunds_order ON refunds (scope, order_no);
+CREATE INDEX refunds_created ON refunds (scope, created);
 CREATE INDEX refunds_query ON refunds (scope, next_query) WHERE next_query > 0;
 
 CREATE TABLE logins (

@@ -9,13 +9,12 @@ import (
 const (
 	sqlScope    = `SELECT id FROM scopes WHERE app = ? AND mode = ?`
 	sqlAddScope = `INSERT INTO scopes (app, mode) VALUES (?, ?)`
-	sqlCount    = `INSERT INTO counts (scope, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 )
 
 // Events.
 const (
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
-		state, reasons, late, attempts, tries, replay, due, back, settled`
+		state, reasons, late, attempts, tries, replay, due, back, settled, money, acks`
 	eventWhole = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
 	eventRow   = eventHead + `, owner, until, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 
@@ -24,11 +23,11 @@ const (
 	sqlEventAt  = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND seq = ?`
 
 	sqlAddEvent = `INSERT INTO events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source,
-		created, received, host, trace, state, reasons, late, due, settled, blocked)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		created, received, host, trace, state, reasons, late, due, settled, blocked, money)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	sqlAddBody  = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 	sqlSetEvent = `UPDATE events SET state = ?, reasons = ?, replay = ?, attempts = ?, tries = ?, due = ?, back = ?, settled = ?, blocked = ?, owner = ?,
-		until = ? WHERE seq = ?`
+		until = ?, money = ?, acks = ? WHERE seq = ?`
 	sqlSetBlocked = `UPDATE events SET blocked = ? WHERE seq = ?`
 
 	ofLane = ` WHERE scope = ?1 AND lane = ?2 AND lane <> '' AND state = 'pending'`
@@ -41,22 +40,25 @@ const (
 		WHERE scope = ? AND object_id = ? AND type = ? AND state = 'held' AND reasons = '["unreadable"]'`
 
 	free     = ` (owner IS NULL OR until <= ?5 OR until > ?6)`
+	paused   = `EXISTS (SELECT 1 FROM pauses WHERE scope = `
 	sqlClaim = `UPDATE events SET owner = ?1, until = ?2 WHERE seq IN (
-			SELECT seq FROM events WHERE scope = ?3 AND state = 'pending' AND blocked = 0 AND due <= ?4 AND seq < ?7 AND` + free + `
+			SELECT seq FROM events WHERE scope = ?3 AND state = 'pending' AND blocked = 0 AND due <= iif(` + paused + `?3), -1, ?4) AND seq < ?7 AND` + free + `
 			ORDER BY due, seq LIMIT ?8+0) -- a bare parameter here makes SQLite prepare the statement anew each time
 		RETURNING ` + eventWhole
 	sqlLeases   = `SELECT seq, id, until FROM events WHERE scope = ? AND owner = ?`
 	sqlSetLease = `UPDATE events SET until = ? WHERE seq = ?`
-	sqlSettle   = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0
+	sqlSettle   = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0,
+			acks = acks + (?1 = 'delivered')
 		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
 		RETURNING seq, lane, blocked, coalesce((SELECT o.seq FROM events AS o WHERE NOT events.blocked AND o.scope = events.scope AND o.lane = events.lane
-			AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq ORDER BY o.rank, o.created, o.seq LIMIT 1), 0)`
+			AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq ORDER BY o.rank, o.created, o.seq LIMIT 1), 0), money, acks`
 	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back LIMIT ?`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
-		(SELECT due FROM events WHERE scope = ?1 AND state = 'pending' AND blocked = 0 AND owner IS NULL ORDER BY due LIMIT 1),
-		(SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL AND blocked = 0),
+		CASE WHEN NOT ` + paused + `?1) THEN
+			(SELECT due FROM events WHERE scope = ?1 AND state = 'pending' AND blocked = 0 AND owner IS NULL ORDER BY due LIMIT 1) END,
+		CASE WHEN NOT ` + paused + `?1) THEN (SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL AND blocked = 0) END,
 		coalesce((SELECT n FROM counts WHERE scope = ?1 AND state = 'pending'), 0)`
 	sqlEventsAhead = `SELECT seq, due, tries,
 			CASE WHEN tries > 0 THEN (SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1) END
@@ -67,7 +69,7 @@ const (
 		WHERE event = (SELECT seq FROM events WHERE scope = ? AND id = ?) ORDER BY n`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
-	sqlAddAudit = `INSERT INTO audit (event, at, action, state, by, said, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlAddAudit = `INSERT INTO audit (scope, event, at, action, state, by, said, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlOldBodies = `SELECT seq, state, received, settled FROM bodies CROSS JOIN events ON seq = event WHERE event > ? ORDER BY event LIMIT ?`
 	sqlDropBody  = `DELETE FROM bodies WHERE event = ?`
@@ -77,7 +79,7 @@ const (
 const (
 	chargeColumns = `seq, order_no, number, state, id, channel, payer, payer_app, amount, currency, host, created,
 		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, queries, next_query, fingerprint,
-		reserved_until, amount_paid, payment, hold, query_until`
+		reserved_until, amount_paid, payment, hold, query_until, transaction_no`
 	chargeWhole = chargeColumns + `, (SELECT raw FROM answers WHERE charge = seq)`
 
 	ofCharge    = ` FROM charges WHERE scope = ? AND id = ?`
@@ -99,10 +101,11 @@ const (
 		AND (reserved_until <= ? OR reserved_until > ?)`
 
 	sqlAddCharge = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
-		paid, time_paid, amount_paid, payment, hold, reversed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		paid, time_paid, amount_paid, payment, hold, reversed, transaction_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
 	happens = `UPDATE charges SET amount = ?, currency = ?, superseded = ?, paid = ?, time_paid = ?, amount_refunded = ?, reversed = ?, client_result = ?,
-		client_at = ?, queries = ?, next_query = ?, amount_paid = ?, payment = ?, hold = ?, query_until = ?`
+		client_at = ?, queries = ?, next_query = ?, amount_paid = ?, payment = ?, hold = ?, query_until = ?,
+		transaction_no = ?`
 	sqlSetCharge  = happens + ` WHERE seq = ?`
 	sqlSetAttempt = happens + `, state = ?, reserved_until = ?, id = ?, channel = ?, payer = ?, payer_app = ?, host = ?, created = ?, time_expire = ?,
 		fingerprint = ? WHERE seq = ?`

@@ -1,5 +1,5 @@
 // Package sqlite keeps the ledger in one SQLite file, next to Caddy's other data: no server, no operator. It keeps rows (schema.go, sql.go, rows.go, and
-// what reads and writes them); the rules are in ledger/core.
+// what reads and writes them; desk.go, list.go and counts.go are what operators ask for); the rules are in ledger/core.
 //
 // All writes go through one goroutine with a connection of its own (writer.go), which puts everything that waits into one
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
@@ -197,7 +197,7 @@ func (l *Ledger) read(ctx context.Context, f func(r *reader) error) error {
 	l.pauses.reading.RLock()
 	defer l.pauses.reading.RUnlock()
 	return l.wrap(l.reads.with(ctx, func(c *conn) error {
-		r := &reader{session{conn: c, scopes: &l.scopes}}
+		r := &reader{session: session{conn: c, scopes: &l.scopes}, file: l.file}
 		err := f(r)
 		l.scopes.add(r.fresh)
 		return err

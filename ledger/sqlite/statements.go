@@ -18,6 +18,8 @@ const (
 var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
+		sqlByAttempt, sqlOrderAttempts, sqlLastAttempts, sqlRefundsBy, sqlAudit, sqlEventAudit, sqlLastDeliveries, sqlQuote, sqlFind, sqlCounts, sqlCounted,
+		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlPendings, sqlSweep, sqlPause, sqlHours,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
@@ -28,7 +30,7 @@ var (
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
-		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
+		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlPause, sqlSetPause, sqlDropPause, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
 	}
 )
 
@@ -104,10 +106,13 @@ func one[T any](from *session, read func(*row, ledger.Scope) T, text string, s l
 }
 
 // reader is a read on a connection of the pool. Every statement sees what is committed by then.
-type reader struct{ session }
+type reader struct {
+	session
+	file string // the ledger's
+}
 
-// atOnce runs a function whose statements all see the same moment.
-func (r *reader) atOnce(f func() error) (err error) {
+// AtOnce is core.Desk's.
+func (r *reader) AtOnce(f func() error) (err error) {
 	if err := r.run("BEGIN", nil); err != nil {
 		return err
 	}
@@ -120,6 +125,7 @@ func (r *reader) atOnce(f func() error) (err error) {
 type tx struct {
 	session
 	counts map[stateOf]int64 // changes to the number of events in a state
+	tally  map[tallyOf]int64 // and to what is counted by the hour
 	dirty  bool
 	topics []ledger.Topic // to signal when it is on disk
 	loose  []ledger.Topic // to signal after the commit
@@ -167,39 +173,6 @@ func (t *tx) change(text string, args ...any) (rows int, last int64, err error) 
 func (t *tx) set(text string, args ...any) error {
 	t.dirty = true
 	return t.run(text, nil, args...)
-}
-
-// stateOf is a state of a scope's events.
-type stateOf struct {
-	scope int64
-	state ledger.State
-}
-
-// count notes that an event went from a state, or from nowhere, to another.
-func (t *tx) count(scope int64, from, to ledger.State) {
-	if from == to {
-		return
-	}
-	if t.counts == nil {
-		t.counts = make(map[stateOf]int64)
-	}
-	if from != "" {
-		t.counts[stateOf{scope, from}]--
-	}
-	t.counts[stateOf{scope, to}]++
-}
-
-// writeCounts writes the counts, once for all events of the transaction.
-func (t *tx) writeCounts() error {
-	for of, n := range t.counts {
-		if n == 0 {
-			continue
-		}
-		if err := t.run(sqlCount, nil, of.scope, string(of.state), n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // addScope is scope, but adds one that is new.

@@ -36,7 +36,7 @@ func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
 		return false, err
 	}
 	rows, seq, err := t.change(sqlAddCharge, scope, c.OrderNo, c.Number, string(c.State), millis(c.ReservedUntil), nullable(c.ID), c.Channel, c.Payer,
-		c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed)
+		c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed, c.TransactionNo)
 	if err != nil || rows == 0 {
 		return false, err
 	}
@@ -55,7 +55,7 @@ func (t *tx) Numbered(s ledger.Scope, number string) (*core.Charge, error) {
 // happened are the parameters of what SetCharge writes.
 func happened(c *core.Charge) []any {
 	return []any{c.Amount, c.Currency, c.Superseded, c.Paid, millis(c.TimePaid), c.AmountRefunded, c.Reversed, c.Client.Result, millis(c.Client.At),
-		c.Queries, millis(c.NextQuery), c.PaidAmount, c.Payment, int(c.Hold), millis(c.QueryUntil)}
+		c.Queries, millis(c.NextQuery), c.PaidAmount, c.Payment, int(c.Hold), millis(c.QueryUntil), c.TransactionNo}
 }
 
 func (t *tx) SetCharge(c *core.Charge) error {

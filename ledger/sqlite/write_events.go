@@ -21,7 +21,7 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	}
 	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo,
 		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State),
-		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked)
+		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked, e.Money)
 	if err != nil || rows == 0 {
 		return false, err
 	}
@@ -31,6 +31,7 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	}
 	t.last = seq
 	t.count(scope, "", e.State)
+	t.weigh(scope, 0, e.Risk())
 	if e.Body != nil {
 		err = t.set(sqlAddBody, seq, e.Signature, e.Body)
 	}
@@ -51,9 +52,10 @@ func (t *tx) SetEvent(e *core.Event) error {
 		return err
 	}
 	t.count(scope, e.Stored, e.State)
-	e.Stored = e.State
+	t.weigh(scope, e.Risked, e.Risk())
+	e.Stored, e.Risked = e.State, e.Risk()
 	return t.set(sqlSetEvent, string(e.State), encodeReasons(e.Reasons), e.Replay, e.Attempts, e.Tries, millis(e.Due), millis(e.Back), millis(e.Settled),
-		e.Blocked, nullable(e.Owner), millis(e.Until), e.Seq)
+		e.Blocked, nullable(e.Owner), millis(e.Until), e.Money, e.Acks, e.Seq)
 }
 
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
@@ -121,8 +123,10 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	dirty := t.dirty
 	t.dirty = true
 	var did *core.Settled
+	var e core.Event
 	err = t.run(sqlSettle, func(r *row) {
 		did = &core.Settled{Seq: r.number(), Lane: r.text(), Blocked: r.flag(), Next: r.number()}
+		e.Money, e.Acks, e.State = r.number(), r.count(), o.State
 	},
 		string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back))
 	if err != nil {
@@ -133,6 +137,11 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 		return nil, nil
 	}
 	t.count(scope, ledger.Pending, o.State)
+	is := e.Risk()
+	if e.State = ledger.Pending; o.State == ledger.Delivered {
+		e.Acks--
+	}
+	t.weigh(scope, e.Risk(), is)
 	return did, nil
 }
 
@@ -145,8 +154,15 @@ func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
 	return list(&t.session, readEventRow, sqlWaiting, s, limit)
 }
 
-func (t *tx) AddAudit(seq int64, was ledger.State, d *ledger.Decision) error {
-	return t.set(sqlAddAudit, seq, millis(d.Now), string(d.Action), string(was), d.By, d.Said, d.Reason, d.Run)
+func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
+	scope, err := t.addScope(d.Scope)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		e = &core.Event{}
+	}
+	return t.set(sqlAddAudit, scope, e.Seq, millis(d.Now), string(d.Action), string(e.State), d.By, d.Said, d.Reason, d.Run)
 }
 
 func (t *tx) DropBody(e *core.Event) error { return t.set(sqlDropBody, e.Seq) }

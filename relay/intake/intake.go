@@ -213,7 +213,7 @@ func payment(ev *pingpp.Event) *ledger.Payment {
 	if ev.Type != "charge.succeeded" || ev.Charge == nil {
 		return nil
 	}
-	return &ledger.Payment{Amount: ev.Charge.Amount, Currency: ev.Charge.Currency, Time: timePaid(ev)}
+	return &ledger.Payment{Amount: ev.Charge.Amount, Currency: ev.Charge.Currency, Time: timePaid(ev), TransactionNo: ev.Charge.TransactionNo}
 }
 
 func isPayment(ev *pingpp.Event) bool {

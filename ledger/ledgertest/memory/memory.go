@@ -23,7 +23,8 @@ type Rows struct {
 
 // NewRows returns none yet.
 func NewRows() *Rows {
-	return &Rows{at: view{quotes: map[ledger.Topic]ledger.Quote{}, sweeps: map[ledger.Scope]core.Sweep{}, logins: map[string]ledger.Login{}}}
+	return &Rows{at: view{quotes: map[ledger.Topic]ledger.Quote{}, sweeps: map[ledger.Scope]core.Sweep{}, logins: map[string]ledger.Login{},
+		pauses: map[ledger.Scope]ledger.Pause{}, hours: map[hour]ledger.Hour{}}}
 }
 
 func (r *Rows) now() view {
@@ -44,6 +45,14 @@ type view struct {
 	quotes     map[ledger.Topic]ledger.Quote // by their order's
 	sweeps     map[ledger.Scope]core.Sweep
 	logins     map[string]ledger.Login
+	audit      table[ledger.Decided]
+	pauses     map[ledger.Scope]ledger.Pause
+	hours      map[hour]ledger.Hour
+}
+
+type hour struct {
+	scope ledger.Scope
+	at    time.Time
 }
 
 // Ledger is a [ledger.Ledger].
@@ -99,6 +108,7 @@ func (s store) Write(ctx context.Context, f func(core.Tx) error) (err error) {
 	n.events, n.charges, n.refunds, n.deliveries = slices.Clone(n.events), slices.Clone(n.charges), slices.Clone(n.refunds), slices.Clone(n.deliveries)
 	n.runs, n.decisions = slices.Clone(n.runs), slices.Clone(n.decisions)
 	n.quotes, n.sweeps, n.logins = maps.Clone(n.quotes), maps.Clone(n.sweeps), maps.Clone(n.logins)
+	n.audit, n.pauses, n.hours = slices.Clone(n.audit), maps.Clone(n.pauses), maps.Clone(n.hours)
 	t := &tx{view: &n, opened: s.ledger.opened}
 	defer func() {
 		if p := recover(); p != nil {

@@ -16,19 +16,6 @@ func (v *view) Event(s ledger.Scope, id string) (*core.Event, error) {
 	return v.events.one(func(e *core.Event) bool { return e.Scope == s && e.ID == id })
 }
 
-func (v *view) Events(f ledger.Filter) (es []ledger.Event, err error) {
-	found, err := v.events.sorted(f.Limit, func(e *core.Event) bool {
-		payment, _ := v.charges.one(func(c *core.Charge) bool { return c.Scope == f.Scope && c.OrderNo == f.OrderNo && c.Payment == e.Seq })
-		return e.Scope == f.Scope && (f.OrderNo == "" || e.OrderNo == f.OrderNo || payment != nil) && (f.Type == "" || e.Type == f.Type) &&
-			(len(f.States) == 0 || slices.Contains(f.States, e.State)) && !e.Received.Before(f.Since) && e.Seq < f.Before
-	}, func(a, b core.Event) int { return cmp.Compare(b.Seq, a.Seq) })
-	for _, e := range found {
-		e.Body, e.Signature = nil, ""
-		es = append(es, e.Event)
-	}
-	return es, err
-}
-
 func (v *view) Deliveries(s ledger.Scope, id string) ([]ledger.Delivery, error) {
 	return v.deliveries.where(func(d *ledger.Delivery) bool { return d.Scope == s && d.EventID == id })
 }
@@ -43,6 +30,9 @@ func (v *view) NextDue(s ledger.Scope) (free, leased time.Time, pending int64, e
 		if !e.Blocked && (first.IsZero() || at.Before(*first)) {
 			*first = at
 		}
+	}
+	if _, paused := v.pauses[s]; paused {
+		free, leased = time.Time{}, time.Time{}
 	}
 	return free, leased, int64(len(found)), nil
 }
@@ -186,7 +176,8 @@ func (t *tx) PendingRefunds(s ledger.Scope, lane, chargeID string) ([]core.Event
 }
 
 func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err error) {
-	due, err := t.events.sorted(c.Limit, func(e *core.Event) bool { return e.Scope == c.Scope && e.Claimable(c, leases) },
+	_, paused := t.pauses[c.Scope]
+	due, err := t.events.sorted(c.Limit, func(e *core.Event) bool { return e.Scope == c.Scope && !paused && e.Claimable(c, leases) },
 		func(a, b core.Event) int { return a.Due.Compare(b.Due) })
 	for _, e := range due {
 		e.Owner, e.Until = c.Owner, c.Until
@@ -220,6 +211,9 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	if o.Counted {
 		e.Attempts, e.Tries = e.Attempts+1, e.Tries+1
 	}
+	if o.State == ledger.Delivered {
+		e.Acks++
+	}
 	e.State, e.Due, e.Back, e.Settled, e.Owner, e.Until = o.State, o.Due, o.Back, o.Settled, "", time.Time{}
 	return did, t.SetEvent(e)
 }
@@ -234,12 +228,6 @@ func (t *tx) AddDelivery(_ int64, d *ledger.Delivery) error {
 
 func (t *tx) Waiting(s ledger.Scope, limit int) ([]core.Event, error) {
 	return t.events.sorted(limit, func(e *core.Event) bool { return e.Scope == s && e.Waits() }, nil)
-}
-func (t *tx) AddAudit(seq int64, _ ledger.State, d *ledger.Decision) error { // nobody asks for more of it here
-	if d.Run != "" {
-		t.decisions.add(t.next(), decision{d.Run, seq})
-	}
-	return nil
 }
 func (t *tx) DropBody(e *core.Event) error {
 	return t.alter(e.Seq, func(e *core.Event) { e.Body, e.Signature = nil, "" })

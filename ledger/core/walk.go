@@ -1,0 +1,182 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// Mark is a place in a list that is read from the newest to the oldest: by At (Unix milliseconds; 0 in a list that goes by Seq alone), then by Seq.
+type Mark struct{ At, Seq int64 }
+
+// top is where every list begins.
+var top = Mark{math.MaxInt64, math.MaxInt64}
+
+// Compare orders marks as lists do: what comes first is less.
+func (m Mark) Compare(n Mark) int { return cmp.Or(cmp.Compare(n.At, m.At), cmp.Compare(n.Seq, m.Seq)) }
+
+// until is the mark of what is older than a time, in a list by time; zero: all is.
+func until(t time.Time) Mark {
+	if t.IsZero() {
+		return top
+	}
+	return Mark{At: millis(t)}
+}
+
+// millis is how a list goes by a time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return Kept(t).UnixMilli()
+}
+
+func (m Mark) cursor() string { return fmt.Sprintf("%d.%d", m.At, m.Seq) }
+
+// parseCursor returns the mark at which a page begins: that of the cursor, unless the list itself begins later.
+func parseCursor(text string, from Mark) (Mark, error) {
+	if text == "" {
+		return from, nil
+	}
+	left, right, _ := strings.Cut(text, ".")
+	at, err := strconv.ParseInt(left, 10, 64)
+	seq, err2 := strconv.ParseInt(right, 10, 64)
+	if err != nil || err2 != nil {
+		return from, ledger.ErrCursor
+	}
+	if m := (Mark{at, seq}); from.Compare(m) < 0 {
+		return m, nil
+	}
+	return from, nil
+}
+
+// Part reads a list, or a part of one that is in its order: up to n rows that come after a mark.
+type Part[T any] func(after Mark, n int) ([]T, error)
+
+// Once is the part of rows that are in order and all there.
+func Once[T any](rows []T, mark func(*T) Mark) Part[T] {
+	return func(after Mark, n int) ([]T, error) {
+		for len(rows) > 0 && mark(&rows[0]).Compare(after) <= 0 {
+			rows = rows[1:]
+		}
+		return rows[:min(n, len(rows))], nil
+	}
+}
+
+// How many rows a part is asked for at first, and at most.
+const (
+	firstRead = 64
+	mostRead  = 1024
+)
+
+// strand is a part as far as it was read.
+type strand[T any] struct {
+	part Part[T]
+	rows []T // read, and not taken yet
+	from Mark
+	next int // how many to ask for
+	over bool
+}
+
+// head returns the first row that was not taken; nil at the end.
+func (s *strand[T]) head(mark func(*T) Mark) (*T, error) {
+	if len(s.rows) == 0 && !s.over {
+		rows, err := s.part(s.from, s.next)
+		if err != nil {
+			return nil, err
+		}
+		s.rows, s.over = rows, len(rows) < s.next
+		s.next = min(2*s.next, mostRead)
+		if len(rows) > 0 {
+			s.from = mark(&rows[len(rows)-1])
+		}
+	}
+	if len(s.rows) == 0 {
+		return nil, nil
+	}
+	return &s.rows[0], nil
+}
+
+// list is how a page is read.
+type list[T any] struct {
+	parts []Part[T] // what it is made of
+	mark  func(*T) Mark
+	want  func(*T) (bool, error)
+	limit int // of rows that are wanted
+	look  int // of rows that are looked at
+}
+
+// page reads what comes after a mark, and says where the rest begins; more is false when there is none.
+func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
+	strands := make([]*strand[T], len(l.parts))
+	for i, run := range l.parts {
+		strands[i] = &strand[T]{part: run, from: from, next: firstRead}
+	}
+	next = from
+	for looked := 0; ; looked++ {
+		var first *strand[T]
+		var row *T
+		for _, s := range strands {
+			head, err := s.head(l.mark)
+			if err != nil {
+				return nil, next, false, err
+			}
+			if head != nil && (row == nil || l.mark(head).Compare(l.mark(row)) < 0) {
+				first, row = s, head
+			}
+		}
+		if row == nil {
+			return rows, next, false, nil
+		}
+		if len(rows) == l.limit || looked == l.look {
+			return rows, next, true, nil
+		}
+		first.rows = first.rows[1:]
+		next = l.mark(row)
+		ok, err := l.want(row)
+		if err != nil {
+			return nil, next, false, err
+		}
+		if ok {
+			rows = append(rows, *row)
+		}
+	}
+}
+
+// pageOf reads a page of a list that begins at a mark, as callers of the ledger see it.
+func pageOf[T, P any](l list[T], cursor string, from Mark, public func(*T) P) (p ledger.Page[P], err error) {
+	if from, err = parseCursor(cursor, from); err != nil {
+		return p, err
+	}
+	rows, next, more, err := l.page(from)
+	if err != nil {
+		return p, err
+	}
+	for i := range rows {
+		p.Rows = append(p.Rows, public(&rows[i]))
+	}
+	if more {
+		p.Next = next.cursor()
+	}
+	return p, nil
+}
+
+// within says whether a time is in [since, until); zero ends are open.
+func within(t, since, until time.Time) bool {
+	return !t.Before(since) && (until.IsZero() || t.Before(until))
+}
+
+// among says whether a value is wanted; no values want all.
+func among[T comparable](v T, wanted []T) bool {
+	for _, w := range wanted {
+		if v == w {
+			return true
+		}
+	}
+	return len(wanted) == 0
+}
