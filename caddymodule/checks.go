@@ -57,6 +57,7 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 		Own: h.ownKey, Webhook: h.webhookKeys, Pingpp: h.resolved.Pingpp.Probe, Emulated: h.Pingpp.Endpoint != "",
 		WeChat: make(map[string]func(context.Context) error), Door: a.door(s), Shop: a.shop(s),
 		Figures: func(ctx context.Context) (check.Figures, error) { return a.figures(ctx, s.scope) },
+		Swept:   func(ctx context.Context) (time.Time, error) { return a.swept(ctx, s.scope) },
 	}
 	if lite := h.resolved.WxLite; lite != nil {
 		c.WeChat["wx_lite"] = func(ctx context.Context) error { _, err := lite.Exchange(ctx, noCode); return err }

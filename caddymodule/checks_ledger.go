@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -11,49 +12,56 @@ import (
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
 
-const figuresMost = 1000 // events that are looked at; more are as bad
+const figuresMost = 1000 // events that are looked through for the oldest that waits
 
-// figures counts what has not reached the backend, and how payments were learned of.
+// figures are what the ledger counts, and why the oldest event that waits did not reach the backend.
 func (a *App) figures(ctx context.Context, scope ledger.Scope) (f check.Figures, err error) {
 	l, err := a.store.open(ctx)
 	if err != nil {
 		return f, err
 	}
-	count := func(states ...ledger.State) (int64, error) {
-		events, err := l.Events(ctx, ledger.Filter{Scope: scope, States: states, Limit: figuresMost})
-		return int64(len(events)), err
-	}
-	if f.Dead, err = count(ledger.Dead); err != nil {
-		return f, err
-	}
-	if f.Held, err = count(ledger.Held); err != nil {
-		return f, err
-	}
-	pending, err := l.Events(ctx, ledger.Filter{Scope: scope, States: []ledger.State{ledger.Pending}, Limit: figuresMost})
+	known, err := l.Figures(ctx, scope)
 	if err != nil {
 		return f, err
 	}
-	f.Pending = int64(len(pending))
-	if len(pending) > 0 {
-		oldest := pending[len(pending)-1]
-		f.OldestPending = oldest.Received
-		tries, err := l.Deliveries(ctx, scope, oldest.ID)
-		if err != nil {
-			return f, err
-		}
-		if len(tries) > 0 {
-			f.LastError = tries[len(tries)-1].Error
-		}
+	f = check.Figures{Pending: known.Events[ledger.Pending], Dead: known.Events[ledger.Dead], Held: known.Events[ledger.Held], OldestPending: known.OldestPending,
+		AtRisk: known.AtRisk}
+	if p := known.Paused; p != nil {
+		f.Paused, f.PausedBy = p.Since, cmp.Or(p.Said, p.By)
 	}
-	paid, err := l.Events(ctx, ledger.Filter{Scope: scope, Type: "charge.succeeded", Since: time.Now().Add(-24 * time.Hour), Limit: figuresMost})
-	for _, e := range paid {
-		if e.Source == ledger.Webhook {
-			f.Webhooks++
-		} else {
-			f.Queries++
-		}
+	now := time.Now()
+	hours, err := l.Hours(ctx, scope, now.Add(-24*time.Hour), now)
+	if err != nil {
+		return f, err
+	}
+	for _, h := range hours {
+		f.Webhooks, f.Queries = f.Webhooks+h.Webhook, f.Queries+h.Query
+	}
+	if f.Pending == 0 {
+		return f, nil
+	}
+	pending, err := l.Events(ctx, ledger.Filter{Scope: scope, States: []ledger.State{ledger.Pending}, Limit: figuresMost})
+	if err != nil || len(pending) == 0 {
+		return f, err
+	}
+	tries, err := l.Deliveries(ctx, scope, pending[len(pending)-1].ID)
+	if err == nil && len(tries) > 0 {
+		f.LastError = tries[len(tries)-1].Error
 	}
 	return f, err
+}
+
+// swept is how far the charges of a scope have been compared with Ping++'s list.
+func (a *App) swept(ctx context.Context, scope ledger.Scope) (time.Time, error) {
+	l, err := a.store.open(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	known, err := l.Figures(ctx, scope)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return known.Swept, nil
 }
 
 // grown is how big the ledger was when this configuration began.
