@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/examples/legacyshop"
+	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -88,21 +90,30 @@ func TestCheckHeaderOfAStranger(t *testing.T) {
 	}
 }
 
-// A ledger in the way, a backend that is gone and an event that died are named in a running Caddy.
+// An event that died, delivery that somebody has paused, and a Ping++ that is not there are named in a running Caddy.
 func TestCheckNamesWhatHappens(t *testing.T) {
 	dir, addr, d := t.TempDir(), freeAddr(t), newDesk(t)
 	d.refuses(true)
-	run(t, d.site(t, dir, addr, "orders GET /internal/pay/orders/{order_no}"))
+	endpoint := "\n\t\t\tendpoint http://" + freeAddr(t) // where nothing listens
+	file := strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).
+		Replace(d.site(t, dir, addr, "orders GET /internal/pay/orders/{order_no}"))
+	run(t, file)
 	if status := sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent("a")); status != http.StatusOK {
 		t.Fatal(status)
 	}
 	app := must(activeApp())
 	eventually(t, "the event is dead", func() bool { return slices.Contains(findings(app.Check(t.Context()), check.Fail), "events-dead") })
+	l := must(app.store.open(t.Context()))
+	if err := l.Decide(t.Context(), ledger.Decision{Scope: app.sites[0].scope, Action: ledger.ActionPause, Now: time.Now(), By: "192.0.2.1", Said: "alice", Reason: "stocktaking"}); err != nil {
+		t.Fatal(err)
+	}
 	found := app.Check(t.Context())
-	for _, id := range []string{"events-dead", "backend-quote", "pingpp"} { // Ping++ itself is not there
-		if !slices.Contains(findings(found, check.Fail, check.Unknown), id) {
-			t.Errorf("%s is not found in %+v", id, findings(found, check.Fail, check.Unknown))
-		}
+	if bad := findings(found, check.Fail); !slices.Equal(bad, []string{"pingpp", "wechat", "backend-quote", "events-dead"}) {
+		t.Errorf("what fails is %q", bad)
+	}
+	i := slices.IndexFunc(found, func(f check.Finding) bool { return f.ID == "delivery-paused" })
+	if i < 0 || found[i].Result != check.Warn || !strings.Contains(found[i].Text.EN, "by alice") {
+		t.Errorf("%+v", found)
 	}
 	if _, _, err := sizes(filepath.Join(dir, "none.db")); err == nil {
 		t.Error("a ledger that is not there has a size")
