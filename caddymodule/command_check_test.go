@@ -65,8 +65,10 @@ func TestCheckCommand(t *testing.T) {
 	}
 	a.addr = freeAddr(t) // nothing runs there
 	for _, args := range [][]string{{}, {"--json"}, {"--backend"}, {"--wait", "100ms"}} {
-		if stdout, _, code := pay(args...); code != 3 || stdout != "" {
-			t.Errorf("%q: %d %s", args, code, stdout)
+		var out bytes.Buffer
+		err := payCommand(t, &out, append([]string{"check", "--address", a.addr}, args...)...).ExecuteContext(t.Context())
+		if exitCode(err) != 3 || out.Len() > 0 || !strings.Contains(err.Error(), "no Caddy answers") {
+			t.Errorf("%q: %v %s", args, err, &out)
 		}
 	}
 }

@@ -53,6 +53,9 @@ does not run.`,
 				}
 				return api.Check(ctx, t.Language)
 			})
+			if err != nil && !errors.As(err, new(*adminapi.Error)) {
+				err = fmt.Errorf("nothing was checked, since no Caddy answers: %w; if it does not start, caddy validate says why", err)
+			}
 			if err != nil {
 				return exit(cmd, 3, err)
 			}
