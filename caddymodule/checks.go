@@ -24,8 +24,14 @@ const noCode = "caddypay-check"
 // Check carries out all checks of the running configuration.
 func (a *App) Check(ctx context.Context) []check.Finding {
 	checks := a.book().Checks()
+	counted := make(map[ledger.Scope]bool)
 	for _, s := range a.sites {
-		checks = append(checks, a.checkedSite(ctx, s).Checks()...)
+		site := a.checkedSite(ctx, s)
+		if counted[s.scope] { // what the ledger says of an app and mode is said once
+			site.Figures, site.Swept = nil, nil
+		}
+		counted[s.scope] = true
+		checks = append(checks, site.Checks()...)
 	}
 	return check.Run(ctx, checks)
 }

@@ -119,3 +119,19 @@ func TestCheckNamesWhatHappens(t *testing.T) {
 		t.Error("a ledger that is not there has a size")
 	}
 }
+
+// Two sites of one app and mode share what the ledger says of it: that is said once.
+func TestCheckOfTwoSites(t *testing.T) {
+	dir, d := t.TempDir(), newDesk(t)
+	endpoint := "\n\t\t\tendpoint http://" + freeAddr(t) // where nothing listens
+	block := strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).
+		Replace(payBlock(t, dir, "", "allow_http", "upstream "+d.addr, "events POST /internal/pay/events"))
+	run(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+block+"}\nhttp://"+freeAddr(t)+" {\n"+block+"}\n")
+	count := make(map[string]int)
+	for _, f := range must(activeApp()).Check(t.Context()) {
+		count[f.ID]++
+	}
+	if count["events-dead"] != 1 || count["sweep"] != 1 || count["ledger-write"] != 1 || count["config"] != 2 {
+		t.Errorf("%v", count)
+	}
+}

@@ -46,7 +46,11 @@ func run(ctx context.Context, checks []Check, each, all time.Duration) (findings
 			one, cancel := context.WithTimeout(ctx, each)
 			defer cancel()
 			done := make(chan []Finding, 1)
-			go func() { done <- c.run(one) }()
+			go func() {
+				sooner, cancel := context.WithTimeout(one, each*9/10) // who ends with it can still say what it waited for
+				defer cancel()
+				done <- c.run(sooner)
+			}()
 			select {
 			case f := <-done:
 				found[i] <- f

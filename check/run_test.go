@@ -32,6 +32,10 @@ func TestRun(t *testing.T) {
 	found := run(t.Context(), []Check{
 		{ID: "b", Run: meet(false)},
 		{ID: "hangs", Site: "s", Run: func(context.Context) []Finding { <-hung; return nil }},
+		{ID: "waits", Run: func(ctx context.Context) []Finding {
+			<-ctx.Done()
+			return one(Fail, say("no answer", "无响应"), Words{})
+		}},
 		{ID: "panics", Run: func(context.Context) []Finding { panic("no") }},
 		{ID: "a", Site: "s", Run: meet(true)},
 		{ID: "many", Run: func(context.Context) []Finding {
@@ -45,7 +49,7 @@ func TestRun(t *testing.T) {
 	for _, f := range found {
 		got = append(got, f.Result.Mark()+f.Site+"/"+f.ID)
 	}
-	if want := []string{"!/b", "?s/hangs", "?/panics", "✓s/a", "✓/many", "✗t/other"}; !slices.Equal(got, want) {
+	if want := []string{"!/b", "?s/hangs", "✗/waits", "?/panics", "✓s/a", "✓/many", "✗t/other"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, not %q", got, want)
 	}
 }
