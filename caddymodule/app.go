@@ -106,6 +106,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("pay: metrics: %w", err)
 	}
+	if err := registerGauges(ctx.GetMetricsRegistry(), a); err != nil {
+		return fmt.Errorf("pay: metrics: %w", err)
+	}
 	a.path = path
 	a.closing = make(chan struct{})
 	a.store, a.held = acquireStore(path, ctx.Storage()), true

@@ -150,7 +150,7 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: observeDelivery,
+			Observe: a.observeDelivery(scope),
 			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
@@ -159,11 +159,4 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		relays = append(relays, r)
 	}
 	return relays, nil
-}
-
-func observeDelivery(result string, since time.Duration) {
-	metrics.deliveries.WithLabelValues(result).Inc()
-	if since > 0 {
-		metrics.delivery.Observe(since.Seconds())
-	}
 }

@@ -74,9 +74,10 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		Now:       time.Now,
 		Rand:      rand.Reader,
 		Count: handlers.Counters{
-			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
+			Charge:  countCharge,
 			Refund:  func(result string) { metrics.refunds.WithLabelValues(result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
+			Accept:  func(took time.Duration) { metrics.accept.Observe(took.Seconds()) },
 		},
 	}
 	if h.resolved.Prefix == "" {
@@ -189,7 +190,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	h.resolved.Pingpp, err = pingpp.New(pingpp.Config{
-		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout),
+		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: timing(metrics.provider),
 	})
 	if err != nil {
 		return r.errorf("pingpp", "%w", err)
