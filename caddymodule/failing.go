@@ -37,13 +37,15 @@ func (s *streaks) failing(scope ledger.Scope) bool {
 	return s.failed[scope] >= failingAfter
 }
 
-// observeDelivery counts the attempts to deliver events of an app and mode.
+// observeDelivery counts the attempts to deliver events of an app and mode, and announces that they begin to fail.
 func (a *App) observeDelivery(scope ledger.Scope) func(result string, since time.Duration) {
 	return func(result string, since time.Duration) {
 		metrics.deliveries.WithLabelValues(result).Inc()
 		if since > 0 {
 			metrics.delivery.Observe(since.Seconds())
 		}
-		backends.ended(scope, result == "delivered")
+		if backends.ended(scope, result == "delivered") {
+			a.announce.tell(eventBackendFailing, scope, map[string]any{"attempts": failingAfter})
+		}
 	}
 }

@@ -52,6 +52,9 @@ type Config struct {
 	// since the event came in. It is 0 for a replay. None.
 	Observe func(result string, since time.Duration)
 
+	// Dead is told of each event that has no attempt left, once that is on record, and why the last one failed. None.
+	Dead func(ev *ledger.Event, why string)
+
 	Now    func() time.Time // time.Now
 	Rand   func() float64   // in [0,1), for jitter; math/rand/v2
 	Logger *zap.Logger      // none
@@ -164,6 +167,9 @@ func (c *Config) defaults() {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
+	}
+	if c.Dead == nil {
+		c.Dead = func(*ledger.Event, string) {}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -42,6 +42,9 @@ type Intake struct {
 	// Observe is told of every event accepted: recorded, held, no_app, duplicate or same_effect. May be nil.
 	Observe func(source ledger.Source, result string)
 
+	// Recorded is told of each event that is new, once it is on the disk and its state is known. May be nil.
+	Recorded func(*ledger.Event)
+
 	Logger *zap.Logger // nil: none
 }
 
@@ -84,6 +87,9 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 			zap.String("advice", "look at the event's body and at the charge in Ping++'s dashboard, then release or discard the event"))
 	}
 	in.report(did, e)
+	if did == ledger.Recorded && in.Recorded != nil {
+		in.Recorded(e)
+	}
 	return did, nil
 }
 
