@@ -150,7 +150,7 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: a.observeDelivery(scope), Dead: a.announce.dead,
+			Observe: a.observeDelivery(scope), Dead: a.announce.dead, Span: spanDelivering,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {

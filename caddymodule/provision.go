@@ -108,7 +108,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if warning != "" {
 			h.logger.Warn(warning, zapSite(name))
 		}
-		h.resolved.Backend = h.upstream
+		h.resolved.Backend = h.spanBackend(h.upstream)
 	}
 	if err := h.provisionLogin(r); err != nil {
 		return err
@@ -190,7 +190,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	h.resolved.Pingpp, err = pingpp.New(pingpp.Config{
-		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: timing(metrics.provider),
+		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: watching(metrics.provider, spanPingpp),
 	})
 	if err != nil {
 		return r.errorf("pingpp", "%w", err)

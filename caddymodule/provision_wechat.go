@@ -67,7 +67,7 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 			return cfg, err
 		}
 	}
-	cfg.Wrap = timing(metrics.wechat)
+	cfg.Wrap = watching(metrics.wechat, spanWeChat)
 	return cfg, nil
 }
 

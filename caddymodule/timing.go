@@ -21,9 +21,9 @@ type timed struct {
 	took *prometheus.HistogramVec
 }
 
-// timing returns what puts a measure around a transport.
-func timing(took *prometheus.HistogramVec) func(http.RoundTripper) http.RoundTripper {
-	return func(rt http.RoundTripper) http.RoundTripper { return timed{rt, took} }
+// watching returns what puts a measure and spans around a transport.
+func watching(took *prometheus.HistogramVec, span string) func(http.RoundTripper) http.RoundTripper {
+	return func(rt http.RoundTripper) http.RoundTripper { return spanning(timed{rt, took}, span) }
 }
 
 // RoundTrip passes the request on. One that we have broken off ourselves says nothing about the other side.

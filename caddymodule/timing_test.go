@@ -32,7 +32,7 @@ func TestTiming(t *testing.T) {
 		{"broken off", gone, 0, nil},
 	} {
 		took := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "took"}, []string{"result"})
-		rt := timing(took)(roundTripper(func(*http.Request) (*http.Response, error) {
+		rt := watching(took, spanPingpp)(roundTripper(func(*http.Request) (*http.Response, error) {
 			if c.status == 0 {
 				return nil, errors.New("no answer")
 			}

@@ -45,6 +45,9 @@ type Intake struct {
 	// Recorded is told of each event that is new, once it is on the disk and its state is known. May be nil.
 	Recorded func(*ledger.Event)
 
+	// Span is told that an event is to be accepted, and returns the context for that and what is called at its end. May be nil.
+	Span func(ctx context.Context, a Arrival) (context.Context, func(error))
+
 	Logger *zap.Logger // nil: none
 }
 
@@ -63,9 +66,14 @@ type Arrival struct {
 
 // Accept records an event and queues its delivery, in one write. When it returns without an error, the event is on disk.
 // An error means that it may not be: the other side has to come again.
-func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error) {
+func (in *Intake) Accept(ctx context.Context, a Arrival) (did ledger.Appended, err error) {
 	if a.Event == nil || a.Event.ID == "" || a.Event.Type == "" {
 		return "", errors.New("relay: an event without id or type cannot be recorded")
+	}
+	if in.Span != nil {
+		spanned, end := in.Span(ctx, a)
+		defer func() { end(err) }()
+		ctx = spanned
 	}
 	l, err := in.Ledger(ctx)
 	if err != nil {
@@ -77,7 +85,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 		}
 	}
 	e := in.event(a)
-	did, err := l.Append(ctx, e)
+	did, err = l.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}
