@@ -11,10 +11,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -113,5 +115,17 @@ func TestTracing(t *testing.T) {
 		if strings.Contains(told, secret) {
 			t.Errorf("the spans hold %.8s…", secret)
 		}
+	}
+
+	// Once nobody traces any more, the backend gets what came in.
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	spans.Reset()
+	const kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	_, got, end := spanDelivering(t.Context(), &ledger.Event{ID: "evt_1", TraceParent: kept}, 1)
+	end(http.StatusOK, "")
+	if n := len(spans.GetSpans()); got != kept || n != 0 {
+		t.Errorf("without tracing the backend gets %q, and there are %d spans", got, n)
 	}
 }
