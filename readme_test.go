@@ -193,6 +193,11 @@ func TestLinks(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("%d pages, %v", len(pages), err)
 	}
+	rooms, err := filepath.Glob("docs/*/*.md")
+	if err != nil || len(rooms) == 0 {
+		t.Fatalf("%d pages of rooms, %v", len(rooms), err)
+	}
+	pages = append(pages, rooms...)
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, page := range append(pages, "README.md", "README.zh-CN.md") {
 		raw, err := os.ReadFile(page)

@@ -56,6 +56,7 @@ type App struct {
 	knocks    knocks           // of checks that are under way
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
+	announce  *announcer       // to Caddy's events app; nil: there is none
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -108,6 +109,12 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("pay: metrics: %w", err)
+	}
+	if err := registerGauges(ctx.GetMetricsRegistry(), a); err != nil {
+		return fmt.Errorf("pay: metrics: %w", err)
+	}
+	if a.announce, err = newAnnouncer(ctx, a.logger); err != nil {
+		return err
 	}
 	a.path = path
 	a.closing = make(chan struct{})
@@ -183,6 +190,9 @@ func (a *App) Start() error {
 	}
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
+	if a.announce != nil {
+		go a.announce.run(ctx)
+	}
 	for _, r := range relays {
 		a.work.Go(func() { r.Run(ctx) })
 	}

@@ -150,8 +150,8 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: observeDelivery,
-			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
+			Observe: a.observeDelivery(scope), Dead: a.announce.dead, Span: spanDelivering,
+			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
@@ -164,11 +164,4 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		}
 	}
 	return relays, nil
-}
-
-func observeDelivery(result string, since time.Duration) {
-	metrics.deliveries.WithLabelValues(result).Inc()
-	if since > 0 {
-		metrics.delivery.Observe(since.Seconds())
-	}
 }

@@ -74,9 +74,10 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		Now:       time.Now,
 		Rand:      rand.Reader,
 		Count: handlers.Counters{
-			Charge:  func(channel, result string) { metrics.charges.WithLabelValues(channel, result).Inc() },
+			Charge:  countCharge,
 			Refund:  func(result string) { metrics.refunds.WithLabelValues(result).Inc() },
 			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
+			Accept:  func(took time.Duration) { metrics.accept.Observe(took.Seconds()) },
 		},
 	}
 	if h.resolved.Prefix == "" {
@@ -107,7 +108,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		if warning != "" {
 			h.logger.Warn(warning, zapSite(name))
 		}
-		h.resolved.Backend = h.upstream
+		h.resolved.Backend = h.spanBackend(h.upstream)
 	}
 	if err := h.provisionLogin(r); err != nil {
 		return err
@@ -191,7 +192,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	h.resolved.Pingpp, err = pingpp.New(pingpp.Config{
-		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout),
+		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: watching(metrics.provider, spanPingpp),
 	})
 	if err != nil {
 		return r.errorf("pingpp", "%w", err)

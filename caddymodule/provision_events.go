@@ -16,6 +16,7 @@ import (
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
 	h.resolved.Intake = &intake.Intake{
 		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
+		Recorded: h.app.announce.recorded, Span: spanAccepting,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
 				metrics.webhooks.WithLabelValues(result).Inc()

@@ -67,6 +67,7 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 			return cfg, err
 		}
 	}
+	cfg.Wrap = watching(metrics.wechat, spanWeChat)
 	return cfg, nil
 }
 

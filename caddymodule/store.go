@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
@@ -29,6 +30,8 @@ type store struct {
 	mu     sync.Mutex
 	ledger ledger.Ledger // nil until opened
 	closed bool
+
+	ready atomic.Pointer[ledger.Ledger] // the ledger, for who does not wait until it is open
 }
 
 // acquireStore takes a reference on the store of a path; each is given back with one releaseStore. The storage is that of whoever comes
@@ -73,7 +76,17 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	}
 	m.set(ctx)
 	s.ledger = l
+	s.ready.Store(&s.ledger)
 	return l, nil
+}
+
+// opened returns the ledger if it is open, and never waits.
+func (s *store) opened() (ledger.Ledger, bool) {
+	l := s.ready.Load()
+	if l == nil {
+		return nil, false
+	}
+	return *l, true
 }
 
 func ledgerLog(path string) *zap.Logger {
@@ -86,6 +99,7 @@ func (s *store) Destruct() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.ready.Store(nil)
 	if s.ledger == nil {
 		return nil
 	}

@@ -85,5 +85,6 @@ type Config struct {
 type Counters struct {
 	Charge  func(channel, result string) // created, reused, or a problem's code
 	Webhook func(result string)          // why it was refused, rate_limited, or unavailable
+	Accept  func(took time.Duration)     // of a webhook, from its arrival until it is on the disk and can be answered 200
 	Refund  func(result string)          // made, repeated, unknown, failed, or a problem's code
 }

@@ -44,7 +44,7 @@ func New(c Config) *Site {
 		},
 		Webhooks: &webhook.Webhooks{
 			Scope: c.Scope, Verifier: c.Verifier, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Intake: c.Intake, Ledger: c.Ledger,
-			Budgets: c.Budgets, Count: c.Count.Webhook, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
+			Budgets: c.Budgets, Count: c.Count.Webhook, Took: c.Count.Accept, ClientIP: c.ClientIP, Host: c.Host, Logger: c.Logger, Now: c.Now,
 		},
 	}
 	if c.Orders != nil {
@@ -83,6 +83,9 @@ func (c *Counters) fill() {
 	}
 	if c.Webhook == nil {
 		c.Webhook = func(string) {}
+	}
+	if c.Accept == nil {
+		c.Accept = func(time.Duration) {}
 	}
 	if c.Refund == nil {
 		c.Refund = func(string) {}

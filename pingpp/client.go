@@ -48,6 +48,9 @@ type Config struct {
 	// request's context on to an http.Transport lets the client tell a request that never left from one that got lost.
 	Transport http.RoundTripper
 
+	// Wrap returns what stands around the transport, to measure it for example, and passes requests on unchanged. Nil: nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
+
 	// Timeout bounds one call as a whole, with its retries; 15 seconds by default.
 	Timeout time.Duration
 
@@ -115,6 +118,9 @@ func New(cfg Config) (*Client, error) {
 	if c.transport == nil {
 		c.own = newTransport()
 		c.transport = c.own
+	}
+	if cfg.Wrap != nil {
+		c.transport = cfg.Wrap(c.transport)
 	}
 	return c, nil
 }

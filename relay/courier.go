@@ -28,6 +28,7 @@ type courier struct {
 	token   string
 	expect  Expect
 	timeout time.Duration
+	span    func(ctx context.Context, ev *ledger.Event, attempt int) (_ context.Context, traceParent string, end func(status int, why string))
 	now     func() time.Time
 	logger  *zap.Logger
 }
@@ -45,6 +46,8 @@ type answer struct {
 func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.Time) (a answer) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	ctx, traceParent, end := c.span(ctx, ev, n)
+	defer func() { end(a.status, a.why) }()
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -60,6 +63,9 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 	req, err := c.request(ctx, ev, n, at)
 	if err != nil {
 		return answer{reach: answered, verdict: refused("the request to your backend could not be made: %s", printable([]byte(err.Error()), 200))}
+	}
+	if traceParent != "" {
+		req.Header.Set("Traceparent", traceParent)
 	}
 	resp, err := c.backend.RoundTrip(req)
 	if err != nil {

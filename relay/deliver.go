@@ -41,6 +41,9 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	r.report.count(ev, d, a.reach, end)
 	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
+	if d.State == ledger.Dead {
+		r.cfg.Dead(ev, d.Error)
+	}
 	if resume {
 		r.resume(ctx)
 	}

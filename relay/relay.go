@@ -53,6 +53,13 @@ type Config struct {
 	// since the event came in. It is 0 for a replay. None.
 	Observe func(result string, since time.Duration)
 
+	// Dead is told of each event that has no attempt left, once that is on record, and why the last one failed. None.
+	Dead func(ev *ledger.Event, why string)
+
+	// Span is told that an attempt begins, and returns its context, the traceparent that the backend gets, and what is called with the status,
+	// 0 without an answer, and why it failed, if it did. By default the backend gets the traceparent that was kept with the event.
+	Span func(ctx context.Context, ev *ledger.Event, attempt int) (_ context.Context, traceParent string, end func(status int, why string))
+
 	Now    func() time.Time // time.Now
 	Rand   func() float64   // in [0,1), for jitter; math/rand/v2
 	Logger *zap.Logger      // none
@@ -150,7 +157,7 @@ func New(cfg Config) (*Relay, error) {
 		cfg: cfg, schedule: &schedule{cfg.Retry, cfg.Rand},
 		courier: &courier{
 			backend: cfg.Backend, method: cfg.Method, path: cfg.Path, target: target, secrets: cfg.Secrets, token: cfg.Token,
-			expect: cfg.Expect, timeout: cfg.Timeout, now: cfg.Now, logger: cfg.Logger,
+			expect: cfg.Expect, timeout: cfg.Timeout, span: cfg.Span, now: cfg.Now, logger: cfg.Logger,
 		},
 		report: &report{cfg.Method + " " + cfg.Path, cfg.Observe, cfg.Logger},
 		freed:  make(chan struct{}, 1), retimed: make(chan struct{}, 1),
@@ -170,6 +177,14 @@ func (c *Config) defaults() {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
+	}
+	if c.Dead == nil {
+		c.Dead = func(*ledger.Event, string) {}
+	}
+	if c.Span == nil {
+		c.Span = func(ctx context.Context, ev *ledger.Event, _ int) (context.Context, string, func(int, string)) {
+			return ctx, ev.TraceParent, func(int, string) {}
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -14,14 +14,21 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"
 command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
 [ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
-[ -z "$missing" ] && exit 0
+promtool=""
+command -v promtool >/dev/null || promtool=" promtool"
+[ -z "$missing$promtool" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-	echo "installing:$missing"
+	echo "installing:$missing$promtool"
 	apt-get update -qq
 	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+	[ -n "$promtool" ] || exit 0
+	# Of the package prometheus the one program alone: installed whole it would begin to run and to listen.
+	dir=$(mktemp -d)
+	trap 'rm -rf "$dir"' EXIT
+	(cd "$dir" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb . && install -m 755 usr/bin/promtool /usr/local/bin/promtool)
 	exit 0
 fi
-echo "the tests need:$missing; install them, or run as root on Debian" >&2
+echo "the tests need:$missing$promtool; install them, or run as root on Debian" >&2
 exit 1

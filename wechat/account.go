@@ -41,6 +41,8 @@ type Config struct {
 	Authorize string
 	// Transport sends the requests. Default: one of its own that honours the proxy variables of the environment.
 	Transport http.RoundTripper
+	// Wrap returns what stands around the transport, to measure it for example, and passes requests on unchanged. Nil: nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Timeout bounds one call, its retry included. Default: 10s.
 	Timeout time.Duration
 }
@@ -82,6 +84,9 @@ func newAccount(kind string, cfg Config) (account, error) {
 	}
 	if a.transport == nil {
 		a.transport = newTransport(a.timeout)
+	}
+	if cfg.Wrap != nil {
+		a.transport = cfg.Wrap(a.transport)
 	}
 	return a, nil
 }

@@ -33,6 +33,7 @@ type Webhooks struct {
 	Ledger     func(context.Context) (ledger.Ledger, error) // opens the ledger on first use
 	Budgets    *limits.Budgets
 	Count      func(result string)        // is told why one was refused, rate_limited, or unavailable
+	Took       func(time.Duration)        // is told how long an event took from its arrival until it was on the disk
 	ClientIP   func(*http.Request) string // the client's address as the server trusts it
 	Host       func(*http.Request) string // the host that it came to, as far as the site goes by that name: kept with events
 	Logger     *zap.Logger
@@ -43,8 +44,10 @@ type Webhooks struct {
 
 // Receive serves POST /pay/webhooks. Nothing is done before the signature verifies, and 200 means that the event is on disk.
 func (h *Webhooks) Receive(w http.ResponseWriter, r *http.Request) error {
+	came := h.Now()
 	err := h.accept(w, r)
 	if err == nil {
+		h.Took(h.Now().Sub(came))
 		return nil
 	}
 	if refused, ok := errors.AsType[*refusal](err); ok {

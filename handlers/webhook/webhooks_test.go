@@ -34,6 +34,7 @@ type room struct {
 	ledger  ledger.Ledger
 	logs    *observer.ObservedLogs
 	counted map[string]int
+	took    []time.Duration
 }
 
 func newRoom(t *testing.T, few limits.Limits) *room {
@@ -58,6 +59,7 @@ func newRoom(t *testing.T, few limits.Limits) *room {
 		Intake:   &intake.Intake{Scope: scope, Ledger: open, Now: func() time.Time { return now }, Logger: zap.NewNop()},
 		Budgets:  limits.NewBudgets(few),
 		Count:    func(result string) { rm.counted[result]++ },
+		Took:     func(took time.Duration) { rm.took = append(rm.took, took) },
 		ClientIP: func(*http.Request) string { return "192.0.2.7" },
 		Host:     func(r *http.Request) string { return r.Host },
 		Logger:   zap.New(core), Now: func() time.Time { return now },
@@ -121,6 +123,9 @@ func TestReceive(t *testing.T) {
 		if !maps.Equal(rm.counted, want) {
 			t.Errorf("%s: counted %v, want %v", c.name, rm.counted, want)
 		}
+	}
+	if len(rm.took) != 2 { // what is answered 200
+		t.Errorf("measured %v", rm.took)
 	}
 	all, err := rm.ledger.Events(t.Context(), ledger.Filter{Scope: rm.Scope, Limit: 10})
 	if err != nil || len(all) != 1 {

@@ -43,6 +43,12 @@ type Intake struct {
 	// Observe is told of every event accepted: recorded, held, no_app, duplicate or same_effect. May be nil.
 	Observe func(source ledger.Source, result string)
 
+	// Recorded is told of each event that is new, once it is on the disk and its state is known. May be nil.
+	Recorded func(*ledger.Event)
+
+	// Span is told that an event is to be accepted, and returns the context for that and what is called at its end. May be nil.
+	Span func(ctx context.Context, a Arrival) (context.Context, func(error))
+
 	Logger *zap.Logger // nil: none
 
 	recorder atomic.Pointer[Recorder]
@@ -72,9 +78,14 @@ type Arrival struct {
 
 // Accept records an event and queues its delivery, in one write. When it returns without an error, the event is on disk.
 // An error means that it may not be: the other side has to come again.
-func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error) {
+func (in *Intake) Accept(ctx context.Context, a Arrival) (did ledger.Appended, err error) {
 	if a.Event == nil || a.Event.ID == "" || a.Event.Type == "" {
 		return "", errors.New("relay: an event without id or type cannot be recorded")
+	}
+	if in.Span != nil {
+		spanned, end := in.Span(ctx, a)
+		defer func() { end(err) }()
+		ctx = spanned
 	}
 	l, err := in.Ledger(ctx)
 	if err != nil {
@@ -90,7 +101,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 	if r := in.recorder.Load(); r != nil {
 		to = *r
 	}
-	did, err := to.Append(ctx, e)
+	did, err = to.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}
@@ -100,6 +111,9 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 			zap.String("advice", "look at the event's body and at the charge in Ping++'s dashboard, then release or discard the event"))
 	}
 	in.report(did, e)
+	if did == ledger.Recorded && in.Recorded != nil {
+		in.Recorded(e)
+	}
 	return did, nil
 }
 
