@@ -11,6 +11,8 @@
 //	GET  /pay/runs/{id}                  how far one has come
 //	POST /pay/runs/{id}/stop             ends it before its time
 //	GET  /pay/health                     whether payments can be taken
+//	GET  /pay/check                      looks at everything that a payment needs; ?language=en or zh
+//	POST /pay/check/backend              a Trial: tries the merchant's backend, in test mode
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
 //
@@ -28,6 +30,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/nightly"
@@ -45,6 +48,10 @@ type Config struct {
 	Sweep func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error)
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+	// Check carries out all checks.
+	Check func(context.Context) []check.Finding
+	// TryBackend tries the backend of a site, or of all; an error says that there is none.
+	TryBackend func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
 }
 
 // Server answers for one configuration; make one with New. Its methods are those of Client: a page in the same process calls them as they are.
@@ -66,6 +73,8 @@ func New(cfg Config) *Server {
 		"/pay/runs/{id}":               {http.MethodGet: s.serveRun},
 		"/pay/runs/{id}/stop":          {http.MethodPost: s.serveStop},
 		"/pay/health":                  {http.MethodGet: s.serveHealth},
+		"/pay/check":                   {http.MethodGet: s.serveCheck},
+		"/pay/check/backend":           {http.MethodPost: s.serveTrial},
 		"/pay/reconcile":               {http.MethodPost: s.serveReconcile},
 		"/pay/ledger/verify":           {http.MethodPost: s.serveVerify},
 	} {

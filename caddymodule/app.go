@@ -53,6 +53,8 @@ type App struct {
 	work   sync.WaitGroup
 	stop   context.CancelFunc
 
+	knocks    knocks           // of checks that are under way
+	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
 
 	closing chan struct{} // closed when requests that wait should answer
@@ -67,6 +69,7 @@ type registration struct {
 	scope       ledger.Scope
 	wxPub       bool         // its users can log in on a page
 	webhooks    string       // the URL to enter at Ping++
+	listen      string       // where this Caddy listens for it, as this machine reaches it; empty: nobody can say
 	channels    []string     // that are offered
 	destination *destination // nil: the block names none
 	reconcile   *ReconcileConfig
@@ -175,6 +178,9 @@ func (a *App) Start() error {
 	}
 	a.warnOfNoEvents()
 	a.introduce()
+	if size, wal, err := sizes(a.path); err == nil {
+		a.grown = grown{time.Now(), size + wal}
+	}
 	var ctx context.Context
 	ctx, a.stop = context.WithCancel(context.Background())
 	for _, r := range relays {

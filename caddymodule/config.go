@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"crypto/rsa"
 	"encoding/json"
 
 	"github.com/caddyserver/caddy/v2"
@@ -373,11 +374,13 @@ type Handler struct {
 	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
 	Lines lines `json:"lines,omitempty"`
 
-	resolved handlers.Config // what the options say, as it is found out
-	site     *handlers.Site  // made of it
-	upstream *upstream       // nil without one
-	app      *App
-	registry registration
-	guarded  []guarded // where the site's wechat_auth stand that ask for this block's users
-	logger   *zap.Logger
+	resolved    handlers.Config // what the options say, as it is found out
+	site        *handlers.Site  // made of it
+	upstream    *upstream       // nil without one
+	app         *App
+	registry    registration
+	ownKey      *rsa.PublicKey // the public half of signing_key; nil without one
+	webhookKeys []*rsa.PublicKey
+	guarded     []guarded // where the site's wechat_auth stand that ask for this block's users
+	logger      *zap.Logger
 }

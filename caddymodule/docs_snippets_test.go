@@ -92,7 +92,7 @@ func TestDocsSnippetsMeetFailures(t *testing.T) {
 				switch language, code := s[0], s[1]; {
 				case language == "caddyfile" || language == "json" || language == "text": // TestDocsSnippets adapts the first, TestHTTPAPIPages reads the second
 				case language == "sh" && !strings.Contains(code, "curl "):
-					if !regexp.MustCompile(`^(go run|make|xcaddy|caddy pay sandbox|sed) `).MatchString(code) {
+					if !regexp.MustCompile(`^(go run|make|xcaddy|caddy pay sandbox|caddy pay check|sed) `).MatchString(code) {
 						t.Errorf("this test does not know what to do with\n%s", code)
 					}
 				case language == "sh" && page == "sandbox.md":

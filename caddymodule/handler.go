@@ -29,6 +29,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.site.RefuseTarget(w, r)
 		return nil
 	case h.site.Owns(r.URL.Path):
+		if h.app.knocks.answer(w, r, &h.resolved) {
+			return nil
+		}
 		h.site.ServeHTTP(w, r)
 		return nil
 	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):

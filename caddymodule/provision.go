@@ -135,6 +135,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.resolved.Prefix, scope: h.resolved.Scope, wxPub: h.resolved.WxPub != nil,
 		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+	h.registry.listen = listensAt(ctx, h.registry.webhooks)
 	return h.app.register(r, &h.registry)
 }
 
@@ -179,6 +180,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 		webhookKeys = append(webhookKeys, pub)
 	}
+	h.keysOf(signing, webhookKeys)
 	if h.resolved.Verifier, err = pingpp.NewVerifier(webhookKeys...); err != nil {
 		return r.errorf("pingpp webhook_key", "%w", err)
 	}

@@ -34,6 +34,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay sandbox    emulates Ping++ and WeChat
   caddy pay events     what Ping++ said, and whether the backend knows
   caddy pay runs       what goes on with many of them
+  caddy pay check      looks at everything that a payment needs, and tries the backend
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks that the ledger is sound
   caddy pay health     whether payments can be taken, for probes
@@ -48,7 +49,7 @@ Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed
 }
 
 func add(cmd *cobra.Command, h Host) {
-	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), reconcileCommand(), ledgerCommand(),
+	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), checkCommand(), reconcileCommand(), ledgerCommand(),
 		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
 	verbs(cmd)
 	plainOutput(cmd)

@@ -16,7 +16,13 @@ var colours = map[string]string{"held": "33", "dead": "31", "pending": "36", "de
 // aState finds one that stands for itself: in a column, or behind a comma or a colon.
 var aState = regexp.MustCompile(`(^|  |, |: )(held|dead|pending|delivered|discarded|filtered)(  | \(|[:,]|$)`)
 
-// painter colours states, line by line. It stands behind what escapes: nothing from outside brings a colour of its own, and none changes a width.
+// marks are those of a finding's result.
+var marks = map[string]string{"✓": "32", "✗": "31", "!": "33", "?": "36"}
+
+// aMark finds one at the beginning of a line.
+var aMark = regexp.MustCompile(`^(✓|✗|!|\?) `)
+
+// painter colours states and marks, line by line. It stands behind what escapes: nothing from outside brings a colour of its own, and none changes a width.
 type painter struct {
 	w    io.Writer
 	line []byte // that has not ended yet
@@ -35,6 +41,10 @@ func (p *painter) Write(text []byte) (int, error) {
 }
 
 func (p *painter) paint(line []byte) error {
+	if mark := aMark.FindSubmatch(line); mark != nil {
+		name := string(mark[1])
+		line = append([]byte("\x1b["+marks[name]+"m"+name+"\x1b[0m"), line[len(name):]...)
+	}
 	_, err := p.w.Write(aState.ReplaceAllFunc(bytes.TrimSuffix(line, []byte("\n")), func(found []byte) []byte {
 		parts := aState.FindSubmatch(found)
 		return []byte(string(parts[1]) + "\x1b[" + colours[string(parts[2])] + "m" + string(parts[2]) + "\x1b[0m" + string(parts[3]))

@@ -15,9 +15,9 @@ import (
 // States have a colour on a terminal, whatever the pieces that a line is written in; an order of that name in a text has none, and nothing from outside
 // brings one.
 func TestStatesAreColoured(t *testing.T) {
-	const text = "EVENT  STATE\nevt_1  held (amount)  0\nevt_2  dead\n12:00:00  evt_3  → 200 in 1.0 ms, delivered\nthe dead sea\nevt_4\x1b[31m  pending  1\nstate     discarded"
+	const text = "EVENT  STATE\nevt_1  held (amount)  0\nevt_2  dead\n12:00:00  evt_3  → 200 in 1.0 ms, delivered\nthe dead sea\nevt_4\x1b[31m  pending  1\n✗ clock: ! is no mark here\nstate     discarded"
 	const want = "EVENT  STATE\nevt_1  \x1b[33mheld\x1b[0m (amount)  0\nevt_2  \x1b[31mdead\x1b[0m\n12:00:00  evt_3  → 200 in 1.0 ms, \x1b[32mdelivered\x1b[0m\nthe dead sea\n" +
-		`evt_4\u001b[31m` + "  \x1b[36mpending\x1b[0m  1\nstate     \x1b[2mdiscarded\x1b[0m"
+		`evt_4\u001b[31m` + "  \x1b[36mpending\x1b[0m  1\n\x1b[31m✗\x1b[0m clock: ! is no mark here\nstate     \x1b[2mdiscarded\x1b[0m"
 	for size := 1; size <= len(text); size++ {
 		var out bytes.Buffer
 		p := &painter{w: &out}

@@ -1,0 +1,55 @@
+package adminapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/caddypay/caddypay/check"
+)
+
+// Trial says how a backend is to be tried; see check.Trial.
+type Trial struct {
+	Site      string `json:"site,omitempty"`      // whose; default: all that take test payments
+	OrderNo   string `json:"order_no,omitempty"`  // an order that can be paid, and counts as paid afterwards; default: TEST1
+	OpenID    string `json:"openid,omitempty"`    // who would pay it; default: whoever the backend says may
+	Fulfilled string `json:"fulfilled,omitempty"` // where the answer about an order says how often it was fulfilled; default: fulfilled
+	Language  string `json:"language,omitempty"`  // of the sentences, en or zh; default: en
+}
+
+// Check looks at everything that a payment needs. It takes 15 s at most.
+func (s *Server) Check(ctx context.Context, language string) (*check.Report, error) {
+	r := check.NewReport(s.cfg.Check(ctx), language)
+	return &r, nil
+}
+
+func (s *Server) serveCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.Check(r.Context(), r.URL.Query().Get("language"))
+}
+
+// TryBackend tries the merchant's backend with an order, in test mode.
+func (s *Server) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
+	found, err := s.cfg.TryBackend(ctx, t.Site, check.Trial{OrderNo: t.OrderNo, OpenID: t.OpenID, Fulfilled: t.Fulfilled})
+	if err != nil {
+		return nil, refuse(http.StatusNotFound, "%w", err)
+	}
+	r := check.NewReport(found, t.Language)
+	return &r, nil
+}
+
+func (s *Server) serveTrial(w http.ResponseWriter, r *http.Request) (any, error) {
+	var t Trial
+	if err := readBody(w, r, &t, `{"order_no": "TEST1"}`); err != nil {
+		return nil, err
+	}
+	return s.TryBackend(r.Context(), t)
+}
+
+// Check is Server.Check.
+func (c *Client) Check(ctx context.Context, language string) (*check.Report, error) {
+	return get[check.Report](ctx, c, "/pay/check", map[string][]string{"language": {language}})
+}
+
+// TryBackend is Server.TryBackend.
+func (c *Client) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
+	return post[check.Report](ctx, c, "/pay/check/backend", nil, t)
+}
