@@ -18,7 +18,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
-				metrics.webhooks.WithLabelValues(result).Inc()
+				h.countWebhook(result)
 			}
 		},
 	}
