@@ -9,7 +9,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/ledger/sqlite"
+	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
 const figuresMost = 1000 // events that are looked through for the oldest that waits
@@ -73,7 +73,7 @@ type grown struct {
 // book is what is looked at of the ledger.
 func (a *App) book() *check.Book {
 	return &check.Book{
-		File: a.path, Kind: sqlite.FileSystem(a.path),
+		File: a.path, Kind: file.FileSystem(a.path),
 		Write: func(ctx context.Context) error {
 			l, err := a.store.open(ctx)
 			if err != nil {

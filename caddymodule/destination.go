@@ -139,7 +139,7 @@ func (a *App) destinationOf(scope ledger.Scope) *destination {
 	return nil
 }
 
-// newRelays makes a relay for each app and mode whose events go somewhere.
+// newRelays makes a relay for each app and mode whose events go somewhere, and tells the blocks that take those in.
 func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 	var relays []*relay.Relay
 	for _, scope := range a.scopes() {
@@ -157,6 +157,11 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
 		}
 		relays = append(relays, r)
+		for _, s := range a.sites {
+			if s.scope == scope {
+				s.handler.resolved.Intake.DeliverBy(r)
+			}
+		}
 	}
 	return relays, nil
 }

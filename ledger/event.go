@@ -84,6 +84,8 @@ type Event struct {
 	Returned bool
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
+	// Lease, if its Owner is set, asks Append for a lease in the same write: see there. Append makes it the one that was given, or empty. Not read back.
+	Lease Lease
 
 	// Money is what came with it, in fen: of a payment what was paid, of a refund what went back, less than 0. 0: neither, or another event had the
 	// effect, or nobody can read how much.
@@ -114,6 +116,12 @@ func (e *Event) Effect() string {
 // AtRisk says that the event is of money that was paid and that the backend has not acknowledged, though it may still have to.
 func (e *Event) AtRisk() bool {
 	return e.Money > 0 && e.Acks == 0 && (e.State == Pending || e.State == Held || e.State == Dead)
+}
+
+// Lease is somebody's right to deliver an event.
+type Lease struct {
+	Owner string    // as in [Claim]
+	Until time.Time // when it ends unless renewed
 }
 
 // Claim asks for a lease on pending events.

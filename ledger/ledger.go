@@ -101,6 +101,10 @@ type Events interface {
 	// ReasonEffectSeen. Releasing a payment that could not be read makes it the payment of the charge, if we know that.
 	//
 	// Append also decides about the lane: of the pending events of one lane only the first, by (Rank, Created, Seq), can be claimed.
+	//
+	// An event that comes with a Lease is given to its Owner in the same write, as if it had been claimed at once, if it is due by then (Received) and
+	// could be claimed, and no payment goes back with it; while the scope is paused none is. Nobody else hears of it by EventsTopic. When Append fails it may be recorded and leased all the
+	// same: whoever asked must not renew that lease, so that it ends by itself.
 	Append(ctx context.Context, e *Event) (Appended, error)
 	// Event returns one event by its id, or ErrNotFound.
 	Event(ctx context.Context, scope Scope, id string) (*Event, error)
@@ -194,7 +198,8 @@ type Login struct {
 // Topic names something that can be watched.
 type Topic string
 
-// EventsTopic changes when an event of the scope becomes pending, or pending again with another due time, and when a pause of the scope ends.
+// EventsTopic changes when an event of the scope becomes pending without being leased, or pending again with another due time, and when a pause of the
+// scope ends.
 func EventsTopic(s Scope) Topic { return Topic("events " + s.Key()) }
 
 // ChargeTopic changes when the charge's record does: created, paid, refunded, reversed, superseded, noted by the client; and when one of

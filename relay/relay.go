@@ -7,6 +7,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -76,11 +77,16 @@ type Relay struct {
 	work    sync.WaitGroup
 
 	mu       sync.Mutex
+	running  context.Context // of Run; nothing is lent without it, nor once it has ended
 	breaker  *breaker
 	sending  int            // attempts under way
 	quick    int            // attempts that have ended since the last claim, and did not take long
 	ahead    int            // how many events to claim for slots that are not free yet
-	ready    []task         // those; empty as long as a slot is free
+	brisk    bool           // the last attempt that has ended did not take long
+	drained  bool           // the last claim left nothing behind, and there was room for all that came since
+	lent     int            // events that are being recorded under a lease of this relay
+	loans    int            // leases that were lent, ever
+	ready    []task         // claimed ahead, or lent; empty as long as a slot is free
 	held     map[hold]lease // events that this relay works on: sending, ready, or being recorded
 	stranded int            // of those, whose outcome cannot be recorded since the ledger is damaged there
 }

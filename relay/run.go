@@ -35,7 +35,9 @@ func (r *Relay) Run(ctx context.Context) {
 		defer close(ended)
 		r.renew(context.WithoutCancel(ctx), end)
 	}()
+	r.lendFrom(ctx)
 	r.dispatch(ctx, changed)
+	r.drain(false) // who lends counts as work from before this, or does not any more
 	r.work.Wait()
 	close(end)
 	<-ended
@@ -66,6 +68,7 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 		// leases then, and they end by themselves.
 		claims++
 		claimed, err := r.claim(ctx, r.cfg.Owner+"#"+strconv.Itoa(claims), limit)
+		r.drain(err == nil && claimed < limit)
 		if err == nil && claimed < limit && !next.After(r.cfg.Now()) {
 			next, err = r.nextDue(ctx)
 		}
@@ -95,23 +98,30 @@ func (r *Relay) dispatch(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// room returns how many events to claim now, and when that is none, how long to wait at most. Attempts are limited by the
-// breaker; outcomes that wait for the disk hold no attempt up, but there is an end to how many may wait.
+// room returns how many events to claim now, and when that is none, how long to wait at most: nothing is lent then, before those have had their turn
+// that may be waiting. Attempts are limited by the breaker.
 func (r *Relay) room() (n int, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, wait = r.breaker.room(r.cfg.Now(), r.sending)
+	n, wait = r.breaker.room(r.cfg.Now(), r.sending+r.lent)
 	if !r.breaker.open {
 		n += r.ahead - len(r.ready)
 	}
 	if len(r.ready) > 0 && n < r.cfg.Concurrency/2 {
 		n = 0 // there is no hurry: rather one claim for many
 	}
-	n = max(0, min(n, 4*r.cfg.Concurrency+min(r.stranded, maxStranded)-len(r.held)))
+	n = max(0, min(n, r.most()))
+	r.drained = r.drained && n > 0
 	if wait == 0 || wait > r.cfg.Poll {
 		wait = r.cfg.Poll
 	}
 	return n, wait
+}
+
+// most is how many more events this relay may have at all: outcomes that wait for the disk hold no attempt up, but there is an end to how many may wait.
+// r.mu is held.
+func (r *Relay) most() int {
+	return 4*r.cfg.Concurrency + min(r.stranded, maxStranded) - len(r.held) - r.lent
 }
 
 // claim leases up to limit events and starts their delivery. It is not cut off by the end of ctx: what was leased is
@@ -190,7 +200,7 @@ func (r *Relay) startReady(ctx context.Context, now time.Time) {
 func (r *Relay) sent(ctx context.Context, event string, a answer, p pass, start, now time.Time) (w wait, resume bool) {
 	r.mu.Lock()
 	r.sending--
-	if now.Sub(start) < quick {
+	if r.brisk = now.Sub(start) < quick; r.brisk {
 		r.quick++
 	}
 	since := r.breaker.since

@@ -39,6 +39,7 @@ bool mismatch; /* the amount paid is not the charge's: the payment is held */
 bool whole;    /* the refund is of the whole amount */
 byte working[2] = NONE; /* what a relay has claimed and not yet settled: its memory, gone when it dies */
 bool trust[2];          /* the relay's lease has neither run out nor been ended */
+byte lent[2] = NONE;    /* what is recorded under a lease of a relay, and still has to be handed to it: gone when it dies */
 
 byte crashes;   /* kill -9 of a relay */
 byte stalls;    /* a lease runs out although its owner lives */
@@ -116,8 +117,32 @@ inline lift() {
 #define unsent (!claimed)
 #endif
 
-/* core: record, judge; book, takeBack */
+/* core: queue, promote */
+#ifdef NO_LANES
+#define blocked(e) false
+#else
+#define blocked(e) ((e) == REFUND && (waits(PAYMENT) || waits(QUERIED)))
+#endif
+
+/* core: lends */
+#ifdef LEND_BEHIND
+#define lends(e) true
+#else
+#define lends(e) (!blocked(e))
+#endif
+
+/* A relay that has room, or none, offers to take the event on at once (relay: Relay.lend). */
+inline offer() {
+	if
+	:: to = NOBODY
+	:: lent[0] == NONE && working[0] == NONE -> to = 0
+	:: lent[1] == NONE && working[1] == NONE -> to = 1
+	fi
+}
+
+/* core: record, judge, lends; book, takeBack */
 inline Append(e) {
+	offer();
 	d_step {
 		if
 		:: ev[e].state != absent -> skip /* Duplicate */
@@ -141,17 +166,20 @@ inline Append(e) {
 				ev[e].state = filtered;
 				unpaid = true
 			:: else -> ev[e].state = pending
+			fi;
+			if
+			:: to != NOBODY && waits(e) && lends(e) ->
+				promise(overtaken, e != REFUND || !(waits(PAYMENT) || waits(QUERIED)));
+				claimed = claimed || isPayment(e);
+				ev[e].owner = to;
+				ev[e].live = true;
+				lent[to] = e
+			:: else
 			fi
-		fi
+		fi;
+		to = NOBODY
 	}
 }
-
-/* core: queue, promote */
-#ifdef NO_LANES
-#define blocked(e) false
-#else
-#define blocked(e) ((e) == REFUND && (waits(PAYMENT) || waits(QUERIED)))
-#endif
 
 /* core: Claimable */
 #ifdef NO_LEASE_CHECK
@@ -166,6 +194,25 @@ inline Claim(e) {
 		claimed = claimed || isPayment(e);
 		ev[e].owner = w;
 		ev[e].live = true;
+		working[w] = e;
+		trust[w] = true;
+		promise(two_workers, working[0] != working[1] || !trust[0] || !trust[1])
+	}
+}
+
+/*
+ * What was lent comes into the relay's hands once it is on disk, if the lease has not run out by then (relay: Relay.take). That it never comes
+ * there, since the append is said to have failed, or because whoever waited for it has died, is one of the things that may happen.
+ */
+#ifdef TAKE_LATE
+#define inTime(e) true
+#else
+#define inTime(e) (ev[e].owner == w && ev[e].live)
+#endif
+
+inline Take(e) {
+	d_step {
+		lent[w] = NONE;
 		working[w] = e;
 		trust[w] = true;
 		promise(two_workers, working[0] != working[1] || !trust[0] || !trust[1])
@@ -272,8 +319,9 @@ inline Discard(e) {
  * or gives up, or never. A request keeps nothing that the ledger has not, so that one at a time for each event stands for many.
  */
 proctype Accept(byte e) {
+	byte to = NOBODY;
 	do
-	:: mustAsk(e) -> Append(QUERIED) /* Ping++ says paid: the backend has to hear of that first */
+	:: atomic { mustAsk(e) -> Append(QUERIED) } /* Ping++ says paid: the backend has to hear of that first */
 	:: !mustAsk(e) ->
 #ifdef ACK_BEFORE_COMMIT
 		acked[e] = true;
@@ -285,9 +333,10 @@ proctype Accept(byte e) {
 
 /* relay: Reconciler.lookUp. It asks as long as the ledger does not say that the charge is paid. */
 proctype Reconcile() {
+	byte to = NOBODY;
 end:
 	do
-	:: payment == NONE -> Append(QUERIED) /* Ping++ says paid; the webhook may come between the two */
+	:: payment == NONE -> atomic { Append(QUERIED) } /* Ping++ says paid; the webhook may come between the two */
 	od
 }
 
@@ -299,16 +348,17 @@ end:
 	do
 	:: atomic {
 		if
-		:: claimable(PAYMENT) -> e = PAYMENT
-		:: claimable(QUERIED) -> e = QUERIED
-		:: claimable(REFUND) -> e = REFUND
-		:: claimable(OTHER) -> e = OTHER
-		fi;
-		Claim(e)
+		:: claimable(PAYMENT) -> e = PAYMENT; Claim(e)
+		:: claimable(QUERIED) -> e = QUERIED; Claim(e)
+		:: claimable(REFUND) -> e = REFUND; Claim(e)
+		:: claimable(OTHER) -> e = OTHER; Claim(e)
+		:: lent[w] != NONE && inTime(lent[w]) -> e = lent[w]; Take(e)
+		:: lent[w] != NONE -> lent[w] = NONE; goto end
+		fi
 	   }
 		if
 		:: atomic { !trust[w] && ev[e].owner != w -> forget() } /* the claim came late, and somebody else has the event by now */
-		:: atomic { crashes > 0 -> crashes--; forget() }
+		:: atomic { crashes > 0 -> crashes--; lent[w] = NONE; forget() }
 		:: atomic { true -> /* perhaps late: the lease may have run out since it looked */
 			if
 			:: true -> Send(e); receipt[w] = true; outcome = delivered /* a receipt */
@@ -326,7 +376,7 @@ end:
 		   }
 			if
 			:: atomic { Settle(e) }
-			:: atomic { crashes > 0 -> crashes--; forget() } /* the backend may have it, and nobody knows */
+			:: atomic { crashes > 0 -> crashes--; lent[w] = NONE; forget() } /* the backend may have it, and nobody knows */
 			fi
 		fi
 	od

@@ -92,6 +92,8 @@ func TestPlantedBugs(t *testing.T) {
 		"DISCARD_UNDER_WAY":        "untold",
 		"MARK_DELIVERED_ON_CANCEL": "unsaid",
 		"SETTLE_BY_ANYBODY":        "undone",
+		"LEND_BEHIND":              "overtaken",
+		"TAKE_LATE":                "two_workers",
 	}
 	source, err := os.ReadFile(file)
 	if err != nil {

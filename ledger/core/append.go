@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -29,6 +30,7 @@ func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (did ledger.Append
 		e.Seq, e.State, e.Reasons, e.Late, e.Money = recorded.Seq, recorded.State, recorded.Reasons, recorded.Late, recorded.Money
 		e.OrderNo, e.Lane, e.Host = recorded.OrderNo, recorded.Lane, recorded.Host
 	}
+	e.Lease = recorded.granted()
 	return did, nil
 }
 
@@ -54,6 +56,7 @@ func Append(t Tx, e *ledger.Event) (ledger.Appended, error) {
 	row := Event{Event: *e}
 	did, err := record(t, &row)
 	*e = row.Event
+	e.Lease = row.granted()
 	return did, err
 }
 
@@ -68,6 +71,15 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	if b.seen() {
 		return recordSameEffect(t, e)
 	}
+	if e.Lease.Owner != "" {
+		pause, err := t.Pause(e.Scope)
+		if err != nil {
+			return "", err
+		}
+		if pause != nil {
+			e.Lease = ledger.Lease{}
+		}
+	}
 	settled, due := e.Settled, e.Due
 	overtakes := b.overtakes(&e.Event)
 	b.judge(&e.Event)
@@ -79,13 +91,16 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	}
 	if !added {
 		e.Claims, e.ByCharge, e.Settled, e.Due = false, false, settled, due
+		e.Owner, e.Until = "", time.Time{}
 		return recordSameEffect(t, e)
 	}
 	if e.State == ledger.Pending {
 		if err := stepBack(t, b.behind); err != nil {
 			return "", err
 		}
-		t.Touch(ledger.EventsTopic(e.Scope))
+		if e.Owner == "" {
+			t.Touch(ledger.EventsTopic(e.Scope))
+		}
 	}
 	tallyMoney(t, e, e.Money)
 	if err := book(t, b, e); err != nil {
@@ -115,7 +130,7 @@ func lookUp(t Tx, e *ledger.Event) (*books, error) {
 		}
 		b.open(known, q, e)
 		if !b.correct(e) {
-			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(known.First)
+			b.ahead, b.behind = (&Event{Event: ledger.Event{Rank: e.Rank, Created: e.Created}}).queue(foremost(known.Lane))
 			return b, nil
 		}
 	}

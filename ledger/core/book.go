@@ -160,6 +160,19 @@ func reviveRefunds(t Tx, s ledger.Scope, chargeID string, now time.Time) error {
 	return nil
 }
 
+// part makes the payment of a foreign charge findable by its own order and in its lane, if the charge turns out to be of another order.
+func part(t Tx, f, c *Charge) error {
+	if f.Payment == 0 || f.OrderNo == c.OrderNo {
+		return nil
+	}
+	p, err := t.EventAt(c.Scope, f.Payment)
+	if err != nil || p == nil {
+		return err
+	}
+	p.ByCharge = false
+	return t.SetEvent(p)
+}
+
 // setHold writes why the payment of a charge is not delivered.
 func setHold(t Tx, c *Charge, h Hold) error {
 	c.Hold = h
@@ -208,7 +221,7 @@ func firstOf(t Tx, s ledger.Scope, lane string) (*Place, error) {
 		return nil, err
 	}
 	known, err := t.Books(s, Question{Lane: lane})
-	return known.First, err
+	return foremost(known.Lane), err
 }
 
 // promote unblocks the first pending event of a lane.

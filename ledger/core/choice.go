@@ -91,6 +91,14 @@ func kept(d ledger.Delivery) *ledger.Delivery {
 	return &d
 }
 
+// atOnce returns a delivery that says no more than that the first attempt succeeded, when and how fast, and what the backend answered; nil for any other.
+func atOnce(d ledger.Delivery) *ledger.Delivery {
+	if d.State != ledger.Delivered || d.Attempt != 1 || d.Error != "" || Kept(d.At).UnixMilli() <= 0 {
+		return nil
+	}
+	return kept(d)
+}
+
 // outcome is what an event becomes with a delivery.
 func outcome(d ledger.Delivery) Outcome {
 	o := Outcome{State: d.State, Counted: !d.Uncounted}

@@ -12,6 +12,17 @@ func (p Place) before(q Place) bool {
 	return cmp.Or(cmp.Compare(p.Rank, q.Rank), p.Created.Compare(q.Created), cmp.Compare(p.Seq, q.Seq)) < 0
 }
 
+// foremost returns the first of some places; nil for none.
+func foremost(lane []Place) *Place {
+	var f *Place
+	for i := range lane {
+		if f == nil || lane[i].before(*f) {
+			f = &lane[i]
+		}
+	}
+	return f
+}
+
 // place is where an event stands in its lane; a new one comes after its equals.
 func (e *Event) place() Place {
 	return Place{Seq: cmp.Or(e.Seq, math.MaxInt64), Rank: e.Rank, Created: Kept(e.Created)}

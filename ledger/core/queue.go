@@ -86,6 +86,9 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 		return err
 	}
 	o := outcome(d)
+	if listed {
+		o.AtOnce = atOnce(d)
+	}
 	var seq int64
 	settled, err := t.Settle(d.Scope, d.EventID, owner, o)
 	switch {
@@ -95,6 +98,7 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 		seq, err = settleOther(t, d, o.Settled)
 	default:
 		seq, err = settled.Seq, settleOwn(t, d, o, settled)
+		listed = listed && !settled.Listed
 	}
 	if err != nil || seq == 0 || !listed {
 		return err
@@ -113,14 +117,10 @@ func settleOwn(t Tx, d ledger.Delivery, o Outcome, s *Settled) error {
 			return err
 		}
 	}
-	if s.Blocked || s.Next == 0 {
+	if s.Blocked || !s.Behind {
 		return nil
 	}
-	if d.State == ledger.Dead { // the next may have been withheld
-		return promote(t, d.Scope, s.Lane)
-	}
-	t.Touch(ledger.EventsTopic(d.Scope))
-	return t.SetBlocked(s.Next, false)
+	return promote(t, d.Scope, s.Lane)
 }
 
 // died withholds the refunds of a payment that is dead: the backend should not hear of them before it. A replay brings them back.

@@ -180,6 +180,9 @@ func created(t Tx, a *ledger.Charge) error {
 			return err
 		}
 		c.adopt(byID)
+		if err := part(t, byID, c); err != nil {
+			return err
+		}
 	}
 	if c.State != ledger.Open {
 		t.Tally(c.Scope, a.Created, TallyCharges, 1)

@@ -8,11 +8,11 @@ import (
 
 // Event is an event's row.
 type Event struct {
-	ledger.Event              // Change, Payment, Refund, Returned and Deliver are no part of it
+	ledger.Event              // Change, Payment, Refund, Returned, Deliver and Lease are no part of it
 	Stored       ledger.State // the state that is recorded; empty for a row that is not
 	Risked       int64        // what is at risk by what is recorded, in fen
 	Claims       bool         // it has the effect (ObjectID, Type), which no other event of the scope can have then
-	ByCharge     bool         // its charge is of its order and has it as its Payment: nobody need find it by its order in another way
+	ByCharge     bool         // its charge is of its order, which is its lane, and has it as its Payment: nobody need find it by either in another way
 	Blocked      bool         // while it is pending: another pending event of its lane goes first
 	Owner        string       // of the lease; empty without one
 	Until        time.Time    // when that ends
@@ -42,6 +42,9 @@ type Outcome struct {
 	Due     time.Time // while it is pending, as Back
 	Back    time.Time
 	Settled time.Time // else
+
+	// AtOnce is the delivery itself if it may stand in the event's own row, as the first one: see Tx.Settle. Nil: it may not.
+	AtOnce *ledger.Delivery
 }
 
 // Settled is an event that its lease's owner has settled.
@@ -49,7 +52,8 @@ type Settled struct {
 	Seq     int64
 	Lane    string
 	Blocked bool
-	Next    int64 // the first of the other pending events of its lane; 0: there is none, or it is Blocked itself
+	Behind  bool // other pending events of its lane are Blocked
+	Listed  bool // Outcome.AtOnce is recorded
 }
 
 // Lease is somebody's right to deliver an event.
@@ -123,6 +127,6 @@ type Question struct {
 // Books are what is recorded about a question.
 type Books struct {
 	Quote   ledger.Quote // the order's; its time is zero when there is none
-	First   *Place       // the first pending event of the lane, by Rank, Created, Seq; nil for none
+	Lane    []Place      // pending events of the lane, its first by Rank, Created, Seq among them
 	Charges []Charge     // the order's attempts, the charge with the id, and the attempt with the number, each once
 }

@@ -128,7 +128,7 @@ type Tx interface {
 	// Event and EventAt return an event without its body and signature.
 	Event(s ledger.Scope, id string) (*Event, error)
 	EventAt(s ledger.Scope, seq int64) (*Event, error)
-	// SetEvent writes State, Reasons, Replay, Money, Acks, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
+	// SetEvent writes ByCharge, State, Reasons, Replay, Money, Acks, Attempts, Tries, Due, Back, Settled, Blocked, Owner and Until of a row that was read.
 	SetEvent(e *Event) error
 	// SetBlocked writes that alone.
 	SetBlocked(seq int64, blocked bool) error
@@ -149,8 +149,9 @@ type Tx interface {
 	Leases(s ledger.Scope, owner string) ([]Lease, error)
 	// SetLease writes when the lease of an event ends.
 	SetLease(l Lease) error
-	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. A delivered one has an ack more. It locks the event's lane, as
-	// an order, before it looks for who is next there.
+	// Settle writes an outcome, and ends the lease, if the event is pending and leased by the owner; else it returns nil. A delivered one has an ack more.
+	// It locks the event's lane, as an order, before it looks for who waits there. It also records AtOnce, unless a delivery of the event is recorded: an
+	// engine may keep it in the event's row, and has it in every list of deliveries all the same, or leave it to AddDelivery.
 	Settle(s ledger.Scope, id, owner string, o Outcome) (*Settled, error)
 	AddDelivery(seq int64, d *ledger.Delivery) error
 	// Waiting returns events that are [Event.Waits], up to a limit.

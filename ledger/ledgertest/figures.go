@@ -215,6 +215,10 @@ func testPause(t *testing.T, l ledger.Ledger) {
 	add(t, l, event(live, "evt_2"), ledger.Recorded)
 	add(t, l, event(test, "evt_3"), ledger.Recorded)
 	must(t, decide(t, l, ledger.ActionReplay, "evt_2", 2))
+	paused := lent(inLane("evt_4", "4", 1, 4))
+	add(t, l, paused, ledger.Recorded)
+	equal(t, "leased as it is recorded", paused.Lease, ledger.Lease{})
+	must(t, decide(t, l, ledger.ActionDiscard, "evt_4", 2))
 
 	equal(t, "what is leased", renew(t, l, "a", live, at(4)), []string{"evt_1"})
 	equal(t, "while it is paused", len(claim(t, l, "b", at(9), at(11), 9)), 0)

@@ -91,6 +91,31 @@ func testLaneEarlierLater(t *testing.T, l ledger.Ledger) {
 	equal(t, "at last", claim(t, l, "c", at(6), at(9), 9), []string{"evt_2"})
 }
 
+// A payment keeps its place in its lane, and is found by its order, when its charge turns out to be that of another order.
+func testLaneOfForeign(t *testing.T, l ledger.Ledger) {
+	add(t, l, inLane("evt_first", "x", 0, -1_000_000_000), ledger.Recorded)
+	r := reserve(t, l, "y", noon, at(30))
+	pay := payment("evt_paid", "ch_1", "x")
+	pay.Number, pay.Created = "other", noon
+	add(t, l, pay, ledger.Recorded)
+	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: r.Number, ID: "ch_1", Amount: 100, Currency: "cny"}))
+	back := inLane("evt_last", "x", 1, 0)
+	add(t, l, back, ledger.Recorded)
+	for _, id := range []string{"evt_first", "evt_paid", "evt_last"} {
+		equal(t, "in order", claim(t, l, "a", at(1), at(9), 9), []string{id})
+		settle(t, l, "a", id, ledger.Delivered)
+	}
+	for order, want := range map[string][]string{"x": {"evt_last", "evt_paid", "evt_first"}, "y": {"evt_paid"}} {
+		es, err := l.Events(t.Context(), ledger.Filter{Scope: live, OrderNo: order})
+		must(t, err)
+		var ids []string
+		for _, e := range es {
+			ids = append(ids, e.ID)
+		}
+		equal(t, "events of order "+order, ids, want)
+	}
+}
+
 // What somebody else acknowledges unblocks the lane as well.
 func testLaneDeliveredByOther(t *testing.T, l ledger.Ledger) {
 	add(t, l, inLane("evt_1", "1", 0, 1), ledger.Recorded)

@@ -8,5 +8,6 @@ var sqlQuick = []string{
 		LEFT JOIN bodies AS b ON b.event = e.seq
 		LEFT JOIN events AS i ON i.scope = e.scope AND i.id = e.id`,
 	`SELECT count(*) + total(length(e.id)) FROM scopes AS s
-		CROSS JOIN events AS e INDEXED BY events_lane ON e.scope = s.id AND e.state = 'pending' AND e.lane <> ''`,
+		CROSS JOIN events AS e INDEXED BY events_lane ON e.scope = s.id AND e.state = 'pending' AND e.lane <> '' AND e.by_charge = 0`,
+	`SELECT count(*) FROM scopes AS s CROSS JOIN events AS e INDEXED BY events_behind ON e.scope = s.id AND e.state = 'pending' AND e.blocked = 1`,
 }

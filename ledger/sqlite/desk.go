@@ -25,8 +25,10 @@ const (
 	sqlEventAudit = decided + `a.event = (SELECT seq FROM events WHERE scope = ?1 AND id = ?2) AND a.event <> 0 AND (a.at, a.seq) < (?3, ?4)
 		ORDER BY a.at DESC, a.seq DESC LIMIT ?5`
 
-	sqlLastDeliveries = `SELECT attempt, at, took, status, error, snippet, state, due, uncounted FROM deliveries WHERE event = ? ORDER BY n DESC LIMIT ?`
-	sqlQuote          = `SELECT amount, currency, closed, at FROM quotes WHERE scope = ? AND order_no = ?`
+	sqlLastDeliveries = `SELECT attempt, at, took, status, error, snippet, state, due, uncounted, n FROM deliveries WHERE event = ?1
+		UNION ALL SELECT 1, first_at, first_took, first_status, '', first_snippet, 'delivered', 0, 0, 0 FROM events WHERE seq = ?1 AND first_at > 0
+		ORDER BY n DESC LIMIT ?2`
+	sqlQuote = `SELECT amount, currency, closed, at FROM quotes WHERE scope = ? AND order_no = ?`
 
 	sqlFind = `SELECT 'order', ?2, ?2 WHERE EXISTS (SELECT 1 FROM charges WHERE scope = ?1 AND order_no = ?2)
 			OR EXISTS (SELECT 1 FROM quotes WHERE scope = ?1 AND order_no = ?2) OR EXISTS (SELECT 1 FROM refunds WHERE scope = ?1 AND order_no = ?2)

@@ -37,7 +37,7 @@ func readEventHead(r *row, s ledger.Scope) ledger.Event {
 func readEventRow(r *row, s ledger.Scope) core.Event {
 	e := core.Event{Event: ledger.Event{Scope: s}}
 	head(r, &e.Event)
-	e.Owner, e.Until, e.Blocked, e.HasBody = r.text(), r.time(), r.flag(), r.flag()
+	e.Owner, e.Until, e.Blocked, e.ByCharge, e.HasBody = r.text(), r.time(), r.flag(), r.flag(), r.flag()
 	e.Stored, e.Risked = e.State, e.Risk()
 	return e
 }

@@ -34,6 +34,14 @@ UPDATE audit SET said = by, by = '';
 CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
 `,
 	2: `
+ALTER TABLE events ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_took INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_status INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN first_snippet TEXT NOT NULL DEFAULT '';
+UPDATE events SET by_charge = 0 WHERE by_charge = 1 AND state <> 'delivered'
+	AND NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.order_no = events.order_no AND c.payment = events.seq);
+DROP INDEX events_lane;
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
 ALTER TABLE events ADD COLUMN money INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE events ADD COLUMN acks INTEGER NOT NULL DEFAULT 0;
 UPDATE events SET acks = (SELECT count(*) FROM deliveries WHERE event = seq AND state = 'delivered'),
@@ -120,7 +128,7 @@ CREATE TABLE events (
 	type      TEXT NOT NULL,
 	object_id TEXT NOT NULL,
 	effect    INTEGER NOT NULL,     -- 1: it has the effect (object_id, type); 0: another has, or its effect is its id, or see charges.payment
-	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order to it
+	by_charge INTEGER NOT NULL,     -- 1: charges.payment leads from its order, which is its lane, to it
 	charge_id TEXT NOT NULL,
 	number    TEXT NOT NULL,
 	order_no  TEXT NOT NULL,
@@ -143,6 +151,10 @@ CREATE TABLE events (
 	owner     TEXT,                 -- of the lease; NULL without one
 	until     INTEGER NOT NULL DEFAULT 0,
 	back      INTEGER NOT NULL DEFAULT 0, -- while pending: when it is due if the backend is back, kept when it is; 0: it does not wait for that
+	first_at  INTEGER NOT NULL DEFAULT 0, -- its first delivery succeeded, began then, and is in no row of deliveries; 0: it is not so
+	first_took    INTEGER NOT NULL DEFAULT 0, -- microseconds
+	first_status  INTEGER NOT NULL DEFAULT 0,
+	first_snippet TEXT NOT NULL DEFAULT '',
 	money     INTEGER NOT NULL DEFAULT 0, -- fen that came with it, or went back: then less than 0
 	acks      INTEGER NOT NULL DEFAULT 0, -- how often the backend has acknowledged it
 	UNIQUE (scope, id)
@@ -150,11 +162,12 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_effect ON events (scope, object_id, type) WHERE effect = 1;
 CREATE INDEX events_due    ON events (scope, due) WHERE state = 'pending' AND blocked = 0;
 CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
-CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '';
+-- Payments are found in their lane as they are by their order: through its charges.
+CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
+CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
 CREATE INDEX events_leased ON events (scope, owner) WHERE owner IS NOT NULL;
 CREATE INDEX events_unpaid ON events (scope, charge_id) WHERE state = 'filtered' AND reasons = '["payment_held"]';
 CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
-CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
 CREATE INDEX events_late   ON events (scope, ` + atRisk + `) WHERE ` + late + `;
 -- For lists. Most events are payments, and delivered sooner or later: whoever looks for those finds them without an index of their type or state.
 CREATE INDEX events_scope ON events (scope);

@@ -16,23 +16,26 @@ const (
 	eventHead = `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
 		state, reasons, late, attempts, tries, replay, due, back, settled, money, acks`
 	eventWhole = eventHead + `, (SELECT signature FROM bodies WHERE event = seq), (SELECT body FROM bodies WHERE event = seq)`
-	eventRow   = eventHead + `, owner, until, blocked, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
+	eventRow   = eventHead + `, owner, until, blocked, by_charge, EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 
 	sqlEvent    = `SELECT ` + eventWhole + ` FROM events WHERE scope = ? AND id = ?`
 	sqlEventRow = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND id = ?`
 	sqlEventAt  = `SELECT ` + eventRow + ` FROM events WHERE scope = ? AND seq = ?`
 
 	sqlAddEvent = `INSERT INTO events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source,
-		created, received, host, trace, state, reasons, late, due, settled, blocked, money)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		created, received, host, trace, state, reasons, late, due, settled, blocked, money, owner, until)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	sqlAddBody  = `INSERT INTO bodies (event, signature, body) VALUES (?, ?, ?)`
 	sqlSetEvent = `UPDATE events SET state = ?, reasons = ?, replay = ?, attempts = ?, tries = ?, due = ?, back = ?, settled = ?, blocked = ?, owner = ?,
-		until = ?, money = ?, acks = ? WHERE seq = ?`
+		until = ?, money = ?, acks = ?, by_charge = ? WHERE seq = ?`
 	sqlSetBlocked = `UPDATE events SET blocked = ? WHERE seq = ?`
 
-	ofLane = ` WHERE scope = ?1 AND lane = ?2 AND lane <> '' AND state = 'pending'`
+	// A lane's pending events are in the index, but for payments, which are those of its order's charges.
+	ofLane        = ` FROM events INDEXED BY events_lane WHERE scope = ?1 AND lane = ?2 AND lane <> '' AND state = 'pending' AND by_charge = 0`
+	sqlPaymentsIn = `SELECT e.seq, e.rank, e.created, e.blocked FROM charges AS c INDEXED BY charges_order CROSS JOIN events AS e ON e.seq = c.payment
+		WHERE c.scope = ?1 AND c.order_no = ?2 AND c.payment <> 0 AND e.lane = ?2 AND e.state = 'pending' AND e.by_charge = 1`
 	// A lane's refunds are among its pending events, which may be many only while it is stuck.
-	sqlPendingRefunds = `SELECT ` + eventRow + ` FROM events INDEXED BY events_lane` + ofLane + ` AND charge_id = ?3 AND substr(type, 1, 7) = 'refund.'`
+	sqlPendingRefunds = `SELECT ` + eventRow + ofLane + ` AND charge_id = ?3 AND substr(type, 1, 7) = 'refund.'`
 	sqlWithheld       = `SELECT ` + eventRow + ` FROM events INDEXED BY events_unpaid
 		WHERE scope = ? AND charge_id = ? AND state = 'filtered' AND reasons = '["payment_held"]' AND EXISTS (SELECT 1 FROM bodies WHERE event = seq)`
 	sqlEffectSeen = `SELECT 1 FROM events WHERE scope = ? AND object_id = ? AND type = ? AND effect = 1`
@@ -47,11 +50,15 @@ const (
 		RETURNING ` + eventWhole
 	sqlLeases   = `SELECT seq, id, until FROM events WHERE scope = ? AND owner = ?`
 	sqlSetLease = `UPDATE events SET until = ? WHERE seq = ?`
-	sqlSettle   = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, back = ?8, settled = ?4, owner = NULL, until = 0,
-			acks = acks + (?1 = 'delivered')
-		WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7
-		RETURNING seq, lane, blocked, coalesce((SELECT o.seq FROM events AS o WHERE NOT events.blocked AND o.scope = events.scope AND o.lane = events.lane
-			AND o.lane <> '' AND o.state = 'pending' AND o.seq <> events.seq ORDER BY o.rank, o.created, o.seq LIMIT 1), 0), money, acks`
+	settles     = `UPDATE events SET state = ?1, attempts = attempts + ?2, tries = tries + ?2, due = ?3, settled = ?4, back = ?8, owner = NULL, until = 0,
+		acks = acks + (?1 = 'delivered')`
+	settled    = ` WHERE scope = ?5 AND id = ?6 AND state = 'pending' AND owner = ?7`
+	toldOfLane = ` RETURNING seq, lane, blocked, EXISTS (SELECT 1 FROM events AS o INDEXED BY events_behind
+		WHERE o.scope = events.scope AND o.lane = events.lane AND o.state = 'pending' AND o.blocked = 1), money, acks`
+	sqlSettle = settles + settled + toldOfLane
+	// With the first delivery, as long as none is recorded.
+	sqlSettleAtOnce = settles + `, first_at = ?9, first_took = ?10, first_status = ?11, first_snippet = ?12` +
+		settled + ` AND first_at = 0 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)` + toldOfLane
 	sqlWaiting = `SELECT ` + eventRow + ` FROM events INDEXED BY events_back WHERE scope = ? AND state = 'pending' AND back > 0 AND due > back LIMIT ?`
 
 	// The first event without a lease is due when it is due, one with a lease when that ends.
@@ -61,12 +68,15 @@ const (
 		CASE WHEN NOT ` + paused + `?1) THEN (SELECT min(until) FROM events WHERE scope = ?1 AND owner IS NOT NULL AND blocked = 0) END,
 		coalesce((SELECT n FROM counts WHERE scope = ?1 AND state = 'pending'), 0)`
 	sqlEventsAhead = `SELECT seq, due, tries,
-			CASE WHEN tries > 0 THEN (SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1) END
+			CASE WHEN tries > 0 THEN coalesce((SELECT at FROM deliveries WHERE event = seq ORDER BY n DESC LIMIT 1), first_at) END
 		FROM events WHERE scope = ? AND state = 'pending' AND blocked = 0 AND due > ?`
 
-	sqlSent       = `SELECT count(*), coalesce(max(state = 'delivered'), 0) FROM deliveries WHERE event = ?`
-	sqlDeliveries = `SELECT attempt, at, took, status, error, snippet, state, due, uncounted FROM deliveries
-		WHERE event = (SELECT seq FROM events WHERE scope = ? AND id = ?) ORDER BY n`
+	// The first delivery is in the event's row if that is all there was to it, and in no other then.
+	sqlSent = `SELECT first_at > 0 OR EXISTS (SELECT 1 FROM deliveries WHERE event = ?1),
+		first_at > 0 OR EXISTS (SELECT 1 FROM deliveries WHERE event = ?1 AND state = 'delivered') FROM events WHERE seq = ?1`
+	sqlDeliveries = `SELECT 1, first_at, first_took, first_status, '', first_snippet, 'delivered', 0, 0, 0 AS n FROM events WHERE scope = ?1 AND id = ?2 AND first_at > 0
+		UNION ALL SELECT attempt, at, took, status, error, snippet, state, due, uncounted, n FROM deliveries
+			WHERE event = (SELECT seq FROM events WHERE scope = ?1 AND id = ?2) ORDER BY n`
 	sqlAddDelivery = `INSERT INTO deliveries (event, n, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM deliveries WHERE event = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
 	sqlAddAudit = `INSERT INTO audit (scope, event, at, action, state, by, said, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -133,12 +143,12 @@ const (
 )
 
 // sqlBooks returns a row for each charge, at least one in any case: what there is none of is NULL. Parameters are scope, order number, charge id,
-// Ping++ order number, lane; NULL for what is to match nothing.
+// Ping++ order number, lane; NULL for what is to match nothing. Of the lane it is the first of those that are no payments.
 var sqlBooks = `SELECT q.at, q.amount, q.currency, q.closed, f.seq, f.rank, f.created, f.blocked, ` + of("c", chargeColumns) + `
 	FROM (SELECT 1) AS one
 	LEFT JOIN quotes AS q ON q.scope = ?1 AND q.order_no = ?2
 	LEFT JOIN events AS f ON f.seq = (SELECT seq FROM events WHERE scope = ?1 AND lane = ?5 AND lane <> '' AND state = 'pending'
-		ORDER BY rank, created, seq LIMIT 1)
+		AND by_charge = 0 ORDER BY rank, created, seq LIMIT 1)
 	LEFT JOIN charges AS c ON (c.scope = ?1 AND c.order_no = ?2) OR (c.scope = ?1 AND c.id = ?3)
 		OR (c.scope = ?1 AND c.number = ?4 AND c.state <> 'foreign')`
 

@@ -81,7 +81,7 @@ func (l *Ledger) engine() file.Engine {
 		},
 		Opened: func(c *file.Conn) error { return query(c, sqlLast, func(r *row) { l.opened.Last = r.number() }) },
 		Begin: func(c *file.Conn) file.Transaction {
-			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, unforced: l.file.Unforced(), disk: l.file, opened: l.opened}
+			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, disk: l.file, opened: l.opened}
 		},
 		Signal: l.Signal,
 	}

@@ -23,7 +23,7 @@ var (
 	writes = []string{
 		sqlScope, sqlAddScope, sqlCount,
 		sqlBooks, sqlAddEvent, sqlAddBody, sqlEventRow, sqlEventAt, sqlSetEvent, sqlSetBlocked, sqlSent, sqlEffectSeen, sqlUnreadable, sqlWithheld,
-		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
+		sqlPendingRefunds, sqlClaim, sqlLast, sqlLeases, sqlSetLease, sqlSettle, sqlSettleAtOnce, sqlPaymentsIn, sqlAddDelivery, sqlWaiting, sqlAddAudit, sqlOldBodies, sqlDropBody,
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
@@ -139,11 +139,10 @@ type tx struct {
 
 	// Nobody may deliver an event that is not on disk: after a power failure it would be another one's effect, or held, and the backend
 	// has it already.
-	event    int64 // the first that this transaction recorded; 0: none yet
-	last     int64 // the last that has to be on disk when this transaction is
-	unforced int64 // the first of ours that may not be on disk, this transaction's included
-	disk     *file.File
-	opened   core.Opening
+	event  int64 // the first that this transaction recorded; 0: none yet
+	last   int64 // the last that has to be on disk when this transaction is
+	disk   *file.File
+	opened core.Opening
 
 	// Of the job that runs:
 	dirty  bool // it has written something

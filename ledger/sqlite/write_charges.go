@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -21,7 +22,13 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 		}
 	}, scope, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number), nullable(q.Lane))
 	if first.Seq != 0 {
-		b.First = &first
+		b.Lane = append(b.Lane, first)
+	}
+	paid := slices.ContainsFunc(b.Charges, func(c core.Charge) bool { return c.Payment != 0 && c.OrderNo == q.Lane })
+	if err == nil && q.Lane != "" && (paid || q.Lane != q.OrderNo) { // payments may be in the lane, too
+		err = t.run(sqlPaymentsIn, func(r *row) {
+			b.Lane = append(b.Lane, core.Place{Seq: r.number(), Rank: r.count(), Created: r.time(), Blocked: r.flag()})
+		}, scope, q.Lane)
 	}
 	return b, err
 }

@@ -21,13 +21,13 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	}
 	rows, seq, err := t.change(sqlAddEvent, scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo,
 		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State),
-		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked, e.Money)
+		encodeReasons(e.Reasons), e.Late, millis(e.Due), millis(e.Settled), e.Blocked, e.Money, nullable(e.Owner), millis(e.Until))
 	if err != nil || rows == 0 {
 		return false, err
 	}
 	e.Seq = seq
 	if t.event == 0 {
-		t.event, t.unforced = seq, min(t.unforced, seq)
+		t.event = seq
 	}
 	t.last = seq
 	t.count(scope, "", e.State)
@@ -55,7 +55,7 @@ func (t *tx) SetEvent(e *core.Event) error {
 	t.weigh(scope, e.Risked, e.Risk())
 	e.Stored, e.Risked = e.State, e.Risk()
 	return t.set(sqlSetEvent, string(e.State), encodeReasons(e.Reasons), e.Replay, e.Attempts, e.Tries, millis(e.Due), millis(e.Back), millis(e.Settled),
-		e.Blocked, nullable(e.Owner), millis(e.Until), e.Money, e.Acks, e.Seq)
+		e.Blocked, nullable(e.Owner), millis(e.Until), e.Money, e.Acks, e.ByCharge, e.Seq)
 }
 
 func (t *tx) SetBlocked(seq int64, blocked bool) error { return t.set(sqlSetBlocked, blocked, seq) }
@@ -96,11 +96,21 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) (es []ledger.Event, err err
 		e := readEvent(r, c.Scope)
 		es = append(es, e)
 		t.force = t.force || e.Seq > t.disk.Forced()
-	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced, c.Limit)
+	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), t.unforced(), c.Limit)
 	if err == nil && t.force { // another process has recorded it, and may be waiting for the disk
 		t.last, err = t.number(sqlLast)
 	}
 	return es, err
+}
+
+// unforced is the first event of ours that may not be on disk, this transaction's included. It is asked for by each claim: whoever is told that an event is
+// on disk now may find a transaction that began before that.
+func (t *tx) unforced() int64 {
+	first := t.disk.Unforced()
+	if t.event != 0 {
+		first = min(first, t.event)
+	}
+	return first
 }
 
 func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {
@@ -124,11 +134,18 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	t.dirty = true
 	var did *core.Settled
 	var e core.Event
-	err = t.run(sqlSettle, func(r *row) {
-		did = &core.Settled{Seq: r.number(), Lane: r.text(), Blocked: r.flag(), Next: r.number()}
-		e.Money, e.Acks, e.State = r.number(), r.count(), o.State
-	},
-		string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back))
+	settle := func(text string, more ...any) error {
+		return t.run(text, func(r *row) {
+			did = &core.Settled{Seq: r.number(), Lane: r.text(), Blocked: r.flag(), Behind: r.flag(), Listed: text == sqlSettleAtOnce}
+			e.Money, e.Acks, e.State = r.number(), r.count(), o.State
+		}, append([]any{string(o.State), counted, millis(o.Due), millis(o.Settled), scope, id, owner, millis(o.Back)}, more...)...)
+	}
+	if d := o.AtOnce; d != nil {
+		err = settle(sqlSettleAtOnce, millis(d.At), d.Took.Microseconds(), d.Status, d.Snippet)
+	}
+	if did == nil && err == nil {
+		err = settle(sqlSettle)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,7 +44,18 @@ type Intake struct {
 	Observe func(source ledger.Source, result string)
 
 	Logger *zap.Logger // nil: none
+
+	recorder atomic.Pointer[Recorder]
 }
+
+// Recorder records an event in the ledger, as [ledger.Events] has it in Append.
+type Recorder interface {
+	Append(context.Context, *ledger.Event) (ledger.Appended, error)
+}
+
+// DeliverBy names the relay that delivers the intake's events, for as long as it runs: it records them in the ledger itself, so that what it takes on
+// at once need not be claimed. Before that they are recorded for whoever claims them.
+func (in *Intake) DeliverBy(r Recorder) { in.recorder.Store(&r) }
 
 // Arrival is an event that has been verified and bound to the intake's scope.
 type Arrival struct {
@@ -74,7 +86,11 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (ledger.Appended, error
 		}
 	}
 	e := in.event(a)
-	did, err := l.Append(ctx, e)
+	var to Recorder = l
+	if r := in.recorder.Load(); r != nil {
+		to = *r
+	}
+	did, err := to.Append(ctx, e)
 	if err != nil {
 		return "", fmt.Errorf("relay: recording event %s: %w", a.Event.ID, err)
 	}

@@ -155,3 +155,30 @@ func TestAcceptedIsDelivered(t *testing.T) {
 		t.Errorf("%+v %+v", e, ds)
 	}
 }
+
+// recorder records in a ledger, and keeps the ids.
+type recorder struct {
+	ledger.Ledger
+	ids []string
+}
+
+func (r *recorder) Append(ctx context.Context, e *ledger.Event) (ledger.Appended, error) {
+	r.ids = append(r.ids, e.ID)
+	return r.Ledger.Append(ctx, e)
+}
+
+// Events go by way of the relay that delivers them, once there is one.
+func TestIntakeDeliverBy(t *testing.T) {
+	l := relaytest.NewLedger(t)
+	in := &Intake{Scope: relaytest.Scope, Now: time.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
+	r := &recorder{Ledger: l}
+	for _, id := range []string{"evt_1", "evt_2"} {
+		if did, err := in.Accept(context.Background(), Arrival{Event: parse(t, id, "charge.other", fmt.Sprintf(chargeJSON, "{}")), Source: ledger.Webhook}); err != nil || did != ledger.Recorded {
+			t.Fatalf("%s: %s, %v", id, did, err)
+		}
+		in.DeliverBy(r)
+	}
+	if len(r.ids) != 1 || r.ids[0] != "evt_2" {
+		t.Errorf("by way of the relay: %q", r.ids)
+	}
+}

@@ -27,7 +27,7 @@ var own = map[string]map[string]string{
 	},
 	"bodies":     {"event": "%[1]s"},
 	"deliveries": {"event": "%[1]s"},
-	"charges":    {"seq": "%[1]s", "id": "'ch_100'||%[3]s", "number": "%[2]s", "order_no": "%[2]s"},
+	"charges":    {"seq": "%[1]s", "id": "'ch_100'||%[3]s", "number": "%[2]s", "order_no": "%[2]s", "payment": "%[1]s"},
 }
 
 // prefill makes a ledger that holds one event hold more of its kind.

@@ -184,7 +184,7 @@ func keep(times ...*time.Time) {
 }
 
 func keepEvent(e core.Event) core.Event {
-	e.Change, e.Payment, e.Refund, e.Returned, e.Deliver, e.HasBody = nil, nil, nil, false, false, e.Body != nil
+	e.Change, e.Payment, e.Refund, e.Returned, e.Deliver, e.Lease, e.HasBody = nil, nil, nil, false, false, ledger.Lease{}, e.Body != nil
 	keep(&e.Created, &e.Received, &e.Due, &e.Settled, &e.Until, &e.Back)
 	return e
 }

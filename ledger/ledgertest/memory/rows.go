@@ -109,8 +109,8 @@ func (t *tx) Opened() core.Opening                        { return t.opened }
 
 func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 	b.Quote = t.quotes[ledger.OrderTopic(s, q.OrderNo)]
-	if lane := t.lane(s, q.Lane); len(lane) > 0 {
-		b.First = &core.Place{Seq: lane[0].Seq, Rank: lane[0].Rank, Created: lane[0].Created, Blocked: lane[0].Blocked}
+	for _, e := range t.lane(s, q.Lane) {
+		b.Lane = append(b.Lane, core.Place{Seq: e.Seq, Rank: e.Rank, Created: e.Created, Blocked: e.Blocked})
 	}
 	b.Charges, err = t.charges.where(func(c *core.Charge) bool {
 		return c.Scope == s && (q.OrderNo != "" && c.OrderNo == q.OrderNo || q.ChargeID != "" && c.ID == q.ChargeID ||
@@ -205,8 +205,8 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 		return nil, nil
 	}
 	did := &core.Settled{Seq: e.Seq, Lane: e.Lane, Blocked: e.Blocked}
-	if lane := t.lane(s, e.Lane); len(lane) > 1 && !e.Blocked { // it is the first itself
-		did.Next = lane[1].Seq
+	for _, other := range t.lane(s, e.Lane) {
+		did.Behind = did.Behind || other.Blocked && other.Seq != e.Seq
 	}
 	if o.Counted {
 		e.Attempts, e.Tries = e.Attempts+1, e.Tries+1

@@ -159,26 +159,26 @@ func TestDamagedAttempts(t *testing.T) {
 	l := openFile(t, file)
 	appendMany(t, l, "evt_", 3)
 	now := time.Now()
-	settle := func(l *Ledger, i int) {
+	settle := func(l *Ledger, i int, odd string) {
 		owner := fmt.Sprint("owner", i)
 		es, err := l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: owner, Now: now, Until: now.Add(time.Second), Limit: 1})
 		must(t, err)
-		must(t, l.Settle(t.Context(), owner, ledger.Delivery{Scope: scope, EventID: es[0].ID, Attempt: 1, At: now, Snippet: "mark of the attempt", State: ledger.Delivered}))
+		must(t, l.Settle(t.Context(), owner, ledger.Delivery{Scope: scope, EventID: es[0].ID, Attempt: 1, At: now, Error: odd, Snippet: "mark of the attempt", State: ledger.Delivered}))
 		e, err := l.Event(t.Context(), scope, es[0].ID)
 		must(t, err)
 		if e.State != ledger.Delivered {
 			t.Errorf("%s is %s", e.ID, e.State)
 		}
 	}
-	settle(l, 0)
+	settle(l, 0, "what keeps it from standing in the event's row")
 	must(t, l.Close())
 	damage(t, file, "mark of the attempt")
 	core, logs := observer.New(zap.ErrorLevel)
 	l, err := Open(t.Context(), Options{File: file, Logger: zap.New(core)})
 	must(t, err)
 	defer l.Close()
-	settle(l, 1)
-	settle(l, 2)
+	settle(l, 1, "")
+	settle(l, 2, "the same")
 	if logs.FilterMessageSnippet("but not the attempt").Len() != 2 {
 		t.Errorf("logged %v", logs.All())
 	}

@@ -36,7 +36,7 @@ type Options struct {
 	// Logger takes what an operator should know. Default: nothing is logged.
 	Logger *zap.Logger
 
-	fileSystem func(file string) string // default: fileSystem
+	fileSystem func(file string) string // default: FileSystem
 }
 
 // Engine is what makes a ledger of a file: who knows its tables.
@@ -120,7 +120,7 @@ func Open(ctx context.Context, o Options, e Engine) (*File, error) {
 		return nil, err
 	}
 	if o.fileSystem == nil {
-		o.fileSystem = fileSystem
+		o.fileSystem = FileSystem
 	}
 	if kind := o.fileSystem(path); kind != "" {
 		o.Logger.Warn("the ledger is on a file system that may break what a ledger promises: fsync and locks are not its own; put it on a local disk",

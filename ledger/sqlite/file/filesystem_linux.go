@@ -2,9 +2,9 @@ package file
 
 import "syscall"
 
-// fileSystem names the kind of file system that a file is on where that is no local one: fsync, locks and shared memory are then what
+// FileSystem names the kind of file system that a file is on where that is no local one: fsync, locks and shared memory are then what
 // another machine, or a program, makes of them. Empty: a local one, or nobody can say.
-func fileSystem(file string) string { return foreign(magic(file)) }
+func FileSystem(file string) string { return foreign(magic(file)) }
 
 // magic is the number of the file system that a file is on; 0: unknown.
 func magic(file string) uint32 {

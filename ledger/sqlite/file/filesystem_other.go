@@ -2,5 +2,5 @@
 
 package file
 
-// fileSystem names the kind of file system that a file is on where that is no local one; here nobody can say.
-func fileSystem(string) string { return "" }
+// FileSystem names the kind of file system that a file is on where that is no local one; here nobody can say.
+func FileSystem(string) string { return "" }
