@@ -140,7 +140,7 @@ func (a *App) summary(ctx context.Context) (check.Words, error) {
 	if err != nil {
 		return check.Words{}, err
 	}
-	days := []check.Day{}
+	var days []check.Day
 	now := time.Now()
 	for _, scope := range a.scopes() {
 		known, err := l.Figures(ctx, scope)
