@@ -298,3 +298,38 @@ func TestSummaryOnceADay(t *testing.T) {
 		t.Errorf("told %d times after a second day", n)
 	}
 }
+
+// A service that does not answer holds up neither the others nor the looks, and not the end for longer than one attempt.
+func TestSlowService(t *testing.T) {
+	slow, good := newRobot(t, DingTalk, time.Now), newRobot(t, WeCom, time.Now)
+	hung := make(chan struct{}, 1)
+	slow.breaks(func(_ http.ResponseWriter, r *http.Request) bool {
+		select {
+		case hung <- struct{}{}:
+		default:
+		}
+		<-r.Context().Done()
+		return true
+	})
+	var looks atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	n := New(Config{Targets: []Target{slow.target, good.target}, Store: &notes{}, Owner: "a", Now: time.Now, Every: time.Millisecond, Logger: zap.NewNop(),
+		Look: func(context.Context) []check.Finding {
+			looks.Add(1)
+			return []check.Finding{finding("events-held", check.Fail)}
+		}})
+	go func() { n.Run(ctx); close(done) }()
+	<-hung
+	from := looks.Load()
+	eventually(t, "the other is told, and it is looked on", func() bool { return len(good.told()) == 1 && looks.Load() > from+20 })
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
+	if len(slow.told()) != 0 {
+		t.Error("who did not answer counts as told")
+	}
+}

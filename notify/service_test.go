@@ -54,7 +54,7 @@ func TestSendFailures(t *testing.T) {
 	client := New(Config{}).cfg.Client
 	for want, fault := range map[string]func(http.ResponseWriter, *http.Request){
 		"it answered 500":              func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"it answered 302":              func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+robotKey, 302) },
+		"it answered 302":              func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+robotKey, http.StatusFound) },
 		"what it answered is not JSON": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>" + robotKey)) },
 		"its answer has no code":       func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("{}")) },
 		`code 300005: "token … is not exist by …`: func(w http.ResponseWriter, _ *http.Request) {
@@ -62,7 +62,7 @@ func TestSendFailures(t *testing.T) {
 		},
 		"EOF": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
-		b.breaks(func(w http.ResponseWriter, r *http.Request) bool { defer func() {}(); fault(w, r); return true })
+		b.breaks(func(w http.ResponseWriter, r *http.Request) bool { fault(w, r); return true })
 		err := b.target.send(t.Context(), client, message{Text: "x"}, time.Now())
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), robotKey) || strings.Contains(err.Error(), robotSecret) {
 			t.Errorf("%v; want %s", err, want)
