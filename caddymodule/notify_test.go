@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
@@ -163,5 +166,67 @@ func TestWebhooksRefused(t *testing.T) {
 	site.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	if got := result(); got != check.Fail {
 		t.Errorf("two hours after the last good one: %q", got)
+	}
+}
+
+// Webhooks that a running Caddy refuses for their key are found by the doctor, and one that it takes ends that.
+func TestWebhooksRefusedByCaddy(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http")+"}\n")
+	send := func(id string, body []byte) int {
+		req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/webhooks", bytes.NewReader(webhookEvent(id))))
+		req.Header.Set("X-Pingplusplus-Signature", signature(t, body))
+		status, _ := answered(t, req)
+		return status
+	}
+	refused := func() check.Result {
+		for _, f := range must(activeApp()).Check(t.Context()) {
+			if f.ID == "webhooks-refused" {
+				return f.Result
+			}
+		}
+		return ""
+	}
+	for range 3 {
+		if status := send("refused1", []byte("something else")); status != http.StatusUnauthorized {
+			t.Fatal(status)
+		}
+	}
+	if got := refused(); got != check.Fail {
+		t.Errorf("after three that were refused: %q", got)
+	}
+	if status := send("taken1", webhookEvent("taken1")); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if got := refused(); got != check.OK {
+		t.Errorf("after one that was taken: %q", got)
+	}
+}
+
+// What several processes change in the storage, they change one after the other.
+func TestToldStore(t *testing.T) {
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			s := &toldStore{storage: &certmagic.FileStorage{Path: dir}, path: "/var/lib/caddy/pay.db"}
+			if err := s.Change(t.Context(), "wecom-1", func(old []byte) ([]byte, error) { return append(old, 'x'), nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	failed := errors.New("no")
+	s := &toldStore{storage: &certmagic.FileStorage{Path: dir}, path: "/var/lib/caddy/pay.db"}
+	if err := s.Change(t.Context(), "wecom-1", func(old []byte) ([]byte, error) { return append(old, 'y'), failed }); !errors.Is(err, failed) {
+		t.Error(err)
+	}
+	if err := s.Change(t.Context(), "wecom-1", func(old []byte) ([]byte, error) {
+		if string(old) != "xxx" {
+			t.Errorf("kept %q", old)
+		}
+		return old, nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
