@@ -115,6 +115,9 @@ func TestCaddyfiles(t *testing.T) {
 	t.Setenv("PAY_BACKEND_TOKEN", strings.Repeat("0123456789abcdef", 4))
 	t.Setenv("PAY_MERCHANT_TOKEN", strings.Repeat("fedcba9876543210", 4))
 	t.Setenv("PAY_EVENTS_SECRET", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	t.Setenv("PAY_WECOM_URL", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789abcdef")
+	t.Setenv("PAY_DINGTALK_URL", "https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef")
+	t.Setenv("PAY_DINGTALK_SECRET", "SEC0123456789abcdef")
 	for name, text := range files {
 		if formatted := caddyfile.Format([]byte(text)); string(formatted) != text {
 			t.Errorf("%s: the Caddyfile is not as caddy fmt writes it", name)

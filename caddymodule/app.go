@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/notify"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
@@ -39,6 +41,9 @@ type App struct {
 	// Default: `400d`.
 	Retention caddy.Duration `json:"retention,omitempty"`
 
+	// Who is told of incidents: one message when something begins to be wrong, and one when it is over. Default: nobody.
+	Notify []NotifyConfig `json:"notify,omitempty"`
+
 	// Where the options stand in the Caddyfile that this was made of, for errors to say so. Leave it out of JSON that is written by hand.
 	Lines lines `json:"lines,omitempty"`
 
@@ -57,6 +62,8 @@ type App struct {
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
 	announce  *announcer       // to Caddy's events app; nil: there is none
+	targets   []notify.Target  // of Notify
+	storage   certmagic.Storage
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -105,6 +112,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.Retention < 0 {
 		return r.errorf("retention", "%s is not above 0; write retention 400d", time.Duration(a.Retention))
 	}
+	if a.targets, err = a.provisionNotify(r); err != nil {
+		return err
+	}
 	host, _ := os.Hostname()
 	a.owner = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
@@ -118,6 +128,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	}
 	a.path = path
 	a.closing = make(chan struct{})
+	a.storage = ctx.Storage()
 	a.store, a.held = acquireStore(path, ctx.Storage()), true
 	a.operators = a.newOperators()
 	return nil
@@ -201,6 +212,7 @@ func (a *App) Start() error {
 	}
 	a.work.Go(func() { a.prune(ctx, l) })
 	a.work.Go(func() { a.operators.Carry(ctx, a.owner, a.logger) })
+	a.work.Go(func() { a.tell(ctx) })
 	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
 	acquireStore(a.path, nil) // it has one
 	go func() {

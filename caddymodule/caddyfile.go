@@ -131,6 +131,7 @@ func noBlock(d *caddyfile.Dispenser, name string) error {
 //	pay {
 //	    ledger    sqlite [<file>]
 //	    retention <duration>
+//	    notify    wecom|dingtalk|feishu|webhook <url> { … }
 //	}
 func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // the option's name
@@ -154,7 +155,8 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 			return noBlock(d, "ledger")
 		},
 		"retention": func(d *caddyfile.Dispenser) error { return duration(d, &app.Retention, "400d") },
-	}.parse(d, "the global option pay")
+		"notify":    func(d *caddyfile.Dispenser) error { return parseNotify(d, app) },
+	}.parse(d, "the global option pay", "notify")
 	if err != nil {
 		return nil, err
 	}

@@ -22,18 +22,20 @@ import (
 const noCode = "caddypay-check"
 
 // Check carries out all checks of the running configuration.
-func (a *App) Check(ctx context.Context) []check.Finding {
+func (a *App) Check(ctx context.Context) []check.Finding { return check.Run(ctx, a.checks(ctx)) }
+
+func (a *App) checks(ctx context.Context) []check.Check {
 	checks := a.book().Checks()
 	counted := make(map[ledger.Scope]bool)
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)
 		if counted[s.scope] { // what the ledger says of an app and mode is said once
-			site.Figures, site.Swept = nil, nil
+			site.Figures, site.Swept, site.Turned = nil, nil, nil
 		}
 		counted[s.scope] = true
 		checks = append(checks, site.Checks()...)
 	}
-	return check.Run(ctx, checks)
+	return checks
 }
 
 // TryBackend tries the backend of the site of that name; without a name those of all sites, one after the other, whose payments are tests.
@@ -63,6 +65,7 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 		Own: h.ownKey, Webhook: h.webhookKeys, Pingpp: h.resolved.Pingpp.Probe, Emulated: h.Pingpp.Endpoint != "",
 		WeChat: make(map[string]func(context.Context) error), Door: a.door(s), Shop: a.shop(s),
 		Figures: func(ctx context.Context) (check.Figures, error) { return a.figures(ctx, s.scope) },
+		Turned:  func() check.Turned { return a.turnedOf(s.scope) },
 		Swept:   func(ctx context.Context) (time.Time, error) { return a.swept(ctx, s.scope) },
 	}
 	if lite := h.resolved.WxLite; lite != nil {

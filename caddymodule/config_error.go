@@ -36,14 +36,15 @@ func apart(err *error) {
 
 // wanted says what to write for options that a site cannot do without, and where to find it.
 var wanted = map[string]string{
-	"pingpp app":         "write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows the id (应用 ID) with the app's settings",
-	"pingpp key":         "write key {env.PINGPP_KEY}; the Ping++ dashboard (dashboard.pingxx.com) shows it as the Secret Key, sk_test_… or sk_live_…",
-	"pingpp webhook_key": "write webhook_key pingpp.pub.pem, a file with Ping++'s public key (Ping++ 公钥) from the dashboard (dashboard.pingxx.com): webhooks are verified with it",
-	"wechat app_id":      "write app_id wx…; mp.weixin.qq.com shows it as AppID under 开发管理 (Development)",
-	"wechat secret":      "write secret {env.WECHAT_SECRET}; mp.weixin.qq.com shows it as AppSecret under 开发管理 (Development), once, when it is made or reset",
-	"orders":             "write orders GET /internal/pay/orders/{order_no}",
-	"events":             "write events POST /internal/pay/events",
-	"login":              "write login POST /internal/pay/login",
+	"pingpp app":            "write app app_…; the Ping++ dashboard (dashboard.pingxx.com) shows the id (应用 ID) with the app's settings",
+	"pingpp key":            "write key {env.PINGPP_KEY}; the Ping++ dashboard (dashboard.pingxx.com) shows it as the Secret Key, sk_test_… or sk_live_…",
+	"pingpp webhook_key":    "write webhook_key pingpp.pub.pem, a file with Ping++'s public key (Ping++ 公钥) from the dashboard (dashboard.pingxx.com): webhooks are verified with it",
+	"wechat app_id":         "write app_id wx…; mp.weixin.qq.com shows it as AppID under 开发管理 (Development)",
+	"wechat secret":         "write secret {env.WECHAT_SECRET}; mp.weixin.qq.com shows it as AppSecret under 开发管理 (Development), once, when it is made or reset",
+	"orders":                "write orders GET /internal/pay/orders/{order_no}",
+	"events":                "write events POST /internal/pay/events",
+	"notify webhook secret": "write secret {env.PAY_NOTIFY_SECRET}, whose value is made by: caddy pay keygen secret",
+	"login":                 "write login POST /internal/pay/login",
 }
 
 // toWrite says what to write for an option that is missing.

@@ -76,7 +76,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		Count: handlers.Counters{
 			Charge:  countCharge,
 			Refund:  func(result string) { metrics.refunds.WithLabelValues(result).Inc() },
-			Webhook: func(result string) { metrics.webhooks.WithLabelValues(result).Inc() },
+			Webhook: func(result string) { h.countWebhook(result) },
 			Accept:  func(took time.Duration) { metrics.accept.Observe(took.Seconds()) },
 		},
 	}

@@ -19,7 +19,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 		Recorded: h.app.announce.recorded, Span: spanAccepting,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
-				metrics.webhooks.WithLabelValues(result).Inc()
+				h.countWebhook(result)
 			}
 		},
 	}

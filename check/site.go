@@ -29,6 +29,7 @@ type Site struct {
 	Door     *Door                                    // where Ping++'s webhooks come in
 	Shop     *Shop                                    // nil: no backend is called
 	Figures  func(context.Context) (Figures, error)   // what the ledger says of deliveries
+	Turned   func() Turned                            // what became of the webhooks that came in
 	Swept    func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
 }
 
@@ -50,6 +51,9 @@ func (s *Site) Checks() []Check {
 	}
 	if s.Figures != nil {
 		all = append(all, Check{ID: "events-pending", Run: s.events})
+	}
+	if s.Turned != nil {
+		all = append(all, Check{ID: "webhooks-refused", Run: s.refused})
 	}
 	if s.Swept != nil {
 		all = append(all, Check{ID: "sweep", Run: s.sweep})

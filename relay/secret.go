@@ -71,8 +71,8 @@ func (s Secret) Equal(o Secret) bool {
 
 func (s Secret) valid() bool { return s.key != nil }
 
-// sign returns one entry of webhook-signature: v1 and the HMAC-SHA256 over id.timestamp.body.
-func (s Secret) sign(id string, at time.Time, body []byte) string {
+// Sign returns one entry of webhook-signature: v1 and the HMAC-SHA256 over id.timestamp.body.
+func (s Secret) Sign(id string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, s.key())
 	mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
 	mac.Write(body)
@@ -84,7 +84,7 @@ func (s Secret) sign(id string, at time.Time, body []byte) string {
 func signatures(secrets []Secret, id string, at time.Time, body []byte) string {
 	all := make([]string, len(secrets))
 	for i, s := range secrets {
-		all[i] = s.sign(id, at, body)
+		all[i] = s.Sign(id, at, body)
 	}
 	return strings.Join(all, " ")
 }

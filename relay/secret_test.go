@@ -94,7 +94,7 @@ func FuzzParseSecret(f *testing.F) {
 		}
 		at := time.Unix(1_790_000_000, 0)
 		want, err := wh.Sign("evt_1", at, []byte("{}"))
-		if got := s.sign("evt_1", at, []byte("{}")); err != nil || got != want {
+		if got := s.Sign("evt_1", at, []byte("{}")); err != nil || got != want {
 			t.Errorf("signature %s, want %s, %v", got, want, err)
 		}
 	})
