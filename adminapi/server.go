@@ -2,7 +2,17 @@
 // ledger, and its client. Caddy's admin endpoint mounts the server under /pay/; the commands of `caddy pay` are the client. What may be
 // done to which event is decided here and nowhere else.
 //
-//	GET  /pay/events                     list; ?state= (several, comma separated), order_no, type, since, before, limit, app, mode
+//	GET  /pay/figures                    what waits, and the money at risk
+//	GET  /pay/hours                      what happened in each hour; ?since=, until
+//	GET  /pay/find                       what goes by a name; ?q=
+//	GET  /pay/orders                     list; ?status= (several, comma separated), channel, and as every list since, until, app, mode, limit, cursor
+//	GET  /pay/orders/{no}                all that is known of an order, with its timeline; ?app=, mode
+//	GET  /pay/charges                    list; ?status=, order_no, channel
+//	GET  /pay/refunds                    list; ?state=, order_no, charge, unclear
+//	GET  /pay/audit                      list of what was decided; ?event=, action
+//	POST /pay/pause                      {"said", "reason"}: nothing is delivered; ?app=, mode
+//	POST /pay/resume                     {"said", "reason"}: it is delivered again; ?app=, mode
+//	GET  /pay/events                     list; ?state=, order_no, type, reason, source, at_risk
 //	GET  /pay/events/{id}                one event with its body and deliveries
 //	POST /pay/events/{id}/{action}       {"said", "reason", "again"}: replay, release or discard
 //	POST /pay/runs/preview               an Intent: what would become of an action on all events that a filter chooses
@@ -57,6 +67,16 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
 	for path, m := range map[string]methods{
+		"/pay/figures":                 {http.MethodGet: s.serveFigures},
+		"/pay/hours":                   {http.MethodGet: s.serveHours},
+		"/pay/find":                    {http.MethodGet: s.serveFind},
+		"/pay/orders":                  {http.MethodGet: s.serveOrders},
+		"/pay/orders/{no}":             {http.MethodGet: s.serveOrder},
+		"/pay/charges":                 {http.MethodGet: s.serveCharges},
+		"/pay/refunds":                 {http.MethodGet: s.serveRefunds},
+		"/pay/audit":                   {http.MethodGet: s.serveAudit},
+		"/pay/pause":                   {http.MethodPost: s.servePause},
+		"/pay/resume":                  {http.MethodPost: s.serveUnpause},
 		"/pay/events":                  {http.MethodGet: s.serveEvents},
 		"/pay/events/{$}":              {http.MethodGet: s.serveEvent}, // an id that is empty is no other route
 		"/pay/events/{id}":             {http.MethodGet: s.serveEvent},

@@ -42,7 +42,7 @@ func (c *running) listEvents() *cobra.Command {
 	f.StringVar(&q.App, "app", "", "Only this Ping++ app; with --mode")
 	f.StringVar(&q.Mode, "mode", "", "Only this mode, live or test; with --app")
 	f.IntVar(&q.Limit, "limit", 50, "At most so many, up to 1000")
-	f.Int64Var(&q.Before, "before", 0, "The page after the one that ended with this number")
+	f.StringVar(&q.Cursor, "cursor", "", "The page after the one that named this")
 	return cmd
 }
 
@@ -69,8 +69,8 @@ func printEvents(w io.Writer, page adminapi.EventPage, now time.Time) {
 			plain.Text(e.Mode), plain.Text(state), e.Attempts, next)
 	}
 	_ = t.Flush()
-	if page.Next > 0 {
-		fmt.Fprintf(w, "More: --before %d\n", page.Next)
+	if page.Next != "" {
+		fmt.Fprintf(w, "More: --cursor %s\n", plain.Text(page.Next))
 	}
 }
 
