@@ -22,7 +22,7 @@ import (
 func TestAdminList(t *testing.T) {
 	dir := t.TempDir()
 	a := runAdmin(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+payBlock(t, dir, "", "allow_http")+secondBlock(t, dir)+"}\n")
-	if ids, next := a.list(""); len(ids) != 0 || next != 0 {
+	if ids, next := a.list(""); len(ids) != 0 || next != "" {
 		t.Fatal(ids, next)
 	}
 	if _, body := a.do(http.MethodGet, "/pay/events", "", nil); strings.TrimSpace(body) != `{"events":[]}` {
