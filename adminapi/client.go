@@ -155,6 +155,11 @@ func (c *Client) Order(ctx context.Context, app, mode, orderNo string) (*OrderLi
 	return get[OrderLife](ctx, c, "/pay/orders/"+url.PathEscape(orderNo), scopeValues(app, mode))
 }
 
+// Query is Server.Query.
+func (c *Client) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return post[OrderLife](ctx, c, "/pay/orders/"+url.PathEscape(orderNo)+"/query", scopeValues(app, mode), struct{}{})
+}
+
 // Refunds is Server.Refunds.
 func (c *Client) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
 	return get[RefundPage](ctx, c, "/pay/refunds", q.values())

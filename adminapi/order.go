@@ -107,3 +107,27 @@ func (s *Server) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error)
 	q := r.URL.Query()
 	return s.Order(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
 }
+
+// queryPatience is how long Ping++ is asked about an order.
+const queryPatience = 30 * time.Second
+
+// Query asks Ping++ now about what is not known of an order, also of one that the ledger does not know at all, and returns all that is known then.
+func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	named, err := scopeOf(app, mode)
+	if err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(ctx, queryPatience)
+	defer cancel()
+	for _, scope := range s.scopesOf(named) {
+		if err := s.cfg.Query(within, scope, orderNo); err != nil {
+			return nil, refuse(http.StatusBadGateway, "asking Ping++ about the order %.80q of %s: %w", orderNo, scope.Key(), err)
+		}
+	}
+	return s.Order(ctx, app, mode, orderNo)
+}
+
+func (s *Server) serveQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	return s.Query(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
+}

@@ -7,6 +7,7 @@
 //	GET  /pay/find                       what goes by a name; ?q=
 //	GET  /pay/orders                     list; ?status= (several, comma separated), channel, and as every list since, until, app, mode, limit, cursor
 //	GET  /pay/orders/{no}                all that is known of an order, with its timeline; ?app=, mode
+//	POST /pay/orders/{no}/query          asks Ping++ about it now; the same answer
 //	GET  /pay/charges                    list; ?status=, order_no, channel
 //	GET  /pay/refunds                    list; ?state=, order_no, charge, unclear
 //	GET  /pay/audit                      list of what was decided; ?event=, action
@@ -53,6 +54,8 @@ type Config struct {
 	Scopes func() []ledger.Scope
 	// Sweep compares a day of one of them with Ping++'s list.
 	Sweep func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error)
+	// Query asks Ping++ now for all of an order whose outcome is not known.
+	Query func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 }
@@ -72,6 +75,7 @@ func New(cfg Config) *Server {
 		"/pay/find":                    {http.MethodGet: s.serveFind},
 		"/pay/orders":                  {http.MethodGet: s.serveOrders},
 		"/pay/orders/{no}":             {http.MethodGet: s.serveOrder},
+		"/pay/orders/{no}/query":       {http.MethodPost: s.serveQuery},
 		"/pay/charges":                 {http.MethodGet: s.serveCharges},
 		"/pay/refunds":                 {http.MethodGet: s.serveRefunds},
 		"/pay/audit":                   {http.MethodGet: s.serveAudit},
