@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,10 +43,7 @@ Exits 1 when nothing was done, and 2 when it was not done to all that could be t
 		Args: d.args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			d.intent.Said = "unknown"
-			if u, err := user.Current(); err == nil {
-				d.intent.Said = u.Username
-			}
+			d.intent.Said = localUser()
 			if len(args) > 0 {
 				return d.each(cmd, args)
 			}

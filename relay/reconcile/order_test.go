@@ -63,3 +63,25 @@ func TestOrderIsAskedNow(t *testing.T) {
 	ask("open")
 	p.WantRecorded(l, "after its errors", "open", "charge.succeeded pending")
 }
+
+// Its refunds are asked for too, and those that are through are not.
+func TestRefundsOfAnOrderAreAskedNow(t *testing.T) {
+	p, l := reconciletest.NewProvider(t), relaytest.NewLedger(t)
+	r := p.Reconciler(l, zap.NewNop(), reconciletest.Asking(reconciletest.Unlimited()))
+	id := p.PaidCharge(l, r, "order1")
+	p.Fault("refund", "stuck", 2)
+	good := p.Asks(l, r, id, "order1", "R1", 300)
+	p.Asks(l, r, id, "order1", "R2", 300)
+	p.Settle(good.ID, "succeed")
+	for range 2 {
+		if err := r.Order(context.Background(), "order1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := p.Refund(l, "R1"), p.Refund(l, "R2"); a.State != ledger.RefundSucceeded || b.State != ledger.RefundPending {
+		t.Errorf("%+v\n%+v", a, b)
+	}
+	if n := p.State(0).Calls["get_refund"]; n != 3 {
+		t.Errorf("asked %d times, not twice for the one that is pending and once for the other", n)
+	}
+}
