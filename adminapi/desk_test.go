@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
@@ -35,8 +36,9 @@ func newDesk(t *testing.T) *desk {
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: file}))
 	d := &desk{t: t, file: file, ledger: l, server: New(Config{
-		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
-		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: "app_1", Mode: ledger.Test}} },
+		Ledger:   func(context.Context) (ledger.Ledger, error) { return l, nil },
+		Scopes:   func() []ledger.Scope { return []ledger.Scope{scope, {App: "app_1", Mode: ledger.Test}} },
+		Unpriced: func([]ledger.Scope, string) (payment.Unpriced, bool) { return payment.Unpriced{}, false },
 	})}
 	srv := httptest.NewServer(d.server)
 	t.Cleanup(func() {

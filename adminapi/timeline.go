@@ -24,7 +24,7 @@ type Entry struct {
 	Decision *AuditView    `json:"decision,omitempty"`
 }
 
-// timeline puts all of an order's life in the order of its times. Of two that share one the cause comes first, as it is written here.
+// timeline puts all of an order's life in the order of its times. Ping++ tells whole seconds: what it says of one comes before what happened here in it.
 func timeline(v *OrderLife, life *ledger.Life) []Entry {
 	t := []Entry{}
 	if q := v.Quote; q != nil {
@@ -48,15 +48,28 @@ func timeline(v *OrderLife, life *ledger.Life) []Entry {
 	}
 	t = append(t, toCome(v, life)...)
 	slices.SortStableFunc(t, func(a, b Entry) int {
-		switch {
-		case a.Ahead != b.Ahead && a.Ahead:
-			return 1
-		case a.Ahead != b.Ahead:
-			return -1
-		}
-		return a.At.Compare(b.At)
+		return cmp.Or(last(a.Ahead, b.Ahead), a.sorted().Compare(b.sorted()))
 	})
 	return t
+}
+
+// last orders by a condition: what it is true of comes last.
+func last(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// sorted is the time that an entry is sorted by. A quote is sorted like the attempt that it was for.
+func (e *Entry) sorted() time.Time {
+	if e.Kind == "quote" || e.Kind == "attempt" || e.Kind == "paid" || e.Kind == "refunded" {
+		return e.At.Truncate(time.Second)
+	}
+	return e.At
 }
 
 func ofCharge(c *ChargeView) (t []Entry) {
@@ -192,21 +205,20 @@ func toCome(v *OrderLife, life *ledger.Life) (t []Entry) {
 	slices.SortStableFunc(pending, func(a, b *ledger.Event) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), a.Created.Compare(b.Created), cmp.Compare(a.Seq, b.Seq))
 	})
-	before := make(map[string]*ledger.Event) // the last of each lane
+	ends := make(map[string]Entry) // the last of each lane
 	for _, e := range pending {
-		first := before[e.Lane]
 		entry := Entry{At: e.Due, Kind: "next", Ahead: true, Event: e.ID, Text: e.ID + " is delivered"}
 		if e.Attempts > 0 {
 			entry.Text += " again"
 		}
-		if first != nil {
-			entry.At, entry.Text = first.Due, entry.Text+", after "+first.ID
+		if first, waits := ends[e.Lane]; waits {
+			entry.At, entry.Text = first.At, entry.Text+", after "+first.Event
 		}
 		if v.Paused != nil {
 			entry.Text += ", once delivery is resumed"
 		}
 		if e.Lane != "" {
-			before[e.Lane] = e
+			ends[e.Lane] = entry
 		}
 		t = append(t, entry)
 	}
