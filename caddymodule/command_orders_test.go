@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +21,37 @@ import (
 	"github.com/caddypay/caddypay/session"
 )
 
+// nightSite is a Caddyfile whose site charges at an emulated Ping++ that sends no webhooks.
+func nightSite(t *testing.T, shop, retry string) (box *sandbox.Sandbox, addr, file string) {
+	t.Helper()
+	box = must(sandbox.New(sandbox.Config{App: "app_test1"}))
+	pingxx := httptest.NewServer(box)
+	t.Cleanup(func() { box.Close(); pingxx.Close() })
+	dir := t.TempDir()
+	addr = freeAddr(t)
+	file = globals(dir, ledgerIn(dir)) + "http://" + addr + " {\n" + payBlock(t, dir, "", "allow_http", "upstream "+shop, "orders GET /price/{order_no}",
+		"events POST /internal/pay/events {\n\t\t\tretry "+retry+"\n\t\t}", "reconcile {\n\t\t\tafter 1h\n\t\t}") + "}\n"
+	return box, addr, strings.NewReplacer("app app_test1", "app app_test1\n\t\t\tendpoint "+pingxx.URL, "sk_test_Mark0123456789", box.TestKey()).Replace(file)
+}
+
+// price is what the shop says of the order that it is asked for.
+func price(r *http.Request) string {
+	return `{"order_no":"` + path.Base(r.URL.Path) + `","amount":1999,"subject":"Tea"}`
+}
+
+// nightCharge makes a charge through the site, as a mini program does.
+func nightCharge(t *testing.T, addr, orderNo, payer string) (id string) {
+	t.Helper()
+	req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"`+orderNo+`","channel":"wx_lite"}`)))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: payer}))
+	var charge struct{ ID string }
+	if status, answer := answered(t, req); status != http.StatusCreated || json.Unmarshal([]byte(answer), &charge) != nil {
+		t.Fatalf("charge: %d %s", status, answer)
+	}
+	return charge.ID
+}
+
 // At 2 a.m.: an order was paid, no webhook came, and the backend sends its login page. Every command says so in words, nobody's openid or escape
 // sequence gets out, a pause holds everything back and shows everywhere, and the end of it delivers.
 func TestOrderAtNight(t *testing.T) {
@@ -28,7 +62,7 @@ func TestOrderAtNight(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/price/"):
-			_, _ = io.WriteString(w, `{"order_no":"N1","amount":1999,"subject":"Tea"}`)
+			_, _ = io.WriteString(w, price(r))
 		case mended.Load():
 			heard.Add(1)
 		default:
@@ -37,13 +71,8 @@ func TestOrderAtNight(t *testing.T) {
 			_, _ = io.WriteString(w, "\x1b[31mplease\tlog in")
 		}
 	})
-	box := must(sandbox.New(sandbox.Config{}))
-	pingxx := httptest.NewServer(box)
-	t.Cleanup(func() { box.Close(); pingxx.Close() })
-	dir, addr := t.TempDir(), freeAddr(t)
-	file := globals(dir, ledgerIn(dir)) + "http://" + addr + " {\n" + payBlock(t, dir, "", "allow_http", "upstream "+shop, "orders GET /price/{order_no}",
-		"events POST /internal/pay/events {\n\t\t\tretry 1h\n\t\t}", "reconcile {\n\t\t\tafter 1h\n\t\t}") + "}\n"
-	a := runAdmin(t, strings.NewReplacer("app app_test1", "app "+box.App()+"\n\t\t\tendpoint "+pingxx.URL, "sk_test_Mark0123456789", box.TestKey()).Replace(file))
+	box, addr, file := nightSite(t, shop, "1h")
+	a := runAdmin(t, file)
 	pay := func(args ...string) (stdout, stderr string, err error) {
 		var out, notices bytes.Buffer
 		cmd := payCommand(t, &out, append(args, "--address", a.addr)...)
@@ -70,32 +99,26 @@ func TestOrderAtNight(t *testing.T) {
 		return out
 	}
 
-	req := must(http.NewRequest(http.MethodPost, "http://"+addr+"/pay/charges", strings.NewReader(`{"order_no":"N1","channel":"wx_lite"}`)))
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Pay-Session", token(t, "/pay", session.Identity{OpenID: payer}))
-	var charge struct{ ID string }
-	if status, answer := answered(t, req); status != http.StatusCreated || json.Unmarshal([]byte(answer), &charge) != nil {
-		t.Fatalf("charge: %d %s", status, answer)
-	}
-	wants("orders list --status created", "N1", "¥19.99", "wx_lite", charge.ID, "oSecre…")
-	wants("orders show N1", "created", "your backend said that it costs ¥19.99", charge.ID+" was made through wx_lite for ¥19.99, for oSecre…", "can no longer be paid", "Ping++ is asked for "+charge.ID)
-	if err := box.Pay(charge.ID); err != nil {
+	scope := ledger.Scope{App: box.App(), Mode: ledger.Test}
+	chargeID := nightCharge(t, addr, "N1", payer)
+	wants("orders list --status created", "N1", "¥19.99", "wx_lite", chargeID, "oSecre…")
+	wants("orders show N1", "created", "your backend said that it costs ¥19.99", chargeID+" was made through wx_lite for ¥19.99, for oSecre…", "can no longer be paid", "Ping++ is asked for "+chargeID)
+	if err := box.Pay(chargeID); err != nil {
 		t.Fatal(err)
 	}
-	wants("orders query N1", "N1, "+box.App()+" in test mode: paid", "Ping++ says that "+charge.ID+" was paid", "charge.succeeded came by query", "its money is as it should be; ¥19.99 was paid, ¥19.99 expected")
-	scope := ledger.Scope{App: box.App(), Mode: ledger.Test}
-	event := "evt_q_" + charge.ID + "_charge_succeeded"
+	wants("orders query N1", "N1, "+box.App()+" in test mode: paid", "Ping++ says that "+chargeID+" was paid", "charge.succeeded came by query", "its money is as it should be; ¥19.99 was paid, ¥19.99 expected")
+	event := "evt_q_" + chargeID + "_charge_succeeded"
 	l := ledgerOf(t)
 	eventually(t, "the first attempt has failed", func() bool { return must(l.Event(t.Context(), scope, event)).Attempts == 1 })
 
-	receipt := must(l.Charge(t.Context(), scope, charge.ID)).TransactionNo
+	receipt := must(l.Charge(t.Context(), scope, chargeID)).TransactionNo
 	if receipt == "" {
 		t.Fatal("no number of the channel")
 	}
-	for name, kind := range map[string]string{"N1": "order", charge.ID: "charge", event: "event", receipt: "the channel's number"} {
+	for name, kind := range map[string]string{"N1": "order", chargeID: "charge", event: "event", receipt: "the channel's number"} {
 		wants("find "+name, kind, "attempt 1 to deliver "+event+": HTTP 302 in", "/login", `it answered: [31mplease log in`, event+" is delivered again", ", in ", time.Now().Format(" -07:00"))
 	}
-	wants("charges show "+charge.ID, "HTTP 302")
+	wants("charges show "+chargeID, "HTTP 302")
 	wants("figures", "money at risk  ¥19.99 of 1 payments, since", "pending        1", "next attempt   in ")
 	wants("events list --at_risk", event)
 	if _, _, err := pay("find", "nobody's"); err == nil || !strings.Contains(err.Error(), `nothing goes by "nobody's"`) {
@@ -121,7 +144,7 @@ func TestOrderAtNight(t *testing.T) {
 	wants("orders show N1", "delivery of "+box.App()+" in test mode is paused by", "again, once delivery is resumed")
 	mended.Store(true)
 	wants("events replay "+event, event+" is pending")
-	run(t, withAdmin(t, strings.Replace(strings.NewReplacer("app app_test1", "app "+box.App()+"\n\t\t\tendpoint "+pingxx.URL, "sk_test_Mark0123456789", box.TestKey()).Replace(file), "retry 1h", "retry 2h", 1), a.addr))
+	run(t, withAdmin(t, strings.Replace(file, "retry 1h", "retry 2h", 1), a.addr))
 	wants("health", "paused since") // the next process, or configuration, knows it too
 	if n := heard.Load(); n != 0 {
 		t.Errorf("%d deliveries while it was paused", n)
@@ -146,6 +169,72 @@ func TestOrderAtNight(t *testing.T) {
 		kinds = append(kinds, e.Kind)
 	}
 	if got := fmt.Sprint(kinds); !strings.HasPrefix(got, "[quote attempt paid event check delivery ") || !strings.HasSuffix(got, "delivery decision delivery]") {
+		t.Error(got)
+	}
+}
+
+var shellLine = regexp.MustCompile(`"[^"]*"|\S+`)
+
+// The twelve questions of the page for operators are answered by the commands that stand beside them, one after the other, on a site on which all
+// of that has happened.
+func TestTwelveQuestions(t *testing.T) {
+	var mended atomic.Bool
+	shop := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/price/"):
+			_, _ = io.WriteString(w, price(r))
+		case !mended.Load():
+			http.Error(w, "not now", http.StatusInternalServerError)
+		}
+	})
+	box, addr, file := nightSite(t, shop, "20ms")
+	a := runAdmin(t, file)
+	l := ledgerOf(t)
+	chargeID := nightCharge(t, addr, "1234", "oAAAAAAAAAAAAAAAAAAAAAAAAAA1")
+	if err := box.Pay(chargeID); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := a.do(http.MethodPost, "/pay/orders/1234/query", "{}", nil); status != http.StatusOK {
+		t.Fatal(status, body)
+	}
+	for _, id := range []string{"right", "wrong"} {
+		ours(t, l, id, 999)
+		if status := sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent(id)); status != http.StatusOK {
+			t.Fatal(status)
+		}
+	}
+	event := "evt_q_" + chargeID + "_charge_succeeded"
+	state := func(id string) ledger.State { return must(l.Event(t.Context(), testScope, id)).State }
+	eventually(t, "the payment is dead", func() bool { return state(event) == ledger.Dead })
+
+	page := string(must(os.ReadFile("../docs/operations.md")))
+	_, page, _ = strings.Cut(page, "## Twelve questions")
+	page, _, _ = strings.Cut(page, "\n## ")
+	names := strings.NewReplacer("4200001234202611260000000001", must(l.Charge(t.Context(), testScope, chargeID)).TransactionNo, "evt_1", "evt_right", "evt_2", "evt_wrong")
+	ran := 0
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		for line := range strings.Lines(block[1]) {
+			var args []string
+			for _, word := range shellLine.FindAllString(names.Replace(line), -1) {
+				args = append(args, strings.Trim(word, `"`))
+			}
+			mended.Store(mended.Load() || strings.Contains(line, "--yes"))
+			var out, notices bytes.Buffer
+			cmd := payCommand(t, &out, append(args[2:], "--address", a.addr)...)
+			cmd.SetErr(&notices)
+			if err := cmd.ExecuteContext(t.Context()); err != nil || out.Len() == 0 {
+				t.Errorf("%s: %v\n%s%s", line, err, &out, &notices)
+			}
+			ran++
+		}
+	}
+	if ran < 12 {
+		t.Fatalf("%d commands", ran)
+	}
+	eventually(t, "what was missed, and what was released, is delivered", func() bool {
+		return state(event) == ledger.Delivered && state("evt_right") == ledger.Delivered
+	})
+	if got := state("evt_wrong"); got != ledger.Discarded {
 		t.Error(got)
 	}
 }
