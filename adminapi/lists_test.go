@@ -112,6 +112,23 @@ func (d *desk) twice(orderNo string) error {
 	return err
 }
 
+// An order number is whatever the merchant's shop makes of it.
+func TestOddOrderNumbers(t *testing.T) {
+	d := newDesk(t)
+	for _, no := range []string{"a/b", "a b?c=d&e#f", "100%25", "订单 1", "a/query", "…"} {
+		d.charge(scope, no, 100, time.Now())
+		if life := must(d.Order(t.Context(), "", "", no)); life.OrderNo != no || len(life.Charges) != 1 {
+			t.Errorf("%q: %+v", no, life)
+		}
+		if found := must(d.Find(t.Context(), no)); !slices.Contains(found, Found{"app_1", "live", "order", no, no}) {
+			t.Errorf("%q: %+v", no, found)
+		}
+	}
+	if _, err := d.Order(t.Context(), "", "", ""); err == nil || !strings.Contains(err.Error(), `The order "" is unknown`) {
+		t.Error(err)
+	}
+}
+
 // A pause is of one app and mode, stands in figures, health and lists while it lasts, and in the audit log for ever.
 func TestPause(t *testing.T) {
 	d := newDesk(t)
