@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -18,6 +19,8 @@ type Client struct {
 	HTTP *http.Client
 	// URL is the endpoint without a path, like http://localhost:2019.
 	URL string
+	// Said is who asks, by their own word; it stands in the audit log beside what they pause.
+	Said string
 	// Origin is what Caddy compares with its own addresses; over a Unix socket it wants none.
 	Origin string
 }
@@ -113,7 +116,7 @@ func (c *Client) Run(ctx context.Context, id string) (*RunView, error) {
 
 // Runs is Server.Runs.
 func (c *Client) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
-	return get[RunPage](ctx, c, "/pay/runs", EventQuery{Before: before, Limit: limit}.values())
+	return get[RunPage](ctx, c, "/pay/runs", runsValues(before, limit))
 }
 
 // Stop is Server.Stop.
@@ -135,4 +138,64 @@ func (c *Client) Reconcile(ctx context.Context, date string) ([]SweepView, error
 // VerifyLedger is Server.VerifyLedger.
 func (c *Client) VerifyLedger(ctx context.Context) (*LedgerCheck, error) {
 	return post[LedgerCheck](ctx, c, "/pay/ledger/verify", nil, struct{}{})
+}
+
+// Charges is Server.Charges.
+func (c *Client) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+	return get[ChargePage](ctx, c, "/pay/charges", q.values())
+}
+
+// Orders is Server.Orders.
+func (c *Client) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+	return get[OrderPage](ctx, c, "/pay/orders", q.values())
+}
+
+// Order is Server.Order.
+func (c *Client) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return get[OrderLife](ctx, c, "/pay/orders/"+url.PathEscape(orderNo), scopeValues(app, mode))
+}
+
+// Query is Server.Query.
+func (c *Client) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return post[OrderLife](ctx, c, "/pay/orders/"+url.PathEscape(orderNo)+"/query", scopeValues(app, mode), struct{}{})
+}
+
+// Refunds is Server.Refunds.
+func (c *Client) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+	return get[RefundPage](ctx, c, "/pay/refunds", q.values())
+}
+
+// Audit is Server.Audit.
+func (c *Client) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+	return get[AuditPage](ctx, c, "/pay/audit", q.values())
+}
+
+// Find is Server.Find.
+func (c *Client) Find(ctx context.Context, text string) ([]Found, error) {
+	found, err := get[[]Found](ctx, c, "/pay/find", url.Values{"q": {text}})
+	return *found, err
+}
+
+// Figures is Server.Figures.
+func (c *Client) Figures(ctx context.Context) ([]ScopeFigures, error) {
+	figures, err := get[[]ScopeFigures](ctx, c, "/pay/figures", nil)
+	return *figures, err
+}
+
+// Hours is Server.Hours.
+func (c *Client) Hours(ctx context.Context, since, until time.Time) ([]HourView, error) {
+	hours, err := get[[]HourView](ctx, c, "/pay/hours", url.Values{"since": {since.Format(time.RFC3339)}, "until": {until.Format(time.RFC3339)}})
+	return *hours, err
+}
+
+// Pause is Server.Pause.
+func (c *Client) Pause(ctx context.Context, app, mode, reason string) ([]PauseView, error) {
+	paused, err := post[[]PauseView](ctx, c, "/pay/pause", scopeValues(app, mode), Decision{Said: c.Said, Reason: reason})
+	return *paused, err
+}
+
+// Unpause is Server.Unpause.
+func (c *Client) Unpause(ctx context.Context, app, mode, reason string) ([]PauseView, error) {
+	paused, err := post[[]PauseView](ctx, c, "/pay/resume", scopeValues(app, mode), Decision{Said: c.Said, Reason: reason})
+	return *paused, err
 }

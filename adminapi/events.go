@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +13,9 @@ import (
 	"github.com/caddypay/caddypay/pingpp"
 )
 
-// Events lists events, newest first.
+// Events lists events in the order of their arrival, newest first.
 func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
-	f, err := q.filter(time.Now())
+	f, p, err := q.filter(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -24,36 +23,24 @@ func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.listEvents(ctx, l, f)
+	arrival := func(a, b *ledger.Event) int { return cmp.Compare(b.Seq, a.Seq) } // it is the whole ledger's
+	rows, listing, err := list(ctx, s, p, arrival, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Event], error) {
+		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
+		return l.ListEvents(ctx, f)
+	})
 	if err != nil {
-		return nil, unread(err)
+		return nil, err
 	}
-	page := &EventPage{Events: make([]EventView, 0, len(events))}
-	for i := range events {
-		page.Events = append(page.Events, viewEvent(&events[i]))
+	page := &EventPage{Events: make([]EventView, 0, len(rows)), Listing: listing}
+	for i := range rows {
+		page.Events = append(page.Events, viewEvent(&rows[i].row))
 	}
-	if len(events) == 0 && f.OrderNo != "" {
-		if page.Why, err = s.whyNoEvents(ctx, l, f); err != nil {
+	if len(rows) == 0 && f.OrderNo != "" {
+		if page.Why, err = s.whyNoEvents(ctx, l, s.scopesOf(p.named), f.OrderNo); err != nil {
 			return nil, unread(err)
 		}
 	}
-	if len(events) == f.Limit {
-		page.Next = events[len(events)-1].Seq
-	}
 	return page, nil
-}
-
-// listEvents lists the events of the scope asked for, or of all the running sites. Their sequence numbers are the ledger's.
-func (s *Server) listEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (events []ledger.Event, err error) {
-	for _, f.Scope = range s.scopesOf(f.Scope) {
-		more, err := l.Events(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, more...)
-	}
-	slices.SortFunc(events, func(x, y ledger.Event) int { return cmp.Compare(y.Seq, x.Seq) })
-	return events[:min(len(events), f.Limit)], nil
 }
 
 func (s *Server) serveEvents(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -3,6 +3,8 @@ package adminapi
 import (
 	"context"
 	"net/http"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // Health is what a probe asks.
@@ -14,9 +16,10 @@ type Health struct {
 
 // ScopeHealth is that of an app in a mode.
 type ScopeHealth struct {
-	App     string `json:"app"`
-	Mode    string `json:"mode"`
-	Pending int64  `json:"pending"` // events that wait for their delivery
+	App     string     `json:"app"`
+	Mode    string     `json:"mode"`
+	Pending int64      `json:"pending"`          // events that wait for their delivery
+	Paused  *PauseView `json:"paused,omitempty"` // nothing is delivered
 }
 
 // Health says whether payments can be taken: the ledger is open and answers for every site. An error says why not.
@@ -27,11 +30,11 @@ func (s *Server) Health(ctx context.Context) (*Health, error) {
 	}
 	h := &Health{Ready: true, Ledger: s.cfg.File, Scopes: []ScopeHealth{}}
 	for _, scope := range s.cfg.Scopes() {
-		due, err := l.NextDue(ctx, scope)
+		f, err := l.Figures(ctx, scope)
 		if err != nil {
 			return nil, unread(err)
 		}
-		h.Scopes = append(h.Scopes, ScopeHealth{App: scope.App, Mode: string(scope.Mode), Pending: due.Pending})
+		h.Scopes = append(h.Scopes, ScopeHealth{App: scope.App, Mode: string(scope.Mode), Pending: f.Events[ledger.Pending], Paused: viewPause(scope, f.Paused)})
 	}
 	return h, nil
 }

@@ -17,7 +17,7 @@ func TestJSONIsStable(t *testing.T) {
 		Matched: 4, Eligible: 3, Amount: 2, Refunded: 1, Repeated: 1, Not: []Ineligible{{Code: "held", State: "held", Why: "w", Count: 1, Events: []string{"e"}}}}
 	for want, v := range map[string]any{
 		`{"seq":1,"id":"e","app":"a","mode":"live","type":"t","order_no":"o","charge":"c","source":"webhook","state":"held","reasons":["amount"],"late":"closed","attempts":2,"created":"2026-11-26T12:00:00Z","received":"2026-11-26T12:00:00Z","due":"2026-11-26T12:00:00Z","settled":"2026-11-26T12:00:00Z"}`: event,
-		`{"events":[],"next":7,"why":"w"}`: EventPage{Events: []EventView{}, Next: 7, Why: "w"},
+		`{"events":[],"why":"w","next":"7"}`: EventPage{Events: []EventView{}, Why: "w", Listing: Listing{Next: "7"}},
 		`{"seq":0,"id":"","app":"","mode":"","type":"","order_no":"","charge":"","source":"","state":"","attempts":0,"created":"0001-01-01T00:00:00Z","received":"0001-01-01T00:00:00Z","host":"h","signature":"s","body":"b","deliveries":[{"attempt":1,"at":"2026-11-26T12:00:00Z","ms":1.5,"status":500,"state":"dead","error":"x","snippet":"y","due":"2026-11-26T12:00:00Z"}],"payment":{"paid":1,"paid_currency":"cny","expected":2,"expected_currency":"cny","also_paid_by":[]}}`: EventWhole{
 			Payment: &PaymentView{Paid: 1, PaidCurrency: "cny", Expected: 2, ExpectedCurrency: "cny", AlsoPaidBy: []string{}}, Host: "h", Signature: "s", Body: "b", Deliveries: []DeliveryView{{Attempt: 1, At: at, MS: 1.5, Status: 500, State: "dead", Error: "x", Snippet: "y", Due: at}}},
 		`{"said":"m","reason":"r","again":true}`: Decision{Said: "m", Reason: "r", Again: true},
@@ -28,7 +28,7 @@ func TestJSONIsStable(t *testing.T) {
 		`{"app":"a","mode":"live","date":"2026-11-26","at_pingpp":1,"in_ledger":2,"recovered":3,"returned":4,"only_there":null,"only_here":null,"differ":null,"cut":true}`: SweepView{App: "a", Mode: "live",
 			Sweep: &nightly.Sweep{Date: "2026-11-26", AtPingpp: 1, InLedger: 2, Recovered: 3, Returned: 4, Cut: true}},
 		`{"file":"f","sound":false,"faults":["x"],"ms":5}`:                             LedgerCheck{File: "f", Faults: []string{"x"}, MS: 5},
-		`{"ready":true,"ledger":"f","scopes":[{"app":"a","mode":"live","pending":3}]}`: Health{Ready: true, Ledger: "f", Scopes: []ScopeHealth{{"a", "live", 3}}},
+		`{"ready":true,"ledger":"f","scopes":[{"app":"a","mode":"live","pending":3}]}`: Health{Ready: true, Ledger: "f", Scopes: []ScopeHealth{{"a", "live", 3, nil}}},
 		`{"code":"held","error":"m"}`:                                                  &Error{Status: 409, Code: "held", Message: "m"},
 	} {
 		if got := string(must(json.Marshal(v))); got != want {

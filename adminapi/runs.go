@@ -86,7 +86,8 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 	if len(i.States) == 0 {
 		return f, named, refuse(http.StatusBadRequest, "say in which states: dead for what your backend never acknowledged")
 	}
-	if f, err = (EventQuery{States: i.States, OrderNo: i.OrderNo, Type: i.Type, Since: i.Since, App: i.App, Mode: i.Mode, Limit: limitMost}).filter(now); err != nil {
+	f, chosen, err := EventQuery{States: i.States, OrderNo: i.OrderNo, Type: i.Type, Part: Part{Since: i.Since, App: i.App, Mode: i.Mode, Limit: limitMost}}.filter(now)
+	if err != nil {
 		return f, named, err
 	}
 	if !f.Since.IsZero() {
@@ -102,8 +103,7 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 	if i.Through > 0 {
 		f.Before = i.Through + 1
 	}
-	named, f.Scope = f.Scope, ledger.Scope{}
-	return f, named, nil
+	return f, chosen.named, nil
 }
 
 // Preview says what would become of an intent, and changes nothing.
@@ -140,9 +140,12 @@ func (s *Server) plan(ctx context.Context, i Intent) (*task, error) {
 	for _, f.Scope = range t.Scopes {
 		err := pages(ctx, l, f, func(page []ledger.Event) error {
 			for i := range page {
-				c, err := examine(ctx, l, f.Scope, page[i].ID)
-				if err != nil {
-					return err
+				c, enough := ofList(&page[i])
+				if !enough {
+					var err error
+					if c, err = examine(ctx, l, f.Scope, page[i].ID); err != nil {
+						return err
+					}
 				}
 				t.count(c)
 			}
@@ -308,11 +311,11 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 }
 
 func (s *Server) serveRuns(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := eventQuery(r.URL.Query())
+	before, limit, err := runsQuery(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
-	return s.Runs(r.Context(), q.Before, q.Limit)
+	return s.Runs(r.Context(), before, limit)
 }
 
 func (s *Server) serveBegin(w http.ResponseWriter, r *http.Request) (any, error) {

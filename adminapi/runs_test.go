@@ -150,7 +150,7 @@ func TestRunIsStopped(t *testing.T) {
 	if run.State != "stopped" || run.Decided >= many {
 		t.Errorf("%+v", run)
 	}
-	if held := len(must(d.Events(t.Context(), EventQuery{States: []string{"held"}, Limit: many})).Events); held != many-run.Decided {
+	if held := len(must(d.Events(t.Context(), EventQuery{States: []string{"held"}, Part: Part{Limit: many}})).Events); held != many-run.Decided {
 		t.Errorf("%d are held, %d were decided", held, run.Decided)
 	}
 }

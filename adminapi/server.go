@@ -2,7 +2,18 @@
 // ledger, and its client. Caddy's admin endpoint mounts the server under /pay/; the commands of `caddy pay` are the client. What may be
 // done to which event is decided here and nowhere else.
 //
-//	GET  /pay/events                     list; ?state= (several, comma separated), order_no, type, since, before, limit, app, mode
+//	GET  /pay/figures                    what waits, and the money at risk
+//	GET  /pay/hours                      what happened in each hour; ?since=, until
+//	GET  /pay/find                       what goes by a name; ?q=
+//	GET  /pay/orders                     list; ?status= (several, comma separated), channel, and as every list since, until, app, mode, limit, cursor
+//	GET  /pay/orders/{no}                all that is known of an order, with its timeline; ?app=, mode
+//	POST /pay/orders/{no}/query          asks Ping++ about it now; the same answer
+//	GET  /pay/charges                    list; ?status=, order_no, channel
+//	GET  /pay/refunds                    list; ?state=, order_no, charge, unclear
+//	GET  /pay/audit                      list of what was decided; ?event=, action
+//	POST /pay/pause                      {"said", "reason"}: nothing is delivered; ?app=, mode
+//	POST /pay/resume                     {"said", "reason"}: it is delivered again; ?app=, mode
+//	GET  /pay/events                     list; ?state=, order_no, type, reason, source, at_risk
 //	GET  /pay/events/{id}                one event with its body and deliveries
 //	POST /pay/events/{id}/{action}       {"said", "reason", "again"}: replay, release or discard
 //	POST /pay/runs/preview               an Intent: what would become of an action on all events that a filter chooses
@@ -46,6 +57,8 @@ type Config struct {
 	Scopes func() []ledger.Scope
 	// Sweep compares a day of one of them with Ping++'s list.
 	Sweep func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error)
+	// Query asks Ping++ now for all of an order whose outcome is not known.
+	Query func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 	// Check carries out all checks.
@@ -64,6 +77,18 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
 	for path, m := range map[string]methods{
+		"/pay/figures":                 {http.MethodGet: s.serveFigures},
+		"/pay/hours":                   {http.MethodGet: s.serveHours},
+		"/pay/find":                    {http.MethodGet: s.serveFind},
+		"/pay/orders":                  {http.MethodGet: s.serveOrders},
+		"/pay/orders/{$}":              {http.MethodGet: s.serveOrder}, // likewise a number
+		"/pay/orders/{no}":             {http.MethodGet: s.serveOrder},
+		"/pay/orders/{no}/query":       {http.MethodPost: s.serveQuery},
+		"/pay/charges":                 {http.MethodGet: s.serveCharges},
+		"/pay/refunds":                 {http.MethodGet: s.serveRefunds},
+		"/pay/audit":                   {http.MethodGet: s.serveAudit},
+		"/pay/pause":                   {http.MethodPost: s.servePause},
+		"/pay/resume":                  {http.MethodPost: s.serveUnpause},
 		"/pay/events":                  {http.MethodGet: s.serveEvents},
 		"/pay/events/{$}":              {http.MethodGet: s.serveEvent}, // an id that is empty is no other route
 		"/pay/events/{id}":             {http.MethodGet: s.serveEvent},

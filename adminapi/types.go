@@ -20,7 +20,9 @@ type EventView struct {
 	State    string    `json:"state"`
 	Reasons  []string  `json:"reasons,omitempty"` // why it is held or filtered
 	Late     string    `json:"late,omitempty"`
+	Money    int64     `json:"money,omitempty"` // fen that were paid; that went back: less than 0
 	Attempts int       `json:"attempts"`
+	Acks     int       `json:"acks,omitempty"` // how often the backend has acknowledged it
 	Created  time.Time `json:"created"`
 	Received time.Time `json:"received"`
 	Due      time.Time `json:"due,omitzero"` // of the next attempt, while pending
@@ -30,8 +32,8 @@ type EventView struct {
 // EventPage is one page of a list, newest first.
 type EventPage struct {
 	Events []EventView `json:"events"`
-	Next   int64       `json:"next,omitempty"` // pass it as before for the next page; absent on the last
-	Why    string      `json:"why,omitempty"`  // of an order without events: how far it came
+	Why    string      `json:"why,omitempty"` // of an order without events: how far it came
+	Listing
 }
 
 // EventWhole is an event with everything that is known of it.
@@ -90,7 +92,8 @@ type LedgerCheck struct {
 func viewEvent(e *ledger.Event) EventView {
 	v := EventView{
 		Seq: e.Seq, ID: e.ID, App: e.App, Mode: string(e.Mode), Type: e.Type, OrderNo: e.OrderNo, Charge: e.ChargeID, Source: string(e.Source),
-		State: string(e.State), Reasons: e.Reasons, Late: e.Late, Attempts: e.Attempts, Created: e.Created, Received: e.Received, Settled: e.Settled,
+		State: string(e.State), Reasons: e.Reasons, Late: e.Late, Money: e.Money, Attempts: e.Attempts, Acks: e.Acks,
+		Created: e.Created, Received: e.Received, Settled: e.Settled,
 	}
 	if e.State == ledger.Pending {
 		v.Due = e.Due
@@ -99,12 +102,16 @@ func viewEvent(e *ledger.Event) EventView {
 }
 
 func viewWhole(e *ledger.Event, deliveries []ledger.Delivery) EventWhole {
-	v := EventWhole{EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: string(e.Body), Deliveries: make([]DeliveryView, 0, len(deliveries))}
+	return EventWhole{EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: string(e.Body), Deliveries: viewDeliveries(deliveries)}
+}
+
+func viewDeliveries(deliveries []ledger.Delivery) []DeliveryView {
+	all := make([]DeliveryView, 0, len(deliveries))
 	for _, d := range deliveries {
-		v.Deliveries = append(v.Deliveries, DeliveryView{
+		all = append(all, DeliveryView{
 			Attempt: d.Attempt, At: d.At, MS: float64(d.Took.Microseconds()) / 1000, Status: d.Status,
 			State: string(d.State), Error: d.Error, Snippet: d.Snippet, Due: d.Due,
 		})
 	}
-	return v
+	return all
 }

@@ -11,12 +11,11 @@ import (
 )
 
 // whyNoEvents says how far an order came that a list found no events of.
-func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filter) (string, error) {
-	scopes := s.scopesOf(f.Scope)
+func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledger.Scope, orderNo string) (string, error) {
 	var attempts []ledger.Charge
 	var names []string
 	for _, scope := range scopes {
-		more, err := l.Attempts(ctx, scope, f.OrderNo)
+		more, err := l.Attempts(ctx, scope, orderNo)
 		if err != nil {
 			return "", err
 		}
@@ -24,23 +23,23 @@ func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, f ledger.Filt
 		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
-		if why, ok := s.cfg.Unpriced(scopes, f.OrderNo); ok {
-			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", f.OrderNo, why.At.Local().Format(time.DateTime), why.Why), nil
+		if why, ok := s.cfg.Unpriced(scopes, orderNo); ok {
+			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
-			f.OrderNo, strings.Join(names, " or ")), nil
+			orderNo, strings.Join(names, " or ")), nil
 	}
 	made := slices.DeleteFunc(slices.Clone(attempts), func(c ledger.Charge) bool { return c.ID == "" })
 	paid := slices.IndexFunc(made, func(c ledger.Charge) bool { return c.Paid })
 	switch {
 	case paid >= 0:
-		return fmt.Sprintf("The order %.64q is paid, by %s; leave the other filters out to see its events.", f.OrderNo, made[paid].ID), nil
+		return fmt.Sprintf("The order %.64q is paid, by %s; leave the other filters out to see its events.", orderNo, made[paid].ID), nil
 	case len(made) == 0:
 		last := attempts[len(attempts)-1]
-		return fmt.Sprintf("The order %.64q never came to be asked for at Ping++, or without an answer: its last attempt, through %s, is %s.", f.OrderNo, last.Channel, last.State), nil
+		return fmt.Sprintf("The order %.64q never came to be asked for at Ping++, or without an answer: its last attempt, through %s, is %s.", orderNo, last.Channel, last.State), nil
 	}
 	last := made[len(made)-1]
-	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", f.OrderNo, last.ID, last.Channel, last.Created.Local().Format(time.DateTime))
+	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", orderNo, last.ID, last.Channel, last.Created.Local().Format(time.DateTime))
 	if !last.NextQuery.IsZero() {
 		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
 	}

@@ -54,6 +54,13 @@ func (a *App) newOperators() *adminapi.Server {
 		Sweep: func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error) {
 			return a.reconcilers()[scope].Days.Day(ctx, day)
 		},
+		Query: func(ctx context.Context, scope ledger.Scope, orderNo string) error {
+			r := a.reconcilers()[scope]
+			if r == nil {
+				return fmt.Errorf("no site takes payments for it")
+			}
+			return r.Order(ctx, orderNo)
+		},
 	})
 }
 

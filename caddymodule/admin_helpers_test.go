@@ -58,7 +58,7 @@ func (a *adminAPI) do(method, path, body string, v any) (int, string) {
 	return resp.StatusCode, string(raw)
 }
 
-func (a *adminAPI) list(query string) (ids []string, next int64) {
+func (a *adminAPI) list(query string) (ids []string, next string) {
 	a.t.Helper()
 	var page adminapi.EventPage
 	if status, body := a.do(http.MethodGet, "/pay/events?"+query, "", &page); status != http.StatusOK {

@@ -22,7 +22,7 @@ import (
 func TestAdminList(t *testing.T) {
 	dir := t.TempDir()
 	a := runAdmin(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+payBlock(t, dir, "", "allow_http")+secondBlock(t, dir)+"}\n")
-	if ids, next := a.list(""); len(ids) != 0 || next != 0 {
+	if ids, next := a.list(""); len(ids) != 0 || next != "" {
 		t.Fatal(ids, next)
 	}
 	if _, body := a.do(http.MethodGet, "/pay/events", "", nil); strings.TrimSpace(body) != `{"events":[]}` {
@@ -98,15 +98,15 @@ func TestAdminList(t *testing.T) {
 	}
 	for _, filter := range []string{"", "state=pending,held,dead,delivered,discarded,filtered&"} { // page by page
 		var all []string
-		for next, pages := int64(0), 0; ; pages++ {
+		for next, pages := "", 0; ; pages++ {
 			query := filter + "limit=3"
-			if next > 0 {
-				query += fmt.Sprint("&before=", next)
+			if next != "" {
+				query += "&cursor=" + next
 			}
 			var ids []string
 			ids, next = a.list(query)
 			all = append(all, ids...)
-			if next == 0 || pages > 5 {
+			if next == "" || pages > 5 {
 				break
 			}
 		}
@@ -253,8 +253,12 @@ func TestAdminMistakes(t *testing.T) {
 		{"GET", "/pay/events?limit=0", "", 400, "limit must be 1 to 1000"},
 		{"GET", "/pay/events?limit=1001", "", 400, "limit must be 1 to 1000"},
 		{"GET", "/pay/events?limit=many", "", 400, "limit must be 1 to 1000"},
-		{"GET", "/pay/events?before=0", "", 400, "before must be the member next"},
-		{"GET", "/pay/events?before=x", "", 400, "before must be the member next"},
+		{"GET", "/pay/events?cursor=0", "", 400, "cursor must be the member next"},
+		{"GET", "/pay/events?cursor=YXBwX3Rlc3QxJTJGdGVzdD14", "", 400, "cursor must be the member next"}, // app_test1/test=x
+		{"GET", "/pay/events?before=1", "", 400, `\"before\" is no parameter of this list; it takes state,`},
+		{"GET", "/pay/events?at_risk=yes", "", 400, "at_risk must be true or false"},
+		{"GET", "/pay/runs?before=0", "", 400, "before must be the member next"},
+		{"GET", "/pay/runs?before=x", "", 400, "before must be the member next"},
 		{"GET", "/pay/events?since=yesterday", "", 400, `since \"yesterday\" is neither a time like`},
 		{"GET", "/pay/events?since=-2h", "", 400, "since"},
 		{"GET", "/pay/events?app=app_test1", "", 400, "give app and mode"},

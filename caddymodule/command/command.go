@@ -26,14 +26,21 @@ func Register(h Host) {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "pay",
 		Usage: "<command>",
-		Short: "Takes payments through Ping++: demo, sandbox, events, ledger",
+		Short: "Takes payments through Ping++: demo, sandbox, orders, events, ledger",
 		Long: `
 The commands of caddypay, the Caddy plugin that takes payments through Ping++.
 
   caddy pay demo       one payment from login to delivered event, on this machine alone
   caddy pay sandbox    emulates Ping++ and WeChat
+  caddy pay find       what goes by a number, and the page of its order
+  caddy pay orders     orders, each with its whole life, and what Ping++ says of it now
+  caddy pay charges    attempts to pay
+  caddy pay refunds    money that goes back
+  caddy pay figures    what waits, and how much money is at risk
   caddy pay events     what Ping++ said, and whether the backend knows
   caddy pay runs       what goes on with many of them
+  caddy pay pause      delivers nothing until caddy pay resume
+  caddy pay audit      what was decided, by whom and why
   caddy pay check      looks at everything that a payment needs, and tries the backend
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks that the ledger is sound
@@ -49,7 +56,8 @@ Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed
 }
 
 func add(cmd *cobra.Command, h Host) {
-	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), eventsCommand(), runsCommand(), checkCommand(), reconcileCommand(), ledgerCommand(),
+	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), findCommand(), ordersCommand(), chargesCommand(), refundsCommand(), figuresCommand(),
+		eventsCommand(), runsCommand(), pauseCommand(), resumeCommand(), auditCommand(), checkCommand(), reconcileCommand(), ledgerCommand(),
 		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
 	verbs(cmd)
 	plainOutput(cmd)

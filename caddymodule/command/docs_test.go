@@ -39,6 +39,12 @@ func TestOperationsCommands(t *testing.T) {
 	if !slices.Equal(english, chinese) || len(english) < 20 {
 		t.Errorf("%d and %d commands, which differ:\n%q\n%q", len(english), len(chinese), english, chinese)
 	}
+	question := regexp.MustCompile("(?m)^\\d+\\. \\*\\*.+\\*\\*.*\n\n```sh\n")
+	for _, file := range []string{"operations.md", "operations.zh-CN.md"} {
+		if n := len(question.FindAll(must(os.ReadFile("../../docs/"+file)), -1)); n != 12 {
+			t.Errorf("%s answers %d questions with a command, not twelve", file, n)
+		}
+	}
 	for _, line := range english {
 		var words []string
 		for _, word := range quoted.FindAllString(line, -1) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,10 +43,7 @@ Exits 1 when nothing was done, and 2 when it was not done to all that could be t
 		Args: d.args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			d.intent.Said = "unknown"
-			if u, err := user.Current(); err == nil {
-				d.intent.Said = u.Username
-			}
+			d.intent.Said = localUser()
 			if len(args) > 0 {
 				return d.each(cmd, args)
 			}
@@ -185,9 +181,9 @@ func waiting(not []adminapi.Ineligible) (n int) {
 func printPreview(w io.Writer, p *adminapi.Preview) {
 	fmt.Fprintf(w, "%s of what is %s%s%s%s, through event %d\n", p.Action, plain.Text(strings.Join(p.States, " or ")),
 		named(", of the order ", p.OrderNo), named(", of type ", p.Type), named(", since ", p.Since), p.Through)
-	fmt.Fprintf(w, "%d match, %d can be taken, for %s", p.Matched, p.Eligible, yuan(p.Amount))
+	fmt.Fprintf(w, "%d match, %d can be taken, for %s", p.Matched, p.Eligible, adminapi.Yuan(p.Amount))
 	if p.Refunded > 0 {
-		fmt.Fprintf(w, " paid and %s given back", yuan(p.Refunded))
+		fmt.Fprintf(w, " paid and %s given back", adminapi.Yuan(p.Refunded))
 	}
 	fmt.Fprintln(w)
 	if p.Repeated > 0 {
@@ -212,9 +208,6 @@ func named(what, name string) string {
 	}
 	return what + plain.Text(name)
 }
-
-// yuan writes an amount in fen.
-func yuan(fen int64) string { return fmt.Sprintf("¥%d.%02d", fen/100, fen%100) }
 
 // asks puts a question to a person; where there is none, the answer is no.
 func asks(cmd *cobra.Command, question string) bool {

@@ -19,30 +19,28 @@ func (c *running) listEvents() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "Lists events, newest first", Args: cobra.NoArgs,
 		Example: `  caddy pay events list --state held,dead
+  caddy pay events list --at_risk
   caddy pay events list --order_no 1234
   caddy pay events list --since 2h --type charge.succeeded --json | jq -r .events[].id`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SilenceUsage = true
-			var page *adminapi.EventPage
-			err := c.ask(cmd, func(ctx context.Context, api *adminapi.Client) (err error) {
-				page, err = api.Events(ctx, q)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			return c.show(cmd, page, func(w io.Writer) { printEvents(w, *page, time.Now()) })
+			return list[adminapi.EventPage, adminapi.EventView]{
+				part: &q.Part,
+				ask: func(ctx context.Context, api *adminapi.Client) (*adminapi.EventPage, error) {
+					return api.Events(ctx, q)
+				},
+				parts: func(p *adminapi.EventPage) (*[]adminapi.EventView, *adminapi.Listing) { return &p.Events, &p.Listing },
+				print: func(w io.Writer, p *adminapi.EventPage, now time.Time) { printEvents(w, *p, now) },
+			}.run(c, cmd)
 		},
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&q.States, "state", nil, "Only these states: pending, delivered, dead, held, discarded, filtered")
 	f.StringVar(&q.OrderNo, "order_no", "", "Only this order, by the merchant's number")
 	f.StringVar(&q.Type, "type", "", "Only this type, like charge.succeeded")
-	f.StringVar(&q.Since, "since", "", "Only what came since: 2h, 2006-01-02 or a full time")
-	f.StringVar(&q.App, "app", "", "Only this Ping++ app; with --mode")
-	f.StringVar(&q.Mode, "mode", "", "Only this mode, live or test; with --app")
-	f.IntVar(&q.Limit, "limit", 50, "At most so many, up to 1000")
-	f.Int64Var(&q.Before, "before", 0, "The page after the one that ended with this number")
+	f.StringVar(&q.Reason, "reason", "", "Only what is held, filtered or discarded for this reason, like amount")
+	f.StringVar(&q.Source, "source", "", "Only what came by this: webhook or query")
+	f.BoolVar(&q.AtRisk, "at_risk", false, "Only payments that your backend has not acknowledged")
+	partFlags(cmd, &q.Part)
 	return cmd
 }
 
@@ -58,20 +56,10 @@ func printEvents(w io.Writer, page adminapi.EventPage, now time.Time) {
 		if len(e.Reasons) > 0 {
 			state += " (" + strings.Join(e.Reasons, ", ") + ")"
 		}
-		next := "-"
-		if !e.Due.IsZero() {
-			next = "now"
-			if wait := e.Due.Sub(now).Round(time.Second); wait > 0 {
-				next = "in " + wait.String()
-			}
-		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), plain.Text(e.ID), plain.Text(e.Type), plain.Text(dash(e.OrderNo)),
-			plain.Text(e.Mode), plain.Text(state), e.Attempts, next)
+			plain.Text(e.Mode), plain.Text(state), e.Attempts, countdown(e.Due, now))
 	}
 	_ = t.Flush()
-	if page.Next > 0 {
-		fmt.Fprintf(w, "More: --before %d\n", page.Next)
-	}
 }
 
 // firstWords cuts an answer to what fits into a table.

@@ -55,10 +55,10 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 	row("reasons", strings.Join(e.Reasons, ", "))
 	row("late", e.Late)
 	if p := e.Payment; p != nil {
-		row("paid", yuan(p.Paid)+" "+p.PaidCurrency)
+		row("paid", adminapi.Yuan(p.Paid)+" "+p.PaidCurrency)
 		expected := "the charge is not one of ours"
 		if p.Expected > 0 {
-			expected = yuan(p.Expected) + " " + p.ExpectedCurrency
+			expected = adminapi.Yuan(p.Expected) + " " + p.ExpectedCurrency
 		}
 		row("expected", expected)
 		row("also paid by", strings.Join(p.AlsoPaidBy, ", "))

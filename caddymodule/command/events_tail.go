@@ -117,7 +117,7 @@ func (t *tail) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		old := len(page.Events) == 0 || page.Next == 0
+		old := len(page.Events) == 0 || page.Next == ""
 		for _, e := range page.Events {
 			seen[key(e)] = true
 			if e.Seq > t.last {
@@ -136,7 +136,7 @@ func (t *tail) look(ctx context.Context) error {
 			fmt.Fprintf(t.notices, "More than %d events at once: some are not shown\n", tailMost)
 			break
 		}
-		q.Before = page.Next
+		q.Cursor = page.Next
 	}
 	for _, e := range slices.Backward(fresh) {
 		if err := t.meet(ctx, e, true); err != nil {

@@ -67,5 +67,8 @@ func printHealth(w io.Writer, h *adminapi.Health, live bool) {
 	fmt.Fprintln(w, "payments are taken")
 	for _, s := range h.Scopes {
 		fmt.Fprintf(w, "%s, %s mode: %d events wait for their delivery\n", plain.Text(s.App), plain.Text(s.Mode), s.Pending)
+		if s.Paused != nil {
+			warnPaused(w, []adminapi.PauseView{*s.Paused})
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 
 func TestPrintEvents(t *testing.T) {
-	page := adminapi.EventPage{Next: 41, Events: []adminapi.EventView{
+	page := adminapi.EventPage{Events: []adminapi.EventView{
 		{Seq: 44, ID: "evt_4", Type: "charge.succeeded", OrderNo: "20260101001", Mode: "live", State: "held", Reasons: []string{"amount", "paid_twice"}, Received: noon},
 		{Seq: 43, ID: "evt_30", Type: "refund.succeeded", OrderNo: "20260101002", Mode: "test", State: "pending", Attempts: 12, Received: noon.Add(-time.Hour), Due: noon.Add(90 * time.Second)},
 		{Seq: 42, ID: "evt_2", Type: "charge.succeeded", OrderNo: "1", Mode: "test", State: "pending", Received: noon, Due: noon},
@@ -26,7 +26,6 @@ func TestPrintEvents(t *testing.T) {
 2026-11-22 11:00:00  evt_30  refund.succeeded         20260101002  test  pending                    12     in 1m30s
 2026-11-22 12:00:00  evt_2   charge.succeeded         1            test  pending                    0      now
 2026-11-22 12:00:00  evt_1   summary.daily.available  -            live  filtered (type)            0      -
-More: --before 41
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &out, want)

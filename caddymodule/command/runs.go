@@ -72,20 +72,12 @@ func printRuns(w io.Writer, page *adminapi.RunPage) {
 	fmt.Fprintln(t, "BEGUN\tRUN\tACTION\tSTATE\tDECIDED\tOF\tAMOUNT\tBY\tREASON")
 	for _, r := range page.Runs {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Created.Local().Format(time.DateTime), plain.Text(r.ID), plain.Text(string(r.Action)), plain.Text(r.State),
-			r.Decided, r.Eligible, yuan(r.Amount), plain.Text(who(r.By, r.Said)), plain.Text(dash(r.Reason)))
+			r.Decided, r.Eligible, adminapi.Yuan(r.Amount), plain.Text(adminapi.Who(r.By, r.Said)), plain.Text(dash(r.Reason)))
 	}
 	_ = t.Flush()
 	if page.Next > 0 {
 		fmt.Fprintf(w, "More: --before %d\n", page.Next)
 	}
-}
-
-// who says who it was as Caddy knows it, and as that says itself.
-func who(by, said string) string {
-	if said == "" {
-		return by
-	}
-	return by + " (" + said + ")"
 }
 
 func (c *running) oneRun(verb, short string, do func(context.Context, *adminapi.Client, string) (*adminapi.RunView, error)) *cobra.Command {
@@ -117,7 +109,7 @@ func printRun(w io.Writer, r *adminapi.RunView) {
 	row("run", r.ID)
 	row("state", r.State)
 	row("decided", fmt.Sprintf("%d of %d", r.Decided, r.Eligible))
-	row("by", who(r.By, r.Said))
+	row("by", adminapi.Who(r.By, r.Said))
 	row("reason", r.Reason)
 	row("begun", r.Created.Local().Format(time.DateTime))
 	if !r.Ended.IsZero() {

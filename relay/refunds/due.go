@@ -3,6 +3,7 @@ package refunds
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -91,6 +92,21 @@ func (d *Due) lookUp(ctx context.Context, l ledger.Ledger, re *ledger.Refund, le
 	}
 	d.Observe(map[bool]string{true: "refund_pending", false: "error"}[err == nil])
 	return errors.Join(err, l.RefundQueried(ctx, lease, d.Maker.next(re)))
+}
+
+// Ask looks a pending refund up now, because a person wants to know. One whose making is under way has its holder, and is left to it.
+func (d *Due) Ask(ctx context.Context, l ledger.Ledger, re *ledger.Refund) error {
+	if re.State != ledger.RefundPending {
+		return nil
+	}
+	if err := d.Budget.Wait(ctx); err != nil {
+		return fmt.Errorf("%w: %w", asking.ErrTooMuch, err)
+	}
+	found, err := d.get(ctx, re)
+	if err != nil || found.Status != "failed" && !found.Succeed {
+		return err
+	}
+	return d.Maker.Learner.Refund(context.WithoutCancel(ctx), l, re, found)
 }
 
 func (d *Due) get(ctx context.Context, re *ledger.Refund) (*pingpp.Refund, error) {

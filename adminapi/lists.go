@@ -1,0 +1,228 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// ChargeQuery chooses attempts of a list; what is empty chooses all.
+type ChargeQuery struct {
+	Part     // by the time of creation
+	Statuses []string
+	OrderNo  string // the merchant's
+	Channel  string
+}
+
+// OrderQuery chooses orders of a list; what is empty chooses all.
+type OrderQuery struct {
+	Part     // by the creation of the first attempt
+	Statuses []string
+	Channel  string // of any of its attempts
+}
+
+// RefundQuery chooses refunds of a list; what is empty chooses all.
+type RefundQuery struct {
+	Part    // by when it was first asked for
+	States  []string
+	OrderNo string // the merchant's
+	Charge  string // ch_…
+	Unclear bool   // only those that wait for a person
+}
+
+// AuditQuery chooses decisions of a list; what is empty chooses all.
+type AuditQuery struct {
+	Part
+	Event   string
+	Actions []string
+}
+
+func (q ChargeQuery) values() url.Values {
+	return q.Part.values(map[string]string{"status": strings.Join(q.Statuses, ","), "order_no": q.OrderNo, "channel": q.Channel})
+}
+
+func (q OrderQuery) values() url.Values {
+	return q.Part.values(map[string]string{"status": strings.Join(q.Statuses, ","), "channel": q.Channel})
+}
+
+func (q RefundQuery) values() url.Values {
+	return q.Part.values(map[string]string{"state": strings.Join(q.States, ","), "order_no": q.OrderNo, "charge": q.Charge, "unclear": flag(q.Unclear)})
+}
+
+func (q AuditQuery) values() url.Values {
+	return q.Part.values(map[string]string{"event": q.Event, "action": strings.Join(q.Actions, ",")})
+}
+
+var (
+	statuses = []ledger.Status{ledger.StatusHeld, ledger.StatusPaid, ledger.StatusRefunded, ledger.StatusCreated, ledger.StatusExpired,
+		ledger.StatusReversed, ledger.StatusPreparing, ledger.StatusRefused, ledger.StatusUnknown}
+	refundStates = []ledger.RefundState{ledger.RefundAsked, ledger.RefundPending, ledger.RefundSucceeded, ledger.RefundFailed}
+	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionPause, ledger.ActionUnpause}
+)
+
+// Charges lists attempts to pay, newest first.
+func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+	now := time.Now()
+	p, err := q.span(now)
+	if err != nil {
+		return nil, err
+	}
+	f := ledger.ChargeFilter{OrderNo: q.OrderNo, Channel: q.Channel, Since: p.since, Until: p.until, Now: now}
+	if f.Statuses, err = chosen("status", q.Statuses, statuses); err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	created := func(a, b *ledger.Charge) int { return b.Created.Compare(a.Created) }
+	rows, listing, err := list(ctx, s, p, created, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Charge], error) {
+		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
+		return l.ListCharges(ctx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &ChargePage{Charges: make([]ChargeView, 0, len(rows)), Listing: listing}
+	for i := range rows {
+		page.Charges = append(page.Charges, viewCharge(&rows[i].row, now))
+	}
+	return page, nil
+}
+
+// Orders lists orders, the last begun first.
+func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+	now := time.Now()
+	p, err := q.span(now)
+	if err != nil {
+		return nil, err
+	}
+	f := ledger.OrderFilter{Channel: q.Channel, Since: p.since, Until: p.until, Now: now}
+	if f.Statuses, err = chosen("status", q.Statuses, statuses); err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begun := func(a, b *ledger.Order) int { return b.Attempts[0].Created.Compare(a.Attempts[0].Created) }
+	rows, listing, err := list(ctx, s, p, begun, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Order], error) {
+		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
+		return l.ListOrders(ctx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &OrderPage{Orders: make([]OrderView, 0, len(rows)), Listing: listing}
+	for i := range rows {
+		o := &rows[i].row
+		page.Orders = append(page.Orders, OrderView{
+			App: rows[i].App, Mode: string(rows[i].Mode), OrderNo: o.OrderNo, Status: string(o.Status(now)), Created: o.Attempts[0].Created, Attempts: len(o.Attempts),
+			Charge: viewCharge(cmp.Or(ledger.Foremost(o.Attempts, now), &o.Attempts[len(o.Attempts)-1]), now),
+		})
+	}
+	return page, nil
+}
+
+// Refunds lists refunds, newest first.
+func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+	p, err := q.span(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	f := ledger.RefundFilter{OrderNo: q.OrderNo, ChargeID: q.Charge, Unclear: q.Unclear, Since: p.since, Until: p.until}
+	if f.States, err = chosen("state", q.States, refundStates); err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked := func(a, b *ledger.Refund) int { return b.Created.Compare(a.Created) }
+	rows, listing, err := list(ctx, s, p, asked, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Refund], error) {
+		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
+		return l.ListRefunds(ctx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &RefundPage{Refunds: make([]RefundView, 0, len(rows)), Listing: listing}
+	for i := range rows {
+		page.Refunds = append(page.Refunds, viewRefund(&rows[i].row))
+	}
+	return page, nil
+}
+
+// Audit lists what was decided, newest first.
+func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+	p, err := q.span(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	f := ledger.AuditFilter{EventID: q.Event, Since: p.since, Until: p.until}
+	if f.Actions, err = chosen("action", q.Actions, actions); err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken := func(a, b *ledger.Decided) int { return cmp.Or(b.Now.Compare(a.Now), cmp.Compare(b.Seq, a.Seq)) }
+	rows, listing, err := list(ctx, s, p, taken, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Decided], error) {
+		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
+		return l.ListAudit(ctx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	page := &AuditPage{Decisions: make([]AuditView, 0, len(rows)), Listing: listing}
+	for i := range rows {
+		page.Decisions = append(page.Decisions, viewDecided(rows[i].Scope, &rows[i].row))
+	}
+	return page, nil
+}
+
+func (s *Server) serveCharges(_ http.ResponseWriter, r *http.Request) (any, error) {
+	v := r.URL.Query()
+	p, err := partOf(v, "status", "order_no", "channel")
+	if err != nil {
+		return nil, err
+	}
+	return s.Charges(r.Context(), ChargeQuery{Part: p, Statuses: words(v, "status"), OrderNo: v.Get("order_no"), Channel: v.Get("channel")})
+}
+
+func (s *Server) serveOrders(_ http.ResponseWriter, r *http.Request) (any, error) {
+	v := r.URL.Query()
+	p, err := partOf(v, "status", "channel")
+	if err != nil {
+		return nil, err
+	}
+	return s.Orders(r.Context(), OrderQuery{Part: p, Statuses: words(v, "status"), Channel: v.Get("channel")})
+}
+
+func (s *Server) serveRefunds(_ http.ResponseWriter, r *http.Request) (any, error) {
+	v := r.URL.Query()
+	p, err := partOf(v, "state", "order_no", "charge", "unclear")
+	if err != nil {
+		return nil, err
+	}
+	unclear, err := flagOf(v, "unclear")
+	if err != nil {
+		return nil, err
+	}
+	return s.Refunds(r.Context(), RefundQuery{Part: p, States: words(v, "state"), OrderNo: v.Get("order_no"), Charge: v.Get("charge"), Unclear: unclear})
+}
+
+func (s *Server) serveAudit(_ http.ResponseWriter, r *http.Request) (any, error) {
+	v := r.URL.Query()
+	p, err := partOf(v, "event", "action")
+	if err != nil {
+		return nil, err
+	}
+	return s.Audit(r.Context(), AuditQuery{Part: p, Event: v.Get("event"), Actions: words(v, "action")})
+}

@@ -1,0 +1,152 @@
+package adminapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+// OrderLife is all that is known of an order.
+type OrderLife struct {
+	App      string       `json:"app"`
+	Mode     string       `json:"mode"`
+	OrderNo  string       `json:"order_no"`
+	Status   string       `json:"status"`          // as in a list
+	Quote    *QuoteView   `json:"quote,omitempty"` // what the backend last said
+	Charges  []ChargeView `json:"charges"`         // oldest first
+	Refunds  []RefundView `json:"refunds"`         // oldest first
+	Events   []ToldView   `json:"events"`          // in the order of their arrival
+	Paused   *PauseView   `json:"paused,omitempty"`
+	Timeline []Entry      `json:"timeline"` // of all this, oldest first; at its end what is to come
+	Now      time.Time    `json:"now"`      // when this was so
+}
+
+// QuoteView is what the backend said about an order.
+type QuoteView struct {
+	At       time.Time `json:"at"`
+	Amount   int64     `json:"amount"` // fen
+	Currency string    `json:"currency"`
+	Closed   bool      `json:"closed"` // it cannot be paid any more
+}
+
+// ToldView is an event and what became of it.
+type ToldView struct {
+	EventView
+	Deliveries []DeliveryView `json:"deliveries"` // every attempt, oldest first
+	Decisions  []AuditView    `json:"decisions"`  // oldest first
+}
+
+// Order returns all that is known of an order, by the merchant's number.
+func (s *Server) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	named, err := scopeOf(app, mode)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var found *OrderLife
+	for _, scope := range s.scopesOf(named) {
+		life, err := l.Order(ctx, scope, orderNo)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, unread(err)
+		case found != nil:
+			return nil, refuse(http.StatusConflict, "the order %.80q is known for %s/%s and %s; name one with app and mode", orderNo, found.App, found.Mode, scope.Key())
+		}
+		f, err := l.Figures(ctx, scope)
+		if err != nil {
+			return nil, unread(err)
+		}
+		found = viewLife(scope, life, f.Paused, now)
+	}
+	if found != nil {
+		return found, nil
+	}
+	why, err := s.whyNoEvents(ctx, l, s.scopesOf(named), orderNo)
+	if err != nil {
+		return nil, unread(err)
+	}
+	return nil, refuse(http.StatusNotFound, "%s", why)
+}
+
+func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now time.Time) *OrderLife {
+	v := &OrderLife{
+		App: scope.App, Mode: string(scope.Mode), OrderNo: life.OrderNo, Status: string((&ledger.Order{Attempts: life.Charges}).Status(now)),
+		Charges: []ChargeView{}, Refunds: []RefundView{}, Events: []ToldView{}, Paused: viewPause(scope, paused), Now: now,
+	}
+	if q := life.Quote; q != nil {
+		v.Quote = &QuoteView{At: q.At, Amount: q.Amount, Currency: q.Currency, Closed: q.Closed}
+	}
+	for i := range life.Charges {
+		v.Charges = append(v.Charges, viewCharge(&life.Charges[i], now))
+	}
+	for i := range life.Refunds {
+		v.Refunds = append(v.Refunds, viewRefund(&life.Refunds[i]))
+	}
+	for i := range life.Events {
+		told := &life.Events[i]
+		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: viewDeliveries(told.Deliveries), Decisions: []AuditView{}}
+		for j := range told.Decisions {
+			t.Decisions = append(t.Decisions, viewDecided(scope, &told.Decisions[j]))
+		}
+		v.Events = append(v.Events, t)
+	}
+	v.Timeline = timeline(v, life)
+	return v
+}
+
+func (s *Server) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	return s.Order(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
+}
+
+// queryPatience is how long Ping++ is asked about an order.
+const queryPatience = 30 * time.Second
+
+// Query asks Ping++ now about what is not known of an order, and returns all that is known then. One that the ledger does not know at all is asked for
+// in every app and mode.
+func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	named, err := scopeOf(app, mode)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scopes := s.scopesOf(named)
+	var knowing []ledger.Scope
+	for _, scope := range scopes {
+		attempts, err := l.Attempts(ctx, scope, orderNo)
+		if err != nil {
+			return nil, unread(err)
+		}
+		if len(attempts) > 0 {
+			knowing = append(knowing, scope)
+		}
+	}
+	if len(knowing) > 0 {
+		scopes = knowing
+	}
+	within, cancel := context.WithTimeout(ctx, queryPatience)
+	defer cancel()
+	for _, scope := range scopes {
+		if err := s.cfg.Query(within, scope, orderNo); err != nil {
+			return nil, refuse(http.StatusBadGateway, "asking Ping++ about the order %.80q of %s: %w", orderNo, scope.Key(), err)
+		}
+	}
+	return s.Order(ctx, app, mode, orderNo)
+}
+
+func (s *Server) serveQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	return s.Query(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
+}
