@@ -117,11 +117,11 @@ func remember(t Tx, e *Event, c *Charge) error {
 	if c == nil || e.Money != 0 {
 		return nil
 	}
-	_, heard, err := t.Sent(e)
+	known, err := heard(t, e)
 	if err != nil {
 		return err
 	}
-	if heard {
+	if known {
 		e.Acks = max(e.Acks, 1)
 	}
 	e.Money = c.PaidAmount
