@@ -136,13 +136,22 @@ func withhold(t Tx, s ledger.Scope, lane, chargeID string, now time.Time) error 
 // silence withholds the refunds of a charge whose payment is not delivered. A payment that was delivered once is known to the backend, whatever
 // became of its replay.
 func silence(t Tx, c *Charge, e *Event, h Hold, now time.Time) error {
-	if _, heard, err := t.Sent(e); err != nil || heard {
+	if known, err := heard(t, e); err != nil || known {
 		return err
 	}
 	if err := setHold(t, c, h); err != nil {
 		return err
 	}
 	return withhold(t, e.Scope, e.Lane, e.ChargeID, now)
+}
+
+// heard says whether the backend has acknowledged an event. Where the ledger is damaged the attempt may not be listed; older versions have not counted.
+func heard(t Tx, e *Event) (bool, error) {
+	if e.Acks > 0 {
+		return true, nil
+	}
+	_, listed, err := t.Sent(e)
+	return listed, err
 }
 
 // reviveRefunds makes the refunds pending that were not to be delivered as long as their payment was not.

@@ -99,12 +99,34 @@ func decideUnread(t Tx, d ledger.Decision, e *Event) (*Charge, error) {
 
 // revive makes an event pending that is to be delivered after all, or again.
 func revive(t Tx, d ledger.Decision, e *Event, c *Charge) error {
+	if err := remember(t, e, c); err != nil {
+		return err
+	}
 	e.Reasons = tellable(e.Reasons)
 	e.Replay = e.Replay || d.Action == ledger.ActionReplay
 	if err := resume(t, e, d.Now); err != nil {
 		return err
 	}
 	return lift(t, c, d.Now)
+}
+
+// remember makes good what an older version did not record of an event that becomes pending again: that no charge leads to it in its lane, where it
+// could not be found when its turn comes, and, of a payment, its money and whether the backend has it.
+func remember(t Tx, e *Event, c *Charge) error {
+	e.ByCharge = e.ByCharge && c != nil && c.OrderNo == e.OrderNo && c.OrderNo == e.Lane
+	if c == nil || e.Money != 0 {
+		return nil
+	}
+	known, err := heard(t, e)
+	if err != nil {
+		return err
+	}
+	if known {
+		e.Acks = max(e.Acks, 1)
+	}
+	e.Money = c.PaidAmount
+	tallyMoney(t, e, e.Money)
+	return nil
 }
 
 // lift ends the hold on a charge, if there is one, whose payment is delivered after all: its refunds are to be delivered too.

@@ -19,7 +19,7 @@ func (f *File) open(ctx context.Context) error {
 		err = connect()
 	}
 	if err != nil {
-		return err
+		return errors.Join(err, f.before.drop())
 	}
 	if notWhole != nil { // a full disk keeps nobody from reading, and nothing from going on once there is room
 		f.writer.disk.failed.Store(true)
@@ -34,14 +34,13 @@ func (f *File) connect(ctx context.Context) (notWhole, err error) {
 	if err := f.presence.begin(); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", f.path, err)
 	}
-	if f.anchor, f.before, err = setUp(ctx, f.path, &f.engine.Schema); err != nil {
+	var before *snapshot
+	if f.anchor, before, err = setUp(ctx, f.path, &f.engine.Schema); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.before.drop())
-		}
-	}()
+	if before != nil { // else it is perhaps this opening that has brought the file up to date, in a try that failed afterwards
+		f.before = before
+	}
 	if f.reads, err = openPool(ctx, f.path, f.engine.Reads); err != nil {
 		return nil, explain(f.path, errors.Join(err, f.anchor.weigh()))
 	}
