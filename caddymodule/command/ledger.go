@@ -19,13 +19,15 @@ func ledgerCommand() *cobra.Command {
 		Use:   "ledger",
 		Short: "Looks after the ledger",
 		Long: `
-Looks after the ledger of the running Caddy.
+Looks after the ledger of the running Caddy, and puts a backup of it where there is none.
 
-  caddy pay ledger verify`,
+  caddy pay ledger verify
+  caddy pay ledger backup  /var/backups/ledger.db
+  caddy pay ledger restore /var/backups/ledger.db /var/lib/caddy/pay/ledger.db`,
 	}
 	c.flags(cmd)
 	verbs(cmd)
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(c.backupLedger(), c.restoreLedger(), &cobra.Command{
 		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: cobra.NoArgs,
 		Long: `
 Reads every page of the ledger and compares every index with its table, beside everything else. It takes minutes where there are millions
