@@ -49,7 +49,7 @@ Exits 1 when something is damaged.`,
 				return err
 			}
 			if !check.Sound {
-				return errors.New("the ledger is damaged; stop Caddy and restore it together with its -wal file from a backup, or repair it with sqlite3 " + check.File + " .recover")
+				return errors.New("the ledger is damaged; stop Caddy, move it away with its -wal file and put a backup in its place (caddy pay ledger restore), or repair it with sqlite3 " + check.File + " .recover")
 			}
 			return nil
 		},
