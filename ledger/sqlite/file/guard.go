@@ -28,6 +28,10 @@ func (g *guard) start(verifyAfter time.Duration) {
 	g.work.Go(func() {
 		regularly(ctx, lookEvery, lookEvery, func() { _ = g.file.presence.look() }) // it logs, and remembers
 	})
+	g.work.Go(func() {
+		s := &stuck{file: g.file, size: stuckSize, after: stuckAfter}
+		regularly(ctx, stuckLook, stuckLook, func() { s.look(time.Now()) })
+	})
 	if before := g.file.before; before != nil {
 		g.work.Go(func() { g.file.keep(ctx, before) })
 	}
