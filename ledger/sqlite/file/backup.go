@@ -14,7 +14,8 @@ import (
 
 const (
 	copyPages = 256 // copied at a time: a MiB
-	copyRest  = 3   // times as long as that took it rests then: webhooks need disk and processor more
+	copyRest  = 12  // times as long as that took it rests then: webhooks need the processor more, and should be taken no more than 5 % slower on two
+	copyForce = 64  // as often as that is copied it is forced to the disk: else all would be at the end, and whoever forces the ledger there waits for it
 )
 
 // Backup copies the ledger, as it stands when it begins, into a file that must not exist, while everything goes on. The file has its name once all of
@@ -109,7 +110,7 @@ func (s *snapshot) copy(ctx context.Context, to string, progress func(done, page
 			err = errors.Join(err, os.Remove(part))
 		}
 	}()
-	if err := errors.Join(f.Chmod(0o600), f.Close(), s.fill(ctx, part, progress), syncFile(part)); err != nil {
+	if err := errors.Join(f.Chmod(0o600), s.fill(ctx, part, f.Sync, progress), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return giveName(part, to)
@@ -126,7 +127,7 @@ func giveName(part, to string) error {
 	return syncFolder(filepath.Dir(to))
 }
 
-func (s *snapshot) fill(ctx context.Context, part string, progress func(done, pages int)) error {
+func (s *snapshot) fill(ctx context.Context, part string, force func() error, progress func(done, pages int)) error {
 	into, err := connect(ctx, part, sqlite.OpenReadWrite, "journal_mode = OFF", "synchronous = OFF") // a half copy is none
 	if err != nil {
 		return errors.Join(err, into.close())
@@ -137,11 +138,17 @@ func (s *snapshot) fill(ctx context.Context, part string, progress func(done, pa
 		return err
 	}
 	defer b.Close()
-	for {
+	for n := 1; ; n++ {
 		start := time.Now()
 		more, err := b.Step(copyPages)
 		if err != nil {
 			return err
+		}
+		rest := copyRest * time.Since(start)
+		if n%copyForce == 0 {
+			if err := force(); err != nil {
+				return err
+			}
 		}
 		if progress != nil {
 			progress(b.PageCount()-b.Remaining(), b.PageCount())
@@ -152,15 +159,7 @@ func (s *snapshot) fill(ctx context.Context, part string, progress func(done, pa
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(copyRest * time.Since(start)):
+		case <-time.After(rest):
 		}
 	}
-}
-
-func syncFile(file string) error {
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
