@@ -66,6 +66,12 @@ func TestLedgerBackupAndRestoreCommands(t *testing.T) {
 	} else if info, err := os.Stat(b.File); err != nil || info.Size() != b.Bytes {
 		t.Errorf("%+v of %v (%v)", b, info, err)
 	}
+	if stdout, _, err := pay("ledger", "verify", "--ledger", "copy.db"); err != nil || !strings.HasPrefix(stdout, "copy.db is sound") {
+		t.Errorf("the backup: %v\n%s", err, stdout)
+	}
+	if _, _, err := pay("ledger", "verify", "--ledger", "copy.db", "--address", a.addr); err == nil || !strings.Contains(err.Error(), "no running Caddy is asked") {
+		t.Errorf("of a Caddy, and not: %v", err)
+	}
 	stop.Store(1)
 	load.Wait()
 

@@ -33,10 +33,8 @@ of it was found sound and is on the disk. A backup of an older caddypay is broug
 		Example: `  caddy pay ledger restore /var/backups/ledger-2026-11-22.db /var/lib/caddy/pay/ledger.db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true
-			for _, name := range []string{"address", "config", "adapter"} {
-				if cmd.Flags().Changed(name) {
-					return fmt.Errorf("--%s: no running Caddy is asked; leave it out, and name the ledger's file", name)
-				}
+			if err := askNobody(cmd); err != nil {
+				return err
 			}
 			start := time.Now()
 			r, err := sqlite.Restore(cmd.Context(), args[0], args[1])

@@ -28,5 +28,10 @@ func Restore(ctx context.Context, backup, to string) (r Restored, err error) {
 	return r, err
 }
 
+// Inspect says what is damaged in a backup, or in a ledger that no program has open: see [file.Inspect].
+func Inspect(ctx context.Context, path string) (faults []string, err error) {
+	return file.Inspect(ctx, path, file.Engine{Schema: whole, Sound: sound})
+}
+
 // sqlRestored reads what every version of the schema has.
 const sqlRestored = `SELECT count(*), coalesce((SELECT received FROM events ORDER BY seq DESC LIMIT 1), 0) FROM events`

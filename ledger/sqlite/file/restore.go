@@ -29,17 +29,9 @@ func Restore(ctx context.Context, backup, to string, e Engine, look func(*Conn) 
 	if err := vacant(to); err != nil {
 		return r, err
 	}
-	info, err := os.Stat(backup)
-	switch {
-	case err != nil:
+	before, err := wholeFile(backup)
+	if err != nil {
 		return r, err
-	case !info.Mode().IsRegular():
-		return r, fmt.Errorf("%s: not a file; name a backup", backup)
-	}
-	for _, ending := range besides {
-		if beside, err := os.Stat(backup + ending); err == nil && beside.Size() > 0 && ending != "-shm" {
-			return r, fmt.Errorf("%s holds a part of what %s is; only a file that is whole by itself can be restored, as caddy pay ledger backup makes it", backup+ending, backup)
-		}
 	}
 	if r.Schema, err = identifyBackup(ctx, backup, &e.Schema); err != nil {
 		return r, err
@@ -57,8 +49,15 @@ func Restore(ctx context.Context, backup, to string, e Engine, look func(*Conn) 
 			err = errors.Join(err, os.Remove(part))
 		}
 	}()
-	if err := inspect(ctx, backup, part, e, look); err != nil {
+	if err := unchanged(before, backup); err != nil {
+		return r, fmt.Errorf("a program writes to the backup, so that the copy is none; make one with caddy pay ledger backup: %w", err)
+	}
+	faults, err := inspect(ctx, part, e, look)
+	if err != nil {
 		return r, err
+	}
+	if len(faults) > 0 {
+		return r, fmt.Errorf("%s: damaged, so it was not restored; restore another backup, or repair this one with sqlite3 %s .recover: %s (%d faults)", backup, backup, faults[0], len(faults))
 	}
 	if err := vacant(to); err != nil { // Caddy was started meanwhile
 		return r, err
@@ -109,16 +108,15 @@ func identifyBackup(ctx context.Context, file string, schema *Schema) (version i
 	return version, nil
 }
 
-// inspect looks whether a copy of a backup is sound.
-func inspect(ctx context.Context, backup, part string, e Engine, look func(*Conn) error) error {
-	c, err := connectImmutable(ctx, part)
+// inspect says what is damaged in a file that nobody writes, and what is counted wrong there.
+func inspect(ctx context.Context, file string, e Engine, look func(*Conn) error) (faults []string, err error) {
+	c, err := connectImmutable(ctx, file)
 	if err != nil {
-		return errors.Join(err, c.close())
+		return nil, errors.Join(err, c.close())
 	}
 	defer c.close()
 	defer c.until(ctx)()
 	version, err := e.Schema.identify(c)
-	var faults []string
 	if err == nil {
 		faults, err = checkPages(c)
 	}
@@ -129,10 +127,50 @@ func inspect(ctx context.Context, backup, part string, e Engine, look func(*Conn
 		err = look(c)
 	}
 	if isCorrupt(err) {
-		faults, err = []string{err.Error()}, nil
+		return append(faults, err.Error()), nil
 	}
-	if len(faults) > 0 {
-		return fmt.Errorf("%s: damaged, so it was not restored; restore another backup, or repair this one with sqlite3 %s .recover: %s (%d faults)", backup, backup, faults[0], len(faults))
+	return faults, err
+}
+
+// wholeFile makes sure that a file has no part in others beside it.
+func wholeFile(file string) (os.FileInfo, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a file; name a backup", file)
+	}
+	for _, ending := range besides {
+		if beside, err := os.Stat(file + ending); err == nil && beside.Size() > 0 && ending != "-shm" {
+			return nil, fmt.Errorf("%s holds a part of what %s is; this takes only a file that is whole by itself, as caddy pay ledger backup makes it", file+ending, file)
+		}
+	}
+	return info, nil
+}
+
+// Inspect reads every page of a backup, or of a ledger that no program has open and that was closed in order, and says what File.Verify would. It writes
+// nothing, neither to the file nor beside it, and takes no lock.
+func Inspect(ctx context.Context, file string, e Engine) (faults []string, err error) {
+	before, err := wholeFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := identifyBackup(ctx, file, &e.Schema); err != nil {
+		return nil, err
+	}
+	faults, err = inspect(ctx, file, e, func(*Conn) error { return nil })
+	if changed := unchanged(before, file); changed != nil {
+		return nil, fmt.Errorf("a program writes to the file while it is checked, so that nobody can tell; ask the Caddy that has it open, without --ledger: %w", changed)
+	}
+	return faults, err
+}
+
+// unchanged makes sure that nobody has written to a file since it was looked at.
+func unchanged(before os.FileInfo, file string) error {
+	after, err := wholeFile(file)
+	if err == nil && (!os.SameFile(before, after) || before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime())) {
+		err = fmt.Errorf("%s has changed", file)
 	}
 	return err
 }

@@ -8,13 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	engine "github.com/caddypay/caddypay/ledger/sqlite"
-
 	"github.com/caddypay/caddypay/ledger/ledgertest/old"
+	engine "github.com/caddypay/caddypay/ledger/sqlite"
+	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
 // backupOf is a backup of a ledger with some events.
@@ -116,7 +117,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"of another program", marked("PRAGMA application_id = 7"), "", "an SQLite file of another program"},
 		{"of a newer caddypay", marked("PRAGMA application_id = 0x63706179; PRAGMA user_version = 99"), "", "written by a newer caddypay (schema 99, this one knows 3); run that version or a later one"},
 		{"damaged", harmed, "", "damaged, so it was not restored"},
-		{"not whole by itself", behind, "", "only a file that is whole by itself can be restored"},
+		{"not whole by itself", behind, "", "only a file that is whole by itself"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -183,5 +184,72 @@ func TestOneBackupAtATime(t *testing.T) {
 	must(t, l.Backup(t.Context(), filepath.Join(folder, "2.db"), nil))
 	if got := names(t, folder); got != "1.db 2.db" {
 		t.Errorf("there is %s", got)
+	}
+}
+
+// What is checked without its Caddy is only read: a file beside it could belong to another user, and keep Caddy from starting.
+func TestInspect(t *testing.T) {
+	good := backupOf(t, 200)
+	raw, err := os.ReadFile(good)
+	must(t, err)
+	faults, err := engine.Inspect(t.Context(), good)
+	if err != nil || len(faults) > 0 {
+		t.Errorf("%q, %v", faults, err)
+	}
+	if after, err := os.ReadFile(good); err != nil || string(after) != string(raw) {
+		t.Errorf("the file is not as it was: %v", err)
+	}
+	if got := names(t, filepath.Dir(good)); got != "copy.db" {
+		t.Errorf("there is %s", got)
+	}
+	damage(t, good, "trace of evt_100")
+	if faults, err := engine.Inspect(t.Context(), good); err != nil || len(faults) == 0 {
+		t.Errorf("damaged: %q, %v", faults, err)
+	}
+
+	closed := newFile(t)
+	l, err := Open(t.Context(), Options{File: closed})
+	must(t, err)
+	appendMany(t, l, "evt_", 20)
+	if faults, err := engine.Inspect(t.Context(), closed); err == nil || !strings.Contains(err.Error(), "only a file that is whole by itself") {
+		t.Errorf("in use: %q, %v", faults, err)
+	}
+	must(t, l.Close())
+	if faults, err := engine.Inspect(t.Context(), closed); err != nil || len(faults) > 0 {
+		t.Errorf("closed: %q, %v", faults, err)
+	}
+	if got := names(t, filepath.Dir(closed)); got != "ledger.db" {
+		t.Errorf("there is %s", got)
+	}
+	old1 := filepath.Join(t.TempDir(), "old.db")
+	must(t, old.Write1(old1, old.Paid1(scope.App, string(scope.Mode), 10, 10)))
+	if faults, err := engine.Inspect(t.Context(), old1); err != nil || len(faults) > 0 {
+		t.Errorf("an older one: %q, %v", faults, err)
+	}
+}
+
+// A file that is written to while it is checked or copied is neither sound nor damaged: nobody can tell.
+func TestInspectChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "busy.db")
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	must(t, err)
+	must(t, sqlitex.ExecuteScript(c, "CREATE TABLE t (x); PRAGMA application_id = 7; PRAGMA user_version = 1", nil))
+	must(t, c.Close())
+	e := file.Engine{Schema: file.Schema{Application: 7, Version: 1}, Sound: func(*conn, int) ([]string, error) {
+		return nil, os.WriteFile(path+"-wal", []byte("frames"), 0o600)
+	}}
+	if faults, err := file.Inspect(t.Context(), path, e); err == nil || !strings.Contains(err.Error(), "a program writes to the file") {
+		t.Errorf("begun to be used: %q, %v", faults, err)
+	}
+	must(t, os.Remove(path+"-wal"))
+	e.Sound = func(*conn, int) ([]string, error) {
+		return nil, os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour))
+	}
+	if faults, err := file.Inspect(t.Context(), path, e); err == nil || !strings.Contains(err.Error(), "has changed") {
+		t.Errorf("written to: %q, %v", faults, err)
+	}
+	e.Sound = func(*conn, int) ([]string, error) { return nil, nil }
+	if faults, err := file.Inspect(t.Context(), path, e); err != nil || len(faults) > 0 {
+		t.Errorf("left alone: %q, %v", faults, err)
 	}
 }
