@@ -30,11 +30,24 @@ const answerMost = 64 << 20
 
 // call makes a request and reads its answer.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
+	answer, err := c.send(ctx, method, path, query, body)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if err := json.NewDecoder(io.LimitReader(answer, answerMost)).Decode(into); err != nil {
+		return fmt.Errorf("reading the answer of the admin API: %w", err)
+	}
+	return nil
+}
+
+// send makes a request and returns its answer, unless that is an error.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, body any) (io.ReadCloser, error) {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		payload = bytes.NewReader(raw)
 	}
@@ -43,7 +56,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, payload)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if c.Origin != "" {
 		req.Header.Set("Origin", c.Origin)
@@ -53,25 +66,21 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	answer := io.LimitReader(resp.Body, answerMost)
-	if resp.StatusCode != http.StatusOK {
-		e := &Error{Status: resp.StatusCode}
-		raw, err := io.ReadAll(answer)
-		if err != nil {
-			return fmt.Errorf("reading the answer of the admin API: %w", err)
-		}
-		if json.Unmarshal(raw, e) != nil || e.Message == "" {
-			e.Message = fmt.Sprintf("%.500s", raw)
-		}
-		return fmt.Errorf("HTTP %d: %w", e.Status, e)
+	e := &Error{Status: resp.StatusCode}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerMost))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of the admin API: %w", err)
 	}
-	if err := json.NewDecoder(answer).Decode(into); err != nil {
-		return fmt.Errorf("reading the answer of the admin API: %w", err)
+	if json.Unmarshal(raw, e) != nil || e.Message == "" {
+		e.Message = fmt.Sprintf("%.500s", raw)
 	}
-	return nil
+	return nil, fmt.Errorf("HTTP %d: %w", e.Status, e)
 }
 
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (*T, error) {

@@ -27,9 +27,12 @@ func TestJSONIsStable(t *testing.T) {
 		`{"runs":[],"next":7}`: RunPage{Runs: []RunView{}, Next: 7},
 		`{"app":"a","mode":"live","date":"2026-11-26","at_pingpp":1,"in_ledger":2,"recovered":3,"returned":4,"only_there":null,"only_here":null,"differ":null,"cut":true}`: SweepView{App: "a", Mode: "live",
 			Sweep: &nightly.Sweep{Date: "2026-11-26", AtPingpp: 1, InLedger: 2, Recovered: 3, Returned: 4, Cut: true}},
-		`{"file":"f","sound":false,"faults":["x"],"ms":5}`:                             LedgerCheck{File: "f", Faults: []string{"x"}, MS: 5},
+		`{"file":"f","sound":false,"faults":["x"],"ms":5}`: LedgerCheck{File: "f", Faults: []string{"x"}, MS: 5},
+		`{"file":"/f"}`:                  BackupOrder{File: "/f"},
+		`{"done":1,"pages":2}`:           BackupProgress{Done: 1, Pages: 2},
+		`{"file":"/f","bytes":1,"ms":2}`: LedgerBackup{File: "/f", Bytes: 1, MS: 2},
 		`{"ready":true,"ledger":"f","scopes":[{"app":"a","mode":"live","pending":3}]}`: Health{Ready: true, Ledger: "f", Scopes: []ScopeHealth{{"a", "live", 3, nil}}},
-		`{"code":"held","error":"m"}`:                                                  &Error{Status: 409, Code: "held", Message: "m"},
+		`{"code":"held","error":"m"}`: &Error{Status: 409, Code: "held", Message: "m"},
 	} {
 		if got := string(must(json.Marshal(v))); got != want {
 			t.Errorf("%T is\n%s\nwant\n%s", v, got, want)

@@ -26,6 +26,7 @@
 //	POST /pay/check/backend              a Trial: tries the merchant's backend, in test mode
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
+//	POST /pay/ledger/backup              {"file"}: copies the ledger; lines of JSON, the last of which is the result or an error
 //
 // Errors are {"error": "…"}, in words that say what to write instead.
 package adminapi
@@ -102,6 +103,7 @@ func New(cfg Config) *Server {
 		"/pay/check/backend":           {http.MethodPost: s.serveTrial},
 		"/pay/reconcile":               {http.MethodPost: s.serveReconcile},
 		"/pay/ledger/verify":           {http.MethodPost: s.serveVerify},
+		"/pay/ledger/backup":           {http.MethodPost: s.serveBackup},
 	} {
 		s.mux.Handle(path, m)
 	}

@@ -43,7 +43,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay audit      what was decided, by whom and why
   caddy pay check      looks at everything that a payment needs, and tries the backend
   caddy pay reconcile  compares a day with Ping++'s list of charges
-  caddy pay ledger     checks that the ledger is sound
+  caddy pay ledger     checks the ledger, backs it up and restores it
   caddy pay health     whether payments can be taken, for probes
   caddy pay keygen     makes a key or a secret for the Caddyfile
   caddy pay trigger    lets something happen to an order in the sandbox

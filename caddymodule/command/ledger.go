@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/caddymodule/plain"
+	"github.com/caddypay/caddypay/ledger/sqlite"
 )
 
 func ledgerCommand() *cobra.Command {
@@ -19,27 +20,35 @@ func ledgerCommand() *cobra.Command {
 		Use:   "ledger",
 		Short: "Looks after the ledger",
 		Long: `
-Looks after the ledger of the running Caddy.
+Looks after the ledger of the running Caddy, and puts a backup of it where there is none.
 
-  caddy pay ledger verify`,
+  caddy pay ledger verify
+  caddy pay ledger verify  --ledger /var/backups/ledger.db
+  caddy pay ledger backup  /var/backups/ledger.db
+  caddy pay ledger restore /var/backups/ledger.db /var/lib/caddy/pay/ledger.db`,
 	}
 	c.flags(cmd)
 	verbs(cmd)
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(c.verifyLedger(), c.backupLedger(), c.restoreLedger())
+	return cmd
+}
+
+func (c *running) verifyLedger() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
 		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: cobra.NoArgs,
 		Long: `
 Reads every page of the ledger and compares every index with its table, beside everything else. It takes minutes where there are millions
 of events. The same check runs by itself five minutes after the start, and then once a week.
 
+With --ledger no Caddy is asked: the file is read as it is, a backup or a ledger that no program has open. Nothing is written, neither to it nor
+beside it.
+
 Exits 1 when something is damaged.`,
 		Example: `  caddy pay ledger verify || echo "the ledger is damaged, or cannot be checked"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
-			var check *adminapi.LedgerCheck
-			err := c.ask(cmd, func(ctx context.Context, api *adminapi.Client) (err error) {
-				check, err = api.VerifyLedger(ctx)
-				return err
-			})
+			check, err := c.checkLedger(cmd, file)
 			if err != nil {
 				return err
 			}
@@ -47,12 +56,40 @@ Exits 1 when something is damaged.`,
 				return err
 			}
 			if !check.Sound {
-				return errors.New("the ledger is damaged; stop Caddy and restore it together with its -wal file from a backup, or repair it with sqlite3 " + check.File + " .recover")
+				return errors.New("the ledger is damaged; stop Caddy, move it away with its -wal file and put a backup in its place (caddy pay ledger restore), or repair it with sqlite3 " + check.File + " .recover")
 			}
 			return nil
 		},
-	})
+	}
+	cmd.Flags().StringVar(&file, "ledger", "", "A file that is read without asking Caddy: a backup, or the ledger of a Caddy that was stopped")
 	return cmd
+}
+
+// checkLedger has the running Caddy check its ledger, or checks a file that is named.
+func (c *running) checkLedger(cmd *cobra.Command, file string) (check *adminapi.LedgerCheck, err error) {
+	if file == "" {
+		err = c.ask(cmd, func(ctx context.Context, api *adminapi.Client) (err error) {
+			check, err = api.VerifyLedger(ctx)
+			return err
+		})
+		return check, err
+	}
+	if err := askNobody(cmd); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	faults, err := sqlite.Inspect(cmd.Context(), file)
+	return &adminapi.LedgerCheck{File: file, Sound: len(faults) == 0, Faults: append([]string{}, faults...), MS: time.Since(start).Milliseconds()}, err
+}
+
+// askNobody refuses the flags that name a running Caddy where none is asked.
+func askNobody(cmd *cobra.Command) error {
+	for _, name := range []string{"address", "config", "adapter"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s: no running Caddy is asked about a file; leave one of the two out", name)
+		}
+	}
+	return nil
 }
 
 func printCheck(w io.Writer, check *adminapi.LedgerCheck) {

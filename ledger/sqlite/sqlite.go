@@ -70,15 +70,19 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // applicationID marks a caddypay ledger in the file's header: "cpay".
 const applicationID = 0x63706179
 
+var whole = file.Schema{Application: applicationID, Version: schemaVersion, Script: schema, Upgrades: upgrades}
+
+// sound compares what is counted with what there is.
+func sound(c *file.Conn, most int) (faults []string, err error) {
+	err = query(c, sqlDrift, func(r *row) { faults = append(faults, r.text()) }, most)
+	return faults, err
+}
+
 // engine is what the file needs to know of its rows.
 func (l *Ledger) engine() file.Engine {
 	return file.Engine{
-		Schema: file.Schema{Application: applicationID, Version: schemaVersion, Script: schema, Upgrades: upgrades},
-		Reads:  reads, Writes: writes, Urgent: sqlQuick,
-		Sound: func(c *file.Conn, most int) (faults []string, err error) {
-			err = query(c, sqlDrift, func(r *row) { faults = append(faults, r.text()) }, most)
-			return faults, err
-		},
+		Schema: whole,
+		Reads:  reads, Writes: writes, Urgent: sqlQuick, Sound: sound,
 		Opened: func(c *file.Conn) error { return query(c, sqlLast, func(r *row) { l.opened.Last = r.number() }) },
 		Begin: func(c *file.Conn) file.Transaction {
 			return &tx{session: session{conn: c, scopes: &l.scopes, within: true}, disk: l.file, opened: l.opened}

@@ -50,13 +50,7 @@ func (f *File) verify(ctx context.Context) (damage, miscounted []string, err err
 		}
 		defer c.close()
 		defer c.until(ctx)()
-		err = c.Run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(s *sqlite.Stmt) (more bool, err error) {
-			if fault := s.ColumnText(0); fault != "ok" {
-				damage = append(damage, fault)
-			}
-			return true, nil
-		})
-		if err == nil && len(damage) == 0 {
+		if damage, err = checkPages(c); err == nil && len(damage) == 0 {
 			miscounted, err = f.engine.Sound(c, maxFaults)
 		}
 		return err
@@ -65,6 +59,17 @@ func (f *File) verify(ctx context.Context) (damage, miscounted []string, err err
 		return append(damage, err.Error()), nil, nil
 	}
 	return damage, miscounted, f.wrap(err)
+}
+
+// checkPages reads every page, and compares every index with its table.
+func checkPages(c *Conn) (damage []string, err error) {
+	err = c.Run(fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults), func(s *sqlite.Stmt) (more bool, err error) {
+		if fault := s.ColumnText(0); fault != "ok" {
+			damage = append(damage, fault)
+		}
+		return true, nil
+	})
+	return damage, err
 }
 
 // long reads something that may take long. The context that read gets ends when the writer needs a pause.

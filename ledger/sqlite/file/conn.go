@@ -54,8 +54,10 @@ func connectWrites(ctx context.Context, file string) (*Conn, error) {
 	return connect(ctx, file, sqlite.OpenReadWrite,
 		"synchronous = NORMAL", // COMMIT does not wait for the disk: see disk
 		"cache_size = -8192",
-		"wal_autocheckpoint = 0", "journal_size_limit = 67108864") // see folder
+		"wal_autocheckpoint = 0", fmt.Sprint("journal_size_limit = ", walKept)) // see folder
 }
+
+const walKept = 64 << 20 // bytes of a -wal file that stay on the disk when it begins anew
 
 // prepare prepares statements; those that cannot be are none of this schema.
 func (c *Conn) prepare(ctx context.Context, texts []string) error {

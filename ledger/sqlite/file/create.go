@@ -41,14 +41,9 @@ func prepareFile(file string, known func() (bool, error), log *zap.Logger) error
 }
 
 func createFile(file string) error {
-	folder := filepath.Dir(file)
-	changed := []string{folder} // in which something is new: up to the first that exists
-	for !exists(folder) && filepath.Dir(folder) != folder {
-		folder = filepath.Dir(folder)
-		changed = append(changed, folder)
-	}
-	if err := os.MkdirAll(changed[0], 0o700); err != nil {
-		return fmt.Errorf("ledger %s: cannot create its folder: %w", file, err)
+	changed, err := createFolder(file)
+	if err != nil {
+		return err
 	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
@@ -57,7 +52,25 @@ func createFile(file string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
 		return fmt.Errorf("ledger: cannot create its file: %w", err)
 	}
-	// The names must survive a power loss as well as what is written under them.
+	return syncFolders(file, changed)
+}
+
+// createFolder makes the folder of a file, and returns those in which something is new: up to the first that exists.
+func createFolder(file string) (changed []string, err error) {
+	folder := filepath.Dir(file)
+	changed = []string{folder}
+	for !exists(folder) && filepath.Dir(folder) != folder {
+		folder = filepath.Dir(folder)
+		changed = append(changed, folder)
+	}
+	if err := os.MkdirAll(changed[0], 0o700); err != nil {
+		return nil, fmt.Errorf("ledger %s: cannot create its folder: %w", file, err)
+	}
+	return changed, nil
+}
+
+// syncFolders has the names of a file and its folders survive a power loss as well as what is written under them.
+func syncFolders(file string, changed []string) error {
 	for _, folder := range changed {
 		if err := syncFolder(folder); err != nil {
 			return fmt.Errorf("ledger %s: its folder: %w", file, err)

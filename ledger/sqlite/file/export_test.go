@@ -100,6 +100,11 @@ func (i *Inside) Guard(verifyAfter time.Duration) (stop func()) {
 	return g.stop
 }
 
+// Stuck looks at the -wal file as the guard does.
+func (i *Inside) Stuck(size int64, after time.Duration) (look func(now time.Time)) {
+	return (&stuck{file: i.file, size: size, after: after}).look
+}
+
 // LoseReads closes the connections of the pool; it opens others.
 func (i *Inside) LoseReads() error {
 	err := i.file.reads.close()

@@ -94,6 +94,7 @@ type File struct {
 	presence *presence
 	guard    guard
 	pauses   pauses
+	copying  sync.Mutex // held while a backup is made
 
 	mu      sync.RWMutex // held for reading by every call, so that Close waits for them
 	closed  bool

@@ -28,6 +28,10 @@ func (g *guard) start(verifyAfter time.Duration) {
 	g.work.Go(func() {
 		regularly(ctx, lookEvery, lookEvery, func() { _ = g.file.presence.look() }) // it logs, and remembers
 	})
+	g.work.Go(func() {
+		s := &stuck{file: g.file, size: stuckSize, after: stuckAfter}
+		regularly(ctx, stuckLook, stuckLook, func() { s.look(time.Now()) })
+	})
 	if before := g.file.before; before != nil {
 		g.work.Go(func() { g.file.keep(ctx, before) })
 	}
@@ -51,7 +55,7 @@ func (g *guard) verify(ctx context.Context) {
 	case err != nil:
 		log.Warn("the ledger could not be checked; caddy pay ledger verify tries again", zap.Error(err))
 	case len(damage) > 0:
-		log.Error("the ledger is damaged; stop Caddy and restore it together with its -wal file from a backup, or repair it with sqlite3 <file> .recover",
+		log.Error("the ledger is damaged; stop Caddy, move it away with its -wal file and put a backup in its place (caddy pay ledger restore), or repair it with sqlite3 <file> .recover",
 			zap.Strings("faults", damage[:min(len(damage), 10)]))
 	case len(miscounted) > 0:
 		log.Error("something is counted wrong in the ledger: its figures are wrong, its events and charges are not; please report it", zap.Strings("faults", miscounted))

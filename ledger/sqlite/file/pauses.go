@@ -28,6 +28,12 @@ func (p *pauses) pause() (end func()) {
 	}
 }
 
+// busy says whether something goes on that may take long.
+func (p *pauses) busy() (yes bool) {
+	p.long.Range(func(any, any) bool { yes = true; return false })
+	return yes
+}
+
 // takeLong begins to read something that may take long. The context ends when the writer needs a pause.
 func (p *pauses) takeLong(ctx context.Context) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
