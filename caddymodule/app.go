@@ -1,5 +1,10 @@
 // Package caddymodule is everything of caddypay that knows Caddy: the modules, the Caddyfile directives, provisioning, and
-// the `caddy pay` commands.
+// the `caddy pay` commands. What can be said without Caddy is elsewhere: what the commands do and the demo in packages below this one, what is
+// checked in check, the routes in handlers.
+//
+// It has many files since the modules are few and know each other: caddyfile_*.go reads the options of one [Handler], provision*.go makes of the same
+// fields what handlers needs, checks*.go and admin.go tell of what came of them, and [App] keeps what outlives a reload. A package of each would
+// export those fields for its neighbours alone. Each file is one block of options, or one thing that Caddy is asked.
 package caddymodule
 
 import (

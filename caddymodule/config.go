@@ -381,6 +381,6 @@ type Handler struct {
 	registry    registration
 	ownKey      *rsa.PublicKey // the public half of signing_key; nil without one
 	webhookKeys []*rsa.PublicKey
-	guarded     []guarded // where the site's wechat_auth stand that ask for this block's users
+	guarded     guards // where the site's wechat_auth stand that ask for this block's users
 	logger      *zap.Logger
 }

@@ -24,7 +24,7 @@ func (g errorGuard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if passageOf(r, g.pay.resolved.Prefix) != nil {
 		return next.ServeHTTP(w, r)
 	}
-	if p := r.URL.Path; !handlers.PlainTarget(r.URL) || g.pay.site.Owns(p) || g.pay.site.IsPrivate(p, r.URL.RawQuery) || g.pay.guards(r, p) {
+	if p := r.URL.Path; !handlers.PlainTarget(r.URL) || g.pay.site.Owns(p) || g.pay.site.IsPrivate(p, r.URL.RawQuery) || g.pay.guarded.before(r, p) {
 		w.WriteHeader(statusOf(r))
 		return nil
 	}

@@ -37,7 +37,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	case h.site.IsPrivate(r.URL.Path, r.URL.RawQuery):
 		h.site.NotFound(w, r)
 		return nil
-	case h.guardedOtherwise(r):
+	case h.guarded.passed(r):
 		h.site.RefuseTarget(w, r)
 		return nil
 	case handlers.TooEarly(r):
@@ -62,7 +62,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // strip takes out of a request that goes on to the site what is ours alone, and the headers that would lead it past our checks.
 func (h *Handler) strip(r *http.Request) {
 	h.site.StripOwn(r)
-	handlers.StripRewrites(r.Header, func(path, query string) bool { return h.site.IsPrivate(path, query) || h.guards(r, path) })
+	handlers.StripRewrites(r.Header, func(path, query string) bool { return h.site.IsPrivate(path, query) || h.guarded.before(r, path) })
 }
 
 // sessionOf returns the token that the request carried in X-Pay-Session.

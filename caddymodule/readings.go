@@ -31,38 +31,41 @@ func (g guarded) matches(r *http.Request) bool {
 	return true
 }
 
-// guards reports whether a wechat_auth of this block's users stands before a path, in one of the ways in which backends read it.
-func (h *Handler) guards(r *http.Request, path string) bool {
-	if len(h.guarded) == 0 {
+// guards are where those of a site's wechat_auth stand that ask for one block's users.
+type guards []guarded
+
+// before reports whether one stands before a path, in one of the ways in which backends read it.
+func (gs guards) before(r *http.Request, path string) bool {
+	if len(gs) == 0 {
 		return false
 	}
 	for reading := range handlers.Readings(path) {
-		if h.guardsAs(r, reading) {
+		if gs.beforeAs(r, reading) {
 			return true
 		}
 	}
 	return false
 }
 
-// guardedOtherwise reports whether a backend could read a request's path as one that a wechat_auth stands before, while Caddy's matchers,
+// passed reports whether a backend could read a request's path as one that a wechat_auth stands before, while Caddy's matchers,
 // which read it in one way, let the request go past it.
-func (h *Handler) guardedOtherwise(r *http.Request) bool {
-	if len(h.guarded) == 0 {
+func (gs guards) passed(r *http.Request) bool {
+	if len(gs) == 0 {
 		return false
 	}
 	for reading := range handlers.Readings(r.URL.Path) {
-		if reading != r.URL.Path && h.guardsAs(r, reading) && !h.guardsAs(r, r.URL.Path) {
+		if reading != r.URL.Path && gs.beforeAs(r, reading) && !gs.beforeAs(r, r.URL.Path) {
 			return true
 		}
 	}
 	return false
 }
 
-// guardsAs reports whether a wechat_auth stands before a path as it is.
-func (h *Handler) guardsAs(r *http.Request, path string) bool {
+// beforeAs reports whether one stands before a path as it is.
+func (gs guards) beforeAs(r *http.Request, path string) bool {
 	as, u := *r, *r.URL
 	u.Path, u.RawPath, as.URL = path, "", &u
-	for _, g := range h.guarded {
+	for _, g := range gs {
 		if g.matches(&as) {
 			return true
 		}

@@ -1,5 +1,5 @@
 // Package ledger is the durable record behind the product's promise: what was charged, what Ping++ told us, and what the
-// backend has acknowledged. The rules are in ledger/core, once; ledger/sqlite (and later ledger/postgres) keep the rows, and so does
+// backend has acknowledged. The rules are in ledger/core, once; ledger/sqlite keeps the rows, and so does
 // ledger/ledgertest/memory for tests; ledger/ledgertest is the one test suite that all of them pass.
 //
 // Every key begins with a [Scope], so a test payment can never meet a live one.

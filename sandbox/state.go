@@ -15,9 +15,6 @@ type State struct {
 // EventState is an event and its deliveries, one for each webhook URL.
 type EventState = events.State
 
-// DeliveryState is an event's way to one URL.
-type DeliveryState = events.Delivery
-
 // Attempt is one try of a delivery.
 type Attempt = events.Attempt
 

@@ -27,23 +27,11 @@ type View struct {
 func Of(c *ledger.Charge, now time.Time) View {
 	v := View{
 		ID: c.ID, OrderNo: c.OrderNo, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency,
-		Status: "created", OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: Unix(c.TimeExpire),
+		Status: string(c.Status(now)), OrderPaid: c.Pays(), Paid: c.Paid, AmountRefunded: c.AmountRefunded, TimeExpire: Unix(c.TimeExpire),
 	}
 	if c.Paid {
 		paid := c.TimePaid.Unix()
 		v.TimePaid = &paid
-	}
-	switch {
-	case c.Reversed && !(c.Held && c.Pays()): // else a person is still to decide where its money is
-		v.Status = "reversed"
-	case c.Paid && c.Amount > 0 && c.AmountRefunded >= c.Amount:
-		v.Status = "refunded"
-	case c.Held:
-		v.Status = "held"
-	case c.Paid:
-		v.Status = "paid"
-	case !now.Before(c.Lapses()):
-		v.Status = "expired"
 	}
 	return v
 }

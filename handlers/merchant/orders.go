@@ -1,7 +1,6 @@
 package merchant
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -80,11 +79,7 @@ func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) erro
 	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
 		return &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
 	}
-	now := a.Now()
-	for i := range attempts {
-		v.add(&attempts[i], now)
-	}
-	v.close()
+	v.tell(attempts, a.Now())
 	refunds, err := l.RefundsOf(ctx, a.Scope, orderNo)
 	if err != nil {
 		return err
@@ -97,42 +92,27 @@ func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) erro
 	return nil
 }
 
-// The states of a charge at Ping++, the one that says most about its order first. An attempt that Ping++ has no charge of, as far as we
-// know, says nothing about it.
-var statusOrder = []string{"held", "paid", "refunded", "created", "expired", "reversed"}
-
-// add takes an attempt in. Of two that say as much the later counts.
-func (v *OrderView) add(c *ledger.Charge, now time.Time) {
-	o := orderedCharge{
-		Charge: charge.Optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: attemptStatus(c, now),
-		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: charge.Unix(c.TimeExpire),
+// tell shows the attempts, oldest first, and the order as the foremost of them. When Ping++ has no charge of it, it can be paid; so it is when all that
+// is known is an event that names none.
+func (v *OrderView) tell(attempts []ledger.Charge, now time.Time) {
+	v.Status = string(ledger.StatusCreated)
+	if c := ledger.Foremost(attempts, now); c != nil {
+		v.Status, v.Amount, v.Currency = string(c.Status(now)), c.Amount, c.Currency
 	}
-	if c.Paid {
-		o.TimePaid = charge.Unix(c.TimePaid)
-	}
-	v.Charges = append(v.Charges, o)
-	says := slices.Index(statusOrder, o.Status)
-	if says >= 0 && (v.Status == "" || says <= slices.Index(statusOrder, v.Status)) {
-		v.Status, v.Amount, v.Currency = o.Status, o.Amount, o.Currency
+	for i := range attempts {
+		v.Charges = append(v.Charges, viewAttempt(&attempts[i], now))
 	}
 }
 
-// close says what an order is of which Ping++ has no charge: it can be paid. So it is when all that is known is an event that names none.
-func (v *OrderView) close() { v.Status = cmp.Or(v.Status, "created") }
-
-// attemptStatus is an attempt as the merchant sees it now.
-func attemptStatus(c *ledger.Charge, now time.Time) string {
-	if !c.Paid && !c.Reversed {
-		switch c.State {
-		case ledger.Reserving:
-			return "preparing"
-		case ledger.Refused:
-			return "refused"
-		case ledger.Unknown, ledger.Taken:
-			return "unknown"
-		}
+func viewAttempt(c *ledger.Charge, now time.Time) orderedCharge {
+	v := orderedCharge{
+		Charge: charge.Optional(c.ID), Number: c.Number, Channel: c.Channel, Amount: c.Amount, Currency: c.Currency, Status: string(c.Status(now)),
+		Paid: c.Paid, Superseded: c.Superseded, AmountRefunded: c.AmountRefunded, Created: c.Created.Unix(), TimeExpire: charge.Unix(c.TimeExpire),
 	}
-	return charge.Of(c, now).Status
+	if c.Paid {
+		v.TimePaid = charge.Unix(c.TimePaid)
+	}
+	return v
 }
 
 // The states of events, the worst first.

@@ -14,7 +14,7 @@ func TestAttemptStatus(t *testing.T) {
 		"paid":    {State: ledger.Unknown, Paid: true, Amount: 1},
 		"created": {State: ledger.Open, TimeExpire: now.Add(1)}, "expired": {State: ledger.Open, TimeExpire: now},
 	} {
-		if got := attemptStatus(&c, now); got != want {
+		if got := viewAttempt(&c, now).Status; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -45,6 +45,7 @@ func TestOrderStatus(t *testing.T) {
 	seen := 0
 	check := func(combination ...int) {
 		var v OrderView
+		var attempts []ledger.Charge
 		want := OrderView{Status: "created"}
 		rank := 0
 		for place, k := range combination {
@@ -58,12 +59,14 @@ func TestOrderStatus(t *testing.T) {
 					rank, want.Status, want.Amount, want.Currency = n, kinds[k].order, c.Amount, c.Currency
 				}
 			}
-			v.add(&c, now)
+			attempts = append(attempts, c)
+		}
+		v.tell(attempts, now)
+		for place, k := range combination {
 			if got := v.Charges[place].Status; got != kinds[k].name {
 				t.Errorf("the attempt is %s, want %s", got, kinds[k].name)
 			}
 		}
-		v.close()
 		if seen++; v.Status != want.Status || v.Amount != want.Amount || v.Currency != want.Currency {
 			var names []string
 			for _, k := range combination {

@@ -74,7 +74,7 @@ func (s *Payments) Charge(w http.ResponseWriter, r *http.Request, chargeID strin
 		}
 	}
 	v := charge.Of(c, s.Now())
-	if v.Status == "created" { // whoever asks may still pay it
+	if v.Status == string(ledger.StatusCreated) { // whoever asks may still pay it
 		if err := s.Visitors.Prolong(w, r, id); err != nil {
 			s.Logger.Warn("a visitor's session could not be prolonged", zap.Error(err))
 		}

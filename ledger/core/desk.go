@@ -85,8 +85,7 @@ func (l *Ledger) ListCharges(ctx context.Context, f ledger.ChargeFilter) (p ledg
 		}
 		p, err = pageOf(list[Charge]{parts: parts, mark: chargeMark, limit: limited(f.Limit), look: lookRows, want: func(c *Charge) (bool, error) {
 			shown := c.public()
-			return (f.Channel == "" || c.Channel == f.Channel) && within(c.Created, f.Since, f.Until) &&
-				(len(f.Statuses) == 0 || slices.Contains(f.Statuses, shown.Status(f.Now))), nil
+			return (f.Channel == "" || c.Channel == f.Channel) && within(c.Created, f.Since, f.Until) && among(shown.Status(f.Now), f.Statuses), nil
 		}}, f.Cursor, until(f.Until), (*Charge).public)
 		return err
 	})
@@ -153,7 +152,7 @@ func (l *Ledger) ListOrders(ctx context.Context, f ledger.OrderFilter) (p ledger
 			o := ledger.Order{OrderNo: c.OrderNo, Attempts: publish(attempts)}
 			orders[c.Seq] = o
 			channel := f.Channel == "" || slices.ContainsFunc(attempts, func(a Charge) bool { return a.Channel == f.Channel })
-			return channel && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, o.Status(f.Now))), nil
+			return channel && among(o.Status(f.Now), f.Statuses), nil
 		}}, f.Cursor, until(f.Until), func(c *Charge) ledger.Order { return orders[c.Seq] })
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,10 +174,5 @@ func within(t, since, until time.Time) bool {
 
 // among says whether a value is wanted; no values want all.
 func among[T comparable](v T, wanted []T) bool {
-	for _, w := range wanted {
-		if v == w {
-			return true
-		}
-	}
-	return len(wanted) == 0
+	return len(wanted) == 0 || slices.Contains(wanted, v)
 }

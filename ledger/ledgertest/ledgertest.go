@@ -1,5 +1,6 @@
 // Package ledgertest is the one test suite of all implementations of [ledger.Ledger]: each sentence of that interface's
 // documentation, and what must hold when many callers, or several processes, come at once.
+// It has a file for each theme of that documentation; they share what makes events, charges and refunds, and are entered by [Run] and [RunShared] alone.
 package ledgertest
 
 import (

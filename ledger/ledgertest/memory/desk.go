@@ -175,6 +175,12 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+// hour is whose it is, and when it begins.
+type hour struct {
+	scope ledger.Scope
+	at    time.Time
+}
+
 func (v *view) Hours(s ledger.Scope, from, to time.Time) (hours []ledger.Hour, _ error) {
 	for at, h := range v.hours {
 		if at.scope == s && !h.At.Before(from) && h.At.Before(to) {

@@ -50,11 +50,6 @@ type view struct {
 	hours      map[hour]ledger.Hour
 }
 
-type hour struct {
-	scope ledger.Scope
-	at    time.Time
-}
-
 // Ledger is a [ledger.Ledger].
 type Ledger struct {
 	*core.Ledger

@@ -204,10 +204,7 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 	if e == nil || e.State != ledger.Pending || owner == "" || e.Owner != owner {
 		return nil, nil
 	}
-	did := &core.Settled{Seq: e.Seq, Lane: e.Lane, Blocked: e.Blocked}
-	for _, other := range t.lane(s, e.Lane) {
-		did.Behind = did.Behind || other.Blocked && other.Seq != e.Seq
-	}
+	behind := slices.ContainsFunc(t.lane(s, e.Lane), func(other core.Event) bool { return other.Blocked && other.Seq != e.Seq })
 	if o.Counted {
 		e.Attempts, e.Tries = e.Attempts+1, e.Tries+1
 	}
@@ -215,7 +212,7 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 		e.Acks++
 	}
 	e.State, e.Due, e.Back, e.Settled, e.Owner, e.Until = o.State, o.Due, o.Back, o.Settled, "", time.Time{}
-	return did, t.SetEvent(e)
+	return &core.Settled{Seq: e.Seq, Lane: e.Lane, Blocked: e.Blocked, Behind: behind}, t.SetEvent(e)
 }
 
 func (t *tx) AddDelivery(_ int64, d *ledger.Delivery) error {
