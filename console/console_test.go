@@ -314,6 +314,33 @@ func TestPagesAreStrictAndSmall(t *testing.T) {
 	}
 }
 
+// No page and no file has a payer's whole openid.
+func TestNobodyIsNamedWhole(t *testing.T) {
+	s := newShop(t, Config{})
+	id := s.order("A1", 500, 500, time.Hour, ledger.Delivered)
+	s.get("event?id="+id).want(t, http.StatusOK, `"open_id":"oUpF8u…"`)
+	for _, page := range []string{"event?id=" + id, "order?order_no=A1", "orders", "charges", "events", "orders.csv", "charges.csv", "events.csv", "refunds.csv", "audit.csv", "runs.csv"} {
+		a := s.get(page)
+		a.want(t, http.StatusOK)
+		if strings.Contains(a.body, openID) {
+			t.Errorf("%s names the payer", page)
+		}
+	}
+}
+
+// More payments that were asked for than told are said on the front page, with what to look at.
+func TestSilentWebhooks(t *testing.T) {
+	s := newShop(t, Config{})
+	s.order("A1", 500, 500, 0, ledger.Delivered)
+	if page := s.get(""); strings.Contains(page.body, "Webhooks are silent") {
+		t.Error("they are not silent")
+	}
+	s.source = ledger.Query
+	s.order("A2", 500, 500, 0, ledger.Delivered)
+	s.order("A3", 500, 500, 0, ledger.Delivered)
+	s.get("").want(t, http.StatusOK, "Webhooks are silent", "2 payments of the last two hours were learnt only by asking Ping++, 1 by webhook", "¥15.00", "100.0 %")
+}
+
 // The switch keeps the page and its filters, and the choice outlives what the browser prefers.
 func TestLanguageSwitch(t *testing.T) {
 	s := newShop(t, Config{})

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var scope = ledger.Scope{App: "app_1Gqj58ynP0mHeX1q", Mode: ledger.Live}
 
+const openID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -39,6 +42,7 @@ type shop struct {
 	desk   *adminapi.Server
 	url    string // of the console, with its prefix
 	plain  *http.Client
+	source ledger.Source // of the next events; empty: webhook
 }
 
 func newShop(t *testing.T, cfg Config) *shop {
@@ -88,7 +92,7 @@ func (s *shop) charge(orderNo string, fen int64, ago time.Duration) (id string) 
 	s.t.Helper()
 	at := time.Now().Add(-ago)
 	r := must(s.ledger.Reserve(s.t.Context(), ledger.Reservation{
-		Scope: scope, OrderNo: orderNo, Now: at, Until: at.Add(time.Minute), Channel: "wx_lite", Payer: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", Host: "shop.example.com",
+		Scope: scope, OrderNo: orderNo, Now: at, Until: at.Add(time.Minute), Channel: "wx_lite", Payer: openID, Host: "shop.example.com",
 		Number: func(attempts, _ int) string { return fmt.Sprintf("%s%02d", orderNo, attempts) },
 	}))
 	id = "ch_" + r.Number
@@ -106,11 +110,11 @@ func (s *shop) paid(charge, orderNo string, fen int64, ago time.Duration, states
 	at := time.Now().Add(-ago)
 	id = "evt_" + strings.TrimPrefix(charge, "ch_")
 	e := &ledger.Event{
-		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Source: ledger.Webhook, State: ledger.Pending, Host: "shop.example.com",
+		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Source: cmp.Or(s.source, ledger.Webhook), State: ledger.Pending, Host: "shop.example.com",
 		Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at},
 		Payment: &ledger.Payment{Amount: fen, Currency: "cny", Time: at, TransactionNo: "42000" + orderNo},
-		Body: fmt.Appendf(nil, `{"id":"%s","object":"event","type":"charge.succeeded","livemode":true,"data":{"object":{"id":"%s","object":"charge","livemode":true,"app":"%s","paid":true,"refunded":false,"reversed":false,"amount":%d,"currency":"cny","order_no":"%s","channel":"wx_lite","created":1,"time_paid":2}}}`,
-			id, charge, scope.App, fen, orderNo),
+		Body: fmt.Appendf(nil, `{"id":"%s","object":"event","type":"charge.succeeded","livemode":true,"data":{"object":{"id":"%s","object":"charge","livemode":true,"app":"%s","paid":true,"refunded":false,"reversed":false,"amount":%d,"currency":"cny","order_no":"%s","channel":"wx_lite","created":1,"time_paid":2,"extra":{"open_id":"%s"}}}}`,
+			id, charge, scope.App, fen, orderNo, openID),
 	}
 	must(s.ledger.Append(s.t.Context(), e))
 	for i, state := range states {
