@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -97,6 +99,9 @@ func (s *Server) halt(ctx context.Context, action ledger.Action, app, mode strin
 		return nil, err
 	}
 	scopes := s.scopesOf(named)
+	if action == ledger.ActionPause && named != (ledger.Scope{}) && !slices.Contains(s.cfg.Scopes(), named) {
+		return nil, refuse(http.StatusNotFound, "no site takes payments for %s; there are %s", named.Key(), s.names())
+	}
 	changed := false
 	for _, scope := range scopes {
 		err := l.Decide(ctx, ledger.Decision{Scope: scope, Action: action, Now: time.Now(), By: byOf(ctx), Said: d.Said, Reason: d.Reason})
@@ -112,6 +117,15 @@ func (s *Server) halt(ctx context.Context, action ledger.Action, app, mode strin
 		return nil, refuse(http.StatusConflict, "delivery is paused already; resume it first if it is to be for another reason")
 	}
 	return nil, refuse(http.StatusConflict, "delivery is not paused")
+}
+
+// names are the apps and modes of the running sites.
+func (s *Server) names() string {
+	var all []string
+	for _, scope := range s.cfg.Scopes() {
+		all = append(all, scope.Key())
+	}
+	return strings.Join(all, ", ")
 }
 
 // paused says which of some scopes are.

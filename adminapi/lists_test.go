@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -112,6 +113,47 @@ func (d *desk) twice(orderNo string) error {
 	return err
 }
 
+// An order number is whatever the merchant's shop makes of it.
+func TestOddOrderNumbers(t *testing.T) {
+	d := newDesk(t)
+	for _, no := range []string{"a/b", "a b?c=d&e#f", "100%25", "订单 1", "a/query", "…"} {
+		d.charge(scope, no, 100, time.Now())
+		if life := must(d.Order(t.Context(), "", "", no)); life.OrderNo != no || len(life.Charges) != 1 {
+			t.Errorf("%q: %+v", no, life)
+		}
+		if found := must(d.Find(t.Context(), no)); !slices.Contains(found, Found{"app_1", "live", "order", no, no}) {
+			t.Errorf("%q: %+v", no, found)
+		}
+	}
+	if _, err := d.Order(t.Context(), "", "", ""); err == nil || !strings.Contains(err.Error(), `The order "" is unknown`) {
+		t.Error(err)
+	}
+}
+
+// Ping++ is asked in the app and mode that know the order, and in all when none does; what it cannot say is an error.
+func TestQueryAsksWhereTheOrderIs(t *testing.T) {
+	d := newDesk(t)
+	var asked []string
+	var fails error
+	d.server.cfg.Query = func(_ context.Context, s ledger.Scope, no string) error {
+		asked = append(asked, s.Key()+" "+no)
+		return fails
+	}
+	d.charge(testScope, "n1", 100, time.Now())
+	if life := must(d.Query(t.Context(), "", "", "n1")); life.Mode != "test" || !slices.Equal(asked, []string{"app_1/test n1"}) {
+		t.Errorf("%+v, asked %q", life, asked)
+	}
+	asked = nil
+	if _, err := d.Query(t.Context(), "", "", "n2"); err == nil || !strings.Contains(err.Error(), `The order "n2" is unknown`) || len(asked) != 2 {
+		t.Errorf("%v, asked %q", err, asked)
+	}
+	fails = errors.New("no route to Ping++")
+	var refused *Error
+	if _, err := d.Query(t.Context(), "app_1", "test", "n1"); !errors.As(err, &refused) || refused.Status != http.StatusBadGateway || !strings.Contains(refused.Message, "no route to Ping++") {
+		t.Error(err)
+	}
+}
+
 // A pause is of one app and mode, stands in figures, health and lists while it lasts, and in the audit log for ever.
 func TestPause(t *testing.T) {
 	d := newDesk(t)
@@ -141,6 +183,9 @@ func TestPause(t *testing.T) {
 	}
 	if p := must(d.Pause(t.Context(), "", "", "all of it")); len(p) != 2 || p[0].Reason != "the shop moves" || p[1].Reason != "all of it" {
 		t.Errorf("the other one too: %+v", p)
+	}
+	if _, err := d.Pause(t.Context(), "app_2", "live", "a slip"); err == nil || !strings.Contains(err.Error(), "no site takes payments for app_2/live; there are app_1/live, app_1/test") {
+		t.Errorf("an app that is not there: %v", err)
 	}
 	d.Said = "eve"
 	if p := must(d.Unpause(t.Context(), "app_1", "test", "")); len(p) != 1 || p[0].Mode != "live" {

@@ -111,15 +111,34 @@ func (s *Server) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error)
 // queryPatience is how long Ping++ is asked about an order.
 const queryPatience = 30 * time.Second
 
-// Query asks Ping++ now about what is not known of an order, also of one that the ledger does not know at all, and returns all that is known then.
+// Query asks Ping++ now about what is not known of an order, and returns all that is known then. One that the ledger does not know at all is asked for
+// in every app and mode.
 func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
 	named, err := scopeOf(app, mode)
 	if err != nil {
 		return nil, err
 	}
+	l, err := s.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scopes := s.scopesOf(named)
+	var knowing []ledger.Scope
+	for _, scope := range scopes {
+		attempts, err := l.Attempts(ctx, scope, orderNo)
+		if err != nil {
+			return nil, unread(err)
+		}
+		if len(attempts) > 0 {
+			knowing = append(knowing, scope)
+		}
+	}
+	if len(knowing) > 0 {
+		scopes = knowing
+	}
 	within, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
-	for _, scope := range s.scopesOf(named) {
+	for _, scope := range scopes {
 		if err := s.cfg.Query(within, scope, orderNo); err != nil {
 			return nil, refuse(http.StatusBadGateway, "asking Ping++ about the order %.80q of %s: %w", orderNo, scope.Key(), err)
 		}

@@ -74,6 +74,7 @@ func New(cfg Config) *Server {
 		"/pay/hours":                   {http.MethodGet: s.serveHours},
 		"/pay/find":                    {http.MethodGet: s.serveFind},
 		"/pay/orders":                  {http.MethodGet: s.serveOrders},
+		"/pay/orders/{$}":              {http.MethodGet: s.serveOrder}, // likewise a number
 		"/pay/orders/{no}":             {http.MethodGet: s.serveOrder},
 		"/pay/orders/{no}/query":       {http.MethodPost: s.serveQuery},
 		"/pay/charges":                 {http.MethodGet: s.serveCharges},
