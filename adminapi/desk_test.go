@@ -63,6 +63,10 @@ func (d *desk) event(id, kind, orderNo string, fen int64, states ...ledger.State
 	}
 	e := &ledger.Event{Scope: scope, ID: "evt_" + id, Type: kind, ObjectID: "obj_" + id, OrderNo: orderNo, Lane: orderNo, Rank: rank, Source: ledger.Webhook, State: ledger.Pending,
 		Created: now, Received: now, Due: now, Body: []byte(fmt.Sprintf(`{"id":"evt_%s","object":"event","type":"%s","livemode":true,"data":{"object":%s}}`, id, kind, object))}
+	if kind == "charge.succeeded" {
+		e.ChargeID, e.ObjectID, e.Number = "ch_"+id, "ch_"+id, id
+		e.Change, e.Payment = &ledger.ChargeChange{Paid: true, TimePaid: now}, &ledger.Payment{Amount: fen, Currency: "cny", Time: now}
+	}
 	if len(states) > 0 && (states[0] == ledger.Held || states[0] == ledger.Filtered) {
 		e.State, states = states[0], states[1:]
 	}

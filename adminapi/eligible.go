@@ -35,6 +35,13 @@ func examine(ctx context.Context, l ledger.Ledger, s ledger.Scope, id string) (*
 	return c, nil
 }
 
+// ofList is examine by what a list has of an event, where that is enough: payments that wait keep their bodies, and their amounts and acknowledgments are
+// counted, of those too that an earlier version has recorded.
+func ofList(e *ledger.Event) (c *candidate, enough bool) {
+	waits := e.State == ledger.Pending || e.State == ledger.Held || e.State == ledger.Dead
+	return &candidate{Event: e, heard: e.Acks > 0, money: e.Money}, waits && e.Type == "charge.succeeded"
+}
+
 func moneyOf(e *ledger.Event) int64 {
 	if e.Type != "charge.succeeded" && e.Type != "refund.succeeded" {
 		return 0

@@ -140,9 +140,12 @@ func (s *Server) plan(ctx context.Context, i Intent) (*task, error) {
 	for _, f.Scope = range t.Scopes {
 		err := pages(ctx, l, f, func(page []ledger.Event) error {
 			for i := range page {
-				c, err := examine(ctx, l, f.Scope, page[i].ID)
-				if err != nil {
-					return err
+				c, enough := ofList(&page[i])
+				if !enough {
+					var err error
+					if c, err = examine(ctx, l, f.Scope, page[i].ID); err != nil {
+						return err
+					}
 				}
 				t.count(c)
 			}
