@@ -4,8 +4,8 @@
 // asks.
 //
 // Importing it registers the modules, which is what `xcaddy build --with github.com/caddypay/caddypay` does: the directives
-// pay, wechat_auth and pay_sandbox, the matcher pay_paid, the global option pay, and the commands `caddy pay …`. Directives and
-// routes are documented in the README and in docs, the modules' JSON in package caddymodule.
+// pay, wechat_auth, pay_console and pay_sandbox, the matcher pay_paid, the global option pay, and the commands `caddy pay …`. Directives
+// and routes are documented in the README and in docs, the modules' JSON in package caddymodule.
 package caddypay
 
 import _ "github.com/caddypay/caddypay/caddymodule" // registers the modules

@@ -114,6 +114,7 @@ func TestCaddyfiles(t *testing.T) {
 	t.Setenv("PAY_SESSION_KEY", base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	t.Setenv("PAY_BACKEND_TOKEN", strings.Repeat("0123456789abcdef", 4))
 	t.Setenv("PAY_MERCHANT_TOKEN", strings.Repeat("fedcba9876543210", 4))
+	t.Setenv("OPS_PASSWORD_HASH", "$2a$04$J9dbRKgzIaWNyKXLYoYdo.Va3a4mPR3RtUuVYGEyZbQS3Pl.TPnZS")
 	t.Setenv("PAY_EVENTS_SECRET", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	t.Setenv("PAY_WECOM_URL", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=0123456789abcdef")
 	t.Setenv("PAY_DINGTALK_URL", "https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef")

@@ -41,6 +41,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay runs       what goes on with many of them
   caddy pay pause      delivers nothing until caddy pay resume
   caddy pay audit      what was decided, by whom and why
+  caddy pay console    all of this as a page, on this machine
   caddy pay check      looks at everything that a payment needs, and tries the backend
   caddy pay reconcile  compares a day with Ping++'s list of charges
   caddy pay ledger     checks the ledger, backs it up and restores it
@@ -58,7 +59,7 @@ Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed
 func add(cmd *cobra.Command, h Host) {
 	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), findCommand(), ordersCommand(), chargesCommand(), refundsCommand(), figuresCommand(),
 		eventsCommand(), runsCommand(), pauseCommand(), resumeCommand(), auditCommand(), checkCommand(), reconcileCommand(), ledgerCommand(),
-		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand())
+		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand(), consoleCommand())
 	verbs(cmd)
 	plainOutput(cmd)
 }

@@ -78,7 +78,7 @@ function contrast(page) {
   });
 }
 
-// run gives a script its browser. device opens a page: {width, agent, locale, dark, quiet, script}. A page that breaks its own policy or
+// run gives a script its browser. device opens a page: {width, agent, locale, dark, quiet, script, bypass}; bypass lets scripts of a test in past the page's policy. A page that breaks its own policy or
 // throws fails the script, unless it is quiet.
 async function run(script) {
   const browser = await chromium.launch({
@@ -86,9 +86,9 @@ async function run(script) {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
   const complaints = [];
-  async function device({ width = 1280, agent, locale = 'en-US', dark = false, quiet = false, script = true } = {}) {
+  async function device({ width = 1280, agent, locale = 'en-US', dark = false, quiet = false, script = true, bypass = false } = {}) {
     const context = await browser.newContext({
-      ignoreHTTPSErrors: true, javaScriptEnabled: script, locale, colorScheme: dark ? 'dark' : 'light', userAgent: agents[agent],
+      ignoreHTTPSErrors: true, bypassCSP: bypass, javaScriptEnabled: script, locale, colorScheme: dark ? 'dark' : 'light', userAgent: agents[agent],
       viewport: { width, height: width < 500 ? 844 : 800 }, deviceScaleFactor: width < 500 ? 2 : 1,
     });
     context.setDefaultTimeout(30000);
