@@ -1,5 +1,5 @@
 // Package command is `caddy pay`: one file a verb. The verbs that speak to a running Caddy are the client of package adminapi; none decides
-// itself what may be done.
+// itself what may be done. It has more than 25 files since it has as many verbs.
 package command
 
 import (

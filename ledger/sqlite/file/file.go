@@ -5,6 +5,8 @@
 // transaction; another forces what was committed to the disk (disk.go), one fsync for many, and only then is anybody told. A third copies
 // the -wal file into the ledger's own (fold.go). Reads have a pool of their own and never wait for a write. One more connection only stays open
 // (anchor.go). Several processes may use one file, on one machine; the file must not be on a network file system.
+//
+// It has more than 25 files: each care is one, some with a twin for systems other than Linux, and what they share is the open file.
 package file
 
 import (
