@@ -131,7 +131,7 @@ func TestRefusesMalformed(t *testing.T) {
 // TestManyRows: what is done in steps is done to the end.
 func TestManyRows(t *testing.T) {
 	l := memory.Open(memory.NewRows(), time.Unix(0, 0))
-	const many = 1001 // more than two steps of either kind
+	const many = 1401 // more than two steps of either kind
 	for i := range many {
 		e := &ledger.Event{Scope: live, ID: fmt.Sprint("evt_", i), State: ledger.Pending, Received: noon, Due: noon, Body: []byte("{}")}
 		if i%2 == 0 {
@@ -159,12 +159,27 @@ func TestManyRows(t *testing.T) {
 	_, err = l.Reserve(t.Context(), ledger.Reservation{Scope: live, OrderNo: "o", Now: noon, Until: at(9), Number: number})
 	must(t, err)
 	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, OrderNo: "o", Number: "o", ID: "ch_1", Created: noon, Raw: []byte("{}")}))
-	for _, c := range []struct{ limit, want int }{{450, 450}, {51, 51}, {9, 1}, {9, 0}} {
+	for _, c := range []struct{ limit, want int }{{450, 450}, {251, 251}, {9, 1}, {9, 0}} {
 		n, err := l.Prune(t.Context(), at(1), c.limit)
 		must(t, err)
 		if n != c.want {
 			t.Errorf("up to %d rows were to be pruned, and %d were, not %d", c.limit, n, c.want)
 		}
+	}
+}
+
+// TestUnlisted: an outcome whose attempt cannot be listed counts all the same.
+func TestUnlisted(t *testing.T) {
+	l := memory.Open(memory.NewRows(), time.Unix(0, 0))
+	_, err := l.Append(t.Context(), &ledger.Event{Scope: live, ID: "evt_1", State: ledger.Pending, Received: noon})
+	must(t, err)
+	must(t, l.SettleUnlisted(t.Context(), "a", ledger.Delivery{Scope: live, EventID: "evt_1", At: noon, State: ledger.Delivered}))
+	e, err := l.Event(t.Context(), live, "evt_1")
+	must(t, err)
+	ds, err := l.Deliveries(t.Context(), live, "evt_1")
+	must(t, err)
+	if e.State != ledger.Delivered || len(ds) != 0 {
+		t.Errorf("it is %s, and %d deliveries are listed", e.State, len(ds))
 	}
 }
 

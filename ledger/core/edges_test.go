@@ -120,6 +120,12 @@ func TestStepsApart(t *testing.T) {
 	if s.by != 201*time.Second {
 		t.Errorf("the clock is taken to be %s ahead of the one before", s.by)
 	}
+	s = newSteps(noon)
+	s.other(at(140), 40*time.Second, time.Second) // 100 s forward
+	s.other(at(270), 70*time.Second, time.Second) // and 100 s more, half a minute later
+	if s.by != 200*time.Second {
+		t.Errorf("after two steps the clock is taken to be %s ahead of the one before", s.by)
+	}
 }
 
 // TestFailuresAreKept: why a refund failed reaches whoever asks for it, in whatever way it was heard of.
@@ -137,6 +143,18 @@ func TestFailuresAreKept(t *testing.T) {
 	}
 	if re := byNumber([]Refund{with(ours(), func(r *Refund) { r.RefundNo = "R2" }), ours()}, "R1"); re == nil || re.RefundNo != "R1" {
 		t.Errorf("R1 is found as %+v", re)
+	}
+}
+
+// TestRefundOfNoID: without an id of Ping++'s, an event is about the refund that has its number, and none else.
+func TestRefundOfNoID(t *testing.T) {
+	e := with2(refund(30), func(e *ledger.Event) { e.Refund.ID, e.Refund.RefundNo = "", "R1" })
+	for name, re := range map[string]Refund{
+		"another amount": with(ours(), func(r *Refund) { r.Amount = 31 }), "another number": with(ours(), func(r *Refund) { r.RefundNo = "R2" }),
+	} {
+		if refundOf([]Refund{re}, e) != nil {
+			t.Errorf("of %s: found", name)
+		}
 	}
 }
 

@@ -347,19 +347,19 @@ func (m *maker) statement(s ast.Stmt) bool {
 	case *ast.ReturnStmt:
 		m.results(s)
 	case *ast.AssignStmt:
-		if s.Tok != token.DEFINE && m.inList() && !m.blank(s) {
+		if s.Tok != token.DEFINE && m.inList(s) && !m.blank(s) {
 			m.remove(s)
 		}
 	case *ast.IncDecStmt, *ast.SendStmt, *ast.GoStmt:
-		if m.inList() {
+		if m.inList(s) {
 			m.remove(s)
 		}
 	case *ast.BranchStmt:
-		if m.inList() && (s.Tok == token.BREAK || s.Tok == token.CONTINUE) {
+		if m.inList(s) && (s.Tok == token.BREAK || s.Tok == token.CONTINUE) {
 			m.remove(s)
 		}
 	case *ast.ExprStmt:
-		if call, ok := s.X.(*ast.CallExpr); ok && m.inList() {
+		if call, ok := s.X.(*ast.CallExpr); ok && m.inList(s) {
 			if m.logs(call) {
 				return false
 			}
@@ -368,7 +368,7 @@ func (m *maker) statement(s ast.Stmt) bool {
 			}
 		}
 	case *ast.DeferStmt:
-		if m.inList() && !m.idle(s.Call, "Close", "Stop", "cancel", "stop") {
+		if m.inList(s) && !m.idle(s.Call, "Close", "Stop", "cancel", "stop") {
 			m.remove(s)
 		}
 	}
@@ -378,10 +378,12 @@ func (m *maker) statement(s ast.Stmt) bool {
 func (m *maker) remove(s ast.Stmt) { m.add(s, m.words(s)+" → removed", "if !IS { ", " }") }
 
 // inList says that the statement stands alone, so that it can be left out.
-func (m *maker) inList() bool {
-	switch m.parent[len(m.parent)-1].(type) {
-	case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+func (m *maker) inList(s ast.Stmt) bool {
+	switch p := m.parent[len(m.parent)-1].(type) {
+	case *ast.BlockStmt, *ast.CaseClause:
 		return true
+	case *ast.CommClause:
+		return p.Comm != s
 	}
 	return false
 }

@@ -176,6 +176,7 @@ func TestChanges(t *testing.T) {
 		"true and false":           {"func f() bool { return true }", []string{"return true → false"}},
 		"the greater":              {"func f(a, b int) (c int) { c = min(a, b); return }", []string{"c = min(a, b) → removed", "min(a, b) → max"}},
 		"going on":                 {"func f(s []int) { for range s { continue } }", []string{"continue → removed"}},
+		"what is waited for":       {"func f(c chan int) { select { case c <- 1: f(nil); default: } }", []string{"f(nil) → removed"}},
 		"the same once more":       {"func f() {}\nfunc g() { f(); f() }", []string{"f() → removed", "f() → removed #2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

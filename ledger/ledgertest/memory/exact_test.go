@@ -51,6 +51,24 @@ func (s twice) Write(ctx context.Context, f func(core.Tx) error) error {
 
 func (s twice) WriteLax(ctx context.Context, f func(core.Tx) error) error { return s.Write(ctx, f) }
 
+// TestReserveUnread: a reservation is given back when the order's attempts cannot be read after it: nobody else would wait for its end in vain.
+func TestReserveUnread(t *testing.T) {
+	l := open(NewRows())
+	r := ledger.Reservation{Scope: ledger.Scope{App: "app_1", Mode: ledger.Live}, OrderNo: "o", Now: time.Unix(1e9, 0), Until: time.Unix(1e9+30, 0),
+		Number: func(int, int) string { return "o" }}
+	if _, err := core.New(unread{store{l}}, time.Now()).Reserve(t.Context(), r); !errors.Is(err, errEnded) {
+		t.Fatal(err)
+	}
+	if _, err := l.Reserve(t.Context(), r); err != nil {
+		t.Error("its number is not free: ", err)
+	}
+}
+
+// unread is a store that nobody can read from.
+type unread struct{ store }
+
+func (unread) Read(context.Context, func(core.Reader) error) error { return errEnded }
+
 // TestExact runs the suite with transactions in which each call writes what its description says, and nothing else: an engine leaves other columns
 // as they are.
 func TestExact(t *testing.T) {
