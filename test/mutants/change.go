@@ -439,10 +439,18 @@ func (m *maker) results(s *ast.ReturnStmt) {
 
 // fails says that a function surely returns an error here.
 func (m *maker) fails(s *ast.ReturnStmt) bool {
-	if len(s.Results) < 2 || !types.Identical(m.p.info.TypeOf(s.Results[len(s.Results)-1]), errorType) {
+	if len(s.Results) < 2 {
 		return false
 	}
-	switch e := s.Results[len(s.Results)-1].(type) {
+	last := s.Results[len(s.Results)-1]
+	t := m.p.info.TypeOf(last)
+	if m.p.info.Types[last].IsNil() || !types.AssignableTo(t, errorType) {
+		return false
+	}
+	if !types.Identical(t, errorType) { // of a type of its own, and so not nil
+		return true
+	}
+	switch e := last.(type) {
 	case *ast.CallExpr:
 		made := m.words(e.Fun)
 		return made == "errors.New" || made == "fmt.Errorf"

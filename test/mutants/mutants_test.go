@@ -168,6 +168,7 @@ func TestChanges(t *testing.T) {
 			[]string{"i < n → i <= n", "i < n → false", "g() → removed"}},
 		"errors are passed on": {"func f() (int, error) { n, err := g(); if err != nil { return n + 1, err }; return n, nil }\nfunc g() (int, error) { return 7, nil }",
 			[]string{"n + 1 → n - 1", "return n, nil → zero n", "return 7, nil → zero 7"}},
+		"errors of their own type": {"func f() (int, error) { return 7, g() }\nfunc g() *os.PathError { return &os.PathError{} }", nil},
 		"fields that are there": {"type T struct { A, B int; C string; D *T }\nfunc f(n int) T { return T{A: n, B: 0, C: \"c\", D: nil} }",
 			[]string{"return T{A: n, B: 0, C: \"c\", D: nil} → zero", "A: n → left out", "C: \"c\" → left out"}},
 		"constants are whole":      {"const a = 1 + 2\nfunc f() time.Duration { return a * time.Second }", []string{"return a * time.Second → zero"}},
@@ -180,7 +181,7 @@ func TestChanges(t *testing.T) {
 		"the same once more":       {"func f() {}\nfunc g() { f(); f() }", []string{"f() → removed", "f() → removed #2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code := "package price\n\nimport (\n\t\"io\"\n\t\"sync\"\n\t\"time\"\n)\n\nvar _ io.Closer\nvar _ sync.Mutex\nvar _ time.Time\n\n" + c.code
+			code := "package price\n\nimport (\n\t\"io\"\n\t\"os\"\n\t\"sync\"\n\t\"time\"\n)\n\nvar _ io.Closer\nvar _ os.PathError\nvar _ sync.Mutex\nvar _ time.Time\n\n" + c.code
 			dir := module(t, map[string]string{"price/price.go": code, "price/price_test.go": "package price\n"})
 			g := group{name: "price", changed: []source{{pkg: "price"}}, tests: []string{"price"}}
 			pkgs, err := load(dir, g.changed)
