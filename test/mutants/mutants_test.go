@@ -168,7 +168,7 @@ func TestChanges(t *testing.T) {
 			[]string{"i < n → i <= n", "i < n → false", "g() → removed"}},
 		"errors are passed on": {"func f() (int, error) { n, err := g(); if err != nil { return n + 1, err }; return n, nil }\nfunc g() (int, error) { return 7, nil }",
 			[]string{"n + 1 → n - 1", "return n, nil → zero n", "return 7, nil → zero 7"}},
-		"errors of their own type": {"func f() (int, error) { return 7, g() }\nfunc g() *os.PathError { return &os.PathError{} }", nil},
+		"errors of their own type": {"func f() (int, error) { return 7, g() }\nfunc g() *os.PathError { return &os.PathError{} }", []string{"return &os.PathError{} → zero"}},
 		"fields that are there": {"type T struct { A, B int; C string; D *T }\nfunc f(n int) T { return T{A: n, B: 0, C: \"c\", D: nil} }",
 			[]string{"return T{A: n, B: 0, C: \"c\", D: nil} → zero", "A: n → left out", "C: \"c\" → left out"}},
 		"constants are whole":      {"const a = 1 + 2\nfunc f() time.Duration { return a * time.Second }", []string{"return a * time.Second → zero"}},
