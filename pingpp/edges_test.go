@@ -98,3 +98,92 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// All that a charge may have is posted, under Ping++'s names.
+func TestWholeCharge(t *testing.T) {
+	p := params()
+	p.TimeExpire, p.Description, p.Metadata = 1795427990, "green", map[string]any{"pay_order_no": "1"}
+	var method, sent string
+	ch, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		method, sent = r.Method+" "+r.URL.Path, string(body)
+		_, _ = w.Write(charge(nil))
+	}).CreateCharge(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method != "POST /v1/charges" {
+		t.Errorf("sent %s", method)
+	}
+	for _, member := range []string{`"time_expire":1795427990`, `"description":"green"`, `"metadata":{"pay_order_no":"1"}`, `"extra":{"open_id":"` + openID + `"}`} {
+		if !strings.Contains(sent, member) {
+			t.Errorf("%s is not sent: %s", member, sent)
+		}
+	}
+	if ch.Expires().Unix() != 1795427990 || !(&Charge{}).Expires().IsZero() {
+		t.Errorf("expires at %s", ch.Expires())
+	}
+}
+
+// Every error says which call failed, whether Ping++ refused it, could not be reached, or was never asked.
+func TestErrorsNameTheirCall(t *testing.T) {
+	refusing := serve(t, answer(400, `{"error":{"message":"no"}}`))
+	lost := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := refusing.CreateCharge(t.Context(), params())
+	if e := wantKind(t, err, InvalidRequest, false); e.Op != "create charge" {
+		t.Errorf("create charge: %q", e.Op)
+	}
+	for name, cl := range map[string]*Client{"refused": refusing, "lost": lost} {
+		for op, call := range otherCalls(cl) {
+			if _, err := call(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "pingpp: "+op+": ") {
+				t.Errorf("%s, %s: %v", op, name, err)
+			}
+		}
+	}
+	_, err = refusing.GetCharge(t.Context(), "ch 1")
+	if e := wantKind(t, err, InvalidRequest, false); e.Op != "get charge" || !strings.Contains(e.Message, "id is not one of Ping++") {
+		t.Errorf("an id of no form: %v", err)
+	}
+}
+
+// What Ping++ says in a form that nobody documents is hidden like the rest; a payer's word that is short is no secret.
+func TestHiddenWords(t *testing.T) {
+	_, err := serve(t, answer(400, `{"error":"bad key `+testKey+`"}`)).GetCharge(t.Context(), "ch_1")
+	withoutLeaks(t, err)
+	for id, hidden := range map[string]bool{"abcdef": true, "abcde": false} {
+		p := params()
+		p.Extra = map[string]any{"open_id": id}
+		_, err := serve(t, answer(400, `{"error":{"message":"no open_id `+id+` here"}}`)).CreateCharge(t.Context(), p)
+		if err == nil || strings.Contains(err.Error(), id) == hidden {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	p := params() // a number where a text belongs is no secret, and no reason to fail
+	p.Extra = map[string]any{"open_id": 7}
+	if _, err := serve(t, answer(400, `{"error":{"message":"no"}}`)).CreateCharge(t.Context(), p); err == nil || !strings.Contains(err.Error(), ": no") {
+		t.Error(err)
+	}
+}
+
+// A client of defaults alone waits and tries again; a key in the place of the app is called one.
+func TestDefaults(t *testing.T) {
+	tries := 0
+	cl := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if tries++; tries == 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		_, _ = w.Write(charge(nil))
+	}, func(c *Config) { c.Rand, c.Timeout, c.Now = nil, 0, nil })
+	if _, err := cl.GetCharge(t.Context(), "ch_1"); err != nil || tries != 2 {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+	for _, key := range []string{testKey, "pk_test_x"} {
+		if _, err := New(Config{App: key, Key: testKey}); err == nil || !strings.Contains(err.Error(), "app is a key") || strings.Contains(err.Error(), key) {
+			t.Error(err)
+		}
+	}
+	if _, err := New(Config{App: testApp, Key: testKey, Language: "zh CN, en"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,7 +3,7 @@
 //	go run ./test/mutants -n 100
 //
 // tries a sample and prints its seed; without -n all are tried. All mutants of a group of packages (targets.go) are compiled into its test binaries
-// once, switched off; each test says which it comes by, and a mutant is tried against those tests alone, the quick ones first. What was found is
+// once, switched off; each test says which it comes by, and a mutant is tried against those tests alone. What was found is
 // kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change.
 //
 // The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives, or when more survive

@@ -38,7 +38,7 @@ type result struct {
 type bench struct {
 	group   group
 	mutants []*mutant
-	units   []*unit // the quick ones first
+	units   []*unit // those first that are quick and about little, which notice most for their time
 	known   map[string]result
 	file    string // of results
 }
@@ -58,7 +58,7 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 		return nil, err
 	}
 	slices.SortFunc(b.units, func(a, c *unit) int {
-		return cmp.Or(cmp.Compare(a.Took, c.Took), cmp.Compare(a.Package, c.Package), cmp.Compare(a.Name, c.Name))
+		return cmp.Or(cmp.Compare(a.cost(), c.cost()), cmp.Compare(a.Package, c.Package), cmp.Compare(a.Name, c.Name))
 	})
 	return b, b.read()
 }
@@ -166,7 +166,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 	return results, context.Cause(ctx)
 }
 
-// one runs the tests that come by a mutant, the quick ones first, until one fails.
+// one runs the tests that come by a mutant until one fails.
 func (b *bench) one(ctx context.Context, m *mutant) result {
 	r := result{Key: m.key, Verdict: unreached}
 	for _, batch := range b.batches(m.id) {
@@ -187,6 +187,9 @@ func (b *bench) one(ctx context.Context, m *mutant) result {
 	}
 	return r
 }
+
+// cost is what a test takes, times what it is about.
+func (u *unit) cost() int64 { return u.Took.Milliseconds() * int64(len(u.Reaches)) }
 
 // batches are the tests that come by a mutant, by the processes that run them: more and more, since most mutants are noticed at once.
 func (b *bench) batches(id int) (batches [][]*unit) {
