@@ -87,7 +87,7 @@ type unit struct {
 // patience is how long a test may take, with or without a mutant, that took so long without: machines are busy now and then.
 func patience(took time.Duration) time.Duration { return 10*time.Second + 4*took }
 
-// build compiles the tests of a group into a folder. The answer names what was built: the same code and tests give the same.
+// build compiles the tests of a group into a folder. The answer names what was built: the same code, mutants and tests give the same.
 func build(ctx context.Context, module, dir string, g group, pkgs []*loaded, ms []*mutant) (bins []*binary, print string, err error) {
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	put := func(name string, text []byte) error {
@@ -114,6 +114,9 @@ func build(ctx context.Context, module, dir string, g group, pkgs []*loaded, ms 
 		return nil, "", err
 	}
 	sum := sha256.New()
+	for _, m := range ms {
+		fmt.Fprintln(sum, m.key)
+	}
 	for i, pkg := range g.tests {
 		b := &binary{file: filepath.Join(dir, strconv.Itoa(i)+".test"), dir: filepath.Join(module, pkg)}
 		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", b.file, "./"+pkg)

@@ -87,15 +87,12 @@ func (m *maker) add(n ast.Node, text, before, after string) {
 	*m.found = append(*m.found, k)
 }
 
-// function names where the node is: "(*T).Method", "Func", "var x".
+// function names where the node is: a function or a method, without its receiver, which is another when code moves; "var x".
 func (m *maker) function() string {
 	for _, p := range m.parent {
 		switch p := p.(type) {
 		case *ast.FuncDecl:
-			if p.Recv == nil {
-				return p.Name.Name
-			}
-			return "(" + m.words(p.Recv.List[0].Type) + ")." + p.Name.Name
+			return p.Name.Name
 		case *ast.ValueSpec:
 			return "var " + p.Names[0].Name
 		}

@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.dir, "results", "", "a folder for what is found (default: in the user's cache)")
 	flag.StringVar(&o.list, "list", "test/mutants/survivors.txt", "the survivors that are known, with reasons")
 	flag.BoolVar(&o.show, "show", false, "print the mutants, and try none")
-	only := flag.String("only", "", "a pattern: only mutants whose file, function or change fits (ledger/core/judge.go (*books).late: …)")
+	only := flag.String("only", "", "a pattern: only mutants whose file, function or change fits (ledger/core/judge.go late: …)")
 	flag.Parse()
 	o.say = func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)

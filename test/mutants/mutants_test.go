@@ -100,18 +100,18 @@ func TestNotices(t *testing.T) {
 		got[r.Key] = r.Verdict
 	}
 	want := map[string]verdict{
-		"(Bill).Due: closed || b.Paid >= b.Amount → true": noticed,
-		"(Bill).Due: closed → false":                      noticed,
-		"(Bill).Due: b.Paid >= b.Amount → false":          noticed,
+		"Due: closed || b.Paid >= b.Amount → true": noticed,
+		"Due: closed → false":                      noticed,
+		"Due: b.Paid >= b.Amount → false":          noticed,
 		// Nothing is due either way: 0 and 5 - 5. It is the kind that the list of survivors is for.
-		"(Bill).Due: b.Paid >= b.Amount → b.Paid > b.Amount": survived,
-		"(Bill).Due: return b.Amount - b.Paid → zero":        noticed,
-		"(Bill).Due: b.Amount - b.Paid → b.Amount + b.Paid":  noticed,
-		"(*Bill).Add: b.Paid += fen → removed":               noticed,
-		"(*Bill).Add: note() → removed":                      survived,
-		"Late: at.After(end) → !at.Before(end)":              unreached,
-		"Late: at.After(end) → false":                        unreached,
-		"Late: at.After(end) → true":                         unreached,
+		"Due: b.Paid >= b.Amount → b.Paid > b.Amount": survived,
+		"Due: return b.Amount - b.Paid → zero":        noticed,
+		"Due: b.Amount - b.Paid → b.Amount + b.Paid":  noticed,
+		"Add: b.Paid += fen → removed":                noticed,
+		"Add: note() → removed":                       survived,
+		"Late: at.After(end) → !at.Before(end)":       unreached,
+		"Late: at.After(end) → false":                 unreached,
+		"Late: at.After(end) → true":                  unreached,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
