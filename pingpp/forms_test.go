@@ -255,3 +255,46 @@ func TestCleanWords(t *testing.T) {
 	_, err = serve(t, answer(400, `{"error":{"message":"`+testKey[:10]+`\u200b`+testKey[10:]+`"}}`)).GetCharge(t.Context(), "ch_1")
 	withoutLeaks(t, err)
 }
+
+// What is not there is refused, or left out, before anything is sent.
+func TestNothingGiven(t *testing.T) {
+	cl := serve(t, unreachable(t))
+	_, err := cl.CreateOrder(t.Context(), nil)
+	wantKind(t, err, InvalidRequest, false)
+	_, err = cl.CreateCharge(t.Context(), nil)
+	wantKind(t, err, InvalidRequest, false)
+	if _, err := New(Config{App: testApp, Key: testKey, SigningKey: &rsa.PrivateKey{}}); err == nil {
+		t.Error("a signing key that is none is taken")
+	}
+	var there bool
+	if _, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, there = r.Header["Accept-Language"]
+		_, _ = w.Write(charge(nil))
+	}).GetCharge(t.Context(), "ch_1"); err != nil || there {
+		t.Errorf("a language is asked for that nobody has named, %v", err)
+	}
+	// An event that does not say its mode is not the other mode's.
+	e, err := serve(t, answer(200, `{"id":"evt_1","object":"event","type":"x.y","created":1,"data":{"object":{}}}`), func(c *Config) { c.Key = liveKey }).GetEvent(t.Context(), "evt_1")
+	if err != nil || !e.ModeUnknown {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := serve(t, answer(200, `{"id":"evt_1","object":"event","type":"x.y","livemode":true,"created":1,"data":{"object":{}}}`)).GetEvent(t.Context(), "evt_1"); err == nil {
+		t.Error("an event of the other mode is taken")
+	}
+	if (&Error{Kind: Channel, Status: http.StatusBadRequest, Param: "order_no"}).NumberUsed() {
+		t.Error("a channel's refusal of a number, in words that say nothing, means that it was used")
+	}
+	if (&Event{}).Concerns("") {
+		t.Error("an event that names no app concerns one that has no name")
+	}
+	// What breaks off has a status.
+	_, err = serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, "{")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}).CreateCharge(t.Context(), params())
+	if e := wantKind(t, err, Lost, true); e.Status != http.StatusOK {
+		t.Errorf("the status is %d", e.Status)
+	}
+}
