@@ -91,7 +91,7 @@ func TestNothing(t *testing.T) {
 			t.Errorf("%s: %v", zero, err)
 		}
 	}
-	for text, want := range map[string]int64{"1250.00": 1250, "12.5e2": 1250, "1250e0": 1250} {
+	for text, want := range map[string]int64{"1250.00": 1250, "1251.00": 1251, "12.5e2": 1250, "1250e0": 1250} {
 		raw := strings.Replace(string(charge(nil)), `"amount":1250`, `"amount":`+text, 1)
 		if ch, err := ParseCharge([]byte(raw)); err != nil || ch.Amount != want {
 			t.Errorf("%s: %v", text, err)
@@ -185,5 +185,19 @@ func TestDefaults(t *testing.T) {
 	}
 	if _, err := New(Config{App: testApp, Key: testKey, Language: "zh CN, en"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A number is what it was written as: to a channel 1 and 1.0 may be two things.
+func TestFingerprintOfNumbers(t *testing.T) {
+	print := func(extra string) string {
+		ch, err := ParseCharge([]byte(strings.Replace(string(charge(nil)), `"extra":{}`, `"extra":`+extra, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ch.Fingerprint()
+	}
+	if print(`{"n":1}`) != print(`{ "n": 1 }`) || print(`{"n":1}`) == print(`{"n":1.0}`) {
+		t.Error("the fingerprint does not go by how numbers are written")
 	}
 }

@@ -80,7 +80,7 @@ func TestWhatOrdersSay(t *testing.T) {
 
 // What a refund of an order asks for is compared with what comes of it.
 func TestOrderRefundsThatDiffer(t *testing.T) {
-	one := `{"id":"re_1","object":"refund","charge":"ch_1","amount":5,"succeed":false,"status":"pending","created":1,"metadata":{"pay_refund_no":"R2"}}`
+	one := `{"id":"re_1","object":"refund","charge":"ch_1","amount":5,"succeed":false,"status":"pending","created":1,"metadata":{"pay_refund_no":"R2","n":"7"}}`
 	for _, c := range []struct {
 		p    OrderRefundParams
 		want string // empty: taken
