@@ -60,3 +60,28 @@ func TestIntakeEdges(t *testing.T) {
 		t.Errorf("nobody's event is %s %v", e.State, e.Reasons)
 	}
 }
+
+// A refund of a charge that Ping++ does not call paid either is recorded, and Ping++ is asked about it once.
+func TestRefundOfWhatIsNotPaid(t *testing.T) {
+	l, c := newLedger(t), newClock()
+	asked := 0
+	in := &Intake{Scope: scope, Now: c.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
+		Ask: func(context.Context, string) error { asked++; return nil }}
+	now := c.Now()
+	got, err := l.Reserve(t.Context(), ledger.Reservation{Scope: scope, OrderNo: "o1", Now: now, Until: now.Add(time.Minute), Number: func(int, int) string { return "o1x7" }})
+	if err == nil {
+		err = l.Created(t.Context(), &ledger.Charge{Scope: scope, OrderNo: "o1", Number: got.Number, ID: "ch_1", Amount: 100, Currency: "cny", Created: now, Host: "pay.example.com"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := in.Accept(ctx, Arrival{Event: parse(t, "evt_r", "refund.succeeded", fmt.Sprintf(refundJSON, "o1x7")), Source: ledger.Webhook}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := l.Event(t.Context(), scope, "evt_r")
+	if err != nil || e.OrderNo != "o1" || e.Host != "pay.example.com" || asked != 1 {
+		t.Errorf("%+v after %d questions, %v", e, asked, err)
+	}
+}
