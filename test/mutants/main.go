@@ -7,7 +7,7 @@
 // kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change.
 //
 // The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives, or when more survive
-// than one in ten.
+// than one in ten of a hundred or more.
 package main
 
 import (

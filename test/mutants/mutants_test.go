@@ -208,8 +208,15 @@ func TestChanges(t *testing.T) {
 func TestList(t *testing.T) {
 	all := map[string]bool{"f: a": true, "f: b": true, "f: c": true}
 	results := []result{{"f: a", survived, ""}, {"f: b", noticed, "TestB"}}
-	for range 18 {
+	for range 98 {
 		results = append(results, result{"g: x", noticed, "TestX"})
+	}
+	many := func(alive int) []result { // of a hundred
+		rs := slices.Clone(results)
+		for i := range alive {
+			rs[i] = result{"f: a", survived, ""}
+		}
+		return rs
 	}
 	for name, c := range map[string]struct {
 		list    string
@@ -221,9 +228,10 @@ func TestList(t *testing.T) {
 		"excused and not tried": {"f: a\n\tr\nf: c\n\tr\n", results, ""},
 		"gone":                  {"f: a\n\tr\nf: d\n\tr\n", results, "line 3 of the list names what is no mutant any more; take it off, or correct it: f: d\n"},
 		"noticed":               {"f: a\n\tr\nf: b\n\tr\n", results, "line 3 of the list names a mutant that is noticed now, by TestB; take it off: f: b\n"},
-		"one in ten":            {"f: a\n\tr\n", results[:10], ""},
-		"more than one in ten":  {"f: a\n\tr\n", results[:9], "1 of 9 mutants survive; at most 10 % may\n"},
-		"none comes by":         {"", []result{{"f: a", unreached, ""}}, "1 of 1 mutants survive; at most 10 % may\nunreached; write a test that notices it, or why none need to: f: a\n"},
+		"one in ten":            {"f: a\n\tr\n", many(10), ""},
+		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants survive; at most 10 % may\n"},
+		"one of a few":          {"f: a\n\tr\n", results[:2], ""},
+		"none comes by":         {"", []result{{"f: a", unreached, ""}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			es, err := readExcuses(strings.NewReader(c.list))

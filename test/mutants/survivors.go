@@ -45,8 +45,10 @@ func readExcuses(r io.Reader) (es []excuse, err error) {
 
 var errSurvivors = errors.New("tests do not notice enough")
 
-// mostAlive is the part of the mutants that may survive, in percent.
-const mostAlive = 10
+const (
+	mostAlive = 10  // percent of the mutants that may survive
+	fewest    = 100 // mutants of which that can be said
+)
 
 // judge compares what became of the mutants with the list. all are those that there are; results are of those that were tried.
 func judge(out io.Writer, es []excuse, all map[string]bool, results []result) error {
@@ -75,7 +77,7 @@ func judge(out io.Writer, es []excuse, all map[string]bool, results []result) er
 			wrong = append(wrong, fmt.Sprintf("line %d of the list names a mutant that is noticed now, by %s; take it off: %s", e.line, by[e.key], e.key))
 		}
 	}
-	if alive*100 > mostAlive*len(results) {
+	if len(results) >= fewest && alive*100 > mostAlive*len(results) {
 		wrong = append(wrong, fmt.Sprintf("%d of %d mutants survive; at most %d %% may", alive, len(results), mostAlive))
 	}
 	slices.Sort(wrong)
