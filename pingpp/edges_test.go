@@ -26,7 +26,7 @@ func TestWholeOrder(t *testing.T) {
 			t.Errorf("%s is not sent: %s", member, sent)
 		}
 	}
-	or, err := ParseOrder([]byte(order(nil)))
+	or, err := parseOrder([]byte(order(nil)))
 	if err != nil || or == nil || or.ID != orderID {
 		t.Errorf("%+v, %v", or, err)
 	}

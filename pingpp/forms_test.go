@@ -52,7 +52,7 @@ func TestWhereCallsGo(t *testing.T) {
 // An order is read whole; it is ours when our app receives its money, and never another than the one that was asked for.
 func TestWhatOrdersSay(t *testing.T) {
 	raw := order(map[string]any{"actual_amount": 1200, "amount_paid": 1199, "amount_refunded": 7, "time_paid": 1795420791, "metadata": map[string]any{"k": "v"}})
-	or, err := ParseOrder([]byte(raw))
+	or, err := parseOrder([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}

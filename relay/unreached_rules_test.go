@@ -10,7 +10,7 @@ import (
 // TestUnreachedRules: when an event is tried again that an attempt did not bring to the backend, and which attempts count.
 func TestUnreachedRules(t *testing.T) {
 	const m, h = time.Minute, time.Hour
-	r := &Relay{cfg: Config{Retry: []time.Duration{m, 2 * h}, Rand: func() float64 { return 0.5 }}} // no jitter
+	r := &schedule{retry: []time.Duration{m, 2 * h}, rand: func() float64 { return 0.5 }} // no jitter
 	end := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return end.Add(-d) }
 	for name, c := range map[string]struct {

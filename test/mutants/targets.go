@@ -22,25 +22,22 @@ var groups = []group{
 	},
 	{
 		name:    "sqlite",
-		changed: []source{{pkg: "ledger/sqlite"}},
-		tests:   []string{"ledger/sqlite"},
+		changed: []source{{pkg: "ledger/sqlite"}, {pkg: "ledger/sqlite/file"}},
+		tests:   []string{"ledger/sqlite", "ledger/sqlite/file"},
 	},
 	{
 		name:    "relay",
-		changed: []source{{pkg: "relay"}},
-		tests:   []string{"relay"},
+		changed: []source{{pkg: "relay"}, {pkg: "relay/asking"}, {pkg: "relay/intake"}, {pkg: "relay/nightly"}, {pkg: "relay/reconcile"}, {pkg: "relay/refunds"}},
+		tests:   []string{"relay", "relay/asking", "relay/intake", "relay/nightly", "relay/reconcile", "relay/refunds"},
 	},
 	{
-		name: "handlers",
-		changed: []source{{pkg: "handlers", files: []string{
-			"attempt.go", "backend_refusal.go", "charge.go", "charges.go", "client_amount.go", "order_no.go", "orders.go", "quote*.go", "refund*.go", "reuse.go",
-			"reverse.go", "sessions.go", "unknown.go", "unpriced.go",
-		}}},
-		tests: []string{"handlers"},
+		name:    "handlers",
+		changed: []source{{pkg: "handlers/payment"}, {pkg: "handlers/merchant"}, {pkg: "session"}},
+		tests:   []string{"handlers", "handlers/payment", "handlers/merchant", "session"},
 	},
 	{
 		name:    "pingpp",
-		changed: []source{{pkg: "pingpp"}},
-		tests:   []string{"pingpp"},
+		changed: []source{{pkg: "pingpp"}, {pkg: "pingpp/channel"}},
+		tests:   []string{"pingpp", "pingpp/channel"},
 	},
 }

@@ -1,4 +1,4 @@
-package relay
+package reconcile_test
 
 import (
 	"testing"
@@ -7,33 +7,36 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/reconcile/reconciletest"
+	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
 // A payment that is known was reversed at Ping++, by somebody else: a look-up of the charge records that, and a backend that has not heard of the
 // payment does not hear of it.
 func TestLookUpLearnsReversalOfAPayment(t *testing.T) {
-	p, l := newProvider(t), newLedger(t)
-	r := p.reconciler(l, zap.NewNop())
-	id := p.till(l, "order1").ID
-	p.pay(id)
-	if err := r.Recover(t.Context(), id); err != nil {
+	p, l := reconciletest.NewProvider(t), relaytest.NewLedger(t)
+	r := p.Reconciler(l, zap.NewNop())
+	id := p.Till(l, "order1").ID
+	p.Pay(id)
+	if err := r.Charges.Recover(t.Context(), id, nil); err != nil {
 		t.Fatal(err)
 	}
-	if c := p.known(l, id); !c.Paid || c.Reversed {
+	if c := p.Known(l, id); !c.Paid || c.Reversed {
 		t.Fatalf("paid %t, reversed %t", c.Paid, c.Reversed)
 	}
-	p.after(time.Minute)
-	if _, err := p.client.ReverseCharge(t.Context(), id); err != nil {
+	p.After(time.Minute)
+	if _, err := p.Client.ReverseCharge(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := r.Recover(t.Context(), id); err != nil {
+		if err := r.Charges.Recover(t.Context(), id, nil); err != nil {
 			t.Fatal(err)
 		}
-		if c := p.known(l, id); !c.Paid || !c.Reversed || c.Pays() {
+		if c := p.Known(l, id); !c.Paid || !c.Reversed || c.Pays() {
 			t.Errorf("paid %t, reversed %t, and pays: %t", c.Paid, c.Reversed, c.Pays())
 		}
-		if e := p.event(l, queryID(id)); e.State != ledger.Discarded || !e.Settled.Equal(p.clock.Now()) {
+		if e := p.Event(l, reconciletest.QueryID(id)); e.State != ledger.Discarded || !e.Settled.Equal(p.Clock.Now()) {
 			t.Errorf("its payment is %s since %s", e.State, e.Settled)
 		}
 	}
@@ -41,8 +44,8 @@ func TestLookUpLearnsReversalOfAPayment(t *testing.T) {
 
 // Only a superseded attempt that somebody could still pay is reversed, once its channel takes that.
 func TestMayReverse(t *testing.T) {
-	c := newClock()
-	r := NewReconciler(ReconcilerConfig{Now: c.Now})
+	c := relaytest.NewClock()
+	r := reconcile.New(reconcile.Config{Now: c.Now})
 	now := c.Now()
 	ripe := ledger.Charge{Channel: "wx_lite", Superseded: true, Created: now.Add(-time.Hour), TimeExpire: now.Add(time.Hour)}
 	for name, tt := range map[string]struct {
@@ -57,7 +60,7 @@ func TestMayReverse(t *testing.T) {
 	} {
 		charge := ripe
 		tt.change(&charge)
-		if got := r.mayReverse(&charge); got != tt.want {
+		if got := reconcile.May(r.Reversals, &charge); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

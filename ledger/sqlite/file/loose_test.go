@@ -1,4 +1,4 @@
-package sqlite
+package file_test
 
 import "testing"
 
@@ -13,11 +13,6 @@ func TestLooseIsForced(t *testing.T) {
 		_, err := claim(l)
 		must(t, err)
 		eventually(t, "a claim is on disk", func() bool { return g.forced.Load() > before })
-		eventually(t, "nothing is left to the system", func() bool {
-			d := l.writer.disk
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			return d.loose.IsZero()
-		})
+		eventually(t, "nothing is left to the system", func() bool { return !l.inside.Loose() })
 	}
 }

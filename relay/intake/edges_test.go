@@ -1,4 +1,4 @@
-package relay
+package intake
 
 import (
 	"context"
@@ -8,20 +8,21 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
 // A refund that Ping++ calls successful by one of its two words is one; an event finds its charge by the order number that it gives, is created when
 // Ping++ says or, when it does not, as it comes, and waits for a person when nobody knows whose it is.
 func TestIntakeEdges(t *testing.T) {
-	l, c := newLedger(t), newClock()
-	in := &Intake{Scope: scope, Now: c.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
+	l, c := relaytest.NewLedger(t), relaytest.NewClock()
+	in := &Intake{Scope: relaytest.Scope, Now: c.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
 	accept := func(a Arrival) *ledger.Event {
 		t.Helper()
 		a.Source = ledger.Webhook
 		if _, err := in.Accept(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
-		e, err := l.Event(t.Context(), scope, a.Event.ID)
+		e, err := l.Event(t.Context(), relaytest.Scope, a.Event.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,7 @@ func TestIntakeEdges(t *testing.T) {
 		if e.Number != "o1x7" || !e.Created.Equal(c.Now()) || e.Rank != 1 {
 			t.Errorf("%s: number %q, created %s, rank %d", id, e.Number, e.Created, e.Rank)
 		}
-		charge, err := l.Charge(t.Context(), scope, "ch_1")
+		charge, err := l.Charge(t.Context(), relaytest.Scope, "ch_1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,14 +64,14 @@ func TestIntakeEdges(t *testing.T) {
 
 // A refund of a charge that Ping++ does not call paid either is recorded, and Ping++ is asked about it once.
 func TestRefundOfWhatIsNotPaid(t *testing.T) {
-	l, c := newLedger(t), newClock()
+	l, c := relaytest.NewLedger(t), relaytest.NewClock()
 	asked := 0
-	in := &Intake{Scope: scope, Now: c.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
-		Ask: func(context.Context, string) error { asked++; return nil }}
+	in := &Intake{Scope: relaytest.Scope, Now: c.Now, Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
+		Ask: func(context.Context, string, *pingpp.Refund) error { asked++; return nil }}
 	now := c.Now()
-	got, err := l.Reserve(t.Context(), ledger.Reservation{Scope: scope, OrderNo: "o1", Now: now, Until: now.Add(time.Minute), Number: func(int, int) string { return "o1x7" }})
+	got, err := l.Reserve(t.Context(), ledger.Reservation{Scope: relaytest.Scope, OrderNo: "o1", Now: now, Until: now.Add(time.Minute), Number: func(int, int) string { return "o1x7" }})
 	if err == nil {
-		err = l.Created(t.Context(), &ledger.Charge{Scope: scope, OrderNo: "o1", Number: got.Number, ID: "ch_1", Amount: 100, Currency: "cny", Created: now, Host: "pay.example.com"})
+		err = l.Created(t.Context(), &ledger.Charge{Scope: relaytest.Scope, OrderNo: "o1", Number: got.Number, ID: "ch_1", Amount: 100, Currency: "cny", Created: now, Host: "pay.example.com"})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +81,7 @@ func TestRefundOfWhatIsNotPaid(t *testing.T) {
 	if _, err := in.Accept(ctx, Arrival{Event: parse(t, "evt_r", "refund.succeeded", fmt.Sprintf(refundJSON, "o1x7")), Source: ledger.Webhook}); err != nil {
 		t.Fatal(err)
 	}
-	e, err := l.Event(t.Context(), scope, "evt_r")
+	e, err := l.Event(t.Context(), relaytest.Scope, "evt_r")
 	if err != nil || e.OrderNo != "o1" || e.Host != "pay.example.com" || asked != 1 {
 		t.Errorf("%+v after %d questions, %v", e, asked, err)
 	}
