@@ -140,7 +140,8 @@ func bare(c *core.Charge, err error) (*core.Charge, error) {
 
 func (t exactly) SetEvent(e *core.Event) error {
 	row, _ := t.EventAt(e.Scope, e.Seq)
-	row.State, row.Reasons, row.Replay, row.Attempts, row.Tries, row.Due, row.Back = e.State, e.Reasons, e.Replay, e.Attempts, e.Tries, e.Due, e.Back
+	row.ByCharge, row.State, row.Reasons, row.Replay, row.Money, row.Acks = e.ByCharge, e.State, e.Reasons, e.Replay, e.Money, e.Acks
+	row.Attempts, row.Tries, row.Due, row.Back = e.Attempts, e.Tries, e.Due, e.Back
 	row.Settled, row.Blocked, row.Owner, row.Until = e.Settled, e.Blocked, e.Owner, e.Until
 	return t.tx.SetEvent(row)
 }
