@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
 	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
+	"github.com/caddypay/caddypay/ledger/sqlite"
 )
 
 var (
@@ -180,6 +182,28 @@ func TestUnlisted(t *testing.T) {
 	must(t, err)
 	if e.State != ledger.Delivered || len(ds) != 0 {
 		t.Errorf("it is %s, and %d deliveries are listed", e.State, len(ds))
+	}
+}
+
+// TestListed: an attempt is listed once, also where an engine keeps the first one with its event; one that cannot be listed is not.
+func TestListed(t *testing.T) {
+	onDisk, err := sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")})
+	must(t, err)
+	t.Cleanup(func() { must(t, onDisk.Close()) })
+	for engine, l := range map[string]*core.Ledger{"memory": memory.Open(memory.NewRows(), noon).Ledger, "sqlite": onDisk.Ledger} {
+		for i, settle := range []func(context.Context, string, ledger.Delivery) error{l.SettleUnlisted, l.Settle} {
+			id := fmt.Sprint("evt_", i)
+			_, err := l.Append(t.Context(), &ledger.Event{Scope: live, ID: id, State: ledger.Pending, Received: noon})
+			must(t, err)
+			_, err = l.Claim(t.Context(), ledger.Claim{Scope: live, Owner: "a", Now: noon, Until: at(9), Limit: 9})
+			must(t, err)
+			must(t, settle(t.Context(), "a", ledger.Delivery{Scope: live, EventID: id, Attempt: 1, At: at(1), Status: 200, State: ledger.Delivered}))
+			ds, err := l.Deliveries(t.Context(), live, id)
+			must(t, err)
+			if e, err := l.Event(t.Context(), live, id); err != nil || e.State != ledger.Delivered || len(ds) != i {
+				t.Errorf("%s: %s is %s, and %d deliveries are listed, not %d: %v", engine, id, e.State, len(ds), i, err)
+			}
+		}
 	}
 }
 
