@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -38,4 +39,43 @@ func TestRisk(t *testing.T) {
 			t.Errorf("%s: %d fen", name, got)
 		}
 	}
+}
+
+// TestMoney: what an event with its effect brings or takes, and as what its hour has it.
+func TestMoney(t *testing.T) {
+	for name, c := range map[string]struct {
+		event *ledger.Event
+		want  int64
+		hour  ledger.Hour
+	}{
+		"a payment that was told":       {payment(), 100, ledger.Hour{Webhook: 1, Paid: 100}},
+		"a payment that was asked for":  {ptr(with(*payment(), func(e *ledger.Event) { e.Source = ledger.Query })), 100, ledger.Hour{Query: 1, Paid: 100}},
+		"a payment of another object":   {ptr(with(*payment(), func(e *ledger.Event) { e.ObjectID = "ch_2" })), 0, ledger.Hour{}},
+		"as that, and asked for":        {ptr(with(*payment(), func(e *ledger.Event) { e.ObjectID, e.Source = "ch_2", ledger.Query })), 0, ledger.Hour{}},
+		"a refund that was asked for":   {ptr(with(*refund(40), func(e *ledger.Event) { e.Source = ledger.Query })), -40, ledger.Hour{Refunded: 40}},
+		"a payment that is none":        {ptr(with(*payment(), func(e *ledger.Event) { e.Type = "charge.expired" })), 0, ledger.Hour{}},
+		"a refund":                      {refund(40), -40, ledger.Hour{Refunded: 40}},
+		"a refund that changes nothing": {ptr(with(*refund(40), func(e *ledger.Event) { e.Change = nil })), 0, ledger.Hour{}},
+		"an order's refund":             {ptr(with(*refund(40), func(e *ledger.Event) { e.Type = "order_refund.succeeded" })), 0, ledger.Hour{}},
+	} {
+		e := event(*c.event)
+		got := newBooks(&e.Event).money(&e.Event)
+		var told tallies
+		tallyMoney(&told, e, got)
+		if got != c.want || told.hour != c.hour || slices.Contains(told.added, 0) {
+			t.Errorf("%s: %d fen, in its hour %+v, by %d", name, got, told.hour, told.added)
+		}
+	}
+}
+
+// tallies is a transaction that only counts.
+type tallies struct {
+	Tx
+	hour  ledger.Hour
+	added []int64
+}
+
+func (t *tallies) Tally(_ ledger.Scope, _ time.Time, what string, n int64) {
+	Add(&t.hour, what, n)
+	t.added = append(t.added, n)
 }

@@ -35,7 +35,7 @@ func TestWalk(t *testing.T) {
 		pages, onAPage   int
 		mostReadsOfAPage int
 	}{
-		{"all at once", rows, rows, 1, 1, rows, 100},
+		{"all at once", rows, rows, 1, 1, rows, 16},
 		{"full pages", 100, rows, 1, 50, 100, 9},
 		{"few are wanted", 100, 500, 100, 10, 5, 15},
 		{"none is wanted", 100, 500, rows + 1, 10, 0, 15},
