@@ -14,7 +14,7 @@ func (l *Ledger) AddRun(ctx context.Context, r *ledger.Run) error {
 	if r.ID == "" {
 		return fmt.Errorf("ledger: a run without an id cannot be found again")
 	}
-	row := Run{Run: *r}
+	var row Run
 	err := l.store.Write(ctx, func(t Tx) error {
 		if err := t.Lock(ledger.Scope{}, ARun, r.ID); err != nil {
 			return err

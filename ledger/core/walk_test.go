@@ -35,7 +35,7 @@ func TestWalk(t *testing.T) {
 		pages, onAPage   int
 		mostReadsOfAPage int
 	}{
-		{"all at once", rows, rows, 1, 1, rows, 100},
+		{"all at once", rows, rows, 1, 1, rows, 16},
 		{"full pages", 100, rows, 1, 50, 100, 9},
 		{"few are wanted", 100, 500, 100, 10, 5, 15},
 		{"none is wanted", 100, 500, rows + 1, 10, 0, 15},
@@ -86,5 +86,37 @@ func TestCursor(t *testing.T) {
 	}
 	if got, _ := parseCursor("9.9", Mark{At: 5}); got != (Mark{At: 5}) {
 		t.Errorf("a cursor led to %v, out of the list", got)
+	}
+}
+
+// TestForemost: the first of a lane is found in whatever order an engine names them.
+func TestForemost(t *testing.T) {
+	if got := foremost(nil); got != nil {
+		t.Errorf("the first of none is %+v", got)
+	}
+	first, second := Place{Seq: 9, Created: at(1)}, Place{Seq: 7, Created: at(2)}
+	for _, lane := range [][]Place{{first, second, {Seq: 1, Rank: 1}}, {{Seq: 1, Rank: 1}, second, first}} {
+		equal(t, "the first", foremost(lane), first)
+	}
+}
+
+// TestStatesOf: which attempts are read for those of some statuses. One that is left out is in no list.
+func TestStatesOf(t *testing.T) {
+	for _, c := range []struct {
+		statuses []ledger.Status
+		want     []ledger.AttemptState
+	}{
+		{nil, allAttempts},
+		{[]ledger.Status{ledger.StatusPreparing}, []ledger.AttemptState{ledger.Reserving}},
+		{[]ledger.Status{ledger.StatusRefused}, []ledger.AttemptState{ledger.Refused}},
+		{[]ledger.Status{ledger.StatusUnknown}, []ledger.AttemptState{ledger.Unknown, ledger.Taken}},
+		{[]ledger.Status{ledger.StatusCreated}, []ledger.AttemptState{ledger.Open, ledger.Foreign}},
+		{[]ledger.Status{ledger.StatusExpired, ledger.StatusPreparing, ledger.StatusCreated}, []ledger.AttemptState{ledger.Open, ledger.Foreign, ledger.Reserving}},
+		{[]ledger.Status{ledger.StatusRefused, ledger.StatusPaid}, allAttempts},
+	} {
+		got, want := slices.Sorted(slices.Values(statesOf(c.statuses))), slices.Sorted(slices.Values(c.want))
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: %v, want %v", c.statuses, got, want)
+		}
 	}
 }

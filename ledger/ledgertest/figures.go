@@ -196,6 +196,17 @@ func testHours(t *testing.T, l ledger.Ledger) {
 	}
 	equal(t, "all", hours(hour, at(90000)), all)
 	equal(t, "one", hours(hour.Add(time.Hour), hour.Add(2*time.Hour)), all[1:2])
+	created(t, l, "3", "ch_3", "wx_lite", 10800)
+	unread := unreadable(payment("evt_3", "ch_3", "3"))
+	unread.Received = at(10801)
+	add(t, l, unread, ledger.Recorded)
+	must(t, decide(t, l, ledger.ActionRelease, "evt_3", 10802))
+	twice := reserve(t, l, "4", at(14400), at(14430))
+	for range 2 {
+		must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: twice.Number, ID: "ch_4", Amount: 100, Currency: "cny", Created: at(14400), TimeExpire: at(14450)}))
+	}
+	equal(t, "an answer that is recorded twice", hours(hour.Add(4*time.Hour), at(90000)), []ledger.Hour{{At: hour.Add(4 * time.Hour), Charges: 1}})
+	equal(t, "a payment that only a person could read", hours(hour.Add(3*time.Hour), hour.Add(4*time.Hour)), []ledger.Hour{{At: hour.Add(3 * time.Hour), Charges: 1, Webhook: 1, Paid: 100}})
 	figures(t, l)
 	other, err := l.Hours(t.Context(), test, hour, at(90000))
 	must(t, err)

@@ -77,7 +77,16 @@ func testLentOnly(t *testing.T, l ledger.Ledger) {
 	equal(t, "a payment as it should be", right.Lease.Owner, "a")
 	refused("the same effect", paid(live, "evt_q_right", "ch_3", "3"), ledger.SameEffect)
 
-	equal(t, "what a has", len(renew(t, l, "a", live, at(3))), 3)
+	add(t, l, lent(event(live, "evt_alone")), ledger.Recorded)
+	refused("one that is under way, once more", event(live, "evt_alone"), ledger.Duplicate)
+	back := lent(refund("evt_back", "ch_far", "far", 10))
+	add(t, l, back, ledger.Recorded)
+	equal(t, "a refund of what nobody knows", back.Lease.Owner, "a")
+	twice := refund("evt_q_back", "ch_far", "", 10)
+	twice.ObjectID = back.ObjectID
+	refused("the same refund, in no lane", twice, ledger.SameEffect)
+
+	equal(t, "what a has", len(renew(t, l, "a", live, at(3))), 5)
 	equal(t, "what is left", claim(t, l, "b", at(1), at(9), 9), []string{"evt_later"})
 }
 

@@ -27,11 +27,15 @@ func testFind(t *testing.T, l ledger.Ledger) {
 	whole := event(live, "evt_4")
 	whole.Type, whole.ObjectID, whole.OrderNo = "order.succeeded", "2011234", "3"
 	add(t, l, whole, ledger.Recorded)
+	unpaid := event(live, "evt_7") // about a charge, and no payment
+	unpaid.Type, unpaid.ObjectID, unpaid.ChargeID, unpaid.OrderNo = "charge.succeeded", "ch_0", "ch_0", "1"
+	add(t, l, unpaid, ledger.Recorded)
 	release(t, l, reserve(t, l, "4", noon, at(30)).Number, ledger.Unsent, &ledger.Quote{Amount: 1, Currency: "cny", At: noon})
 
 	for name, want := range map[string][]ledger.Found{
 		"1":       {{Kind: ledger.KindOrder, ID: "1", OrderNo: "1"}},
 		"1-1-0":   {{Kind: ledger.KindNumber, ID: "ch_1", OrderNo: "1"}},
+		"ch_0":    {{Kind: ledger.KindCharge, ID: "ch_0", OrderNo: "1"}},
 		"ch_1":    {{Kind: ledger.KindCharge, ID: "ch_1", OrderNo: "1"}},
 		"4200001": {{Kind: ledger.KindTransaction, ID: "ch_1", OrderNo: "1"}},
 		"evt_1":   {{Kind: ledger.KindEvent, ID: "evt_1", OrderNo: "1"}},

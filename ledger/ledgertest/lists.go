@@ -197,6 +197,7 @@ func testOrderLists(t *testing.T, l ledger.Ledger) {
 	created(t, l, "1", "ch_1b", "alipay_qr", 4) // its order stays where it is
 	again := payment("evt_1", "ch_1", "1")
 	add(t, l, again, ledger.Recorded)
+	add(t, l, payment("evt_2", "ch_9", ""), ledger.Recorded) // of no order
 	list := func(f ledger.OrderFilter) []string {
 		f.Scope, f.Now = live, at(52)
 		return turn(t, func(cursor string) (ledger.Page[ledger.Order], error) {
@@ -237,6 +238,8 @@ func testRefundLists(t *testing.T, l ledger.Ledger) {
 		{"of the order", ledger.RefundFilter{OrderNo: "1"}, []string{"R3", "R2", "R1", "R0"}},
 		{"of the charge", ledger.RefundFilter{ChargeID: "ch_1"}, []string{"R3", "R2", "R1", "R0"}},
 		{"of another order", ledger.RefundFilter{OrderNo: "2"}, nil},
+		{"of another charge", ledger.RefundFilter{ChargeID: "ch_2"}, nil},
+		{"of another charge of the order", ledger.RefundFilter{OrderNo: "1", ChargeID: "ch_2"}, nil},
 		{"succeeded", ledger.RefundFilter{States: []ledger.RefundState{ledger.RefundSucceeded}}, []string{"R1"}},
 		{"unclear", ledger.RefundFilter{Unclear: true}, []string{"R3"}},
 		{"since", ledger.RefundFilter{Since: at(2)}, []string{"R3", "R2"}},

@@ -52,3 +52,21 @@ func TestFoundAndPaid(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// The answers to two attempts of an order were lost, long after each other: both are found.
+func TestFoundLongAfterEachOther(t *testing.T) {
+	p, l := reconciletest.NewProvider(t), relaytest.NewLedger(t)
+	r := p.Reconciler(l, zap.NewNop())
+	for range 2 {
+		number := p.Reserve(l, "order1")
+		p.Made(p.Client, number, "order1", 1999)
+		if err := l.Release(t.Context(), ledger.Release{Scope: p.Scope, Number: number, As: ledger.Unknown}); err != nil {
+			t.Fatal(err)
+		}
+		p.After(time.Hour)
+	}
+	unknown := p.Attempts(l, "order1")
+	if found, err := r.Attempts.Find(t.Context(), l, unknown); found != 2 || err != nil {
+		t.Errorf("%d of %d are found, %v", found, len(unknown), err)
+	}
+}

@@ -20,4 +20,7 @@ func (r *Charges) Asked() int { return len(r.asked) }
 
 func (r *Charges) Until() time.Duration { return r.schedule.until }
 
-var Again = (*Reversals).again
+var (
+	Again = (*Reversals).again
+	May   = (*Reversals).may
+)

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"crypto/rand"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,7 +101,17 @@ func TestTakenNumberOfAnotherOrder(t *testing.T) {
 func TestTakenNumberThatNobodyKnows(t *testing.T) {
 	p, l := reconciletest.NewProvider(t), relaytest.NewLedger(t)
 	core, logs := observer.New(zapcore.ErrorLevel)
-	r := p.Reconciler(l, zap.New(core))
+	var failed, absent, others atomic.Int64
+	r := p.Reconciler(l, zap.New(core), reconciletest.Observe(func(result string) {
+		switch result {
+		case "error":
+			failed.Add(1)
+		case "absent":
+			absent.Add(1)
+		default:
+			others.Add(1)
+		}
+	}))
 	p.Elsewhere("order1", 1500) // begun, not paid
 	p.Taken(l, "order1", "order1")
 	p.Fault("list_charges", "502", 3)
@@ -117,5 +128,8 @@ func TestTakenNumberThatNobodyKnows(t *testing.T) {
 	}
 	if n := logs.FilterMessageSnippet("nobody is charged for it again").Len(); n != 1 {
 		t.Errorf("%d lines say so", n)
+	}
+	if failed.Load() != 1 || absent.Load() == 0 || others.Load() != 0 {
+		t.Errorf("observed %d errors, %d times that it is absent, and %d others", failed.Load(), absent.Load(), others.Load())
 	}
 }

@@ -80,3 +80,21 @@ func TestRefundMatch(t *testing.T) {
 		}
 	}
 }
+
+// Only refunds of the same amount whose outcome is not known can be what lies at Ping++ without a number: what came to nothing explains nothing.
+func TestRefundMatchCountsLostOnes(t *testing.T) {
+	re := &ledger.Refund{RefundNo: "R1", ChargeID: "ch_1", Amount: 300, State: ledger.RefundAsked}
+	for name, c := range map[string]struct {
+		other ledger.Refund
+		lost  int
+	}{
+		"one that was lost too":      {ledger.Refund{RefundNo: "R2", ChargeID: "ch_1", Amount: 300, State: ledger.RefundAsked}, 2},
+		"one that was refused":       {ledger.Refund{RefundNo: "R2", ChargeID: "ch_1", Amount: 300, State: ledger.RefundFailed}, 1},
+		"one of another amount":      {ledger.Refund{RefundNo: "R2", ChargeID: "ch_1", Amount: 301, State: ledger.RefundAsked}, 1},
+		"one that has been answered": {ledger.Refund{RefundNo: "R2", ChargeID: "ch_1", Amount: 300, State: ledger.RefundPending, ID: "re_2"}, 1},
+	} {
+		if m := newRefundMatch(re, []ledger.Refund{c.other, *re}); m.lost != c.lost {
+			t.Errorf("%s: %d may be lost, want %d", name, m.lost, c.lost)
+		}
+	}
+}

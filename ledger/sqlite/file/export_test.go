@@ -67,6 +67,14 @@ func (i *Inside) Writer() *Conn { return i.file.writer.conn }
 
 func (i *Inside) Forced() int64 { return i.file.Forced() }
 
+// Loose says that something committed is left to the system.
+func (i *Inside) Loose() bool {
+	d := i.file.writer.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.loose.IsZero()
+}
+
 // Queued is how many jobs wait.
 func (i *Inside) Queued() int { return len(i.file.writer.queue) }
 

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// verdict is what became of a mutant.
+type verdict string
+
+const (
+	noticed   verdict = "noticed"   // a test failed
+	hung      verdict = "hung"      // a test took too long, which is noticed as well
+	survived  verdict = "survived"  // the tests that come by it all pass
+	unreached verdict = "unreached" // no test comes by it: it survived too
+)
+
+func (v verdict) alive() bool { return v == survived || v == unreached }
+
+// result is a line of the file that lets an interrupted run go on.
+type result struct {
+	Key     string
+	Verdict verdict
+	By      string `json:",omitempty"` // the tests of which one noticed
+}
+
+// bench is a group with everything in place to try its mutants.
+type bench struct {
+	group   group
+	mutants []*mutant
+	units   []*unit // those first that are quick and about little, which notice most for their time
+	known   map[string]result
+	file    string // of results
+}
+
+// prepare compiles a group, and finds out which tests come by which mutants, unless a file in the folder says so of the same code and tests.
+func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, ms []*mutant, say func(string, ...any)) (*bench, error) {
+	dir = filepath.Join(dir, g.name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	bins, print, err := build(ctx, module, dir, g, pkgs, ms)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}}
+	if err := b.measure(ctx, bins, filepath.Join(dir, print+".tests"), say); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(b.units, func(a, c *unit) int {
+		return cmp.Or(cmp.Compare(a.cost(), c.cost()), cmp.Compare(a.Package, c.Package), cmp.Compare(a.Name, c.Name))
+	})
+	return b, b.read()
+}
+
+func (b *bench) measure(ctx context.Context, bins []*binary, file string, say func(string, ...any)) error {
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &b.units)
+	}
+	if err == nil {
+		for _, u := range b.units {
+			u.bin = bins[slices.Index(b.group.tests, u.Package)]
+		}
+		return nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for i, bin := range bins {
+		us, err := bin.units(ctx, b.group.tests[i], say)
+		if err != nil {
+			return err
+		}
+		b.units = append(b.units, us...)
+	}
+	if data, err = json.Marshal(b.units); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o600)
+}
+
+// read takes up what an earlier run of the same code and tests found.
+func (b *bench) read() error {
+	f, err := os.Open(b.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		var r result
+		if json.Unmarshal(s.Bytes(), &r) == nil { // the last line may be a half
+			b.known[r.Key] = r
+		}
+	}
+	return s.Err()
+}
+
+// try tries the mutants that are wanted, and returns what became of each.
+func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func(string, ...any)) ([]result, error) {
+	f, err := os.OpenFile(b.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		wg      sync.WaitGroup
+		mu      sync.Mutex
+		todo    = make(chan *mutant)
+		results []result
+	)
+	keep := func(r result, fresh bool) error {
+		mu.Lock()
+		defer mu.Unlock()
+		results = append(results, r)
+		if r.Verdict.alive() {
+			say("%s %d/%d %s: %s", b.group.name, len(results), len(wanted), r.Verdict, r.Key)
+		} else if len(results)%50 == 0 {
+			say("%s %d/%d", b.group.name, len(results), len(wanted))
+		}
+		if !fresh {
+			return nil
+		}
+		line, err := json.Marshal(r)
+		if err == nil {
+			_, err = f.Write(append(line, '\n'))
+		}
+		return err
+	}
+	for range workers {
+		wg.Go(func() {
+			for m := range todo {
+				r, known := b.known[m.key]
+				if !known {
+					r = b.one(ctx, m)
+				}
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := keep(r, !known); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, m := range wanted {
+		todo <- m
+	}
+	close(todo)
+	wg.Wait()
+	return results, context.Cause(ctx)
+}
+
+// one runs the tests that come by a mutant until one fails.
+func (b *bench) one(ctx context.Context, m *mutant) result {
+	r := result{Key: m.key, Verdict: unreached}
+	for _, batch := range b.batches(m.id) {
+		names, took := []string{}, time.Duration(0)
+		for _, u := range batch {
+			names, took = append(names, u.Name), took+u.Took
+		}
+		by := fmt.Sprint(names)
+		limit := patience(took)
+		if _, err := batch[0].bin.run(ctx, limit, []string{fmt.Sprintf("MUTANT=%d", m.id)}, "-test.failfast", "-test.run", exactly(names...)); err != nil {
+			r.Verdict, r.By = noticed, by
+			if errors.Is(err, errSlow) {
+				r.Verdict = hung
+			}
+			return r
+		}
+		r.Verdict = survived
+	}
+	return r
+}
+
+// cost is what a test takes, times what it is about.
+func (u *unit) cost() int64 { return u.Took.Milliseconds() * int64(len(u.Reaches)) }
+
+// batches are the tests that come by a mutant, by the processes that run them: more and more, since most mutants are noticed at once.
+func (b *bench) batches(id int) (batches [][]*unit) {
+	size := 4
+	var last []*unit
+	for _, u := range b.units {
+		if _, reached := slices.BinarySearch(u.Reaches, id); !reached {
+			continue
+		}
+		alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
+		if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
+			batches, last = append(batches, last), nil
+			size *= 2
+		}
+		last = append(last, u)
+	}
+	if len(last) > 0 {
+		batches = append(batches, last)
+	}
+	return batches
+}
