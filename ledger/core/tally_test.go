@@ -7,13 +7,13 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// tallies keeps what is counted, and nothing else.
-type tallies struct {
+// hourly keeps what is counted, and nothing else.
+type hourly struct {
 	Tx
 	hours map[time.Time]ledger.Hour
 }
 
-func (t tallies) Tally(_ ledger.Scope, at time.Time, what string, n int64) {
+func (t hourly) Tally(_ ledger.Scope, at time.Time, what string, n int64) {
 	h := t.hours[HourOf(at)]
 	Add(&h, what, n)
 	t.hours[HourOf(at)] = h
@@ -46,7 +46,7 @@ func TestTallyMoney(t *testing.T) {
 		if money != c.money {
 			t.Errorf("%s: %d fen, want %d", what, money, c.money)
 		}
-		kept := tallies{hours: map[time.Time]ledger.Hour{}}
+		kept := hourly{hours: map[time.Time]ledger.Hour{}}
 		tallyMoney(kept, &Event{Event: *c.event}, money)
 		equal(t, what, kept.hours[HourOf(c.event.Received)], c.want)
 	}

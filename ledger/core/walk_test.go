@@ -89,17 +89,6 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// TestForemost: the first of a lane is found in whatever order an engine names them.
-func TestForemost(t *testing.T) {
-	if got := foremost(nil); got != nil {
-		t.Errorf("the first of none is %+v", got)
-	}
-	first, second := Place{Seq: 9, Created: at(1)}, Place{Seq: 7, Created: at(2)}
-	for _, lane := range [][]Place{{first, second, {Seq: 1, Rank: 1}}, {{Seq: 1, Rank: 1}, second, first}} {
-		equal(t, "the first", foremost(lane), first)
-	}
-}
-
 // TestStatesOf: which attempts are read for those of some statuses. One that is left out is in no list.
 func TestStatesOf(t *testing.T) {
 	for _, c := range []struct {
