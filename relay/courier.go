@@ -33,6 +33,14 @@ type courier struct {
 	logger  *zap.Logger
 }
 
+// courier is who makes the attempts, of a configuration with its defaults.
+func (c *Config) courier(target *url.URL) *courier {
+	return &courier{
+		backend: c.Backend, method: c.Method, path: c.Path, target: target, secrets: c.Secrets, token: c.Token,
+		expect: c.Expect, timeout: c.Timeout, span: c.Span, now: c.Now, logger: c.Logger,
+	}
+}
+
 // answer is what came of one attempt.
 type answer struct {
 	verdict

@@ -33,10 +33,9 @@ func Probe(ctx context.Context, cfg Config, ev *ledger.Event, change func(http.H
 	}
 	cfg.defaults()
 	sent := &changing{next: cfg.Backend, change: change, ctx: ctx}
-	c := &courier{backend: sent, method: cfg.Method, path: cfg.Path, target: target, secrets: cfg.Secrets, token: cfg.Token, expect: cfg.Expect,
-		timeout: cfg.Timeout, now: cfg.Now, logger: cfg.Logger}
+	cfg.Backend = sent
 	start := time.Now()
-	a := c.attempt(ctx, ev, ev.Attempts+1, cfg.Now())
+	a := cfg.courier(target).attempt(ctx, ev, ev.Attempts+1, cfg.Now())
 	rc := Receipt{OK: a.ok(), Why: a.why, Status: a.status, Said: redacted(a.snippet), Reached: a.reach == answered || a.reach == succeeded, Took: time.Since(start)}
 	rc.Late = !rc.OK && errors.Is(sent.ctx.Err(), context.DeadlineExceeded)
 	return rc, nil

@@ -155,12 +155,9 @@ func New(cfg Config) (*Relay, error) {
 	cfg.defaults()
 	return &Relay{
 		cfg: cfg, schedule: &schedule{cfg.Retry, cfg.Rand},
-		courier: &courier{
-			backend: cfg.Backend, method: cfg.Method, path: cfg.Path, target: target, secrets: cfg.Secrets, token: cfg.Token,
-			expect: cfg.Expect, timeout: cfg.Timeout, span: cfg.Span, now: cfg.Now, logger: cfg.Logger,
-		},
-		report: &report{cfg.Method + " " + cfg.Path, cfg.Observe, cfg.Logger},
-		freed:  make(chan struct{}, 1), retimed: make(chan struct{}, 1),
+		courier: cfg.courier(target),
+		report:  &report{cfg.Method + " " + cfg.Path, cfg.Observe, cfg.Logger},
+		freed:   make(chan struct{}, 1), retimed: make(chan struct{}, 1),
 		breaker: newBreaker(cfg.Concurrency, cfg.Rand), held: make(map[hold]lease),
 	}, nil
 }
