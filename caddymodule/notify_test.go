@@ -73,6 +73,9 @@ func TestNotify(t *testing.T) {
 	if raw := string(adapt(t, file)); strings.Contains(raw, chatKey) || !strings.Contains(raw, "{env.TEST_CHAT_URL}") {
 		t.Error("the configuration has the URL")
 	}
+	t.Cleanup(func() { // whoever tells gives that up in the storage, and has the ledger until then
+		eventually(t, "nothing is under way", func() bool { _, used := stores.References(filepath.Join(dir, "ledger.db")); return !used })
+	})
 	looks := func() {
 		from := asked.Load()
 		eventually(t, "it is looked some times", func() bool { return asked.Load() > from+4 })
