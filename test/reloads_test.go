@@ -118,7 +118,9 @@ func TestHundredReloads(t *testing.T) {
 	}
 	t.Logf("%d goroutines before %d reloads, %d after; %d open files and %d of the ledger before, %d and %d after",
 		before.goroutines, reloads, after.goroutines, len(before.files), before.ledger, len(after.files), after.ledger)
-	if after.ledger > 15 { // four connections that read and one that writes, each with the file, its -wal and its -shm
+	// Seven connections (four that read; one each that writes, folds, and only stays open), each with the file and its -wal; the -wal once more to force
+	// it to the disk; and the -shm, which they share.
+	if after.ledger > 16 {
 		t.Errorf("the ledger is open %d times", after.ledger)
 	}
 }

@@ -34,7 +34,7 @@ var bugs = []bug{
 	{
 		name: "marked delivered on a cancelled context", file: "relay/deliver.go", want: "acknowledged, never delivered", only: slow,
 		swap: [][2]string{
-			{"\ta := r.attempt(context.WithoutCancel(ctx), ", "\ta := r.attempt(ctx, "},
+			{"\ta := r.courier.attempt(context.WithoutCancel(ctx), ", "\ta := r.courier.attempt(ctx, "},
 			{"\n\tend := r.cfg.Now()\n", "\n\tend := r.cfg.Now()\n\tif ctx.Err() != nil {\n\t\ta = answer{status: 200}\n\t}\n"},
 		},
 	},
