@@ -6,16 +6,23 @@ import (
 	"fmt"
 
 	"go.uber.org/zap"
-
-	"github.com/caddypay/caddypay/ledger"
+	"zombiezen.com/go/sqlite"
 )
+
+// openTries is how often the file is opened before what could not be read of it counts: a disk that fails now and then would keep Caddy from starting.
+const openTries = 5
+
+// isUnread says whether an error may come from a disk that could not be read once: SQLite calls it damage too.
+func isUnread(err error) bool {
+	return isCorrupt(err) || sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr
+}
 
 // open opens the connections.
 func (f *File) open(ctx context.Context) error {
 	var notWhole error
 	connect := func() error { return patiently(ctx, func() (err error) { notWhole, err = f.connect(ctx); return err }) }
 	err := connect()
-	if errors.Is(err, ledger.ErrDamaged) { // SQLite says so too when the disk could not be read once
+	for again := 1; again < openTries && isUnread(err); again++ {
 		err = connect()
 	}
 	if err != nil {
