@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"zombiezen.com/go/sqlite"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // openTries is how often the file is opened before what could not be read of it counts: a disk that fails now and then would keep Caddy from starting.
@@ -14,7 +16,7 @@ const openTries = 5
 
 // isUnread says whether an error may come from a disk that could not be read once: SQLite calls it damage too.
 func isUnread(err error) bool {
-	return isCorrupt(err) || sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr
+	return errors.Is(err, ledger.ErrDamaged) || sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr
 }
 
 // open opens the connections.
