@@ -17,7 +17,7 @@ build:
 	$(GO) run scripts/xcaddy.go caddy
 
 check-build: build
-	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.authentication.providers.wechat http.matchers.pay_paid; do \
+	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.handlers.pay_console http.authentication.providers.wechat http.matchers.pay_paid; do \
 		./caddy list-modules | grep -qx "$$module" || { echo "the built binary lacks the module $$module"; exit 1; }; \
 	done
 	@echo "ok  	the xcaddy build has all modules"
