@@ -150,6 +150,11 @@ func (a *account) callUpTo(limit int64, ctx context.Context, api, method string,
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	name := apiName(api)
+	if err := ctx.Err(); err != nil {
+		e := unreachable(ctx, name, hide, err)
+		e.unsent = true
+		return nil, e
+	}
 	resp, err := a.send(ctx, api, method, query, body)
 	if err != nil {
 		return nil, unreachable(ctx, name, hide, err)
