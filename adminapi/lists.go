@@ -65,8 +65,13 @@ var (
 	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionPause, ledger.ActionUnpause}
 )
 
+// listServer lists what there is, and finds it by its names.
+type listServer struct{ books }
+
+type listClient struct{ *Endpoint }
+
 // Charges lists attempts to pay, newest first.
-func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+func (s *listServer) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
 	now := time.Now()
 	p, err := q.span(now)
 	if err != nil {
@@ -81,7 +86,7 @@ func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error
 		return nil, err
 	}
 	created := func(a, b *ledger.Charge) int { return b.Created.Compare(a.Created) }
-	rows, listing, err := list(ctx, s, p, created, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Charge], error) {
+	rows, listing, err := list(ctx, &s.books, p, created, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Charge], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListCharges(ctx, f)
 	})
@@ -96,7 +101,7 @@ func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error
 }
 
 // Orders lists orders, the last begun first.
-func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+func (s *listServer) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 	now := time.Now()
 	p, err := q.span(now)
 	if err != nil {
@@ -111,7 +116,7 @@ func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 		return nil, err
 	}
 	begun := func(a, b *ledger.Order) int { return b.Attempts[0].Created.Compare(a.Attempts[0].Created) }
-	rows, listing, err := list(ctx, s, p, begun, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Order], error) {
+	rows, listing, err := list(ctx, &s.books, p, begun, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Order], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListOrders(ctx, f)
 	})
@@ -130,7 +135,7 @@ func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 }
 
 // Refunds lists refunds, newest first.
-func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+func (s *listServer) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
 	p, err := q.span(time.Now())
 	if err != nil {
 		return nil, err
@@ -144,7 +149,7 @@ func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error
 		return nil, err
 	}
 	asked := func(a, b *ledger.Refund) int { return b.Created.Compare(a.Created) }
-	rows, listing, err := list(ctx, s, p, asked, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Refund], error) {
+	rows, listing, err := list(ctx, &s.books, p, asked, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Refund], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListRefunds(ctx, f)
 	})
@@ -159,7 +164,7 @@ func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error
 }
 
 // Audit lists what was decided, newest first.
-func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+func (s *listServer) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 	p, err := q.span(time.Now())
 	if err != nil {
 		return nil, err
@@ -173,7 +178,7 @@ func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 		return nil, err
 	}
 	taken := func(a, b *ledger.Decided) int { return cmp.Or(b.Now.Compare(a.Now), cmp.Compare(b.Seq, a.Seq)) }
-	rows, listing, err := list(ctx, s, p, taken, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Decided], error) {
+	rows, listing, err := list(ctx, &s.books, p, taken, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Decided], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListAudit(ctx, f)
 	})
@@ -187,7 +192,7 @@ func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 	return page, nil
 }
 
-func (s *Server) serveCharges(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *listServer) serveCharges(_ http.ResponseWriter, r *http.Request) (any, error) {
 	v := r.URL.Query()
 	p, err := partOf(v, "status", "order_no", "channel")
 	if err != nil {
@@ -196,7 +201,7 @@ func (s *Server) serveCharges(_ http.ResponseWriter, r *http.Request) (any, erro
 	return s.Charges(r.Context(), ChargeQuery{Part: p, Statuses: words(v, "status"), OrderNo: v.Get("order_no"), Channel: v.Get("channel")})
 }
 
-func (s *Server) serveOrders(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *listServer) serveOrders(_ http.ResponseWriter, r *http.Request) (any, error) {
 	v := r.URL.Query()
 	p, err := partOf(v, "status", "channel")
 	if err != nil {
@@ -205,7 +210,7 @@ func (s *Server) serveOrders(_ http.ResponseWriter, r *http.Request) (any, error
 	return s.Orders(r.Context(), OrderQuery{Part: p, Statuses: words(v, "status"), Channel: v.Get("channel")})
 }
 
-func (s *Server) serveRefunds(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *listServer) serveRefunds(_ http.ResponseWriter, r *http.Request) (any, error) {
 	v := r.URL.Query()
 	p, err := partOf(v, "state", "order_no", "charge", "unclear")
 	if err != nil {
@@ -218,11 +223,31 @@ func (s *Server) serveRefunds(_ http.ResponseWriter, r *http.Request) (any, erro
 	return s.Refunds(r.Context(), RefundQuery{Part: p, States: words(v, "state"), OrderNo: v.Get("order_no"), Charge: v.Get("charge"), Unclear: unclear})
 }
 
-func (s *Server) serveAudit(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *listServer) serveAudit(_ http.ResponseWriter, r *http.Request) (any, error) {
 	v := r.URL.Query()
 	p, err := partOf(v, "event", "action")
 	if err != nil {
 		return nil, err
 	}
 	return s.Audit(r.Context(), AuditQuery{Part: p, Event: v.Get("event"), Actions: words(v, "action")})
+}
+
+// Charges is Server.Charges.
+func (c *listClient) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+	return get[ChargePage](ctx, c.Endpoint, "/pay/charges", q.values())
+}
+
+// Orders is Server.Orders.
+func (c *listClient) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+	return get[OrderPage](ctx, c.Endpoint, "/pay/orders", q.values())
+}
+
+// Refunds is Server.Refunds.
+func (c *listClient) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+	return get[RefundPage](ctx, c.Endpoint, "/pay/refunds", q.values())
+}
+
+// Audit is Server.Audit.
+func (c *listClient) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+	return get[AuditPage](ctx, c.Endpoint, "/pay/audit", q.values())
 }

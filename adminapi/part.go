@@ -144,10 +144,10 @@ type listed[T any] struct {
 
 // list reads a page of the scopes' lists, merged by an order: how many rows of each belong to it is found out first, and then those are
 // read that are there at that moment, with the cursor behind them. So nothing is left out or shown twice further on.
-func list[T any](ctx context.Context, s *Server, p span, order func(a, b *T) int, read func(scope ledger.Scope, cursor string, limit int) (ledger.Page[T], error)) (rows []listed[T], l Listing, err error) {
+func list[T any](ctx context.Context, b *books, p span, order func(a, b *T) int, read func(scope ledger.Scope, cursor string, limit int) (ledger.Page[T], error)) (rows []listed[T], l Listing, err error) {
 	next := url.Values{}
 	var scopes []ledger.Scope
-	for _, scope := range s.scopesOf(p.named) {
+	for _, scope := range b.scopesOf(p.named) {
 		if p.cursors == nil || p.cursors.Has(scope.Key()) {
 			scopes = append(scopes, scope)
 		}
@@ -197,7 +197,7 @@ func list[T any](ctx context.Context, s *Server, p span, order func(a, b *T) int
 	if len(next) > 0 {
 		l.Next = base64.RawURLEncoding.EncodeToString([]byte(next.Encode()))
 	}
-	l.Paused, err = s.paused(ctx, s.scopesOf(p.named))
+	l.Paused, err = b.paused(ctx, b.scopesOf(p.named))
 	return rows, l, err
 }
 

@@ -68,15 +68,29 @@ type Config struct {
 	TryBackend func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
 }
 
-// Server answers for one configuration; make one with New. Its methods are those of Client: a page in the same process calls them as they are.
+// Server answers for one configuration; make one with New. Its methods are those of Client, each in the part of what it is about: a page in the same process calls them as they are.
 type Server struct {
-	cfg Config
 	mux *http.ServeMux
+	eventServer
+	runServer
+	orderServer
+	listServer
+	figureServer
+	haltServer
+	checkServer
+	healthServer
+	sweepServer
+	ledgerServer
 }
 
 // New returns a server.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	b := books{open: cfg.Ledger, running: cfg.Scopes}
+	s := &Server{
+		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
+		listServer: listServer{b}, figureServer: figureServer{b}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend},
+		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
+	}
 	for path, m := range map[string]methods{
 		"/pay/figures":                 {http.MethodGet: s.serveFigures},
 		"/pay/hours":                   {http.MethodGet: s.serveHours},
@@ -167,26 +181,6 @@ func readBody(w http.ResponseWriter, r *http.Request, into any, want string) err
 		return refuse(http.StatusBadRequest, "send %s: %w", want, err)
 	}
 	return nil
-}
-
-func (s *Server) ledger(ctx context.Context) (ledger.Ledger, error) {
-	l, err := s.cfg.Ledger(ctx)
-	if err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "the ledger cannot be opened: %w", err)
-	}
-	return l, nil
-}
-
-func unread(err error) error {
-	return refuse(http.StatusServiceUnavailable, "reading the ledger: %w", err)
-}
-
-// scopesOf returns the scope named, or all of the running sites.
-func (s *Server) scopesOf(named ledger.Scope) []ledger.Scope {
-	if named != (ledger.Scope{}) {
-		return []ledger.Scope{named}
-	}
-	return s.cfg.Scopes()
 }
 
 var _ http.Handler = (*Server)(nil)
