@@ -77,7 +77,7 @@ const tellEvery = 250 * time.Millisecond // how far a copy has come
 // serveBackup answers in lines, and ends the copy when nobody takes them any more.
 func (s *ledgerServer) serveBackup(w http.ResponseWriter, r *http.Request) (any, error) {
 	var in BackupOrder
-	if err := readBody(w, r, &in, `{"file": "/…"}`); err != nil {
+	if err := readBody(w, r, &in); err != nil {
 		return nil, err
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, bodyMax)) // only after its end is it noticed that the client goes

@@ -16,6 +16,11 @@ type Trial struct {
 	Language  string `json:"language,omitempty"`  // of the sentences, en or zh; default: en
 }
 
+// CheckQuery says how the findings are worded.
+type CheckQuery struct {
+	Language string `query:"language"` // of the sentences, en or zh; absent: en
+}
+
 // checkServer looks for what is wrong.
 type checkServer struct {
 	check func(context.Context) []check.Finding
@@ -30,10 +35,6 @@ func (s *checkServer) Check(ctx context.Context, language string) (*check.Report
 	return &r, nil
 }
 
-func (s *checkServer) serveCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Check(r.Context(), r.URL.Query().Get("language"))
-}
-
 // TryBackend tries the merchant's backend with an order, in test mode.
 func (s *checkServer) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
 	found, err := s.try(ctx, t.Site, check.Trial{OrderNo: t.OrderNo, OpenID: t.OpenID, Fulfilled: t.Fulfilled})
@@ -44,17 +45,9 @@ func (s *checkServer) TryBackend(ctx context.Context, t Trial) (*check.Report, e
 	return &r, nil
 }
 
-func (s *checkServer) serveTrial(w http.ResponseWriter, r *http.Request) (any, error) {
-	var t Trial
-	if err := readBody(w, r, &t, `{"order_no": "TEST1"}`); err != nil {
-		return nil, err
-	}
-	return s.TryBackend(r.Context(), t)
-}
-
 // Check is Server.Check.
 func (c *checkClient) Check(ctx context.Context, language string) (*check.Report, error) {
-	return get[check.Report](ctx, c.Endpoint, "/pay/check", map[string][]string{"language": {language}})
+	return get[check.Report](ctx, c.Endpoint, "/pay/check", CheckQuery{language})
 }
 
 // TryBackend is Server.TryBackend.

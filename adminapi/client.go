@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 )
 
 // Client asks the server of a running Caddy; make one with NewClient. Its parts are those of Server, by what they are about.
@@ -48,9 +47,9 @@ type Endpoint struct {
 // answerMost is the longest answer that is read: a page of the longest events.
 const answerMost = 64 << 20
 
-// call makes a request and reads its answer.
-func (e *Endpoint) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
-	answer, err := e.send(ctx, method, path, query, body)
+// call makes a request of a route, by its path with parameters in braces, and reads its answer.
+func (e *Endpoint) call(ctx context.Context, method, path string, in, body, into any) error {
+	answer, err := e.send(ctx, method, path, in, body)
 	if err != nil {
 		return err
 	}
@@ -62,7 +61,7 @@ func (e *Endpoint) call(ctx context.Context, method, path string, query url.Valu
 }
 
 // send makes a request and returns its answer, unless that is an error.
-func (e *Endpoint) send(ctx context.Context, method, path string, query url.Values, body any) (io.ReadCloser, error) {
+func (e *Endpoint) send(ctx context.Context, method, path string, in, body any) (io.ReadCloser, error) {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -71,10 +70,7 @@ func (e *Endpoint) send(ctx context.Context, method, path string, query url.Valu
 		}
 		payload = bytes.NewReader(raw)
 	}
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, e.URL+path, payload)
+	req, err := http.NewRequestWithContext(ctx, method, e.URL+address(path, in), payload)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +99,12 @@ func (e *Endpoint) send(ctx context.Context, method, path string, query url.Valu
 	return nil, fmt.Errorf("HTTP %d: %w", failed.Status, failed)
 }
 
-func get[T any](ctx context.Context, e *Endpoint, path string, query url.Values) (*T, error) {
+func get[T any](ctx context.Context, e *Endpoint, path string, in any) (*T, error) {
 	answer := new(T)
-	return answer, e.call(ctx, http.MethodGet, path, query, nil, answer)
+	return answer, e.call(ctx, http.MethodGet, path, in, nil, answer)
 }
 
-func post[T any](ctx context.Context, e *Endpoint, path string, query url.Values, body any) (*T, error) {
+func post[T any](ctx context.Context, e *Endpoint, path string, in, body any) (*T, error) {
 	answer := new(T)
-	return answer, e.call(ctx, http.MethodPost, path, query, body, answer)
+	return answer, e.call(ctx, http.MethodPost, path, in, body, answer)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -52,14 +51,6 @@ func (s *eventServer) Events(ctx context.Context, q EventQuery) (*EventPage, err
 	return page, nil
 }
 
-func (s *eventServer) serveEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := eventQuery(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.Events(r.Context(), q)
-}
-
 // Event returns one event with everything that is known of it.
 func (s *eventServer) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
 	l, e, err := s.find(ctx, ref)
@@ -102,10 +93,6 @@ func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentV
 		}
 	}
 	return p, err
-}
-
-func (s *eventServer) serveEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Event(r.Context(), eventRef(r.PathValue("id"), r))
 }
 
 // find looks an event up among the apps and modes of the running sites, or in the one that is named.
@@ -184,29 +171,17 @@ func (s *eventServer) decide(ctx context.Context, l ledger.Ledger, e *ledger.Eve
 	}
 }
 
-func (s *eventServer) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {
-	action := ledger.Action(r.PathValue("action"))
-	if err := known(action); err != nil {
-		return nil, err
-	}
-	var in Decision
-	if err := readBody(w, r, &in, `{"said": …, "reason": …, "again": …}`); err != nil {
-		return nil, err
-	}
-	return s.Decide(r.Context(), eventRef(r.PathValue("id"), r), action, in)
-}
-
 // Events is Server.Events.
 func (c *eventClient) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
-	return get[EventPage](ctx, c.Endpoint, "/pay/events", q.values())
+	return get[EventPage](ctx, c.Endpoint, "/pay/events", q)
 }
 
 // Event is Server.Event.
 func (c *eventClient) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
-	return get[EventWhole](ctx, c.Endpoint, "/pay/events/"+url.PathEscape(ref.ID), scopeValues(ref.App, ref.Mode))
+	return get[EventWhole](ctx, c.Endpoint, "/pay/events/{id}", ref)
 }
 
 // Decide is Server.Decide.
 func (c *eventClient) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
-	return post[EventView](ctx, c.Endpoint, "/pay/events/"+url.PathEscape(ref.ID)+"/"+string(action), scopeValues(ref.App, ref.Mode), d)
+	return post[EventView](ctx, c.Endpoint, "/pay/events/{id}/{action}", EventAction{ref, action}, d)
 }

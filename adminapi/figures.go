@@ -2,8 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -55,27 +53,28 @@ func (s *figureServer) Hours(ctx context.Context, since, until time.Time) ([]Hou
 	return all, nil
 }
 
-func (s *figureServer) serveFigures(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Figures(r.Context())
+// HourQuery chooses hours.
+type HourQuery struct {
+	Since string `query:"since"` // a time, a day, or how long ago; absent: 24h
+	Until string `query:"until"` // likewise; absent: now
 }
 
 // hoursDefault is how far back Hours goes of itself.
 const hoursDefault = 24 * time.Hour
 
-func (s *figureServer) serveHours(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *figureServer) hours(ctx context.Context, q HourQuery) ([]HourView, error) {
 	now := time.Now()
-	since, until := now.Add(-hoursDefault), now
-	v := r.URL.Query()
-	for name, at := range map[string]*time.Time{"since": &since, "until": &until} {
-		if text := v.Get(name); text != "" {
-			t, err := parseTime(text, name, now)
-			if err != nil {
-				return nil, refuse(http.StatusBadRequest, "%w", err)
-			}
-			*at = t
-		}
+	p, err := Part{Since: q.Since, Until: q.Until}.span(now)
+	if err != nil {
+		return nil, err
 	}
-	return s.Hours(r.Context(), since, until)
+	if p.since.IsZero() {
+		p.since = now.Add(-hoursDefault)
+	}
+	if p.until.IsZero() {
+		p.until = now
+	}
+	return s.Hours(ctx, p.since, p.until)
 }
 
 // Figures is Server.Figures.
@@ -86,6 +85,6 @@ func (c *figureClient) Figures(ctx context.Context) ([]ScopeFigures, error) {
 
 // Hours is Server.Hours.
 func (c *figureClient) Hours(ctx context.Context, since, until time.Time) ([]HourView, error) {
-	hours, err := get[[]HourView](ctx, c.Endpoint, "/pay/hours", url.Values{"since": {since.Format(time.RFC3339)}, "until": {until.Format(time.RFC3339)}})
+	hours, err := get[[]HourView](ctx, c.Endpoint, "/pay/hours", HourQuery{since.Format(time.RFC3339), until.Format(time.RFC3339)})
 	return *hours, err
 }

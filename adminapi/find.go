@@ -3,8 +3,12 @@ package adminapi
 import (
 	"context"
 	"net/http"
-	"net/url"
 )
+
+// FindQuery is what is looked for.
+type FindQuery struct {
+	Text string `query:"q" required:"true"` // an order number, or any other number or id of a payment
+}
 
 // Find says what goes by a name, whatever kind of name that is; nothing is no error.
 func (s *listServer) Find(ctx context.Context, text string) ([]Found, error) {
@@ -25,16 +29,15 @@ func (s *listServer) Find(ctx context.Context, text string) ([]Found, error) {
 	return all, nil
 }
 
-func (s *listServer) serveFind(_ http.ResponseWriter, r *http.Request) (any, error) {
-	text := r.URL.Query().Get("q")
-	if text == "" {
+func (s *listServer) search(ctx context.Context, q FindQuery) ([]Found, error) {
+	if q.Text == "" {
 		return nil, refuse(http.StatusBadRequest, "q is missing: an order number, or any other number or id of a payment")
 	}
-	return s.Find(r.Context(), text)
+	return s.Find(ctx, q.Text)
 }
 
 // Find is Server.Find.
 func (c *listClient) Find(ctx context.Context, text string) ([]Found, error) {
-	found, err := get[[]Found](ctx, c.Endpoint, "/pay/find", url.Values{"q": {text}})
+	found, err := get[[]Found](ctx, c.Endpoint, "/pay/find", FindQuery{text})
 	return *found, err
 }

@@ -61,31 +61,14 @@ func (s *haltServer) halt(ctx context.Context, action ledger.Action, app, mode s
 	return nil, refuse(http.StatusConflict, "delivery is not paused")
 }
 
-func (s *haltServer) servePause(w http.ResponseWriter, r *http.Request) (any, error) {
-	return s.serveHalt(w, r, ledger.ActionPause)
-}
-
-func (s *haltServer) serveUnpause(w http.ResponseWriter, r *http.Request) (any, error) {
-	return s.serveHalt(w, r, ledger.ActionUnpause)
-}
-
-func (s *haltServer) serveHalt(w http.ResponseWriter, r *http.Request, action ledger.Action) (any, error) {
-	var in Decision
-	if err := readBody(w, r, &in, `{"said": …, "reason": …}`); err != nil {
-		return nil, err
-	}
-	q := r.URL.Query()
-	return s.halt(r.Context(), action, q.Get("app"), q.Get("mode"), in)
-}
-
 // Pause is Server.Pause.
 func (c *haltClient) Pause(ctx context.Context, app, mode, reason string) ([]PauseView, error) {
-	paused, err := post[[]PauseView](ctx, c.Endpoint, "/pay/pause", scopeValues(app, mode), Decision{Said: c.Said, Reason: reason})
+	paused, err := post[[]PauseView](ctx, c.Endpoint, "/pay/pause", ScopeRef{app, mode}, Decision{Said: c.Said, Reason: reason})
 	return *paused, err
 }
 
 // Unpause is Server.Unpause.
 func (c *haltClient) Unpause(ctx context.Context, app, mode, reason string) ([]PauseView, error) {
-	paused, err := post[[]PauseView](ctx, c.Endpoint, "/pay/resume", scopeValues(app, mode), Decision{Said: c.Said, Reason: reason})
+	paused, err := post[[]PauseView](ctx, c.Endpoint, "/pay/resume", ScopeRef{app, mode}, Decision{Said: c.Said, Reason: reason})
 	return *paused, err
 }

@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -45,10 +44,6 @@ func (s *healthServer) Health(ctx context.Context) (*Health, error) {
 		h.Scopes = append(h.Scopes, ScopeHealth{App: scope.App, Mode: string(scope.Mode), Pending: f.Events[ledger.Pending], Paused: viewPause(scope, f.Paused)})
 	}
 	return h, nil
-}
-
-func (s *healthServer) serveHealth(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Health(r.Context())
 }
 
 // Health is Server.Health.

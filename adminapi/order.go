@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -113,11 +112,6 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	return v
 }
 
-func (s *orderServer) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Order(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
-}
-
 // queryPatience is how long Ping++ is asked about an order.
 const queryPatience = 30 * time.Second
 
@@ -156,17 +150,12 @@ func (s *orderServer) Query(ctx context.Context, app, mode, orderNo string) (*Or
 	return s.Order(ctx, app, mode, orderNo)
 }
 
-func (s *orderServer) serveQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Query(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
-}
-
 // Order is Server.Order.
 func (c *orderClient) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
-	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/"+url.PathEscape(orderNo), scopeValues(app, mode))
+	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}", OrderRef{orderNo, ScopeRef{app, mode}})
 }
 
 // Query is Server.Query.
 func (c *orderClient) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
-	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/"+url.PathEscape(orderNo)+"/query", scopeValues(app, mode), struct{}{})
+	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}/query", OrderRef{orderNo, ScopeRef{app, mode}}, nothing{})
 }

@@ -3,12 +3,16 @@ package adminapi
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/nightly"
 )
+
+// DayQuery chooses a day.
+type DayQuery struct {
+	Date string `query:"date" required:"true"` // like 2006-01-02, in UTC+8
+}
 
 // sweepServer compares days with Ping++'s lists.
 type sweepServer struct {
@@ -35,12 +39,8 @@ func (s *sweepServer) Reconcile(ctx context.Context, date string) ([]SweepView, 
 	return views, nil
 }
 
-func (s *sweepServer) serveReconcile(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Reconcile(r.Context(), r.URL.Query().Get("date"))
-}
-
 // Reconcile is Server.Reconcile.
 func (c *sweepClient) Reconcile(ctx context.Context, date string) ([]SweepView, error) {
-	views, err := post[[]SweepView](ctx, c.Endpoint, "/pay/reconcile", url.Values{"date": {date}}, struct{}{})
+	views, err := post[[]SweepView](ctx, c.Endpoint, "/pay/reconcile", DayQuery{date}, nothing{})
 	return *views, err
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +63,17 @@ type RunView struct {
 type RunPage struct {
 	Runs []RunView `json:"runs"`
 	Next int64     `json:"next,omitempty"` // pass it as before for the next page; absent on the last
+}
+
+// RunRef names a run.
+type RunRef struct {
+	ID string `path:"id"` // run_…
+}
+
+// RunQuery chooses runs of the list.
+type RunQuery struct {
+	Before int64 `query:"before" want:"the member next of an earlier answer"` // the member next of the page before; absent: the first page
+	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; 0 or absent: 50
 }
 
 // task is what the ledger keeps of a run.
@@ -316,42 +326,6 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 	return v, nil
 }
 
-func (s *runServer) serveRuns(_ http.ResponseWriter, r *http.Request) (any, error) {
-	before, limit, err := runsQuery(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.Runs(r.Context(), before, limit)
-}
-
-func (s *runServer) serveBegin(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Begin(r.Context(), i)
-}
-
-func (s *runServer) servePreview(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Preview(r.Context(), i)
-}
-
-func readIntent(w http.ResponseWriter, r *http.Request) (i Intent, err error) {
-	return i, readBody(w, r, &i, `{"action": …, "state": […], …}`)
-}
-
-func (s *runServer) serveRun(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Run(r.Context(), r.PathValue("id"))
-}
-
-func (s *runServer) serveStop(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Stop(r.Context(), r.PathValue("id"))
-}
-
 // Preview is Server.Preview.
 func (c *runClient) Preview(ctx context.Context, i Intent) (*Preview, error) {
 	return post[Preview](ctx, c.Endpoint, "/pay/runs/preview", nil, i)
@@ -364,15 +338,15 @@ func (c *runClient) Begin(ctx context.Context, i Intent) (*RunView, error) {
 
 // Run is Server.Run.
 func (c *runClient) Run(ctx context.Context, id string) (*RunView, error) {
-	return get[RunView](ctx, c.Endpoint, "/pay/runs/"+url.PathEscape(id), nil)
+	return get[RunView](ctx, c.Endpoint, "/pay/runs/{id}", RunRef{id})
 }
 
 // Runs is Server.Runs.
 func (c *runClient) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
-	return get[RunPage](ctx, c.Endpoint, "/pay/runs", runsValues(before, limit))
+	return get[RunPage](ctx, c.Endpoint, "/pay/runs", RunQuery{before, limit})
 }
 
 // Stop is Server.Stop.
 func (c *runClient) Stop(ctx context.Context, id string) (*RunView, error) {
-	return post[RunView](ctx, c.Endpoint, "/pay/runs/"+url.PathEscape(id)+"/stop", nil, struct{}{})
+	return post[RunView](ctx, c.Endpoint, "/pay/runs/{id}/stop", RunRef{id}, nothing{})
 }

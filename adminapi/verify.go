@@ -20,11 +20,7 @@ func (s *ledgerServer) VerifyLedger(ctx context.Context) (*LedgerCheck, error) {
 	return &LedgerCheck{File: s.file, Sound: len(faults) == 0, Faults: append([]string{}, faults...), MS: time.Since(start).Milliseconds()}, nil
 }
 
-func (s *ledgerServer) serveVerify(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.VerifyLedger(r.Context())
-}
-
 // VerifyLedger is Server.VerifyLedger.
 func (c *ledgerClient) VerifyLedger(ctx context.Context) (*LedgerCheck, error) {
-	return post[LedgerCheck](ctx, c.Endpoint, "/pay/ledger/verify", nil, struct{}{})
+	return post[LedgerCheck](ctx, c.Endpoint, "/pay/ledger/verify", nil, nothing{})
 }
