@@ -16,19 +16,28 @@ type Trial struct {
 	Language  string `json:"language,omitempty"`  // of the sentences, en or zh; default: en
 }
 
+// CheckQuery says how the findings are worded.
+type CheckQuery struct {
+	Language string `query:"language"` // of the sentences, en or zh; absent: en
+}
+
+// checkServer looks for what is wrong.
+type checkServer struct {
+	check func(context.Context) []check.Finding
+	try   func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
+}
+
+type checkClient struct{ *Endpoint }
+
 // Check looks at everything that a payment needs. It takes 15 s at most.
-func (s *Server) Check(ctx context.Context, language string) (*check.Report, error) {
-	r := check.NewReport(s.cfg.Check(ctx), language)
+func (s *checkServer) Check(ctx context.Context, language string) (*check.Report, error) {
+	r := check.NewReport(s.check(ctx), language)
 	return &r, nil
 }
 
-func (s *Server) serveCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Check(r.Context(), r.URL.Query().Get("language"))
-}
-
 // TryBackend tries the merchant's backend with an order, in test mode.
-func (s *Server) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
-	found, err := s.cfg.TryBackend(ctx, t.Site, check.Trial{OrderNo: t.OrderNo, OpenID: t.OpenID, Fulfilled: t.Fulfilled})
+func (s *checkServer) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
+	found, err := s.try(ctx, t.Site, check.Trial{OrderNo: t.OrderNo, OpenID: t.OpenID, Fulfilled: t.Fulfilled})
 	if err != nil {
 		return nil, refuse(http.StatusNotFound, "%w", err)
 	}
@@ -36,20 +45,12 @@ func (s *Server) TryBackend(ctx context.Context, t Trial) (*check.Report, error)
 	return &r, nil
 }
 
-func (s *Server) serveTrial(w http.ResponseWriter, r *http.Request) (any, error) {
-	var t Trial
-	if err := readBody(w, r, &t, `{"order_no": "TEST1"}`); err != nil {
-		return nil, err
-	}
-	return s.TryBackend(r.Context(), t)
-}
-
 // Check is Server.Check.
-func (c *Client) Check(ctx context.Context, language string) (*check.Report, error) {
-	return get[check.Report](ctx, c, "/pay/check", map[string][]string{"language": {language}})
+func (c *checkClient) Check(ctx context.Context, language string) (*check.Report, error) {
+	return get[check.Report](ctx, c.Endpoint, "/pay/check", CheckQuery{language})
 }
 
 // TryBackend is Server.TryBackend.
-func (c *Client) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
-	return post[check.Report](ctx, c, "/pay/check/backend", nil, t)
+func (c *checkClient) TryBackend(ctx context.Context, t Trial) (*check.Report, error) {
+	return post[check.Report](ctx, c.Endpoint, "/pay/check/backend", nil, t)
 }
