@@ -22,6 +22,7 @@
 //	GET  /pay/runs/{id}                  how far one has come
 //	POST /pay/runs/{id}/stop             ends it before its time
 //	GET  /pay/health                     whether payments can be taken
+//	GET  /pay/seen                       what this process has seen since it was started: webhooks refused, how backends answer; ?language=en or zh
 //	GET  /pay/check                      looks at everything that a payment needs; ?language=en or zh
 //	POST /pay/check/backend              a Trial: tries the merchant's backend, in test mode
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
@@ -62,6 +63,8 @@ type Config struct {
 	Query func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+	// Seen returns what this process has seen; what a reason means is not in it yet.
+	Seen func() Seen
 	// Check carries out all checks.
 	Check func(context.Context) []check.Finding
 	// TryBackend tries the backend of a site, or of all; an error says that there is none.
@@ -99,6 +102,7 @@ func New(cfg Config) *Server {
 		"/pay/runs/{id}":               {http.MethodGet: s.serveRun},
 		"/pay/runs/{id}/stop":          {http.MethodPost: s.serveStop},
 		"/pay/health":                  {http.MethodGet: s.serveHealth},
+		"/pay/seen":                    {http.MethodGet: s.serveSeen},
 		"/pay/check":                   {http.MethodGet: s.serveCheck},
 		"/pay/check/backend":           {http.MethodPost: s.serveTrial},
 		"/pay/reconcile":               {http.MethodPost: s.serveReconcile},
