@@ -23,7 +23,7 @@
 //	POST /pay/runs/{id}/stop             ends it before its time
 //	GET  /pay/health                     whether payments can be taken
 //	GET  /pay/seen                       what this process has seen since it was started: webhooks refused, how backends answer; ?language=en or zh
-//	GET  /pay/check                      looks at everything that a payment needs; ?language=en or zh
+//	GET  /pay/check                      looks at everything that a payment needs; ?language=en or zh, age: how old findings may be
 //	POST /pay/check/backend              a Trial: tries the merchant's backend, in test mode
 //	POST /pay/reconcile?date=2006-01-02  compares a day, in UTC+8, with Ping++'s list
 //	POST /pay/ledger/verify              reads the whole ledger and lists what is damaged
@@ -73,13 +73,14 @@ type Config struct {
 
 // Server answers for one configuration; make one with New. Its methods are those of Client: a page in the same process calls them as they are.
 type Server struct {
-	cfg Config
-	mux *http.ServeMux
+	cfg   Config
+	mux   *http.ServeMux
+	looks looks
 }
 
 // New returns a server.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), looks: looks{turn: make(chan struct{}, 1)}}
 	for path, m := range map[string]methods{
 		"/pay/figures":                 {http.MethodGet: s.serveFigures},
 		"/pay/hours":                   {http.MethodGet: s.serveHours},
