@@ -98,6 +98,8 @@ func TestBackendOnTheFrontPage(t *testing.T) {
 	if strings.Index(page.body, "Your backend is unreachable") > strings.Index(page.body, "Today") {
 		t.Error("what is wrong does not come first")
 	}
+	b.NextProbe = now.Add(-time.Second)
+	show().want(t, http.StatusOK, "The next one goes out at once.")
 	b.NextProbe = time.Time{}
 	show().want(t, http.StatusOK, "One is out now.")
 }
