@@ -67,7 +67,8 @@ type Desk interface {
 
 	// These return lists in parts, newest first, events by Seq and the others by (Created or Now, Seq), that hold all that the filter's indexed fields
 	// choose: of events Scope, States, OrderNo, Type and AtRisk, of charges Scope, OrderNo and their states, of refunds Scope, OrderNo and ChargeID, of
-	// decisions Scope and EventID. Since and Until are theirs to use; all else is the caller's. Events come without bodies, charges without Raw.
+	// decisions Scope and EventID. The rest of the filter is theirs to use, and what they leave of it the caller's. Events come without bodies, charges without
+	// Raw.
 	EventParts(f ledger.Filter) ([]Part[ledger.Event], error)
 	ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) ([]Part[Charge], error)
 	RefundParts(f ledger.RefundFilter) ([]Part[Refund], error)

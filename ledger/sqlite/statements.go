@@ -16,7 +16,7 @@ var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlByAttempt, sqlOrderAttempts, sqlLastAttempts, sqlRefundsBy, sqlAudit, sqlEventAudit, sqlLastDeliveries, sqlQuote, sqlFind, sqlCounts, sqlCounted,
-		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlPendings, sqlSweep, sqlPause, sqlHours,
+		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlDown, sqlDownType, sqlDownState, sqlPendings, sqlSweep, sqlPause, sqlHours,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 	}
