@@ -62,6 +62,8 @@ func TestConsoleBehindForwardAuth(t *testing.T) {
 		console("/ops/", "{rp.header.remote-user}", auth(""))+
 		console("/copied/", "{rp.header.Remote-User}", auth("\t\t\tcopy_headers Remote-User\n"))+
 		console("/open/", "{rp.header.Remote-User}", "")+
+		console("/proxied/", "{vars.operator}", "\t\t@proxy remote_ip 127.0.0.1\n\t\tvars @proxy operator {header.X-Remote-User}\n")+
+		console("/passed/", "{vars.operator}", "\t\t@proxy remote_ip 10.0.0.5\n\t\tvars @proxy operator {header.X-Remote-User}\n")+
 		console("/both/", `"{rp.header.Remote-User} of {rp.header.Team}"`, auth(""))+"}\n")
 	ask := func(method, path, cookie string, form url.Values) (int, string) {
 		t.Helper()
@@ -84,7 +86,7 @@ func TestConsoleBehindForwardAuth(t *testing.T) {
 		status       int
 	}{
 		{"/ops/", "", 401}, {"/ops/", "mark", 200}, {"/ops/", "nameless", 403}, {"/copied/", "mark", 200}, {"/copied/", "nameless", 403},
-		{"/open/", "mark", 403}, {"/both/", "mark", 403},
+		{"/open/", "mark", 403}, {"/both/", "mark", 403}, {"/proxied/", "", 200}, {"/passed/", "", 403},
 	} {
 		if status, body := ask(http.MethodGet, tc.path, tc.cookie, nil); status != tc.status || status == 403 && !strings.Contains(body, "forward_auth with the option by") {
 			t.Errorf("%s for %q: %d %s, want %d", tc.path, tc.cookie, status, body, tc.status)
