@@ -27,7 +27,7 @@ func looker(t *testing.T, look func(ctx context.Context)) (c *Client, looked *at
 		return []check.Finding{{ID: "clock", Result: check.OK, Text: check.Words{EN: "well", ZH: "好"}}}
 	}}))
 	t.Cleanup(srv.Close)
-	return &Client{HTTP: srv.Client(), URL: srv.URL}, looked
+	return NewClient(Endpoint{HTTP: srv.Client(), URL: srv.URL}), looked
 }
 
 // However many ask, and in whatever language, one look answers all who take what is a little old; who does not, gets a look of his own.
@@ -52,8 +52,11 @@ func TestChecksAreShared(t *testing.T) {
 			t.Errorf("looked %d times, want %d: %v", looked.Load(), want, err)
 		}
 	}
-	for _, age := range []string{"-1s", "soon"} {
-		if _, err := get[check.Report](t.Context(), c, "/pay/check", map[string][]string{"age": {age}}); err == nil || !strings.Contains(err.Error(), "write: age=60s") {
+	for _, age := range []string{"-1", "soon"} {
+		in := struct {
+			Age string `query:"age"`
+		}{age}
+		if _, err := get[check.Report](t.Context(), c.Endpoint, "/pay/check", in); err == nil || !strings.Contains(err.Error(), "like age=60") {
 			t.Errorf("%s: %v", age, err)
 		}
 	}

@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/caddypay/caddypay/check"
@@ -50,9 +49,21 @@ type BackendView struct {
 	TodayAcknowledged int64     `json:"today_acknowledged"`  // of those
 }
 
+// SeenQuery says how what was seen is worded.
+type SeenQuery struct {
+	Language string `query:"language"` // of the sentences, en or zh; absent: en
+}
+
+// seenServer tells of this process.
+type seenServer struct {
+	seen func() Seen // what a reason means is not in it yet
+}
+
+type seenClient struct{ *Endpoint }
+
 // Seen says what this process has seen, in a language, en or zh.
-func (s *Server) Seen(_ context.Context, language string) (*Seen, error) {
-	seen := s.cfg.Seen()
+func (s *seenServer) Seen(_ context.Context, language string) (*Seen, error) {
+	seen := s.seen()
 	for i := range seen.Refused {
 		r := &seen.Refused[i]
 		text, fix := check.Refusal(r.Reason)
@@ -61,11 +72,7 @@ func (s *Server) Seen(_ context.Context, language string) (*Seen, error) {
 	return &seen, nil
 }
 
-func (s *Server) serveSeen(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Seen(r.Context(), r.URL.Query().Get("language"))
-}
-
 // Seen is Server.Seen.
-func (c *Client) Seen(ctx context.Context, language string) (*Seen, error) {
-	return get[Seen](ctx, c, "/pay/seen", map[string][]string{"language": {language}})
+func (c *seenClient) Seen(ctx context.Context, language string) (*Seen, error) {
+	return get[Seen](ctx, c.Endpoint, "/pay/seen", SeenQuery{language})
 }
