@@ -315,9 +315,12 @@ func (l *Ledger) ClaimShipments(ctx context.Context, c ledger.ShipmentClaim) (ps
 		}
 		for i := range due {
 			s := &due[i]
-			if why := s.Charge.unkept(); why == ledger.RefuseRefunded || why == ledger.RefuseReversed { // by what did not say that it ships
+			switch why := s.Charge.refuses(); {
+			case why == ledger.RefuseRefunded || why == ledger.RefuseReversed: // by what did not say that it ships
 				s.refund()
-			} else {
+			case why == ledger.RefuseHeld && s.Step() == ledger.ShippingPost:
+				s.putOff(c.Now)
+			default:
 				s.lease(c.Owner, c.Until)
 				ps = append(ps, s.public())
 			}

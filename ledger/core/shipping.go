@@ -25,10 +25,10 @@ func (c *Charge) unkept() ledger.ShippingReason {
 	switch {
 	case c.Scope.Mode != ledger.Live:
 		return ledger.RefuseTestMode
-	case c.Channel != ledger.ShippingChannel || c.State == ledger.Foreign:
-		return ledger.RefuseChannel
 	case !c.Paid || c.Payment == 0: // one whose event is not recorded was not checked
 		return ledger.RefuseNotPaid
+	case c.Channel != ledger.ShippingChannel || c.State == ledger.Foreign:
+		return ledger.RefuseChannel
 	case c.PaidAmount > 0 && c.AmountRefunded >= c.PaidAmount:
 		return ledger.RefuseRefunded
 	case c.Reversed || c.Hold == WentBack:
@@ -100,6 +100,12 @@ func (s *Shipment) over() bool { return !s.State.Frozen() }
 func (s *Shipment) lease(owner string, until time.Time) {
 	s.Owner, s.Until = owner, until
 	s.Epoch++
+}
+
+// putOff delays a report whose payment is held by now, so that nobody posts it.
+func (s *Shipment) putOff(now time.Time) {
+	s.Due = now.Add(shipRetry)
+	s.Problem = ledger.ShippingProblem{Code: string(ledger.RefuseHeld), Text: ledger.RefuseHeld.Text()}
 }
 
 // heldBy says that a lease is the one that was given last.

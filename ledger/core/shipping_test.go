@@ -98,7 +98,7 @@ func TestReportable(t *testing.T) {
 	}{
 		"none":             {nil, "", ""},
 		"one":              {[]Charge{good}, "ch_1", ""},
-		"not paid":         {[]Charge{unpaid}, "ch_1", ledger.RefuseChannel},
+		"not paid":         {[]Charge{unpaid}, "ch_1", ledger.RefuseNotPaid},
 		"the paid one":     {[]Charge{held, good}, "ch_1", ""},
 		"says more":        {[]Charge{unpaid, held}, "ch_2", ledger.RefuseHeld},
 		"says more, first": {[]Charge{held, unpaid}, "ch_2", ledger.RefuseHeld},

@@ -261,6 +261,17 @@ func testReportRefused(t *testing.T, l ledger.Ledger) {
 	_, _, err = l.ReportShipping(t.Context(), named)
 	wantErr(t, err, ledger.ErrNotFound)
 
+	// What a person decides against after it was reported is not posted, unless the payment is delivered after all.
+	keeps(t, l, "10")
+	report(t, l, reporting("10", tea, 1), true)
+	equal(t, "to post, the others first", len(claimShipments(t, l, "b", false, at(6), at(20))), 4)
+	must(t, decide(t, l, ledger.ActionDiscard, "evt_10", 7))
+	equal(t, "held", len(claimShipments(t, l, "b", false, at(30), at(40))), 3)
+	s := shipment(t, l, "ch_10")
+	equal(t, "put off", []any{s.Stage, s.Due, s.Problem.Code}, []any{ledger.ReportOpen, at(30).Add(time.Hour), "held"})
+	must(t, decide(t, l, ledger.ActionReplay, "evt_10", 50))
+	equal(t, "released", len(claimShipments(t, l, "b", false, at(3630), at(3640))), 4)
+
 	for i, odd := range []ledger.Shipping{{Type: "post", Items: "x", Complete: true}, {Type: ledger.ShipVirtual, Complete: true},
 		{Type: ledger.ShipExpress, Items: "x", Complete: true}, {Type: ledger.ShipPickup, Items: "x"}} {
 		if _, _, err := l.ReportShipping(t.Context(), reporting("9", odd, 1)); err == nil {

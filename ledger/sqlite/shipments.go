@@ -38,8 +38,9 @@ var (
 	shipmentColumns = of("s", `charge, amount, paid, `+shipmentFields) + `, ` + of("c", chargeColumns)
 	shipmentRows    = `SELECT ` + shipmentColumns + ` FROM shipments AS s CROSS JOIN charges AS c ON c.seq = s.charge WHERE `
 
-	sqlShipment     = shipmentRows + `s.charge = ?2 AND s.scope = ?1`
-	sqlShipmentsOf  = `SELECT ` + shipmentColumns + ` FROM charges AS c CROSS JOIN shipments AS s ON s.charge = c.seq WHERE c.scope = ? AND c.order_no = ? ORDER BY c.seq`
+	sqlShipment    = shipmentRows + `s.charge = ?2 AND s.scope = ?1`
+	sqlShipmentsOf = `SELECT ` + shipmentColumns + ` FROM charges AS c CROSS JOIN shipments AS s ON s.charge = c.seq WHERE c.scope = ? AND c.order_no = ?
+		AND c.order_no <> '' ORDER BY c.seq`
 	sqlDueShipments = shipmentRows + `s.scope = ?1 AND (s.stage = 'open') = ?2 AND s.due > 0 AND s.due <= ?3 AND (s.until <= ?4 OR s.until > ?5)
 		ORDER BY s.due, s.charge LIMIT ?6`
 	sqlShipmentsAhead = shipmentRows + `s.scope = ?1 AND (s.stage = 'open') IN (0, 1) AND s.due > 0 AND s.due > ?2`

@@ -35,7 +35,7 @@ func (v *view) Shipment(s ledger.Scope, charge int64) (*core.Shipment, error) {
 }
 
 func (v *view) ShipmentsOf(s ledger.Scope, orderNo string) ([]core.Shipment, error) {
-	return v.shipped(func(p *core.Shipment) bool { return p.Scope == s && p.Charge.OrderNo == orderNo })
+	return v.shipped(func(p *core.Shipment) bool { return p.Scope == s && orderNo != "" && p.Charge.OrderNo == orderNo })
 }
 
 func (v *view) ShippingAttempts(_ ledger.Scope, charge int64, limit int) (as []ledger.ShippingAttempt, err error) {
