@@ -119,12 +119,12 @@ type ShipmentFilter struct {
 	Limit  int // default 50, at most 1000
 }
 
-// MostDue is how many of each ShippingDue counts: that many means that there may be more.
-const MostDue = 10_000
+// MostDue is how many ShippingDue counts of those that are waiting, and of those that failed: that many means that there may be more.
+const MostDue = 3000
 
 // ShippingDue is what WeChat has no complete report of.
 type ShippingDue struct {
-	Soon, SoonFen int64     // payments, and fen of them, whose time runs out; at most MostDue are counted
+	Soon, SoonFen int64     // payments, and fen of them, whose time runs out, up to MostDue of each state
 	Late, LateFen int64     // those whose time has run out; likewise
 	Next          time.Time // when the first of the former runs out; zero: there is none
 }

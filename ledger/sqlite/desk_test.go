@@ -182,7 +182,7 @@ func TestDeskIsQuick(t *testing.T) {
 			p, err := l.ListShipments(ctx, ledger.ShipmentFilter{Scope: scope, States: []ledger.ShipmentState{ledger.ShipmentFailed}})
 			return len(p.Rows), err
 		}},
-		{"what nobody reported", -2 * ledger.MostDue, 5, func() (int, error) {
+		{"what nobody reported", -4 * ledger.MostDue, 5, func() (int, error) {
 			due, err := l.ShippingDue(ctx, scope, at(rows/2), at(rows))
 			if err != nil {
 				return 0, err

@@ -57,15 +57,21 @@ func (v *view) ShipmentParts(f ledger.ShipmentFilter) ([]core.Part[core.Shipment
 }
 
 func (v *view) Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error) {
-	found, err := v.shipped(func(p *core.Shipment) bool {
-		waits := p.State == ledger.ShipmentWaiting || p.State == ledger.ShipmentFailed
-		return p.Scope == s && waits && p.TimePaid.After(after) && !p.TimePaid.After(until)
-	})
-	for _, p := range found {
-		fen += p.Amount
-		first = earliest(first, p.TimePaid)
+	for _, state := range []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed} {
+		found, err := v.shipped(func(p *core.Shipment) bool {
+			return p.Scope == s && p.State == state && p.TimePaid.After(after) && !p.TimePaid.After(until)
+		})
+		if err != nil {
+			return 0, 0, first, err
+		}
+		slices.SortStableFunc(found, func(a, b core.Shipment) int { return a.TimePaid.Compare(b.TimePaid) })
+		for _, p := range found[:min(ledger.MostDue, len(found))] {
+			payments++
+			fen += p.Amount
+			first = earliest(first, p.TimePaid)
+		}
 	}
-	return int64(len(found)), fen, first, err
+	return payments, fen, first, nil
 }
 
 func (v *view) OldShipments(after int64, limit int) ([]core.Shipment, error) {
