@@ -76,12 +76,12 @@ func (c *running) client() (api *adminapi.Client, address string, err error) {
 		url, origin = "http://127.0.0.1", ""      // some host must stand there, and Caddy takes this one
 		at.Host, _, _ = strings.Cut(at.Host, "|") // the mode of the socket's file
 	}
-	return &adminapi.Client{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
+	return adminapi.NewClient(adminapi.Endpoint{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a command asks once, or seldom
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, at.Network, at.JoinHostPort(0))
 		},
-	}}}, address, nil
+	}}}), address, nil
 }
 
 // where is the address of the admin API: as given, or as the configuration says, or else Caddy's default.
