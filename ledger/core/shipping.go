@@ -131,13 +131,11 @@ func (s *Shipment) counts(n *ledger.Shipping) int {
 	return 0
 }
 
-// report records what was shipped, unless it is recorded.
+// report records what was shipped, unless it is recorded. That WeChat calls a payment refunded refuses nothing: whether all went back the charge knows.
 func (s *Shipment) report(n *ledger.Shipping, now time.Time) (fresh bool, why ledger.ShippingReason) {
 	switch {
 	case s.has(n):
 		return false, ""
-	case s.State == ledger.ShipmentRefunded:
-		return false, ledger.RefuseRefunded
 	case s.State == ledger.ShipmentConfirmed || s.State == ledger.ShipmentSettled:
 		return false, ledger.RefuseOver
 	case !s.takes(n):
@@ -157,7 +155,8 @@ func (s *Shipment) has(n *ledger.Shipping) bool {
 func (s *Shipment) reopen(now time.Time) {
 	s.Stage, s.Due, s.Problem = ledger.ReportOpen, now, ledger.ShippingProblem{}
 	s.Tries, s.Missed, s.Unclear, s.Last = 0, 0, 0, ""
-	if s.State == ledger.ShipmentFailed || s.State == ledger.ShipmentUnmanaged {
+	switch s.State {
+	case ledger.ShipmentFailed, ledger.ShipmentUnmanaged, ledger.ShipmentRefunded:
 		s.State = ledger.ShipmentWaiting
 	}
 }
@@ -181,7 +180,7 @@ func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 	case s.Stage == ledger.ReportOpen:
 		s.Due = earlier(s.Due, now)
 		return nil
-	case s.State == ledger.ShipmentRefunded || s.State == ledger.ShipmentConfirmed || s.State == ledger.ShipmentSettled:
+	case s.State == ledger.ShipmentConfirmed || s.State == ledger.ShipmentSettled:
 		return refuse("is " + string(s.State) + "; WeChat takes no report any more")
 	case !s.takes(s.Shipping):
 		return &ledger.ShippingRefusal{Reason: ledger.RefuseCorrected, OrderNo: s.Charge.OrderNo}

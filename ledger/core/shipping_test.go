@@ -157,7 +157,8 @@ func TestReport(t *testing.T) {
 		"other, failed":                      {tea, coffee, failed, true, ""},
 		"other, confirmed":                   {tea, coffee, state(ledger.ShipmentConfirmed), false, ledger.RefuseOver},
 		"other, settled":                     {tea, coffee, state(ledger.ShipmentSettled), false, ledger.RefuseOver},
-		"other, refunded":                    {tea, coffee, state(ledger.ShipmentRefunded), false, ledger.RefuseRefunded},
+		"other, refunded as WeChat says":     {tea, coffee, state(ledger.ShipmentRefunded), true, ""},
+		"the same, done, refunded":           {tea, tea, state(ledger.ShipmentRefunded), false, ""},
 		"the same, of a program unmanaged":   {tea, tea, func(s *Shipment) { s.unmanaged(ledger.ShippingProblem{}) }, true, ""},
 		"other, of a program unmanaged":      {tea, coffee, func(s *Shipment) { s.unmanaged(ledger.ShippingProblem{}) }, true, ""},
 		"after it was shipped by hand":       {nil, tea, func(s *Shipment) { s.State, s.Uploads = ledger.ShipmentReported, 1 }, true, ""},
@@ -340,18 +341,19 @@ func TestReportAgain(t *testing.T) {
 		want error // nil: it is due
 		why  ledger.ShippingReason
 	}{
-		"failed":                    {failed(func(*Shipment) {}), nil, nil, ""},
-		"failed, with its content":  {failed(func(*Shipment) {}), tea, nil, ""},
-		"failed, with another":      {failed(func(*Shipment) {}), coffee, nil, ""},
-		"failed after a correction": {failed(func(s *Shipment) { s.Uploads = 2 }), nil, nil, ledger.RefuseCorrected},
-		"failed, settled":           {failed(func(s *Shipment) { s.State = ledger.ShipmentSettled }), nil, ledger.ErrState, ""},
-		"not managed":               {failed(func(s *Shipment) { s.State = ledger.ShipmentUnmanaged }), nil, nil, ""},
-		"open":                      {changed(shipment(tea), func(s *Shipment) { s.Due = at(3600) }), nil, nil, ""},
-		"nothing":                   {shipment(nil), nil, ledger.ErrState, ""},
-		"nothing, with something":   {shipment(nil), tea, nil, ""},
-		"done":                      {reportedTea(), nil, ledger.ErrState, ""},
-		"done, with the same":       {reportedTea(), tea, ledger.ErrState, ""},
-		"done, with a correction":   {reportedTea(), coffee, nil, ""},
+		"failed":                          {failed(func(*Shipment) {}), nil, nil, ""},
+		"failed, with its content":        {failed(func(*Shipment) {}), tea, nil, ""},
+		"failed, with another":            {failed(func(*Shipment) {}), coffee, nil, ""},
+		"failed after a correction":       {failed(func(s *Shipment) { s.Uploads = 2 }), nil, nil, ledger.RefuseCorrected},
+		"failed, settled":                 {failed(func(s *Shipment) { s.State = ledger.ShipmentSettled }), nil, ledger.ErrState, ""},
+		"not managed":                     {failed(func(s *Shipment) { s.State = ledger.ShipmentUnmanaged }), nil, nil, ""},
+		"failed, refunded as WeChat says": {failed(func(s *Shipment) { s.State = ledger.ShipmentRefunded }), nil, nil, ""},
+		"open":                            {changed(shipment(tea), func(s *Shipment) { s.Due = at(3600) }), nil, nil, ""},
+		"nothing":                         {shipment(nil), nil, ledger.ErrState, ""},
+		"nothing, with something":         {shipment(nil), tea, nil, ""},
+		"done":                            {reportedTea(), nil, ledger.ErrState, ""},
+		"done, with the same":             {reportedTea(), tea, ledger.ErrState, ""},
+		"done, with a correction":         {reportedTea(), coffee, nil, ""},
 	} {
 		err := c.row.again(c.with, at(9))
 		var refused *ledger.ShippingRefusal
