@@ -66,6 +66,8 @@ type Config struct {
 	Check func(context.Context) []check.Finding
 	// TryBackend tries the backend of a site, or of all; an error says that there is none.
 	TryBackend func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
+
+	readOnly bool // see NewReader
 }
 
 // Server answers for one configuration; make one with New. Its methods are those of Client: a page in the same process calls them as they are.
@@ -114,6 +116,10 @@ func New(cfg Config) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if byOf(r.Context()) == "" {
 		r = r.WithContext(WithBy(r.Context(), callerOf(r)))
+	}
+	if s.cfg.readOnly && beyond(r) {
+		methods{r.Method: refuseBeyond}.ServeHTTP(w, r)
+		return
 	}
 	s.mux.ServeHTTP(w, r)
 }

@@ -23,6 +23,9 @@ func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledg
 		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
+		if s.cfg.readOnly {
+			return fmt.Sprintf("The order %.64q is unknown: the ledger has no payment of it that was begun.", orderNo), nil
+		}
 		if why, ok := s.cfg.Unpriced(scopes, orderNo); ok {
 			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}

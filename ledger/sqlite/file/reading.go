@@ -157,13 +157,21 @@ func (r *Reading) connect(ctx context.Context) (*Conn, error) {
 	case err != nil && used:
 		return nil, fmt.Errorf("%[1]s-wal holds what was recorded last, and cannot be read without %[1]s-shm, which is not there. Copy both, the ledger and its -wal file,"+
 			" into a folder of your own, make an empty file with the ending -shm beside them (touch), and name that copy", r.path)
-	case err == nil && log != nil: // readonly_shm: else SQLite would write to the -shm file, or make it
-		return connect(ctx, uri(r.path, "mode=ro&readonly_shm=1"), sqlite.OpenReadOnly|sqlite.OpenURI, "query_only = 1", "cache_size = -4096")
+	case err == nil && log != nil:
+		return connectLooks(ctx, r.path)
 	}
 	if r.still, err = wholeFile(r.path); err != nil {
 		return nil, err
 	}
 	return connectImmutable(ctx, r.path)
+}
+
+// connectLooks opens a file beside others who may write it. SQLite neither makes a -shm file nor writes to one; where nobody has the ledger open, it reads
+// the -wal file by itself.
+func connectLooks(ctx context.Context, file string) (*Conn, error) {
+	c, err := connect(ctx, uri(file, "mode=ro&readonly_shm=1"), sqlite.OpenReadOnly|sqlite.OpenURI, "query_only = 1", "cache_size = -4096")
+	c.looks = true
+	return c, err
 }
 
 // uri names a file from the root to SQLite, with how it is to be opened.
