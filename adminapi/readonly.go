@@ -9,9 +9,9 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// NewReader returns a server over a ledger that was opened for reading, of a Caddy that cannot be asked. It answers what can be read from the ledger
+// NewReader returns the server of a ledger that was opened for reading, of a Caddy that cannot be asked. It answers what can be read from the ledger
 // alone; what would act, or needs the running sites, it refuses. File is where the ledger is, and scopes are those that are shown.
-func NewReader(l ledger.Ledger, file string, scopes []ledger.Scope) *Server {
+func NewReader(l ledger.Ledger, file string, scopes []ledger.Scope) http.Handler {
 	return New(Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
 		File:   file, Scopes: func() []ledger.Scope { return scopes }, readOnly: true,
@@ -35,8 +35,8 @@ func refuseBeyond(http.ResponseWriter, *http.Request) (any, error) {
 }
 
 // ClientOf returns a client of a server in this process.
-func ClientOf(s *Server) *Client {
-	return &Client{URL: "http://127.0.0.1", HTTP: &http.Client{Transport: within{s}}}
+func ClientOf(server http.Handler) *Client {
+	return &Client{URL: "http://127.0.0.1", HTTP: &http.Client{Transport: within{server}}}
 }
 
 // within carries requests to a handler, without a network.

@@ -298,6 +298,8 @@ func TestAdminUnreachable(t *testing.T) {
 	fails("figures", "Caddyfile turns the admin endpoint off", "with --address"+hint+"'"+own+"'")
 	fails("pause --reason x", "Caddyfile turns the admin endpoint off", "!--ledger")
 	fails("figures --address "+nobody, "the admin API is at "+nobody)
+	write(t, ".", "Caddyfile", "{\n\tadmin off\n")
+	fails("figures", "Caddyfile:2", "mend it, or name the admin API with --address"+hint+byDefault)
 	write(t, ".", "caddy.json", `{"admin":{"listen":"`+nobody+`"}}`)
 	fails("figures --config caddy.json", "the admin API is at "+nobody, hint+byDefault)
 	write(t, ".", "caddy.json", `{"admin":{"listen":"`+nobody+`"},"apps":{"pay":{"ledger":{"driver":"postgres"}}}}`)

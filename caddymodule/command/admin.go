@@ -46,11 +46,8 @@ func (c *running) ask(cmd *cobra.Command, f func(context.Context, *adminapi.Clie
 		return cmp.Or(f(cmd.Context(), api), end())
 	}
 	api, at, err := c.client()
-	if off := new(adminOff); errors.As(err, off) {
-		return fmt.Errorf("%w%s", err, insteadOfCaddy(cmd, off.config))
-	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w%s", err, insteadOfCaddy(cmd, at.config))
 	}
 	err = f(cmd.Context(), api)
 	if err != nil && !errors.As(err, new(*adminapi.Error)) {
@@ -102,16 +99,6 @@ type place struct {
 	config  []byte // that says so, in JSON; nil: none was looked at
 }
 
-// adminOff says that a configuration turns the admin endpoint off.
-type adminOff struct {
-	file   string
-	config []byte
-}
-
-func (e adminOff) Error() string {
-	return e.file + " turns the admin endpoint off, so that no command reaches the running Caddy; if that runs with another configuration, name its admin API with --address"
-}
-
 // where says where the admin API is: as given, or as the configuration says, --config's or else ./Caddyfile, or else Caddy's default.
 func (c *running) where() (at place, err error) {
 	if c.address != "" {
@@ -121,13 +108,13 @@ func (c *running) where() (at place, err error) {
 	if err != nil || file == "" {
 		return place{address: caddy.DefaultAdminListen}, err
 	}
+	at.config = raw
 	var top struct {
 		Admin *struct{ Disabled bool }
 	}
 	if json.Unmarshal(raw, &top) == nil && top.Admin != nil && top.Admin.Disabled {
-		return at, adminOff{file, raw}
+		return at, fmt.Errorf("%s turns the admin endpoint off, so that no command reaches the running Caddy; if that runs with another configuration, name its admin API with --address", file)
 	}
-	at.config = raw
 	at.address, err = caddycmd.DetermineAdminAPIAddress("", raw, file, c.adapter)
 	return at, err
 }

@@ -23,7 +23,7 @@ type Reading struct {
 
 	mu     sync.Mutex  // held for every read: there is one connection
 	conn   *Conn       // nil: the next read opens it
-	held   *os.File    // keeps the -wal file where it is
+	held   *os.File    // keeps the -wal file where it is; nil: there is none
 	still  os.FileInfo // the file as it was opened, if nobody wrote it then; nil: somebody may
 	closed bool
 }
@@ -125,6 +125,12 @@ func (r *Reading) open(ctx context.Context) (err error) {
 	}
 	if r.conn, err = r.connect(ctx); err != nil {
 		return err
+	}
+	if r.still != nil { // SQLite looks for no -wal file, and whoever starts now may need the lock to make one
+		err, r.held = r.held.Close(), nil
+		if err != nil {
+			return err
+		}
 	}
 	defer r.conn.until(ctx)()
 	version, err := r.engine.Schema.identify(r.conn)

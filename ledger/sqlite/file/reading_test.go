@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	engine "github.com/caddypay/caddypay/ledger/sqlite"
+	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
 // childTurns records as many events as each line of its input says, and then waits for the next; at the end of its input it closes the ledger.
@@ -281,6 +283,49 @@ func TestReadingThatMeetsAStart(t *testing.T) {
 	if _, err := r.NextDue(t.Context(), scope); !errors.Is(err, ledger.ErrClosed) {
 		t.Error(err)
 	}
+}
+
+// TestReadingHoldsUpNobody: whoever reads a ledger that nobody has open, for however long, keeps nobody from opening it, in whatever mode it was left.
+func TestReadingHoldsUpNobody(t *testing.T) {
+	for _, mode := range []string{"WAL", "DELETE"} {
+		path := newFile(t)
+		must(t, openFileOnce(t, path))
+		c, err := connectWrites(t.Context(), path)
+		must(t, err)
+		must(t, c.Run("PRAGMA journal_mode = "+mode, nil))
+		must(t, c.Close())
+		r, err := engine.OpenReading(t.Context(), path)
+		must(t, err)
+		must(t, openFileOnce(t, path))
+		must(t, r.Close())
+		reads(t, path, 0)
+	}
+}
+
+// TestReadingThatIsStirred: what is read of a ledger that nobody had open counts for nothing if somebody writes to it meanwhile.
+func TestReadingThatIsStirred(t *testing.T) {
+	path := newFile(t)
+	w := startWriter(t, path)
+	w.record(t, 3, 3)
+	w.close(t)
+	r, err := engine.OpenReading(t.Context(), path)
+	must(t, err)
+	defer r.Close()
+	inside := (*file.Reading)(reflect.ValueOf(r).Elem().FieldByName("file").UnsafePointer())
+	stir := func(with func()) error {
+		return inside.Read(t.Context(), func(*conn) error { with(); return nil })
+	}
+	w = startWriter(t, path)
+	must(t, stir(func() {})) // it is open, and nothing was written
+	if err := stir(func() { w.record(t, 4, 4) }); err == nil || !strings.Contains(err.Error(), path+": a program began to write to it while it was read; run the command again") {
+		t.Error(err)
+	}
+	must(t, stir(func() { w.record(t, 1, 5) })) // by now it is read beside who writes it
+	if due, err := r.NextDue(t.Context(), scope); err != nil || due.Pending != 5 {
+		t.Errorf("%d pending, %v", due.Pending, err)
+	}
+	must(t, r.Close())
+	w.close(t)
 }
 
 // TestReaderOnlyReads: every call that writes says what to do instead, and writes nothing.
