@@ -12,9 +12,16 @@ import (
 // NewReader returns the server of a ledger that was opened for reading, of a Caddy that cannot be asked. It answers what can be read from the ledger
 // alone; what would act, or needs the running sites, it refuses. File is where the ledger is, and scopes are those that are shown.
 func NewReader(l ledger.Ledger, file string, scopes []ledger.Scope) http.Handler {
-	return New(Config{
+	s := New(Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
-		File:   file, Scopes: func() []ledger.Scope { return scopes }, readOnly: true,
+		File:   file, Scopes: func() []ledger.Scope { return scopes },
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if beyond(r) {
+			methods{r.Method: refuseBeyond}.ServeHTTP(w, r)
+			return
+		}
+		s.ServeHTTP(w, r)
 	})
 }
 
@@ -24,7 +31,7 @@ var readable = map[string]bool{"/pay/runs/preview": true}
 // beyond says whether a request is beyond what a ledger alone can answer.
 func beyond(r *http.Request) bool {
 	switch r.URL.Path {
-	case "/pay/health", "/pay/check":
+	case "/pay/health", "/pay/seen", "/pay/check":
 		return true
 	}
 	return r.Method != http.MethodGet && !readable[r.URL.Path]
@@ -36,7 +43,7 @@ func refuseBeyond(http.ResponseWriter, *http.Request) (any, error) {
 
 // ClientOf returns a client of a server in this process.
 func ClientOf(server http.Handler) *Client {
-	return &Client{URL: "http://127.0.0.1", HTTP: &http.Client{Transport: within{server}}}
+	return NewClient(Endpoint{URL: "http://127.0.0.1", HTTP: &http.Client{Transport: within{server}}})
 }
 
 // within carries requests to a handler, without a network.

@@ -38,15 +38,20 @@ func TestReaderServes(t *testing.T) {
 	if _, err := api.Figures(ended); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	for _, line := range []string{
-		"POST /pay/orders/N1/query", "POST /pay/pause", "POST /pay/resume", "POST /pay/events/evt_1/replay", "POST /pay/runs", "POST /pay/runs/run_1/stop", "GET /pay/health",
-		"GET /pay/check", "POST /pay/check/backend", "POST /pay/reconcile?date=2026-01-02", "POST /pay/ledger/verify", "POST /pay/ledger/backup", "DELETE /pay/events", "HEAD /pay/check",
-	} {
-		method, path, _ := strings.Cut(line, " ")
+	named := strings.NewReplacer("{no}", "N1", "{id}", "none", "{action}", "replay")
+	refusals := 0
+	for _, route := range New(Config{}).Routes() {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(`{"reason":"x"}`)))
-		if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "the ledger was opened for reading; start Caddy to act") {
-			t.Errorf("%s: %d %s", line, w.Code, w.Body)
+		s.ServeHTTP(w, httptest.NewRequest(route.Method, named.Replace(route.Path)+"?q=N1", strings.NewReader(`{"reason":"x"}`)))
+		was := strings.Contains(w.Body.String(), "the ledger was opened for reading; start Caddy to act")
+		if acts := route.Method != http.MethodGet && route.Name != "Preview" || route.About == aboutHealth; was != acts || was != (w.Code == http.StatusConflict) {
+			t.Errorf("%s %s: %d %s", route.Method, route.Path, w.Code, w.Body)
 		}
+		if was {
+			refusals++
+		}
+	}
+	if refusals < 13 {
+		t.Errorf("%d refusals", refusals)
 	}
 }

@@ -85,12 +85,12 @@ func (c *running) client() (api *adminapi.Client, at place, err error) {
 		url, origin = "http://127.0.0.1", ""          // some host must stand there, and Caddy takes this one
 		addr.Host, _, _ = strings.Cut(addr.Host, "|") // the mode of the socket's file
 	}
-	return &adminapi.Client{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
+	return adminapi.NewClient(adminapi.Endpoint{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a command asks once, or seldom
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, addr.Network, addr.JoinHostPort(0))
 		},
-	}}}, at, nil
+	}}}), at, nil
 }
 
 // place is where the admin API is.
