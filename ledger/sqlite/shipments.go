@@ -152,12 +152,13 @@ func (r *reader) ShipmentParts(f ledger.ShipmentFilter) (parts []core.Part[core.
 	if err != nil {
 		return nil, err
 	}
+	mark := func(p *core.Shipment) core.Mark { return core.Mark{At: millis(p.TimePaid), Seq: p.Charge.Seq} }
 	for _, state := range f.States {
-		parts = append(parts, func(after core.Mark, n int) (ps []core.Shipment, err error) {
+		parts = append(parts, core.Straight(func(after core.Mark, n int) (ps []core.Shipment, err error) {
 			err = r.run(sqlShipmentsBy, func(row *row) { ps = append(ps, readShipment(row, f.Scope)) },
 				scope, string(state), millis(f.Since), after.At, after.Seq, n)
 			return ps, err
-		})
+		}, mark))
 	}
 	return parts, nil
 }
