@@ -145,10 +145,13 @@ func (c *Conn) wait(err error, again func() error) error {
 
 // met calls busy what is: another program was met at the one moment at which this connection would have to write to the -shm file to read on.
 func (c *Conn) met(err error) error {
-	if code := sqlite.ErrCode(err); c.looks && (code == sqlite.ResultReadOnlyRecovery || code == sqlite.ResultReadOnlyCantInit) {
-		return errors.Join(sqlite.ResultBusy.ToError(), err)
+	if !c.looks || err == nil {
+		return err
 	}
-	return err
+	if code := sqlite.ErrCode(err); code != sqlite.ResultReadOnlyRecovery && code != sqlite.ResultReadOnlyCantInit {
+		return err
+	}
+	return errors.Join(sqlite.ResultBusy.ToError(), err)
 }
 
 // ended says that it was the context, where that has ended what ran.

@@ -418,12 +418,12 @@ func TestReadingRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := tc.file(t)
-			before := folderOf2(t, file)
+			before := stateOf(t, file)
 			_, err := readPending(t.Context(), file)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), file) {
 				t.Error(err)
 			}
-			if after := folderOf2(t, file); after != before {
+			if after := stateOf(t, file); after != before {
 				t.Errorf("from\n%sto\n%s", before, after)
 			}
 		})
@@ -454,7 +454,8 @@ func TestReadingRefuses(t *testing.T) {
 	reads(t, link, 5)
 }
 
-func folderOf2(t *testing.T, file string) string {
+// stateOf is folderOf, where there is a file.
+func stateOf(t *testing.T, file string) string {
 	t.Helper()
 	if _, err := os.Stat(filepath.Dir(file)); errors.Is(err, fs.ErrNotExist) {
 		return ""
