@@ -135,6 +135,35 @@ func TestNotices(t *testing.T) {
 		}
 	}
 
+	// A test that is added is the only one that is run without a mutant, and what was noticed stays so; what survived is tried again.
+	more := "package price\n\nimport \"testing\"\n\nfunc TestNote(t *testing.T) {\n\tnoted := false\n\tif (&Bill{}).Add(5, func() { noted = true }); !noted {\n\t\tt.Error()\n\t}\n}\n"
+	file := filepath.Join(dir, "price", "note_test.go")
+	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	measured := 0
+	say := func(format string, args ...any) { measured++; t.Logf(format, args...) }
+	third, err := prepare(t.Context(), dir, results, g, pkgs, ms, say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured != 1 || len(third.units) != 3 || len(third.known) != 6 {
+		t.Errorf("%d tests were run, of %d; %d results are known", measured, len(third.units), len(third.known))
+	}
+	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })]); r.Verdict != noticed {
+		t.Error(r)
+	}
+	// A test that is changed may notice less, and other code may be noticed by none.
+	for name, text := range map[string]string{"price_test.go": priceTest + "\n// more\n", "price.go": price + "\n// more\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "price", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		measured = 0
+		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 3 {
+			t.Error(name, len(b.known), measured, err)
+		}
+	}
+
 	// Tests that take too long are ended.
 	if _, err := b.units[0].bin.run(t.Context(), time.Nanosecond, nil); !errors.Is(err, errSlow) {
 		t.Error(err)
@@ -207,14 +236,14 @@ func TestChanges(t *testing.T) {
 // TestList: what the list of survivors may say.
 func TestList(t *testing.T) {
 	all := map[string]bool{"f: a": true, "f: b": true, "f: c": true}
-	results := []result{{"f: a", survived, ""}, {"f: b", noticed, "TestB"}}
+	results := []result{{Key: "f: a", Verdict: survived}, {Key: "f: b", Verdict: noticed, By: "TestB"}}
 	for range 98 {
-		results = append(results, result{"g: x", noticed, "TestX"})
+		results = append(results, result{Key: "g: x", Verdict: noticed, By: "TestX"})
 	}
 	many := func(alive int) []result { // of a hundred
 		rs := slices.Clone(results)
 		for i := range alive {
-			rs[i] = result{"f: a", survived, ""}
+			rs[i] = result{Key: "f: a", Verdict: survived}
 		}
 		return rs
 	}
@@ -231,7 +260,7 @@ func TestList(t *testing.T) {
 		"one in ten":            {"f: a\n\tr\n", many(10), ""},
 		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants survive; at most 10 % may\n"},
 		"one of a few":          {"f: a\n\tr\n", results[:2], ""},
-		"none comes by":         {"", []result{{"f: a", unreached, ""}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
+		"none comes by":         {"", []result{{Key: "f: a", Verdict: unreached}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			es, err := readExcuses(strings.NewReader(c.list))

@@ -22,7 +22,7 @@ const (
 	noticed   verdict = "noticed"   // a test failed
 	hung      verdict = "hung"      // a test took too long, which is noticed as well
 	survived  verdict = "survived"  // the tests that come by it all pass
-	unreached verdict = "unreached" // no test comes by it: it survived too
+	unreached verdict = "unreached" // no test comes by it, or none so that it makes a difference: it survived too
 )
 
 func (v verdict) alive() bool { return v == survived || v == unreached }
@@ -32,6 +32,7 @@ type result struct {
 	Key     string
 	Verdict verdict
 	By      string `json:",omitempty"` // the tests of which one noticed
+	In      string `json:",omitempty"` // and their package
 }
 
 // bench is a group with everything in place to try its mutants.
@@ -54,59 +55,61 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 		return nil, err
 	}
 	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}}
+	now, err := stateOf(module, g, ms)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.takeUp(dir, print, now); err != nil {
+		return nil, err
+	}
 	if err := b.measure(ctx, bins, filepath.Join(dir, print+".tests"), say); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(b.units, func(a, c *unit) int {
 		return cmp.Or(cmp.Compare(a.cost(), c.cost()), cmp.Compare(a.Package, c.Package), cmp.Compare(a.Name, c.Name))
 	})
-	return b, b.read()
+	found, err := readResults(b.file)
+	for _, r := range found {
+		b.known[r.Key] = r
+	}
+	return b, err
 }
 
+// measure finds out what the tests come by of which that is not known, and keeps it in a file.
 func (b *bench) measure(ctx context.Context, bins []*binary, file string, say func(string, ...any)) error {
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(data, &b.units)
-	}
-	if err == nil {
-		for _, u := range b.units {
-			u.bin = bins[slices.Index(b.group.tests, u.Package)]
-		}
-		return nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+	var all []*unit
 	for i, bin := range bins {
-		us, err := bin.units(ctx, b.group.tests[i], say)
+		us, err := bin.units(ctx, b.group.tests[i], b.units, say)
 		if err != nil {
 			return err
 		}
-		b.units = append(b.units, us...)
+		all = append(all, us...)
 	}
-	if data, err = json.Marshal(b.units); err != nil {
+	b.units = all
+	data, err := json.Marshal(b.units)
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, data, 0o600)
 }
 
-// read takes up what an earlier run of the same code and tests found.
-func (b *bench) read() error {
-	f, err := os.Open(b.file)
+// readResults reads what a run found out.
+func readResults(file string) (found []result, err error) {
+	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return nil, nil
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	s := bufio.NewScanner(f)
 	for s.Scan() {
 		var r result
 		if json.Unmarshal(s.Bytes(), &r) == nil { // the last line may be a half
-			b.known[r.Key] = r
+			found = append(found, r)
 		}
 	}
-	return s.Err()
+	return found, s.Err()
 }
 
 // try tries the mutants that are wanted, and returns what became of each.
@@ -177,7 +180,7 @@ func (b *bench) one(ctx context.Context, m *mutant) result {
 		by := fmt.Sprint(names)
 		limit := patience(took)
 		if _, err := batch[0].bin.run(ctx, limit, []string{fmt.Sprintf("MUTANT=%d", m.id)}, "-test.failfast", "-test.run", exactly(names...)); err != nil {
-			r.Verdict, r.By = noticed, by
+			r.Verdict, r.By, r.In = noticed, by, batch[0].Package
 			if errors.Is(err, errSlow) {
 				r.Verdict = hung
 			}
