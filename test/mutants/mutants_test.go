@@ -235,7 +235,7 @@ func TestChanges(t *testing.T) {
 
 // TestList: what the list of survivors may say.
 func TestList(t *testing.T) {
-	all := map[string]bool{"f: a": true, "f: b": true, "f: c": true}
+	all := named{"f: a": "price", "f: b": "price", "f: c": "price"}
 	results := []result{{Key: "f: a", Verdict: survived}, {Key: "f: b", Verdict: noticed, By: "TestB"}}
 	for range 98 {
 		results = append(results, result{Key: "g: x", Verdict: noticed, By: "TestX"})
@@ -258,7 +258,7 @@ func TestList(t *testing.T) {
 		"gone":                  {"f: a\n\tr\nf: d\n\tr\n", results, "line 3 of the list names what is no mutant any more; take it off, or correct it: f: d\n"},
 		"noticed":               {"f: a\n\tr\nf: b\n\tr\n", results, "line 3 of the list names a mutant that is noticed now, by TestB; take it off: f: b\n"},
 		"one in ten":            {"f: a\n\tr\n", many(10), ""},
-		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants survive; at most 10 % may\n"},
+		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants of price survive; at most 10 % may\n"},
 		"one of a few":          {"f: a\n\tr\n", results[:2], ""},
 		"none comes by":         {"", []result{{Key: "f: a", Verdict: unreached}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
 	} {
@@ -266,6 +266,9 @@ func TestList(t *testing.T) {
 			es, err := readExcuses(strings.NewReader(c.list))
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i := range c.results {
+				c.results[i].group = "price"
 			}
 			var out bytes.Buffer
 			if err := judge(&out, es, all, c.results); (err != nil) != (c.want != "") || out.String() != c.want {
@@ -284,6 +287,20 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestNames: what is as good as the code of one group may be a fault of another's.
+func TestNames(t *testing.T) {
+	first, second, all := group{name: "price"}, group{name: "shop"}, named{}
+	for _, g := range []group{first, second} {
+		all.add("f: a", g)
+	}
+	all.add("f: b", second)
+	for want, got := range map[string]string{"f: a": all.name("f: a", first), "f: a in shop": all.name("f: a", second), "f: b": all.name("f: b", second)} {
+		if got != want || all[got] == "" {
+			t.Errorf("%q is called %q", want, got)
+		}
+	}
+}
+
 // TestSurvivors: the list of this repository can be read, and names mutants that there are.
 func TestSurvivors(t *testing.T) {
 	list, err := os.Open("survivors.txt")
@@ -295,18 +312,18 @@ func TestSurvivors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]bool{}
+	all := named{}
 	for _, g := range groups {
 		pkgs, err := load("../..", g.changed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range mutantsOf(pkgs) {
-			all[m.key] = true
+			all.add(m.key, g)
 		}
 	}
 	for _, e := range es {
-		if !all[e.key] {
+		if all[e.key] == "" {
 			t.Errorf("line %d names what is no mutant any more: %s", e.line, e.key)
 		}
 	}

@@ -33,6 +33,7 @@ type result struct {
 	Verdict verdict
 	By      string `json:",omitempty"` // the tests of which one noticed
 	In      string `json:",omitempty"` // and their package
+	group   string
 }
 
 // bench is a group with everything in place to try its mutants.
