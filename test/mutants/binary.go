@@ -195,8 +195,8 @@ func exactly(names ...string) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// long is what a test takes that is run in its parts.
-const long = 4 * time.Second
+// long is what a test takes that is run in its parts: each of them is quick, and about less.
+const long = 500 * time.Millisecond
 
 // units runs each test of a binary once, without a mutant, and finds out which mutants it comes by, unless that is known. All have to pass.
 func (b *binary) units(ctx context.Context, pkg string, known []*unit, say func(string, ...any)) (us []*unit, err error) {
@@ -232,14 +232,24 @@ func (b *binary) units(ctx context.Context, pkg string, known []*unit, say func(
 				parts = append(parts, part)
 			}
 		}
-		if len(parts) > 0 {
-			us = append(us, parts...)
-		} else {
+		us = append(us, parts...)
+		if len(parts) == 0 || !covers(parts, u) {
 			us = append(us, u)
 		}
 		say("%s: %s takes %s and comes by %d mutants", pkg, name, u.Took.Round(time.Millisecond), len(u.Reaches))
 	}
 	return us, nil
+}
+
+// covers says that the parts of a test come by all that it comes by.
+func covers(parts []*unit, whole *unit) bool {
+	seen := map[int]bool{}
+	for _, p := range parts {
+		for _, id := range p.Reaches {
+			seen[id] = true
+		}
+	}
+	return !slices.ContainsFunc(whole.Reaches, func(id int) bool { return !seen[id] })
 }
 
 // reach runs one test without a mutant.

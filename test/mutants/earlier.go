@@ -143,8 +143,8 @@ func (b *bench) takeUp(dir, print string, now *state) error {
 		}
 		base := strings.TrimSuffix(name, ".state")
 		var us []*unit
-		if data, err := os.ReadFile(base + ".tests"); err != nil || json.Unmarshal(data, &us) != nil {
-			continue // it was interrupted before that
+		if data, err := os.ReadFile(base + ".tests"); err == nil && json.Unmarshal(data, &us) != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s.tests cannot be read: %w", base, errors.Join(err, errors.New("delete it")))
 		}
 		for _, u := range us {
 			if now.keeps(&then, u.Package) && !slices.ContainsFunc(b.units, func(o *unit) bool { return o.Package == u.Package && o.Name == u.Name }) {

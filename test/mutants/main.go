@@ -35,6 +35,7 @@ type options struct {
 	only    *regexp.Regexp // nil: all
 	dir     string         // for what is found
 	list    string         // of survivors
+	most    time.Duration // 0: as long as it takes
 	show    bool
 	say     func(string, ...any)
 }
@@ -46,6 +47,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many to try at the same time (default: one for each CPU)")
 	flag.StringVar(&o.dir, "results", "", "a folder for what is found (default: in the user's cache)")
 	flag.StringVar(&o.list, "list", "test/mutants/survivors.txt", "the survivors that are known, with reasons")
+	flag.DurationVar(&o.most, "most", 0, "for a first look: how long the tests of one mutant may take, by the time that they take without one (default: all of them are run)")
 	flag.BoolVar(&o.show, "show", false, "print the mutants, and try none")
 	only := flag.String("only", "", "a pattern: only mutants whose file, function or change fits (ledger/core/judge.go late: …)")
 	flag.Parse()
@@ -140,7 +142,7 @@ func run(ctx context.Context, o options, module string, groups []group) error {
 		if err != nil {
 			return err
 		}
-		found, err := b.try(ctx, part, o.workers, o.say)
+		found, err := b.try(ctx, part, o.workers, o.most, o.say)
 		if err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := b.try(t.Context(), ms, 2, t.Logf)
+	found, err := b.try(t.Context(), ms, 2, 0, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("%d results and %d tests are known", len(again.known), len(again.units))
 	}
 	again.units = nil // which would leave all unreached
-	if found, err = again.try(t.Context(), ms, 1, t.Logf); err != nil || len(found) != len(want) {
+	if found, err = again.try(t.Context(), ms, 1, 0, t.Logf); err != nil || len(found) != len(want) {
 		t.Fatal(len(found), err)
 	}
 	for _, r := range found {
@@ -150,7 +150,7 @@ func TestNotices(t *testing.T) {
 	if measured != 1 || len(third.units) != 3 || len(third.known) != 6 {
 		t.Errorf("%d tests were run, of %d; %d results are known", measured, len(third.units), len(third.known))
 	}
-	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })]); r.Verdict != noticed {
+	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })], 0); r.Verdict != noticed {
 		t.Error(r)
 	}
 	// A test that is changed may notice less, and other code may be noticed by none.

@@ -34,6 +34,7 @@ type result struct {
 	By      string `json:",omitempty"` // the tests of which one noticed
 	In      string `json:",omitempty"` // and their package
 	group   string
+	cut     bool // not all tests were run
 }
 
 // bench is a group with everything in place to try its mutants.
@@ -114,7 +115,7 @@ func readResults(file string) (found []result, err error) {
 }
 
 // try tries the mutants that are wanted, and returns what became of each.
-func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func(string, ...any)) ([]result, error) {
+func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, most time.Duration, say func(string, ...any)) ([]result, error) {
 	f, err := os.OpenFile(b.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 		} else if len(results)%50 == 0 {
 			say("%s %d/%d", b.group.name, len(results), len(wanted))
 		}
-		if !fresh {
+		if !fresh || r.cut {
 			return nil
 		}
 		line, err := json.Marshal(r)
@@ -151,7 +152,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 			for m := range todo {
 				r, known := b.known[m.key]
 				if !known {
-					r = b.one(ctx, m)
+					r = b.one(ctx, m, most)
 				}
 				if ctx.Err() != nil {
 					continue
@@ -170,13 +171,18 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 	return results, context.Cause(ctx)
 }
 
-// one runs the tests that come by a mutant until one fails.
-func (b *bench) one(ctx context.Context, m *mutant) result {
+// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may.
+func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	r := result{Key: m.key, Verdict: unreached}
+	spent := time.Duration(0)
 	for _, batch := range b.batches(m.id) {
 		names, took := []string{}, time.Duration(0)
 		for _, u := range batch {
 			names, took = append(names, u.Name), took+u.Took
+		}
+		if spent += took; most > 0 && spent > most && r.Verdict == survived {
+			r.cut = true
+			return r
 		}
 		by := fmt.Sprint(names)
 		limit := patience(took)
