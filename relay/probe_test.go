@@ -69,6 +69,10 @@ func TestProbeAsConfigured(t *testing.T) {
 	if got, err := Probe(t.Context(), cfg, newEvent("evt_1", time.Now()), nil); !got.OK || err != nil {
 		t.Errorf("%+v %v", got, err)
 	}
+	cfg.Method = "NO SUCH"
+	if got, err := Probe(t.Context(), cfg, newEvent("evt_1", time.Now()), nil); !strings.HasPrefix(got.Why, "the request to your backend could not be made") || got.Late || err != nil {
+		t.Errorf("%+v %v", got, err)
+	}
 	cfg.Path = "no path"
 	if _, err := Probe(context.Background(), cfg, newEvent("evt_1", time.Now()), nil); err == nil || !strings.Contains(err.Error(), "the events path must be a path like /internal/pay/events") {
 		t.Error(err)
