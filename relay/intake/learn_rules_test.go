@@ -229,6 +229,7 @@ func TestSearchRefunds(t *testing.T) {
 		"of an order": {"or_1", []string{page("re_9"), page("re_x")}, "re_x",
 			[]string{"/v1/orders/or_1/order_refunds?page=1&per_page=100", "/v1/orders/or_1/order_refunds?page=2&per_page=100"}, ""},
 		"not listed":          {"", nil, "", []string{"/v1/charges/ch_1/refunds?limit=100"}, "none"},
+		"on the last page":    {"", append(slices.Clone(eleven[:9]), page("re_x"), page("re_9")), "re_x", nil, ""},
 		"more than there are": {"", eleven, "", nil, "charge ch_1 has more than 1000 refunds"},
 	} {
 		t.Run(name, func(t *testing.T) {
