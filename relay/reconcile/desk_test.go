@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +25,14 @@ import (
 type desk struct {
 	ledger.Ledger
 	now   time.Time
+	mu    sync.Mutex // of what follows
 	did   []string
 	fails map[string]error // of the ledger, by method
 
 	known   map[string]*ledger.Charge // by id
 	created []*ledger.Charge
+	claimed []ledger.Charge // what is due, or an order's attempts
+	claim   ledger.QueryClaim
 
 	pages   [][]string // of Ping++'s list of charges, for each time that is looked at; none: no answer
 	listed  []string   // the questions for them
@@ -38,7 +42,26 @@ type desk struct {
 	answers map[string]string // to other questions; none: there is no such charge
 }
 
-func (d *desk) note(format string, args ...any) { d.did = append(d.did, fmt.Sprintf(format, args...)) }
+func (d *desk) note(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.did = append(d.did, fmt.Sprintf(format, args...))
+}
+
+func (d *desk) ClaimQueries(_ context.Context, c ledger.QueryClaim) ([]ledger.Charge, error) {
+	d.claim = c
+	return d.claimed, d.fails["ClaimQueries"]
+}
+
+func (d *desk) Attempts(_ context.Context, _ ledger.Scope, orderNo string) ([]ledger.Charge, error) {
+	d.note("attempts of %s", orderNo)
+	return d.claimed, d.fails["Attempts"]
+}
+
+func (d *desk) RefundsOf(_ context.Context, _ ledger.Scope, orderNo string) ([]ledger.Refund, error) {
+	d.note("refunds of %s", orderNo)
+	return nil, d.fails["RefundsOf"]
+}
 
 func (d *desk) in(t time.Time) string {
 	if t.IsZero() {
@@ -121,7 +144,7 @@ func (d *desk) charge(id, number, orderNo string, changes ...string) string {
 	text := fmt.Sprintf(`{"id":%q,"object":"charge","app":"app_test","channel":"wx_lite","order_no":%q,"amount":100,"currency":"CNY","livemode":false,"paid":false,"refunded":false,"reversed":false,
 		"created":%d,"time_paid":null,"time_expire":%d,"amount_refunded":0,"transaction_no":null,"metadata":%s,"extra":{"open_id":"oA"},"credential":{}}`,
 		id, number, d.now.Unix(), d.now.Add(2*time.Hour).Unix(), metadata)
-	for i := 0; i < len(changes); i += 2 {
+	for i := 0; i+1 < len(changes); i += 2 {
 		text = strings.Replace(text, changes[i], changes[i+1], 1)
 	}
 	return text
@@ -156,7 +179,11 @@ func newSitting(t *testing.T) *sitting {
 	s.lines = lines
 	s.Reconciler = New(Config{
 		Scope: relaytest.Scope, Ledger: open, Pingpp: client, Intake: &intake.Intake{Scope: relaytest.Scope, Now: now, Ledger: open}, Owner: "me", Questions: asking.NewQuestions(),
-		Observe: func(result string) { s.observed = append(s.observed, result) }, Now: now, Rand: func() float64 { return 0.5 }, Logger: zap.New(core),
+		Observe: func(result string) {
+			s.desk.mu.Lock()
+			defer s.desk.mu.Unlock()
+			s.observed = append(s.observed, result)
+		}, Now: now, Rand: func() float64 { return 0.5 }, Logger: zap.New(core),
 	})
 	return s
 }
