@@ -47,7 +47,7 @@ https://localhost:<port> {
 func TestScriptedNight(t *testing.T) {
 	t.Parallel()
 	n := newNight(t)
-	calm := n.scrape()
+	calm := n.scrapeWhen("caddy_pay_money_at_risk_fen", 0)
 	if bad := n.failed(); len(bad) != 0 {
 		t.Fatalf("before the night: %q", bad)
 	}
