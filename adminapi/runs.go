@@ -73,7 +73,7 @@ type RunRef struct {
 // RunQuery chooses runs of the list.
 type RunQuery struct {
 	Before int64 `query:"before" want:"the member next of an earlier answer"` // the member next of the page before; absent: the first page
-	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; 0 or absent: 50
+	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; not given: 50
 }
 
 // task is what the ledger keeps of a run.
