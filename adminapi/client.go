@@ -19,6 +19,7 @@ type Client struct {
 	figureClient
 	haltClient
 	checkClient
+	seenClient
 	healthClient
 	sweepClient
 	ledgerClient
@@ -28,7 +29,7 @@ type Client struct {
 func NewClient(e Endpoint) *Client {
 	return &Client{
 		Endpoint: &e, eventClient: eventClient{&e}, runClient: runClient{&e}, orderClient: orderClient{&e}, listClient: listClient{&e}, figureClient: figureClient{&e},
-		haltClient: haltClient{&e}, checkClient: checkClient{&e}, healthClient: healthClient{&e}, sweepClient: sweepClient{&e}, ledgerClient: ledgerClient{&e},
+		haltClient: haltClient{&e}, checkClient: checkClient{&e}, seenClient: seenClient{&e}, healthClient: healthClient{&e}, sweepClient: sweepClient{&e}, ledgerClient: ledgerClient{&e},
 	}
 }
 

@@ -61,15 +61,23 @@ func (s *eventServer) Event(ctx context.Context, ref EventRef) (*EventWhole, err
 	if err != nil {
 		return nil, unread(err)
 	}
-	whole := viewWhole(e, deliveries)
-	if whole.Payment, err = paymentOf(ctx, l, e); err != nil {
+	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, unread(err)
+	}
+	var veil veil
+	if ours != nil {
+		veil.know(ours.Payer)
+	}
+	whole := veil.event(e, deliveries)
+	if whole.Payment, err = paymentOf(ctx, l, e, ours); err != nil {
 		return nil, unread(err)
 	}
 	return &whole, nil
 }
 
-// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held.
-func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentView, error) {
+// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held. ours is its charge, if we have it.
+func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event, ours *ledger.Charge) (*PaymentView, error) {
 	if e.Type != "charge.succeeded" {
 		return nil, nil
 	}
@@ -78,12 +86,7 @@ func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentV
 		return nil, nil // pruned, or not to be read
 	}
 	p := &PaymentView{Paid: said.Charge.Amount, PaidCurrency: said.Charge.Currency, AlsoPaidBy: []string{}}
-	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-	case err != nil:
-		return nil, err
-	case ours.State != ledger.Foreign:
+	if ours != nil && ours.State != ledger.Foreign {
 		p.Expected, p.ExpectedCurrency = ours.Amount, ours.Currency
 	}
 	attempts, err := l.Attempts(ctx, e.Scope, e.OrderNo)

@@ -94,7 +94,9 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	if q := life.Quote; q != nil {
 		v.Quote = &QuoteView{At: q.At, Amount: q.Amount, Currency: q.Currency, Closed: q.Closed}
 	}
+	var veil veil
 	for i := range life.Charges {
+		veil.know(life.Charges[i].Payer)
 		v.Charges = append(v.Charges, viewCharge(&life.Charges[i], now))
 	}
 	for i := range life.Refunds {
@@ -102,7 +104,7 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	}
 	for i := range life.Events {
 		told := &life.Events[i]
-		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: viewDeliveries(told.Deliveries), Decisions: []AuditView{}}
+		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: veil.deliveries(told.Deliveries), Decisions: []AuditView{}}
 		for j := range told.Decisions {
 			t.Decisions = append(t.Decisions, viewDecided(scope, &told.Decisions[j]))
 		}

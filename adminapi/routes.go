@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
@@ -97,8 +98,11 @@ func (s *Server) Routes() []Route {
 		}),
 
 		reads("/pay/health", aboutHealth, "Health", "Says whether payments can be taken; an error says why not", func(ctx context.Context, _ nothing) (*Health, error) { return s.Health(ctx) }),
+		reads("/pay/seen", aboutHealth, "Seen", "Says what this Caddy has seen since it was started: webhooks refused, how backends answer", func(ctx context.Context, q SeenQuery) (*Seen, error) {
+			return s.Seen(ctx, q.Language)
+		}),
 		reads("/pay/check", aboutHealth, "Check", "Looks at everything that a payment needs; takes 15 s at most", func(ctx context.Context, q CheckQuery) (*check.Report, error) {
-			return s.Check(ctx, q.Language)
+			return s.Checked(ctx, q.Language, time.Duration(q.Age)*time.Second)
 		}),
 		takes("/pay/check/backend", aboutHealth, "TryBackend", "Tries the merchant's backend with an order, in test mode", func(ctx context.Context, _ nothing, t Trial) (*check.Report, error) {
 			return s.TryBackend(ctx, t)

@@ -41,6 +41,8 @@ type Config struct {
 	QueryInTurn func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+	// Seen returns what this process has seen; what a reason means is not in it yet.
+	Seen func() Seen
 	// Check carries out all checks.
 	Check func(context.Context) []check.Finding
 	// TryBackend tries the backend of a site, or of all; an error says that there is none.
@@ -57,6 +59,7 @@ type Server struct {
 	figureServer
 	haltServer
 	checkServer
+	seenServer
 	healthServer
 	sweepServer
 	ledgerServer
@@ -67,7 +70,7 @@ func New(cfg Config) *Server {
 	b := books{open: cfg.Ledger, running: cfg.Scopes}
 	s := &Server{
 		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
-		listServer: listServer{b}, figureServer: figureServer{b}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend},
+		listServer: listServer{b}, figureServer: figureServer{b}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen},
 		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
 	}
 	paths := make(map[string]methods)

@@ -176,9 +176,10 @@ func TestOpenAPI(t *testing.T) {
 		call("GET "+path, path+"?limit=1", "")
 	}
 	call("GET /pay/events", "/pay/events?order_no=unheard", "")
-	for _, path := range []string{"figures", "hours", "health", "check"} {
+	for _, path := range []string{"figures", "hours", "health", "seen", "check"} {
 		call("GET /pay/"+path, "/pay/"+path, "")
 	}
+	call("GET /pay/check", "/pay/check?language=zh&age=60", "")
 	call("GET /pay/find", "/pay/find?q=1234", "")
 	call("GET /pay/orders/{order_no}", "/pay/orders/1234", "")
 	call("POST /pay/orders/{order_no}/query", "/pay/orders/1234/query", "{}")

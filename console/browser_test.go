@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -25,6 +26,18 @@ func TestConsoleInChromium(t *testing.T) {
 	s := newShop(t, Config{})
 	s.open()
 	s.order("20261126300001", 5000, 5000, time.Hour, ledger.Delivered)
+	now := time.Now()
+	s.seen = adminapi.Seen{Since: now.Add(-26 * time.Hour),
+		Refused: []adminapi.RefusedView{
+			{Site: "shop.example.com", App: scope.App, Mode: "live", Reason: "wrong_key", Count: 12, Last: now.Add(-4 * time.Minute)},
+			{Site: "shop.example.com", App: scope.App, Mode: "live", Reason: "missing", Count: 3, Last: now.Add(-9 * time.Hour)},
+		},
+		Backends: []adminapi.BackendView{
+			{App: scope.App, Mode: "live", Events: "POST /internal/pay/events at 10.0.0.7:8080", State: adminapi.BackendUnreachable, Since: now.Add(-7 * time.Minute), NextProbe: now.Add(21 * time.Second),
+				Last: now.Add(-9 * time.Second), Why: "your backend does not listen (connection refused); is it running, and is the upstream's port right?", Today: 212, TodayAcknowledged: 188},
+			{App: scope.App, Mode: "test", Events: "POST /internal/pay/events at 10.0.0.7:8080", State: adminapi.BackendReachable, Last: now.Add(-time.Hour), Status: 200, Today: 4, TodayAcknowledged: 4},
+		}}
+	s.found = planted()
 	locked := New(Config{Desk: s.desk, ReadOnly: true})
 	srv := serve(t, locked)
 	cmd := exec.CommandContext(t.Context(), "node", "console.js")

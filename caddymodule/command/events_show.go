@@ -87,4 +87,7 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 	if e.Body != "" {
 		fmt.Fprintf(w, "\n%s\n", e.Body)
 	}
+	if e.Shortened {
+		fmt.Fprintln(w, "\nShortened: who paid, and what a charge is paid with, stand as … here. Your backend gets the bytes as they came.")
+	}
 }
