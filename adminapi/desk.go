@@ -141,12 +141,12 @@ type ScopeFigures struct {
 type HourView struct {
 	App      string    `json:"app"`
 	Mode     string    `json:"mode"`
-	At       time.Time `json:"at"`      // when it begins
-	Charges  int64     `json:"charges"` // made at Ping++
-	Webhook  int64     `json:"webhook"` // payments that were told
-	Query    int64     `json:"query"`   // payments that were asked for
-	Paid     int64     `json:"paid"`    // fen
-	Refunded int64     `json:"refunded"`
+	At       time.Time `json:"at"`       // when it begins
+	Charges  int64     `json:"charges"`  // made at Ping++
+	Webhook  int64     `json:"webhook"`  // payments that were told
+	Query    int64     `json:"query"`    // payments that were asked for
+	Paid     int64     `json:"paid"`     // fen
+	Refunded int64     `json:"refunded"` // fen that went back
 }
 
 func viewCharge(c *ledger.Charge, now time.Time) ChargeView {

@@ -37,6 +37,8 @@ type Config struct {
 	Sweep func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error)
 	// Query asks Ping++ now for all of an order whose outcome is not known.
 	Query func(ctx context.Context, scope ledger.Scope, orderNo string) error
+	// QueryInTurn is Query for one of many, within what the app may ask Ping++ while others wait for nothing.
+	QueryInTurn func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 	// Seen returns what this process has seen; what a reason means is not in it yet.
@@ -67,7 +69,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	b := books{open: cfg.Ledger, running: cfg.Scopes}
 	s := &Server{
-		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
+		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
 		listServer: listServer{b}, figureServer: figureServer{b}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen},
 		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
 	}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,6 +48,8 @@ func activeApp() (*App, error) {
 	return nil, fmt.Errorf("the running configuration has no pay directive")
 }
 
+var errNoSite = errors.New("no site takes payments for it")
+
 // newOperators makes the server of the admin API for this configuration.
 func (a *App) newOperators() *adminapi.Server {
 	return adminapi.New(adminapi.Config{
@@ -57,9 +60,16 @@ func (a *App) newOperators() *adminapi.Server {
 		Query: func(ctx context.Context, scope ledger.Scope, orderNo string) error {
 			r := a.reconcilers()[scope]
 			if r == nil {
-				return fmt.Errorf("no site takes payments for it")
+				return errNoSite
 			}
 			return r.Order(ctx, orderNo)
+		},
+		QueryInTurn: func(ctx context.Context, scope ledger.Scope, orderNo string) error {
+			r := a.reconcilers()[scope]
+			if r == nil {
+				return errNoSite
+			}
+			return r.OrderInTurn(ctx, orderNo)
 		},
 	})
 }
