@@ -27,7 +27,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if c == nil {
 		return nil, nil
 	}
-	if len(c.Secrets) == 0 && h.resolved.Token == "" {
+	if len(c.Secrets) == 0 && h.resolved.Token.Empty() {
 		return nil, r.errorf("events", "needs a secret, or the site a backend_token: without either, anyone who reaches the backend could announce a payment; write backend_token {env.PAY_BACKEND_TOKEN}, or secret {env.PAY_EVENTS_SECRET} in events")
 	}
 	path, err := r.path("events", c.Path)

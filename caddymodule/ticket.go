@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -37,8 +38,16 @@ type storedTicket struct {
 	pause  time.Time
 }
 
-// lentTicket is what the storage holds. The access token is kept only to ask for the next ticket.
+// lentTicket is what WeChat has lent. The access token is kept only to ask for the next ticket.
 type lentTicket struct {
+	Ticket        redact.Secret
+	TicketExpires time.Time
+	Token         redact.Secret
+	TokenExpires  time.Time
+}
+
+// storedForm is how the storage holds it.
+type storedForm struct {
 	Ticket        string    `json:"ticket"`
 	TicketExpires time.Time `json:"ticket_expires"`
 	Token         string    `json:"access_token"`
@@ -49,14 +58,14 @@ type lentTicket struct {
 func (s *storedTicket) ticket(ctx context.Context) (string, error) {
 	if !s.mu.TryLock() {
 		if old := s.serves.Load(); old != nil && old.TicketExpires.After(s.now()) {
-			return old.Ticket, nil
+			return old.Ticket.Reveal(), nil
 		}
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
 	now := s.now()
 	if s.lent.TicketExpires.Sub(now) > ticketEarly {
-		return s.lent.Ticket, nil
+		return s.lent.Ticket.Reveal(), nil
 	}
 	err := s.failed
 	serves := s.lent.TicketExpires.After(now)
@@ -73,7 +82,7 @@ func (s *storedTicket) ticket(ctx context.Context) (string, error) {
 		s.logger.Warn("WeChat's jsapi ticket could not be renewed; the old one still serves", zap.String("appid", s.account.AppID()), zap.Error(err))
 		err = nil
 	}
-	return s.lent.Ticket, err
+	return s.lent.Ticket.Reveal(), err
 }
 
 // refresh takes the ticket from the storage, or from WeChat where that one is old.
@@ -94,7 +103,7 @@ func (s *storedTicket) refresh(ctx context.Context) error {
 		return err
 	}
 	s.lent = lent
-	raw, err := json.Marshal(lent)
+	raw, err := json.Marshal(storedForm{lent.Ticket.Reveal(), lent.TicketExpires, lent.Token.Reveal(), lent.TokenExpires})
 	if err != nil {
 		return err // of two texts and two times, which always encode
 	}
@@ -116,7 +125,7 @@ func (s *storedTicket) ask(ctx context.Context) (lentTicket, error) {
 			}
 			lent.Token, lent.TokenExpires = token.Value, s.now().Add(token.Expires)
 		}
-		ticket, err := s.account.Ticket(ctx, lent.Token)
+		ticket, err := s.account.Ticket(ctx, lent.Token.Reveal())
 		if werr, ok := errors.AsType[*wechat.Error](err); ok && werr.TokenInvalid() && known {
 			lent.TokenExpires = time.Time{}
 			continue
@@ -142,12 +151,12 @@ func (s *storedTicket) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("WeChat's ticket in Caddy's storage: %w", err)
 	}
-	var stored lentTicket
+	var stored storedForm
 	if json.Unmarshal(raw, &stored) != nil { // as good as none; it is written anew
 		return nil
 	}
 	if stored.TicketExpires.After(s.lent.TicketExpires) {
-		s.lent = stored
+		s.lent = lentTicket{redact.New(stored.Ticket), stored.TicketExpires, redact.New(stored.Token), stored.TokenExpires}
 	}
 	return nil
 }

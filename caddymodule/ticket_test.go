@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -44,7 +45,7 @@ func (s *ticketStage) now() time.Time { return time.Unix(s.at.Load(), 0) }
 // node is one of several Caddys on one storage.
 func (s *ticketStage) node() *storedTicket {
 	s.t.Helper()
-	account, err := wechat.NewOfficialAccount(wechat.Config{AppID: s.box.WxPub().AppID, Secret: s.box.WxPub().Secret, Endpoint: s.url})
+	account, err := wechat.NewOfficialAccount(wechat.Config{AppID: s.box.WxPub().AppID, Secret: redact.New(s.box.WxPub().Secret), Endpoint: s.url})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -30,8 +32,8 @@ const (
 
 // Config is what a WeChat account needs to be known by.
 type Config struct {
-	AppID  string // the account's AppID: wx…
-	Secret string // its AppSecret
+	AppID  string        // the account's AppID: wx…
+	Secret redact.Secret // its AppSecret
 
 	// Endpoint is where WeChat's API is: https, or plain http to a loopback address (a sandbox). A path in it is kept.
 	// Default: https://api.weixin.qq.com.
@@ -49,11 +51,12 @@ type Config struct {
 
 // account is what WeChat's kinds of accounts have in common: their credentials, and the way to ask WeChat.
 type account struct {
-	kind          string // for String
-	appID, secret string
-	endpoint      *url.URL
-	transport     http.RoundTripper
-	timeout       time.Duration
+	kind      string // for String
+	appID     string
+	secret    redact.Secret
+	endpoint  *url.URL
+	transport http.RoundTripper
+	timeout   time.Duration
 }
 
 // newAccount checks the configuration. It opens no connection.
@@ -61,10 +64,10 @@ func newAccount(kind string, cfg Config) (account, error) {
 	if !validID(cfg.AppID) {
 		return account{}, errors.New("wechat: app_id is missing or not an AppID: copy it from the account's console, it begins with wx")
 	}
-	if cfg.Secret == "" {
+	if cfg.Secret.Empty() {
 		return account{}, errors.New("wechat: secret is missing: write the account's AppSecret")
 	}
-	if !printable(cfg.Secret) {
+	if !printable(cfg.Secret.Reveal()) {
 		return account{}, errors.New("wechat: secret holds white space or other characters that no AppSecret has: look for a line break at its end")
 	}
 	if cfg.Timeout < 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -137,7 +138,7 @@ func (s *Logins) exchangeOnce(ctx context.Context, kind session.Kind, code strin
 		return session.Identity{}, wechatProblem(kind, err)
 	}
 	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Visitors.Scope, Expires: s.Visitors.Expiry()}
-	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", session.ShortID(id.OpenID)))
+	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", redact.ShortID(id.OpenID)))
 	sealed, err := s.Visitors.Seal(ctx, session.ForLogin, id)
 	if err != nil {
 		return session.Identity{}, err

@@ -16,6 +16,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -301,7 +302,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, problem.Retry("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
-		zap.String("user", session.ShortID(a.id.Owner())))
+		zap.String("user", redact.ShortID(a.id.Owner())))
 	return c, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -24,7 +25,7 @@ const maxChargeBody = 64 << 10 // bytes
 type chargeRequest struct {
 	OrderNo string
 	Channel string
-	Code    string                     // a login code, in place of a session
+	Code    redact.Secret              // a login code, in place of a session
 	Extra   map[string]json.RawMessage // members that the channel takes from a client
 
 	// With allow_client_amount, in place of OrderNo, which is then ours.
@@ -43,7 +44,7 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 		return problem.New("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
 	}
 	c := channel.Of(req.Channel)
-	id, err := s.payer(w, r, c, req.Code)
+	id, err := s.payer(w, r, c, req.Code.Reveal())
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
 		switch to := into[name].(type) {
-		case *string:
+		case *string, *redact.Secret:
 			if json.Unmarshal(value, to) != nil {
 				return nil, problem.New("json_invalid", fmt.Errorf("%s is not a string", name))
 			}
