@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -169,6 +171,7 @@ func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, a
 		})
 		switch {
 		case err == nil:
+			logDecision(s.cfg.Logger, c.Event, action, byOf(ctx))
 			return nil
 		case !errors.Is(err, ledger.ErrState):
 			return refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
@@ -176,6 +179,12 @@ func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, a
 			return refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
 		}
 	}
+}
+
+// logDecision writes the one line of a decision about an event. The person's own words are in the audit log alone.
+func logDecision(log *zap.Logger, e *ledger.Event, action ledger.Action, by string) {
+	log.Info("decided", zap.String("app", e.App), zap.String("mode", string(e.Mode)), zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID),
+		zap.String("event", e.ID), zap.Int64("amount", e.Money), zap.String("action", string(action)), zap.String("was", string(e.State)), zap.String("by", by))
 }
 
 func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -108,7 +110,10 @@ func (s *Server) halt(ctx context.Context, action ledger.Action, app, mode strin
 		if err != nil && !errors.Is(err, ledger.ErrState) {
 			return nil, refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
 		}
-		changed = changed || err == nil
+		if err == nil {
+			changed = true
+			s.cfg.Logger.Info("decided", zap.String("app", scope.App), zap.String("mode", string(scope.Mode)), zap.String("action", string(action)), zap.String("by", byOf(ctx)))
+		}
 	}
 	switch {
 	case changed:

@@ -42,6 +42,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
@@ -66,6 +68,8 @@ type Config struct {
 	Check func(context.Context) []check.Finding
 	// TryBackend tries the backend of a site, or of all; an error says that there is none.
 	TryBackend func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
+	// Logger is told of what persons decide. Default: none.
+	Logger *zap.Logger
 }
 
 // Server answers for one configuration; make one with New. Its methods are those of Client: a page in the same process calls them as they are.
@@ -76,6 +80,9 @@ type Server struct {
 
 // New returns a server.
 func New(cfg Config) *Server {
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
 	for path, m := range map[string]methods{
 		"/pay/figures":                 {http.MethodGet: s.serveFigures},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/handlers/payment"
@@ -71,7 +72,6 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		},
 		AllowHTTP: h.AllowHTTP,
 		Closing:   h.app.closing,
-		Logger:    h.logger,
 		Now:       time.Now,
 		Rand:      rand.Reader,
 		Count: handlers.Counters{
@@ -92,6 +92,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 			return err
 		}
 	}
+	h.resolved.Logger = h.logger.With(zap.String("app", h.resolved.Scope.App), zap.String("mode", string(h.resolved.Scope.Mode)))
 	if err := h.provisionSessions(ctx, r); err != nil {
 		return err
 	}

@@ -57,7 +57,8 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
 	a := &attempt{
-		pay: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
+		pay: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel),
+			zap.String("openid", redact.ShortID(id.Owner()))),
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {
@@ -67,6 +68,7 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	s.Count(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
 	w.Header().Set("X-Pay-Order-No", charge.OrderNo)
 	if !created {
+		a.log.Info("charge reused", zap.String("charge", charge.ID), zap.String("number", charge.Number), zap.Int64("amount", charge.Amount))
 		reply.Raw(w, http.StatusOK, charge.Raw)
 		return nil
 	}
