@@ -24,8 +24,8 @@ const (
 )
 
 // Carry carries out runs until the context ends: those that begin here, and those whose process is gone. The owner is unique among all processes.
-func (s *Server) Carry(ctx context.Context, owner string, log *zap.Logger) {
-	l, err := s.cfg.Ledger(ctx)
+func (s *runServer) Carry(ctx context.Context, owner string, log *zap.Logger) {
+	l, err := s.open(ctx)
 	if err != nil {
 		log.Error("actions on many events are not carried out: the ledger cannot be opened", zap.Error(err))
 		return

@@ -39,8 +39,17 @@ type ToldView struct {
 	Decisions  []AuditView    `json:"decisions"`  // oldest first
 }
 
+// orderServer tells an order.
+type orderServer struct {
+	books
+	query    func(ctx context.Context, scope ledger.Scope, orderNo string) error
+	unpriced unpriced
+}
+
+type orderClient struct{ *Endpoint }
+
 // Order returns all that is known of an order, by the merchant's number.
-func (s *Server) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+func (s *orderServer) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
 	named, err := scopeOf(app, mode)
 	if err != nil {
 		return nil, err
@@ -70,7 +79,7 @@ func (s *Server) Order(ctx context.Context, app, mode, orderNo string) (*OrderLi
 	if found != nil {
 		return found, nil
 	}
-	why, err := s.whyNoEvents(ctx, l, s.scopesOf(named), orderNo)
+	why, err := whyNoEvents(ctx, l, s.unpriced, s.scopesOf(named), orderNo)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -105,17 +114,12 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	return v
 }
 
-func (s *Server) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Order(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
-}
-
 // queryPatience is how long Ping++ is asked about an order.
 const queryPatience = 30 * time.Second
 
 // Query asks Ping++ now about what is not known of an order, and returns all that is known then. One that the ledger does not know at all is asked for
 // in every app and mode.
-func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+func (s *orderServer) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
 	named, err := scopeOf(app, mode)
 	if err != nil {
 		return nil, err
@@ -141,14 +145,19 @@ func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLi
 	within, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
 	for _, scope := range scopes {
-		if err := s.cfg.Query(within, scope, orderNo); err != nil {
+		if err := s.query(within, scope, orderNo); err != nil {
 			return nil, refuse(http.StatusBadGateway, "asking Ping++ about the order %.80q of %s: %w", orderNo, scope.Key(), err)
 		}
 	}
 	return s.Order(ctx, app, mode, orderNo)
 }
 
-func (s *Server) serveQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Query(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
+// Order is Server.Order.
+func (c *orderClient) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}", OrderRef{orderNo, ScopeRef{app, mode}})
+}
+
+// Query is Server.Query.
+func (c *orderClient) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}/query", OrderRef{orderNo, ScopeRef{app, mode}}, nothing{})
 }

@@ -65,6 +65,17 @@ type RunPage struct {
 	Next int64     `json:"next,omitempty"` // pass it as before for the next page; absent on the last
 }
 
+// RunRef names a run.
+type RunRef struct {
+	ID string `path:"id"` // run_…
+}
+
+// RunQuery chooses runs of the list.
+type RunQuery struct {
+	Before int64 `query:"before" want:"the member next of an earlier answer"` // the member next of the page before; absent: the first page
+	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; 0 or absent: 50
+}
+
 // task is what the ledger keeps of a run.
 type task struct {
 	Preview
@@ -106,8 +117,13 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 	return f, chosen.named, nil
 }
 
+// runServer does something to many events.
+type runServer struct{ books }
+
+type runClient struct{ *Endpoint }
+
 // Preview says what would become of an intent, and changes nothing.
-func (s *Server) Preview(ctx context.Context, i Intent) (*Preview, error) {
+func (s *runServer) Preview(ctx context.Context, i Intent) (*Preview, error) {
 	t, err := s.plan(ctx, i)
 	if err != nil {
 		return nil, err
@@ -115,7 +131,7 @@ func (s *Server) Preview(ctx context.Context, i Intent) (*Preview, error) {
 	return &t.Preview, nil
 }
 
-func (s *Server) plan(ctx context.Context, i Intent) (*task, error) {
+func (s *runServer) plan(ctx context.Context, i Intent) (*task, error) {
 	f, named, err := i.filter(time.Now())
 	if err != nil {
 		return nil, err
@@ -190,7 +206,7 @@ func pages(ctx context.Context, l ledger.Ledger, f ledger.Filter, each func([]le
 }
 
 // Begin carries an intent out, bit by bit, also after its caller is gone or the process is another.
-func (s *Server) Begin(ctx context.Context, i Intent) (*RunView, error) {
+func (s *runServer) Begin(ctx context.Context, i Intent) (*RunView, error) {
 	if err := needReason(i.Action, i.Reason); err != nil {
 		return nil, err
 	}
@@ -225,7 +241,7 @@ func because(not []Ineligible) string {
 }
 
 // Run returns how far a run has come.
-func (s *Server) Run(ctx context.Context, id string) (*RunView, error) {
+func (s *runServer) Run(ctx context.Context, id string) (*RunView, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -245,7 +261,7 @@ func noRun(id string) error {
 }
 
 // Runs lists all runs, newest first, from the one after before on.
-func (s *Server) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+func (s *runServer) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -273,7 +289,7 @@ func (s *Server) Runs(ctx context.Context, before int64, limit int) (*RunPage, e
 }
 
 // Stop ends a run before its time. What it has done stays.
-func (s *Server) Stop(ctx context.Context, id string) (*RunView, error) {
+func (s *runServer) Stop(ctx context.Context, id string) (*RunView, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -310,38 +326,27 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 	return v, nil
 }
 
-func (s *Server) serveRuns(_ http.ResponseWriter, r *http.Request) (any, error) {
-	before, limit, err := runsQuery(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.Runs(r.Context(), before, limit)
+// Preview is Server.Preview.
+func (c *runClient) Preview(ctx context.Context, i Intent) (*Preview, error) {
+	return post[Preview](ctx, c.Endpoint, "/pay/runs/preview", nil, i)
 }
 
-func (s *Server) serveBegin(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Begin(r.Context(), i)
+// Begin is Server.Begin.
+func (c *runClient) Begin(ctx context.Context, i Intent) (*RunView, error) {
+	return post[RunView](ctx, c.Endpoint, "/pay/runs", nil, i)
 }
 
-func (s *Server) servePreview(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Preview(r.Context(), i)
+// Run is Server.Run.
+func (c *runClient) Run(ctx context.Context, id string) (*RunView, error) {
+	return get[RunView](ctx, c.Endpoint, "/pay/runs/{id}", RunRef{id})
 }
 
-func readIntent(w http.ResponseWriter, r *http.Request) (i Intent, err error) {
-	return i, readBody(w, r, &i, `{"action": …, "state": […], …}`)
+// Runs is Server.Runs.
+func (c *runClient) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+	return get[RunPage](ctx, c.Endpoint, "/pay/runs", RunQuery{before, limit})
 }
 
-func (s *Server) serveRun(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Run(r.Context(), r.PathValue("id"))
-}
-
-func (s *Server) serveStop(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Stop(r.Context(), r.PathValue("id"))
+// Stop is Server.Stop.
+func (c *runClient) Stop(ctx context.Context, id string) (*RunView, error) {
+	return post[RunView](ctx, c.Endpoint, "/pay/runs/{id}/stop", RunRef{id}, nothing{})
 }

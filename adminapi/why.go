@@ -7,11 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
+// unpriced is Config.Unpriced; nil: no site runs.
+type unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+
 // whyNoEvents says how far an order came that a list found no events of.
-func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledger.Scope, orderNo string) (string, error) {
+func whyNoEvents(ctx context.Context, l ledger.Ledger, knows unpriced, scopes []ledger.Scope, orderNo string) (string, error) {
 	var attempts []ledger.Charge
 	var names []string
 	for _, scope := range scopes {
@@ -23,7 +27,10 @@ func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledg
 		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
-		if why, ok := s.cfg.Unpriced(scopes, orderNo); ok {
+		if knows == nil {
+			return fmt.Sprintf("The order %.64q is unknown: the ledger has no payment of it that was begun.", orderNo), nil
+		}
+		if why, ok := knows(scopes, orderNo); ok {
 			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,6 +27,7 @@ import (
 	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/notify"
+	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
@@ -66,8 +68,9 @@ type App struct {
 	knocks    knocks           // of checks that are under way
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
-	announce  *announcer       // to Caddy's events app; nil: there is none
-	targets   []notify.Target  // of Notify
+	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
+	announce  *announcer      // to Caddy's events app; nil: there is none
+	targets   []notify.Target // of Notify
 	storage   certmagic.Storage
 
 	closing chan struct{} // closed when requests that wait should answer

@@ -143,6 +143,7 @@ func (a *App) destinationOf(scope ledger.Scope) *destination {
 // newRelays makes a relay for each app and mode whose events go somewhere, and tells the blocks that take those in.
 func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 	var relays []*relay.Relay
+	of := make(map[ledger.Scope]*relay.Relay)
 	for _, scope := range a.scopes() {
 		d := a.destinationOf(scope)
 		if d == nil {
@@ -151,18 +152,20 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: a.observeDelivery(scope), Dead: a.announce.dead, Span: spanDelivering,
+			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Span: spanDelivering,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
 		}
 		relays = append(relays, r)
+		of[scope] = r
 		for _, s := range a.sites {
 			if s.scope == scope {
 				s.handler.resolved.Intake.DeliverBy(r)
 			}
 		}
 	}
+	a.relays.Store(&of)
 	return relays, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Result is what a check came to.
@@ -89,8 +90,9 @@ func (f Finding) View(language string) View {
 
 // Report is all that was found, in one language.
 type Report struct {
-	Result   Result `json:"result"` // the worst: fail, then unknown, then warn, then ok
-	Findings []View `json:"findings"`
+	Result   Result    `json:"result"`      // the worst: fail, then unknown, then warn, then ok
+	At       time.Time `json:"at,omitzero"` // when the last of it was found; absent of a trial of the backend
+	Findings []View    `json:"findings"`
 }
 
 // NewReport puts findings together, the worst first within each site's.

@@ -107,4 +107,4 @@ func functions(lang string) template.FuncMap {
 // place is a page of the navigation.
 type place struct{ Name, Label string }
 
-var places = []place{{"orders", "Orders"}, {"events", "Events"}, {"charges", "Charges"}, {"refunds", "Refunds"}, {"audit", "Decisions"}, {"runs", "Actions"}}
+var places = []place{{"orders", "Orders"}, {"events", "Events"}, {"charges", "Charges"}, {"refunds", "Refunds"}, {"audit", "Decisions"}, {"runs", "Actions"}, {"health", "Health"}}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
@@ -43,20 +45,29 @@ type shop struct {
 	url    string // of the console, with its prefix
 	plain  *http.Client
 	source ledger.Source // of the next events; empty: webhook
+	seen   adminapi.Seen
+	found  []check.Finding
+	looked atomic.Int64
 }
 
 func newShop(t *testing.T, cfg Config) *shop {
 	t.Helper()
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")}))
 	var asked []string
-	s := &shop{t: t, ledger: l, asked: &asked, desk: adminapi.New(adminapi.Config{
+	s := &shop{t: t, ledger: l, asked: &asked, seen: adminapi.Seen{Since: time.Now()}}
+	s.desk = adminapi.New(adminapi.Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
 		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: scope.App, Mode: ledger.Test}} },
 		Query: func(_ context.Context, s ledger.Scope, orderNo string) error {
 			asked = append(asked, s.Key()+" "+orderNo)
 			return nil
 		},
-	})}
+		Seen: func() adminapi.Seen { return s.seen },
+		Check: func(context.Context) []check.Finding {
+			s.looked.Add(1)
+			return s.found
+		},
+	})
 	if cfg.Desk == nil {
 		cfg.Desk = s.desk
 	}

@@ -43,17 +43,25 @@ func incidentOf(f check.Finding, since time.Time, language string) incident {
 func openedText(language string, incidents []incident) string {
 	var b strings.Builder
 	b.WriteString(check.Words{EN: "caddypay: something is wrong", ZH: "caddypay：出现故障"}.In(language))
+	b.WriteString(wrong(language, incidents))
+	b.WriteString("\n\n" + check.Words{EN: "Details: caddy pay check", ZH: "详情：caddy pay check"}.In(language))
+	return b.String()
+}
+
+// wrong is what is so, and what to do about it.
+func wrong(language string, incidents []incident) string {
+	var b strings.Builder
 	for _, i := range incidents {
 		b.WriteString("\n\n✗ " + i.titled(language))
 		if i.Fix != "" {
 			b.WriteString("\n→ " + i.Fix)
 		}
 	}
-	b.WriteString("\n\n" + check.Words{EN: "Details: caddy pay check", ZH: "详情：caddy pay check"}.In(language))
 	return b.String()
 }
 
-func overText(language string, incidents []incident, now time.Time) string {
+// overText also says what is left of incidents that are over.
+func overText(language string, incidents, left []incident, now time.Time) string {
 	var b strings.Builder
 	b.WriteString(check.Words{EN: "caddypay: what was wrong is over", ZH: "caddypay：故障已恢复"}.In(language))
 	for _, i := range incidents {
@@ -61,7 +69,7 @@ func overText(language string, incidents []incident, now time.Time) string {
 		format := check.Words{EN: "\n\n✓ over after %s: %s", ZH: "\n\n✓ 已恢复，历时 %s：%s"}.In(language)
 		fmt.Fprintf(&b, format, strings.TrimSuffix(lasted.String(), "0s"), i.titled(language))
 	}
-	return b.String()
+	return b.String() + wrong(language, left)
 }
 
 func (i incident) titled(language string) string {

@@ -158,6 +158,19 @@ func TestIncidents(t *testing.T) {
 		"money first":          {[]string{"backend-redirect=fail events-pending=fail", "backend-redirect=fail events-pending=fail"}, []string{"✗ shop.test: events-pending is fail"}},
 		"two at once":          {[]string{"events-dead=fail events-held=fail", "events-dead=fail events-held=fail"}, []string{"events-dead is fail\n\n✗ shop.test: events-held"}},
 		"nobody looked for it": {[]string{"webhooks-refused=fail", "webhooks-refused=fail", "sweep=ok", "sweep=ok", "sweep=ok"}, []string{"✗ shop.test: webhooks-refused"}},
+		"dead of an outage": {[]string{"backend-redirect=fail", "backend-redirect=fail", "backend-redirect=fail events-dead=fail", "backend-redirect=fail events-dead=fail",
+			"backend-quote=ok events-dead=fail", "backend-quote=ok events-dead=fail", "backend-quote=ok events-dead=ok", "backend-quote=ok events-dead=ok"},
+			[]string{"✗ shop.test: backend-redirect", "✗ shop.test: events-dead is fail"}},
+		"dead, and replayed with the mending": {[]string{"events-dead=fail", "backend-redirect=fail events-dead=fail", "backend-redirect=fail events-dead=fail",
+			"backend-quote=ok events-dead=ok", "backend-quote=ok events-dead=ok", "events-dead=fail", "events-dead=fail"},
+			[]string{"backend-redirect is fail\n\n✗ shop.test: events-dead", "✓ over after 2m: shop.test: backend-redirect is fail", "✗ shop.test: events-dead"}},
+		"dead before the outage": {[]string{"events-dead=fail", "events-dead=fail", "backend-redirect=fail events-dead=fail", "backend-redirect=fail events-dead=fail",
+			"backend-quote=ok events-dead=fail", "backend-quote=ok events-dead=fail", "events-dead=ok", "events-dead=ok"},
+			[]string{"✗ shop.test: events-dead", "✗ shop.test: backend-redirect", "✓ over after 2m: shop.test: backend-redirect", "✓ over after 4m: shop.test: events-dead"}},
+		"a second outage": {[]string{"backend-redirect=fail events-dead=fail", "backend-redirect=fail events-dead=fail", "backend-quote=ok events-dead=fail",
+			"backend-quote=ok events-dead=fail", "backend-redirect=fail events-dead=fail", "backend-redirect=fail events-dead=fail"},
+			[]string{"✗ shop.test: backend-redirect", "✓ over after 2m", "backend-redirect is fail\n\n✗ shop.test: events-dead"}},
+		"dead beside a blip": {[]string{"backend-redirect=fail events-dead=fail", "backend-quote=ok events-dead=fail", "backend-quote=ok events-dead=fail"}, []string{"✗ shop.test: events-dead"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t)

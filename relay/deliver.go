@@ -39,6 +39,7 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	}
 	r.report.log(ev, d, a.why)
 	r.report.count(ev, d, a.reach, end)
+	r.cfg.Tried(Attempt{At: end, Status: a.status, Why: a.why})
 	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
 	if d.State == ledger.Dead {

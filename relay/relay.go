@@ -54,6 +54,9 @@ type Config struct {
 	// since the event came in. It is 0 for a replay. None.
 	Observe func(result string, since time.Duration)
 
+	// Tried is told how each attempt ended, as people see it. None.
+	Tried func(Attempt)
+
 	// Dead is told of each event that has no attempt left, once that is on record, and why the last one failed. None.
 	Dead func(ev *ledger.Event, why string)
 
@@ -175,6 +178,9 @@ func (c *Config) defaults() {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
+	}
+	if c.Tried == nil {
+		c.Tried = func(Attempt) {}
 	}
 	if c.Dead == nil {
 		c.Dead = func(*ledger.Event, string) {}

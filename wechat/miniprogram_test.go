@@ -21,7 +21,10 @@ import (
 	"github.com/caddypay/caddypay/redact"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Caddy's storage lets the goroutine of a lock that is free again sleep to its end.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
+}
 
 const (
 	appID    = "wx0123456789abcdef"

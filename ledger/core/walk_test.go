@@ -23,9 +23,9 @@ func TestWalk(t *testing.T) {
 	var all []Part[int64]
 	for _, r := range runs {
 		once := Once(r, mark)
-		all = append(all, func(after Mark, n int) ([]int64, error) {
+		all = append(all, func(after Mark, n, skip int) (Stretch[int64], error) {
 			reads++
-			return once(after, n)
+			return once(after, n, skip)
 		})
 	}
 	for _, c := range []struct {
@@ -46,7 +46,7 @@ func TestWalk(t *testing.T) {
 			reads = 0
 			for i, r := range runs {
 				once := Once(r, mark)
-				all[i] = func(after Mark, n int) ([]int64, error) { reads++; return once(after, n) }
+				all[i] = func(after Mark, n, skip int) (Stretch[int64], error) { reads++; return once(after, n, skip) }
 			}
 			l := list[int64]{parts: all, mark: mark, limit: c.limit, look: c.look, want: func(n *int64) (bool, error) { return *n%c.each == 0, nil }}
 			var page []int64
