@@ -207,6 +207,8 @@ func (c *carrier) decide(ctx context.Context, e *ledger.Event) (code, why string
 		From: now.State, Run: c.run.ID,
 	})
 	switch {
+	case err == nil:
+		logDecision(c.log, now.Event, c.task.Action, c.task.By)
 	case errors.Is(err, ledger.ErrDecided):
 		return "", "", nil
 	case errors.Is(err, ledger.ErrState):

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // ChargeView is an attempt to pay an order.
@@ -156,7 +156,7 @@ func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
 		TransactionNo: c.TransactionNo, Superseded: c.Superseded, Said: c.Client.Result, SaidAt: c.Client.At, Queries: c.Queries, NextQuery: c.NextQuery,
 	}
 	if c.Payer != "" {
-		v.Payer = session.ShortID(c.Payer)
+		v.Payer = redact.ShortID(c.Payer)
 	}
 	if c.Paid {
 		v.Paid = c.TimePaid
