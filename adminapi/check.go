@@ -48,9 +48,19 @@ func (s *checkServer) Checked(ctx context.Context, language string, age time.Dur
 	if err != nil {
 		return nil, refuse(http.StatusServiceUnavailable, "the checks did not end in time: %w", err)
 	}
-	r := check.NewReport(found, language)
+	r := report(found, language)
 	r.At = at
-	return &r, nil
+	return r, nil
+}
+
+// report words findings. What a backend has answered is quoted in some.
+func report(found []check.Finding, language string) *check.Report {
+	r := check.NewReport(found, language)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Text, _ = new(veil).words(f.Text)
+	}
+	return &r
 }
 
 // looks keeps what the last look at everything has found: however many ask, Ping++, WeChat and the backend are asked by one at a time.
@@ -88,8 +98,7 @@ func (s *checkServer) TryBackend(ctx context.Context, t Trial) (*check.Report, e
 	if err != nil {
 		return nil, refuse(http.StatusNotFound, "%w", err)
 	}
-	r := check.NewReport(found, t.Language)
-	return &r, nil
+	return report(found, t.Language), nil
 }
 
 // Check is Server.Check.

@@ -69,6 +69,10 @@ func (s *seenServer) Seen(_ context.Context, language string) (*Seen, error) {
 		text, fix := check.Refusal(r.Reason)
 		r.Text, r.Fix = text.In(language), fix.In(language)
 	}
+	for i := range seen.Backends {
+		b := &seen.Backends[i]
+		b.Why, _ = new(veil).words(b.Why) // a redirect may name who paid
+	}
 	return &seen, nil
 }
 

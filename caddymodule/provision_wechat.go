@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/login"
 	"github.com/caddypay/caddypay/wechat"
@@ -76,8 +77,12 @@ func (h *Handler) provisionTicket(ctx caddy.Context) {
 	if h.resolved.WxPub == nil {
 		return
 	}
-	stored := &storedTicket{storage: ctx.Storage(), account: h.resolved.WxPub, now: time.Now, logger: h.logger}
-	h.resolved.Ticket = stored.ticket
+	account, storage := h.resolved.WxPub, ctx.Storage()
+	warn := func(what string, err error) {
+		h.logger.Warn(what, zap.String("appid", account.AppID()), zap.Error(err))
+	}
+	token := wechat.ShareToken(account, storage, time.Now, warn)
+	h.resolved.Ticket = wechat.ShareTicket(account, token, storage, time.Now, warn).Value
 }
 
 func (h *Handler) provisionLogin(r *resolver) error {

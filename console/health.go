@@ -61,6 +61,7 @@ func (c *Console) health(v *visit) error {
 			view.Groups = append(view.Groups, g)
 		}
 	}
+	v.now = c.cfg.Now() // it may have taken a while
 	// A page that asked again by itself would ask Ping++ and WeChat all day.
 	return v.render(http.StatusOK, "health", "Health", view, func(p *page) { p.Live = false })
 }

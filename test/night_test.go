@@ -74,7 +74,8 @@ func TestScriptedNight(t *testing.T) {
 		return f.Events["pending"] == 2 && f.Events["dead"] == 2 && f.AtRisk == 4*nightPrice && !f.OldestAtRisk.IsZero() && time.Until(f.NextAttempt) > 10*time.Second
 	})
 	night := n.scrapeWhen("caddy_pay_money_at_risk_fen", 4*nightPrice)
-	n.page("", "¥24,800.00", "4 payments", "2 dead", "Your backend acknowledges nothing", "your backend answered 302 to /login")
+	n.page("", "¥24,800.00", "4 payments", "2 dead", "Your backend acknowledges nothing", "your backend answered 302 to /login", "HTTP 302")
+	n.page("health", "the backend redirects", "docs/check.md#backend-redirect")
 
 	n.ill.Store(false)
 	for _, orderNo := range []string{"NIGHT3", "NIGHT4"} { // by themselves

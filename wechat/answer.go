@@ -42,7 +42,7 @@ func parseAnswer(api string, status int, body []byte, hide redactor) (*answer, e
 		v, _ := text(a.members[name])
 		hide = append(hide, v)
 	}
-	return nil, &Error{Kind: kindOf(errcode), API: api, Code: errcode, Message: hide.clean(withoutTrace(errmsg))}
+	return nil, &Error{Kind: kindOf(errcode), API: api, Code: errcode, Message: hide.clean(withoutTrace(errmsg)), Rid: ridOf(errmsg)}
 }
 
 // unusable says what is wrong with the answer.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,20 +82,6 @@ func (o *OfficialAccount) Exchange(ctx context.Context, code string) (WebIdentit
 		return WebIdentity{}, answer.unusable("has an is_snapshotuser that is not a number")
 	}
 	return WebIdentity{Identity: id, Snapshot: snapshot != 0}, nil
-}
-
-// AccessToken returns the token that the account's other APIs are called with. It is WeChat's stable one: asking again, here or on
-// another server, does not make an earlier one invalid.
-func (o *OfficialAccount) AccessToken(ctx context.Context) (Token, error) {
-	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": o.appID, "secret": o.secret})
-	if err != nil {
-		return Token{}, err // of three strings, which always encode
-	}
-	answer, err := o.call(ctx, "cgi-bin/stable_token", http.MethodPost, nil, body, redactor{o.secret})
-	if err != nil {
-		return Token{}, err
-	}
-	return answer.token("access_token")
 }
 
 // Ticket returns the jsapi ticket that pages are signed with. WeChat allows few calls, so it is kept for as long as it lives.

@@ -25,17 +25,18 @@ in the audit log.
 
   caddy pay runs list
   caddy pay runs show run_…
-  caddy pay runs stop run_…`,
+  caddy pay runs stop run_…
+  caddy pay runs show run_… --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listRuns(),
 		c.oneRun("show", "Shows how far one is", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
 			return api.Run(ctx, id)
 		}),
-		c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
+		c.acts(c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
 			return api.Stop(ctx, id)
-		}))
+		})))
 	return cmd
 }
 

@@ -49,7 +49,7 @@ Runs a small legacy shop, an emulated Ping++ and WeChat, and Caddy with HTTPS of
 payment: login, price, charge, webhook, delivery. Nothing is installed, nothing leaves this machine, no money moves.
 
 It then stays up until Ctrl+C with a page that plays the phone: buy something, and watch each step light up, with what the
-shop's backend sees beside it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
+shop's backend sees beside it; the operator's console is behind it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
 failed otherwise.`,
 		Example: `  caddy pay demo
   caddy pay demo --once --json`,
@@ -237,6 +237,13 @@ https://localhost:{PORT} {
 		}
 		shop_name "茶铺 Tea shop"
 		accent "#067d3e"
+	}
+	redir /console /console/
+	handle_path /console/* {
+		vars operator demo
+		pay_console {
+			by {vars.operator}
+		}
 	}
 	@page path {PATHS}
 	reverse_proxy @page {PAGE}

@@ -163,6 +163,10 @@ func (r *reader) Figures(s ledger.Scope) (*ledger.Figures, error) {
 			f.AtRiskEvents = n
 		case state == fenAtRisk:
 			f.AtRisk = n
+		case state == frozen:
+			f.FrozenShipments = n
+		case state == fenFrozen:
+			f.Frozen = n
 		case n != 0:
 			f.Events[state] = n
 		}

@@ -25,6 +25,7 @@ func TestQueryPlans(t *testing.T) {
 		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",     // of the requests of this moment
 		sqlWaiting:        "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
+		sqlUnshipped:      "SCAN (subquery",                                  // of so many that it counts
 	}
 	for _, text := range slices.Concat(reads, writes) {
 		for _, step := range steps(t, l, text) {

@@ -1,7 +1,7 @@
 package sqlite
 
 // schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
 const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
@@ -84,6 +84,7 @@ CREATE TABLE pauses (
 ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 ` + runs3,
+	3: shipments4,
 }
 
 // atRisk is whether money was paid that the backend never acknowledged: of a pending, held or dead event that is [ledger.Event.AtRisk].
@@ -107,6 +108,53 @@ CREATE TABLE runs (
 	until      INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX runs_open ON runs (seq) WHERE ended = 0;
+`
+
+// shipments4 came with version 4.
+const shipments4 = `
+-- What WeChat has to know, and has been told, about payments whose money it keeps; of sites that report nothing there is none.
+CREATE TABLE shipments (
+	charge   INTEGER PRIMARY KEY,
+	scope    INTEGER NOT NULL,
+	amount   INTEGER NOT NULL,      -- fen that were paid
+	paid     INTEGER NOT NULL,      -- when
+	state    TEXT NOT NULL,         -- waiting, failed, reported, confirmed, settled, refunded or not_managed
+	stage    TEXT NOT NULL,         -- of the report: open, done or failed; empty: there is none
+	content  TEXT,                  -- JSON of what was reported last; NULL: nothing
+	recorded INTEGER NOT NULL,      -- when that was
+	reported INTEGER NOT NULL,      -- when WeChat last accepted something
+	uploads  INTEGER NOT NULL,      -- complete reports that WeChat has
+	posted   TEXT,                  -- JSON of what WeChat may have accepted; NULL: nothing
+	code     TEXT NOT NULL,         -- of the problem of the report; empty: it has none
+	problem  TEXT NOT NULL,
+	attempts INTEGER NOT NULL,      -- rows of shippings, those pruned too
+	tries    INTEGER NOT NULL,      -- this and the next two: since the report is open
+	missed   INTEGER NOT NULL,      -- when WeChat did not know the payment
+	unclear  INTEGER NOT NULL,      -- when nobody knew whether WeChat had accepted it
+	last     TEXT NOT NULL,         -- what became of the last attempt
+	due      INTEGER NOT NULL,      -- 0: not any more
+	epoch    INTEGER NOT NULL,      -- how often it was claimed
+	owner    TEXT,                  -- of the lease; NULL without one
+	until    INTEGER NOT NULL
+);
+-- Lists and what runs out of its time need nothing but this.
+CREATE INDEX shipments_state ON shipments (scope, state, paid, charge, amount);
+CREATE INDEX shipments_due ON shipments (scope, ` + shipmentOpen + `, due) WHERE due > 0;
+
+-- What WeChat was asked about them.
+CREATE TABLE shippings (
+	charge  INTEGER NOT NULL,
+	n       INTEGER NOT NULL,       -- order of asking
+	at      INTEGER NOT NULL,
+	took    INTEGER NOT NULL,       -- microseconds
+	step    TEXT NOT NULL,          -- post or ask
+	result  TEXT NOT NULL,          -- asking while it is under way, or its process ended
+	code    TEXT NOT NULL,
+	problem TEXT NOT NULL,
+	state   TEXT NOT NULL,          -- of the shipment after it
+	content TEXT,                   -- what was posted; NULL: nothing
+	PRIMARY KEY (charge, n)
+) WITHOUT ROWID;
 `
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -224,7 +272,7 @@ CREATE TABLE pauses (
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 
 -- How many events are in a state; counting a million pending ones each time would be slow. Also how many are 'at risk' (see atRisk), and of how much
--- money: 'fen at risk'. Written once per transaction.
+-- money: 'fen at risk', and the same of shipments whose money is 'frozen': 'fen frozen'. Written once per transaction.
 CREATE TABLE counts (
 	scope INTEGER NOT NULL,
 	state TEXT NOT NULL,
@@ -349,4 +397,4 @@ CREATE TABLE sweeps (
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
-` + runs3
+` + runs3 + shipments4
