@@ -89,6 +89,7 @@ type registration struct {
 	channels    []string     // that are offered
 	destination *destination // nil: the block names none
 	reconcile   *ReconcileConfig
+	shipping    *shippingRules // nil: the block says nothing of it
 	handler     *Handler
 }
 

@@ -31,7 +31,7 @@ type destination struct {
 	backend *upstream
 }
 
-// agrees makes sure that two blocks of one app and mode do not say different things about events or look-ups.
+// agrees makes sure that two blocks of one app and mode do not say different things about events, look-ups or shipping.
 func (r *registration) agrees(res *resolver, other *registration) error {
 	if other.scope != r.scope {
 		return nil
@@ -45,6 +45,12 @@ func (r *registration) agrees(res *resolver, other *registration) error {
 	if r.reconcile != nil && other.reconcile != nil && r.reconcile.times() != other.reconcile.times() {
 		return res.errorf("reconcile", "the charges of %s in %s mode are already looked up at other times on %s; give both sites the same there, or only one of them reconcile",
 			r.scope.App, r.scope.Mode, other.named("reconcile"))
+	}
+	if r.shipping != nil && other.shipping != nil {
+		if option := other.shipping.differs(r.shipping); option != "" {
+			return res.errorf(option, "the shipping of payments of %s in %s mode is already reported in another way on %s; give both sites the same there, or only one of them shipping",
+				r.scope.App, r.scope.Mode, other.named(option))
+		}
 	}
 	return nil
 }
@@ -106,7 +112,8 @@ func (c *ReconcileConfig) times() (t struct{ after, until time.Duration }) {
 	return t
 }
 
-// govern gives all blocks of an app and mode the rules of the one that has events, and the times of the one that has reconcile.
+// govern gives all blocks of an app and mode the rules of the one that has events, the times of the one that has reconcile, and the shipping of the one
+// that has that.
 func (a *App) govern(scope ledger.Scope) {
 	d := a.destinationOf(scope)
 	var c *ReconcileConfig
@@ -115,6 +122,7 @@ func (a *App) govern(scope ledger.Scope) {
 			c = s.reconcile
 		}
 	}
+	ships := scope.Mode == ledger.Live && a.shippingOf(scope) != nil
 	for _, s := range a.sites {
 		if s.scope != scope {
 			continue
@@ -123,6 +131,7 @@ func (a *App) govern(scope ledger.Scope) {
 		if d != nil {
 			h.resolved.Intake.Types, h.resolved.Intake.Deliver = d.Types, d.Deliver
 		}
+		h.resolved.Intake.Ships = ships
 		times := c.times()
 		h.site.Payments.QueryAfter = times.after
 		h.resolved.Reconciler.Schedule(times.after, times.until)
@@ -134,6 +143,16 @@ func (a *App) destinationOf(scope ledger.Scope) *destination {
 	for _, s := range a.sites {
 		if s.scope == scope && s.destination != nil {
 			return s.destination
+		}
+	}
+	return nil
+}
+
+// shippingOf returns how the shipping of an app and mode is reported; nil: it is not.
+func (a *App) shippingOf(scope ledger.Scope) *shippingRules {
+	for _, s := range a.sites {
+		if s.scope == scope && s.shipping != nil {
+			return s.shipping
 		}
 	}
 	return nil

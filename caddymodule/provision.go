@@ -130,12 +130,16 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
+	shipping, err := h.provisionShipping(ctx, r)
+	if err != nil {
+		return err
+	}
 	h.site = handlers.New(h.resolved)
 	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.resolved.Prefix, scope: h.resolved.Scope, wxPub: h.resolved.WxPub != nil,
-		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, shipping: shipping, handler: h}
 	h.registry.listen = listensAt(ctx, h.registry.webhooks)
 	return h.app.register(r, &h.registry)
 }

@@ -25,6 +25,7 @@ func (h *Handler) provisionWeChat(r *resolver) (err error) {
 			if c.Authorize != "" {
 				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on; leave it out")
 			}
+			h.program = cfg
 			if h.resolved.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
 				return r.errorf("wechat wx_lite", "%w", err)
 			}

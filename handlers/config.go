@@ -62,6 +62,9 @@ type Config struct {
 	Backend http.RoundTripper // reaches the merchant's backend
 	Token   string            // sent to the backend as X-Pay-Token
 
+	// Shipping is WeChat's order management, told how payments were shipped; nil: the block says nothing of it.
+	Shipping *wechat.Orders
+
 	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
 	Ticket func(context.Context) (string, error)
 

@@ -34,6 +34,9 @@ type Intake struct {
 	// Deliver delivers a payment that fails a money check at once, with X-Pay-Mismatch, instead of holding it for a person.
 	Deliver bool
 
+	// Ships says that shipping is reported for live payments by wx_lite: see [ledger.Event].
+	Ships bool
+
 	// Ask looks a charge up at Ping++, whether we know it or not, and if it is paid accepts its payment here before it returns.
 	// It is called for a refund whose payment is not recorded, and that is not to be learned on the way: it would take the place of its
 	// event, which Ping++ has signed. An error means that Ping++ could not say, and the refund is not accepted. Nil: not available, such
@@ -174,7 +177,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned,
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned, Ships: in.Ships,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {
