@@ -15,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
+	"github.com/caddypay/caddypay/object"
 	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
@@ -103,7 +104,7 @@ func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 				return nil, err
 			}
 		case *map[string]json.RawMessage:
-			if *to, err = body.ParseObject(value); err != nil && string(value) != "null" {
+			if *to, err = object.Parse(value); err != nil && string(value) != "null" {
 				return nil, problem.New("json_invalid", errors.New("extra is not an object"))
 			}
 		default:
