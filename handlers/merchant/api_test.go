@@ -329,8 +329,12 @@ func TestOrderView(t *testing.T) {
 		}
 		return v, rec, err
 	}
-	if _, _, err := view("order1"); problem.CodeOf(err) != "order_not_found" {
+	if _, _, err := view("order1"); problem.CodeOf(err) != "order_not_found" || problem.As(err).EN == "" || problem.As(err).ZH == "" {
 		t.Error(err)
+	}
+	s.Charge(s.l, "order2", 500)
+	if v, _, err := view("order2"); err != nil || v.Status != "created" || v.Amount != 500 || len(v.Charges) != 1 || v.Charges[0].TimePaid != nil || v.Delivery.State != "none" || len(v.Delivery.Events) != 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 	id := s.PaidCharge(s.l, s.r, "order1")
 	s.Asks(s.l, s.r, id, "order1", "R1", 300)
@@ -372,6 +376,21 @@ func TestOrderView(t *testing.T) {
 		}
 	}
 	if v, _, err := view("order1"); err != nil || v.Delivery.State != "dead" {
+		t.Errorf("%+v, %v", v.Delivery, err)
+	}
+	// One that is delivered after all has no error any more.
+	if err := s.l.Decide(t.Context(), ledger.Decision{Scope: s.Scope, EventID: reconciletest.QueryID(id), Action: ledger.ActionReplay, Now: now, By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	es, err := s.l.Claim(t.Context(), ledger.Claim{Scope: s.Scope, Owner: "relay", Now: now, Until: now.Add(time.Second), Limit: 9})
+	if err != nil || len(es) != 1 {
+		t.Fatal(es, err)
+	}
+	if err := s.l.Settle(t.Context(), "relay", ledger.Delivery{Scope: s.Scope, EventID: es[0].ID, Attempt: es[0].Attempts + 1, At: now, Status: 200, State: ledger.Delivered}); err != nil {
+		t.Fatal(err)
+	}
+	s.PaidCharge(s.l, s.r, "order3")
+	if v, _, err := view("order1"); err != nil || v.Delivery.State != "delivered" || len(v.Delivery.Events) != 1 || v.Delivery.Events[0].LastError != nil {
 		t.Errorf("%+v, %v", v.Delivery, err)
 	}
 }
