@@ -3,12 +3,15 @@ package merchant
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
@@ -102,5 +105,184 @@ func TestRefundProblems(t *testing.T) {
 	re := &ledger.Refund{RefundNo: "R1", FailureCode: "c", FailureMsg: "m"}
 	if p := rejectedRefund(re); fmt.Sprint(p.Members) != "map[failure_code:c failure_msg:m refund_no:R1]" || p.Cause == nil || p.Cause.Error() != "c: m" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// desk is a ledger with the refunds and attempts that a test gives it.
+type desk struct {
+	ledger.Ledger
+	attempts []ledger.Charge
+	reserves []error // what reservations come to, one after the other; nil: granted
+	reserved []ledger.RefundReservation
+	there    *ledger.Refund
+	err      error // of Attempts and Refund
+}
+
+func (d *desk) Attempts(context.Context, ledger.Scope, string) ([]ledger.Charge, error) {
+	return d.attempts, d.err
+}
+
+func (d *desk) Refund(context.Context, ledger.Scope, string) (*ledger.Refund, error) {
+	if d.there == nil {
+		return nil, ledger.ErrNotFound
+	}
+	return d.there, d.err
+}
+
+func (d *desk) ReserveRefund(_ context.Context, res ledger.RefundReservation) (*ledger.Refund, bool, error) {
+	err := d.reserves[min(len(d.reserved), len(d.reserves)-1)]
+	d.reserved = append(d.reserved, res)
+	return &ledger.Refund{RefundNo: res.RefundNo, State: ledger.RefundAsked}, true, err
+}
+
+func (d *desk) Watch(ledger.Topic) (<-chan struct{}, func()) {
+	changed := make(chan struct{}, 1)
+	changed <- struct{}{}
+	return changed, func() {}
+}
+
+// What comes of a reservation: it is ours, or waits for others of the same charge, or cannot be had.
+func TestReservedRefunds(t *testing.T) {
+	broken := errors.New("the disk is full")
+	for name, c := range map[string]struct {
+		reserves []error
+		tries    int
+		ours     bool
+		want     string // a problem's code, or an error's text
+	}{
+		"granted":       {[]error{nil}, 1, true, ""},
+		"after another": {[]error{ledger.ErrReserved, ledger.ErrReserved, nil}, 3, true, ""},
+		"differs":       {[]error{ledger.ErrRefundDiffers}, 1, false, "refund_invalid"},
+		"exceeds":       {[]error{ledger.ErrRefundExceeds}, 1, false, "refund_exceeds"},
+		"broken":        {[]error{broken}, 1, false, "the disk is full"},
+	} {
+		d, now := &desk{reserves: c.reserves}, time.Unix(1000, 0)
+		a := &API{Now: func() time.Time { now = now.Add(time.Second); return now }}
+		re, fresh, ours, err := a.reserveRefund(t.Context(), d, ledger.RefundReservation{RefundNo: "R1", ChargeID: "ch_1"})
+		got := problem.CodeOf(err)
+		if err != nil && got == "" {
+			got = err.Error()
+		}
+		if got != c.want || ours != c.ours || fresh != (err == nil) || (re != nil) != (err == nil) || len(d.reserved) != c.tries {
+			t.Errorf("%s: %+v %t %t %v after %d tries", name, re, fresh, ours, err, len(d.reserved))
+		}
+		for i, res := range d.reserved {
+			if want := time.Unix(1001+int64(i), 0); !res.Now.Equal(want) || !res.Until.Equal(want.Add(refunds.Lease)) {
+				t.Errorf("%s: from %s until %s", name, res.Now, res.Until)
+			}
+		}
+	}
+}
+
+// The charge that paid an order, or why there is none.
+func TestPaidCharges(t *testing.T) {
+	a := &API{}
+	for name, c := range map[string]struct {
+		attempts []ledger.Charge
+		err      error
+		want     string
+		id       string
+	}{
+		"none":       {nil, nil, "order_not_found", ""},
+		"paid":       {[]ledger.Charge{{ID: "ch_1"}, {ID: "ch_2", Paid: true}}, nil, "", "ch_2"},
+		"paid twice": {[]ledger.Charge{{ID: "ch_1", Paid: true}, {ID: "ch_2", Paid: true}}, nil, "refund_invalid", ""},
+		"not paid":   {[]ledger.Charge{{ID: "ch_1", State: ledger.Unknown}, {ID: "ch_2", State: ledger.Open, Reversed: true}}, nil, "charge_not_paid", ""}, // nobody is asked about those: a.Reconciler is nil
+		"not read":   {nil, errors.New("the disk is full"), "error", ""},
+	} {
+		id, err := a.paidCharge(t.Context(), &desk{attempts: c.attempts, err: c.err}, "o1")
+		code := problem.CodeOf(err)
+		if err != nil && code == "" {
+			code = "error"
+		}
+		if id != c.id || code != c.want || code == "order_not_found" && (problem.As(err).EN == "" || problem.As(err).ZH == "") {
+			t.Errorf("%s: %q, %v", name, id, err)
+		}
+	}
+}
+
+// Of a charge that is not ours Ping++'s word is shown, whole.
+func TestReversalOfAnothersCharge(t *testing.T) {
+	s := newShop(t)
+	found := &pingpp.Charge{ID: "ch_1", OrderNo: "n1", Channel: "wx_lite", Amount: 5, Currency: "cny", Paid: true, TimePaid: 7, AmountRefunded: 2, Reversed: true, TimeExpire: 9}
+	c, err := s.api.recordReversal(t.Context(), s.l, found)
+	if err != nil || c.Scope != s.Scope || c.ID != "ch_1" || c.OrderNo != "n1" || c.Channel != "wx_lite" || c.Amount != 5 || c.Currency != "cny" || !c.Paid || c.TimePaid.Unix() != 7 || c.AmountRefunded != 2 || !c.Reversed || c.TimeExpire.Unix() != 9 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	s.api.Reconciler.Reversals = s.Reconciler(failedLedger{}, zap.NewNop()).Reversals
+	if _, err := s.api.recordReversal(t.Context(), failedLedger{}, found); err == nil || err.Error() != "charge ch_1 was reversed but could not be recorded: the disk is full" {
+		t.Error(err)
+	}
+}
+
+// failedLedger cannot be read.
+type failedLedger struct{ ledger.Ledger }
+
+func (failedLedger) Charge(context.Context, ledger.Scope, string) (*ledger.Charge, error) {
+	return nil, errors.New("the disk is full")
+}
+
+// forgetful is a ledger whose record of a refund goes while somebody waits for it.
+type forgetful struct {
+	ledger.Ledger
+	there bool
+	fails bool // no charge can be read
+}
+
+func (f *forgetful) Refund(ctx context.Context, s ledger.Scope, no string) (*ledger.Refund, error) {
+	if f.there {
+		return &ledger.Refund{RefundNo: no, ChargeID: "ch_1", OrderNo: "order1", State: ledger.RefundAsked}, nil
+	}
+	return f.Ledger.Refund(ctx, s, no)
+}
+
+func (f *forgetful) ReserveRefund(ctx context.Context, res ledger.RefundReservation) (*ledger.Refund, bool, error) {
+	if f.there {
+		f.there = false
+		return nil, false, ledger.ErrRefundExceeds
+	}
+	return f.Ledger.ReserveRefund(ctx, res)
+}
+
+func (f *forgetful) Charge(ctx context.Context, s ledger.Scope, id string) (*ledger.Charge, error) {
+	if f.fails {
+		return nil, errors.New("the disk is full")
+	}
+	return f.Ledger.Charge(ctx, s, id)
+}
+
+// The record of whoever asked first went while we waited for it: the refund is begun anew. One whose charge cannot be read is not begun.
+func TestRefundBegunAnew(t *testing.T) {
+	s := newShop(t)
+	s.PaidCharge(s.l, s.r, "order1")
+	f := &forgetful{Ledger: s.l, there: true}
+	s.l = f
+	if rec, code, _ := s.refund(`"order_no":"order1","refund_no":"R1","amount":300,"description":"d"`); code != "" || rec.Code != http.StatusCreated {
+		t.Errorf("%s %d %s", code, rec.Code, rec.Body)
+	}
+	f.fails = true
+	if _, code, p := s.refund(`"order_no":"order1","refund_no":"R2","amount":300,"description":"d"`); code != "ledger_unavailable" || p.Cause == nil {
+		t.Errorf("%s %v", code, p)
+	}
+	if p := lookUpProblem(errors.New("no answer")); p.Code != "provider_unavailable" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// filtered is a ledger that keeps which events it is asked for.
+type filtered struct {
+	ledger.Ledger
+	asked ledger.Filter
+}
+
+func (f *filtered) Events(_ context.Context, asked ledger.Filter) ([]ledger.Event, error) {
+	f.asked = asked
+	return nil, nil
+}
+
+// All events of the order are looked at, as many as there can be.
+func TestDeliveryOfAnOrder(t *testing.T) {
+	f, a := &filtered{}, &API{Scope: ledger.Scope{App: "app_1", Mode: ledger.Test}}
+	if d, err := a.delivery(t.Context(), f, "o1"); err != nil || d.State != "none" || d.Events == nil || f.asked.OrderNo != "o1" || f.asked.Scope != a.Scope || f.asked.Limit != 1000 {
+		t.Errorf("%+v %+v, %v", d, f.asked, err)
 	}
 }
