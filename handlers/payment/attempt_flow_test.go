@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,10 +69,21 @@ func (s *till) asks() http.RoundTripper {
 	})
 }
 
-// buys is one request to pay an order.
+// buys is one request to pay an order, in a mini program.
 func (s *till) buys(orderNo, openid string) (c *ledger.Charge, created bool, p *problem.Problem) {
 	s.T.Helper()
-	a := &attempt{pay: s.pay, channel: channel.Of("wx_lite"), req: &chargeRequest{OrderNo: orderNo, Channel: "wx_lite"}, log: zap.NewNop(), host: "shop.example.com",
+	return s.buysBy("wx_lite", orderNo, openid, nil)
+}
+
+// scans is one by a code that the shop has read: it takes the money by itself.
+func (s *till) scans(orderNo string) (c *ledger.Charge, created bool, p *problem.Problem) {
+	s.T.Helper()
+	return s.buysBy("wx_pub_scan", orderNo, payerA, map[string]json.RawMessage{"scan_code": json.RawMessage(`"134567890123456781"`)})
+}
+
+func (s *till) buysBy(through, orderNo, openid string, extra map[string]json.RawMessage) (c *ledger.Charge, created bool, p *problem.Problem) {
+	s.T.Helper()
+	a := &attempt{pay: s.pay, channel: channel.Of(through), req: &chargeRequest{OrderNo: orderNo, Channel: through, Extra: extra}, log: zap.NewNop(), host: "shop.example.com",
 		id: session.Identity{Kind: session.WxLite, OpenID: openid, AppID: "wx1", Scope: s.Scope}}
 	c, created, err := a.run(s.T.Context(), httptest.NewRequest(http.MethodPost, "/pay/charges", nil))
 	if err != nil {
@@ -212,4 +224,18 @@ func TestReservationThatRanOut(t *testing.T) {
 			t.Errorf("taken %t: %+v %v", taken, c, p)
 		}
 	}
+}
+
+func sessionOf(openid string) session.Identity {
+	return session.Identity{Kind: session.WxLite, OpenID: openid, AppID: "wx1"}
+}
+
+// attemptsOf is a ledger in which every order has these attempts.
+type attemptsOf struct {
+	ledger.Ledger
+	all []ledger.Charge
+}
+
+func (a attemptsOf) Attempts(context.Context, ledger.Scope, string) ([]ledger.Charge, error) {
+	return a.all, nil
 }
