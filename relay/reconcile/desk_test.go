@@ -85,6 +85,9 @@ func (d *desk) Created(_ context.Context, c *ledger.Charge) error {
 
 func (d *desk) Queried(_ context.Context, q ledger.Queried) error {
 	what := q.ChargeID + q.Number
+	if q.Scope != relaytest.Scope {
+		what += " of another scope"
+	}
 	if q.Superseded {
 		what += " superseded"
 	}
