@@ -11,7 +11,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 )
 
-// unpriced is Config.Unpriced.
+// unpriced is Config.Unpriced; nil: no site runs.
 type unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 
 // whyNoEvents says how far an order came that a list found no events of.
@@ -27,6 +27,9 @@ func whyNoEvents(ctx context.Context, l ledger.Ledger, knows unpriced, scopes []
 		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
+		if knows == nil {
+			return fmt.Sprintf("The order %.64q is unknown: the ledger has no payment of it that was begun.", orderNo), nil
+		}
 		if why, ok := knows(scopes, orderNo); ok {
 			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
 		}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -15,14 +16,6 @@ import (
 
 // Headless Chromium walks every page: in both languages and schemes, on a telephone and a desk, with and without JavaScript.
 func TestConsoleInChromium(t *testing.T) {
-	scripts := "../test/node"
-	if _, err := os.Stat(scripts + "/node_modules/axe-core/package.json"); errors.Is(err, os.ErrNotExist) {
-		cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
-		cmd.Dir = scripts
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in test/node, for the browser's driver: %v; make test installs what it needs on Debian\n%s", err, out)
-		}
-	}
 	s := newShop(t, Config{})
 	s.open()
 	s.order("20261126300001", 5000, 5000, time.Hour, ledger.Delivered)
@@ -40,14 +33,30 @@ func TestConsoleInChromium(t *testing.T) {
 	s.found = planted()
 	locked := New(Config{Desk: s.desk, ReadOnly: true})
 	srv := serve(t, locked)
-	cmd := exec.CommandContext(t.Context(), "node", "console.js")
+	n := inChromium(t, "console.js", "SITE="+s.url, "LOCKED="+srv, "ORDER=20261126200001", "EVENT=evt_2026112620000100", "HELD=evt_2026112620000300")
+	if n < 20 {
+		t.Errorf("only %d checks", n)
+	}
+}
+
+// inChromium runs a script of test/node, and returns how many checks it made.
+func inChromium(t *testing.T, script string, env ...string) (n int) {
+	t.Helper()
+	scripts := "../test/node"
+	if _, err := os.Stat(scripts + "/node_modules/axe-core/package.json"); errors.Is(err, os.ErrNotExist) {
+		cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
+		cmd.Dir = scripts
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("npm ci in test/node, for the browser's driver: %v; make test installs what it needs on Debian\n%s", err, out)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "node", script)
 	cmd.Dir = scripts
-	cmd.Env = append(os.Environ(), "SITE="+s.url, "LOCKED="+srv, "ORDER=20261126200001", "EVENT=evt_2026112620000100", "HELD=evt_2026112620000300")
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Errorf("console.js: %v", err)
+		t.Errorf("%s: %v", script, err)
 	}
-	n := 0
 	for line := range strings.Lines(string(out)) {
 		var check struct {
 			Check, Detail string
@@ -62,7 +71,25 @@ func TestConsoleInChromium(t *testing.T) {
 			t.Errorf("%s: %s", check.Check, check.Detail)
 		}
 	}
-	if n < 20 {
-		t.Errorf("only %d checks", n)
+	return n
+}
+
+// sparse is a desk with events on the fourth page alone.
+type sparse struct{ Desk }
+
+func (s sparse) Events(ctx context.Context, q adminapi.EventQuery) (*adminapi.EventPage, error) {
+	if len(q.Cursor) < 3 {
+		return &adminapi.EventPage{Listing: adminapi.Listing{Next: q.Cursor + "x"}}, nil
+	}
+	q.Cursor = ""
+	return s.Desk.Events(ctx, q)
+}
+
+// With JavaScript a list goes on by itself until something fits, and Back leaves it; without it there is a link.
+func TestListGoesOnInChromium(t *testing.T) {
+	s := newShop(t, Config{})
+	s.open()
+	if n := inChromium(t, "goes-on.js", "SITE="+serve(t, New(Config{Desk: sparse{s.desk}}))); n != 3 { // the third: the browser complains of nothing
+		t.Errorf("%d checks", n)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // courier brings an event to the backend once.
@@ -25,7 +26,7 @@ type courier struct {
 	path    string   // as it was configured, for people
 	target  *url.URL // the same, read
 	secrets []Secret
-	token   string
+	token   redact.Secret
 	expect  Expect
 	timeout time.Duration
 	span    func(ctx context.Context, ev *ledger.Event, attempt int) (_ context.Context, traceParent string, end func(status int, why string))

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Defaults of [Config].
@@ -37,10 +38,10 @@ type Config struct {
 	// in Host. It must not follow redirects, and its answer's body must end with an error if it was cut short. An error that is
 	// ErrUnsent, or a dial's *net.OpError, says that nothing was sent.
 	Backend http.RoundTripper
-	Method  string   // POST
-	Path    string   // of the backend's events route; it may have a query
-	Secrets []Secret // sign every attempt; two while rotating, the backend may know either
-	Token   string   // sent as X-Pay-Token; empty: not sent
+	Method  string        // POST
+	Path    string        // of the backend's events route; it may have a query
+	Secrets []Secret      // sign every attempt; two while rotating, the backend may know either
+	Token   redact.Secret // sent as X-Pay-Token; empty: not sent
 
 	Expect      Expect          // what a receipt says; zero: anything that is neither an HTML page nor PHP's error message
 	Timeout     time.Duration   // for one attempt, answer included; 15s
@@ -132,7 +133,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Ledger == nil || cfg.Backend == nil || cfg.Owner == "" {
 		return nil, errors.New("relay: a ledger, a backend and an owner are required")
 	}
-	if len(cfg.Secrets) == 0 && cfg.Token == "" {
+	if len(cfg.Secrets) == 0 && cfg.Token.Empty() {
 		return nil, errors.New("relay: events need a secret, or the site a backend_token: without either anyone who reaches the backend could announce a payment")
 	}
 	if slices.ContainsFunc(cfg.Secrets, func(s Secret) bool { return !s.valid() }) {

@@ -35,7 +35,7 @@ func (s *leaky) operators() {
 	}
 	for _, path := range []string{
 		"/config/", "/config/apps/pay", "/metrics", "/debug/vars", "/debug/pprof/cmdline", "/reverse_proxy/upstreams", "/pay/figures", "/pay/hours", "/pay/find?q=FINE1001", "/pay/orders", "/pay/charges",
-		"/pay/refunds", "/pay/events", "/pay/audit", "/pay/runs", "/pay/health", "/pay/check", "/pay/check?language=zh", "/pay/orders/NONE1001", "/pay/events/evt_none",
+		"/pay/refunds", "/pay/events", "/pay/audit", "/pay/runs", "/pay/health", "/pay/check", "/pay/check?language=zh", "/pay/check?age=60", "/pay/seen", "/pay/seen?language=zh", "/pay/orders/NONE1001", "/pay/events/evt_none",
 	} {
 		ask("GET", path, "")
 	}
@@ -67,7 +67,7 @@ func (s *leaky) operators() {
 	// The console and its files.
 	q := url.Values{"app": {s.box.App()}, "mode": {"test"}}.Encode()
 	for _, page := range []string{
-		"", "find?q=FINE1001", "orders", "events", "charges", "refunds", "audit", "runs", "orders.csv", "events.csv", "charges.csv", "refunds.csv", "audit.csv",
+		"", "find?q=FINE1001", "orders", "events", "charges", "refunds", "audit", "runs", "health", "orders.csv", "events.csv", "charges.csv", "refunds.csv", "audit.csv",
 		"order?no=FINE1001&" + q, "order?no=ECHO1001&" + q, "order?no=DEAD1001&" + q, "event?id=" + held + "&" + q, "event?id=" + dead + "&" + q, "act?action=replay&state=delivered",
 	} {
 		a, err := s.try(s.operator, "GET", s.url("/ops/"+page), nil)

@@ -62,6 +62,9 @@ func CompanyCode(name string) (code string, ok bool) {
 	return "", false
 }
 
+// NeedsContact says that WeChat finds the parcels of an express company only with a contact.
+func NeedsContact(code string) bool { return code == needsContact }
+
 // NearestCompany returns the company that somebody who wrote another name may have meant.
 func NearestCompany(wrote string) (near Company, ok bool) {
 	if len(wrote) > maxTracked {

@@ -175,7 +175,7 @@ func (p Parcel) report(kind Logistics) (reportedParcel, error) {
 		}
 		entry.Contact = &reportedContact{masked}
 	}
-	if code == needsContact && entry.Contact == nil {
+	if NeedsContact(code) && entry.Contact == nil {
 		return entry, errors.New("contact is missing: 顺丰 (SF) needs the receiver's telephone number, of which WeChat gets the last four digits")
 	}
 	return entry, nil

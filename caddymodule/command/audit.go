@@ -20,7 +20,8 @@ func auditCommand() *cobra.Command {
 		Use: "audit", Short: "What was decided, by whom and why, newest first", Args: cobra.NoArgs,
 		Example: `  caddy pay audit --since 1d
   caddy pay audit --event evt_…
-  caddy pay audit --action pause,unpause`,
+  caddy pay audit --action pause,unpause
+  caddy pay audit --since 1d --ledger ledger.db    # while Caddy is down`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return list[adminapi.AuditPage, adminapi.AuditView]{
 				part: &q.Part,
@@ -32,7 +33,7 @@ func auditCommand() *cobra.Command {
 			}.run(c, cmd)
 		},
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	cmd.Flags().StringVar(&q.Event, "event", "", "Only about this event")
 	cmd.Flags().StringSliceVar(&q.Actions, "action", nil, "Only these: replay, release, discard, pause, unpause")
 	partFlags(cmd, &q.Part)

@@ -21,7 +21,8 @@ func figuresCommand() *cobra.Command {
 Shows, for each app and mode, how much was paid that your backend has not acknowledged, since when, and when something is delivered next.
 
   caddy pay figures
-  caddy pay figures --json`,
+  caddy pay figures --json
+  caddy pay figures --ledger ledger.db    while Caddy is down`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			var figures []adminapi.ScopeFigures
@@ -35,7 +36,7 @@ Shows, for each app and mode, how much was paid that your backend has not acknow
 			return c.show(cmd, figures, func(w io.Writer) { printFigures(w, figures, time.Now()) })
 		},
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	return cmd
 }
 

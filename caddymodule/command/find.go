@@ -24,6 +24,7 @@ an event, a refund or your number of it. When it leads to one order, that order'
   caddy pay find 1234
   caddy pay find 4200001234202611260000000001
   caddy pay find ch_…
+  caddy pay find 1234 --ledger /var/lib/caddy/.local/share/caddy/pay/ledger.db    while Caddy is down
 
 Exits 1 when nothing goes by it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,7 +42,7 @@ Exits 1 when nothing goes by it.`,
 			})
 		},
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	return cmd
 }
 

@@ -24,9 +24,10 @@ Lists refunds, those made elsewhere too, and shows one on the page of its order.
 
   caddy pay refunds list --state asked,pending
   caddy pay refunds list --unclear
-  caddy pay refunds show R1`,
+  caddy pay refunds show R1
+  caddy pay refunds show R1 --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listRefunds(), c.showNamed("show <refund>", "Shows the order of one", "refunds show R1", "refund_no", "refund"))
 	return cmd

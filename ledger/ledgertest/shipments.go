@@ -1,7 +1,6 @@
 package ledgertest
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -41,6 +40,10 @@ func testSettleReports(t *testing.T, l ledger.Ledger) {
 	keeps(t, l, "2")
 	deliver(t, l, "evt_2", &ledger.Shipping{Type: ledger.ShipExpress, Items: "x", Complete: true}, none) // no parcels
 	s = shipment(t, l, "ch_2")
+	equal(t, "when", []any{s.Recorded, s.Due}, []any{at(4), at(4).Add(24 * time.Hour)})
+	if s.Problem.Text == "" {
+		t.Error("it has no words")
+	}
 	equal(t, "what is no report", []any{s.State, s.Stage, s.Problem.Code, s.Shipping}, []any{ledger.ShipmentFailed, ledger.ReportFailed, ledger.ProblemInvalid, (*ledger.Shipping)(nil)})
 	report(t, l, reporting("2", tea, 9), true)
 
@@ -68,6 +71,25 @@ func testSettleReports(t *testing.T, l ledger.Ledger) {
 	add(t, l, o, ledger.Recorded)
 	deliver(t, l, "evt_o6", &tea, none)
 	equal(t, "of an order that is paid", shipment(t, l, "ch_6").Stage, ledger.ReportOpen)
+
+	add(t, l, event(live, "evt_none"), ledger.Recorded) // of no charge, and of one that nobody knows
+	deliver(t, l, "evt_none", &tea, none)
+	unknown := event(live, "evt_unknown")
+	unknown.ChargeID = "ch_unknown"
+	add(t, l, unknown, ledger.Recorded)
+	deliver(t, l, "evt_unknown", &tea, none)
+	noShipment(t, l, "ch_unknown")
+
+	keeps(t, l, "hand") // its receipt is confirmed before the backend hears of it
+	ss, err := l.ClaimShipments(t.Context(), ledger.ShipmentClaim{Scope: live, Daily: true, Owner: "a", Now: at(2 * 86400), Until: at(2*86400 + 9), Limit: 99})
+	must(t, err)
+	for _, s := range ss {
+		if s.ChargeID == "ch_hand" {
+			answered(t, l, shipmentLease(s, "a"), ledger.ShippingAnswer{Step: ledger.ShippingAsk, Result: ledger.ShippingTold, At: at(1), OrderState: 3, Finished: 1})
+		}
+	}
+	deliver(t, l, "evt_hand", &tea, none)
+	equal(t, "shipped by hand", []any{shipment(t, l, "ch_hand").State, shipment(t, l, "ch_hand").Stage}, []any{ledger.ShipmentConfirmed, ledger.ReportNone})
 
 	keeps(t, l, "7")
 	claim(t, l, "a", noon, at(9), 9)
@@ -109,6 +131,9 @@ func testShipmentLeases(t *testing.T, l ledger.Ledger) {
 	s, err := l.PostShipping(t.Context(), first, at(10), at(40))
 	must(t, err)
 	equal(t, "what is posted", s.Posted, &tea)
+	as, err := l.ShippingAttempts(t.Context(), live, "ch_1")
+	must(t, err)
+	equal(t, "the attempt under way", as, []ledger.ShippingAttempt{{N: 1, At: at(10), Step: ledger.ShippingPost, Result: ledger.ShippingAsking, Shipping: &tea}})
 	equal(t, "prolonged", len(claimShipments(t, l, "b", false, at(30), at(50))), 1) // the other one
 	again := claimShipments(t, l, "a", false, at(41), at(60))                       // the same owner, once its lease is over
 	equal(t, "taken over", []any{len(again), again[0].ChargeID, again[0].Step(), again[0].Posted}, []any{1, "ch_1", ledger.ShippingAsk, &tea})
@@ -134,6 +159,11 @@ func testShipmentLeases(t *testing.T, l ledger.Ledger) {
 	wantErr(t, err, ledger.ErrState)
 	_, err = l.ShippingAnswered(t.Context(), lease, ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: ledger.ShippingAccepted, At: at(55)})
 	wantErr(t, err, ledger.ErrState) // nothing was posted
+	_, err = l.ShippingAnswered(t.Context(), lease, ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: ledger.ShippingUnknown, At: at(55)})
+	wantErr(t, err, ledger.ErrState)
+	charge(t, l, "4", "ch_4")
+	_, err = l.PostShipping(t.Context(), ledger.ShipmentLease{Scope: live, ChargeID: "ch_4"}, at(9), at(20))
+	wantErr(t, err, ledger.ErrNotFound) // which has none
 	none, err := l.ClaimShipments(t.Context(), ledger.ShipmentClaim{Scope: live, Owner: "a", Now: at(999), Until: at(1000)})
 	must(t, err)
 	equal(t, "no limit", len(none), 0)
@@ -254,161 +284,4 @@ func testShippingConcurrent(t *testing.T, a, b ledger.Ledger) {
 		equal(t, fmt.Sprint("posts of order ", i), posts[i].posts, 1)
 	}
 	equal(t, "frozen", figures(t, a).FrozenShipments, int64(orders))
-}
-
-// A person reports again what failed, or something else; who it was, and why, is in the audit log and on the order's page.
-func testReportAgain(t *testing.T, l ledger.Ledger) {
-	keeps(t, l, "1")
-	d := ledger.ShippingDecision{Scope: live, ChargeID: "ch_1", Now: at(50), By: "address 127.0.0.1", Said: "ops", Reason: "because"}
-	again := func(want error) *ledger.Shipment {
-		t.Helper()
-		s, err := l.ReportAgain(t.Context(), d)
-		wantErr(t, err, want)
-		return s
-	}
-	again(ledger.ErrState) // nothing was reported
-	report(t, l, reporting("1", tea, 1), true)
-	s := post(t, l, at(1), ledger.ShippingFinal)
-	equal(t, "failed", s.State, ledger.ShipmentFailed)
-	s = again(nil)
-	equal(t, "again", []any{s.State, s.Stage, s.Shipping, s.Due}, []any{ledger.ShipmentWaiting, ledger.ReportOpen, &tea, at(50)})
-	post(t, l, at(50), ledger.ShippingAccepted)
-	again(ledger.ErrState) // WeChat has it
-	d.Shipping, d.Now = &coffee, at(60)
-	equal(t, "a correction", again(nil).Shipping, &coffee)
-	post(t, l, at(60), ledger.ShippingAccepted)
-	d.Shipping = &parcel
-	var refused *ledger.ShippingRefusal
-	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseCorrected {
-		t.Fatalf("a third report: %v", err)
-	}
-	d.Shipping = &ledger.Shipping{Type: "odd"}
-	if _, err := l.ReportAgain(t.Context(), d); err == nil {
-		t.Fatal("an odd report")
-	}
-	d.ChargeID, d.Shipping = "ch_none", nil
-	again(ledger.ErrNotFound)
-	charge(t, l, "2", "ch_2")
-	d.ChargeID = "ch_2"
-	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseNotPaid {
-		t.Fatalf("of what is not paid: %v", err)
-	}
-	if err := decide(t, l, ledger.ActionReport, "evt_1", 5); err == nil {
-		t.Fatal("decided about an event")
-	}
-
-	audit, err := l.ListAudit(t.Context(), ledger.AuditFilter{Scope: live, Actions: []ledger.Action{ledger.ActionReport}})
-	must(t, err)
-	equal(t, "decisions", len(audit.Rows), 2)
-	equal(t, "the first", audit.Rows[1].Decision, ledger.Decision{Scope: live, EventID: "evt_1", Action: ledger.ActionReport, Now: at(50), By: "address 127.0.0.1", Said: "ops", Reason: "because"})
-	equal(t, "its order", audit.Rows[1].OrderNo, "1")
-	life, err := l.Order(t.Context(), live, "1")
-	must(t, err)
-	equal(t, "shipments on the page", len(life.Shipped), 1)
-	equal(t, "the shipment", life.Shipped[0].Shipment, *shipment(t, l, "ch_1"))
-	as, err := l.ShippingAttempts(t.Context(), live, "ch_1")
-	must(t, err)
-	equal(t, "its attempts", life.Shipped[0].Attempts, as)
-	equal(t, "how many", len(as), 3)
-	equal(t, "decisions on the page", len(life.Events[0].Decisions), 2)
-}
-
-// Payments without a shipment are found, a page at a time, and what WeChat has no report of is counted by when its time runs out.
-func testFindUnshipped(t *testing.T, l ledger.Ledger) {
-	const many = 5
-	for i := range many {
-		n := fmt.Sprint(i)
-		created(t, l, n, "ch_"+n, "wx_lite", i*3600)
-		e := payment("evt_"+n, "ch_"+n, n)
-		e.Change.TimePaid, e.Payment.Time = at(i*3600), at(i*3600)
-		add(t, l, e, ledger.Recorded)
-	}
-	created(t, l, "unpaid", "ch_unpaid", "wx_lite", 1)
-	created(t, l, "web", "ch_web", "wx_pub", 1)
-	add(t, l, payment("evt_web", "ch_web", "web"), ledger.Recorded)
-	keeps(t, l, "known")
-	f := ledger.ShippingSearch{Scope: live, Since: at(3600), Now: at(20000), Limit: 3}
-	found, next, err := l.FindUnshipped(t.Context(), f)
-	must(t, err)
-	equal(t, "the first page", []any{found, next != ""}, []any{3, true})
-	f.Cursor = next
-	found, next, err = l.FindUnshipped(t.Context(), f)
-	must(t, err)
-	equal(t, "the rest", []any{found, next}, []any{1, ""})
-	f.Cursor = ""
-	found, next, err = l.FindUnshipped(t.Context(), f)
-	must(t, err)
-	equal(t, "once", []any{found, next}, []any{0, ""})
-	noShipment(t, l, "ch_0") // before
-	equal(t, "what was found", shipment(t, l, "ch_1").State, ledger.ShipmentWaiting)
-	equal(t, "what was found is asked about", shipment(t, l, "ch_1").Due, at(20000))
-	equal(t, "frozen", figures(t, l).Frozen, int64(500))
-	found, _, err = l.FindUnshipped(t.Context(), ledger.ShippingSearch{Scope: test, Now: at(1)})
-	must(t, err)
-	equal(t, "elsewhere", found, 0)
-
-	over := at(3600).Add(ledger.ShippingTerm) // of ch_1; that of "known" was an hour before
-	due, err := l.ShippingDue(t.Context(), live, over, over.Add(2*time.Hour))
-	must(t, err)
-	equal(t, "due", due, &ledger.ShippingDue{Late: 2, LateFen: 200, Soon: 2, SoonFen: 200, Next: over.Add(time.Hour)})
-	report(t, l, reporting("2", tea, 30000), true)
-	post(t, l, at(30000), ledger.ShippingAccepted)
-	report(t, l, reporting("3", tea, 30001), true)
-	post(t, l, at(30001), ledger.ShippingFinal)
-	due, err = l.ShippingDue(t.Context(), live, over, over.Add(2*time.Hour))
-	must(t, err)
-	equal(t, "due, reported", due, &ledger.ShippingDue{Late: 2, LateFen: 200, Soon: 1, SoonFen: 100, Next: over.Add(2 * time.Hour)})
-	due, err = l.ShippingDue(t.Context(), test, over, over.Add(time.Hour))
-	must(t, err)
-	equal(t, "due elsewhere", due, &ledger.ShippingDue{})
-
-	list := func(f ledger.ShipmentFilter) (ids []string) {
-		t.Helper()
-		f.Scope, f.Limit = live, 2
-		for more := true; more; more = f.Cursor != "" {
-			p, err := l.ListShipments(t.Context(), f)
-			must(t, err)
-			for _, s := range p.Rows {
-				ids = append(ids, s.ChargeID)
-			}
-			f.Cursor = p.Next
-		}
-		return ids
-	}
-	equal(t, "all", list(ledger.ShipmentFilter{}), []string{"ch_4", "ch_3", "ch_2", "ch_1", "ch_known"})
-	equal(t, "some states", list(ledger.ShipmentFilter{States: []ledger.ShipmentState{ledger.ShipmentFailed, ledger.ShipmentReported}}), []string{"ch_3", "ch_2"})
-	equal(t, "a stage", list(ledger.ShipmentFilter{Stage: ledger.ReportDone}), []string{"ch_2"})
-	equal(t, "a time", list(ledger.ShipmentFilter{Since: at(3600), Until: at(3 * 3600)}), []string{"ch_2", "ch_1"})
-	_, err = l.ListShipments(t.Context(), ledger.ShipmentFilter{Scope: live, Cursor: "odd"})
-	wantErr(t, err, ledger.ErrCursor)
-}
-
-// Shipments that are over go with what else is old; a clock that was put back leaves none waiting.
-func testShipmentsPruned(t *testing.T, l ledger.Ledger) {
-	for _, n := range []string{"1", "2"} {
-		keeps(t, l, n)
-		report(t, l, reporting(n, tea, 0), true)
-	}
-	for range 2 {
-		s, err := l.ClaimShipments(t.Context(), ledger.ShipmentClaim{Scope: live, Owner: "a", Now: noon, Until: at(30), Limit: 1})
-		must(t, err)
-		_, err = l.PostShipping(t.Context(), shipmentLease(s[0], "a"), noon, at(30))
-		must(t, err)
-		answered(t, l, shipmentLease(s[0], "a"), ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: ledger.ShippingAccepted, At: noon})
-	}
-	add(t, l, shipping(refund("evt_r1", "ch_1", "1", 100)), ledger.Recorded)
-	n, err := l.Prune(t.Context(), at(1), 99)
-	must(t, err)
-	equal(t, "pruned, with the bodies of the payment that went back", n, 3)
-	noShipment(t, l, "ch_1")
-	equal(t, "what is frozen stays", shipment(t, l, "ch_2").State, ledger.ShipmentReported)
-	equal(t, "attempts", func() int { as, _ := l.ShippingAttempts(t.Context(), live, "ch_1"); return len(as) }(), 0)
-
-	back := noon.Add(-30 * 24 * time.Hour)
-	_, err = l.Overdue(t.Context(), live, back)
-	must(t, err)
-	equal(t, "due by the clock as it is", shipment(t, l, "ch_2").Due, back.UTC())
-	n, err = l.Overdue(t.Context(), live, back)
-	must(t, err)
-	equal(t, "once", n, 0)
 }

@@ -19,7 +19,7 @@ const (
 		attempts = ?, tries = ?, missed = ?, unclear = ?, last = ?, due = ?, epoch = ?, owner = ?, until = ? WHERE charge = ?`
 	sqlDropShipment  = `DELETE FROM shipments WHERE charge = ?`
 	sqlDropShippings = `DELETE FROM shippings WHERE charge = ?`
-	sqlOldShipments  = `SELECT charge, state, owner, paid FROM shipments WHERE charge > ? ORDER BY charge LIMIT ?`
+	sqlOldShipments  = `SELECT charge, state, paid FROM shipments WHERE charge > ? ORDER BY charge LIMIT ?`
 
 	sqlAddShipping = `INSERT INTO shippings (charge, n, at, took, step, result, code, problem, state, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlSetShipping = `UPDATE shippings SET took = ?, result = ?, code = ?, problem = ?, state = ? WHERE charge = ? AND n = ?`
@@ -118,7 +118,7 @@ func (s *session) Shipment(of ledger.Scope, charge int64) (*core.Shipment, error
 func (s *session) OldShipments(after int64, limit int) (ps []core.Shipment, err error) {
 	err = s.run(sqlOldShipments, func(r *row) {
 		var p core.Shipment
-		p.Charge.Seq, p.State, p.Owner, p.TimePaid = r.number(), ledger.ShipmentState(r.text()), r.text(), r.time()
+		p.Charge.Seq, p.State, p.TimePaid = r.number(), ledger.ShipmentState(r.text()), r.time()
 		ps = append(ps, p)
 	}, after, limit)
 	return ps, err

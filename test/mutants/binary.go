@@ -21,18 +21,20 @@ import (
 	"time"
 )
 
-// switches goes into each package that is changed: which mutant is on, and which were come by.
+// switches goes into each package that is changed: which mutant is on, and which were come by: those that would have made a difference, where that
+// can be told.
 const switches = `package %s
 
 import (
 	"os"
+	"reflect"
 	"strconv"
 	"sync/atomic"
 )
 
 var (
-	mutantOn   = func() int { n, _ := strconv.Atoi(os.Getenv("MUTANT")); return n }()
-	mutantFile = func() *os.File {
+	mutantWhich = func() int { n, _ := strconv.Atoi(os.Getenv("MUTANT")); return n }()
+	mutantFile  = func() *os.File {
 		if os.Getenv("MUTANT_SEEN") == "" {
 			return nil
 		}
@@ -42,27 +44,48 @@ var (
 		}
 		return f
 	}()
-	mutantSeen [%d]atomic.Bool
+	mutantSeen  [%d]atomic.Bool
 )
 
-func mutantIs(n int) bool {
-	if mutantFile != nil && !mutantSeen[n].Swap(true) {
+func mutantCome(n int) {
+	if !mutantSeen[n].Swap(true) {
 		if _, err := mutantFile.WriteString(strconv.Itoa(n) + "\n"); err != nil {
 			panic(err)
 		}
 	}
-	return n == mutantOn
 }
 
-func mutantPick[T any](is bool, plain, mutant T) T {
-	if is {
+func mutantOn(n int) bool { return n == mutantWhich }
+
+func mutantIs(n int) bool {
+	if mutantFile != nil {
+		mutantCome(n)
+	}
+	return mutantOn(n)
+}
+
+func mutantSaw(n int, mutant, plain bool) bool {
+	if mutantFile != nil && mutant != plain {
+		mutantCome(n)
+	}
+	return plain
+}
+
+func mutantPick[T comparable](n int, plain, mutant T) T {
+	if mutantFile != nil && plain != mutant {
+		mutantCome(n)
+	}
+	if mutantOn(n) {
 		return mutant
 	}
 	return plain
 }
 
-func mutantZero[T any](is bool, plain T) (zero T) {
-	if is {
+func mutantZero[T any](n int, plain T) (zero T) {
+	if mutantFile != nil && !reflect.ValueOf(&plain).Elem().IsZero() {
+		mutantCome(n)
+	}
+	if mutantOn(n) {
 		return zero
 	}
 	return plain
@@ -172,17 +195,27 @@ func exactly(names ...string) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// long is what a test takes that is run in its parts.
-const long = 4 * time.Second
+// long is what a test takes that is run in its parts: each of them is quick, and about less.
+const long = 500 * time.Millisecond
 
-// units runs each test of a binary once, without a mutant, and finds out which mutants it comes by. All have to pass.
-func (b *binary) units(ctx context.Context, pkg string, say func(string, ...any)) (us []*unit, err error) {
+// units runs each test of a binary once, without a mutant, and finds out which mutants it comes by, unless that is known. All have to pass.
+func (b *binary) units(ctx context.Context, pkg string, known []*unit, say func(string, ...any)) (us []*unit, err error) {
 	out, err := b.run(ctx, time.Minute, nil, "-test.list", "^(Test|Example)")
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
 	for name := range strings.Lines(out) {
 		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		before := len(us)
+		for _, u := range known {
+			if top, _, _ := strings.Cut(u.Name, "/"); u.Package == pkg && top == name {
+				u.bin = b
+				us = append(us, u)
+			}
+		}
+		if len(us) > before {
 			continue
 		}
 		u, printed, err := b.reach(ctx, pkg, name)
@@ -199,14 +232,24 @@ func (b *binary) units(ctx context.Context, pkg string, say func(string, ...any)
 				parts = append(parts, part)
 			}
 		}
-		if len(parts) > 0 {
-			us = append(us, parts...)
-		} else {
+		us = append(us, parts...)
+		if len(parts) == 0 || !covers(parts, u) {
 			us = append(us, u)
 		}
 		say("%s: %s takes %s and comes by %d mutants", pkg, name, u.Took.Round(time.Millisecond), len(u.Reaches))
 	}
 	return us, nil
+}
+
+// covers says that the parts of a test come by all that it comes by.
+func covers(parts []*unit, whole *unit) bool {
+	seen := map[int]bool{}
+	for _, p := range parts {
+		for _, id := range p.Reaches {
+			seen[id] = true
+		}
+	}
+	return !slices.ContainsFunc(whole.Reaches, func(id int) bool { return !seen[id] })
 }
 
 // reach runs one test without a mutant.

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -75,15 +76,14 @@ func (m *maker) node(n ast.Node) bool {
 	return true
 }
 
-// add makes a mutant of the code between two nodes' ends.
+// add makes a mutant of the code between two nodes' ends. § stands for its id.
 func (m *maker) add(n ast.Node, text, before, after string) {
 	file := m.p.fset.File(n.Pos())
 	k := &mutant{
 		id: len(*m.found) + 1, pkg: m.p.path, file: m.f.name, line: file.Line(n.Pos()), key: m.function() + ": " + text,
 		start: file.Offset(n.Pos()), end: file.Offset(n.End()),
 	}
-	is := fmt.Sprintf("mutantIs(%d)", k.id)
-	k.before, k.after = strings.ReplaceAll(before, "IS", is), strings.ReplaceAll(after, "IS", is)
+	k.before, k.after = strings.ReplaceAll(before, "§", strconv.Itoa(k.id)), strings.ReplaceAll(after, "§", strconv.Itoa(k.id))
 	*m.found = append(*m.found, k)
 }
 
@@ -199,16 +199,27 @@ func (m *maker) decides() bool {
 }
 
 func (m *maker) always(e ast.Expr, is bool) {
-	if is {
-		m.add(e, m.words(e)+" → true", "(IS || ", ")")
-		return
+	before, after := "mutantIs(§)", ""
+	if m.idempotent(e) {
+		before, after = "mutantOn(§)", ")"
 	}
-	m.add(e, m.words(e)+" → false", "(!IS && ", ")")
+	op := "||"
+	if !is {
+		before, op = "!"+before, "&&"
+	}
+	if after != "" {
+		op += fmt.Sprintf(" mutantSaw(§, %t,", is)
+	}
+	m.add(e, fmt.Sprintf("%s → %t", m.words(e), is), "("+before+" "+op+" ", after+")")
 }
 
 // instead makes a mutant that another condition replaces.
 func (m *maker) instead(e ast.Expr, words, text string) {
-	m.add(e, m.words(e)+" → "+words, "(IS && ("+text+") || !IS && ", ")")
+	before, after := "(mutantIs(§) && ("+text+") || !mutantIs(§) && ", ")"
+	if m.idempotent(e) {
+		before, after = "(mutantOn(§) && ("+text+") || !mutantOn(§) && mutantSaw(§, "+text+", ", "))"
+	}
+	m.add(e, m.words(e)+" → "+words, before, after)
 }
 
 var boundaries = map[token.Token]string{token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">"}
@@ -243,11 +254,11 @@ func (m *maker) arithmetic(e ast.Expr) {
 	switch e := e.(type) {
 	case *ast.BinaryExpr:
 		if op, ok := otherOps[e.Op]; ok && number(e) && m.pure(e) {
-			m.add(e, fmt.Sprintf("%s → %s %s %s", m.words(e), m.words(e.X), op, m.words(e.Y)), "mutantPick(IS, ", ", "+m.source(e.X)+op.String()+m.source(e.Y)+")")
+			m.add(e, fmt.Sprintf("%s → %s %s %s", m.words(e), m.words(e.X), op, m.words(e.Y)), "mutantPick(§, ", ", "+m.source(e.X)+op.String()+m.source(e.Y)+")")
 		}
 	case *ast.UnaryExpr:
 		if e.Op == token.SUB && number(e) && m.pure(e) {
-			m.add(e, m.words(e)+" → "+m.words(e.X), "mutantPick(IS, ", ", "+m.source(e.X)+")")
+			m.add(e, m.words(e)+" → "+m.words(e.X), "mutantPick(§, ", ", "+m.source(e.X)+")")
 		}
 	case *ast.CallExpr:
 		name, ok := e.Fun.(*ast.Ident)
@@ -256,20 +267,30 @@ func (m *maker) arithmetic(e ast.Expr) {
 		}
 		if other := map[string]string{"min": "max", "max": "min"}[name.Name]; other != "" {
 			args := strings.TrimPrefix(m.source(e), name.Name)
-			m.add(e, m.words(e)+" → "+other, "mutantPick(IS, ", ", "+other+args+")")
+			m.add(e, m.words(e)+" → "+other, "mutantPick(§, ", ", "+other+args+")")
 		}
 	}
 }
 
 // pure says that an expression calls nothing but conversions, builtins and methods of times.
-func (m *maker) pure(e ast.Expr) bool {
+func (m *maker) pure(e ast.Expr) bool { return m.calls(e) }
+
+// idempotent says that it makes no difference whether, and how often, an expression is evaluated: then a mutant of it is come by only where its value
+// is another.
+func (m *maker) idempotent(e ast.Expr) bool {
+	return m.calls(e, "bytes.", "cmp.", "errors.Is", "slices.Contains", "strings.", "unicode.", "utf8.")
+}
+
+// calls says that an expression calls nothing but what begins with one of the names, and what is pure.
+func (m *maker) calls(e ast.Expr, names ...string) bool {
 	pure := true
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
 			tv := m.p.info.Types[n.Fun]
 			sel, ok := n.Fun.(*ast.SelectorExpr)
-			if !tv.IsType() && !tv.IsBuiltin() && !(ok && strings.HasPrefix(fmt.Sprint(m.p.info.TypeOf(sel.X)), "time.")) {
+			named := ok && slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(m.source(n.Fun), name) })
+			if !tv.IsType() && !tv.IsBuiltin() && !named && !(ok && strings.HasPrefix(fmt.Sprint(m.p.info.TypeOf(sel.X)), "time.")) {
 				pure = false
 			}
 		case *ast.FuncLit:
@@ -323,7 +344,7 @@ func (m *maker) zero(e ast.Expr, text string) {
 	if lit, ok := ast.Unparen(e).(*ast.CompositeLit); ok && len(lit.Elts) == 0 {
 		return
 	}
-	m.add(e, text, "mutantZero"+of+"(IS, ", ")")
+	m.add(e, text, "mutantZero"+of+"(§, ", ")")
 }
 
 // typed says that a constant has the type by itself, not by where it stands.

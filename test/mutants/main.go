@@ -3,11 +3,12 @@
 //	go run ./test/mutants -n 100
 //
 // tries a sample and prints its seed; without -n all are tried. All mutants of a group of packages (targets.go) are compiled into its test binaries
-// once, switched off; each test says which it comes by, and a mutant is tried against those tests alone. What was found is
-// kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change.
+// once, switched off; each test says to which it makes a difference, and a mutant is tried against those tests alone. What was found is
+// kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change. Where
+// tests are added in files of their own, only what survived is tried again.
 //
-// The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives, or when more survive
-// than one in ten of a hundred or more.
+// The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives, or when more of a group
+// survive than one in ten of a hundred or more.
 package main
 
 import (
@@ -34,6 +35,7 @@ type options struct {
 	only    *regexp.Regexp // nil: all
 	dir     string         // for what is found
 	list    string         // of survivors
+	most    time.Duration  // 0: as long as it takes
 	show    bool
 	say     func(string, ...any)
 }
@@ -45,6 +47,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many to try at the same time (default: one for each CPU)")
 	flag.StringVar(&o.dir, "results", "", "a folder for what is found (default: in the user's cache)")
 	flag.StringVar(&o.list, "list", "test/mutants/survivors.txt", "the survivors that are known, with reasons")
+	flag.DurationVar(&o.most, "most", 0, "for a first look: how long the tests of one mutant may take, by the time that they take without one (default: all of them are run)")
 	flag.BoolVar(&o.show, "show", false, "print the mutants, and try none")
 	only := flag.String("only", "", "a pattern: only mutants whose file, function or change fits (ledger/core/judge.go late: …)")
 	flag.Parse()
@@ -95,7 +98,7 @@ func run(ctx context.Context, o options, module string, groups []group) error {
 	var (
 		pkgs   = make([][]*loaded, len(groups))
 		ms     = make([][]*mutant, len(groups))
-		exists = map[string]bool{}
+		exists = named{}
 		wanted []*mutant
 		of     = map[*mutant]int{} // the group
 	)
@@ -105,7 +108,8 @@ func run(ctx context.Context, o options, module string, groups []group) error {
 		}
 		ms[i] = mutantsOf(pkgs[i])
 		for _, m := range ms[i] {
-			exists[m.key], of[m] = true, i
+			of[m] = i
+			exists.add(m.key, g)
 			if rel, err := filepath.Rel(module, m.file); err == nil && (o.only == nil || o.only.MatchString(rel+" "+m.key)) {
 				wanted = append(wanted, m)
 			}
@@ -138,12 +142,13 @@ func run(ctx context.Context, o options, module string, groups []group) error {
 		if err != nil {
 			return err
 		}
-		found, err := b.try(ctx, part, o.workers, o.say)
+		found, err := b.try(ctx, part, o.workers, o.most, o.say)
 		if err != nil {
 			return err
 		}
 		count := map[verdict]int{}
 		for _, r := range found {
+			r.Key, r.group = exists.name(r.Key, g), g.name
 			results = append(results, r)
 			count[r.Verdict]++
 		}

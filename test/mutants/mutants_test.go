@@ -91,7 +91,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := b.try(t.Context(), ms, 2, t.Logf)
+	found, err := b.try(t.Context(), ms, 2, 0, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +126,41 @@ func TestNotices(t *testing.T) {
 		t.Errorf("%d results and %d tests are known", len(again.known), len(again.units))
 	}
 	again.units = nil // which would leave all unreached
-	if found, err = again.try(t.Context(), ms, 1, t.Logf); err != nil || len(found) != len(want) {
+	if found, err = again.try(t.Context(), ms, 1, 0, t.Logf); err != nil || len(found) != len(want) {
 		t.Fatal(len(found), err)
 	}
 	for _, r := range found {
 		if r.Verdict != want[r.Key] {
 			t.Errorf("%s was %s, and is %s", r.Key, want[r.Key], r.Verdict)
+		}
+	}
+
+	// A test that is added is the only one that is run without a mutant, and what was noticed stays so; what survived is tried again.
+	more := "package price\n\nimport \"testing\"\n\nfunc TestNote(t *testing.T) {\n\tnoted := false\n\tif (&Bill{}).Add(5, func() { noted = true }); !noted {\n\t\tt.Error()\n\t}\n}\n"
+	file := filepath.Join(dir, "price", "note_test.go")
+	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	measured := 0
+	say := func(format string, args ...any) { measured++; t.Logf(format, args...) }
+	third, err := prepare(t.Context(), dir, results, g, pkgs, ms, say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured != 1 || len(third.units) != 3 || len(third.known) != 6 {
+		t.Errorf("%d tests were run, of %d; %d results are known", measured, len(third.units), len(third.known))
+	}
+	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })], 0); r.Verdict != noticed {
+		t.Error(r)
+	}
+	// A test that is changed may notice less, and other code may be noticed by none.
+	for name, text := range map[string]string{"price_test.go": priceTest + "\n// more\n", "price.go": price + "\n// more\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "price", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		measured = 0
+		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 3 {
+			t.Error(name, len(b.known), measured, err)
 		}
 	}
 
@@ -206,15 +235,15 @@ func TestChanges(t *testing.T) {
 
 // TestList: what the list of survivors may say.
 func TestList(t *testing.T) {
-	all := map[string]bool{"f: a": true, "f: b": true, "f: c": true}
-	results := []result{{"f: a", survived, ""}, {"f: b", noticed, "TestB"}}
+	all := named{"f: a": "price", "f: b": "price", "f: c": "price"}
+	results := []result{{Key: "f: a", Verdict: survived}, {Key: "f: b", Verdict: noticed, By: "TestB"}}
 	for range 98 {
-		results = append(results, result{"g: x", noticed, "TestX"})
+		results = append(results, result{Key: "g: x", Verdict: noticed, By: "TestX"})
 	}
 	many := func(alive int) []result { // of a hundred
 		rs := slices.Clone(results)
 		for i := range alive {
-			rs[i] = result{"f: a", survived, ""}
+			rs[i] = result{Key: "f: a", Verdict: survived}
 		}
 		return rs
 	}
@@ -229,14 +258,17 @@ func TestList(t *testing.T) {
 		"gone":                  {"f: a\n\tr\nf: d\n\tr\n", results, "line 3 of the list names what is no mutant any more; take it off, or correct it: f: d\n"},
 		"noticed":               {"f: a\n\tr\nf: b\n\tr\n", results, "line 3 of the list names a mutant that is noticed now, by TestB; take it off: f: b\n"},
 		"one in ten":            {"f: a\n\tr\n", many(10), ""},
-		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants survive; at most 10 % may\n"},
+		"more than one in ten":  {"f: a\n\tr\n", many(11), "11 of 100 mutants of price survive; at most 10 % may\n"},
 		"one of a few":          {"f: a\n\tr\n", results[:2], ""},
-		"none comes by":         {"", []result{{"f: a", unreached, ""}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
+		"none comes by":         {"", []result{{Key: "f: a", Verdict: unreached}}, "unreached; write a test that notices it, or why none need to: f: a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			es, err := readExcuses(strings.NewReader(c.list))
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i := range c.results {
+				c.results[i].group = "price"
 			}
 			var out bytes.Buffer
 			if err := judge(&out, es, all, c.results); (err != nil) != (c.want != "") || out.String() != c.want {
@@ -255,6 +287,20 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestNames: what is as good as the code of one group may be a fault of another's.
+func TestNames(t *testing.T) {
+	first, second, all := group{name: "price"}, group{name: "shop"}, named{}
+	for _, g := range []group{first, second} {
+		all.add("f: a", g)
+	}
+	all.add("f: b", second)
+	for want, got := range map[string]string{"f: a": all.name("f: a", first), "f: a in shop": all.name("f: a", second), "f: b": all.name("f: b", second)} {
+		if got != want || all[got] == "" {
+			t.Errorf("%q is called %q", want, got)
+		}
+	}
+}
+
 // TestSurvivors: the list of this repository can be read, and names mutants that there are.
 func TestSurvivors(t *testing.T) {
 	list, err := os.Open("survivors.txt")
@@ -266,18 +312,18 @@ func TestSurvivors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]bool{}
+	all := named{}
 	for _, g := range groups {
 		pkgs, err := load("../..", g.changed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range mutantsOf(pkgs) {
-			all[m.key] = true
+			all.add(m.key, g)
 		}
 	}
 	for _, e := range es {
-		if !all[e.key] {
+		if all[e.key] == "" {
 			t.Errorf("line %d names what is no mutant any more: %s", e.line, e.key)
 		}
 	}

@@ -43,7 +43,7 @@ func (m *maker) statement(s ast.Stmt) bool {
 	return true
 }
 
-func (m *maker) remove(s ast.Stmt) { m.add(s, m.words(s)+" → removed", "if !IS { ", " }") }
+func (m *maker) remove(s ast.Stmt) { m.add(s, m.words(s)+" → removed", "if !mutantIs(§) { ", " }") }
 
 // inList says that the statement stands alone, so that it can be left out.
 func (m *maker) inList(s ast.Stmt) bool {
@@ -93,7 +93,7 @@ func (m *maker) results(s *ast.ReturnStmt) {
 		switch {
 		case tv.Value != nil && m.isBool(e):
 			other := map[string]string{"true": "false", "false": "true"}[tv.Value.String()]
-			m.add(e, m.words(s)+" → "+other, "mutantPick(IS, ", ", "+other+")")
+			m.add(e, m.words(s)+" → "+other, "mutantPick(§, ", ", "+other+")")
 		case m.isBool(e):
 		default:
 			which := ""

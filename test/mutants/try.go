@@ -22,7 +22,7 @@ const (
 	noticed   verdict = "noticed"   // a test failed
 	hung      verdict = "hung"      // a test took too long, which is noticed as well
 	survived  verdict = "survived"  // the tests that come by it all pass
-	unreached verdict = "unreached" // no test comes by it: it survived too
+	unreached verdict = "unreached" // no test comes by it, or none so that it makes a difference: it survived too
 )
 
 func (v verdict) alive() bool { return v == survived || v == unreached }
@@ -32,6 +32,9 @@ type result struct {
 	Key     string
 	Verdict verdict
 	By      string `json:",omitempty"` // the tests of which one noticed
+	In      string `json:",omitempty"` // and their package
+	group   string
+	cut     bool // not all tests were run
 }
 
 // bench is a group with everything in place to try its mutants.
@@ -54,63 +57,65 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 		return nil, err
 	}
 	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}}
+	now, err := stateOf(module, g, ms)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.takeUp(dir, print, now); err != nil {
+		return nil, err
+	}
 	if err := b.measure(ctx, bins, filepath.Join(dir, print+".tests"), say); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(b.units, func(a, c *unit) int {
 		return cmp.Or(cmp.Compare(a.cost(), c.cost()), cmp.Compare(a.Package, c.Package), cmp.Compare(a.Name, c.Name))
 	})
-	return b, b.read()
+	found, err := readResults(b.file)
+	for _, r := range found {
+		b.known[r.Key] = r
+	}
+	return b, err
 }
 
+// measure finds out what the tests come by of which that is not known, and keeps it in a file.
 func (b *bench) measure(ctx context.Context, bins []*binary, file string, say func(string, ...any)) error {
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(data, &b.units)
-	}
-	if err == nil {
-		for _, u := range b.units {
-			u.bin = bins[slices.Index(b.group.tests, u.Package)]
-		}
-		return nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+	var all []*unit
 	for i, bin := range bins {
-		us, err := bin.units(ctx, b.group.tests[i], say)
+		us, err := bin.units(ctx, b.group.tests[i], b.units, say)
 		if err != nil {
 			return err
 		}
-		b.units = append(b.units, us...)
+		all = append(all, us...)
 	}
-	if data, err = json.Marshal(b.units); err != nil {
+	b.units = all
+	data, err := json.Marshal(b.units)
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(file, data, 0o600)
 }
 
-// read takes up what an earlier run of the same code and tests found.
-func (b *bench) read() error {
-	f, err := os.Open(b.file)
+// readResults reads what a run found out.
+func readResults(file string) (found []result, err error) {
+	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return nil, nil
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	s := bufio.NewScanner(f)
 	for s.Scan() {
 		var r result
 		if json.Unmarshal(s.Bytes(), &r) == nil { // the last line may be a half
-			b.known[r.Key] = r
+			found = append(found, r)
 		}
 	}
-	return s.Err()
+	return found, s.Err()
 }
 
 // try tries the mutants that are wanted, and returns what became of each.
-func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func(string, ...any)) ([]result, error) {
+func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, most time.Duration, say func(string, ...any)) ([]result, error) {
 	f, err := os.OpenFile(b.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -133,7 +138,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 		} else if len(results)%50 == 0 {
 			say("%s %d/%d", b.group.name, len(results), len(wanted))
 		}
-		if !fresh {
+		if !fresh || r.cut {
 			return nil
 		}
 		line, err := json.Marshal(r)
@@ -147,7 +152,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 			for m := range todo {
 				r, known := b.known[m.key]
 				if !known {
-					r = b.one(ctx, m)
+					r = b.one(ctx, m, most)
 				}
 				if ctx.Err() != nil {
 					continue
@@ -166,18 +171,23 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, say func
 	return results, context.Cause(ctx)
 }
 
-// one runs the tests that come by a mutant until one fails.
-func (b *bench) one(ctx context.Context, m *mutant) result {
+// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may.
+func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	r := result{Key: m.key, Verdict: unreached}
+	spent := time.Duration(0)
 	for _, batch := range b.batches(m.id) {
 		names, took := []string{}, time.Duration(0)
 		for _, u := range batch {
 			names, took = append(names, u.Name), took+u.Took
 		}
+		if spent += took; most > 0 && spent > most && r.Verdict == survived {
+			r.cut = true
+			return r
+		}
 		by := fmt.Sprint(names)
 		limit := patience(took)
 		if _, err := batch[0].bin.run(ctx, limit, []string{fmt.Sprintf("MUTANT=%d", m.id)}, "-test.failfast", "-test.run", exactly(names...)); err != nil {
-			r.Verdict, r.By = noticed, by
+			r.Verdict, r.By, r.In = noticed, by, batch[0].Package
 			if errors.Is(err, errSlow) {
 				r.Verdict = hung
 			}
