@@ -20,8 +20,8 @@ const (
 	stepTime  = 40 * time.Second    // for WeChat's answer, access token included; a report must have reached WeChat, or not, before its lease ends
 	startTime = 10 * time.Second    // after it was recorded that something is posted, it is
 
-	atOnce      = 4  // shipments at one time
-	asksASec    = 2  // of the daily round; WeChat does not say how many it takes
+	atOnce      = 4 // shipments at one time
+	asksASec    = 2 // of the daily round; WeChat does not say how many it takes
 	reportsPoll = 5 * time.Second
 	roundsPoll  = 30 * time.Second
 )
@@ -71,7 +71,9 @@ func New(cfg Config) (*Reporter, error) {
 		cfg.Due = func(*ledger.Shipment, bool) {}
 	}
 	if cfg.Span == nil {
-		cfg.Span = func(ctx context.Context, _ *ledger.Shipment) (context.Context, func(string)) { return ctx, func(string) {} }
+		cfg.Span = func(ctx context.Context, _ *ledger.Shipment) (context.Context, func(string)) {
+			return ctx, func(string) {}
+		}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
