@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
 	"path/filepath"
 	"sync"
@@ -24,7 +25,13 @@ import (
 	"github.com/caddypay/caddypay/wechat"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if moment := os.Getenv(envMoment); moment != "" {
+		fmt.Println(die(moment))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	upload  = "upload_shipping_info"
