@@ -31,6 +31,7 @@ type program struct {
 	asked   time.Time // when WeChat last said so; zero: never
 	until   time.Time // before which WeChat is not to be asked anything
 	faults  int       // of the configuration, one after the other
+	known   bool      // WeChat has known a payment by the number that Ping++ gave
 	busy    int       // times that WeChat was, one after the other
 }
 
@@ -38,6 +39,19 @@ func (p *program) paused(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return now.Before(p.until)
+}
+
+// knew notes that WeChat knows payments of the program by the numbers that Ping++ gives.
+func (p *program) knew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = true
+}
+
+func (p *program) knows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known
 }
 
 // isManaged says whether WeChat keeps the program's money, as WeChat said within the last day.
