@@ -395,6 +395,29 @@ func TestConfigurationFault(t *testing.T) {
 	s.want("once it is mended", s.uploads(), 10)
 }
 
+// While WeChat does not say whether it manages the program, that one question is tried, not each payment.
+func TestManagedUnknown(t *testing.T) {
+	s := newStage(t)
+	var ids []string
+	for i := range 8 {
+		ids = append(ids, s.paid(fmt.Sprint(i), true))
+		s.report(fmt.Sprint(i), tea)
+	}
+	calls := 0
+	s.line.always(managed, func(r *http.Request, to http.RoundTripper) (*http.Response, error) {
+		calls++ // one at a time: the program's lock
+		return answers(48001)(r, to)
+	})
+	relaytest.Run(t, s.reporter(s.l).Run)
+	relaytest.WaitFor(t, "it is visible", func() bool { return s.shipment(ids[0]).Problem.Code == "48001" })
+	s.line.always(managed, nil)
+	relaytest.WaitFor(t, "all are told once WeChat says it", func() bool { s.Clock.Add(time.Minute); return s.uploads() == len(ids) })
+	if calls > 2 {
+		t.Errorf("%d questions", calls)
+	}
+	s.want("posts", s.calls(upload), len(ids))
+}
+
 // What is under way when a reporter is told to stop comes to its end, is recorded, and is not begun by the next.
 func TestStopFinishes(t *testing.T) {
 	s := newStage(t)

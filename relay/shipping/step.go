@@ -72,7 +72,6 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 	managed, err := p.isManaged(ctx, r.cfg.Now)
 	switch {
 	case err != nil:
-		p.heard(err, r.cfg.Now())
 		a.Result, a.Problem = ledger.ShippingTransient, problemOf(err)
 		return a, true
 	case !managed:
