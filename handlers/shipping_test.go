@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -263,4 +265,34 @@ func TestShippingNeedsTheBlock(t *testing.T) {
 	server := httptest.NewTLSServer(w.handler(site))
 	defer server.Close()
 	wantProblem(t, w.doAt(server, "POST", "/pay/orders/1001/shipping", parcels, "Authorization", "Bearer "+merchantToken), 404, "not_found")
+}
+
+// TestShippingPage: what docs/http-api.md shows as a report is one, and its answer has the members that the page shows.
+func TestShippingPage(t *testing.T) {
+	raw, err := os.ReadFile("../docs/http-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(raw), "### `POST /pay/orders/{order_no}/shipping`")
+	blocks := regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindAllStringSubmatch(section, 2)
+	if len(blocks) != 2 {
+		t.Fatalf("the section shows %d pieces of JSON", len(blocks))
+	}
+	w := newShop(t)
+	w.paidOrder("20260101001")
+	if a := w.report("20260101001", blocks[0][1]); a.status != 202 {
+		t.Fatalf("the report of the page answered %d %s", a.status, a.body)
+	}
+	w.posts(ledger.ShippingNotFound, ledger.ShippingProblem{Code: "10060001", Text: "not yet"})
+	var got, page map[string]any
+	a := w.merchant("GET", "/pay/orders/20260101001/shipping", "")
+	if json.Unmarshal(a.body, &got) != nil || json.Unmarshal([]byte(blocks[1][1]), &page) != nil {
+		t.Fatalf("%s, %s", a.body, blocks[1][1])
+	}
+	for _, differs := range []string{"charge", "deadline", "error"} { // their values
+		got[differs], page[differs] = got[differs] != nil, page[differs] != nil
+	}
+	if !reflect.DeepEqual(got, page) {
+		t.Errorf("answered %v, the page shows %v", got, page)
+	}
 }
