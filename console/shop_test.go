@@ -40,7 +40,8 @@ func must[T any](v T, err error) T {
 type shop struct {
 	t      *testing.T
 	ledger ledger.Ledger
-	asked  *[]string // at Ping++, about which orders
+	asked  *[]string     // at Ping++, about which orders
+	inTurn <-chan string // by runs
 	desk   *adminapi.Server
 	url    string // of the console, with its prefix
 	plain  *http.Client
@@ -54,12 +55,17 @@ func newShop(t *testing.T, cfg Config) *shop {
 	t.Helper()
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")}))
 	var asked []string
-	s := &shop{t: t, ledger: l, asked: &asked, seen: adminapi.Seen{Since: time.Now()}}
+	inTurn := make(chan string, 10)
+	s := &shop{t: t, ledger: l, asked: &asked, inTurn: inTurn, seen: adminapi.Seen{Since: time.Now()}}
 	s.desk = adminapi.New(adminapi.Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
 		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: scope.App, Mode: ledger.Test}} },
 		Query: func(_ context.Context, s ledger.Scope, orderNo string) error {
 			asked = append(asked, s.Key()+" "+orderNo)
+			return nil
+		},
+		QueryInTurn: func(_ context.Context, s ledger.Scope, orderNo string) error {
+			inTurn <- s.Key() + " " + orderNo
 			return nil
 		},
 		Seen: func() adminapi.Seen { return s.seen },
