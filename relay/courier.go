@@ -107,7 +107,7 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 		}
 	}
 	if a.verdict = judge(a.status, resp.Header, body, c.expect); a.ok() {
-		a.reach = succeeded
+		a.reach, a.snippet = succeeded, printable(body, receiptLen)
 	}
 	if turnedAway(a.status) {
 		a.detail = fmt.Sprintf("it was asked %s %s", c.method, c.path)
