@@ -22,7 +22,7 @@ func TestProbe(t *testing.T) {
 		now := time.Unix(1_790_000_000, 0)
 		transport := roundTrip(func(req *http.Request) (*http.Response, error) {
 			asked++
-			if req.URL.Path != "/v1/charges" || req.URL.Query().Get("limit") != "1" || req.Header.Get("Authorization") == "" || req.Header.Get("Accept-Language") == "" || req.Header.Get("User-Agent") == "" {
+			if req.URL.Path != "/v1/charges" || req.URL.Query().Get("limit") != "1" || req.Header.Get("Authorization") == "" || req.Header.Get("Pingplusplus-Request-Timestamp") != "1790000000" || req.Header.Get("Accept-Language") != "zh-CN" || req.Header.Get("User-Agent") == "" {
 				t.Errorf("%s: %s %v", name, req.URL, req.Header)
 			}
 			if end, ok := req.Context().Deadline(); !ok || time.Until(end) > 7*time.Second || time.Until(end) <= 0 {
@@ -31,7 +31,7 @@ func TestProbe(t *testing.T) {
 			time.Sleep(time.Millisecond) // Took says so at least
 			return &http.Response{StatusCode: c.status, Header: http.Header{"Date": {now.UTC().Format(http.TimeFormat)}, SignatureHeader: {"c2ln"}}, Body: io.NopCloser(strings.NewReader(c.body)), Request: req}, nil
 		})
-		cl, err := New(Config{App: "app_1", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: transport, Timeout: 7 * time.Second, Now: func() time.Time { return now },
+		cl, err := New(Config{App: "app_1", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: transport, Timeout: 7 * time.Second, Language: "zh-CN", Now: func() time.Time { return now },
 			Rand: func() float64 { return 0.25 }, Wrap: func(next http.RoundTripper) http.RoundTripper {
 				return roundTrip(func(req *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(req) })
 			}})
