@@ -30,7 +30,9 @@ type program struct {
 	managed bool
 	asked   time.Time // when WeChat last said so; zero: never
 	until   time.Time // before which WeChat is not to be asked anything
+	why     error     // that is so
 	faults  int       // of the configuration, one after the other
+	known   bool      // WeChat has known a payment by the number that Ping++ gave
 	busy    int       // times that WeChat was, one after the other
 }
 
@@ -40,13 +42,29 @@ func (p *program) paused(now time.Time) bool {
 	return now.Before(p.until)
 }
 
+// knew notes that WeChat knows payments of the program by the numbers that Ping++ gives.
+func (p *program) knew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = true
+}
+
+func (p *program) knows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known
+}
+
 // isManaged says whether WeChat keeps the program's money, as WeChat said within the last day.
 func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, error) {
 	p.asking.Lock()
 	defer p.asking.Unlock()
 	p.mu.Lock()
-	managed, asked := p.managed, p.asked
+	managed, asked, until, why := p.managed, p.asked, p.until, p.why
 	p.mu.Unlock()
+	if now().Before(until) { // since another has asked meanwhile
+		return false, why
+	}
 	if at := now(); !asked.IsZero() && at.Sub(asked) < askManaged && !at.Before(asked) {
 		return managed, nil
 	}
@@ -56,6 +74,7 @@ func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, er
 		p.logger.Warn("WeChat does not say whether it manages the mini program; reports go out as if it did", zap.String("appid", p.appID), zap.Error(err))
 		managed, err = true, nil
 	}
+	p.heard(err, now())
 	if err != nil {
 		return false, err
 	}
@@ -96,7 +115,7 @@ func (p *program) heard(err error, now time.Time) {
 	if pause <= 0 {
 		return
 	}
-	p.until = now.Add(pause)
+	p.until, p.why = now.Add(pause), err
 	en, _ := oerr.Advice()
 	p.logger.Error("WeChat is not asked about shipping for a while", zap.String("appid", p.appID), zap.Int("errcode", oerr.Code), zap.String("rid", oerr.Rid),
 		zap.String("why", oerr.Message), zap.String("advice", en), zap.Time("until", p.until))

@@ -1,7 +1,9 @@
 package shipping
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,10 @@ func TestReport(t *testing.T) {
 	s.report("1", tea)
 	state := func(what string, state ledger.ShipmentState, attempts int) *ledger.Shipment {
 		t.Helper()
-		relaytest.WaitFor(t, what, func() bool { sh := s.shipment(id); return sh.State == state && sh.Attempts == attempts && sh.Posted == nil })
+		relaytest.WaitFor(t, what, func() bool {
+			sh := s.shipment(id)
+			return sh.State == state && sh.Attempts == attempts && sh.Posted == nil
+		})
 		return s.shipment(id)
 	}
 	sh := state("WeChat does not know the payment", ledger.ShipmentWaiting, 1)
@@ -249,6 +254,32 @@ func TestFoundUnshipped(t *testing.T) {
 	}
 }
 
+// What WeChat never comes to know ends in silence too when it is reported, but not while WeChat knows no payment at all.
+func TestNeverKnown(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	s.record("1", "ch_1", "4200000000202608160000000001", true)
+	s.report("1", tea)
+	for range 6 {
+		s.turn(r)
+		s.Clock.Add(time.Hour)
+	}
+	s.want("after its tries", []any{s.shipment("ch_1").State, s.shipment("ch_1").Problem.Code, s.calls(upload)}, []any{ledger.ShipmentFailed, notFound, 5})
+	s.Clock.Add(24 * time.Hour)
+	s.turn(r)
+	s.want("a day later", []any{s.shipment("ch_1").State, s.calls(order)}, []any{ledger.ShipmentFailed, 1})
+	other := s.paid("2", true)
+	s.report("2", tea)
+	s.turn(r)
+	s.want("another", s.shipment(other).State, ledger.ShipmentReported)
+	s.Clock.Add(24 * time.Hour)
+	s.turn(r)
+	s.want("since WeChat has known that", s.shipment("ch_1").State, ledger.ShipmentUnmanaged)
+	if strings.Contains(s.logs.String(), `"level":"error"`) {
+		t.Errorf("an alarm:\n%s", s.logs.String())
+	}
+}
+
 // What runs out of its time is told of once before and once when it has, whichever of two processes sees it.
 func TestDue(t *testing.T) {
 	s := newStage(t)
@@ -304,4 +335,133 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%+v is taken", cfg)
 		}
 	}
+}
+
+// The quota of a day stops everything until the next one, which is Beijing's.
+func TestQuotaOfTheDay(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, s.paid(fmt.Sprint(i), true))
+		s.report(fmt.Sprint(i), tea)
+	}
+	s.line.once(upload, answers(45009))
+	s.turn(r)
+	s.want("the first of three", []any{s.shipment(ids[0]).Attempts, s.shipment(ids[1]).Attempts, s.shipment(ids[2]).Attempts}, []any{1, 0, 0})
+	for range 8 { // until midnight in Beijing, which is 16:00 UTC
+		s.turn(r)
+		s.want("told", s.uploads(), 0)
+		s.Clock.Add(time.Hour)
+	}
+	s.Clock.Add(5 * time.Minute)
+	s.turn(r)
+	s.want("told the day after", s.uploads(), 3)
+}
+
+// What only the merchant can mend is tried seldom, for all payments by one, and costs none of them its report.
+func TestConfigurationFault(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	var ids []string
+	for i := range 10 {
+		ids = append(ids, s.paid(fmt.Sprint(i), true))
+		s.report(fmt.Sprint(i), tea)
+	}
+	calls := 0
+	for range 24 * 12 { // a day
+		s.line.once(upload, func(r *http.Request, to http.RoundTripper) (*http.Response, error) {
+			calls++
+			return answers(40164)(r, to)
+		})
+		s.turn(r)
+		s.Clock.Add(5 * time.Minute)
+	}
+	if calls < 20 || calls > 30 {
+		t.Errorf("%d calls in a day", calls)
+	}
+	for _, id := range ids {
+		s.want("a report", s.shipment(id).Stage, ledger.ReportOpen)
+	}
+	if sh := s.shipment(ids[0]); sh.Problem.Code != "40164" || !strings.Contains(sh.Problem.Text, "IP") {
+		t.Errorf("%+v", sh.Problem)
+	}
+	if !strings.Contains(s.logs.String(), "WeChat is not asked about shipping for a while") {
+		t.Error("nothing is said")
+	}
+	s.line.once(upload, nil)
+	s.Clock.Add(2 * time.Hour)
+	s.turn(r)
+	s.want("once it is mended", s.uploads(), 10)
+}
+
+// While WeChat does not say whether it manages the program, that one question is tried, not each payment.
+func TestManagedUnknown(t *testing.T) {
+	s := newStage(t)
+	var ids []string
+	for i := range 8 {
+		ids = append(ids, s.paid(fmt.Sprint(i), true))
+		s.report(fmt.Sprint(i), tea)
+	}
+	calls := 0
+	s.line.always(managed, func(r *http.Request, to http.RoundTripper) (*http.Response, error) {
+		calls++ // one at a time: the program's lock
+		return answers(48001)(r, to)
+	})
+	relaytest.Run(t, s.reporter(s.l).Run)
+	relaytest.WaitFor(t, "it is visible", func() bool { return s.shipment(ids[0]).Problem.Code == "48001" })
+	s.line.always(managed, nil)
+	relaytest.WaitFor(t, "all are told once WeChat says it", func() bool { s.Clock.Add(time.Minute); return s.uploads() == len(ids) })
+	if calls > 2 {
+		t.Errorf("%d questions", calls)
+	}
+	s.want("posts", s.calls(upload), len(ids))
+}
+
+// What is under way when a reporter is told to stop comes to its end, is recorded, and is not begun by the next.
+func TestStopFinishes(t *testing.T) {
+	s := newStage(t)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	id := s.paid("1", true)
+	s.line.once(upload, func(r *http.Request, to http.RoundTripper) (*http.Response, error) {
+		close(began)
+		<-goOn
+		return to.RoundTrip(r)
+	})
+	s.report("1", tea)
+	stop := relaytest.Run(t, s.reporter(s.l).Run)
+	<-began
+	relaytest.Run(t, s.reporter(s.l).Run) // the next configuration's
+	go close(goOn)
+	stop()
+	s.want("the report", []any{s.shipment(id).State, s.calls(upload)}, []any{ledger.ShipmentReported, 1})
+}
+
+// A report to whose process the disk was too slow does not reach WeChat when its lease may be over by then.
+func TestSlowDisk(t *testing.T) {
+	s := newStage(t)
+	cfg := s.config(slowLedger{s.l, s})
+	r, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := s.paid("1", true)
+	s.report("1", tea)
+	s.want("the result", s.turn(r), []ledger.ShippingResult{ledger.ShippingTransient})
+	s.want("calls", s.calls(upload), 0)
+	s.Clock.Add(time.Hour)
+	s.turn(s.reporter(s.l))
+	s.want("later", []any{s.shipment(id).State, s.uploads()}, []any{ledger.ShipmentReported, 1})
+}
+
+// slowLedger takes half a minute to record that something is posted.
+type slowLedger struct {
+	ledger.Ledger
+	s *stage
+}
+
+func (l slowLedger) PostShipping(ctx context.Context, lease ledger.ShipmentLease, now, until time.Time) (*ledger.Shipment, error) {
+	sh, err := l.Ledger.PostShipping(ctx, lease, now, until)
+	l.s.Clock.Add(30 * time.Second)
+	return sh, err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
 	"path/filepath"
 	"sync"
@@ -24,7 +25,13 @@ import (
 	"github.com/caddypay/caddypay/wechat"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if moment := os.Getenv(envMoment); moment != "" {
+		fmt.Println(die(moment))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	upload  = "upload_shipping_info"
@@ -88,15 +95,22 @@ func (m *memory) Unlock(_ context.Context, name string) error {
 type line struct {
 	to http.RoundTripper
 
-	mu sync.Mutex
-	on map[string]func(r *http.Request, to http.RoundTripper) (*http.Response, error) // by the name of the API, once
+	mu    sync.Mutex
+	on    map[string]happening // by the name of the API, once
+	stays map[string]happening // always
 }
+
+// happening is what happens to a call.
+type happening func(r *http.Request, to http.RoundTripper) (*http.Response, error)
 
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	api := path.Base(r.URL.Path)
 	l.mu.Lock()
 	happens := l.on[api]
 	delete(l.on, api)
+	if happens == nil {
+		happens = l.stays[api]
+	}
 	l.mu.Unlock()
 	if happens != nil {
 		return happens(r, l.to)
@@ -104,14 +118,20 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.to.RoundTrip(r)
 }
 
-func (l *line) once(api string, happens func(*http.Request, http.RoundTripper) (*http.Response, error)) {
+func (l *line) once(api string, happens happening) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.on[api] = happens
 }
 
+func (l *line) always(api string, happens happening) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stays[api] = happens
+}
+
 // answers has WeChat answer a call with an errcode.
-func answers(errcode int) func(*http.Request, http.RoundTripper) (*http.Response, error) {
+func answers(errcode int) happening {
 	return func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		body := fmt.Sprintf(`{"errcode":%d,"errmsg":"no rid: 1a2b3c4d-1a2b3c4d-1a2b3c4d"}`, errcode)
 		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewBufferString(body)), Request: r}, nil
@@ -152,7 +172,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{Bench: sandboxtest.Start(t, sandbox.Config{Managed: true}), t: t, storage: &memory{kept: map[string][]byte{}, locks: map[string]chan struct{}{}},
 		file: filepath.Join(t.TempDir(), "ledger.db")}
 	s.Lever("POST", "/sandbox/wechat/program", `{"delay_ms":0}`)
-	s.line = &line{to: s.Client.Transport, on: map[string]func(*http.Request, http.RoundTripper) (*http.Response, error){}}
+	s.line = &line{to: s.Client.Transport, on: map[string]happening{}, stays: map[string]happening{}}
 	s.l = relaytest.OpenLedgerAt(t, s.file, s.Clock.Now)
 	return s
 }

@@ -72,7 +72,6 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 	managed, err := p.isManaged(ctx, r.cfg.Now)
 	switch {
 	case err != nil:
-		p.heard(err, r.cfg.Now())
 		a.Result, a.Problem = ledger.ShippingTransient, problemOf(err)
 		return a, true
 	case !managed:
@@ -108,6 +107,7 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 	err = p.orders.UploadShipping(ctx, report)
 	p.heard(err, r.cfg.Now())
 	if err == nil {
+		p.knew()
 		a.Result = ledger.ShippingAccepted
 		return a, true
 	}
@@ -120,13 +120,16 @@ func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a le
 	order, err := p.orders.Order(ctx, s.TransactionNo)
 	p.heard(err, r.cfg.Now())
 	if err == nil {
+		p.knew()
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
 		a.Has = s.Posted != nil && order.Has(postedOf(s))
 		return a
 	}
 	a.Result, a.Problem = resultOf(ledger.ShippingAsk, err), problemOf(err)
-	if a.Result == ledger.ShippingNotFound && s.Stage == ledger.ReportNone && a.At.Sub(s.TimePaid) > strange {
-		// It was paid before the merchant's number was authorised, for example. Of what somebody has reported a person decides.
+	unheard := s.Stage == ledger.ReportNone || s.Stage == ledger.ReportFailed && s.Problem.Code == notFound
+	if a.Result == ledger.ShippingNotFound && unheard && a.At.Sub(s.TimePaid) > strange && p.knows() {
+		// It was paid before the merchant's number was authorised, for example, or in a test build. Where WeChat knows no payment at all the numbers may
+		// be another's, like a bank's, and its money frozen: then it stays what it is.
 		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not know the payment, so it keeps none of its money"}
 	}
 	return a
@@ -162,6 +165,8 @@ func (r *Reporter) log(before, after *ledger.Shipment, a ledger.ShippingAnswer) 
 		zap.String("result", string(a.Result)), zap.String("state", string(after.State)), zap.Duration("took", a.Took)}
 	switch {
 	case a.Result == ledger.ShippingAccepted:
+	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result == ledger.ShippingNotFound:
+		level, msg = zapcore.WarnLevel, "WeChat does not know a payment whose shipping is reported; it is asked once more tomorrow"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result != ledger.ShippingUnmanaged:
 		level, msg = zapcore.ErrorLevel, "WeChat does not take a report of shipping; a person has to look: caddy pay shipping show"
 	case after.Stage == ledger.ReportOpen:
@@ -204,6 +209,7 @@ func resultOf(step ledger.ShippingStep, err error) ledger.ShippingResult {
 }
 
 const (
+	notFound   = "10060001"
 	wrongTime  = 268485216 // of the upload: the next has a later one, and there is no use in a third
 	notShipped = 10060028  // seen from get_order too, of payments that are not shipped
 )
