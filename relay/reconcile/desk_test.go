@@ -35,6 +35,7 @@ type desk struct {
 	claimed []ledger.Charge // what is due, or an order's attempts
 	claim   ledger.QueryClaim
 	overdue int
+	host    string // of the last event
 
 	pages   [][]string // of Ping++'s list of charges, for each time that is looked at; none: no answer
 	listed  []string   // the questions for them
@@ -84,6 +85,9 @@ func (d *desk) Created(_ context.Context, c *ledger.Charge) error {
 
 func (d *desk) Queried(_ context.Context, q ledger.Queried) error {
 	what := q.ChargeID + q.Number
+	if q.Scope != relaytest.Scope {
+		what += " of another scope"
+	}
 	if q.Superseded {
 		what += " superseded"
 	}
@@ -114,6 +118,7 @@ func (d *desk) Charge(_ context.Context, _ ledger.Scope, id string) (*ledger.Cha
 }
 
 func (d *desk) Append(_ context.Context, e *ledger.Event) (ledger.Appended, error) {
+	d.host = e.Host
 	d.note("%s %s of %s%s", e.Type, e.ChargeID, e.OrderNo, map[bool]string{true: ", returned"}[e.Returned])
 	return ledger.Recorded, d.fails["Append"]
 }

@@ -42,6 +42,10 @@ func TestRoundRules(t *testing.T) {
 			c.Superseded = true
 			c.Created = c.Created.Add(10*time.Minute - 59*time.Second)
 		}), "ch_1 superseded in 1s", "", 0, 10},
+		"replaced, young, and cannot be reversed": {due(func(c *ledger.Charge) {
+			c.Superseded, c.Channel = true, "cb_wx"
+			c.Created = c.Created.Add(10*time.Minute - 59*time.Second)
+		}), get + "; ch_1 superseded in 1m0s", "unpaid", 0, 9},
 		"replaced, and ripe": {due(func(c *ledger.Charge) { c.Superseded = true }), get + "; " + reverseIt + "; " + get + "; ch_1 superseded in 21m31s", "unpaid", 0, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,6 +186,9 @@ func TestListRules(t *testing.T) {
 	}
 	if !slices.Equal(ids, []string{"", "ch_4", "ch_0", "ch_2", "ch_5", "ch_6", "ch_7", "ch_8", "ch_9"}) || s.lines.FilterMessage("a charge could not be looked up").Len() != 1 {
 		t.Errorf("%q are left; %v", ids, s.lines.All())
+	}
+	if all := s.Due.list(t.Context(), s.desk, rate.NewLimiter(0, 0), s.desk.claimed); len(all) != 10 || len(s.desk.listed) != 1 {
+		t.Errorf("without questions %d are left, and %q was listed", len(all), s.desk.listed)
 	}
 	s.Due.logLookUp(t.Context(), &left[0], nil)
 	gone, leave := context.WithCancel(t.Context())
