@@ -70,7 +70,7 @@ func printOrders(w io.Writer, page *adminapi.OrderPage, _ time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "BEGUN\tORDER\tMODE\tSTATUS\tAMOUNT\tCHANNEL\tATTEMPTS\tCHARGE\tPAYER")
 	for _, o := range page.Orders {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", o.Created.Local().Format(time.DateTime), plain.Text(o.OrderNo), plain.Text(o.Mode), plain.Text(o.Status),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", o.Created.Local().Format(zoned), plain.Text(o.OrderNo), plain.Text(o.Mode), plain.Text(o.Status),
 			adminapi.Yuan(o.Charge.Amount), plain.Text(dash(o.Charge.Channel)), o.Attempts, plain.Text(dash(o.Charge.ID)), plain.Text(dash(o.Charge.Payer)))
 	}
 	_ = t.Flush()
