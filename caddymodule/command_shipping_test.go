@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,8 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
+	"github.com/caddypay/caddypay/sandbox"
 )
 
 // liveShipping is a live site that has WeChat told of shipping, which WeChat does not answer.
@@ -125,6 +128,58 @@ func TestShippingGauges(t *testing.T) {
 			if text := fmt.Sprint(f.GetMetric()[0].GetLabel()); len(f.GetMetric()) != 1 || !strings.Contains(text, liveScope.App) {
 				t.Errorf("%s: %s", f.GetName(), text)
 			}
+		}
+	}
+}
+
+// In live mode the check asks WeChat whether it keeps the program's money; where it does, and nobody reports, that is a warning.
+func TestCheckShipping(t *testing.T) {
+	box := must(sandbox.New(sandbox.Config{App: "app_live1", WxLite: sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"}, Managed: true}))
+	weixin := httptest.NewServer(box)
+	t.Cleanup(func() { box.Close(); weixin.Close() })
+	looked := func(more ...string) map[string]check.Result {
+		t.Helper()
+		dir := t.TempDir()
+		run(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+strings.NewReplacer("app app_test1", "app app_live1\n\t\t\tendpoint "+weixin.URL, "sk_test_Mark0123456789", box.LiveKey(),
+			"wechat wx_lite {", "wechat wx_lite {\n\t\t\tendpoint "+weixin.URL).Replace(payBlock(t, dir, "", append([]string{"allow_http"}, more...)...))+"}\n")
+		found := make(map[string]check.Result)
+		for _, f := range must(activeApp()).Check(t.Context()) {
+			found[f.ID] = f.Result
+		}
+		return found
+	}
+	found := looked("shipping")
+	for id, want := range map[string]check.Result{"shipping": check.OK, "shipping-confirmed": check.OK, "shipping-path": check.Warn, "shipping-token": check.OK, "shipping-due": check.OK} {
+		if found[id] != want {
+			t.Errorf("%s is %q, not %s", id, found[id], want)
+		}
+	}
+	found = looked()
+	if found["shipping"] != check.Warn || found["shipping-due"] != "" || found["shipping-path"] != "" {
+		t.Errorf("a site that reports nothing: %v", found)
+	}
+}
+
+// The sandbox's flag makes WeChat hold the money from the beginning.
+func TestSandboxManaged(t *testing.T) {
+	for _, managed := range []bool{true, false} {
+		var args []string
+		if managed {
+			args = []string{"--managed"}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		url, ended := startSandboxLines(t, ctx, make(chan string, 1000), args...)
+		resp, err := client(t).Post(url+"/sandbox/wechat/program", "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var program struct{ Managed bool }
+		if err := json.NewDecoder(resp.Body).Decode(&program); err != nil || resp.Body.Close() != nil || program.Managed != managed {
+			t.Errorf("%v: %+v, %v", managed, program, err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	}
 }
