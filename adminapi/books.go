@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -12,6 +14,7 @@ import (
 type books struct {
 	open    func(context.Context) (ledger.Ledger, error)
 	running func() []ledger.Scope // of the sites, always in one order
+	log     *zap.Logger           // is told of what persons decide
 }
 
 func (b *books) ledger(ctx context.Context) (ledger.Ledger, error) {

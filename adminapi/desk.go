@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // ChargeView is an attempt to pay an order.
@@ -142,12 +142,12 @@ type ScopeFigures struct {
 type HourView struct {
 	App      string    `json:"app"`
 	Mode     string    `json:"mode"`
-	At       time.Time `json:"at"`      // when it begins
-	Charges  int64     `json:"charges"` // made at Ping++
-	Webhook  int64     `json:"webhook"` // payments that were told
-	Query    int64     `json:"query"`   // payments that were asked for
-	Paid     int64     `json:"paid"`    // fen
-	Refunded int64     `json:"refunded"`
+	At       time.Time `json:"at"`       // when it begins
+	Charges  int64     `json:"charges"`  // made at Ping++
+	Webhook  int64     `json:"webhook"`  // payments that were told
+	Query    int64     `json:"query"`    // payments that were asked for
+	Paid     int64     `json:"paid"`     // fen
+	Refunded int64     `json:"refunded"` // fen that went back
 }
 
 func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
@@ -157,7 +157,7 @@ func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
 		TransactionNo: c.TransactionNo, Superseded: c.Superseded, Said: c.Client.Result, SaidAt: c.Client.At, Queries: c.Queries, NextQuery: c.NextQuery,
 	}
 	if c.Payer != "" {
-		v.Payer = session.ShortID(c.Payer)
+		v.Payer = redact.ShortID(c.Payer)
 	}
 	if c.Paid {
 		v.Paid = c.TimePaid

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
@@ -165,6 +167,7 @@ func (s *eventServer) decide(ctx context.Context, l ledger.Ledger, e *ledger.Eve
 		})
 		switch {
 		case err == nil:
+			logDecision(s.log, c.Event, action, byOf(ctx))
 			return nil
 		case !errors.Is(err, ledger.ErrState):
 			return refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
@@ -172,6 +175,12 @@ func (s *eventServer) decide(ctx context.Context, l ledger.Ledger, e *ledger.Eve
 			return refuse(http.StatusConflict, "event %s", strings.TrimPrefix(err.Error(), ledger.ErrState.Error()+": "))
 		}
 	}
+}
+
+// logDecision writes the one line of a decision about an event. The person's own words are in the audit log alone.
+func logDecision(log *zap.Logger, e *ledger.Event, action ledger.Action, by string) {
+	log.Info("decided", zap.String("app", e.App), zap.String("mode", string(e.Mode)), zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID),
+		zap.String("event", e.ID), zap.Int64("amount", e.Money), zap.String("action", string(action)), zap.String("was", string(e.State)), zap.String("by", by))
 }
 
 // Events is Server.Events.

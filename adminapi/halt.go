@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -50,7 +52,10 @@ func (s *haltServer) halt(ctx context.Context, action ledger.Action, app, mode s
 		if err != nil && !errors.Is(err, ledger.ErrState) {
 			return nil, refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
 		}
-		changed = changed || err == nil
+		if err == nil {
+			changed = true
+			s.log.Info("decided", zap.String("app", scope.App), zap.String("mode", string(scope.Mode)), zap.String("action", string(action)), zap.String("by", byOf(ctx)))
+		}
 	}
 	switch {
 	case changed:

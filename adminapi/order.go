@@ -158,10 +158,10 @@ func (s *orderServer) Query(ctx context.Context, app, mode, orderNo string) (*Or
 
 // Order is Server.Order.
 func (c *orderClient) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
-	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}", OrderRef{orderNo, ScopeRef{app, mode}})
+	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/{order_no}", OrderRef{orderNo, ScopeRef{app, mode}})
 }
 
 // Query is Server.Query.
 func (c *orderClient) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
-	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/{no}/query", OrderRef{orderNo, ScopeRef{app, mode}}, nothing{})
+	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/{order_no}/query", OrderRef{orderNo, ScopeRef{app, mode}}, nothing{})
 }

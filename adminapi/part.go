@@ -28,7 +28,7 @@ type Part struct {
 	Since  string `query:"since"`                  // a time, a day, or how long ago: 2h
 	Until  string `query:"until"`                  // likewise; what is older
 	Cursor string `query:"cursor"`                 // the member next of the page before; absent: the first page
-	Limit  int    `query:"limit" want:"1 to 1000"` // rows of a page, 1 to 1000; 0 or absent: 50
+	Limit  int    `query:"limit" want:"1 to 1000"` // rows of a page, 1 to 1000; not given: 50
 }
 
 // Listing is what every page of a list has beside its rows.

@@ -49,7 +49,7 @@ type ScopeRef struct {
 
 // OrderRef names an order.
 type OrderRef struct {
-	OrderNo string `path:"no"` // the merchant's
+	OrderNo string `path:"order_no"` // the merchant's
 	ScopeRef
 }
 
@@ -63,10 +63,10 @@ func (s *Server) Routes() []Route {
 
 		reads("/pay/find", aboutOrders, "Find", "Says what goes by a name, whatever kind of name that is; nothing is no error", s.search),
 		reads("/pay/orders", aboutOrders, "Orders", "Lists orders, the last begun first", s.Orders),
-		reads("/pay/orders/{no}", aboutOrders, "Order", "Returns all that is known of an order, with its timeline", func(ctx context.Context, o OrderRef) (*OrderLife, error) {
+		reads("/pay/orders/{order_no}", aboutOrders, "Order", "Returns all that is known of an order, with its timeline", func(ctx context.Context, o OrderRef) (*OrderLife, error) {
 			return s.Order(ctx, o.App, o.Mode, o.OrderNo)
 		}),
-		does("/pay/orders/{no}/query", aboutOrders, "Query", "Asks Ping++ now about what is not known of an order, and returns all that is known then", func(ctx context.Context, o OrderRef) (*OrderLife, error) {
+		does("/pay/orders/{order_no}/query", aboutOrders, "Query", "Asks Ping++ now about what is not known of an order, and returns all that is known then", func(ctx context.Context, o OrderRef) (*OrderLife, error) {
 			return s.Query(ctx, o.App, o.Mode, o.OrderNo)
 		}),
 		reads("/pay/charges", aboutOrders, "Charges", "Lists attempts to pay, newest first", s.Charges),

@@ -19,18 +19,23 @@ const (
 	rateMost    = 1000
 )
 
-// Intent is an action on all events that a filter chooses.
+// ActionQuery is asking Ping++ about orders whose outcome is not known. It is done to many alone, and decides nothing: the audit log has none of it, and its
+// run tells who asked.
+const ActionQuery ledger.Action = "query"
+
+// Intent is an action on all events that a filter chooses, or a query about all orders that it chooses.
 type Intent struct {
-	Action  ledger.Action `json:"action"`             // replay, release or discard
-	States  []string      `json:"state"`              // whatever is done to only these; a release needs none: it is of what is held
+	Action  ledger.Action `json:"action"`             // replay, release, discard or query
+	States  []string      `json:"state"`              // whatever is done to only these; a release needs none: it is of what is held. Of a query the orders' statuses; none: created, expired and unknown
 	OrderNo string        `json:"order_no,omitempty"` // the merchant's
 	Type    string        `json:"type,omitempty"`     // like charge.succeeded
 	Since   string        `json:"since,omitempty"`    // a time, a day, or how long ago: 2h
-	Through int64         `json:"through,omitempty"`  // the last event that counts, as Preview has it; 0: the last that there is
+	Until   string        `json:"until,omitempty"`    // of a query alone: what was begun later does not count; empty: now
+	Through int64         `json:"through,omitempty"`  // the last event that counts, as Preview has it; 0: the last that there is; none of a query
 	App     string        `json:"app,omitempty"`      // both, or neither: all of the running sites
 	Mode    string        `json:"mode,omitempty"`
 	Again   bool          `json:"again,omitempty"`  // replay too what the backend has acknowledged already
-	Rate    int           `json:"rate,omitempty"`   // events a second, 1 to 1000; 0: 50
+	Rate    int           `json:"rate,omitempty"`   // events a second, 1 to 1000; 0: 50. Of a query orders, 0: 5; more than that an app does not ask Ping++
 	Said    string        `json:"said,omitempty"`   // who decides; a claim, kept beside what Caddy knows
 	Reason  string        `json:"reason,omitempty"` // needed to release and to discard
 }
@@ -40,7 +45,7 @@ type Preview struct {
 	Intent                // with the time and the event that it goes from and through: sent as it is, it means the same events a minute later
 	Matched  int          `json:"matched"`
 	Eligible int          `json:"eligible"`
-	Amount   int64        `json:"amount"`   // fen that were paid, of those that are eligible
+	Amount   int64        `json:"amount"`   // fen that were paid, of those that are eligible; of a query what they cost
 	Refunded int64        `json:"refunded"` // fen that went back, likewise
 	Repeated int          `json:"repeated"` // of those that are eligible: acknowledged by the backend already
 	Not      []Ineligible `json:"not"`      // the rest
@@ -52,7 +57,7 @@ type RunView struct {
 	Preview
 	By        string       `json:"by"`      // who began it, as Caddy knows it
 	State     string       `json:"status"`  // running, stopping, stopped or done
-	Decided   int          `json:"decided"` // events that it has been done to so far
+	Decided   int          `json:"decided"` // events that it has been done to so far; of a query orders that were asked about
 	Left      []Ineligible `json:"left"`    // events that were not eligible any more when their turn came
 	Created   time.Time    `json:"created"`
 	Ended     time.Time    `json:"ended,omitzero"`
@@ -73,7 +78,7 @@ type RunRef struct {
 // RunQuery chooses runs of the list.
 type RunQuery struct {
 	Before int64 `query:"before" want:"the member next of an earlier answer"` // the member next of the page before; absent: the first page
-	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; 0 or absent: 50
+	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; not given: 50
 }
 
 // task is what the ledger keeps of a run.
@@ -84,12 +89,17 @@ type task struct {
 	At     int   // the scope that is being walked through
 	Before int64 // and how far: what is left has a Seq below; 0: all
 	Left   []Ineligible
+	Cursor string // of a query: instead of Before
+	Asked  int    // of a query: orders that were asked about
 }
 
 // filter is the intent's in the ledger's terms, but for the scope.
 func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err error) {
 	if err = known(i.Action); err != nil {
-		return f, named, err
+		return f, named, refuse(http.StatusNotFound, "%w, or query", err)
+	}
+	if i.Until != "" {
+		return f, named, refuse(http.StatusBadRequest, "until goes with query alone; events are taken through the last one of a preview")
 	}
 	if len(i.States) == 0 && i.Action == ledger.ActionRelease {
 		i.States = []string{string(ledger.Held)}
@@ -118,7 +128,10 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 }
 
 // runServer does something to many events.
-type runServer struct{ books }
+type runServer struct {
+	books
+	query func(ctx context.Context, scope ledger.Scope, orderNo string) error // Config.QueryInTurn
+}
 
 type runClient struct{ *Endpoint }
 
@@ -132,6 +145,9 @@ func (s *runServer) Preview(ctx context.Context, i Intent) (*Preview, error) {
 }
 
 func (s *runServer) plan(ctx context.Context, i Intent) (*task, error) {
+	if i.Action == ActionQuery {
+		return s.planQuery(ctx, i)
+	}
 	f, named, err := i.filter(time.Now())
 	if err != nil {
 		return nil, err
@@ -215,7 +231,7 @@ func (s *runServer) Begin(ctx context.Context, i Intent) (*RunView, error) {
 		return nil, err
 	}
 	if t.Eligible == 0 {
-		return nil, refuse(http.StatusConflict, "none of the %d events that match can be taken for %s%s", t.Matched, t.Action, because(t.Not))
+		return nil, refuse(http.StatusConflict, "none of the %d %s that match can be taken for %s%s", t.Matched, t.Things(), t.Action, because(t.Not))
 	}
 	doc, err := json.Marshal(t)
 	if err != nil {
@@ -314,6 +330,9 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 		return nil, unread(err)
 	}
 	v := &RunView{ID: run.ID, Preview: t.Preview, By: t.By, State: "running", Decided: n, Left: t.Left, Created: run.Created, Ended: run.Ended, StoppedBy: run.StoppedBy}
+	if t.Action == ActionQuery {
+		v.Decided = t.Asked
+	}
 	switch {
 	case run.Ended.IsZero() && !run.Stopped.IsZero():
 		v.State = "stopping"

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
@@ -37,6 +39,8 @@ type Config struct {
 	Sweep func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error)
 	// Query asks Ping++ now for all of an order whose outcome is not known.
 	Query func(ctx context.Context, scope ledger.Scope, orderNo string) error
+	// QueryInTurn is Query for one of many, within what the app may ask Ping++ while others wait for nothing.
+	QueryInTurn func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 	// Ships says whether WeChat is told of the shipping of an app in a mode; nil: of none.
@@ -47,6 +51,8 @@ type Config struct {
 	Check func(context.Context) []check.Finding
 	// TryBackend tries the backend of a site, or of all; an error says that there is none.
 	TryBackend func(ctx context.Context, site string, t check.Trial) ([]check.Finding, error)
+	// Logger is told of what persons decide. Default: none.
+	Logger *zap.Logger
 }
 
 // Server answers for one configuration; make one with New. Its methods are those of Client, each in the part of what it is about: a page in the same process calls them as they are.
@@ -68,14 +74,17 @@ type Server struct {
 
 // New returns a server.
 func New(cfg Config) *Server {
-	b := books{open: cfg.Ledger, running: cfg.Scopes}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	b := books{open: cfg.Ledger, running: cfg.Scopes, log: cfg.Logger}
 	ships := cfg.Ships
 	if ships == nil {
 		ships = func(ledger.Scope) bool { return false }
 	}
 	shipping := shipServer{b, ships}
 	s := &Server{
-		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
+		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
 		listServer: listServer{b}, figureServer: figureServer{b, &shipping}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen}, shipServer: shipping,
 		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/shipping"
 )
@@ -169,6 +171,7 @@ func (s *shipServer) ReportShipping(ctx context.Context, ref ShipmentRef, d Ship
 	case err != nil:
 		return nil, refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
 	}
+	s.log.Info("decided", zap.String("app", scope.App), zap.String("mode", string(scope.Mode)), zap.String("action", string(ledger.ActionReport)), zap.String("charge", ref.Charge), zap.String("by", byOf(ctx)))
 	return s.Shipment(ctx, ShipmentRef{Charge: ref.Charge, App: scope.App, Mode: string(scope.Mode)})
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // ShipmentView is what WeChat has to know, and was told, of how a payment was shipped.
@@ -76,7 +76,7 @@ func viewShipment(s *ledger.Shipment) ShipmentView {
 		Uploads: s.Uploads, Code: s.Problem.Code, Attempts: s.Attempts, Next: s.Due, May: []string{},
 	}
 	if s.Payer != "" {
-		v.Payer = session.ShortID(s.Payer)
+		v.Payer = redact.ShortID(s.Payer)
 	}
 	v.Error, _ = veilOf(s).words(s.Problem.Text)
 	for _, other := range []bool{false, true} {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // veil stands between the texts that came with a payment and the operators who read them: who paid is shortened as in the logs, and what a
@@ -45,11 +45,11 @@ func (v *veil) body(b []byte) (text string, shortened bool) {
 
 // words are what a backend said, as they are shown: the start of an answer, which may echo anything and end anywhere.
 func (v *veil) words(said string) (text string, shortened bool) {
-	text = openIDLike.ReplaceAllStringFunc(v.ids(v.members(said)), session.ShortID)
+	text = openIDLike.ReplaceAllStringFunc(v.ids(v.members(said)), redact.ShortID)
 	for _, payer := range v.payers {
 		for n := len(payer) - 1; n >= leastPayer; n-- {
 			if rest, cut := strings.CutSuffix(text, payer[:n]); cut {
-				text = rest + session.ShortID(payer)
+				text = rest + redact.ShortID(payer)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (v *veil) words(said string) (text string, shortened bool) {
 // ids shortens the payers that are known, wherever they stand.
 func (v *veil) ids(text string) string {
 	for _, payer := range v.payers {
-		text = strings.ReplaceAll(text, payer, session.ShortID(payer))
+		text = strings.ReplaceAll(text, payer, redact.ShortID(payer))
 	}
 	return text
 }
@@ -68,7 +68,7 @@ func (v *veil) ids(text string) string {
 // byte for byte.
 func (v *veil) members(text string) string {
 	var b strings.Builder
-	depth, secret := 0, 0 // secret: how deep the object is that nothing is shown of; 0: none
+	depth, credential := 0, 0 // credential: how deep the object is that nothing is shown of; 0: none
 	name := ""
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -79,7 +79,7 @@ func (v *veil) members(text string) string {
 			if strings.HasPrefix(strings.TrimLeft(text[i:], " \t\r\n"), ":") {
 				name, _ = unquoted(raw)
 			} else {
-				raw = v.value(name, secret > 0, raw)
+				raw = v.value(name, credential > 0, raw)
 			}
 			b.WriteString(raw)
 			continue
@@ -87,12 +87,12 @@ func (v *veil) members(text string) string {
 		switch c {
 		case '{', '[':
 			depth++
-			if secret == 0 && secretName.MatchString(name) {
-				secret = depth
+			if credential == 0 && secretName.MatchString(name) {
+				credential = depth
 			}
 		case '}', ']':
-			if depth == secret {
-				secret = 0
+			if depth == credential {
+				credential = 0
 			}
 			depth--
 			name = ""
@@ -106,16 +106,16 @@ func (v *veil) members(text string) string {
 }
 
 // value is a string as it is shown, with its quotes.
-func (v *veil) value(name string, secret bool, raw string) string {
+func (v *veil) value(name string, within bool, raw string) string {
 	text, ended := unquoted(raw)
 	shown := text
 	switch {
 	case text == "":
-	case secret || secretName.MatchString(name):
+	case within || secretName.MatchString(name):
 		shown = hidden
 	case payerName.MatchString(name):
 		v.know(text)
-		shown = session.ShortID(text)
+		shown = redact.ShortID(text)
 	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["): // JSON in a string
 		shown = v.members(text)
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
@@ -20,7 +21,7 @@ import (
 type destination struct {
 	Method, Path string
 	Secrets      []relay.Secret
-	Token        string
+	Token        redact.Secret
 	Expect       relay.Expect
 	Timeout      time.Duration
 	Retry        []time.Duration
@@ -76,7 +77,7 @@ func (d *destination) differences(o *destination) (options []string) {
 		{"events mismatch", d.Deliver == o.Deliver},
 		{"events timeout", d.Timeout == o.Timeout},
 		{"events retry", slices.Equal(d.Retry, o.Retry)},
-		{"backend_token", d.Token == o.Token},
+		{"backend_token", d.Token.Equal(o.Token)},
 		{"upstream", d.Upstream == o.Upstream},
 	} {
 		if !member.same {
@@ -172,10 +173,14 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		if d == nil {
 			continue
 		}
+		var ships func(*ledger.Event, []byte) (*ledger.Shipping, ledger.ShippingProblem)
+		if receipts := a.receiptsOf(scope); receipts != nil {
+			ships = receipts.Of
+		}
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Span: spanDelivering,
+			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Ships: ships, Span: spanDelivering,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {

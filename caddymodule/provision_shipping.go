@@ -80,5 +80,5 @@ func (s *shippingRules) differs(o *shippingRules) (option string) {
 }
 
 func (s *shippingRules) sameProgram(o *shippingRules) bool {
-	return s.program.AppID == o.program.AppID && s.program.Secret == o.program.Secret && s.program.Endpoint == o.program.Endpoint
+	return s.program.AppID == o.program.AppID && s.program.Secret.Equal(o.program.Secret) && s.program.Endpoint == o.program.Endpoint
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/login"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -52,11 +53,13 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 	if cfg.AppID, err = r.value("wechat "+kind+" app_id", c.AppID); err != nil {
 		return cfg, err
 	}
-	if cfg.Secret, err = r.value("wechat "+kind+" secret", c.Secret); err != nil {
+	secret, err := r.value("wechat "+kind+" secret", c.Secret)
+	if err != nil {
 		return cfg, err
 	}
+	cfg.Secret = redact.New(secret)
 	if c.Endpoint == "" { // a sandbox takes any
-		h.warnOfShape(r, kind, cfg.AppID, cfg.Secret)
+		h.warnOfShape(r, kind, cfg.AppID, secret)
 	}
 	for _, o := range []struct {
 		name, configured string
@@ -93,7 +96,7 @@ func (h *Handler) provisionLogin(r *resolver) error {
 	if h.resolved.WxLite == nil && h.resolved.WxPub == nil {
 		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { app_id …  secret … }, each on its own line, or leave login out")
 	}
-	if h.resolved.Token == "" {
+	if h.resolved.Token.Empty() {
 		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody; write backend_token {env.PAY_BACKEND_TOKEN}")
 	}
 	path, err := r.path("login", h.Login.Path)

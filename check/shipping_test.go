@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
 	"github.com/caddypay/caddypay/wechat"
@@ -39,7 +40,7 @@ func (d *drawer) Unlock(context.Context, string) error { return nil }
 func program(t *testing.T, secret string) (orders *wechat.Orders, post func(path, body string)) {
 	t.Helper()
 	box := sandboxtest.Start(t, sandbox.Config{App: "app_test1", WxLite: sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: weixinSecret}, Managed: true, Now: time.Now})
-	lite, err := wechat.NewMiniProgram(wechat.Config{AppID: "wx0123456789abcdef", Secret: secret, Endpoint: box.Server.URL, Transport: box.Client.Transport})
+	lite, err := wechat.NewMiniProgram(wechat.Config{AppID: "wx0123456789abcdef", Secret: redact.New(secret), Endpoint: box.Server.URL, Transport: box.Client.Transport})
 	if err != nil {
 		t.Fatal(err)
 	}

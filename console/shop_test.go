@@ -40,7 +40,8 @@ func must[T any](v T, err error) T {
 type shop struct {
 	t      *testing.T
 	ledger ledger.Ledger
-	asked  *[]string // at Ping++, about which orders
+	asked  *[]string     // at Ping++, about which orders
+	inTurn <-chan string // by runs
 	desk   *adminapi.Server
 	url    string // of the console, with its prefix
 	plain  *http.Client
@@ -55,7 +56,8 @@ func newShop(t *testing.T, cfg Config) *shop {
 	t.Helper()
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")}))
 	var asked []string
-	s := &shop{t: t, ledger: l, asked: &asked, seen: adminapi.Seen{Since: time.Now()}}
+	inTurn := make(chan string, 10)
+	s := &shop{t: t, ledger: l, asked: &asked, inTurn: inTurn, seen: adminapi.Seen{Since: time.Now()}}
 	s.desk = adminapi.New(adminapi.Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
 		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: scope.App, Mode: ledger.Test}} },
@@ -64,7 +66,11 @@ func newShop(t *testing.T, cfg Config) *shop {
 			return nil
 		},
 		Ships: func(at ledger.Scope) bool { return at == scope && s.ships.Load() },
-		Seen:  func() adminapi.Seen { return s.seen },
+		QueryInTurn: func(_ context.Context, s ledger.Scope, orderNo string) error {
+			inTurn <- s.Key() + " " + orderNo
+			return nil
+		},
+		Seen: func() adminapi.Seen { return s.seen },
 		Check: func(context.Context) []check.Finding {
 			s.looked.Add(1)
 			return s.found

@@ -11,7 +11,13 @@ import (
 // lists are all lists by their names in an address.
 var lists = map[string]*list{
 	"events": {
-		title: "Events", acts: true,
+		title: "Events",
+		acts: &acting{
+			state: "state", takes: []string{"order_no", "type", "since", "app", "mode"}, hint: "To act on all that match, choose one state, and nothing but type, order or first day.",
+			actions: map[string][]string{
+				"pending": {"replay", "discard"}, "dead": {"replay", "discard"}, "held": {"release", "discard"}, "delivered": {"replay"}, "discarded": {"replay"}, "filtered": {"replay"},
+			},
+		},
 		heads: []head{{"Received", "time"}, {"State", ""}, {"Type", ""}, {"Order", ""}, {"Amount", "money"}, {"Event", ""}, {"Why", ""}, {"Attempts", ""}, {"Next attempt", "time"}, {"Learnt by", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{
 			{name: "state", label: "State", kind: "choice", options: []string{"pending", "delivered", "dead", "held", "discarded", "filtered"}},
@@ -23,7 +29,11 @@ var lists = map[string]*list{
 		read: readEvents,
 	},
 	"orders": {
-		title:   "Orders",
+		title: "Orders",
+		acts: &acting{
+			state: "status", takes: []string{"since", "until", "app", "mode"}, hint: "To ask Ping++ about all that match, choose created, expired or unknown, and nothing but days.",
+			actions: map[string][]string{"created": {"query"}, "expired": {"query"}, "unknown": {"query"}},
+		},
 		heads:   []head{{"Begun", "time"}, {"State", ""}, {"Order", ""}, {"Amount", "money"}, {"Refunded", "money"}, {"Paid at", "time"}, {"Channel", ""}, {"Attempts", ""}, {"Charge", ""}, {"Transaction number", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{{name: "status", label: "State", kind: "choice", options: chargeStatuses}, {name: "channel", label: "Channel", kind: "text"}}, period...),
 		read:    readOrders,

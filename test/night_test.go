@@ -47,11 +47,11 @@ https://localhost:<port> {
 func TestScriptedNight(t *testing.T) {
 	t.Parallel()
 	n := newNight(t)
-	calm := n.scrape()
 	if bad := n.failed(); len(bad) != 0 {
 		t.Fatalf("before the night: %q", bad)
 	}
 	_, session := n.login()
+	calm := n.scrapeWhen("caddy_pay_money_at_risk_fen", 0) // once the ledger is open
 	charges := make(map[string]string)
 	for _, orderNo := range []string{"NIGHT1", "NIGHT2", "NIGHT3", "NIGHT4"} {
 		charges[orderNo] = n.newCharge(session, orderNo)

@@ -21,6 +21,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -33,8 +35,8 @@ const (
 
 // Config is what a WeChat account needs to be known by.
 type Config struct {
-	AppID  string // the account's AppID: wx…
-	Secret string // its AppSecret
+	AppID  string        // the account's AppID: wx…
+	Secret redact.Secret // its AppSecret
 
 	// Endpoint is where WeChat's API is: https, or plain http to a loopback address (a sandbox). A path in it is kept.
 	// Default: https://api.weixin.qq.com.
@@ -52,11 +54,12 @@ type Config struct {
 
 // account is what WeChat's kinds of accounts have in common: their credentials, and the way to ask WeChat.
 type account struct {
-	kind          string // for String
-	appID, secret string
-	endpoint      *url.URL
-	transport     http.RoundTripper
-	timeout       time.Duration
+	kind      string // for String
+	appID     string
+	secret    redact.Secret
+	endpoint  *url.URL
+	transport http.RoundTripper
+	timeout   time.Duration
 }
 
 // newAccount checks the configuration. It opens no connection.
@@ -64,10 +67,10 @@ func newAccount(kind string, cfg Config) (account, error) {
 	if !validID(cfg.AppID) {
 		return account{}, errors.New("wechat: app_id is missing or not an AppID: copy it from the account's console, it begins with wx")
 	}
-	if cfg.Secret == "" {
+	if cfg.Secret.Empty() {
 		return account{}, errors.New("wechat: secret is missing: write the account's AppSecret")
 	}
-	if !printable(cfg.Secret) {
+	if !printable(cfg.Secret.Reveal()) {
 		return account{}, errors.New("wechat: secret holds white space or other characters that no AppSecret has: look for a line break at its end")
 	}
 	if cfg.Timeout < 0 {
@@ -234,11 +237,11 @@ func unreachable(ctx context.Context, api string, hide redactor, err error) *Err
 // AccessToken asks for the token that the account's other APIs are called with. It is WeChat's stable one, in its normal mode: asking again,
 // here or on another server, does not make an earlier one invalid. Who calls more than now and then asks [ShareToken].
 func (a *account) AccessToken(ctx context.Context) (Token, error) {
-	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": a.appID, "secret": a.secret})
+	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": a.appID, "secret": a.secret.Reveal()})
 	if err != nil {
 		return Token{}, err // of three strings, which always encode
 	}
-	answer, err := a.call(ctx, "cgi-bin/stable_token", http.MethodPost, nil, body, redactor{a.secret})
+	answer, err := a.call(ctx, "cgi-bin/stable_token", http.MethodPost, nil, body, redactor{a.secret.Reveal()})
 	if err != nil {
 		return Token{}, err
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -75,7 +77,7 @@ func (a *answer) token(name string) (Token, error) {
 	if !ok || seconds <= 0 || seconds > maxLife {
 		return Token{}, a.unusable("does not say for how long the " + name + " is good")
 	}
-	return Token{Value: value, Expires: time.Duration(seconds) * time.Second}, nil
+	return Token{Value: redact.New(value), Expires: time.Duration(seconds) * time.Second}, nil
 }
 
 // number reads an errcode, which one of WeChat's platforms sends as a string. Absent and null are 0.

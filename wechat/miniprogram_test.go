@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Caddy's storage lets the goroutine of a lock that is free again sleep to its end.
@@ -42,7 +44,7 @@ func server(t *testing.T, h http.HandlerFunc) (*MiniProgram, *httptest.Server) {
 
 func newMini(t *testing.T, cfg Config) *MiniProgram {
 	t.Helper()
-	cfg.AppID, cfg.Secret = appID, secret
+	cfg.AppID, cfg.Secret = appID, redact.New(secret)
 	m, err := NewMiniProgram(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +375,7 @@ func TestExchangeUnknownCertificate(t *testing.T) {
 }
 
 func TestNewMiniProgram(t *testing.T) {
-	ok := Config{AppID: appID, Secret: secret}
+	ok := Config{AppID: appID, Secret: redact.New(secret)}
 	with := func(change func(*Config)) Config {
 		c := ok
 		change(&c)
@@ -390,8 +392,8 @@ func TestNewMiniProgram(t *testing.T) {
 	}{
 		{with(func(c *Config) { c.AppID = "" }), "app_id"},
 		{with(func(c *Config) { c.AppID = "wx 1" }), "app_id"},
-		{with(func(c *Config) { c.Secret = "" }), "secret is missing"},
-		{with(func(c *Config) { c.Secret = secret + "\n" }), "line break"},
+		{with(func(c *Config) { c.Secret = redact.New("") }), "secret is missing"},
+		{with(func(c *Config) { c.Secret = redact.New(secret + "\n") }), "line break"},
 		{with(func(c *Config) { c.Timeout = -1 }), "timeout"},
 		{with(func(c *Config) { c.Endpoint = "api.weixin.qq.com" }), "not a URL"},
 		{with(func(c *Config) { c.Endpoint = "https:api.weixin.qq.com" }), "not a URL"},

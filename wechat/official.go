@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const defaultAuthorize = "https://open.weixin.qq.com"
@@ -28,7 +30,7 @@ type WebIdentity struct {
 
 // Token is something that WeChat lends for a while.
 type Token struct {
-	Value   string
+	Value   redact.Secret
 	Expires time.Duration // from now
 }
 
@@ -66,10 +68,10 @@ func (o *OfficialAccount) Exchange(ctx context.Context, code string) (WebIdentit
 	}
 	answer, err := o.call(ctx, api, http.MethodGet, url.Values{
 		"appid":      {o.appID},
-		"secret":     {o.secret},
+		"secret":     {o.secret.Reveal()},
 		"code":       {code},
 		"grant_type": {"authorization_code"},
-	}, nil, redactor{o.secret, code})
+	}, nil, redactor{o.secret.Reveal(), code})
 	if err != nil {
 		return WebIdentity{}, err
 	}
@@ -87,7 +89,7 @@ func (o *OfficialAccount) Exchange(ctx context.Context, code string) (WebIdentit
 // Ticket returns the jsapi ticket that pages are signed with. WeChat allows few calls, so it is kept for as long as it lives.
 func (o *OfficialAccount) Ticket(ctx context.Context, accessToken string) (Token, error) {
 	answer, err := o.call(ctx, "cgi-bin/ticket/getticket", http.MethodGet, url.Values{"access_token": {accessToken}, "type": {"jsapi"}}, nil,
-		redactor{o.secret, accessToken})
+		redactor{o.secret.Reveal(), accessToken})
 	if err != nil {
 		return Token{}, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 func TestProgramAndCompanies(t *testing.T) {
@@ -62,7 +64,7 @@ func answering(t testing.TB, body string) *Orders {
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(srv.Close)
-	m, err := NewMiniProgram(Config{AppID: appID, Secret: secret, Endpoint: srv.URL})
+	m, err := NewMiniProgram(Config{AppID: appID, Secret: redact.New(secret), Endpoint: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

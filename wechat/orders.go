@@ -140,7 +140,7 @@ func (o *Orders) ask(ctx context.Context, c call) (got *answer, err error) {
 	}
 	lost := false
 	err = o.token.Use(ctx, func(token string) (err error) {
-		hide := append(redactor{o.program.secret, token}, c.hide...)
+		hide := append(redactor{o.program.secret.Reveal(), token}, c.hide...)
 		got, err = o.program.callUpTo(limit, ctx, c.api, http.MethodPost, url.Values{"access_token": {token}}, body, hide)
 		if err == nil && got.members["errcode"] == nil {
 			err = got.unusable("holds no errcode")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
 )
@@ -85,7 +86,7 @@ func newOrderStage(t *testing.T) *orderStage {
 // client is an order management with its own connection.
 func (s *orderStage) client(cfg Config) *Orders {
 	s.t.Helper()
-	cfg.AppID, cfg.Secret = s.WxLite().AppID, s.WxLite().Secret
+	cfg.AppID, cfg.Secret = s.WxLite().AppID, redact.New(s.WxLite().Secret)
 	if cfg.Endpoint == "" {
 		cfg.Endpoint = s.Server.URL
 	}

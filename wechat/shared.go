@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Storage is where servers keep what they share. Caddy's storage is one.
@@ -45,14 +47,20 @@ type Shared struct {
 
 	mu        sync.Mutex // held while WeChat is asked
 	held      lent
-	takenBack int    // how many WeChat did not take before their end, each counted once
-	refused   string // the last one that WeChat did not take before its end
-	failed    error  // of the last time that WeChat was asked
+	takenBack int           // how many WeChat did not take before their end, each counted once
+	refused   redact.Secret // the last one that WeChat did not take before its end
+	failed    error         // of the last time that WeChat was asked
 	pause     time.Time
 }
 
-// lent is what the storage holds.
+// lent is what WeChat has lent, and until when.
 type lent struct {
+	Value   redact.Secret
+	Expires time.Time
+}
+
+// storedForm is how the storage holds it.
+type storedForm struct {
 	Value   string    `json:"value"`
 	Expires time.Time `json:"expires"`
 }
@@ -83,14 +91,14 @@ func ShareTicket(o *OfficialAccount, token *Shared, storage Storage, now func() 
 func (s *Shared) Value(ctx context.Context) (string, error) {
 	if !s.mu.TryLock() {
 		if old := s.serves.Load(); old != nil && old.Expires.After(s.now()) {
-			return old.Value, nil
+			return old.Value.Reveal(), nil
 		}
 		s.mu.Lock()
 	}
 	defer s.mu.Unlock()
 	now := s.now()
 	if s.held.Expires.Sub(now) > s.early {
-		return s.held.Value, nil
+		return s.held.Value.Reveal(), nil
 	}
 	err := s.failed
 	serves := s.held.Expires.After(now)
@@ -101,7 +109,7 @@ func (s *Shared) Value(ctx context.Context) (string, error) {
 		s.warn("WeChat's "+s.what+" could not be renewed; the old one still serves", err)
 		err = nil
 	}
-	return s.held.Value, err
+	return s.held.Value.Reveal(), err
 }
 
 // Use calls WeChat with the value. Where WeChat does not take that (see [Error.TokenInvalid]), another one is asked for, in the normal mode,
@@ -131,20 +139,20 @@ func (s *Shared) instead(ctx context.Context, refused string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if s.held.Value != refused && s.held.Expires.After(now) {
-		return s.held.Value, nil
+	if s.held.Value.Reveal() != refused && s.held.Expires.After(now) {
+		return s.held.Value.Reveal(), nil
 	}
-	if s.refused == refused && now.Before(s.pause) {
+	if s.refused.Reveal() == refused && now.Before(s.pause) {
 		return "", s.failed
 	}
-	if s.refused != refused {
+	if s.refused.Reveal() != refused {
 		s.takenBack++
 	}
-	s.refused, s.held = refused, lent{}
+	s.refused, s.held = redact.New(refused), lent{}
 	if err := s.refresh(ctx, now); err != nil {
 		return "", err
 	}
-	return s.held.Value, nil
+	return s.held.Value.Reveal(), nil
 }
 
 // TakenBack says how many WeChat took no more before their end, since this process was started.
@@ -182,7 +190,7 @@ func (s *Shared) take(ctx context.Context) error {
 		return err
 	}
 	s.held = lent{token.Value, s.now().Add(token.Expires)}
-	raw, err := json.Marshal(s.held)
+	raw, err := json.Marshal(storedForm{s.held.Value.Reveal(), s.held.Expires})
 	if err != nil {
 		return err // of a text and a time, which always encode
 	}
@@ -203,12 +211,12 @@ func (s *Shared) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("WeChat's %s in the storage: %w", s.what, err)
 	}
-	var stored lent
-	if json.Unmarshal(raw, &stored) != nil || stored.Value == "" || stored.Value == s.refused { // as good as none; it is written anew
+	var stored storedForm
+	if json.Unmarshal(raw, &stored) != nil || stored.Value == "" || stored.Value == s.refused.Reveal() { // as good as none; it is written anew
 		return nil
 	}
 	if stored.Expires.After(s.held.Expires) {
-		s.held = stored
+		s.held = lent{redact.New(stored.Value), stored.Expires}
 	}
 	return nil
 }

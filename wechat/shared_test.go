@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
 )
@@ -54,7 +55,7 @@ func (s *ticketStage) warn(what string, err error) {
 // node is one of several Caddys on one storage.
 func (s *ticketStage) node() *Shared {
 	s.t.Helper()
-	account, err := NewOfficialAccount(Config{AppID: s.box.WxPub().AppID, Secret: s.box.WxPub().Secret, Endpoint: s.url})
+	account, err := NewOfficialAccount(Config{AppID: s.box.WxPub().AppID, Secret: redact.New(s.box.WxPub().Secret), Endpoint: s.url})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestTicketFailures(t *testing.T) {
 // liteNode is one of several servers of the mini program.
 func (s *ticketStage) liteNode() *Shared {
 	s.t.Helper()
-	m, err := NewMiniProgram(Config{AppID: s.box.WxLite().AppID, Secret: s.box.WxLite().Secret, Endpoint: s.url})
+	m, err := NewMiniProgram(Config{AppID: s.box.WxLite().AppID, Secret: redact.New(s.box.WxLite().Secret), Endpoint: s.url})
 	if err != nil {
 		s.t.Fatal(err)
 	}

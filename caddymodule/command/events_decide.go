@@ -88,9 +88,14 @@ func (d *decision) args(cmd *cobra.Command, args []string) error {
 	case len(args) > 0 && filtered:
 		return errors.New("name events or give a filter, not both")
 	}
+	return d.alone(cmd, args)
+}
+
+// alone refuses what goes with a filter alone, where something is named.
+func (d *decision) alone(cmd *cobra.Command, args []string) error {
 	for _, name := range []string{"rate", "preview", "yes"} {
 		if len(args) > 0 && cmd.Flags().Changed(name) {
-			return fmt.Errorf("--%s goes with a filter, not with named events", name)
+			return fmt.Errorf("--%s goes with a filter, not with named %s", name, d.intent.Things())
 		}
 	}
 	return nil
@@ -144,9 +149,9 @@ func (d *decision) all(cmd *cobra.Command) error {
 		printPreview(cmd.ErrOrStderr(), p)
 	}
 	if p.Eligible == 0 {
-		return fmt.Errorf("nothing was done: none of the %d events that match can be taken", p.Matched)
+		return fmt.Errorf("nothing was done: none of the %d %s that match can be taken", p.Matched, p.Things())
 	}
-	if !d.yes && !asks(cmd, fmt.Sprintf("%s these %d events?", strings.ToUpper(string(p.Action[:1]))+string(p.Action[1:]), p.Eligible)) {
+	if !d.yes && !asks(cmd, fmt.Sprintf("%s these %d %s?", strings.ToUpper(string(p.Action[:1]))+string(p.Action[1:]), p.Eligible, p.Things())) {
 		return errors.New("nothing was done; add --yes to go on without being asked")
 	}
 	var run *adminapi.RunView
@@ -179,8 +184,12 @@ func waiting(not []adminapi.Ineligible) (n int) {
 }
 
 func printPreview(w io.Writer, p *adminapi.Preview) {
-	fmt.Fprintf(w, "%s of what is %s%s%s%s, through event %d\n", p.Action, plain.Text(strings.Join(p.States, " or ")),
-		named(", of the order ", p.OrderNo), named(", of type ", p.Type), named(", since ", p.Since), p.Through)
+	fmt.Fprintf(w, "%s of what is %s%s%s%s%s", p.Action, plain.Text(strings.Join(p.States, " or ")),
+		named(", of the order ", p.OrderNo), named(", of type ", p.Type), named(", since ", p.Since), named(", until ", p.Until))
+	if p.Through > 0 {
+		fmt.Fprintf(w, ", through event %d", p.Through)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "%d match, %d can be taken, for %s", p.Matched, p.Eligible, adminapi.Yuan(p.Amount))
 	if p.Refunded > 0 {
 		fmt.Fprintf(w, " paid and %s given back", adminapi.Yuan(p.Refunded))

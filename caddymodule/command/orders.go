@@ -19,11 +19,12 @@ func ordersCommand() *cobra.Command {
 		Use:   "orders",
 		Short: "Orders, each with its whole life",
 		Long: `
-Lists orders, shows the whole life of one, and asks Ping++ about one now.
+Lists orders, shows the whole life of one, and asks Ping++ now about one, or about all that a filter chooses.
 
   caddy pay orders list --status paid --since 1d
   caddy pay orders show 1234
   caddy pay orders query 1234
+  caddy pay orders query --since 2h --preview
   caddy pay orders show 1234 --ledger ledger.db    while Caddy is down`,
 	}
 	c.readFlags(cmd)
@@ -33,10 +34,7 @@ Lists orders, shows the whole life of one, and asks Ping++ about one now.
 			func(ctx context.Context, api *adminapi.Client, app, mode, no string) (*adminapi.OrderLife, error) {
 				return api.Order(ctx, app, mode, no)
 			}),
-		c.acts(c.oneOrder("query", "Asks Ping++ about one now, and shows it",
-			func(ctx context.Context, api *adminapi.Client, app, mode, no string) (*adminapi.OrderLife, error) {
-				return api.Query(ctx, app, mode, no)
-			})))
+		c.acts(c.queryOrders()))
 	return cmd
 }
 

@@ -18,9 +18,9 @@ func runsCommand() *cobra.Command {
 	c := &running{}
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "What goes on, or went on, with many events",
+		Short: "What goes on, or went on, with many events or orders",
 		Long: `
-Shows what was begun with events by a filter, how far it is, and what could not be taken. Its id is the one beside its decisions
+Shows what was begun with events or orders by a filter, how far it is, and what could not be taken. Its id is the one beside its decisions
 in the audit log.
 
   caddy pay runs list
@@ -163,13 +163,13 @@ func (c *running) follow(cmd *cobra.Command, run *adminapi.RunView) error {
 		}
 	}
 	if err := c.show(cmd, run, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is %s: %s of %d events\n", run.ID, run.State, run.Action, run.Decided)
+		fmt.Fprintf(w, "%s is %s: %s of %d %s\n", run.ID, run.State, run.Action, run.Decided, run.Things())
 		printNot(w, run.Left)
 	}); err != nil {
 		return err
 	}
 	if run.Decided < run.Eligible {
-		return exit(cmd, 2, fmt.Errorf("%d of %d events were not taken", run.Eligible-run.Decided, run.Eligible))
+		return exit(cmd, 2, fmt.Errorf("%d of %d %s were not taken", run.Eligible-run.Decided, run.Eligible, run.Things()))
 	}
 	return nil
 }

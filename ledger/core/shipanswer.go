@@ -113,10 +113,8 @@ func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
 		return
 	}
 	told := stateOf(a.OrderState)
-	if told == ledger.ShipmentReported {
-		s.Uploads = max(s.Uploads, min(a.Finished, allUploads)) // also what was entered by hand
-	}
-	if told != ledger.ShipmentReported || s.Uploads > 0 { // else WeChat has parts
+	s.Uploads = max(s.Uploads, min(a.Finished, allUploads)) // also what was entered by hand
+	if told != ledger.ShipmentReported || s.Uploads > 0 {   // else WeChat has parts
 		s.become(told)
 	}
 }
@@ -128,7 +126,7 @@ func (s *Shipment) schedule(a ledger.ShippingAnswer, now time.Time) {
 		return
 	}
 	s.rest(now)
-	if a.Step == ledger.ShippingAsk && (a.Result == ledger.ShippingTransient || a.Result == ledger.ShippingUnknown) {
+	if a.Result == ledger.ShippingTransient || a.Result == ledger.ShippingUnknown {
 		s.Due = earlier(s.Due, now.Add(shipRetry))
 	}
 }

@@ -26,11 +26,11 @@ func TestShippingAnswered(t *testing.T) {
 		due     time.Duration // after the answer
 		code    string
 	}{
-		"accepted":                         {perhaps(same), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
+		"accepted":                         {perhaps(func(s *Shipment) { s.Tries, s.Missed, s.Unclear = 3, 2, 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
 		"a part is accepted":               {posted(part1), answer(post, ledger.ShippingAccepted), ledger.ShipmentWaiting, ledger.ReportDone, false, 0, shipDaily, ""},
 		"a correction is accepted":         {perhaps(func(s *Shipment) { s.Uploads = 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 2, shipDaily, ""},
 		"a part as correction is accepted": {changed(posted(part1), func(s *Shipment) { s.Uploads = 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 2, shipDaily, ""},
-		"accepted, corrected since":        {perhaps(func(s *Shipment) { s.report(coffee, at(2)) }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportOpen, false, 1, 0, ""},
+		"accepted, corrected since":        {perhaps(func(s *Shipment) { s.report(coffee, at(5)); s.Stage, s.Due = ledger.ReportDone, never }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportOpen, false, 1, 0, ""},
 		"accepted, corrected too often":    {perhaps(func(s *Shipment) { s.Shipping, s.Uploads = coffee, 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportFailed, false, 2, shipDaily, ledger.ProblemCorrected},
 		"accepted, refunded since":         {perhaps(func(s *Shipment) { s.refund() }), answer(post, ledger.ShippingAccepted), ledger.ShipmentRefunded, ledger.ReportDone, false, 1, -1, ""},
 
@@ -62,6 +62,13 @@ func TestShippingAnswered(t *testing.T) {
 		"get_order says refunded":             {perhaps(same), told(5, 0, false), ledger.ShipmentRefunded, ledger.ReportFailed, false, 0, -1, ledger.ProblemOver},
 		"get_order says what nobody knows":    {perhaps(same), told(77, 0, false), ledger.ShipmentWaiting, ledger.ReportOpen, true, 0, 10 * time.Second, ""},
 
+		"busy, after it was worth one more":     {perhaps(func(s *Shipment) { s.Last = ledger.ShippingAgain }), answer(post, ledger.ShippingTransient), ledger.ShipmentWaiting, ledger.ReportOpen, false, 0, 10 * time.Second, "code"},
+		"busy, after it was not known":          {perhaps(func(s *Shipment) { s.Missed = 4 }), answer(post, ledger.ShippingTransient), ledger.ShipmentWaiting, ledger.ReportOpen, false, 0, 10 * time.Second, "code"},
+		"a part is accepted after a failure":    {changed(posted(part1), func(s *Shipment) { s.State = ledger.ShipmentFailed }), answer(post, ledger.ShippingAccepted), ledger.ShipmentWaiting, ledger.ReportDone, false, 0, shipDaily, ""},
+		"a part is accepted of what was over":   {changed(posted(part1), func(s *Shipment) { s.State = ledger.ShipmentSettled }), answer(post, ledger.ShippingAccepted), ledger.ShipmentSettled, ledger.ReportDone, false, 0, -1, ""},
+		"settled by hand":                       {shipment(nil), told(4, 0, false), ledger.ShipmentSettled, ledger.ReportNone, false, 0, -1, ""},
+		"settled, and not managed":              {changed(reportedTea(), func(s *Shipment) { s.State = ledger.ShipmentSettled }), answer(ask, ledger.ShippingUnmanaged), ledger.ShipmentSettled, ledger.ReportDone, false, 1, -1, ""},
+		"the daily round's answer is lost":      {reportedTea(), answer(ask, ledger.ShippingUnknown), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipRetry, ""},
 		"shipped by hand":                       {shipment(nil), told(2, 1, false), ledger.ShipmentReported, ledger.ReportNone, false, 1, shipDaily, ""},
 		"to ship":                               {shipment(nil), told(1, 0, false), ledger.ShipmentWaiting, ledger.ReportNone, false, 0, shipDaily, ""},
 		"parts by hand":                         {shipment(nil), told(2, 0, false), ledger.ShipmentWaiting, ledger.ReportNone, false, 0, shipDaily, ""},
@@ -92,7 +99,14 @@ func TestShippingAnswered(t *testing.T) {
 		if wants := c.answer.Step == post || was != s.State; wants && is == unlisted {
 			t.Errorf("%s: it is not listed", name)
 		}
-		equal(t, name, []any{attempt.N, attempt.Result, attempt.State}, []any{s.Attempts, c.answer.Result, c.state})
+		equal(t, name, []any{attempt.N, attempt.At, attempt.Step, attempt.Result, attempt.Problem, attempt.State},
+			[]any{s.Attempts, at(2), c.answer.Step, c.answer.Result, c.answer.Problem, c.state})
+		if s.Problem.Code != "" && s.Problem.Code != "x" && s.Problem.Text == "" {
+			t.Errorf("%s: %s has no words", name, s.Problem.Code)
+		}
+		if c.stage == ledger.ReportDone && s.Tries+s.Missed+s.Unclear > 0 && c.answer.Result == ledger.ShippingAccepted {
+			t.Errorf("%s: what was in vain still counts", name)
+		}
 	}
 }
 
@@ -139,6 +153,26 @@ func TestShippingAnswers(t *testing.T) {
 			if err := checkAnswer(ledger.ShippingAnswer{Step: step, Result: result}); (err == nil) != ok {
 				t.Errorf("%s to %s: %v", result, step, err)
 			}
+		}
+	}
+}
+
+// TestShippingWaits: each attempt in vain makes the next wait longer, whatever made it one.
+func TestShippingWaits(t *testing.T) {
+	s := shipment(tea)
+	for i, c := range []struct {
+		result ledger.ShippingResult
+		wait   time.Duration
+	}{
+		{ledger.ShippingTransient, 10 * time.Second}, {ledger.ShippingTransient, time.Minute}, {ledger.ShippingNotFound, 10 * time.Second},
+		{ledger.ShippingTransient, 15 * time.Minute}, {ledger.ShippingAgain, time.Hour}, {ledger.ShippingTransient, time.Hour}, {ledger.ShippingNotFound, time.Minute},
+	} {
+		s.post(at(1), at(60))
+		a := answer(ledger.ShippingPost, c.result)
+		a.Took = 3 * time.Second
+		attempt, _ := s.answered(a)
+		if !s.Due.Equal(at(5).Add(c.wait)) || attempt.Took != a.Took {
+			t.Errorf("%d: due %s, took %s; want it after %s", i, s.Due, attempt.Took, c.wait)
 		}
 	}
 }

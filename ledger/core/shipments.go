@@ -126,7 +126,7 @@ func shipBack(t Tx, c *Charge) error {
 		return nil
 	}
 	s, err := t.Shipment(c.Scope, c.Seq)
-	if err != nil || s == nil || s.over() {
+	if err != nil || s == nil || s.over() && s.State != ledger.ShipmentSettled {
 		return err
 	}
 	s.refund()
@@ -135,11 +135,11 @@ func shipBack(t Tx, c *Charge) error {
 
 // shipDelivered reports the shipping of a payment that is delivered, unless there is a report of it.
 func shipDelivered(t Tx, d ledger.Delivery) error {
-	if d.State != ledger.Delivered || d.Shipping == nil && d.ShippingProblem == (ledger.ShippingProblem{}) {
+	if d.State != ledger.Delivered || d.Shipping == nil && d.ShippingProblem.Code == "" {
 		return nil
 	}
 	e, err := t.Event(d.Scope, d.EventID)
-	if err != nil || e == nil || e.ChargeID == "" || e.OfRefund() {
+	if err != nil || e.ChargeID == "" {
 		return err
 	}
 	if err := t.Lock(d.Scope, ACharge, e.ChargeID); err != nil {
@@ -166,7 +166,7 @@ func shipDelivered(t Tx, d ledger.Delivery) error {
 		return putShipment(t, s)
 	}
 	content := *d.Shipping
-	if fresh, why := s.report(&content, now); !fresh || why != "" {
+	if _, why := s.report(&content, now); why != "" {
 		return nil // WeChat has it from elsewhere
 	}
 	return putShipment(t, s)
@@ -174,9 +174,6 @@ func shipDelivered(t Tx, d ledger.Delivery) error {
 
 // wrong says what keeps a report from being one.
 func wrong(n *ledger.Shipping) (p ledger.ShippingProblem) {
-	if n == nil {
-		return p
-	}
 	if err := n.Check(); err != nil {
 		p = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
 	}

@@ -73,14 +73,6 @@ func (s *Shipment) public() ledger.Shipment {
 	return p
 }
 
-// FrozenFen is the money of a payment that WeChat keeps.
-func (s *Shipment) FrozenFen() int64 {
-	if s.State.Frozen() {
-		return s.Amount
-	}
-	return 0
-}
-
 // ShipmentDue says that WeChat is to be asked now, and that nobody is at it.
 func (s *Shipment) ShipmentDue(c ledger.ShipmentClaim, leases Span) bool {
 	due := !s.Due.IsZero() && !s.Due.After(c.Now) && !leases.InUse(s.Until)

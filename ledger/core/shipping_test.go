@@ -74,6 +74,8 @@ func TestUnshippable(t *testing.T) {
 		"reversed":                 {func(c *Charge) { c.Reversed = true }, ledger.RefuseReversed, ledger.RefuseReversed},
 		"refunded in part":         {func(c *Charge) { c.AmountRefunded = 99 }, "", ""},
 		"refunded whole":           {func(c *Charge) { c.AmountRefunded, c.Hold = 100, WentBack }, ledger.RefuseRefunded, ledger.RefuseRefunded},
+		"held, refunded whole":     {func(c *Charge) { c.AmountRefunded, c.Hold = 100, Awaits }, ledger.RefuseRefunded, ledger.RefuseRefunded},
+		"unread, in test mode":     {func(c *Charge) { c.Scope.Mode, c.Hold = ledger.Test, Unread }, ledger.RefuseTestMode, ledger.RefuseTestMode},
 		"of nothing":               {func(c *Charge) { c.PaidAmount = 0 }, "", ""},
 	} {
 		row := with(keptPayment(), c.change)
@@ -103,6 +105,7 @@ func TestReportable(t *testing.T) {
 		"says more":        {[]Charge{unpaid, held}, "ch_2", ledger.RefuseHeld},
 		"says more, first": {[]Charge{held, unpaid}, "ch_2", ledger.RefuseHeld},
 		"unread":           {[]Charge{unread, unpaid}, "ch_3", ledger.RefuseHeld},
+		"unread, last":     {[]Charge{unpaid, unread}, "ch_3", ledger.RefuseHeld},
 	} {
 		got, why := reportable(c.of)
 		id := ""
@@ -224,6 +227,7 @@ func TestReportAgain(t *testing.T) {
 		"failed, with its content":        {failed(func(*Shipment) {}), tea, nil, ""},
 		"failed, with another":            {failed(func(*Shipment) {}), coffee, nil, ""},
 		"failed after a correction":       {failed(func(s *Shipment) { s.Uploads = 2 }), nil, nil, ledger.RefuseCorrected},
+		"failed, confirmed":               {failed(func(s *Shipment) { s.State = ledger.ShipmentConfirmed }), nil, ledger.ErrState, ""},
 		"failed, settled":                 {failed(func(s *Shipment) { s.State = ledger.ShipmentSettled }), nil, ledger.ErrState, ""},
 		"not managed":                     {failed(func(s *Shipment) { s.State = ledger.ShipmentUnmanaged }), nil, nil, ""},
 		"failed, refunded as WeChat says": {failed(func(s *Shipment) { s.State = ledger.ShipmentRefunded }), nil, nil, ""},
@@ -287,5 +291,41 @@ func TestShipmentOver(t *testing.T) {
 		if shipmentOver(s, noon) {
 			t.Errorf("%s: paid at the time, and not before it", state)
 		}
+	}
+}
+
+// TestShipmentOwed: a payment whose time nobody knows was made when it was heard of.
+func TestShipmentOwed(t *testing.T) {
+	c := with(keptPayment(), func(c *Charge) { c.TimePaid = never })
+	equal(t, "paid", owed(&c, at(5)).TimePaid, at(5))
+	equal(t, "known", shipment(nil).TimePaid, noon)
+}
+
+// TestShippingHurried: a person's decision about a report that is open makes it due, and forgets nothing of it.
+func TestShippingHurried(t *testing.T) {
+	for due, want := range map[time.Time]time.Time{at(5): at(5), at(99): at(9)} {
+		s := changed(shipment(tea), func(s *Shipment) { s.Due, s.Missed = due, 3 })
+		if err := s.again(nil, at(9)); err != nil || !s.Due.Equal(want) || s.Missed != 3 {
+			t.Errorf("%v, due %s, missed %d", err, s.Due, s.Missed)
+		}
+	}
+}
+
+// TestShipmentRefund: a report that is open when the money goes back fails.
+func TestShipmentRefund(t *testing.T) {
+	s := shipment(tea)
+	s.refund()
+	equal(t, "open", []any{s.State, s.Stage, s.Problem, s.Due}, []any{ledger.ShipmentRefunded, ledger.ReportFailed,
+		ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()}, never})
+	s = reportedTea()
+	s.refund()
+	equal(t, "done", []any{s.State, s.Stage, s.Problem, s.Due}, []any{ledger.ShipmentRefunded, ledger.ReportDone, ledger.ShippingProblem{}, never})
+}
+
+// TestShipmentLeaseOfNothing: nobody has a lease on what nobody has leased.
+func TestShipmentLeaseOfNothing(t *testing.T) {
+	var none *Shipment
+	if none.heldBy(ledger.ShipmentLease{}) || shipment(tea).heldBy(ledger.ShipmentLease{}) {
+		t.Error("held")
 	}
 }

@@ -158,10 +158,10 @@ func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
 			if next.Compare(unread.to) < 0 {
 				next = unread.to // nothing that was not taken is before it
 			}
-			if l.skip > 0 && left <= 0 {
+			if l.skip > 0 && left <= 0 && from.Compare(next) < 0 { // each page goes on by something
 				return rows, next, true, nil
 			}
-			n, err := unread.read(left)
+			n, err := unread.read(max(left, 1))
 			if err != nil {
 				return nil, next, false, err
 			}

@@ -40,6 +40,10 @@ func testSettleReports(t *testing.T, l ledger.Ledger) {
 	keeps(t, l, "2")
 	deliver(t, l, "evt_2", &ledger.Shipping{Type: ledger.ShipExpress, Items: "x", Complete: true}, none) // no parcels
 	s = shipment(t, l, "ch_2")
+	equal(t, "when", []any{s.Recorded, s.Due}, []any{at(4), at(4).Add(24 * time.Hour)})
+	if s.Problem.Text == "" {
+		t.Error("it has no words")
+	}
 	equal(t, "what is no report", []any{s.State, s.Stage, s.Problem.Code, s.Shipping}, []any{ledger.ShipmentFailed, ledger.ReportFailed, ledger.ProblemInvalid, (*ledger.Shipping)(nil)})
 	report(t, l, reporting("2", tea, 9), true)
 
@@ -67,6 +71,25 @@ func testSettleReports(t *testing.T, l ledger.Ledger) {
 	add(t, l, o, ledger.Recorded)
 	deliver(t, l, "evt_o6", &tea, none)
 	equal(t, "of an order that is paid", shipment(t, l, "ch_6").Stage, ledger.ReportOpen)
+
+	add(t, l, event(live, "evt_none"), ledger.Recorded) // of no charge, and of one that nobody knows
+	deliver(t, l, "evt_none", &tea, none)
+	unknown := event(live, "evt_unknown")
+	unknown.ChargeID = "ch_unknown"
+	add(t, l, unknown, ledger.Recorded)
+	deliver(t, l, "evt_unknown", &tea, none)
+	noShipment(t, l, "ch_unknown")
+
+	keeps(t, l, "hand") // its receipt is confirmed before the backend hears of it
+	ss, err := l.ClaimShipments(t.Context(), ledger.ShipmentClaim{Scope: live, Daily: true, Owner: "a", Now: at(2 * 86400), Until: at(2*86400 + 9), Limit: 99})
+	must(t, err)
+	for _, s := range ss {
+		if s.ChargeID == "ch_hand" {
+			answered(t, l, shipmentLease(s, "a"), ledger.ShippingAnswer{Step: ledger.ShippingAsk, Result: ledger.ShippingTold, At: at(1), OrderState: 3, Finished: 1})
+		}
+	}
+	deliver(t, l, "evt_hand", &tea, none)
+	equal(t, "shipped by hand", []any{shipment(t, l, "ch_hand").State, shipment(t, l, "ch_hand").Stage}, []any{ledger.ShipmentConfirmed, ledger.ReportNone})
 
 	keeps(t, l, "7")
 	claim(t, l, "a", noon, at(9), 9)
@@ -108,6 +131,9 @@ func testShipmentLeases(t *testing.T, l ledger.Ledger) {
 	s, err := l.PostShipping(t.Context(), first, at(10), at(40))
 	must(t, err)
 	equal(t, "what is posted", s.Posted, &tea)
+	as, err := l.ShippingAttempts(t.Context(), live, "ch_1")
+	must(t, err)
+	equal(t, "the attempt under way", as, []ledger.ShippingAttempt{{N: 1, At: at(10), Step: ledger.ShippingPost, Result: ledger.ShippingAsking, Shipping: &tea}})
 	equal(t, "prolonged", len(claimShipments(t, l, "b", false, at(30), at(50))), 1) // the other one
 	again := claimShipments(t, l, "a", false, at(41), at(60))                       // the same owner, once its lease is over
 	equal(t, "taken over", []any{len(again), again[0].ChargeID, again[0].Step(), again[0].Posted}, []any{1, "ch_1", ledger.ShippingAsk, &tea})
@@ -133,6 +159,11 @@ func testShipmentLeases(t *testing.T, l ledger.Ledger) {
 	wantErr(t, err, ledger.ErrState)
 	_, err = l.ShippingAnswered(t.Context(), lease, ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: ledger.ShippingAccepted, At: at(55)})
 	wantErr(t, err, ledger.ErrState) // nothing was posted
+	_, err = l.ShippingAnswered(t.Context(), lease, ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: ledger.ShippingUnknown, At: at(55)})
+	wantErr(t, err, ledger.ErrState)
+	charge(t, l, "4", "ch_4")
+	_, err = l.PostShipping(t.Context(), ledger.ShipmentLease{Scope: live, ChargeID: "ch_4"}, at(9), at(20))
+	wantErr(t, err, ledger.ErrNotFound) // which has none
 	none, err := l.ClaimShipments(t.Context(), ledger.ShipmentClaim{Scope: live, Owner: "a", Now: at(999), Until: at(1000)})
 	must(t, err)
 	equal(t, "no limit", len(none), 0)

@@ -32,7 +32,7 @@ func testReportAgain(t *testing.T, l ledger.Ledger) {
 	post(t, l, at(60), ledger.ShippingAccepted)
 	d.Shipping = &parcel
 	var refused *ledger.ShippingRefusal
-	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseCorrected {
+	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseCorrected || refused.OrderNo != "1" {
 		t.Fatalf("a third report: %v", err)
 	}
 	d.Shipping = &ledger.Shipping{Type: "odd"}
@@ -43,18 +43,22 @@ func testReportAgain(t *testing.T, l ledger.Ledger) {
 	again(ledger.ErrNotFound)
 	charge(t, l, "2", "ch_2")
 	d.ChargeID = "ch_2"
-	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseNotPaid {
+	if _, err := l.ReportAgain(t.Context(), d); !errors.As(err, &refused) || refused.Reason != ledger.RefuseNotPaid || refused.OrderNo != "2" {
 		t.Fatalf("of what is not paid: %v", err)
 	}
+	add(t, l, payment("evt_2", "ch_2", "2"), ledger.Recorded) // whose site reports nothing
+	again(ledger.ErrState)
+	d.Shipping = &tea
+	equal(t, "by a person alone", again(nil).Stage, ledger.ReportOpen)
 	if err := decide(t, l, ledger.ActionReport, "evt_1", 5); err == nil {
 		t.Fatal("decided about an event")
 	}
 
 	audit, err := l.ListAudit(t.Context(), ledger.AuditFilter{Scope: live, Actions: []ledger.Action{ledger.ActionReport}})
 	must(t, err)
-	equal(t, "decisions", len(audit.Rows), 2)
-	equal(t, "the first", audit.Rows[1].Decision, ledger.Decision{Scope: live, EventID: "evt_1", Action: ledger.ActionReport, Now: at(50), By: "address 127.0.0.1", Said: "ops", Reason: "because"})
-	equal(t, "its order", audit.Rows[1].OrderNo, "1")
+	equal(t, "decisions", len(audit.Rows), 3)
+	equal(t, "the first", audit.Rows[2].Decision, ledger.Decision{Scope: live, EventID: "evt_1", Action: ledger.ActionReport, Now: at(50), By: "address 127.0.0.1", Said: "ops", Reason: "because"})
+	equal(t, "its order", audit.Rows[2].OrderNo, "1")
 	life, err := l.Order(t.Context(), live, "1")
 	must(t, err)
 	equal(t, "shipments on the page", len(life.Shipped), 1)
@@ -94,6 +98,7 @@ func testFindUnshipped(t *testing.T, l ledger.Ledger) {
 	equal(t, "once", []any{found, next}, []any{0, ""})
 	noShipment(t, l, "ch_0") // before
 	equal(t, "what was found", shipment(t, l, "ch_1").State, ledger.ShipmentWaiting)
+	equal(t, "what was found is asked about", shipment(t, l, "ch_1").Due, at(20000))
 	equal(t, "frozen", figures(t, l).Frozen, int64(500))
 	found, _, err = l.FindUnshipped(t.Context(), ledger.ShippingSearch{Scope: test, Now: at(1)})
 	must(t, err)

@@ -141,6 +141,7 @@ func testShipmentRecorded(t *testing.T, l ledger.Ledger) {
 	add(t, l, shipping(payment("evt_1b", "ch_1b", "1")), ledger.Recorded) // held: WeChat keeps its money all the same
 	wantEvent(t, l, "evt_1b", ledger.Held, ledger.ReasonPaidTwice)
 	equal(t, "of a held payment", shipment(t, l, "ch_1b").State, ledger.ShipmentWaiting)
+	equal(t, "asked about all the same", len(claimShipments(t, l, "a", true, noon.Add(25*time.Hour), noon.Add(25*time.Hour+time.Minute))), 2)
 
 	f, err := l.Figures(t.Context(), live)
 	must(t, err)
@@ -175,8 +176,11 @@ func testReportShipping(t *testing.T, l ledger.Ledger) {
 	keeps(t, l, "1")
 	changed, stop := l.Watch(ledger.ShipmentsTopic(live))
 	defer stop()
+	told, stop := l.Watch(ledger.ChargeTopic(live, "ch_1"))
+	defer stop()
 	s := report(t, l, reporting("1", parcel, 5), true)
 	<-changed
+	<-told
 	equal(t, "the report", []any{s.State, s.Stage, s.Shipping, s.Recorded, s.Due, s.Step()},
 		[]any{ledger.ShipmentWaiting, ledger.ReportOpen, &parcel, at(5), at(5), ledger.ShippingPost})
 	equal(t, "what is kept", shipment(t, l, "ch_1"), s)
@@ -271,6 +275,13 @@ func testReportRefused(t *testing.T, l ledger.Ledger) {
 	equal(t, "put off", []any{s.Stage, s.Due, s.Problem.Code}, []any{ledger.ReportOpen, at(30).Add(time.Hour), "held"})
 	must(t, decide(t, l, ledger.ActionReplay, "evt_10", 50))
 	equal(t, "released", len(claimShipments(t, l, "b", false, at(3630), at(3640))), 4)
+
+	reserve(t, l, "11", noon, at(30))
+	refuse(t, l, reporting("11", tea, 1), ledger.RefuseNotPaid)
+	keeps(t, l, "12")
+	r = reporting("", tea, 1)
+	r.ChargeID = "ch_12"
+	equal(t, "its order", report(t, l, r, true).OrderNo, "12")
 
 	for i, odd := range []ledger.Shipping{{Type: "post", Items: "x", Complete: true}, {Type: ledger.ShipVirtual, Complete: true},
 		{Type: ledger.ShipExpress, Items: "x", Complete: true}, {Type: ledger.ShipPickup, Items: "x"}} {
@@ -373,4 +384,22 @@ func testShippingRefunded(t *testing.T, l ledger.Ledger) {
 		refuse(t, l, reporting(n, tea, 50), map[bool]ledger.ShippingReason{true: ledger.RefuseReversed, false: ledger.RefuseRefunded}[i == 1 || i == 2])
 	}
 	add(t, l, shipping(refund("evt_none", "ch_none", "none", 60)), ledger.Recorded)
+
+	keeps(t, l, "quiet") // reversed by an event that does not say that it ships
+	report(t, l, reporting("quiet", tea, 1), true)
+	e := event(live, "evt_quiet_back")
+	e.ChargeID, e.Change = "ch_quiet", &ledger.ChargeChange{Reversed: true}
+	add(t, l, e, ledger.Recorded)
+	equal(t, "nothing to post", len(claimShipments(t, l, "a", false, at(99), at(100))), 0)
+	equal(t, "when it was to be posted", shipment(t, l, "ch_quiet").State, ledger.ShipmentRefunded)
+
+	keeps(t, l, "done") // what WeChat has stays reported; the money may go back after it was settled, too
+	report(t, l, reporting("done", tea, 1), true)
+	post(t, l, at(1), ledger.ShippingAccepted)
+	look(t, l, at(2*86400), 4, 1)
+	equal(t, "settled", shipment(t, l, "ch_done").State, ledger.ShipmentSettled)
+	add(t, l, shipping(refund("evt_r_done", "ch_done", "done", 100)), ledger.Recorded)
+	equal(t, "settled, then refunded", shipment(t, l, "ch_done").State, ledger.ShipmentRefunded)
+	equal(t, "the same report", report(t, l, reporting("done", tea, 5), false).Stage, ledger.ReportDone)
+	refuse(t, l, reporting("done", coffee, 5), ledger.RefuseRefunded)
 }

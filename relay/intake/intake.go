@@ -114,6 +114,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (did ledger.Appended, e
 			zap.String("advice", "look at the event's body and at the charge in Ping++'s dashboard, then release or discard the event"))
 	}
 	in.report(did, e)
+	in.refunded(did, e)
 	if did == ledger.Recorded && in.Recorded != nil {
 		in.Recorded(e)
 	}
@@ -168,6 +169,21 @@ func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 		result = ledger.ReasonNoApp
 	}
 	in.Observe(e.Source, result)
+}
+
+// refunded tells how a refund ended, whether a webhook or a look-up says so.
+func (in *Intake) refunded(did ledger.Appended, e *ledger.Event) {
+	if e.Refund == nil || did != ledger.Recorded || in.Logger == nil {
+		return
+	}
+	level, message := zapcore.InfoLevel, "refund succeeded"
+	fields := []zap.Field{zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
+		zap.String("refund_no", e.Refund.RefundNo), zap.String("refund", e.Refund.ID), zap.Int64("amount", e.Refund.Amount)}
+	if e.Refund.State == ledger.RefundFailed {
+		level, message = zapcore.WarnLevel, "refund failed"
+		fields = append(fields, zap.String("why", strings.TrimSpace(e.Refund.FailureCode+" "+e.Refund.FailureMsg)))
+	}
+	in.Logger.Log(level, message, fields...)
 }
 
 func (in *Intake) event(a Arrival) *ledger.Event {

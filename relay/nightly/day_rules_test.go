@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
@@ -68,6 +69,9 @@ func (b *books) Append(_ context.Context, e *ledger.Event) (ledger.Appended, err
 }
 
 func (b *books) Queried(_ context.Context, q ledger.Queried) error {
+	if q.At.IsZero() {
+		b.recorded = append(b.recorded, "at no time")
+	}
 	if q.Reversed && b.charges[q.ChargeID] != nil {
 		b.charges[q.ChargeID].Reversed = true
 	}
@@ -114,7 +118,7 @@ func listed(id, metadata string, changes ...string) string {
 
 func newComparison(t *testing.T, b *books, p *there) *Comparison {
 	t.Helper()
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: p})
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,10 +145,15 @@ func TestComparedCharge(t *testing.T) {
 		wrote string
 		clean bool
 	}{
-		"the same":         {&ledger.Charge{}, listed("ch_1", ours), "1 1 0 0", "", true},
-		"both paid":        {&ledger.Charge{Paid: true}, listed("ch_1", ours, isPaid...), "1 1 0 0", "", true},
-		"paid only there":  {&ledger.Charge{}, listed("ch_1", ours, isPaid...), "1 1 1 0", "charge.succeeded o1", true},
-		"paid only here":   {&ledger.Charge{Paid: true}, listed("ch_1", ours), "1 1 0 0 differs: ch_1 o1 100 false paid here, not at Ping++", "", false},
+		"the same":                                   {&ledger.Charge{}, listed("ch_1", ours), "1 1 0 0", "", true},
+		"both paid":                                  {&ledger.Charge{Paid: true}, listed("ch_1", ours, isPaid...), "1 1 0 0", "", true},
+		"paid only there":                            {&ledger.Charge{}, listed("ch_1", ours, isPaid...), "1 1 1 0", "charge.succeeded o1", true},
+		"paid only here":                             {&ledger.Charge{Paid: true}, listed("ch_1", ours), "1 1 0 0 differs: ch_1 o1 100 false paid here, not at Ping++", "", false},
+		"paid only there, of another order here":     {&ledger.Charge{OrderNo: "o7"}, listed("ch_1", ours, isPaid...), "1 1 1 0", "charge.succeeded o7", true},
+		"made elsewhere, of another order here":      {&ledger.Charge{OrderNo: "o7", State: ledger.Foreign}, listed("ch_1", ours, isPaid...), "1 1 1 0 only there: ch_1 o1 100 true", "charge.succeeded o7", false},
+		"made elsewhere, unpaid, and reversed there": {&ledger.Charge{State: ledger.Foreign}, listed("ch_1", "{}", `"reversed":false`, `"reversed":true`), "1 1 0 0 only there: ch_1 n_ch_1 100 false", "", false},
+		"refunded there, and paid nowhere": {&ledger.Charge{}, listed("ch_1", ours, `"amount_refunded":0`, `"amount_refunded":30`),
+			"1 1 0 0 differs: ch_1 o1 100 false refunded 0 here, 30 at Ping++", "", false},
 		"another amount":   {&ledger.Charge{Amount: 101}, listed("ch_1", ours), "1 1 0 0 differs: ch_1 o1 100 false amount 101 here, 100 at Ping++", "", false},
 		"refunded there":   {&ledger.Charge{Paid: true}, listed("ch_1", ours, with(`"amount_refunded":0`, `"amount_refunded":30`)...), "1 1 0 1", "refund.succeeded o1", true},
 		"refunded on both": {&ledger.Charge{Paid: true, AmountRefunded: 30}, listed("ch_1", ours, with(`"amount_refunded":0`, `"amount_refunded":30`)...), "1 1 0 0", "", true},
@@ -172,7 +181,7 @@ func TestComparedCharge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := &books{charges: map[string]*ledger.Charge{}}
 			if h := c.here; h != nil {
-				h.ID, h.OrderNo, h.Amount, h.State = "ch_1", "o1", cmp.Or(h.Amount, 100), cmp.Or(h.State, ledger.Open)
+				h.ID, h.OrderNo, h.Amount, h.State = "ch_1", cmp.Or(h.OrderNo, "o1"), cmp.Or(h.Amount, 100), cmp.Or(h.State, ledger.Open)
 				if h.Created.IsZero() {
 					h.Created = theDay
 				}
@@ -288,9 +297,21 @@ func TestComparisonFails(t *testing.T) {
 			known := *c.here
 			b.charges["ch_1"] = &known
 		}
-		if s, err := newComparison(t, b, p).Day(t.Context(), theDay); s != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) {
-			t.Errorf("%s: %+v, %v", name, s, err)
+		if s, err := newComparison(t, b, p).Day(t.Context(), theDay); s != nil || err == nil || !strings.HasPrefix(err.Error(), c.want) || c.fails == "Charge" && len(b.recorded) != 0 {
+			t.Errorf("%s: %+v, %v; %q", name, s, err, b.recorded)
 		}
+	}
+	// Of a day that is cut each charge is looked for by itself.
+	cut := &books{charges: map[string]*ledger.Charge{}, fails: map[string]error{"Charge": broken}}
+	for _, id := range []string{"ch_1", "ch_2", "ch_3"} {
+		known := unpaid
+		known.ID = id
+		cut.charges[id] = &known
+	}
+	part := newComparison(t, cut, &there{pages: []string{listed("ch_9", ours)}})
+	part.atMost = 1
+	if s, err := part.Day(t.Context(), theDay); s != nil || !errors.Is(err, broken) {
+		t.Errorf("%+v, %v", s, err)
 	}
 	n := newComparison(t, &books{}, &there{})
 	n.Budget = rate.NewLimiter(0, 0)
@@ -299,6 +320,19 @@ func TestComparisonFails(t *testing.T) {
 	}
 	if err := n.compareEarlier(t.Context(), &Sweep{}, theDay); err == nil {
 		t.Error("a budget of nothing")
+	}
+}
+
+// A day on which anything differs is not clean.
+func TestClean(t *testing.T) {
+	one := []Item{{}}
+	for _, s := range []Sweep{{Cut: true}, {OnlyThere: one}, {OnlyHere: one}, {Differ: one}, {OnlyThere: one, OnlyHere: one}, {OnlyThere: one, Differ: one}, {OnlyHere: one, Differ: one}} {
+		if s.Clean() {
+			t.Errorf("%+v", s)
+		}
+	}
+	if s := (Sweep{}); !s.Clean() {
+		t.Errorf("%+v", s)
 	}
 }
 

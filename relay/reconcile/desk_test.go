@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/asking"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/relaytest"
@@ -33,6 +34,8 @@ type desk struct {
 	created []*ledger.Charge
 	claimed []ledger.Charge // what is due, or an order's attempts
 	claim   ledger.QueryClaim
+	overdue int
+	host    string // of the last event
 
 	pages   [][]string // of Ping++'s list of charges, for each time that is looked at; none: no answer
 	listed  []string   // the questions for them
@@ -58,6 +61,10 @@ func (d *desk) Attempts(_ context.Context, _ ledger.Scope, orderNo string) ([]le
 	return d.claimed, d.fails["Attempts"]
 }
 
+func (d *desk) Overdue(context.Context, ledger.Scope, time.Time) (int, error) {
+	return d.overdue, d.fails["Overdue"]
+}
+
 func (d *desk) RefundsOf(_ context.Context, _ ledger.Scope, orderNo string) ([]ledger.Refund, error) {
 	d.note("refunds of %s", orderNo)
 	return nil, d.fails["RefundsOf"]
@@ -78,6 +85,9 @@ func (d *desk) Created(_ context.Context, c *ledger.Charge) error {
 
 func (d *desk) Queried(_ context.Context, q ledger.Queried) error {
 	what := q.ChargeID + q.Number
+	if q.Scope != relaytest.Scope {
+		what += " of another scope"
+	}
 	if q.Superseded {
 		what += " superseded"
 	}
@@ -108,6 +118,7 @@ func (d *desk) Charge(_ context.Context, _ ledger.Scope, id string) (*ledger.Cha
 }
 
 func (d *desk) Append(_ context.Context, e *ledger.Event) (ledger.Appended, error) {
+	d.host = e.Host
 	d.note("%s %s of %s%s", e.Type, e.ChargeID, e.OrderNo, map[bool]string{true: ", returned"}[e.Returned])
 	return ledger.Recorded, d.fails["Append"]
 }
@@ -122,7 +133,8 @@ func (d *desk) RoundTrip(req *http.Request) (*http.Response, error) {
 		d.listed = append(d.listed, req.URL.Query().Encode())
 		if d.page++; d.search <= len(d.pages) && d.page <= len(d.pages[d.search-1]) {
 			pages := d.pages[d.search-1]
-			status, body = http.StatusOK, fmt.Sprintf(`{"object":"list","url":"/v1/charges","has_more":%t,"data":[%s]}`, d.page < len(pages), pages[d.page-1])
+			items, more := strings.CutPrefix(pages[d.page-1], "+") // there are more, as far as Ping++ knows
+			status, body = http.StatusOK, fmt.Sprintf(`{"object":"list","url":"/v1/charges","has_more":%t,"data":[%s]}`, more || d.page < len(pages), items)
 		}
 	} else {
 		d.note("%s", what)
@@ -169,7 +181,7 @@ type sitting struct {
 func newSitting(t *testing.T) *sitting {
 	t.Helper()
 	s := &sitting{desk: &desk{now: relaytest.NewClock().Now(), fails: map[string]error{}, answers: map[string]string{}, known: map[string]*ledger.Charge{}}}
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: s.desk, Rand: func() float64 { return 0 }})
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: s.desk, Rand: func() float64 { return 0 }})
 	if err != nil {
 		t.Fatal(err)
 	}

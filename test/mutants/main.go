@@ -35,7 +35,7 @@ type options struct {
 	only    *regexp.Regexp // nil: all
 	dir     string         // for what is found
 	list    string         // of survivors
-	most    time.Duration // 0: as long as it takes
+	most    time.Duration  // 0: as long as it takes
 	show    bool
 	say     func(string, ...any)
 }
