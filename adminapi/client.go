@@ -20,6 +20,7 @@ type Client struct {
 	haltClient
 	checkClient
 	seenClient
+	shipClient
 	healthClient
 	sweepClient
 	ledgerClient
@@ -29,7 +30,7 @@ type Client struct {
 func NewClient(e Endpoint) *Client {
 	return &Client{
 		Endpoint: &e, eventClient: eventClient{&e}, runClient: runClient{&e}, orderClient: orderClient{&e}, listClient: listClient{&e}, figureClient: figureClient{&e},
-		haltClient: haltClient{&e}, checkClient: checkClient{&e}, seenClient: seenClient{&e}, healthClient: healthClient{&e}, sweepClient: sweepClient{&e}, ledgerClient: ledgerClient{&e},
+		haltClient: haltClient{&e}, checkClient: checkClient{&e}, seenClient: seenClient{&e}, shipClient: shipClient{&e}, healthClient: healthClient{&e}, sweepClient: sweepClient{&e}, ledgerClient: ledgerClient{&e},
 	}
 }
 

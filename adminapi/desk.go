@@ -88,7 +88,7 @@ type AuditView struct {
 	At      time.Time `json:"at"`
 	App     string    `json:"app"`
 	Mode    string    `json:"mode"`
-	Action  string    `json:"action"`          // replay, release, discard, pause or unpause
+	Action  string    `json:"action"`          // replay, release, discard, report, pause or unpause
 	Event   string    `json:"event,omitempty"` // absent: about all of the app in the mode
 	OrderNo string    `json:"order_no,omitempty"`
 	Was     string    `json:"was,omitempty"` // the event's state before
@@ -132,6 +132,7 @@ type ScopeFigures struct {
 	AtRiskEvents  int64            `json:"at_risk_events"` // payments
 	OldestAtRisk  time.Time        `json:"oldest_at_risk,omitzero"`
 	OldestPending time.Time        `json:"oldest_pending,omitzero"`
+	Frozen        *FrozenView      `json:"frozen,omitempty"`      // absent where no site reports shipping and nothing is known to be frozen
 	NextAttempt   time.Time        `json:"next_attempt,omitzero"` // to deliver something
 	Swept         time.Time        `json:"swept,omitzero"`        // what was created before has been compared with Ping++'s list
 	Paused        *PauseView       `json:"paused,omitempty"`

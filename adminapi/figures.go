@@ -6,7 +6,10 @@ import (
 )
 
 // figureServer counts.
-type figureServer struct{ books }
+type figureServer struct {
+	books
+	shipping *shipServer
+}
 
 type figureClient struct{ *Endpoint }
 
@@ -16,7 +19,7 @@ func (s *figureServer) Figures(ctx context.Context) ([]ScopeFigures, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []ScopeFigures{}
+	all, now := []ScopeFigures{}, time.Now()
 	for _, scope := range s.running() {
 		f, err := l.Figures(ctx, scope)
 		if err != nil {
@@ -25,6 +28,9 @@ func (s *figureServer) Figures(ctx context.Context) ([]ScopeFigures, error) {
 		v := ScopeFigures{
 			App: scope.App, Mode: string(scope.Mode), Events: make(map[string]int64), AtRisk: f.AtRisk, AtRiskEvents: f.AtRiskEvents, OldestAtRisk: f.OldestAtRisk,
 			OldestPending: f.OldestPending, NextAttempt: f.NextAttempt, Swept: f.Swept, Paused: viewPause(scope, f.Paused), Bytes: f.Bytes, WALBytes: f.WALBytes,
+		}
+		if v.Frozen, err = s.shipping.frozen(ctx, l, scope, f, now); err != nil {
+			return nil, err
 		}
 		for _, state := range eventStates {
 			v.Events[string(state)] = f.Events[state]

@@ -36,14 +36,14 @@ type RefundQuery struct {
 type AuditQuery struct {
 	Part
 	Event   string   `query:"event"`  // evt_…
-	Actions []string `query:"action"` // several with commas: replay, release, discard, pause or unpause
+	Actions []string `query:"action"` // several with commas: replay, release, discard, report, pause or unpause
 }
 
 var (
 	statuses = []ledger.Status{ledger.StatusHeld, ledger.StatusPaid, ledger.StatusRefunded, ledger.StatusCreated, ledger.StatusExpired,
 		ledger.StatusReversed, ledger.StatusPreparing, ledger.StatusRefused, ledger.StatusUnknown}
 	refundStates = []ledger.RefundState{ledger.RefundAsked, ledger.RefundPending, ledger.RefundSucceeded, ledger.RefundFailed}
-	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionPause, ledger.ActionUnpause}
+	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionReport, ledger.ActionPause, ledger.ActionUnpause}
 )
 
 // listServer lists what there is, and finds it by its names.

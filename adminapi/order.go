@@ -11,17 +11,18 @@ import (
 
 // OrderLife is all that is known of an order.
 type OrderLife struct {
-	App      string       `json:"app"`
-	Mode     string       `json:"mode"`
-	OrderNo  string       `json:"order_no"`
-	Status   string       `json:"status"`          // as in a list
-	Quote    *QuoteView   `json:"quote,omitempty"` // what the backend last said
-	Charges  []ChargeView `json:"charges"`         // oldest first
-	Refunds  []RefundView `json:"refunds"`         // oldest first
-	Events   []ToldView   `json:"events"`          // in the order of their arrival
-	Paused   *PauseView   `json:"paused,omitempty"`
-	Timeline []Entry      `json:"timeline"` // of all this, oldest first; at its end what is to come
-	Now      time.Time    `json:"now"`      // when this was so
+	App       string          `json:"app"`
+	Mode      string          `json:"mode"`
+	OrderNo   string          `json:"order_no"`
+	Status    string          `json:"status"`              // as in a list
+	Quote     *QuoteView      `json:"quote,omitempty"`     // what the backend last said
+	Charges   []ChargeView    `json:"charges"`             // oldest first
+	Refunds   []RefundView    `json:"refunds"`             // oldest first
+	Events    []ToldView      `json:"events"`              // in the order of their arrival
+	Shipments []ShipmentWhole `json:"shipments,omitempty"` // in the order of their charges; absent where WeChat waits for no report
+	Paused    *PauseView      `json:"paused,omitempty"`
+	Timeline  []Entry         `json:"timeline"` // of all this, oldest first; at its end what is to come
+	Now       time.Time       `json:"now"`      // when this was so
 }
 
 // Waiting are its events about which something can be decided.
@@ -129,6 +130,9 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 			t.Decisions = append(t.Decisions, viewDecided(scope, &told.Decisions[j]))
 		}
 		v.Events = append(v.Events, t)
+	}
+	for i := range life.Shipped {
+		v.Shipments = append(v.Shipments, viewShipped(&life.Shipped[i]))
 	}
 	v.Timeline = timeline(v, life)
 	return v

@@ -34,6 +34,7 @@ const (
 	aboutFigures  = "Figures"
 	aboutOrders   = "Orders"
 	aboutEvents   = "Events"
+	aboutShipping = "Shipping"
 	aboutRuns     = "Actions on many"
 	aboutDelivery = "Delivery"
 	aboutHealth   = "Health"
@@ -77,6 +78,10 @@ func (s *Server) Routes() []Route {
 		takes("/pay/events/{id}/{action}", aboutEvents, "Decide", "Carries out what a person decided about one event: replay, release or discard", func(ctx context.Context, e EventAction, d Decision) (*EventView, error) {
 			return s.Decide(ctx, e.EventRef, e.Action, d)
 		}),
+
+		reads("/pay/shipping", aboutShipping, "Shipments", "Lists what WeChat has to know of how payments were shipped, by when they were paid, newest first", s.Shipments),
+		reads("/pay/shipping/{charge}", aboutShipping, "Shipment", "Returns one with all that WeChat was asked about it", s.Shipment),
+		takes("/pay/shipping/{charge}/report", aboutShipping, "ReportShipping", "Lets WeChat be told again what was reported, or something else, as a person decided", s.ReportShipping),
 
 		takes("/pay/runs/preview", aboutRuns, "Preview", "Says what would become of an action on all that a filter chooses, and changes nothing", func(ctx context.Context, _ nothing, i Intent) (*Preview, error) {
 			return s.Preview(ctx, i)

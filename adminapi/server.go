@@ -43,6 +43,8 @@ type Config struct {
 	QueryInTurn func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	// Unpriced returns why an order got no price when somebody last wanted to pay it, as one of the sites of these scopes knows.
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+	// Ships says whether WeChat is told of the shipping of an app in a mode; nil: of none.
+	Ships func(ledger.Scope) bool
 	// Seen returns what this process has seen; what a reason means is not in it yet.
 	Seen func() Seen
 	// Check carries out all checks.
@@ -64,6 +66,7 @@ type Server struct {
 	haltServer
 	checkServer
 	seenServer
+	shipServer
 	healthServer
 	sweepServer
 	ledgerServer
@@ -75,9 +78,14 @@ func New(cfg Config) *Server {
 		cfg.Logger = zap.NewNop()
 	}
 	b := books{open: cfg.Ledger, running: cfg.Scopes, log: cfg.Logger}
+	ships := cfg.Ships
+	if ships == nil {
+		ships = func(ledger.Scope) bool { return false }
+	}
+	shipping := shipServer{b, ships}
 	s := &Server{
 		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
-		listServer: listServer{b}, figureServer: figureServer{b}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen},
+		listServer: listServer{b}, figureServer: figureServer{b, &shipping}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen}, shipServer: shipping,
 		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
 	}
 	paths := make(map[string]methods)
@@ -104,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Error is a refusal, or a failure, as the admin API answers it.
 type Error struct {
 	Status  int    `json:"-"`              // HTTP's
-	Code    string `json:"code,omitempty"` // why an action is not done to an event: Ineligible's
+	Code    string `json:"code,omitempty"` // why an action is not done: Ineligible's, or of a shipping report over, test_mode, nothing_reported, reported, corrected, off, channel, not_paid, held, reversed, refunded or changed
 	Message string `json:"error"`
 }
 

@@ -106,7 +106,7 @@ func readingLines(event, charge, receipt string) []string {
 	return []string{
 		"find 1234", "find " + receipt, "find " + event, "orders list", "orders list --status paid --limit 1", "orders show 1234", "charges list --order_no 1234",
 		"charges show " + charge, "refunds list", "events list", "events list --state dead --limit 2", "events list --order_no none", "events show " + event,
-		"figures", "runs list", "audit", "audit --event evt_0",
+		"figures", "shipping list", "runs list", "audit", "audit --event evt_0",
 	}
 }
 
@@ -163,7 +163,7 @@ func TestCaddyIsDown(t *testing.T) {
 
 	// What acts is refused, before it asks anything.
 	for _, line := range []string{
-		"orders query 1234", "events replay " + event, "events replay --state dead --yes", "events release " + event + " --reason x", "events discard " + event + " --reason x", "runs stop " + run,
+		"orders query 1234", "events replay " + event, "events replay --state dead --yes", "events release " + event + " --reason x", "events discard " + event + " --reason x", "runs stop " + run, "shipping report ch_1",
 	} {
 		_, _, err := offline(t, append(strings.Fields(line), "--ledger", file)...)
 		if err == nil || !strings.HasPrefix(err.Error(), "--ledger: a file is only read, and pay "+strings.Join(strings.Fields(line)[:2], " ")+" needs a running Caddy; start it") {
@@ -265,7 +265,7 @@ func TestAdminUnreachable(t *testing.T) {
 		}
 	}
 	const hint = "; while Caddy is down, or its admin endpoint off, the ledger itself can be read: --ledger "
-	for _, line := range []string{"find 1", "orders list", "orders show 1", "charges list", "refunds list", "events list", "events tail", "figures", "runs list", "audit", "ledger verify"} {
+	for _, line := range []string{"find 1", "orders list", "orders show 1", "charges list", "refunds list", "events list", "events tail", "figures", "shipping list", "runs list", "audit", "ledger verify"} {
 		fails(line+" --address "+nobody, "refused", "(the admin API is at "+nobody+"; another one is named with --address"+hint+"<file>)")
 	}
 	for _, line := range []string{"orders query 1", "pause --reason x", "health", "events replay evt_1", "reconcile --date 2026-01-02"} {

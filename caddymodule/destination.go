@@ -123,7 +123,7 @@ func (a *App) govern(scope ledger.Scope) {
 			c = s.reconcile
 		}
 	}
-	ships := scope.Mode == ledger.Live && a.shippingOf(scope) != nil
+	ships := a.ships(scope)
 	for _, s := range a.sites {
 		if s.scope != scope {
 			continue
@@ -157,6 +157,11 @@ func (a *App) shippingOf(scope ledger.Scope) *shippingRules {
 		}
 	}
 	return nil
+}
+
+// ships says whether WeChat is told of the shipping of an app and mode: it knows nothing of test payments.
+func (a *App) ships(scope ledger.Scope) bool {
+	return scope.Mode == ledger.Live && a.shippingOf(scope) != nil
 }
 
 // newRelays makes a relay for each app and mode whose events go somewhere, and tells the blocks that take those in.

@@ -19,6 +19,11 @@ func TestConsoleInChromium(t *testing.T) {
 	s := newShop(t, Config{})
 	s.open()
 	s.order("20261126300001", 5000, 5000, time.Hour, ledger.Delivered)
+	s.ships.Store(true)
+	s.order("20261126400001", 8800, 8800, 50*time.Hour, ledger.Delivered)
+	s.order("20261126400002", 12900, 12900, 41*time.Hour, ledger.Delivered)
+	s.shipped("20261126400003", 25600, 3*time.Hour, ledger.ShippingFinal)
+	s.shipped("20261126400004", 19900, 2*time.Hour, ledger.ShippingAccepted)
 	now := time.Now()
 	s.seen = adminapi.Seen{Since: now.Add(-26 * time.Hour),
 		Refused: []adminapi.RefusedView{
@@ -33,7 +38,7 @@ func TestConsoleInChromium(t *testing.T) {
 	s.found = planted()
 	locked := New(Config{Desk: s.desk, ReadOnly: true})
 	srv := serve(t, locked)
-	n := inChromium(t, "console.js", "SITE="+s.url, "LOCKED="+srv, "ORDER=20261126200001", "EVENT=evt_2026112620000100", "HELD=evt_2026112620000300")
+	n := inChromium(t, "console.js", "SITE="+s.url, "LOCKED="+srv, "ORDER=20261126200001", "EVENT=evt_2026112620000100", "HELD=evt_2026112620000300", "SHIPPED=20261126400003")
 	if n < 20 {
 		t.Errorf("only %d checks", n)
 	}

@@ -33,6 +33,8 @@ type Desk interface {
 	Charges(ctx context.Context, q adminapi.ChargeQuery) (*adminapi.ChargePage, error)
 	Refunds(ctx context.Context, q adminapi.RefundQuery) (*adminapi.RefundPage, error)
 	Audit(ctx context.Context, q adminapi.AuditQuery) (*adminapi.AuditPage, error)
+	Shipments(ctx context.Context, q adminapi.ShippingQuery) (*adminapi.ShipmentPage, error)
+	ReportShipping(ctx context.Context, ref adminapi.ShipmentRef, d adminapi.ShippingDecision) (*adminapi.ShipmentWhole, error)
 	Find(ctx context.Context, text string) ([]adminapi.Found, error)
 	Figures(ctx context.Context) ([]adminapi.ScopeFigures, error)
 	Hours(ctx context.Context, since, until time.Time) ([]adminapi.HourView, error)
@@ -77,7 +79,7 @@ type screen func(c *Console, v *visit) error
 // screens and actions are the names below the prefix. Lists are in lists, and each with .csv behind its name is a file.
 var (
 	screens = map[string]screen{"": (*Console).front, "find": (*Console).find, "order": (*Console).order, "event": (*Console).event, "act": (*Console).preview, "run": (*Console).run, "health": (*Console).health}
-	actions = map[string]action{"decide": (*Console).decide, "begin": (*Console).begin, "stop": (*Console).stop, "query": (*Console).query, "pause": (*Console).pause, "unpause": (*Console).unpause, "check": (*Console).look}
+	actions = map[string]action{"decide": (*Console).decide, "begin": (*Console).begin, "stop": (*Console).stop, "query": (*Console).query, "pause": (*Console).pause, "unpause": (*Console).unpause, "check": (*Console).look, "report": (*Console).report}
 )
 
 // ServeHTTP answers for every path that it is given.

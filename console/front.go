@@ -15,7 +15,8 @@ type frontView struct {
 	AtRiskEvents int64
 	Oldest       time.Time
 	Next         time.Time
-	Test         bool // all of it is play money
+	Frozen       *frozenView // nil where no site has WeChat told of shipping
+	Test         bool        // all of it is play money
 	Scopes       []scopeView
 	Paid         int64 // today
 	Refunded     int64
@@ -97,6 +98,7 @@ func (c *Console) front(v *visit) error {
 			continue
 		}
 		view.AtRisk, view.AtRiskEvents = view.AtRisk+f.AtRisk, view.AtRiskEvents+f.AtRiskEvents
+		view.Frozen = view.Frozen.add(f.Frozen)
 		view.Oldest, view.Next = earlier(view.Oldest, f.OldestAtRisk), earlier(view.Next, f.NextAttempt)
 	}
 	if view.Charges > 0 {

@@ -107,6 +107,9 @@ type shownFilter struct {
 	Options                  []string
 }
 
+// Values are those of a choice, of which an address may name several.
+func (s shownFilter) Values() []string { return strings.Split(s.Value, ",") }
+
 type listView struct {
 	Name    string
 	Heads   []head

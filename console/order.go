@@ -31,10 +31,12 @@ func (c *Console) query(v *visit) (string, error) {
 }
 
 // order shows an order's whole life.
-func (c *Console) order(v *visit) error {
-	life, err := c.cfg.Desk.Order(v.ctx, v.q.Get("app"), v.q.Get("mode"), v.q.Get("order_no"))
+func (c *Console) order(v *visit) error { return v.order(http.StatusOK, "") }
+
+func (v *visit) order(status int, problem string) error {
+	life, err := v.c.cfg.Desk.Order(v.ctx, v.q.Get("app"), v.q.Get("mode"), v.q.Get("order_no"))
 	if err != nil {
 		return err
 	}
-	return v.render(http.StatusOK, "order", "Order", &orderView{OrderLife: life, lang: v.lang}, func(p *page) { p.Name = "orders" })
+	return v.render(status, "order", "Order", &orderView{OrderLife: life, lang: v.lang}, func(p *page) { p.Name, p.Problem = "orders", problem })
 }

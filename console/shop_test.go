@@ -49,6 +49,7 @@ type shop struct {
 	seen   adminapi.Seen
 	found  []check.Finding
 	looked atomic.Int64
+	ships  atomic.Bool // WeChat is told of its shipping, from the next events on
 }
 
 func newShop(t *testing.T, cfg Config) *shop {
@@ -64,6 +65,7 @@ func newShop(t *testing.T, cfg Config) *shop {
 			asked = append(asked, s.Key()+" "+orderNo)
 			return nil
 		},
+		Ships: func(at ledger.Scope) bool { return at == scope && s.ships.Load() },
 		QueryInTurn: func(_ context.Context, s ledger.Scope, orderNo string) error {
 			inTurn <- s.Key() + " " + orderNo
 			return nil
@@ -127,7 +129,7 @@ func (s *shop) paid(charge, orderNo string, fen int64, ago time.Duration, states
 	at := time.Now().Add(-ago)
 	id = "evt_" + strings.TrimPrefix(charge, "ch_")
 	e := &ledger.Event{
-		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Source: cmp.Or(s.source, ledger.Webhook), State: ledger.Pending, Host: "shop.example.com",
+		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Ships: s.ships.Load(), Source: cmp.Or(s.source, ledger.Webhook), State: ledger.Pending, Host: "shop.example.com",
 		Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at},
 		Payment: &ledger.Payment{Amount: fen, Currency: "cny", Time: at, TransactionNo: "42000" + orderNo},
 		Body: fmt.Appendf(nil, `{"id":"%s","object":"event","type":"charge.succeeded","livemode":true,"data":{"object":{"id":"%s","object":"charge","livemode":true,"app":"%s","paid":true,"refunded":false,"reversed":false,"amount":%d,"currency":"cny","order_no":"%s","channel":"wx_lite","created":1,"time_paid":2,"extra":{"open_id":"%s"}}}}`,

@@ -55,11 +55,12 @@ var lists = map[string]*list{
 		}, period...),
 		read: readRefunds,
 	},
+	"shipping": shippingList,
 	"audit": {
 		title: "Decisions",
 		heads: []head{{"At", "time"}, {"Action", ""}, {"Event", ""}, {"Order", ""}, {"Before", ""}, {"By", ""}, {"Said", ""}, {"Reason", ""}, {"Run", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{
-			{name: "action", label: "Action", kind: "choice", options: []string{"replay", "release", "discard", "pause", "unpause"}}, {name: "event", label: "Event", kind: "text"},
+			{name: "action", label: "Action", kind: "choice", options: []string{"replay", "release", "discard", "report", "pause", "unpause"}}, {name: "event", label: "Event", kind: "text"},
 		}, period...),
 		read: readAudit,
 	},

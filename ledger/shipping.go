@@ -12,6 +12,9 @@ const ShippingChannel = "wx_lite"
 // ShippingTerm is how long after a payment WeChat waits for that.
 const ShippingTerm = 48 * time.Hour
 
+// ShippingNotice is how long before that is over somebody has to hear of it.
+const ShippingNotice = 12 * time.Hour
+
 // ShipmentState is how far the money of a payment has come that WeChat keeps.
 type ShipmentState string
 

@@ -153,6 +153,7 @@ func TestIncidents(t *testing.T) {
 		"a doubt":              {[]string{"certificate=fail", "certificate=fail", "certificate=unknown", "certificate=unknown", "certificate=unknown"}, []string{"✗ shop.test: cert"}},
 		"only a doubt":         {[]string{"disk=unknown", "disk=unknown", "disk=unknown"}, nil},
 		"a warning":            {[]string{"disk=warn", "disk=warn", "disk=fail"}, []string{"✗ shop.test: disk is warn"}},
+		"shipping runs out":    {[]string{"shipping-due=warn", "shipping-due=warn", "shipping-due=fail", "shipping-due=ok", "shipping-due=ok"}, []string{"shop.test: shipping-due is warn", "✓ over after"}},
 		"no warning":           {[]string{"mode=warn", "delivery-paused=warn", "delivery-paused=warn"}, nil},
 		"of one kind":          {[]string{"backend-redirect=fail", "backend-redirect=fail", "backend-redirect=fail events-pending=fail", "backend-quote=ok events-pending=fail", "backend-quote=ok events-pending=ok", "backend-quote=ok events-pending=ok"}, []string{"✗ shop.test: backend-redirect", "✓ over after"}},
 		"money first":          {[]string{"backend-redirect=fail events-pending=fail", "backend-redirect=fail events-pending=fail"}, []string{"✗ shop.test: events-pending is fail"}},

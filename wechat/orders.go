@@ -26,6 +26,9 @@ func NewOrders(m *MiniProgram, token *Shared, now func() time.Time) *Orders {
 	return &Orders{program: m, token: token, now: now}
 }
 
+// TokensTakenBack says how many access tokens WeChat took no more before their end, since this process was started: other code ends them.
+func (o *Orders) TokensTakenBack() int { return o.token.TakenBack() }
+
 const ordersPath = "wxa/sec/order/"
 
 // UploadShipping reports the shipping of a payment. nil is also the answer where WeChat had exactly this before. A report is sent once: where

@@ -234,6 +234,9 @@ func TestOrderTokenRefused(t *testing.T) {
 	if err := s.api.UploadShipping(t.Context(), sh); err != nil {
 		t.Fatal(err)
 	}
+	if n := s.api.TokensTakenBack(); n != 1 {
+		t.Errorf("%d tokens were taken back", n)
+	}
 
 	// Without a token nothing is reported, whatever became of the token.
 	for fault, kind := range map[string]OrderKind{"40164": OrderConfiguration, "40125": OrderConfiguration, "45009": OrderQuotaDay, "-1": OrderRetry, "502": OrderRetry, "drop": OrderRetry} {

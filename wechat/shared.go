@@ -45,11 +45,12 @@ type Shared struct {
 
 	serves atomic.Pointer[lent] // for those who need not wait while a new one is asked for; nil: none yet
 
-	mu      sync.Mutex // held while WeChat is asked
-	held    lent
-	refused redact.Secret // the last one that WeChat did not take before its end
-	failed  error         // of the last time that WeChat was asked
-	pause   time.Time
+	mu        sync.Mutex // held while WeChat is asked
+	held      lent
+	takenBack int           // how many WeChat did not take before their end, each counted once
+	refused   redact.Secret // the last one that WeChat did not take before its end
+	failed    error         // of the last time that WeChat was asked
+	pause     time.Time
 }
 
 // lent is what WeChat has lent, and until when.
@@ -144,11 +145,21 @@ func (s *Shared) instead(ctx context.Context, refused string) (string, error) {
 	if s.refused.Reveal() == refused && now.Before(s.pause) {
 		return "", s.failed
 	}
+	if s.refused.Reveal() != refused {
+		s.takenBack++
+	}
 	s.refused, s.held = redact.New(refused), lent{}
 	if err := s.refresh(ctx, now); err != nil {
 		return "", err
 	}
 	return s.held.Value.Reveal(), nil
+}
+
+// TakenBack says how many WeChat took no more before their end, since this process was started.
+func (s *Shared) TakenBack() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.takenBack
 }
 
 // refresh takes the value from the storage, or from WeChat where that one is old. Others wait for this one: it does not end because its own

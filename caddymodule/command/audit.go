@@ -35,7 +35,7 @@ func auditCommand() *cobra.Command {
 	}
 	c.readFlags(cmd)
 	cmd.Flags().StringVar(&q.Event, "event", "", "Only about this event")
-	cmd.Flags().StringSliceVar(&q.Actions, "action", nil, "Only these: replay, release, discard, pause, unpause")
+	cmd.Flags().StringSliceVar(&q.Actions, "action", nil, "Only these: replay, release, discard, report, pause, unpause")
 	partFlags(cmd, &q.Part)
 	return cmd
 }

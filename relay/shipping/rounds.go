@@ -18,7 +18,6 @@ const (
 	findPage  = 200
 	lookEvery = 5 * time.Minute // for what runs out of its time
 	duePage   = 200
-	soon      = 12 * time.Hour // before its time is over, a payment is told of
 )
 
 // marks are what all processes remember together.
@@ -99,7 +98,7 @@ func (r *Reporter) tellDue(ctx context.Context) {
 	err := r.remember(ctx, func(m *marks) error {
 		now := r.cfg.Now()
 		for _, over := range []bool{true, false} {
-			ahead := soon
+			ahead := ledger.ShippingNotice
 			if over {
 				ahead = 0
 			}

@@ -1,16 +1,16 @@
 'use strict';
 
 // Walks the operator's console. Environment: SITE, its base URL with a prefix; LOCKED, that of a read-only one; ORDER and EVENT, of a payment whose
-// delivery died; HELD, an event that is held.
+// delivery died; HELD, an event that is held; SHIPPED, an order whose shipping WeChat refused.
 
 const axe = require('axe-core');
 const { run, check, want, shot, contrast } = require('./browser');
 
-const { SITE, LOCKED, ORDER, EVENT, HELD } = process.env;
+const { SITE, LOCKED, ORDER, EVENT, HELD, SHIPPED } = process.env;
 
 const pages = {
   front: '', orders: 'orders', events: 'events', dead: 'events?state=dead&type=charge.succeeded', charges: 'charges?status=paid', refunds: 'refunds', audit: 'audit', runs: 'runs',
-  order: `find?q=${ORDER}`, event: `event?id=${EVENT}`, held: `event?id=${HELD}`, health: 'health', act: 'act?action=replay&state=dead', again: 'act?action=replay&state=delivered&again=1',
+  order: `find?q=${ORDER}`, shipping: 'shipping', due: 'shipping?state=waiting,failed&until=36h', shipped: `find?q=${SHIPPED}`, event: `event?id=${EVENT}`, held: `event?id=${HELD}`, health: 'health', act: 'act?action=replay&state=dead', again: 'act?action=replay&state=delivered&again=1',
 };
 
 // problems are what axe finds that keeps somebody out.
