@@ -64,7 +64,7 @@ type DeliveryView struct {
 	Status  int       `json:"status"` // 0: no answer
 	State   string    `json:"state"`  // what became of the event
 	Error   string    `json:"error,omitempty"`
-	Snippet string    `json:"snippet,omitempty"` // the start of the answer
+	Snippet string    `json:"snippet,omitempty"` // the first 4 KiB of the answer; 512 bytes of one that acknowledges
 	// Shortened says that the answer names who paid, or a secret, and that the snippet does not.
 	Shortened bool      `json:"shortened,omitempty"`
 	Due       time.Time `json:"due,omitzero"` // of the attempt after it
