@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,25 +22,38 @@ import (
 	"github.com/caddypay/caddypay/sandbox"
 )
 
-// liveShipping is a live site that has WeChat told of shipping, which WeChat does not answer.
+// liveShipping is a Caddyfile of a live site that has WeChat told of shipping, which WeChat does not answer.
 func liveShipping(t *testing.T, more ...string) (file string) {
+	t.Helper()
+	dir := t.TempDir()
+	return globals(dir, ledgerIn(dir)) + liveShippingSite(t, dir, more...)
+}
+
+func liveShippingSite(t *testing.T, dir string, more ...string) string {
 	t.Helper()
 	weixin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not now", http.StatusServiceUnavailable) }))
 	t.Cleanup(weixin.Close)
-	dir := t.TempDir()
-	return globals(dir, ledgerIn(dir)) + "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app app_test1", "app app_live1", "sk_test_", "sk_live_",
-		"secret Mark0123456789abcdef0123456789ab", "secret Mark0123456789abcdef0123456789ab\n\t\t\tendpoint "+weixin.URL).Replace(payBlock(t, dir, "", append([]string{"allow_http"}, more...)...)) + "}\n"
+	return "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app app_test1", "app app_live1", "sk_test_", "sk_live_",
+		"secret Mark0123456789abcdef0123456789ab", "secret Mark0123456789abcdef0123456789ab\n\t\t\tendpoint "+weixin.URL).Replace(payBlock(t, dir, "/live", append([]string{"allow_http"}, more...)...)) + "}\n"
+}
+
+// besideNight is a live site of the app of a nightSite, at the same emulated Ping++.
+func besideNight(t *testing.T, box *sandbox.Sandbox, night string) (site string, scope ledger.Scope) {
+	t.Helper()
+	endpoint := regexp.MustCompile(`endpoint http\S+`).FindString(night)
+	site = liveShippingSite(t, t.TempDir(), "shipping")
+	return strings.NewReplacer("app app_live1", "app app_test1\n\t\t\t"+endpoint, "sk_live_Mark0123456789", box.LiveKey()).Replace(site), ledger.Scope{App: "app_test1", Mode: ledger.Live}
 }
 
 var liveScope = ledger.Scope{App: "app_live1", Mode: ledger.Live}
 
 // shipped records a payment whose money WeChat keeps.
-func shipped(t *testing.T, l ledger.Ledger, orderNo string, fen int64, ago time.Duration) (charge string) {
+func shipped(t *testing.T, l ledger.Ledger, scope ledger.Scope, orderNo string, fen int64, ago time.Duration) (charge string) {
 	t.Helper()
 	charge = "ch_" + orderNo
-	oursIn(t, l, liveScope, orderNo, charge, fen)
+	oursIn(t, l, scope, orderNo, charge, fen)
 	at := time.Now().Add(-ago)
-	must(l.Append(t.Context(), &ledger.Event{Scope: liveScope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Ships: true,
+	must(l.Append(t.Context(), &ledger.Event{Scope: scope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Ships: true,
 		Source: ledger.Webhook, State: ledger.Pending, Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at},
 		Payment: &ledger.Payment{Amount: fen, Currency: "cny", Time: at, TransactionNo: "4200" + orderNo}, Body: []byte(`{}`)}))
 	return charge
@@ -49,9 +63,9 @@ func shipped(t *testing.T, l ledger.Ledger, orderNo string, fen int64, ago time.
 func TestShippingCommands(t *testing.T) {
 	a := runAdmin(t, liveShipping(t, "shipping"))
 	l := ledgerOf(t)
-	shipped(t, l, "s1", 1999, time.Hour)
-	shipped(t, l, "s2", 500, 47*time.Hour)
-	charge := shipped(t, l, "s3", 700, 50*time.Hour)
+	shipped(t, l, liveScope, "s1", 1999, time.Hour)
+	shipped(t, l, liveScope, "s2", 500, 47*time.Hour)
+	charge := shipped(t, l, liveScope, "s3", 700, 50*time.Hour)
 	says := func(line string, want ...string) {
 		t.Helper()
 		out, notices, err := offline(t, append(strings.Fields(line), "--address", a.addr)...)
@@ -93,7 +107,7 @@ func TestShippingCommands(t *testing.T) {
 // A site without shipping has none of its series, and the admin API refuses to record a report that nobody would send.
 func TestNoShipping(t *testing.T) {
 	a := runAdmin(t, liveShipping(t))
-	shipped(t, ledgerOf(t), "s1", 1999, time.Hour)
+	shipped(t, ledgerOf(t), liveScope, "s1", 1999, time.Hour)
 	if v := a.metric(`caddy_pay_events_pending{app="app_live1",mode="live"}`); v == "" {
 		t.Error("the ledger's gauges are not there")
 	}

@@ -103,7 +103,8 @@ func TestOpenAPI(t *testing.T) {
 		http.Error(w, "not now", http.StatusInternalServerError)
 	})
 	box, addr, caddyfile := nightSite(t, shop, "20ms")
-	a := runAdmin(t, caddyfile)
+	beside, live := besideNight(t, box, caddyfile)
+	a := runAdmin(t, caddyfile+beside)
 	l := ledgerOf(t)
 	chargeID := nightCharge(t, addr, "1234", "oAAAAAAAAAAAAAAAAAAAAAAAAAA1")
 	if err := box.Pay(chargeID); err != nil {
@@ -122,6 +123,7 @@ func TestOpenAPI(t *testing.T) {
 		Paid: 1999, Owner: "test", Now: time.Now(), Until: time.Now().Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
+	parcel := shipped(t, l, live, "parcel", 1999, 40*time.Hour)
 	event := "evt_q_" + chargeID + "_charge_succeeded"
 	eventually(t, "the payment is dead", func() bool {
 		return must(l.Event(t.Context(), testScope, event)).State == ledger.Dead
@@ -185,6 +187,13 @@ func TestOpenAPI(t *testing.T) {
 	call("POST /pay/orders/{order_no}/query", "/pay/orders/1234/query", "{}")
 	call("GET /pay/events/{id}", "/pay/events/"+event, "")
 	call("GET /pay/events/{id}", "/pay/events/evt_right", "")
+	call("POST /pay/shipping/{charge}/report", "/pay/shipping/"+parcel+"/report", `{"said":"mark","reason":"by hand","shipping":{"type":"express","items":"tea","parcels":[{"company":"YTO","tracking_no":"YT1"}]}}`)
+	eventually(t, "WeChat is asked", func() bool {
+		return must(l.Shipment(t.Context(), live, parcel)).Attempts > 0
+	})
+	call("GET /pay/shipping", "/pay/shipping?state=waiting", "")
+	call("GET /pay/shipping/{charge}", "/pay/shipping/"+parcel, "")
+	call("GET /pay/orders/{order_no}", "/pay/orders/parcel", "")
 	call("POST /pay/check/backend", "/pay/check/backend", `{"order_no":"TEST1"}`)
 	call("POST /pay/reconcile", "/pay/reconcile?date=2026-11-22", "{}")
 	call("POST /pay/ledger/verify", "/pay/ledger/verify", "{}")
@@ -202,7 +211,7 @@ func TestOpenAPI(t *testing.T) {
 				is := p.(map[string]any)
 				return is["in"] == "query" && is["required"] == true
 			})
-			somewhere := strings.NewReplacer("{id}", event, "{order_no}", "1234", "{action}", "replay").Replace(path)
+			somewhere := strings.NewReplacer("{id}", event, "{charge}", parcel, "{order_no}", "1234", "{action}", "replay").Replace(path)
 			ask(method, somewhere+"?no_such=1", path, "{}", http.StatusBadRequest)
 			if needed {
 				ask(method, somewhere, path, "{}", http.StatusBadRequest)
@@ -213,5 +222,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	ask(http.MethodPost, "/pay/events/"+event+"/release", "/pay/events/{id}/{action}", `{"reason":"r"}`, http.StatusConflict)
+	ask(http.MethodPost, "/pay/shipping/"+parcel+"/report", "/pay/shipping/{charge}/report", `{"shipping":{"type":"express"}}`, http.StatusBadRequest)
+	ask(http.MethodGet, "/pay/shipping/ch_none", "/pay/shipping/{charge}", "", http.StatusNotFound)
 	ask(http.MethodGet, "/pay/orders/none", "/pay/orders/{order_no}", "", http.StatusNotFound)
 }
