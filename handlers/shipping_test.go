@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -23,7 +24,7 @@ import (
 func newShop(t *testing.T) *world {
 	w := newWorld(t)
 	client, err := pingpp.New(pingpp.Config{
-		App: w.sandbox.App(), Key: w.sandbox.LiveKey(), SigningKey: merchantKey(), Endpoint: w.outsideURL, Transport: w.transport, Now: w.clock.Now, Rand: func() float64 { return 0 },
+		App: w.sandbox.App(), Key: redact.New(w.sandbox.LiveKey()), SigningKey: merchantKey(), Endpoint: w.outsideURL, Transport: w.transport, Now: w.clock.Now, Rand: func() float64 { return 0 },
 	})
 	if err != nil {
 		t.Fatal(err)
