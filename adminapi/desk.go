@@ -43,10 +43,12 @@ type OrderView struct {
 	App      string     `json:"app"`
 	Mode     string     `json:"mode"`
 	OrderNo  string     `json:"order_no"`
-	Status   string     `json:"status"`   // its charge's; created too when it has none that Ping++ knows
-	Created  time.Time  `json:"created"`  // of its first attempt
-	Attempts int        `json:"attempts"` // a hundred at most are counted
-	Charge   ChargeView `json:"charge"`   // the attempt that says most about it
+	Status   string     `json:"status"`             // its charge's; created too when it has none that Ping++ knows
+	Created  time.Time  `json:"created"`            // of its first attempt
+	Attempts int        `json:"attempts"`           // a hundred at most are counted
+	Paid     int64      `json:"paid,omitempty"`     // fen that were paid by all of them: more than the charge's when it was paid twice
+	Refunded int64      `json:"refunded,omitempty"` // fen that went back, of all of them
+	Charge   ChargeView `json:"charge"`             // the attempt that says most about it
 }
 
 // OrderPage is one page of a list, the last begun first.
@@ -162,6 +164,16 @@ func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
 		v.Paid = c.TimePaid
 	}
 	return v
+}
+
+// sums add up what the attempts of an order have brought, in the currency of the one that is shown.
+func sums(attempts []ledger.Charge, shown *ledger.Charge) (paid, refunded int64) {
+	for i := range attempts {
+		if c := &attempts[i]; c.Paid && c.Currency == shown.Currency {
+			paid, refunded = paid+c.Amount, refunded+c.AmountRefunded
+		}
+	}
+	return paid, refunded
 }
 
 func viewRefund(r *ledger.Refund) RefundView {

@@ -102,9 +102,13 @@ func known(action ledger.Action) error {
 	return refuse(http.StatusNotFound, "%.40q is not an action; use replay, release or discard", action)
 }
 
-// needReason asks for one where somebody decides about money that nobody can tell by the ledger: the next person has to know why.
+// NeedsReason says whether an action takes a reason: where somebody decides about money that nobody can tell by the ledger, the next person has to know why.
+func NeedsReason(action ledger.Action) bool {
+	return action != ledger.ActionReplay && action != ActionQuery
+}
+
 func needReason(action ledger.Action, reason string) error {
-	if action != ledger.ActionReplay && action != ActionQuery && strings.TrimSpace(reason) == "" {
+	if NeedsReason(action) && strings.TrimSpace(reason) == "" {
 		return refuse(http.StatusBadRequest, "a reason is missing; say why you %s it, for the audit log", action)
 	}
 	return nil

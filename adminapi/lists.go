@@ -107,9 +107,11 @@ func (s *listServer) Orders(ctx context.Context, q OrderQuery) (*OrderPage, erro
 	page := &OrderPage{Orders: make([]OrderView, 0, len(rows)), Listing: listing}
 	for i := range rows {
 		o := &rows[i].row
+		c := cmp.Or(ledger.Foremost(o.Attempts, now), &o.Attempts[len(o.Attempts)-1])
+		paid, refunded := sums(o.Attempts, c)
 		page.Orders = append(page.Orders, OrderView{
 			App: rows[i].App, Mode: string(rows[i].Mode), OrderNo: o.OrderNo, Status: string(o.Status(now)), Created: o.Attempts[0].Created, Attempts: len(o.Attempts),
-			Charge: viewCharge(cmp.Or(ledger.Foremost(o.Attempts, now), &o.Attempts[len(o.Attempts)-1]), now),
+			Paid: paid, Refunded: refunded, Charge: viewCharge(c, now),
 		})
 	}
 	return page, nil

@@ -24,6 +24,26 @@ type OrderLife struct {
 	Now      time.Time    `json:"now"`      // when this was so
 }
 
+// Waiting are its events about which something can be decided.
+func (v *OrderLife) Waiting() (waiting []ToldView) {
+	for _, e := range v.Events {
+		if e.State == string(ledger.Held) || e.State == string(ledger.Dead) || e.State == string(ledger.Pending) {
+			waiting = append(waiting, e)
+		}
+	}
+	return waiting
+}
+
+// Known are the payments that the backend has acknowledged, as its last word.
+func (v *OrderLife) Known() (known []ToldView) {
+	for _, e := range v.Events {
+		if e.State == string(ledger.Delivered) && e.Money > 0 {
+			known = append(known, e)
+		}
+	}
+	return known
+}
+
 // QuoteView is what the backend said about an order.
 type QuoteView struct {
 	At       time.Time `json:"at"`

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
+
+// zoned is how a time is written in a sentence.
+const zoned = "2006-01-02 15:04:05 -07:00"
 
 // unpriced is Config.Unpriced; nil: no site runs.
 type unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
@@ -31,7 +33,7 @@ func whyNoEvents(ctx context.Context, l ledger.Ledger, knows unpriced, scopes []
 			return fmt.Sprintf("The order %.64q is unknown: the ledger has no payment of it that was begun.", orderNo), nil
 		}
 		if why, ok := knows(scopes, orderNo); ok {
-			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
+			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(zoned), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
 			orderNo, strings.Join(names, " or ")), nil
@@ -46,9 +48,9 @@ func whyNoEvents(ctx context.Context, l ledger.Ledger, knows unpriced, scopes []
 		return fmt.Sprintf("The order %.64q never came to be asked for at Ping++, or without an answer: its last attempt, through %s, is %s.", orderNo, last.Channel, last.State), nil
 	}
 	last := made[len(made)-1]
-	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", orderNo, last.ID, last.Channel, last.Created.Local().Format(time.DateTime))
+	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", orderNo, last.ID, last.Channel, last.Created.Local().Format(zoned))
 	if !last.NextQuery.IsZero() {
-		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
+		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(zoned)
 	}
 	return why + ".", nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/sandbox"
 )
@@ -126,4 +127,45 @@ func payLite(t *testing.T, s *sandbox.Sandbox, h *Handler, l ledger.Ledger, scop
 		t.Fatal(err)
 	}
 	return c.ID
+}
+
+// What runs out of its time is announced once before, and once when it has, also what did so while no Caddy ran.
+func TestShippingDueAnnounced(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	scope := ledger.Scope{App: "app_test1", Mode: ledger.Live}
+	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(dir, "ledger.db")}))
+	for orderNo, ago := range map[string]time.Duration{"soon": 40 * time.Hour, "over": 50 * time.Hour, "later": 30 * time.Hour, "before": 70 * time.Hour} {
+		oursIn(t, l, scope, orderNo, "ch_"+orderNo, 100)
+		at := now.Add(-ago)
+		e := &ledger.Event{Scope: scope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: "ch_" + orderNo, ChargeID: "ch_" + orderNo, OrderNo: orderNo, Lane: orderNo,
+			Source: ledger.Webhook, Created: at, Received: at, Due: at, Body: []byte("{}"), State: ledger.Pending, Ships: true,
+			Change: &ledger.ChargeChange{Paid: true, TimePaid: at}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: at}}
+		if did, err := l.Append(t.Context(), e); err != nil || did != ledger.Recorded {
+			t.Fatal(did, err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	heard.Lock()
+	heard.lines, heard.wait, heard.panic = nil, nil, false
+	heard.Unlock()
+	file := strings.Replace(globals(dir, ledgerIn(dir)), "admin off", "admin off\n\tevents {\n\t\ton * pay_listener\n\t}", 1) +
+		"http://" + freeAddr(t) + " {\n" + strings.NewReplacer("sk_test_", "sk_live_", "app_id wx0123456789abcdef", "app_id wx0123456789abcdef\n\t\t\tendpoint http://127.0.0.1:1").
+		Replace(payBlock(t, dir, "", "allow_http", "shipping")) + "}\n"
+	kept := filepath.Join(dir, "storage", "pay", "shipping")
+	if err := os.MkdirAll(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, kept, "app_test1_live.json", fmt.Sprintf(`{"since":%q,"told":%q}`, now.Add(-100*time.Hour).Format(time.RFC3339), now.Add(-10*time.Hour).Format(time.RFC3339)))
+	run(t, file)
+	const at = " app=app_test1 mode=live order_no="
+	hears(t, "pay.shipping_due"+at+"soon charge=ch_soon amount=100 state=waiting", "pay.shipping_due"+at+"over charge=ch_over amount=100 state=waiting")
+	heard.Lock()
+	defer heard.Unlock()
+	for _, line := range heard.lines {
+		if strings.Contains(line, "later") || strings.Contains(line, "before") {
+			t.Errorf("it is announced that %s", line)
+		}
+	}
 }

@@ -87,7 +87,7 @@ func (b *Book) wal(context.Context) []Finding {
 	}
 	who := say("another process reads the ledger", "有其他进程在读取账本")
 	for _, u := range b.Users() {
-		who = say("another process (%s, pid %d) reads the ledger since %s", "有其他进程（%s，pid %d）自 %s 起读取账本", u.Name, u.PID, u.Since.Format(time.DateTime))
+		who = say("another process (%s, pid %d) reads the ledger since %s", "有其他进程（%s，pid %d）自 %s 起读取账本", u.Name, u.PID, u.Since.Format(zoned))
 	}
 	return one(Fail, say("the -wal file has grown to %[1]d MiB and is not folded: %[2]s", "-wal 文件已增至 %[1]d MiB 且无法合并：%[3]s", wal>>20, who.EN, who.ZH),
 		say("end that process; back the ledger up with a copy that does not hold it open", "请结束该进程；备份账本时请勿一直打开它"), "ls -l "+b.File+"*")

@@ -102,7 +102,7 @@ func (s *Site) certificate(ctx context.Context) []Finding {
 	renew := say("see Caddy's log for why it was not renewed; Caddy renews when a third of the life is left", "请在 Caddy 日志中查看未续期的原因；Caddy 会在有效期剩三分之一时续期")
 	switch {
 	case left <= 0:
-		return one(Fail, say("the certificate of %s ended on %s", "%s 的证书已于 %s 过期", u.Hostname(), leaf.NotAfter.Format(time.DateTime)), renew)
+		return one(Fail, say("the certificate of %s ended on %s", "%s 的证书已于 %s 过期", u.Hostname(), leaf.NotAfter.Format(zoned)), renew)
 	case leaf.VerifyHostname(u.Hostname()) != nil:
 		return one(Fail, say("the certificate is not for %s", "证书不属于 %s", u.Hostname()), renew)
 	case s.Door.Outside && !trusted(certs, s.Door.Roots, s.Now()):

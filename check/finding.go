@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// zoned is how a time is written in a sentence.
+const zoned = "2006-01-02 15:04:05 -07:00"
+
 // Result is what a check came to.
 type Result string
 

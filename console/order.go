@@ -10,8 +10,7 @@ import (
 // orderView is an order's page.
 type orderView struct {
 	*adminapi.OrderLife
-	Waiting []adminapi.ToldView // its events about which something can be decided
-	lang    string
+	lang string
 }
 
 // Says is an entry of the timeline in a sentence: what the page does not show beside it.
@@ -37,11 +36,5 @@ func (c *Console) order(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := &orderView{OrderLife: life, lang: v.lang}
-	for _, e := range life.Events {
-		if e.State == "held" || e.State == "dead" || e.State == "pending" {
-			view.Waiting = append(view.Waiting, e)
-		}
-	}
-	return v.render(http.StatusOK, "order", "Order", view, func(p *page) { p.Name = "orders" })
+	return v.render(http.StatusOK, "order", "Order", &orderView{OrderLife: life, lang: v.lang}, func(p *page) { p.Name = "orders" })
 }

@@ -34,7 +34,7 @@ var lists = map[string]*list{
 			state: "status", takes: []string{"since", "until", "app", "mode"}, hint: "To ask Ping++ about all that match, choose created, expired or unknown, and nothing but days.",
 			actions: map[string][]string{"created": {"query"}, "expired": {"query"}, "unknown": {"query"}},
 		},
-		heads:   []head{{"Begun", "time"}, {"State", ""}, {"Order", ""}, {"Amount", "money"}, {"Refunded", "money"}, {"Paid at", "time"}, {"Channel", ""}, {"Attempts", ""}, {"Charge", ""}, {"Transaction number", ""}, {"App", ""}, {"Mode", ""}},
+		heads:   []head{{"Begun", "time"}, {"State", ""}, {"Order", ""}, {"Amount", "money"}, {"Paid", "money"}, {"Refunded", "money"}, {"Paid at", "time"}, {"Channel", ""}, {"Attempts", ""}, {"Charge", ""}, {"Transaction number", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{{name: "status", label: "State", kind: "choice", options: chargeStatuses}, {name: "channel", label: "Channel", kind: "text"}}, period...),
 		read:    readOrders,
 	},
@@ -138,8 +138,8 @@ func readOrders(v *visit, cursor string, limit int) (*rows, error) {
 		o := &page.Orders[i]
 		c := &o.Charge
 		r.cells = append(r.cells, []cell{
-			timeCell(o.Created), v.stateCell(o.Status), idCell(o.OrderNo, orderLink(o.App, o.Mode, o.OrderNo)), moneyCell(c.Amount, c.Currency), moneyCell(c.Refunded, c.Currency),
-			timeCell(c.Paid), plainCell(c.Channel), plainCell(strconv.Itoa(o.Attempts)), idCell(c.ID, ""), idCell(c.TransactionNo, ""), idCell(o.App, ""), plainCell(v.t(o.Mode)),
+			timeCell(o.Created), v.stateCell(o.Status), idCell(o.OrderNo, orderLink(o.App, o.Mode, o.OrderNo)), moneyCell(c.Amount, c.Currency), moneyCell(o.Paid, c.Currency),
+			moneyCell(o.Refunded, c.Currency), timeCell(c.Paid), plainCell(c.Channel), plainCell(strconv.Itoa(o.Attempts)), idCell(c.ID, ""), idCell(c.TransactionNo, ""), idCell(o.App, ""), plainCell(v.t(o.Mode)),
 		})
 	}
 	return r, nil

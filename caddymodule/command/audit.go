@@ -48,7 +48,7 @@ func printAudit(w io.Writer, page *adminapi.AuditPage, _ time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "AT\tACTION\tEVENT\tORDER\tAPP\tMODE\tWAS\tBY\tRUN\tREASON")
 	for _, d := range page.Decisions {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.At.Local().Format(time.DateTime), plain.Text(d.Action), plain.Text(dash(d.Event)), plain.Text(dash(d.OrderNo)),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.At.Local().Format(zoned), plain.Text(d.Action), plain.Text(dash(d.Event)), plain.Text(dash(d.OrderNo)),
 			plain.Text(d.App), plain.Text(d.Mode), plain.Text(dash(d.Was)), plain.Text(adminapi.Who(d.By, d.Said)), plain.Text(dash(d.Run)), plain.Text(dash(d.Reason)))
 	}
 	_ = t.Flush()

@@ -72,7 +72,7 @@ func printCharges(w io.Writer, page *adminapi.ChargePage, now time.Time) {
 		if c.Refunded > 0 {
 			refunded = adminapi.Yuan(c.Refunded)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Created.Local().Format(time.DateTime), plain.Text(dash(c.ID)), plain.Text(dash(c.OrderNo)), plain.Text(c.Mode),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Created.Local().Format(zoned), plain.Text(dash(c.ID)), plain.Text(dash(c.OrderNo)), plain.Text(c.Mode),
 			plain.Text(dash(c.Channel)), adminapi.Yuan(c.Amount), plain.Text(c.Status), refunded, plain.Text(dash(c.Payer)), countdown(c.NextQuery, now))
 	}
 	_ = t.Flush()

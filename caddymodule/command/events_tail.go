@@ -103,9 +103,9 @@ func (t *tail) watch(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !gone:
-			fmt.Fprintf(t.notices, "%s  %s: %v; looking for it again and again\n", time.Now().Format(time.TimeOnly), t.asked("Caddy is gone, or does not answer", "The ledger cannot be read"), err)
+			fmt.Fprintf(t.notices, "%s  %s: %v; looking for it again and again\n", time.Now().Format(zoned), t.asked("Caddy is gone, or does not answer", "The ledger cannot be read"), err)
 		case err == nil && gone:
-			fmt.Fprintf(t.notices, "%s  %s\n", time.Now().Format(time.TimeOnly), t.asked("Caddy is back", "The ledger can be read again"))
+			fmt.Fprintf(t.notices, "%s  %s\n", time.Now().Format(zoned), t.asked("Caddy is back", "The ledger can be read again"))
 		}
 		gone = err != nil
 	}
@@ -239,7 +239,7 @@ func (t *tail) event(e adminapi.EventView) error {
 	if len(e.Reasons) > 0 {
 		state += " (" + strings.Join(e.Reasons, ", ") + ")"
 	}
-	_, err := fmt.Fprintf(t.out, "%s  %s  %s of the order %s, %s, by %s: %s\n", e.Received.Local().Format(time.TimeOnly), plain.Text(e.ID), plain.Text(e.Type),
+	_, err := fmt.Fprintf(t.out, "%s  %s  %s of the order %s, %s, by %s: %s\n", e.Received.Local().Format(zoned), plain.Text(e.ID), plain.Text(e.Type),
 		plain.Text(dash(e.OrderNo)), plain.Text(e.Mode), plain.Text(e.Source), plain.Text(state))
 	return err
 }
@@ -262,8 +262,8 @@ func (t *tail) delivery(e adminapi.EventView, d adminapi.DeliveryView) error {
 		more = ": " + plain.Text(d.Error)
 	}
 	if !d.Due.IsZero() {
-		more += ", next at " + d.Due.Local().Format(time.TimeOnly)
+		more += ", next at " + d.Due.Local().Format(zoned)
 	}
-	_, err := fmt.Fprintf(t.out, "%s  %s  → %s in %.1f ms, %s%s\n", d.At.Local().Format(time.TimeOnly), plain.Text(e.ID), answer, d.MS, plain.Text(d.State), more)
+	_, err := fmt.Fprintf(t.out, "%s  %s  → %s in %.1f ms, %s%s\n", d.At.Local().Format(zoned), plain.Text(e.ID), answer, d.MS, plain.Text(d.State), more)
 	return err
 }

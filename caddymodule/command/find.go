@@ -110,20 +110,3 @@ func printFound(w io.Writer, found []adminapi.Found) {
 	}
 	_ = t.Flush()
 }
-
-// printOrder shows an order's whole life.
-func printOrder(w io.Writer, o *adminapi.OrderLife) {
-	fmt.Fprintf(w, "Order %s, %s in %s mode: %s\n\n", plain.Text(o.OrderNo), plain.Text(o.App), plain.Text(o.Mode), plain.Text(o.Status))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, e := range o.Timeline {
-		at := e.At.Local().Format(zoned)
-		if e.Ahead {
-			at += ", " + countdown(e.At, o.Now)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", at, plain.Text(e.Kind), plain.Text(e.Text))
-		if e.Delivery != nil && e.Delivery.Snippet != "" {
-			fmt.Fprintf(t, "\t\tit answered: %s\n", plain.Text(firstWords(e.Delivery.Snippet)))
-		}
-	}
-	_ = t.Flush()
-}

@@ -69,7 +69,7 @@ func printRefunds(w io.Writer, page *adminapi.RefundPage, now time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ASKED FOR\tREFUND\tORDER\tCHARGE\tMODE\tAMOUNT\tSTATE\tWHY\tASKED NEXT")
 	for _, r := range page.Refunds {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Created.Local().Format(time.DateTime), plain.Text(dash(cmp.Or(r.RefundNo, r.ID))), plain.Text(dash(r.OrderNo)),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Created.Local().Format(zoned), plain.Text(dash(cmp.Or(r.RefundNo, r.ID))), plain.Text(dash(r.OrderNo)),
 			plain.Text(r.Charge), plain.Text(r.Mode), adminapi.Yuan(r.Amount), plain.Text(r.State), plain.Text(dash(cmp.Or(r.Unclear, r.FailureCode))), countdown(r.NextQuery, now))
 	}
 	_ = t.Flush()

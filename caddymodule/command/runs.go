@@ -72,7 +72,7 @@ func printRuns(w io.Writer, page *adminapi.RunPage) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "BEGUN\tRUN\tACTION\tSTATE\tDECIDED\tOF\tAMOUNT\tBY\tREASON")
 	for _, r := range page.Runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Created.Local().Format(time.DateTime), plain.Text(r.ID), plain.Text(string(r.Action)), plain.Text(r.State),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Created.Local().Format(zoned), plain.Text(r.ID), plain.Text(string(r.Action)), plain.Text(r.State),
 			r.Decided, r.Eligible, adminapi.Yuan(r.Amount), plain.Text(adminapi.Who(r.By, r.Said)), plain.Text(dash(r.Reason)))
 	}
 	_ = t.Flush()
@@ -112,9 +112,9 @@ func printRun(w io.Writer, r *adminapi.RunView) {
 	row("decided", fmt.Sprintf("%d of %d", r.Decided, r.Eligible))
 	row("by", adminapi.Who(r.By, r.Said))
 	row("reason", r.Reason)
-	row("begun", r.Created.Local().Format(time.DateTime))
+	row("begun", r.Created.Local().Format(zoned))
 	if !r.Ended.IsZero() {
-		row("ended", r.Ended.Local().Format(time.DateTime))
+		row("ended", r.Ended.Local().Format(zoned))
 	}
 	row("stopped by", r.StoppedBy)
 	_ = t.Flush()

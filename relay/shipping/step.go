@@ -16,7 +16,7 @@ import (
 
 const (
 	settleTime  = 5 * time.Second        // for one try to read or write the ledger
-	settlePause = 250 * time.Millisecond // between tries to record an answer
+	settlePause = 100 * time.Millisecond // between tries to record an answer
 	lastSettles = 3                      // tries once the reporter has been told to stop
 
 	strange = time.Hour // after a payment, WeChat knows it, or never will
