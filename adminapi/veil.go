@@ -19,7 +19,7 @@ type veil struct {
 
 var (
 	payerName  = regexp.MustCompile(`(?i)^(?:(?:sub_)?(?:open_?id|union_?id)|buyer_[a-z_]+)$`)
-	secretName = regexp.MustCompile(`(?i)^(?:credential|scan_code|auth_code|session_?key|pay_?sign)$`)
+	secretName = regexp.MustCompile(`(?i)^(?:credential|scan_code|auth_code|session_?key|pay_?sign|contact)$`) // contact: the telephone number in a report of shipping
 )
 
 const (

@@ -54,6 +54,7 @@ func TestWordsAsShown(t *testing.T) {
 		"somebody else": {"no, it was " + whole + ".", "no, it was oUpF8u…."},
 		"at a dash":     {"no user_" + whole[:27] + "-", "no user_oUpF8u…"},
 		"an echo":       {`you said {"data":{"object":{"extra":{"open_id":"o-short-one"`, `you said {"data":{"object":{"extra":{"open_id":"o-shor…"`},
+		"who gets it":   {`{"pay_shipping":{"parcels":[{"company":"SF","contact":"13800001234"}]}}`, `{"pay_shipping":{"parcels":[{"company":"SF","contact":"…"}]}}`},
 		"a page":        {`<a href="/login">`, `<a href="/login">`},
 	} {
 		t.Run(name, func(t *testing.T) {
