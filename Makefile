@@ -44,10 +44,11 @@ power:
 	$(GO) run ./test/power -n $(N) $(if $(SEED),-seed $(SEED)) $(if $(RECORD),-record $(RECORD))
 
 # Small changes to the code that decides over money, one at a time: which of them does no test notice? N=… SEED=… tries a sample, ONLY=… those whose
-# file, function or change fits a pattern. An interrupted run goes on where it was. test/mutants/survivors.txt names those that may survive, and why.
+# file, function or change fits a pattern, and MOST=3s is a first look, with no more tests of each than take so long. An interrupted run goes on where it
+# was. test/mutants/survivors.txt names those that may survive, and why.
 mutants: N = 0
 mutants:
-	$(GO) run ./test/mutants -n $(N) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)') $(if $(WORKERS),-workers $(WORKERS))
+	$(GO) run ./test/mutants -n $(N) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)') $(if $(WORKERS),-workers $(WORKERS)) $(if $(MOST),-most $(MOST))
 
 # Every fuzz target for FUZZTIME: what parses outside bytes must never panic. One that fails is run again: an input that it found is in
 # its corpus then and fails at once, while Go before 1.27 now and then takes the end of FUZZTIME itself for a failure (go.dev/issue/75804).

@@ -20,9 +20,6 @@ type veil struct {
 var (
 	payerName  = regexp.MustCompile(`(?i)^(?:(?:sub_)?(?:open_?id|union_?id)|buyer_[a-z_]+)$`)
 	secretName = regexp.MustCompile(`(?i)^(?:credential|scan_code|auth_code|session_?key|pay_?sign)$`)
-
-	// openIDLike are WeChat's openids and unionids, by their look alone.
-	openIDLike = regexp.MustCompile(`\bo[A-Za-z0-9_-]{27}\b`)
 )
 
 const (
@@ -45,7 +42,7 @@ func (v *veil) body(b []byte) (text string, shortened bool) {
 
 // words are what a backend said, as they are shown: the start of an answer, which may echo anything and end anywhere.
 func (v *veil) words(said string) (text string, shortened bool) {
-	text = openIDLike.ReplaceAllStringFunc(v.ids(v.members(said)), redact.ShortID)
+	text = redact.OpenIDs(v.ids(v.members(said)), redact.ShortID)
 	for _, payer := range v.payers {
 		for n := len(payer) - 1; n >= leastPayer; n-- {
 			if rest, cut := strings.CutSuffix(text, payer[:n]); cut {

@@ -52,6 +52,7 @@ func TestWordsAsShown(t *testing.T) {
 		"text":          {"thanks, anon:0123456789abcdef!", "thanks, anon:0…!"},
 		"cut":           {"thanks, anon:0123456789abc", "thanks, anon:0…"},
 		"somebody else": {"no, it was " + whole + ".", "no, it was oUpF8u…."},
+		"at a dash":     {"no user_" + whole[:27] + "-", "no user_oUpF8u…"},
 		"an echo":       {`you said {"data":{"object":{"extra":{"open_id":"o-short-one"`, `you said {"data":{"object":{"extra":{"open_id":"o-shor…"`},
 		"a page":        {`<a href="/login">`, `<a href="/login">`},
 	} {

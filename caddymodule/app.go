@@ -203,6 +203,10 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	reporters, err := a.newReporters(l)
+	if err != nil {
+		return err
+	}
 	a.warnOfNoEvents()
 	a.introduce()
 	if size, wal, err := sizes(a.path); err == nil {
@@ -214,6 +218,9 @@ func (a *App) Start() error {
 		go a.announce.run(ctx)
 	}
 	for _, r := range relays {
+		a.work.Go(func() { r.Run(ctx) })
+	}
+	for _, r := range reporters {
 		a.work.Go(func() { r.Run(ctx) })
 	}
 	for _, r := range a.reconcilers() {

@@ -9,7 +9,8 @@ import (
 )
 
 // ShippingConfig tells WeChat what was shipped, for mini programs whose money it keeps until then. By itself it reports what the backend says in its
-// answer to a payment's event, and what comes by the merchant API.
+// answer to a payment's event, as JSON under `pay_shipping`, and what comes by the merchant API. Where events has `expect body`, the answer is that word
+// and cannot be JSON.
 type ShippingConfig struct {
 	// What is reported once the backend has acknowledged a payment, unless its answer says something else. Default: nothing.
 	Auto *AutoShippingConfig `json:"auto,omitempty"`

@@ -110,9 +110,11 @@ func namedBy(by string) (string, error) {
 		key := p[1 : len(p)-1]
 		header, isHeader := strings.CutPrefix(key, "http.request.header.")
 		switch {
+		case strings.Contains(by, `\`+p):
+			return "", fmt.Errorf(`\%s is no placeholder, but the same text for everybody; write %[1]s without the backslash`, p)
 		case isHeader:
 			return "", fmt.Errorf("%s is what a client says of itself; write {%s%s}: what the service behind forward_auth has answered", p, answeredHeader, http.CanonicalHeaderKey(header))
-		case key == "http.vars."+caddyhttp.ClientIPVarKey,
+		case key == "http.vars."+caddyhttp.ClientIPVarKey, key == "http.vars."+caddyhttp.TrustedProxyVarKey,
 			!strings.HasPrefix(key, answeredHeader) && !strings.HasPrefix(key, "http.auth.") && !strings.HasPrefix(key, "http.vars."):
 			return "", fmt.Errorf("%.60s is not what a login has found out; write {http.auth.user.id}, or %s behind forward_auth", p, exampleBy)
 		}

@@ -168,10 +168,14 @@ func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 		if d == nil {
 			continue
 		}
+		var ships func(*ledger.Event, []byte) (*ledger.Shipping, ledger.ShippingProblem)
+		if receipts := a.receiptsOf(scope); receipts != nil {
+			ships = receipts.Of
+		}
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Span: spanDelivering,
+			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Ships: ships, Span: spanDelivering,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {

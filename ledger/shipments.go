@@ -39,7 +39,7 @@ type Shipments interface {
 	ShippingAnswered(ctx context.Context, l ShipmentLease, a ShippingAnswer) (*Shipment, error)
 
 	// FindUnshipped gives payments a shipment that have none and whose money WeChat keeps if it manages the program: live ones by [ShippingChannel], created
-	// at or after a time. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
+	// at or after a time; get_order is due of them at once. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
 	FindUnshipped(ctx context.Context, f ShippingSearch) (found int, next string, err error)
 	// ListShipments lists shipments by when they were paid, newest first.
 	ListShipments(ctx context.Context, f ShipmentFilter) (Page[Shipment], error)

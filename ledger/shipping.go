@@ -200,6 +200,7 @@ const (
 	RefuseReversed  ShippingReason = "reversed"
 	RefuseRefunded  ShippingReason = "refunded"  // whole
 	RefuseCorrected ShippingReason = "corrected" // it was reported and corrected: WeChat takes no third report
+	RefuseComplete  ShippingReason = "complete"  // a part, where WeChat has, or may have, a complete report: it adds nothing to one
 	RefuseOver      ShippingReason = "over"      // receipt is confirmed, or the money is settled
 )
 
@@ -224,5 +225,6 @@ var refusals = map[ShippingReason]string{
 	RefuseReversed:  "its charge is reversed",
 	RefuseRefunded:  "it is refunded whole",
 	RefuseCorrected: "WeChat has a report and its correction, and takes no more",
+	RefuseComplete:  "WeChat has, or may have, a complete report, to which no part can be added; report all parcels at once, as its correction",
 	RefuseOver:      "its receipt is confirmed, or its money is settled",
 }

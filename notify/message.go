@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/check"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // What a message is about.
@@ -80,8 +81,8 @@ func (i incident) titled(language string) string {
 }
 
 var (
-	// What a message never has, even where a backend's own words quote it: openids, keys, queries, and whatever long thing may be one of them.
-	secretLike = regexp.MustCompile(`\bo[A-Za-z0-9_-]{27}\b|\b(?:sk_live_|sk_test_|whsec_|SEC)[A-Za-z0-9+/=_-]+|[?&][^\s"'<>]+|\b[A-Za-z0-9+_-]{32,}={0,2}`)
+	// What a message never has beside openids, even where a backend's own words quote it: keys, queries, and whatever long thing may be one of them.
+	secretLike = regexp.MustCompile(`\b(?:sk_live_|sk_test_|whsec_|SEC)[A-Za-z0-9+/=_-]+|[?&][^\s"'<>]+|\b[A-Za-z0-9+_-]{32,}={0,2}`)
 	// Words of somebody else, which may name goods; where a redirect leads is kept.
 	quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 )
@@ -100,5 +101,6 @@ func safe(text string) string {
 		}
 		return `"…"`
 	})
+	text = redact.OpenIDs(text, func(string) string { return "…" })
 	return secretLike.ReplaceAllString(text, "…")
 }

@@ -105,6 +105,7 @@ func TestSafe(t *testing.T) {
 		`your backend answered 302 to "/login" (a redirect is not a receipt)`:             `your backend answered 302 to "/login" (a redirect is not a receipt)`,
 		`your backend answered 302 to "/login?token=Mark123" x`:                           `your backend answered 302 to "/login…" x`,
 		`openid oUpF8uMuAJO_M2pxb1Q9zNjWeS6o is refused`:                                  `openid … is refused`,
+		`no user oUpF8uMuAJO_M2pxb1Q9zNjWeS6- here`:                                       `no user … here`,
 		`its title is "Green tea, 50 g" and "\"x\" more"`:                                 `its title is "…" and "…"`,
 		`key sk_live_Mark0123 and whsec_TWFyazAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWI= end`: `key … and … end`,
 		"two\nlines\x1b[31m": "two lines [31m",

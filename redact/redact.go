@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // Secret is a key, a token, a code or an address with one of these in it. However it is printed or encoded, alone or within something else, it shows
@@ -88,4 +89,36 @@ func ShortID(id string) string {
 		return "…"
 	}
 	return id[:shownID] + "…"
+}
+
+const openIDLength = 28 // bytes of WeChat's openids and unionids
+
+// OpenIDs puts something else in the place of whatever looks like one of WeChat's openids or unionids in a text: an o and 27 letters, digits, dashes and
+// underscores, with neither letter nor digit around it.
+func OpenIDs(text string, shown func(id string) string) string {
+	var b strings.Builder
+	done := 0
+	for at := 0; at+openIDLength <= len(text); at++ {
+		end := at + openIDLength
+		if text[at] != 'o' || at > 0 && alphanumeric(text[at-1]) || end < len(text) && alphanumeric(text[end]) || !isID(text[at:end]) {
+			continue
+		}
+		b.WriteString(text[done:at])
+		b.WriteString(shown(text[at:end]))
+		done, at = end, end-1
+	}
+	return b.String() + text[done:]
+}
+
+func alphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
+
+func isID(s string) bool {
+	for i := range len(s) {
+		if !alphanumeric(s[i]) && s[i] != '-' && s[i] != '_' {
+			return false
+		}
+	}
+	return true
 }

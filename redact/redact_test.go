@@ -75,3 +75,25 @@ func TestShortID(t *testing.T) {
 		}
 	}
 }
+
+// An openid is found by its look alone, whatever it begins and ends with, and nothing else is taken for one.
+func TestOpenIDs(t *testing.T) {
+	const id = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+	dashed, under := id[:27]+"-", id[:27]+"_"
+	for text, want := range map[string]string{
+		"": "", "o": "o", id: "<oUpF8u>", dashed: "<oUpF8u>", under: "<oUpF8u>",
+		"no user " + dashed + ", nor " + id + ".": "no user <oUpF8u>, nor <oUpF8u>.",
+		`"` + dashed + `"` + id + `"`:             `"<oUpF8u>"<oUpF8u>"`,
+		"user_" + id + "_" + dashed:               "user_<oUpF8u>_<oUpF8u>",
+		"用户" + id + "不存在":                         "用户<oUpF8u>不存在",
+		id[:27]:                                   id[:27],
+		id + "x":                                  id + "x",
+		"x" + id:                                  "x" + id,
+		"evt_400261127052149381159644":            "evt_400261127052149381159644",
+		"order-2026-11-26-0000000001-":            "<order->",
+	} {
+		if got := OpenIDs(text, func(id string) string { return "<" + id[:6] + ">" }); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}

@@ -48,6 +48,7 @@ type answer struct {
 	reach      reach
 	status     int
 	snippet    string
+	body       []byte // the start of a receipt
 	retryAfter time.Duration
 }
 
@@ -107,7 +108,7 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 		}
 	}
 	if a.verdict = judge(a.status, resp.Header, body, c.expect); a.ok() {
-		a.reach, a.snippet = succeeded, printable(body, receiptLen)
+		a.reach, a.body, a.snippet = succeeded, body, printable(body, receiptLen)
 	}
 	if turnedAway(a.status) {
 		a.detail = fmt.Sprintf("it was asked %s %s", c.method, c.path)

@@ -60,6 +60,10 @@ type Config struct {
 	// Dead is told of each event that has no attempt left, once that is on record, and why the last one failed. None.
 	Dead func(ev *ledger.Event, why string)
 
+	// Ships says, of a live payment that the backend has acknowledged, and of the start of its answer, what is reported to WeChat in the write that
+	// settles the delivery; a problem when what was to be reported is no report. None.
+	Ships func(ev *ledger.Event, answer []byte) (*ledger.Shipping, ledger.ShippingProblem)
+
 	// Span is told that an attempt begins, and returns its context, the traceparent that the backend gets, and what is called with the status,
 	// 0 without an answer, and why it failed, if it did. By default the backend gets the traceparent that was kept with the event.
 	Span func(ctx context.Context, ev *ledger.Event, attempt int) (_ context.Context, traceParent string, end func(status int, why string))

@@ -42,7 +42,7 @@ func (e *Error) Error() string { return e.EN }
 //		"complete": false                    // more parcels follow; default: true
 //	}
 //
-// What may be left out may be null too. A member that is not one of these, or stands twice, is an error, and so is anything that WeChat would refuse for
+// What may be left out may be null too, but for complete. A member that is not one of these, or stands twice, is an error, and so is anything that WeChat would refuse for
 // its form. Errors are of the type [*Error].
 func Parse(raw []byte) (*ledger.Shipping, error) {
 	if len(raw) > MaxBytes {

@@ -67,6 +67,8 @@ var texts = map[string]map[string]string{
 		"console": "运营控制台", "consoleMore": "订单的全过程、投递记录、风险资金与健康检查。弄坏后端之后再来看看。", "openConsole": "打开控制台",
 		"config": "以上全部来自 Caddyfile 中的这一段", "noscript": "本页需要 JavaScript：请启用后刷新页面。",
 		"outage": "如果后端坏了", "outageMore": "让后端在 15 秒内不再确认通知，然后付一笔款：事件留在磁盘上，不断重发，直到送达。", "kind_302": "302 跳转到登录页", "kind_500": "500 错误", "kind_nothing": "没有响应",
+		"kept": "如果微信冻结资金", "keptMore": "对受管理的小程序，微信冻结每笔正式支付，直到有人上报发货（发货信息管理）。第二家店按正式模式收款，一行 auto pickup \"{subject}\" 就让 caddypay 代为上报。",
+		"money_frozen": "已支付，微信冻结资金", "shipping_reported": "caddypay 已向微信上报发货", "money_released": "买家已确认收货，资金解冻", "payLive": "付一笔正式的款", "receive": "买家确认收货",
 		"break": "弄坏后端", "mend": "立即修复", "broken": "后端故障中，还剩 {s} 秒", "waits": "第 {n} 次投递：{what}。事件在磁盘上等待重发", "answered": "后端返回 {status}", "silent": "后端没有响应",
 	},
 	"en": {
@@ -79,6 +81,8 @@ var texts = map[string]map[string]string{
 		"console": "What the operator sees", "consoleMore": "An order's whole life, every delivery, the money at risk, the health of all of it. Break the backend, then look again.", "openConsole": "Open the console",
 		"config": "All of this comes from these lines of a Caddyfile", "noscript": "This page needs JavaScript: turn it on and load the page again.",
 		"outage": "And when the backend breaks?", "outageMore": "For 15 seconds it acknowledges nothing. Pay meanwhile: the event stays on disk and is sent again until it arrives.", "kind_302": "302 to a login page", "kind_500": "500", "kind_nothing": "no answer",
+		"kept": "And when WeChat keeps the money?", "keptMore": "Of a mini program that it manages, WeChat freezes every live payment until it is told how the order is shipped. A second shop takes live payments, and one line, auto pickup \"{subject}\", has caddypay tell it.",
+		"money_frozen": "Paid, and WeChat keeps the money", "shipping_reported": "caddypay told WeChat how it is shipped", "money_released": "The buyer confirmed receipt: the money is free", "payLive": "Make a live payment", "receive": "Confirm receipt as the buyer",
 		"break": "Break the backend", "mend": "Mend it now", "broken": "The backend is broken for {s} s", "waits": "Attempt {n}: {what}. The event waits on disk and is sent again", "answered": "it answered {status}", "silent": "no answer",
 	},
 }

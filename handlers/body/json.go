@@ -9,12 +9,17 @@ import (
 	"github.com/caddypay/caddypay/object"
 )
 
-// ReadJSON reads a JSON object that the client has to send as application/json.
-func ReadJSON(r *http.Request, limit int, m *Memory) (map[string]json.RawMessage, error) {
+// JSON reads a body that the client has to send as application/json; whether it is JSON, the caller finds out.
+func JSON(r *http.Request, limit int, m *Memory) ([]byte, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return nil, problem.New("content_type", nil)
 	}
-	raw, err := Read(r, limit, m)
+	return Read(r, limit, m)
+}
+
+// ReadJSON reads a JSON object that the client has to send as application/json.
+func ReadJSON(r *http.Request, limit int, m *Memory) (map[string]json.RawMessage, error) {
+	raw, err := JSON(r, limit, m)
 	if err != nil {
 		return nil, err
 	}

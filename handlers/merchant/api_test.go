@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/relay/reconcile/reconciletest"
@@ -243,8 +244,8 @@ func TestRefundThatTheLedgerForgot(t *testing.T) {
 				t.Fatal(err)
 			}
 			rec, code, _ := s.refund(`"charge":%q,"refund_no":"R1","amount":300,"description":"d"`, id)
-			if code != c.code || len(s.AtPingpp(id)) != c.made {
-				t.Errorf("%s %s, %d at Ping++", code, rec.Body, len(s.AtPingpp(id)))
+			if code != c.code || len(s.AtPingpp(id)) != c.made || code == "" && rec.Code != map[int]int{1: http.StatusOK, 2: http.StatusCreated}[c.made] {
+				t.Errorf("%s %d %s, %d at Ping++", code, rec.Code, rec.Body, len(s.AtPingpp(id)))
 			}
 		})
 	}
@@ -261,7 +262,7 @@ func TestRefundRequests(t *testing.T) {
 		`"order_no":"o","refund_no":"R1"`:                                                "description", `"order_no":"o","refund_no":"R1","description":"` + long + `x"`: "description",
 		`"order_no":"o","refund_no":"R1","description":"d","amount":0`: "amount", `"order_no":"o","refund_no":"R1","description":"d","amount":-1`: "amount", `"order_no":"o","refund_no":"R1","description":"d","amount":"1"`: "amount",
 		`"order_no":"o","refund_no":"R1","description":"d","amount":1.5`: "amount", `"order_no":"o","refund_no":"R1","description":"d","amount":null`: "amount",
-		`"order_no":"o","refund_no":"R1","description":"d","ammount":1`: "ammount", `"order_no":1,"refund_no":"R1","description":"d"`: "order_no", `"order_no":"o","refund_no":null,"description":"d"`: "refund_no",
+		`"order_no":"o","refund_no":"R1","description":"d","ammount":1`: "ammount", `"order_no":null,"charge":"ch_1","refund_no":"R1","description":"d"`: "order_no", `"order_no":1,"refund_no":"R1","description":"d"`: "order_no", `"order_no":"o","refund_no":null,"description":"d"`: "refund_no",
 		`"order_no":"o","refund_no":"R1","description":"d","funding_source":"x"`: "funding_source", `"order_no":"o","refund_no":"R1","description":"d","funding_source":"recharge_funds"`: "",
 		`"order_no":"o","refund_no":"R1","description":"d","funding_source":"unsettled_funds"`: "",
 	} {
@@ -274,6 +275,11 @@ func TestRefundRequests(t *testing.T) {
 		if want != "" && (problem.CodeOf(err) != "refund_invalid" || problem.As(err).Members["field"] != want || problem.As(err).EN == "" || problem.As(err).Cause == nil) {
 			t.Errorf("%s: %v, want one about %s", fields, err, want)
 		}
+	}
+	req := httptest.NewRequest(http.MethodPost, "/pay/refunds", strings.NewReader(`{"ammount":1}`))
+	req.Header.Set("Content-Type", "application/json")
+	if _, err := (&API{Bodies: &body.Memory{}}).readRefundRequest(req); !strings.HasPrefix(problem.As(err).EN, "There is no such field.") {
+		t.Error(err)
 	}
 	if got := invalidRefund(strings.Repeat("x", 99), "en", "zh"); len(got.Members["field"].(string)) != 60 || got.ZH != "zh" {
 		t.Errorf("%+v", got)
@@ -307,7 +313,7 @@ func TestAuthorize(t *testing.T) {
 		"an empty one":          {[]string{"10.0.0.1"}, nil, []string{"Bearer "}, "token_invalid"},
 		"basic":                 {[]string{"10.0.0.1"}, nil, []string{"Basic " + old}, "token_invalid"},
 	} {
-		a := &Access{Tokens: []string{old, next}, Allow: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
+		a := &Access{Tokens: redact.All(old, next), Allow: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
 			Sources: func(*http.Request) ([]string, error) { return c.sources, c.err }}
 		req := httptest.NewRequest(http.MethodGet, "/", nil)
 		req.Header["Authorization"] = c.header
@@ -329,8 +335,12 @@ func TestOrderView(t *testing.T) {
 		}
 		return v, rec, err
 	}
-	if _, _, err := view("order1"); problem.CodeOf(err) != "order_not_found" {
+	if _, _, err := view("order1"); problem.CodeOf(err) != "order_not_found" || problem.As(err).EN == "" || problem.As(err).ZH == "" {
 		t.Error(err)
+	}
+	s.Charge(s.l, "order2", 500)
+	if v, _, err := view("order2"); err != nil || v.Status != "created" || v.Amount != 500 || len(v.Charges) != 1 || v.Charges[0].TimePaid != nil || v.Delivery.State != "none" || len(v.Delivery.Events) != 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 	id := s.PaidCharge(s.l, s.r, "order1")
 	s.Asks(s.l, s.r, id, "order1", "R1", 300)
@@ -374,6 +384,21 @@ func TestOrderView(t *testing.T) {
 	if v, _, err := view("order1"); err != nil || v.Delivery.State != "dead" {
 		t.Errorf("%+v, %v", v.Delivery, err)
 	}
+	// One that is delivered after all has no error any more.
+	if err := s.l.Decide(t.Context(), ledger.Decision{Scope: s.Scope, EventID: reconciletest.QueryID(id), Action: ledger.ActionReplay, Now: now, By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	es, err := s.l.Claim(t.Context(), ledger.Claim{Scope: s.Scope, Owner: "relay", Now: now, Until: now.Add(time.Second), Limit: 9})
+	if err != nil || len(es) != 1 {
+		t.Fatal(es, err)
+	}
+	if err := s.l.Settle(t.Context(), "relay", ledger.Delivery{Scope: s.Scope, EventID: es[0].ID, Attempt: es[0].Attempts + 1, At: now, Status: 200, State: ledger.Delivered}); err != nil {
+		t.Fatal(err)
+	}
+	s.PaidCharge(s.l, s.r, "order3")
+	if v, _, err := view("order1"); err != nil || v.Delivery.State != "delivered" || len(v.Delivery.Events) != 1 || v.Delivery.Events[0].LastError != nil {
+		t.Errorf("%+v, %v", v.Delivery, err)
+	}
 }
 
 // What reversing a charge for the merchant brings, of one that is ours or not.
@@ -394,6 +419,23 @@ func TestReverseForTheMerchant(t *testing.T) {
 		}, "", "reversed"},
 		"none":     {func(s *shop) string { return "ch_none" }, "charge_not_found", ""},
 		"not ours": {func(s *shop) string { id := s.Elsewhere("elsewhere1", 100).ID; s.After(time.Minute); return id }, "", "reversed"},
+		"paid meanwhile": {func(s *shop) string {
+			id := s.Charge(s.l, "order1", 100).ID
+			s.After(time.Minute)
+			pays := func(req *http.Request) {
+				if strings.HasSuffix(req.URL.Path, "/reverse") {
+					_ = s.Sandbox.Pay(id)
+				}
+			}
+			s.Before.Store(&pays)
+			return id
+		}, "order_already_paid", ""},
+		"refused": {func(s *shop) string {
+			id := s.Till(s.l, "order1").ID
+			s.After(time.Minute)
+			s.Fault("reverse_charge", "402", 9)
+			return id
+		}, "charge_rejected", ""},
 		"no answer": {func(s *shop) string {
 			id := s.Till(s.l, "order1").ID
 			s.After(time.Minute)
@@ -410,6 +452,10 @@ func TestReverseForTheMerchant(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err != nil {
+				p := problem.As(err)
+				if msg, ok := p.Members["failure_msg"]; ok != (name == "refused" || name == "no answer" && ok) || ok && (msg == "" || p.Members["failure_code"] == nil) || name == "paid meanwhile" && p.Members["charge_id"] != id {
+					t.Errorf("%+v", p)
+				}
 				return
 			}
 			order := map[bool]string{true: "elsewhere1", false: "order1"}[name == "not ours"]

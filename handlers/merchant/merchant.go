@@ -1,4 +1,4 @@
-// Package merchant is what the shop's own backend asks for: refunds, orders, and that nobody pays a charge any more.
+// Package merchant is what the shop's own backend asks for: refunds, orders, their shipping, and that nobody pays a charge any more.
 package merchant
 
 import (
@@ -47,6 +47,9 @@ type API struct {
 	Count      func(result string)                          // is told of refunds: made, repeated, unknown, failed, or a problem's code
 	Logger     *zap.Logger
 	Now        func() time.Time
+
+	// Ships says that WeChat is told how orders were shipped; without it nobody can report that.
+	Ships bool
 }
 
 // Authorize looks at the address first: whoever calls from elsewhere learns nothing about tokens.

@@ -97,7 +97,9 @@ func (l *Ledger) FindUnshipped(ctx context.Context, f ledger.ShippingSearch) (fo
 			}
 			if s == nil && c.unkept() == "" {
 				found++
-				err = owe(t, c, f.Now)
+				s = owed(c, f.Now)
+				s.Due = f.Now // it may be known to WeChat by now, or be none of its
+				err = t.AddShipment(s)
 			}
 			if err != nil {
 				return err

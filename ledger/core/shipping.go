@@ -109,6 +109,17 @@ func (s *Shipment) takes(n *ledger.Shipping) bool {
 	return taken < allUploads
 }
 
+// full says why WeChat takes a report no more, beside what it has or may have; empty: it does.
+func (s *Shipment) full(n *ledger.Shipping) ledger.ShippingReason {
+	switch {
+	case !s.takes(n):
+		return ledger.RefuseCorrected
+	case !n.Complete && (s.Uploads > 0 || s.Posted != nil && s.Posted.Complete):
+		return ledger.RefuseComplete
+	}
+	return ""
+}
+
 // counts is what a report that WeChat accepts takes of those that it takes: one that is not complete, before any complete one, is a part.
 func (s *Shipment) counts(n *ledger.Shipping) int {
 	if n.Complete || s.Uploads > 0 {
@@ -124,8 +135,9 @@ func (s *Shipment) report(n *ledger.Shipping, now time.Time) (fresh bool, why le
 		return false, ""
 	case s.State == ledger.ShipmentConfirmed || s.State == ledger.ShipmentSettled:
 		return false, ledger.RefuseOver
-	case !s.takes(n):
-		return false, ledger.RefuseCorrected
+	}
+	if why := s.full(n); why != "" {
+		return false, why
 	}
 	s.Shipping, s.Recorded = n, now
 	s.reopen(now)
@@ -168,8 +180,9 @@ func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 		return nil
 	case s.State == ledger.ShipmentConfirmed || s.State == ledger.ShipmentSettled:
 		return refuse("is " + string(s.State) + "; WeChat takes no report any more")
-	case !s.takes(s.Shipping):
-		return &ledger.ShippingRefusal{Reason: ledger.RefuseCorrected, OrderNo: s.Charge.OrderNo}
+	}
+	if why := s.full(s.Shipping); why != "" {
+		return &ledger.ShippingRefusal{Reason: why, OrderNo: s.Charge.OrderNo}
 	}
 	s.reopen(now)
 	return nil

@@ -98,6 +98,7 @@ func testFindUnshipped(t *testing.T, l ledger.Ledger) {
 	equal(t, "once", []any{found, next}, []any{0, ""})
 	noShipment(t, l, "ch_0") // before
 	equal(t, "what was found", shipment(t, l, "ch_1").State, ledger.ShipmentWaiting)
+	equal(t, "what was found is asked about", shipment(t, l, "ch_1").Due, at(20000))
 	equal(t, "frozen", figures(t, l).Frozen, int64(500))
 	found, _, err = l.FindUnshipped(t.Context(), ledger.ShippingSearch{Scope: test, Now: at(1)})
 	must(t, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,9 @@ func TestWhatIsRecordedOfAFoundCharge(t *testing.T) {
 				t.Fatal(found, err)
 			}
 			s.want(t, c.did, "")
+			if got := s.desk.host; got != map[bool]string{true: "pay.example.com"}[strings.Contains(c.did, "charge.succeeded")] {
+				t.Errorf("the event is for %q", got)
+			}
 			got := s.desk.created[0]
 			if got.State != ledger.Open || got.ID != "ch_1" || got.Channel != "wx_lite" || got.Amount != 100 || got.Currency != "cny" || !got.Quoted.Equal(s.desk.now) ||
 				!got.Created.Equal(s.desk.now.Add(9*time.Second).Truncate(time.Second)) || !got.TimeExpire.Equal(s.desk.now.Add(2*time.Hour).Truncate(time.Second)) || got.Reversed != c.reversed ||

@@ -72,6 +72,9 @@ func TestLookUpRules(t *testing.T) {
 				}
 			}
 			wantErr(t, s.Charges.Ask(t.Context(), "ch_1"), c.err)
+			if c.observed == "paid" && s.desk.host != "pay.example.com" {
+				t.Errorf("the event is for %q", s.desk.host)
+			}
 			did := strings.ReplaceAll(c.did, "ch_1 superseded is reversed", "ch_1 is reversed")
 			s.want(t, did, c.observed)
 		})
@@ -229,6 +232,18 @@ func TestUndoRules(t *testing.T) {
 				t.Errorf("sure %t", sure)
 			}
 		})
+	}
+	// Refused, since it was paid or reversed in that moment: its record says so, also where it has lapsed by our clock.
+	for _, age := range []time.Duration{time.Minute, 2 * time.Hour} {
+		for end, changes := range map[string][]string{"charge.succeeded ch_1 of o1": isPaid, "ch_1 is reversed": isReversed} {
+			s := newSitting(t)
+			ours := unpaidAt("ch_1", s.desk.now.Add(-age))
+			s.desk.answers[get], s.desk.answers[reverseIt], s.desk.then = s.desk.charge("ch_1", "1x", "o1"), refusedNow, map[string]string{get: s.desk.charge("ch_1", "1x", "o1", changes...)}
+			if sure, err := s.Reversals.Undo(t.Context(), s.desk, &ours); !sure || err != nil {
+				t.Errorf("%t, %v", sure, err)
+			}
+			s.want(t, get+"; "+reverseIt+"; "+get+"; "+end, "")
+		}
 	}
 	s := newSitting(t)
 	s.Reversals.payers = rate.NewLimiter(0, 0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,13 +36,16 @@ type desk struct {
 	claimed []ledger.Charge // what is due, or an order's attempts
 	claim   ledger.QueryClaim
 	overdue int
+	host    string // of the last event
 
 	pages   [][]string // of Ping++'s list of charges, for each time that is looked at; none: no answer
 	listed  []string   // the questions for them
 	since   string     // of the last one, and what was answered
 	search  int
 	page    int
+	hangs   int               // the list that is not answered in time; 0: none
 	answers map[string]string // to other questions; none: there is no such charge
+	then    map[string]string // to the same questions from the second time on
 }
 
 func (d *desk) note(format string, args ...any) {
@@ -84,6 +88,9 @@ func (d *desk) Created(_ context.Context, c *ledger.Charge) error {
 
 func (d *desk) Queried(_ context.Context, q ledger.Queried) error {
 	what := q.ChargeID + q.Number
+	if q.Scope != relaytest.Scope {
+		what += " of another scope"
+	}
 	if q.Superseded {
 		what += " superseded"
 	}
@@ -114,6 +121,7 @@ func (d *desk) Charge(_ context.Context, _ ledger.Scope, id string) (*ledger.Cha
 }
 
 func (d *desk) Append(_ context.Context, e *ledger.Event) (ledger.Appended, error) {
+	d.host = e.Host
 	d.note("%s %s of %s%s", e.Type, e.ChargeID, e.OrderNo, map[bool]string{true: ", returned"}[e.Returned])
 	return ledger.Recorded, d.fails["Append"]
 }
@@ -125,7 +133,10 @@ func (d *desk) RoundTrip(req *http.Request) (*http.Response, error) {
 		if since := req.URL.Query().Get("created[gte]"); since != d.since {
 			d.since, d.search, d.page = since, d.search+1, 0
 		}
-		d.listed = append(d.listed, req.URL.Query().Encode())
+		if d.listed = append(d.listed, req.URL.Query().Encode()); len(d.listed) == d.hangs {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}
 		if d.page++; d.search <= len(d.pages) && d.page <= len(d.pages[d.search-1]) {
 			pages := d.pages[d.search-1]
 			items, more := strings.CutPrefix(pages[d.page-1], "+") // there are more, as far as Ping++ knows
@@ -133,7 +144,13 @@ func (d *desk) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	} else {
 		d.note("%s", what)
-		if a, ok := d.answers[what]; ok {
+		a, ok := d.answers[what]
+		if again, more := d.then[what]; more {
+			if slices.Index(d.did, what) != len(d.did)-1 {
+				a = again
+			}
+		}
+		if ok {
 			if status, body = http.StatusOK, a; strings.HasPrefix(a, `{"error"`) {
 				status = http.StatusPaymentRequired
 			}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +35,11 @@ type desk struct {
 	recorded []ledger.Refund // of the charge
 	seen     []ledger.Event  // of its Ping++ order
 
+	claimed []ledger.Refund   // what is due
+	claim   ledger.QueryClaim // and how it was asked for
+	claims  atomic.Int64
+
+	funding string            // that Ping++ has to be asked for
 	listed  string            // Ping++'s refunds of the charge
 	answers map[string]answer // to what is asked of Ping++ otherwise
 }
@@ -88,10 +94,16 @@ func (d *desk) RefundsOfCharge(context.Context, ledger.Scope, string) ([]ledger.
 }
 
 func (d *desk) Events(_ context.Context, f ledger.Filter) ([]ledger.Event, error) {
-	if f.OrderNo != "o1" || f.Type != "order.succeeded" {
+	if f.OrderNo != "o1" || f.Type != "order.succeeded" || f.Scope != relaytest.Scope {
 		d.note("events of %q %q", f.OrderNo, f.Type)
 	}
 	return d.seen, d.fails["Events"]
+}
+
+func (d *desk) ClaimRefunds(_ context.Context, c ledger.QueryClaim) ([]ledger.Refund, error) {
+	d.claims.Add(1)
+	d.claim = c
+	return d.claimed, d.fails["ClaimRefunds"]
 }
 
 func (d *desk) Charge(context.Context, ledger.Scope, string) (*ledger.Charge, error) {
@@ -120,8 +132,11 @@ func (d *desk) RoundTrip(req *http.Request) (*http.Response, error) {
 	if what != "GET charges/ch_1/refunds" {
 		d.note("%s", what)
 	}
+	if q := req.URL.Query(); what == "GET orders" && (q.Get("per_page") != "100" || q.Get("paid") != "true") {
+		d.note("but %s", q.Encode())
+	}
 	if req.Method == http.MethodPost {
-		for _, member := range []string{`300`, `"description":"d"`, `"pay_refund_no":"R1"`} {
+		for _, member := range []string{`300`, `"description":"d"`, `"pay_refund_no":"R1"`, d.funding} {
 			if !strings.Contains(sent, member) {
 				d.note("but without %s: %s", member, sent)
 			}
@@ -260,6 +275,22 @@ func TestMakeRules(t *testing.T) {
 		"of a Ping++ order, events not read":  {true, with(answers(post, notOfCharge), fails("Events", broken)), post + "; forgotten", "the disk is full", ""},
 		"of a Ping++ order, not written": {true, with(answers(post, notOfCharge), fails("AskRefund", broken), func(d *deal, _ *ledger.Refund) { d.desk.seen = []ledger.Event{{ChargeID: "ch_1", ObjectID: "or_1"}} }),
 			post + "; ask 0 through or_1 in 1m0s; forgotten", "the disk is full", ""},
+		"of a Ping++ order on the last page": {true, with(answers(post, notOfCharge, posts, throughOrder, "GET orders", answer{200, list(order("ch_2"), "more")}), func(d *deal, _ *ledger.Refund) {
+			for page := 2; page <= orderPages; page++ {
+				d.desk.answers[fmt.Sprint("GET orders ", page)] = answer{200, list(order("ch_2"), "more")}
+			}
+			d.desk.answers[fmt.Sprint("GET orders ", orderPages)] = answer{200, list(order("ch_1"), "more")}
+		}), post + strings.Repeat("; GET orders", orderPages) + "; ask 0 through or_1 in 1m0s; " + posts + "; made re_1, looked up in 30s", "", ""},
+		"of a Ping++ order that the channel keeps": {true, answers(post, notOfCharge, "GET orders", refusal(402, "channel_error", "code")), post + "; GET orders; forgotten", "code", ""},
+		"from other funds": {true, with(answers(post, pending), func(d *deal, re *ledger.Refund) {
+			re.FundingSource, d.desk.funding = "recharge_funds", `"funding_source":"recharge_funds"`
+		}),
+			post + "; made re_1, looked up in 30s", "", ""},
+		"from other funds, through an order": {true, with(answers(posts, throughOrder), func(d *deal, re *ledger.Refund) {
+			re.Through, re.FundingSource, d.desk.funding = "or_1", "recharge_funds", `"funding_source":"recharge_funds"`
+		}), posts + "; made re_1, looked up in 30s", "", ""},
+		"lost, and asked for again through an order": {false, with(asked(min, min, 1, ""), func(_ *deal, re *ledger.Refund) { re.Through = "or_1" }, answers("GET orders/or_1/order_refunds", answer{200, list("")}, posts, throughOrder)),
+			"GET orders/or_1/order_refunds; ask 2 through or_1 in 1m0s; " + posts + "; made re_1, looked up in 30s", "", ""},
 		"through an order, refused so": {true, with(answers(posts, notOfCharge), func(_ *deal, re *ledger.Refund) { re.Through = "or_1" }), posts + "; forgotten", "charge_request_invalid", ""},
 
 		"lost, and there":                     {false, with(asked(10*time.Second, min, 1, ""), lists(refund("re_1", "R1", "pending"))), "made re_1, looked up in 30s", "", ""},
@@ -299,6 +330,12 @@ func TestMakeRules(t *testing.T) {
 			}
 			if did := strings.Join(d.desk.did, "; "); did != c.did {
 				t.Errorf("did %q\nwant %q", did, c.did)
+			}
+			if want, ok := map[string]string{
+				"made, and it is another's": "Ping++ calls two refunds by one id; this one's outcome is not known", "fresh, no answer": "the outcome of a refund is not known; it is looked for at Ping++ before it is asked for again",
+				"lost, and not refused": "a refund could not be asked for", "fresh, and the channel refuses": "a refund was refused", "nobody lists them": "a refund whose outcome is not known could not be looked for",
+			}[name]; ok && d.lines.FilterMessage(want).Len() != 1 {
+				t.Errorf("said %v, want %q", d.lines.All(), want)
 			}
 			if got := strings.Join(d.unclear, " "); got != c.unclear || d.lines.FilterMessage("a refund waits for a person").Len() != len(d.unclear) {
 				t.Errorf("a person is asked for %q, want %q: %v", got, c.unclear, d.lines.All())
@@ -398,5 +435,89 @@ func TestLookUpRules(t *testing.T) {
 	due := &Due{Maker: d.Maker, Budget: rate.NewLimiter(0, 0)}
 	if err := due.Ask(t.Context(), d.desk, &ledger.Refund{State: ledger.RefundPending}); !errors.Is(err, asking.ErrTooMuch) {
 		t.Error(err)
+	}
+}
+
+// A refusal that comes to light as made after all is recorded as that, and not as refused.
+func TestRefusedAndThereAfterAll(t *testing.T) {
+	d := newDeal(t)
+	d.desk.listed = refund("re_1", "R1", "pending")
+	re := &ledger.Refund{Scope: relaytest.Scope, RefundNo: "R1", ChargeID: "ch_1", OrderNo: "o1", Amount: 300, Description: "d", State: ledger.RefundAsked, Created: d.desk.now, Asks: 2}
+	h := &held{d.Maker, d.desk, re, ledger.RefundLease{RefundNo: "R1", Owner: "me"}, false}
+	if err := h.notMade(t.Context(), &pingpp.Error{Kind: pingpp.Channel, Message: "why"}); err != nil {
+		t.Fatal(err)
+	}
+	if did := strings.Join(d.desk.did, "; "); did != "made re_1, looked up in 30s" {
+		t.Errorf("did %q", did)
+	}
+}
+
+// What is at Ping++ under a fresh refund's number.
+func TestFindRules(t *testing.T) {
+	for name, c := range map[string]struct {
+		listed string
+		made   bool
+		did    string
+		err    string
+	}{
+		"there": {refund("re_9", "R9", "pending") + "," + refund("re_1", "R1", "pending"), true, "made re_1, looked up in 30s", ""}, "another number": {refund("re_9", "R9", "pending"), false, "", ""},
+		"of another charge": {refund("re_9", "R1", "pending", `"charge":"ch_1"`, `"charge":"ch_2"`), false, "", ""}, "none": {"", false, "", ""},
+		"of another amount": {refund("re_1", "R1", "pending", `"amount":300`, `"amount":301`), false, "forgotten", "refund R1 is re_1 at Ping++, of 301 fen"},
+	} {
+		d := newDeal(t)
+		d.desk.listed = c.listed
+		if strings.HasPrefix(name, "of another charge") { // through an order, which has several
+			d.desk.answers["GET orders/or_1/order_refunds"] = answer{200, list(c.listed)}
+		}
+		re := &ledger.Refund{Scope: relaytest.Scope, RefundNo: "R1", ChargeID: "ch_1", OrderNo: "o1", Amount: 300, Description: "d", State: ledger.RefundAsked, Created: d.desk.now}
+		if strings.HasPrefix(name, "of another charge") {
+			re.Through = "or_1"
+		}
+		made, err := d.Find(t.Context(), d.desk, re, ledger.RefundLease{RefundNo: "R1", Owner: "me"})
+		if made != c.made || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %t, %v", name, made, err)
+		}
+		if did := strings.TrimPrefix(strings.Join(d.desk.did, "; "), "GET orders/or_1/order_refunds"); did != c.did {
+			t.Errorf("%s: did %q", name, did)
+		}
+	}
+	// Only ours can seem to be older than our question.
+	re := &ledger.Refund{RefundNo: "R1", ChargeID: "ch_1", Amount: 300, Description: "d", State: ledger.RefundAsked, Created: time.Unix(1_790_000_000, 0)}
+	for description, want := range map[string]int{"d": 1, "by hand": 0} {
+		m := newRefundMatch(re, []ledger.Refund{*re})
+		if m.take(&pingpp.Refund{ID: "re_9", ChargeID: "ch_1", Amount: 300, Created: 1_789_999_999, Description: description}); len(m.like) != want {
+			t.Errorf("%s: %d", description, len(m.like))
+		}
+	}
+}
+
+// The refunds that are due are looked up under a lease, once in a second, and what fails is said.
+func TestDueRefundsRules(t *testing.T) {
+	d := newDeal(t)
+	due := &Due{Maker: d.Maker, Ledger: func(context.Context) (ledger.Ledger, error) { return d.desk, d.desk.fails["open"] }, Budget: rate.NewLimiter(rate.Inf, 1), Owner: "me", Observe: func(string) {}}
+	d.desk.claimed = []ledger.Refund{{Scope: relaytest.Scope, RefundNo: "R1", ID: "re_1", ChargeID: "ch_1", OrderNo: "o1", Amount: 300, State: ledger.RefundPending, Created: d.desk.now}}
+	d.desk.answers["GET charges/ch_1/refunds/re_1"] = refusal(404, "invalid_request_error", "code")
+	if n, err := due.Round(t.Context(), "me 1"); n != 1 || err != nil || d.lines.FilterMessage("a refund could not be looked up").Len() != 1 {
+		t.Errorf("%d, %v, %v", n, err, d.lines.All())
+	}
+	if want := (ledger.QueryClaim{Scope: relaytest.Scope, Owner: "me 1", Now: d.desk.now, Until: d.desk.now.Add(Lease), Limit: dueBatch}); d.desk.claim != want {
+		t.Errorf("%+v", d.desk.claim)
+	}
+	d.desk.claimed = nil
+	for _, fails := range []bool{false, true} {
+		if fails {
+			d.desk.fails["ClaimRefunds"] = broken
+		}
+		said := func() int { return d.lines.FilterMessage("cannot look up pending refunds, trying again").Len() }
+		d.desk.claims.Store(0)
+		stop := relaytest.Run(t, due.Run)
+		relaytest.WaitFor(t, "it looks", func() bool { return d.desk.claims.Load() > 0 && (!fails || said() > 0) })
+		began := time.Now()
+		time.Sleep(20 * time.Millisecond) // in which one that does not wait would look again and again
+		most := 2 + int64(time.Since(began)/duePoll)
+		stop()
+		if n := d.desk.claims.Load(); n > most || (said() > 0) != fails {
+			t.Errorf("fails %t: it has looked %d times, and said so %d times", fails, n, said())
+		}
 	}
 }

@@ -175,7 +175,7 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, most tim
 func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	r := result{Key: m.key, Verdict: unreached}
 	spent := time.Duration(0)
-	for _, batch := range b.batches(m.id) {
+	for _, batch := range b.batches(m) {
 		names, took := []string{}, time.Duration(0)
 		for _, u := range batch {
 			names, took = append(names, u.Name), took+u.Took
@@ -201,20 +201,23 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 // cost is what a test takes, times what it is about.
 func (u *unit) cost() int64 { return u.Took.Milliseconds() * int64(len(u.Reaches)) }
 
-// batches are the tests that come by a mutant, by the processes that run them: more and more, since most mutants are noticed at once.
-func (b *bench) batches(id int) (batches [][]*unit) {
+// batches are the tests that come by a mutant, by the processes that run them: more and more, since most mutants are noticed at once. Those of its own
+// package are first, which are about it.
+func (b *bench) batches(m *mutant) (batches [][]*unit) {
 	size := 4
 	var last []*unit
-	for _, u := range b.units {
-		if _, reached := slices.BinarySearch(u.Reaches, id); !reached {
-			continue
+	alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
+	for _, own := range []bool{true, false} {
+		for _, u := range b.units {
+			if _, reached := slices.BinarySearch(u.Reaches, m.id); !reached || (u.Package == m.pkg) != own {
+				continue
+			}
+			if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
+				batches, last = append(batches, last), nil
+				size *= 2
+			}
+			last = append(last, u)
 		}
-		alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
-		if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
-			batches, last = append(batches, last), nil
-			size *= 2
-		}
-		last = append(last, u)
 	}
 	if len(last) > 0 {
 		batches = append(batches, last)
