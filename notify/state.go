@@ -16,13 +16,14 @@ const (
 	waitingLong = 24 * time.Hour // after which nobody wants to know any more
 )
 
-// kinds are what is told, by the ids of findings: an incident is all that is wrong of one kind at one site. Of some a warning is enough.
+// kinds are what is told, by the ids of findings: an incident is all that is wrong of one kind at one site. Of some a warning is enough. A backend that
+// answers wrongly about an order that does not exist may do so for years: that must not hide that it takes no payments any more.
 var kinds = map[string]struct {
 	kind string
 	warn bool
 }{
 	"events-pending": {kind: "backend"}, "backend-reach": {kind: "backend"}, "backend-redirect": {kind: "backend"}, "backend-refuses": {kind: "backend"},
-	"backend-quote": {kind: "backend"}, "events-dead": {kind: "dead"}, "events-held": {kind: "held"}, "webhooks-silent": {kind: "silent"},
+	"backend-quote": {kind: "quote"}, "events-dead": {kind: "dead"}, "events-held": {kind: "held"}, "webhooks-silent": {kind: "silent"},
 	"webhooks-refused": {kind: "refused"}, "sweep": {kind: "sweep"}, "certificate": {kind: "certificate", warn: true},
 	"shipping-due": {kind: "shipping", warn: true},
 	"ledger-write": {kind: "ledger"}, "disk": {kind: "disk", warn: true}, "wal": {kind: "wal"},
@@ -71,6 +72,9 @@ func (s *state) mind(found []check.Finding, now time.Time, language string) {
 			continue
 		}
 		key := k.kind + " " + f.Site
+		if f.ID == "backend-quote" && f.Result != check.Unknown {
+			well["backend "+f.Site] = true // it was reached, and takes us for who we are
+		}
 		switch {
 		case f.Result == check.Fail, f.Result == check.Warn && k.warn:
 			if before, twice := bad[key]; !twice || rank(f) < rank(before) {

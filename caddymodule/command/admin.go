@@ -65,10 +65,18 @@ func (c *running) show(cmd *cobra.Command, answer any, table func(io.Writer)) er
 	return nil
 }
 
-// exit makes an error end the process with a code of its own, for scripts.
+// exit makes an error end the process with a code of its own, for scripts. Caddy gets to know the code alone: it would put the error into a line of its
+// log, past what keeps escape sequences from the terminal, instead of after "Error:" like all others.
 func exit(cmd *cobra.Command, code int, err error) error {
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, err })(cmd, nil)
+	return ending{err, caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)}
 }
+
+// ending is an error with the code that Caddy ends with; nil: 1.
+type ending struct{ cause, code error }
+
+func (e ending) Error() string { return e.cause.Error() }
+
+func (e ending) Unwrap() error { return cmp.Or(e.code, e.cause) }
 
 // client reaches the admin API.
 func (c *running) client() (api *adminapi.Client, at place, err error) {

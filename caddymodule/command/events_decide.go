@@ -45,9 +45,7 @@ Exits 1 when nothing was done, and 2 when it was not done to all that could be t
 			cmd.SilenceUsage = true
 			d.intent.Said = localUser()
 			if len(args) > 0 {
-				if err := d.why(cmd); err != nil {
-					return err
-				}
+				d.why(cmd) // without one Caddy says what is wrong, which may be something else
 				return d.each(cmd, args)
 			}
 			return d.all(cmd)
@@ -154,8 +152,8 @@ func (d *decision) all(cmd *cobra.Command) error {
 	if p.Eligible == 0 {
 		return fmt.Errorf("nothing was done: none of the %d %s that match can be taken", p.Matched, p.Things())
 	}
-	if err := d.why(cmd); err != nil {
-		return err
+	if !d.why(cmd) {
+		return fmt.Errorf("nothing was done: a reason is missing; say why you %s it, for the audit log: --reason", p.Action)
 	}
 	p.Reason = d.intent.Reason
 	if !d.yes && !asks(cmd, fmt.Sprintf("%s these %d %s?", strings.ToUpper(string(p.Action[:1]))+string(p.Action[1:]), p.Eligible, p.Things())) {
@@ -225,14 +223,14 @@ func named(what, name string) string {
 	return what + plain.Text(name)
 }
 
-// why asks a person for the reason, where one is needed and the command names none: before anything else is asked.
-func (d *decision) why(cmd *cobra.Command) error {
-	if i := &d.intent; adminapi.NeedsReason(i.Action) && strings.TrimSpace(i.Reason) == "" {
-		if i.Reason = answer(cmd, fmt.Sprintf("Why do you %s it? For the audit log:", i.Action)); i.Reason == "" {
-			return fmt.Errorf("a reason is missing; say why you %s it, for the audit log: --reason", i.Action)
-		}
+// why asks a person for the reason, where one is needed and the command names none, and says whether nothing is missing then.
+func (d *decision) why(cmd *cobra.Command) bool {
+	i := &d.intent
+	if !adminapi.NeedsReason(i.Action) || strings.TrimSpace(i.Reason) != "" {
+		return true
 	}
-	return nil
+	i.Reason = answer(cmd, fmt.Sprintf("Why do you %s it? For the audit log:", i.Action))
+	return i.Reason != ""
 }
 
 // asks puts a question to a person; where there is none, the answer is no.

@@ -50,11 +50,35 @@ func TestColoursAreForTerminals(t *testing.T) {
 	}
 }
 
-// Scripts tell what was done in part from what failed.
+// Scripts tell what was done in part from what failed, and people read why where all errors stand: as text that acts on no terminal.
 func TestExitCode(t *testing.T) {
-	cause := errors.New("3 of 5 events were not taken")
-	err := exit(&cobra.Command{}, 2, cause)
-	if v := reflect.ValueOf(err); v.Kind() != reflect.Pointer || v.Elem().FieldByName("ExitCode").Int() != 2 || err.Error() != cause.Error() {
-		t.Errorf("%T %v", err, err)
+	for _, code := range []int{1, 2, 3} {
+		var notices bytes.Buffer
+		cmd := &cobra.Command{SilenceUsage: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			return exit(cmd, code, errors.New("3 of 5 were not taken: \x1b[2J"))
+		}}
+		plainOutput(cmd)
+		cmd.SetArgs(nil)
+		cmd.SetErr(&notices)
+		err := cmd.Execute()
+		if err == nil || codeOf(err) != code {
+			t.Errorf("%d: %v ends with %d", code, err, codeOf(err))
+		}
+		if want := "Error: 3 of 5 were not taken: \\u001b[2J\n"; notices.String() != want {
+			t.Errorf("%d: %q", code, &notices)
+		}
 	}
+}
+
+// codeOf is what Caddy's main function ends with, whose type for that has no name here.
+func codeOf(err error) int {
+	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.Elem().Kind() == reflect.Struct {
+		if code := v.Elem().FieldByName("ExitCode"); code.IsValid() {
+			return int(code.Int())
+		}
+	}
+	if below := errors.Unwrap(err); below != nil {
+		return codeOf(below)
+	}
+	return 1
 }
