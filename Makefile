@@ -54,7 +54,7 @@ mutants:
 # its corpus then and fails at once, while Go before 1.27 now and then takes the end of FUZZTIME itself for a failure (go.dev/issue/75804).
 FUZZTIME ?= 30s
 fuzz:
-	@for package in pingpp wechat sandbox/pingxx/trade session handlers handlers/body handlers/login handlers/payment relay caddymodule; do \
+	@for package in object shipping pingpp wechat sandbox/pingxx/trade session handlers handlers/login handlers/payment relay caddymodule; do \
 		for target in $$($(GO) test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
 			fuzz="$(GO) test -run ^$$ -fuzz ^$$target\$$ -fuzztime $(FUZZTIME) ./$$package"; \
 			$$fuzz || $$fuzz || exit 1; \

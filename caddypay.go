@@ -8,4 +8,6 @@
 // and routes are documented in the README and in docs, the modules' JSON in package caddymodule.
 package caddypay
 
+//go:generate go run ./adminapi/openapi
+
 import _ "github.com/caddypay/caddypay/caddymodule" // registers the modules

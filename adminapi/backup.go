@@ -36,8 +36,16 @@ type copier interface {
 	Backup(ctx context.Context, to string, progress func(done, pages int)) error
 }
 
+// ledgerServer looks after the ledger's file.
+type ledgerServer struct {
+	books
+	file string // where it is, for people to read
+}
+
+type ledgerClient struct{ *Endpoint }
+
 // BackupLedger copies the ledger, as it stands now, beside everything else. It ends with the context, and leaves nothing then.
-func (s *Server) BackupLedger(ctx context.Context, o BackupOrder, progress func(BackupProgress)) (*LedgerBackup, error) {
+func (s *ledgerServer) BackupLedger(ctx context.Context, o BackupOrder, progress func(BackupProgress)) (*LedgerBackup, error) {
 	if !filepath.IsAbs(o.File) {
 		return nil, refuse(http.StatusBadRequest, "file must be a path from the root, on the machine of Caddy, not %.200q", o.File)
 	}
@@ -67,9 +75,9 @@ func (s *Server) BackupLedger(ctx context.Context, o BackupOrder, progress func(
 const tellEvery = 250 * time.Millisecond // how far a copy has come
 
 // serveBackup answers in lines, and ends the copy when nobody takes them any more.
-func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) (any, error) {
+func (s *ledgerServer) serveBackup(w http.ResponseWriter, r *http.Request) (any, error) {
 	var in BackupOrder
-	if err := readBody(w, r, &in, `{"file": "/…"}`); err != nil {
+	if err := readBody(w, r, &in); err != nil {
 		return nil, err
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, bodyMax)) // only after its end is it noticed that the client goes
@@ -98,7 +106,7 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) (any, error
 }
 
 // BackupLedger is Server.BackupLedger.
-func (c *Client) BackupLedger(ctx context.Context, o BackupOrder, progress func(BackupProgress)) (*LedgerBackup, error) {
+func (c *ledgerClient) BackupLedger(ctx context.Context, o BackupOrder, progress func(BackupProgress)) (*LedgerBackup, error) {
 	answer, err := c.send(ctx, http.MethodPost, "/pay/ledger/backup", nil, o)
 	if err != nil {
 		return nil, err

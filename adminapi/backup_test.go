@@ -42,7 +42,7 @@ func TestBackupEndsWithItsClient(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	told := 0
-	_, err := (&Client{HTTP: srv.Client(), URL: srv.URL}).BackupLedger(ctx, BackupOrder{File: filepath.Join(t.TempDir(), "copy.db")}, func(p BackupProgress) {
+	_, err := NewClient(Endpoint{HTTP: srv.Client(), URL: srv.URL}).BackupLedger(ctx, BackupOrder{File: filepath.Join(t.TempDir(), "copy.db")}, func(p BackupProgress) {
 		if p.Pages != 1000 {
 			t.Errorf("told %+v", p)
 		}
@@ -71,7 +71,7 @@ func TestBackupFails(t *testing.T) {
 	l := ledger.Ledger(failing{})
 	srv := httptest.NewServer(New(Config{Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}))
 	defer srv.Close()
-	c := &Client{HTTP: srv.Client(), URL: srv.URL}
+	c := NewClient(Endpoint{HTTP: srv.Client(), URL: srv.URL})
 	for _, tc := range []struct {
 		file   string
 		ledger ledger.Ledger

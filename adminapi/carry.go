@@ -24,8 +24,8 @@ const (
 )
 
 // Carry carries out runs until the context ends: those that begin here, and those whose process is gone. The owner is unique among all processes.
-func (s *Server) Carry(ctx context.Context, owner string, log *zap.Logger) {
-	l, err := s.cfg.Ledger(ctx)
+func (s *runServer) Carry(ctx context.Context, owner string, log *zap.Logger) {
+	l, err := s.open(ctx)
 	if err != nil {
 		log.Error("actions on many events are not carried out: the ledger cannot be opened", zap.Error(err))
 		return
@@ -47,7 +47,7 @@ func (s *Server) Carry(ctx context.Context, owner string, log *zap.Logger) {
 		if err == nil {
 			all.Go(func() {
 				defer func() { <-free }()
-				(&carrier{ledger: l, owner: owner, run: run, log: log.With(zap.String("run", run.ID))}).carry(ctx)
+				(&carrier{ledger: l, owner: owner, run: run, query: s.query, log: log.With(zap.String("run", run.ID))}).carry(ctx)
 			})
 			continue // perhaps there is another
 		}
@@ -73,6 +73,7 @@ type carrier struct {
 	task   task
 	read   bool // the task is what the ledger has
 	filter ledger.Filter
+	query  func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	pace   *rate.Limiter
 	saved  time.Time
 }
@@ -82,14 +83,17 @@ var errStopped = errors.New("stopped")
 
 func (c *carrier) carry(ctx context.Context) {
 	err := json.Unmarshal(c.run.Doc, &c.task)
-	if err == nil {
+	walk := c.walk
+	if c.task.Action == ActionQuery {
+		walk = c.walkOrders
+	} else if err == nil {
 		c.filter, _, err = c.task.filter(time.Now())
 	}
 	if err == nil {
 		c.read = true
 		c.pace, c.saved = rate.NewLimiter(rate.Limit(c.task.Rate), 1), time.Now()
-		c.log.Info("carrying out an action on many events", zap.String("action", string(c.task.Action)), zap.Int("eligible", c.task.Eligible))
-		err = c.walk(ctx)
+		c.log.Info("carrying out an action on many "+c.task.Things(), zap.String("action", string(c.task.Action)), zap.Int("eligible", c.task.Eligible))
+		err = walk(ctx)
 	}
 	if stopped := errors.Is(err, errStopped); err == nil || stopped {
 		if err = c.save(ctx, time.Now(), time.Time{}); err == nil {
@@ -203,6 +207,8 @@ func (c *carrier) decide(ctx context.Context, e *ledger.Event) (code, why string
 		From: now.State, Run: c.run.ID,
 	})
 	switch {
+	case err == nil:
+		logDecision(c.log, now.Event, c.task.Action, c.task.By)
 	case errors.Is(err, ledger.ErrDecided):
 		return "", "", nil
 	case errors.Is(err, ledger.ErrState):

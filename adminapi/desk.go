@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // ChargeView is an attempt to pay an order.
@@ -43,10 +43,12 @@ type OrderView struct {
 	App      string     `json:"app"`
 	Mode     string     `json:"mode"`
 	OrderNo  string     `json:"order_no"`
-	Status   string     `json:"status"`   // its charge's; created too when it has none that Ping++ knows
-	Created  time.Time  `json:"created"`  // of its first attempt
-	Attempts int        `json:"attempts"` // a hundred at most are counted
-	Charge   ChargeView `json:"charge"`   // the attempt that says most about it
+	Status   string     `json:"status"`             // its charge's; created too when it has none that Ping++ knows
+	Created  time.Time  `json:"created"`            // of its first attempt
+	Attempts int        `json:"attempts"`           // a hundred at most are counted
+	Paid     int64      `json:"paid,omitempty"`     // fen that were paid by all of them: more than the charge's when it was paid twice
+	Refunded int64      `json:"refunded,omitempty"` // fen that went back, of all of them
+	Charge   ChargeView `json:"charge"`             // the attempt that says most about it
 }
 
 // OrderPage is one page of a list, the last begun first.
@@ -86,7 +88,7 @@ type AuditView struct {
 	At      time.Time `json:"at"`
 	App     string    `json:"app"`
 	Mode    string    `json:"mode"`
-	Action  string    `json:"action"`          // replay, release, discard, pause or unpause
+	Action  string    `json:"action"`          // replay, release, discard, report, pause or unpause
 	Event   string    `json:"event,omitempty"` // absent: about all of the app in the mode
 	OrderNo string    `json:"order_no,omitempty"`
 	Was     string    `json:"was,omitempty"` // the event's state before
@@ -130,6 +132,7 @@ type ScopeFigures struct {
 	AtRiskEvents  int64            `json:"at_risk_events"` // payments
 	OldestAtRisk  time.Time        `json:"oldest_at_risk,omitzero"`
 	OldestPending time.Time        `json:"oldest_pending,omitzero"`
+	Frozen        *FrozenView      `json:"frozen,omitempty"`      // absent where no site reports shipping and nothing is known to be frozen
 	NextAttempt   time.Time        `json:"next_attempt,omitzero"` // to deliver something
 	Swept         time.Time        `json:"swept,omitzero"`        // what was created before has been compared with Ping++'s list
 	Paused        *PauseView       `json:"paused,omitempty"`
@@ -141,12 +144,12 @@ type ScopeFigures struct {
 type HourView struct {
 	App      string    `json:"app"`
 	Mode     string    `json:"mode"`
-	At       time.Time `json:"at"`      // when it begins
-	Charges  int64     `json:"charges"` // made at Ping++
-	Webhook  int64     `json:"webhook"` // payments that were told
-	Query    int64     `json:"query"`   // payments that were asked for
-	Paid     int64     `json:"paid"`    // fen
-	Refunded int64     `json:"refunded"`
+	At       time.Time `json:"at"`       // when it begins
+	Charges  int64     `json:"charges"`  // made at Ping++
+	Webhook  int64     `json:"webhook"`  // payments that were told
+	Query    int64     `json:"query"`    // payments that were asked for
+	Paid     int64     `json:"paid"`     // fen
+	Refunded int64     `json:"refunded"` // fen that went back
 }
 
 func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
@@ -156,12 +159,22 @@ func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
 		TransactionNo: c.TransactionNo, Superseded: c.Superseded, Said: c.Client.Result, SaidAt: c.Client.At, Queries: c.Queries, NextQuery: c.NextQuery,
 	}
 	if c.Payer != "" {
-		v.Payer = session.ShortID(c.Payer)
+		v.Payer = redact.ShortID(c.Payer)
 	}
 	if c.Paid {
 		v.Paid = c.TimePaid
 	}
 	return v
+}
+
+// sums add up what the attempts of an order have brought, in the currency of the one that is shown.
+func sums(attempts []ledger.Charge, shown *ledger.Charge) (paid, refunded int64) {
+	for i := range attempts {
+		if c := &attempts[i]; c.Paid && c.Currency == shown.Currency {
+			paid, refunded = paid+c.Amount, refunded+c.AmountRefunded
+		}
+	}
+	return paid, refunded
 }
 
 func viewRefund(r *ledger.Refund) RefundView {

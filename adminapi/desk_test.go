@@ -47,7 +47,7 @@ func newDesk(t *testing.T) *desk {
 			t.Error(err)
 		}
 	})
-	d.Client = &Client{HTTP: srv.Client(), URL: srv.URL}
+	d.Client = NewClient(Endpoint{HTTP: srv.Client(), URL: srv.URL})
 	return d
 }
 

@@ -102,34 +102,61 @@ func known(action ledger.Action) error {
 	return refuse(http.StatusNotFound, "%.40q is not an action; use replay, release or discard", action)
 }
 
-// needReason asks for one where somebody decides about money that nobody can tell by the ledger: the next person has to know why.
+// NeedsReason says whether an action takes a reason: where somebody decides about money that nobody can tell by the ledger, the next person has to know why.
+func NeedsReason(action ledger.Action) bool {
+	return action != ledger.ActionReplay && action != ActionQuery
+}
+
 func needReason(action ledger.Action, reason string) error {
-	if action != ledger.ActionReplay && strings.TrimSpace(reason) == "" {
+	if NeedsReason(action) && strings.TrimSpace(reason) == "" {
 		return refuse(http.StatusBadRequest, "a reason is missing; say why you %s it, for the audit log", action)
 	}
 	return nil
 }
 
+// judgeOrder says why Ping++ is not asked about an order, as judge does of events: there is a question only while the outcome of an attempt of ours is not
+// known, and Ping++ may know more of it.
+func judgeOrder(o *ledger.Order) (code, why string) {
+	made := false
+	for i := range o.Attempts {
+		c := &o.Attempts[i]
+		switch {
+		case c.Paid || c.Reversed:
+			made = true
+		case c.State == ledger.Unknown || c.State == ledger.Taken || c.ID != "":
+			return "", ""
+		}
+	}
+	if made {
+		return "known", "; its outcome is known already"
+	}
+	return "never_made", "; Ping++ has made no charge of it"
+}
+
 // Ineligible is events of a selection to which an action is not done, and why.
 type Ineligible struct {
-	Code   string   `json:"code"`  // stable: not_held, held, pruned, acknowledged, effect_seen, went_back, settled, changed
-	State  string   `json:"state"` // the events'
+	Code   string   `json:"code"`  // stable: not_held, held, pruned, acknowledged, effect_seen, went_back, settled, changed; of orders known, never_made, unanswered
+	State  string   `json:"state"` // the events', or the orders'
 	Why    string   `json:"why"`   // in words
 	Count  int      `json:"count"`
-	Events []string `json:"events"` // the ids of the first ones
+	Events []string `json:"events"` // the ids of the first ones, or the orders' numbers
 }
 
 const examples = 5 // ids of Ineligible
 
 // tell adds an event to what it is counted with.
 func tell(not []Ineligible, code, why string, e *ledger.Event) []Ineligible {
-	i := slices.IndexFunc(not, func(n Ineligible) bool { return n.Code == code && n.State == string(e.State) })
+	return told(not, code, why, string(e.State), e.ID)
+}
+
+func told(not []Ineligible, code, why, state, id string) []Ineligible {
+	i := slices.IndexFunc(not, func(n Ineligible) bool { return n.Code == code && n.State == state })
 	if i < 0 {
-		i, not = len(not), append(not, Ineligible{Code: code, State: string(e.State), Why: string(e.State) + why, Events: []string{}})
+		i, not = len(not), append(not, Ineligible{Code: code, State: state, Why: state + why, Events: []string{}})
 	}
 	not[i].Count++
 	if len(not[i].Events) < examples {
-		not[i].Events = append(not[i].Events, e.ID)
+		not[i].Events = append(not[i].Events, id)
 	}
 	return not
 }

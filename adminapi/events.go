@@ -9,12 +9,22 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 )
 
+// eventServer lists events, and does what a person decides about one.
+type eventServer struct {
+	books
+	unpriced unpriced
+}
+
+type eventClient struct{ *Endpoint }
+
 // Events lists events in the order of their arrival, newest first.
-func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
+func (s *eventServer) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
 	f, p, err := q.filter(time.Now())
 	if err != nil {
 		return nil, err
@@ -24,7 +34,7 @@ func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
 		return nil, err
 	}
 	arrival := func(a, b *ledger.Event) int { return cmp.Compare(b.Seq, a.Seq) } // it is the whole ledger's
-	rows, listing, err := list(ctx, s, p, arrival, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Event], error) {
+	rows, listing, err := list(ctx, &s.books, p, arrival, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Event], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListEvents(ctx, f)
 	})
@@ -36,23 +46,15 @@ func (s *Server) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
 		page.Events = append(page.Events, viewEvent(&rows[i].row))
 	}
 	if len(rows) == 0 && f.OrderNo != "" {
-		if page.Why, err = s.whyNoEvents(ctx, l, s.scopesOf(p.named), f.OrderNo); err != nil {
+		if page.Why, err = whyNoEvents(ctx, l, s.unpriced, s.scopesOf(p.named), f.OrderNo); err != nil {
 			return nil, unread(err)
 		}
 	}
 	return page, nil
 }
 
-func (s *Server) serveEvents(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := eventQuery(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.Events(r.Context(), q)
-}
-
 // Event returns one event with everything that is known of it.
-func (s *Server) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
+func (s *eventServer) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
 	l, e, err := s.find(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -61,15 +63,23 @@ func (s *Server) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	whole := viewWhole(e, deliveries)
-	if whole.Payment, err = paymentOf(ctx, l, e); err != nil {
+	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, unread(err)
+	}
+	var veil veil
+	if ours != nil {
+		veil.know(ours.Payer)
+	}
+	whole := veil.event(e, deliveries)
+	if whole.Payment, err = paymentOf(ctx, l, e, ours); err != nil {
 		return nil, unread(err)
 	}
 	return &whole, nil
 }
 
-// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held.
-func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentView, error) {
+// paymentOf puts what was paid beside what was to be paid, for whoever decides about a payment that is held. ours is its charge, if we have it.
+func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event, ours *ledger.Charge) (*PaymentView, error) {
 	if e.Type != "charge.succeeded" {
 		return nil, nil
 	}
@@ -78,12 +88,7 @@ func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentV
 		return nil, nil // pruned, or not to be read
 	}
 	p := &PaymentView{Paid: said.Charge.Amount, PaidCurrency: said.Charge.Currency, AlsoPaidBy: []string{}}
-	ours, err := l.Charge(ctx, e.Scope, e.ChargeID)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-	case err != nil:
-		return nil, err
-	case ours.State != ledger.Foreign:
+	if ours != nil && ours.State != ledger.Foreign {
 		p.Expected, p.ExpectedCurrency = ours.Amount, ours.Currency
 	}
 	attempts, err := l.Attempts(ctx, e.Scope, e.OrderNo)
@@ -95,12 +100,8 @@ func paymentOf(ctx context.Context, l ledger.Ledger, e *ledger.Event) (*PaymentV
 	return p, err
 }
 
-func (s *Server) serveEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Event(r.Context(), eventRef(r.PathValue("id"), r))
-}
-
 // find looks an event up among the apps and modes of the running sites, or in the one that is named.
-func (s *Server) find(ctx context.Context, ref EventRef) (ledger.Ledger, *ledger.Event, error) {
+func (s *eventServer) find(ctx context.Context, ref EventRef) (ledger.Ledger, *ledger.Event, error) {
 	named, err := scopeOf(ref.App, ref.Mode)
 	if err != nil {
 		return nil, nil, err
@@ -129,7 +130,7 @@ func (s *Server) find(ctx context.Context, ref EventRef) (ledger.Ledger, *ledger
 }
 
 // Decide carries out what a person decided about one event.
-func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
+func (s *eventServer) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
 	if err := known(action); err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (s *Server) Decide(ctx context.Context, ref EventRef, action ledger.Action,
 }
 
 // decide judges the event as it is now; one that changes meanwhile, as by a delivery that ends, is judged anew.
-func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, action ledger.Action, d Decision) error {
+func (s *eventServer) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, action ledger.Action, d Decision) error {
 	const tries = 5
 	for try := 1; ; try++ {
 		c, err := examine(ctx, l, e.Scope, e.ID)
@@ -166,6 +167,7 @@ func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, a
 		})
 		switch {
 		case err == nil:
+			logDecision(s.log, c.Event, action, byOf(ctx))
 			return nil
 		case !errors.Is(err, ledger.ErrState):
 			return refuse(http.StatusServiceUnavailable, "writing the ledger: %w", err)
@@ -175,14 +177,23 @@ func (s *Server) decide(ctx context.Context, l ledger.Ledger, e *ledger.Event, a
 	}
 }
 
-func (s *Server) serveDecision(w http.ResponseWriter, r *http.Request) (any, error) {
-	action := ledger.Action(r.PathValue("action"))
-	if err := known(action); err != nil {
-		return nil, err
-	}
-	var in Decision
-	if err := readBody(w, r, &in, `{"said": …, "reason": …, "again": …}`); err != nil {
-		return nil, err
-	}
-	return s.Decide(r.Context(), eventRef(r.PathValue("id"), r), action, in)
+// logDecision writes the one line of a decision about an event. The person's own words are in the audit log alone.
+func logDecision(log *zap.Logger, e *ledger.Event, action ledger.Action, by string) {
+	log.Info("decided", zap.String("app", e.App), zap.String("mode", string(e.Mode)), zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID),
+		zap.String("event", e.ID), zap.Int64("amount", e.Money), zap.String("action", string(action)), zap.String("was", string(e.State)), zap.String("by", by))
+}
+
+// Events is Server.Events.
+func (c *eventClient) Events(ctx context.Context, q EventQuery) (*EventPage, error) {
+	return get[EventPage](ctx, c.Endpoint, "/pay/events", q)
+}
+
+// Event is Server.Event.
+func (c *eventClient) Event(ctx context.Context, ref EventRef) (*EventWhole, error) {
+	return get[EventWhole](ctx, c.Endpoint, "/pay/events/{id}", ref)
+}
+
+// Decide is Server.Decide.
+func (c *eventClient) Decide(ctx context.Context, ref EventRef, action ledger.Action, d Decision) (*EventView, error) {
+	return post[EventView](ctx, c.Endpoint, "/pay/events/{id}/{action}", EventAction{ref, action}, d)
 }

@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -22,14 +21,22 @@ type ScopeHealth struct {
 	Paused  *PauseView `json:"paused,omitempty"` // nothing is delivered
 }
 
+// healthServer says whether all is well.
+type healthServer struct {
+	books
+	file string // where the ledger is, for people to read
+}
+
+type healthClient struct{ *Endpoint }
+
 // Health says whether payments can be taken: the ledger is open and answers for every site. An error says why not.
-func (s *Server) Health(ctx context.Context) (*Health, error) {
+func (s *healthServer) Health(ctx context.Context) (*Health, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h := &Health{Ready: true, Ledger: s.cfg.File, Scopes: []ScopeHealth{}}
-	for _, scope := range s.cfg.Scopes() {
+	h := &Health{Ready: true, Ledger: s.file, Scopes: []ScopeHealth{}}
+	for _, scope := range s.running() {
 		f, err := l.Figures(ctx, scope)
 		if err != nil {
 			return nil, unread(err)
@@ -39,6 +46,7 @@ func (s *Server) Health(ctx context.Context) (*Health, error) {
 	return h, nil
 }
 
-func (s *Server) serveHealth(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Health(r.Context())
+// Health is Server.Health.
+func (c *healthClient) Health(ctx context.Context) (*Health, error) {
+	return get[Health](ctx, c.Endpoint, "/pay/health", nil)
 }

@@ -26,8 +26,8 @@ func TestDeskJSONIsStable(t *testing.T) {
 	const entryJSON = `{"at":` + when + `,"kind":"next","ahead":true,"text":"t","charge":"ch_1","event":"e","refund":"R1","amount":5}`
 	for want, v := range map[string]any{
 		`{"charges":[` + chargeJSON + `],"next":"n","paused":[` + pauseJSON + `]}`: ChargePage{[]ChargeView{charge}, Listing{"n", []PauseView{pause}}},
-		`{"orders":[{"app":"a","mode":"live","order_no":"o","status":"paid","created":` + when + `,"attempts":2,"charge":` + chargeJSON + `}]}`: OrderPage{
-			Orders: []OrderView{{App: "a", Mode: "live", OrderNo: "o", Status: "paid", Created: at, Attempts: 2, Charge: charge}}},
+		`{"orders":[{"app":"a","mode":"live","order_no":"o","status":"paid","created":` + when + `,"attempts":2,"paid":7,"refunded":3,"charge":` + chargeJSON + `}]}`: OrderPage{
+			Orders: []OrderView{{App: "a", Mode: "live", OrderNo: "o", Status: "paid", Created: at, Attempts: 2, Paid: 7, Refunded: 3, Charge: charge}}},
 		`{"refunds":[` + refundJSON + `]}`:                                                                        RefundPage{Refunds: []RefundView{refund}},
 		`{"decisions":[` + decidedJSON + `]}`:                                                                     AuditPage{Decisions: []AuditView{decided}},
 		`{"app":"a","mode":"live","kind":"charge","id":"ch_1","order_no":"o"}`:                                    Found{"a", "live", "charge", "ch_1", "o"},

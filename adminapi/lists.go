@@ -3,9 +3,6 @@ package adminapi
 import (
 	"cmp"
 	"context"
-	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -13,60 +10,49 @@ import (
 
 // ChargeQuery chooses attempts of a list; what is empty chooses all.
 type ChargeQuery struct {
-	Part     // by the time of creation
-	Statuses []string
-	OrderNo  string // the merchant's
-	Channel  string
+	Part              // by the time of creation
+	Statuses []string `query:"status"`   // several with commas: created, paid, held, refunded, reversed, expired, preparing, refused or unknown
+	OrderNo  string   `query:"order_no"` // the merchant's
+	Channel  string   `query:"channel"`  // wx_lite, alipay_wap, …
 }
 
 // OrderQuery chooses orders of a list; what is empty chooses all.
 type OrderQuery struct {
-	Part     // by the creation of the first attempt
-	Statuses []string
-	Channel  string // of any of its attempts
+	Part              // by the creation of the first attempt
+	Statuses []string `query:"status"`  // several with commas: as of charges
+	Channel  string   `query:"channel"` // of any of its attempts
 }
 
 // RefundQuery chooses refunds of a list; what is empty chooses all.
 type RefundQuery struct {
-	Part    // by when it was first asked for
-	States  []string
-	OrderNo string // the merchant's
-	Charge  string // ch_…
-	Unclear bool   // only those that wait for a person
+	Part             // by when it was first asked for
+	States  []string `query:"state"`    // several with commas: asked, pending, succeeded or failed
+	OrderNo string   `query:"order_no"` // the merchant's
+	Charge  string   `query:"charge"`   // ch_…
+	Unclear bool     `query:"unclear"`  // only those that wait for a person
 }
 
 // AuditQuery chooses decisions of a list; what is empty chooses all.
 type AuditQuery struct {
 	Part
-	Event   string
-	Actions []string
-}
-
-func (q ChargeQuery) values() url.Values {
-	return q.Part.values(map[string]string{"status": strings.Join(q.Statuses, ","), "order_no": q.OrderNo, "channel": q.Channel})
-}
-
-func (q OrderQuery) values() url.Values {
-	return q.Part.values(map[string]string{"status": strings.Join(q.Statuses, ","), "channel": q.Channel})
-}
-
-func (q RefundQuery) values() url.Values {
-	return q.Part.values(map[string]string{"state": strings.Join(q.States, ","), "order_no": q.OrderNo, "charge": q.Charge, "unclear": flag(q.Unclear)})
-}
-
-func (q AuditQuery) values() url.Values {
-	return q.Part.values(map[string]string{"event": q.Event, "action": strings.Join(q.Actions, ",")})
+	Event   string   `query:"event"`  // evt_…
+	Actions []string `query:"action"` // several with commas: replay, release, discard, report, pause or unpause
 }
 
 var (
 	statuses = []ledger.Status{ledger.StatusHeld, ledger.StatusPaid, ledger.StatusRefunded, ledger.StatusCreated, ledger.StatusExpired,
 		ledger.StatusReversed, ledger.StatusPreparing, ledger.StatusRefused, ledger.StatusUnknown}
 	refundStates = []ledger.RefundState{ledger.RefundAsked, ledger.RefundPending, ledger.RefundSucceeded, ledger.RefundFailed}
-	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionPause, ledger.ActionUnpause}
+	actions      = []ledger.Action{ledger.ActionReplay, ledger.ActionRelease, ledger.ActionDiscard, ledger.ActionReport, ledger.ActionPause, ledger.ActionUnpause}
 )
 
+// listServer lists what there is, and finds it by its names.
+type listServer struct{ books }
+
+type listClient struct{ *Endpoint }
+
 // Charges lists attempts to pay, newest first.
-func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+func (s *listServer) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
 	now := time.Now()
 	p, err := q.span(now)
 	if err != nil {
@@ -81,7 +67,7 @@ func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error
 		return nil, err
 	}
 	created := func(a, b *ledger.Charge) int { return b.Created.Compare(a.Created) }
-	rows, listing, err := list(ctx, s, p, created, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Charge], error) {
+	rows, listing, err := list(ctx, &s.books, p, created, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Charge], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListCharges(ctx, f)
 	})
@@ -96,7 +82,7 @@ func (s *Server) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error
 }
 
 // Orders lists orders, the last begun first.
-func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+func (s *listServer) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 	now := time.Now()
 	p, err := q.span(now)
 	if err != nil {
@@ -111,7 +97,7 @@ func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 		return nil, err
 	}
 	begun := func(a, b *ledger.Order) int { return b.Attempts[0].Created.Compare(a.Attempts[0].Created) }
-	rows, listing, err := list(ctx, s, p, begun, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Order], error) {
+	rows, listing, err := list(ctx, &s.books, p, begun, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Order], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListOrders(ctx, f)
 	})
@@ -121,16 +107,18 @@ func (s *Server) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
 	page := &OrderPage{Orders: make([]OrderView, 0, len(rows)), Listing: listing}
 	for i := range rows {
 		o := &rows[i].row
+		c := cmp.Or(ledger.Foremost(o.Attempts, now), &o.Attempts[len(o.Attempts)-1])
+		paid, refunded := sums(o.Attempts, c)
 		page.Orders = append(page.Orders, OrderView{
 			App: rows[i].App, Mode: string(rows[i].Mode), OrderNo: o.OrderNo, Status: string(o.Status(now)), Created: o.Attempts[0].Created, Attempts: len(o.Attempts),
-			Charge: viewCharge(cmp.Or(ledger.Foremost(o.Attempts, now), &o.Attempts[len(o.Attempts)-1]), now),
+			Paid: paid, Refunded: refunded, Charge: viewCharge(c, now),
 		})
 	}
 	return page, nil
 }
 
 // Refunds lists refunds, newest first.
-func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+func (s *listServer) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
 	p, err := q.span(time.Now())
 	if err != nil {
 		return nil, err
@@ -144,7 +132,7 @@ func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error
 		return nil, err
 	}
 	asked := func(a, b *ledger.Refund) int { return b.Created.Compare(a.Created) }
-	rows, listing, err := list(ctx, s, p, asked, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Refund], error) {
+	rows, listing, err := list(ctx, &s.books, p, asked, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Refund], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListRefunds(ctx, f)
 	})
@@ -159,7 +147,7 @@ func (s *Server) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error
 }
 
 // Audit lists what was decided, newest first.
-func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+func (s *listServer) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 	p, err := q.span(time.Now())
 	if err != nil {
 		return nil, err
@@ -173,7 +161,7 @@ func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 		return nil, err
 	}
 	taken := func(a, b *ledger.Decided) int { return cmp.Or(b.Now.Compare(a.Now), cmp.Compare(b.Seq, a.Seq)) }
-	rows, listing, err := list(ctx, s, p, taken, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Decided], error) {
+	rows, listing, err := list(ctx, &s.books, p, taken, func(scope ledger.Scope, cursor string, limit int) (ledger.Page[ledger.Decided], error) {
 		f.Scope, f.Cursor, f.Limit = scope, cursor, limit
 		return l.ListAudit(ctx, f)
 	})
@@ -187,42 +175,22 @@ func (s *Server) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
 	return page, nil
 }
 
-func (s *Server) serveCharges(_ http.ResponseWriter, r *http.Request) (any, error) {
-	v := r.URL.Query()
-	p, err := partOf(v, "status", "order_no", "channel")
-	if err != nil {
-		return nil, err
-	}
-	return s.Charges(r.Context(), ChargeQuery{Part: p, Statuses: words(v, "status"), OrderNo: v.Get("order_no"), Channel: v.Get("channel")})
+// Charges is Server.Charges.
+func (c *listClient) Charges(ctx context.Context, q ChargeQuery) (*ChargePage, error) {
+	return get[ChargePage](ctx, c.Endpoint, "/pay/charges", q)
 }
 
-func (s *Server) serveOrders(_ http.ResponseWriter, r *http.Request) (any, error) {
-	v := r.URL.Query()
-	p, err := partOf(v, "status", "channel")
-	if err != nil {
-		return nil, err
-	}
-	return s.Orders(r.Context(), OrderQuery{Part: p, Statuses: words(v, "status"), Channel: v.Get("channel")})
+// Orders is Server.Orders.
+func (c *listClient) Orders(ctx context.Context, q OrderQuery) (*OrderPage, error) {
+	return get[OrderPage](ctx, c.Endpoint, "/pay/orders", q)
 }
 
-func (s *Server) serveRefunds(_ http.ResponseWriter, r *http.Request) (any, error) {
-	v := r.URL.Query()
-	p, err := partOf(v, "state", "order_no", "charge", "unclear")
-	if err != nil {
-		return nil, err
-	}
-	unclear, err := flagOf(v, "unclear")
-	if err != nil {
-		return nil, err
-	}
-	return s.Refunds(r.Context(), RefundQuery{Part: p, States: words(v, "state"), OrderNo: v.Get("order_no"), Charge: v.Get("charge"), Unclear: unclear})
+// Refunds is Server.Refunds.
+func (c *listClient) Refunds(ctx context.Context, q RefundQuery) (*RefundPage, error) {
+	return get[RefundPage](ctx, c.Endpoint, "/pay/refunds", q)
 }
 
-func (s *Server) serveAudit(_ http.ResponseWriter, r *http.Request) (any, error) {
-	v := r.URL.Query()
-	p, err := partOf(v, "event", "action")
-	if err != nil {
-		return nil, err
-	}
-	return s.Audit(r.Context(), AuditQuery{Part: p, Event: v.Get("event"), Actions: words(v, "action")})
+// Audit is Server.Audit.
+func (c *listClient) Audit(ctx context.Context, q AuditQuery) (*AuditPage, error) {
+	return get[AuditPage](ctx, c.Endpoint, "/pay/audit", q)
 }

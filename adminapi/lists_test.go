@@ -135,7 +135,7 @@ func TestQueryAsksWhereTheOrderIs(t *testing.T) {
 	d := newDesk(t)
 	var asked []string
 	var fails error
-	d.server.cfg.Query = func(_ context.Context, s ledger.Scope, no string) error {
+	d.server.orderServer.query = func(_ context.Context, s ledger.Scope, no string) error {
 		asked = append(asked, s.Key()+" "+no)
 		return fails
 	}

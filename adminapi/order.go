@@ -11,17 +11,38 @@ import (
 
 // OrderLife is all that is known of an order.
 type OrderLife struct {
-	App      string       `json:"app"`
-	Mode     string       `json:"mode"`
-	OrderNo  string       `json:"order_no"`
-	Status   string       `json:"status"`          // as in a list
-	Quote    *QuoteView   `json:"quote,omitempty"` // what the backend last said
-	Charges  []ChargeView `json:"charges"`         // oldest first
-	Refunds  []RefundView `json:"refunds"`         // oldest first
-	Events   []ToldView   `json:"events"`          // in the order of their arrival
-	Paused   *PauseView   `json:"paused,omitempty"`
-	Timeline []Entry      `json:"timeline"` // of all this, oldest first; at its end what is to come
-	Now      time.Time    `json:"now"`      // when this was so
+	App       string          `json:"app"`
+	Mode      string          `json:"mode"`
+	OrderNo   string          `json:"order_no"`
+	Status    string          `json:"status"`              // as in a list
+	Quote     *QuoteView      `json:"quote,omitempty"`     // what the backend last said
+	Charges   []ChargeView    `json:"charges"`             // oldest first
+	Refunds   []RefundView    `json:"refunds"`             // oldest first
+	Events    []ToldView      `json:"events"`              // in the order of their arrival
+	Shipments []ShipmentWhole `json:"shipments,omitempty"` // in the order of their charges; absent where WeChat waits for no report
+	Paused    *PauseView      `json:"paused,omitempty"`
+	Timeline  []Entry         `json:"timeline"` // of all this, oldest first; at its end what is to come
+	Now       time.Time       `json:"now"`      // when this was so
+}
+
+// Waiting are its events about which something can be decided.
+func (v *OrderLife) Waiting() (waiting []ToldView) {
+	for _, e := range v.Events {
+		if e.State == string(ledger.Held) || e.State == string(ledger.Dead) || e.State == string(ledger.Pending) {
+			waiting = append(waiting, e)
+		}
+	}
+	return waiting
+}
+
+// Known are the payments that the backend has acknowledged, as its last word.
+func (v *OrderLife) Known() (known []ToldView) {
+	for _, e := range v.Events {
+		if e.State == string(ledger.Delivered) && e.Money > 0 {
+			known = append(known, e)
+		}
+	}
+	return known
 }
 
 // QuoteView is what the backend said about an order.
@@ -39,8 +60,17 @@ type ToldView struct {
 	Decisions  []AuditView    `json:"decisions"`  // oldest first
 }
 
+// orderServer tells an order.
+type orderServer struct {
+	books
+	query    func(ctx context.Context, scope ledger.Scope, orderNo string) error
+	unpriced unpriced
+}
+
+type orderClient struct{ *Endpoint }
+
 // Order returns all that is known of an order, by the merchant's number.
-func (s *Server) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+func (s *orderServer) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
 	named, err := scopeOf(app, mode)
 	if err != nil {
 		return nil, err
@@ -70,7 +100,7 @@ func (s *Server) Order(ctx context.Context, app, mode, orderNo string) (*OrderLi
 	if found != nil {
 		return found, nil
 	}
-	why, err := s.whyNoEvents(ctx, l, s.scopesOf(named), orderNo)
+	why, err := whyNoEvents(ctx, l, s.unpriced, s.scopesOf(named), orderNo)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -85,7 +115,9 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	if q := life.Quote; q != nil {
 		v.Quote = &QuoteView{At: q.At, Amount: q.Amount, Currency: q.Currency, Closed: q.Closed}
 	}
+	var veil veil
 	for i := range life.Charges {
+		veil.know(life.Charges[i].Payer)
 		v.Charges = append(v.Charges, viewCharge(&life.Charges[i], now))
 	}
 	for i := range life.Refunds {
@@ -93,19 +125,17 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	}
 	for i := range life.Events {
 		told := &life.Events[i]
-		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: viewDeliveries(told.Deliveries), Decisions: []AuditView{}}
+		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: veil.deliveries(told.Deliveries), Decisions: []AuditView{}}
 		for j := range told.Decisions {
 			t.Decisions = append(t.Decisions, viewDecided(scope, &told.Decisions[j]))
 		}
 		v.Events = append(v.Events, t)
 	}
+	for i := range life.Shipped {
+		v.Shipments = append(v.Shipments, viewShipped(&life.Shipped[i]))
+	}
 	v.Timeline = timeline(v, life)
 	return v
-}
-
-func (s *Server) serveOrder(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Order(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
 }
 
 // queryPatience is how long Ping++ is asked about an order.
@@ -113,7 +143,7 @@ const queryPatience = 30 * time.Second
 
 // Query asks Ping++ now about what is not known of an order, and returns all that is known then. One that the ledger does not know at all is asked for
 // in every app and mode.
-func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+func (s *orderServer) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
 	named, err := scopeOf(app, mode)
 	if err != nil {
 		return nil, err
@@ -139,14 +169,19 @@ func (s *Server) Query(ctx context.Context, app, mode, orderNo string) (*OrderLi
 	within, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
 	for _, scope := range scopes {
-		if err := s.cfg.Query(within, scope, orderNo); err != nil {
+		if err := s.query(within, scope, orderNo); err != nil {
 			return nil, refuse(http.StatusBadGateway, "asking Ping++ about the order %.80q of %s: %w", orderNo, scope.Key(), err)
 		}
 	}
 	return s.Order(ctx, app, mode, orderNo)
 }
 
-func (s *Server) serveQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	return s.Query(r.Context(), q.Get("app"), q.Get("mode"), r.PathValue("no"))
+// Order is Server.Order.
+func (c *orderClient) Order(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return get[OrderLife](ctx, c.Endpoint, "/pay/orders/{order_no}", OrderRef{orderNo, ScopeRef{app, mode}})
+}
+
+// Query is Server.Query.
+func (c *orderClient) Query(ctx context.Context, app, mode, orderNo string) (*OrderLife, error) {
+	return post[OrderLife](ctx, c.Endpoint, "/pay/orders/{order_no}/query", OrderRef{orderNo, ScopeRef{app, mode}}, nothing{})
 }

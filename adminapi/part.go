@@ -23,71 +23,18 @@ const (
 
 // Part says which part of a list is wanted; what is empty leaves nothing out.
 type Part struct {
-	App    string // both, or neither: all of the running sites
-	Mode   string
-	Since  string // a time, a day, or how long ago: 2h
-	Until  string // likewise; what is older
-	Cursor string // Listing.Next of the page before; empty: the first page
-	Limit  int    // 1 to 1000; 0: 50
+	App    string `query:"app"`                    // app_…; both app and mode, or neither: all of the running sites
+	Mode   string `query:"mode"`                   // live or test
+	Since  string `query:"since"`                  // a time, a day, or how long ago: 2h
+	Until  string `query:"until"`                  // likewise; what is older
+	Cursor string `query:"cursor"`                 // the member next of the page before; absent: the first page
+	Limit  int    `query:"limit" want:"1 to 1000"` // rows of a page, 1 to 1000; not given: 50
 }
 
 // Listing is what every page of a list has beside its rows.
 type Listing struct {
 	Next   string      `json:"next,omitempty"`   // pass it as cursor for the next page; absent on the last. A page with fewer rows than asked for, or none, may have one
 	Paused []PauseView `json:"paused,omitempty"` // the apps and modes of the list whose delivery is paused
-}
-
-// values is the part as it stands in a URL, with what else is asked for.
-func (p Part) values(more map[string]string) url.Values {
-	v := url.Values{}
-	for name, text := range more {
-		if text != "" {
-			v.Set(name, text)
-		}
-	}
-	for name, text := range map[string]string{"app": p.App, "mode": p.Mode, "since": p.Since, "until": p.Until, "cursor": p.Cursor} {
-		if text != "" {
-			v.Set(name, text)
-		}
-	}
-	if p.Limit != 0 {
-		v.Set("limit", strconv.Itoa(p.Limit))
-	}
-	return v
-}
-
-var partNames = []string{"app", "mode", "since", "until", "cursor", "limit"}
-
-// partOf reads it there. What is neither its own nor among the names is refused: a filter that is misspelled would choose all.
-func partOf(v url.Values, names ...string) (p Part, err error) {
-	known := slices.Concat(names, partNames)
-	for name := range v {
-		if !slices.Contains(known, name) {
-			return p, refuse(http.StatusBadRequest, "%.40q is no parameter of this list; it takes %s", name, strings.Join(known, ", "))
-		}
-	}
-	p = Part{App: v.Get("app"), Mode: v.Get("mode"), Since: v.Get("since"), Until: v.Get("until"), Cursor: v.Get("cursor")}
-	p.Limit, err = limitOf(v)
-	return p, err
-}
-
-func limitOf(v url.Values) (n int, err error) {
-	if text := v.Get("limit"); text != "" {
-		if n, err = strconv.Atoi(text); err != nil || n < 1 {
-			return 0, badLimit(text)
-		}
-	}
-	return n, nil
-}
-
-// words are the values of a parameter that takes several, with commas.
-func words(v url.Values, name string) (all []string) {
-	for word := range strings.SplitSeq(v.Get(name), ",") {
-		if word != "" {
-			all = append(all, word)
-		}
-	}
-	return all
 }
 
 func badLimit(text string) error {
@@ -144,10 +91,10 @@ type listed[T any] struct {
 
 // list reads a page of the scopes' lists, merged by an order: how many rows of each belong to it is found out first, and then those are
 // read that are there at that moment, with the cursor behind them. So nothing is left out or shown twice further on.
-func list[T any](ctx context.Context, s *Server, p span, order func(a, b *T) int, read func(scope ledger.Scope, cursor string, limit int) (ledger.Page[T], error)) (rows []listed[T], l Listing, err error) {
+func list[T any](ctx context.Context, b *books, p span, order func(a, b *T) int, read func(scope ledger.Scope, cursor string, limit int) (ledger.Page[T], error)) (rows []listed[T], l Listing, err error) {
 	next := url.Values{}
 	var scopes []ledger.Scope
-	for _, scope := range s.scopesOf(p.named) {
+	for _, scope := range b.scopesOf(p.named) {
 		if p.cursors == nil || p.cursors.Has(scope.Key()) {
 			scopes = append(scopes, scope)
 		}
@@ -197,7 +144,7 @@ func list[T any](ctx context.Context, s *Server, p span, order func(a, b *T) int
 	if len(next) > 0 {
 		l.Next = base64.RawURLEncoding.EncodeToString([]byte(next.Encode()))
 	}
-	l.Paused, err = s.paused(ctx, s.scopesOf(p.named))
+	l.Paused, err = b.paused(ctx, b.scopesOf(p.named))
 	return rows, l, err
 }
 
@@ -209,8 +156,6 @@ func scopeOf(app, mode string) (ledger.Scope, error) {
 	}
 	return s, refuse(http.StatusBadRequest, "give app and mode (live or test) both, or neither")
 }
-
-func scopeValues(app, mode string) url.Values { return Part{App: app, Mode: mode}.values(nil) }
 
 // parseTime reads a time, a day, or how long ago.
 func parseTime(text, name string, now time.Time) (time.Time, error) {

@@ -2,10 +2,7 @@ package adminapi
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -13,52 +10,26 @@ import (
 
 // EventQuery chooses events of a list; what is empty chooses all.
 type EventQuery struct {
-	Part    // by the time of receipt
-	States  []string
-	OrderNo string // the merchant's
-	Type    string
-	Reason  string // why it is held, filtered or discarded: amount, paid_twice, …
-	Source  string // webhook or query
-	AtRisk  bool   // only payments that the backend has not acknowledged, though it may still have to
+	Part             // by the time of receipt
+	States  []string `query:"state"`    // several with commas: pending, delivered, dead, held, discarded or filtered
+	OrderNo string   `query:"order_no"` // the merchant's
+	Type    string   `query:"type"`     // like charge.succeeded
+	Reason  string   `query:"reason"`   // why it is held, filtered or discarded: amount, paid_twice, …
+	Source  string   `query:"source"`   // webhook or query
+	AtRisk  bool     `query:"at_risk"`  // only payments that the backend has not acknowledged, though it may still have to
 }
 
 // EventRef names an event.
 type EventRef struct {
-	ID        string
-	App, Mode string // only when several have an event of this id
+	ID   string `path:"id"`    // evt_…
+	App  string `query:"app"`  // app_…; both app and mode, only when several have an event of this id
+	Mode string `query:"mode"` // live or test
 }
 
-// values is the query as it stands in a URL.
-func (q EventQuery) values() url.Values {
-	return q.Part.values(map[string]string{"state": strings.Join(q.States, ","), "order_no": q.OrderNo, "type": q.Type, "reason": q.Reason, "source": q.Source, "at_risk": flag(q.AtRisk)})
-}
-
-// eventQuery reads it there.
-func eventQuery(v url.Values) (q EventQuery, err error) {
-	if q.Part, err = partOf(v, "state", "order_no", "type", "reason", "source", "at_risk"); err != nil {
-		return q, err
-	}
-	q.States, q.OrderNo, q.Type, q.Reason, q.Source = words(v, "state"), v.Get("order_no"), v.Get("type"), v.Get("reason"), v.Get("source")
-	q.AtRisk, err = flagOf(v, "at_risk")
-	return q, err
-}
-
-func flag(set bool) string {
-	if set {
-		return "true"
-	}
-	return ""
-}
-
-func flagOf(v url.Values, name string) (bool, error) {
-	switch text := v.Get(name); text {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	default:
-		return false, refuse(http.StatusBadRequest, "%s must be true or false, not %q", name, text)
-	}
+// EventAction names what is done to an event.
+type EventAction struct {
+	EventRef
+	Action ledger.Action `path:"action"` // replay, release or discard
 }
 
 var (
@@ -93,35 +64,4 @@ func (q EventQuery) filter(now time.Time) (f ledger.Filter, s span, err error) {
 		f.Source = ledger.Source(q.Source)
 	}
 	return f, s, nil
-}
-
-// eventRef names the event of a request.
-func eventRef(id string, r *http.Request) EventRef {
-	q := r.URL.Query()
-	return EventRef{ID: id, App: q.Get("app"), Mode: q.Get("mode")}
-}
-
-// runsQuery reads which part of the runs is wanted.
-func runsQuery(v url.Values) (before int64, limit int, err error) {
-	if limit, err = limitOf(v); err != nil {
-		return 0, 0, err
-	}
-	if text := v.Get("before"); text != "" {
-		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			return 0, 0, badBefore(text)
-		}
-	}
-	return before, limit, nil
-}
-
-func runsValues(before int64, limit int) url.Values {
-	v := Part{Limit: limit}.values(nil)
-	if before != 0 {
-		v.Set("before", strconv.FormatInt(before, 10))
-	}
-	return v
-}
-
-func badBefore(text string) error {
-	return refuse(http.StatusBadRequest, "before must be the member next of an earlier answer, not %q", text)
 }

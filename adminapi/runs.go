@@ -19,18 +19,23 @@ const (
 	rateMost    = 1000
 )
 
-// Intent is an action on all events that a filter chooses.
+// ActionQuery is asking Ping++ about orders whose outcome is not known. It is done to many alone, and decides nothing: the audit log has none of it, and its
+// run tells who asked.
+const ActionQuery ledger.Action = "query"
+
+// Intent is an action on all events that a filter chooses, or a query about all orders that it chooses.
 type Intent struct {
-	Action  ledger.Action `json:"action"`             // replay, release or discard
-	States  []string      `json:"state"`              // whatever is done to only these; a release needs none: it is of what is held
+	Action  ledger.Action `json:"action"`             // replay, release, discard or query
+	States  []string      `json:"state"`              // whatever is done to only these; a release needs none: it is of what is held. Of a query the orders' statuses; none: created, expired and unknown
 	OrderNo string        `json:"order_no,omitempty"` // the merchant's
 	Type    string        `json:"type,omitempty"`     // like charge.succeeded
 	Since   string        `json:"since,omitempty"`    // a time, a day, or how long ago: 2h
-	Through int64         `json:"through,omitempty"`  // the last event that counts, as Preview has it; 0: the last that there is
+	Until   string        `json:"until,omitempty"`    // of a query alone: what was begun later does not count; empty: now
+	Through int64         `json:"through,omitempty"`  // the last event that counts, as Preview has it; 0: the last that there is; none of a query
 	App     string        `json:"app,omitempty"`      // both, or neither: all of the running sites
 	Mode    string        `json:"mode,omitempty"`
 	Again   bool          `json:"again,omitempty"`  // replay too what the backend has acknowledged already
-	Rate    int           `json:"rate,omitempty"`   // events a second, 1 to 1000; 0: 50
+	Rate    int           `json:"rate,omitempty"`   // events a second, 1 to 1000; 0: 50. Of a query orders, 0: 5; more than that an app does not ask Ping++
 	Said    string        `json:"said,omitempty"`   // who decides; a claim, kept beside what Caddy knows
 	Reason  string        `json:"reason,omitempty"` // needed to release and to discard
 }
@@ -40,7 +45,7 @@ type Preview struct {
 	Intent                // with the time and the event that it goes from and through: sent as it is, it means the same events a minute later
 	Matched  int          `json:"matched"`
 	Eligible int          `json:"eligible"`
-	Amount   int64        `json:"amount"`   // fen that were paid, of those that are eligible
+	Amount   int64        `json:"amount"`   // fen that were paid, of those that are eligible; of a query what they cost
 	Refunded int64        `json:"refunded"` // fen that went back, likewise
 	Repeated int          `json:"repeated"` // of those that are eligible: acknowledged by the backend already
 	Not      []Ineligible `json:"not"`      // the rest
@@ -52,7 +57,7 @@ type RunView struct {
 	Preview
 	By        string       `json:"by"`      // who began it, as Caddy knows it
 	State     string       `json:"status"`  // running, stopping, stopped or done
-	Decided   int          `json:"decided"` // events that it has been done to so far
+	Decided   int          `json:"decided"` // events that it has been done to so far; of a query orders that were asked about
 	Left      []Ineligible `json:"left"`    // events that were not eligible any more when their turn came
 	Created   time.Time    `json:"created"`
 	Ended     time.Time    `json:"ended,omitzero"`
@@ -65,6 +70,17 @@ type RunPage struct {
 	Next int64     `json:"next,omitempty"` // pass it as before for the next page; absent on the last
 }
 
+// RunRef names a run.
+type RunRef struct {
+	ID string `path:"id"` // run_…
+}
+
+// RunQuery chooses runs of the list.
+type RunQuery struct {
+	Before int64 `query:"before" want:"the member next of an earlier answer"` // the member next of the page before; absent: the first page
+	Limit  int   `query:"limit" want:"1 to 1000"`                             // runs of a page, 1 to 1000; not given: 50
+}
+
 // task is what the ledger keeps of a run.
 type task struct {
 	Preview
@@ -73,12 +89,17 @@ type task struct {
 	At     int   // the scope that is being walked through
 	Before int64 // and how far: what is left has a Seq below; 0: all
 	Left   []Ineligible
+	Cursor string // of a query: instead of Before
+	Asked  int    // of a query: orders that were asked about
 }
 
 // filter is the intent's in the ledger's terms, but for the scope.
 func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err error) {
 	if err = known(i.Action); err != nil {
-		return f, named, err
+		return f, named, refuse(http.StatusNotFound, "%w, or query", err)
+	}
+	if i.Until != "" {
+		return f, named, refuse(http.StatusBadRequest, "until goes with query alone; events are taken through the last one of a preview")
 	}
 	if len(i.States) == 0 && i.Action == ledger.ActionRelease {
 		i.States = []string{string(ledger.Held)}
@@ -106,8 +127,16 @@ func (i *Intent) filter(now time.Time) (f ledger.Filter, named ledger.Scope, err
 	return f, chosen.named, nil
 }
 
+// runServer does something to many events.
+type runServer struct {
+	books
+	query func(ctx context.Context, scope ledger.Scope, orderNo string) error // Config.QueryInTurn
+}
+
+type runClient struct{ *Endpoint }
+
 // Preview says what would become of an intent, and changes nothing.
-func (s *Server) Preview(ctx context.Context, i Intent) (*Preview, error) {
+func (s *runServer) Preview(ctx context.Context, i Intent) (*Preview, error) {
 	t, err := s.plan(ctx, i)
 	if err != nil {
 		return nil, err
@@ -115,7 +144,10 @@ func (s *Server) Preview(ctx context.Context, i Intent) (*Preview, error) {
 	return &t.Preview, nil
 }
 
-func (s *Server) plan(ctx context.Context, i Intent) (*task, error) {
+func (s *runServer) plan(ctx context.Context, i Intent) (*task, error) {
+	if i.Action == ActionQuery {
+		return s.planQuery(ctx, i)
+	}
 	f, named, err := i.filter(time.Now())
 	if err != nil {
 		return nil, err
@@ -190,7 +222,7 @@ func pages(ctx context.Context, l ledger.Ledger, f ledger.Filter, each func([]le
 }
 
 // Begin carries an intent out, bit by bit, also after its caller is gone or the process is another.
-func (s *Server) Begin(ctx context.Context, i Intent) (*RunView, error) {
+func (s *runServer) Begin(ctx context.Context, i Intent) (*RunView, error) {
 	if err := needReason(i.Action, i.Reason); err != nil {
 		return nil, err
 	}
@@ -199,7 +231,7 @@ func (s *Server) Begin(ctx context.Context, i Intent) (*RunView, error) {
 		return nil, err
 	}
 	if t.Eligible == 0 {
-		return nil, refuse(http.StatusConflict, "none of the %d events that match can be taken for %s%s", t.Matched, t.Action, because(t.Not))
+		return nil, refuse(http.StatusConflict, "none of the %d %s that match can be taken for %s%s", t.Matched, t.Things(), t.Action, because(t.Not))
 	}
 	doc, err := json.Marshal(t)
 	if err != nil {
@@ -225,7 +257,7 @@ func because(not []Ineligible) string {
 }
 
 // Run returns how far a run has come.
-func (s *Server) Run(ctx context.Context, id string) (*RunView, error) {
+func (s *runServer) Run(ctx context.Context, id string) (*RunView, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -245,7 +277,7 @@ func noRun(id string) error {
 }
 
 // Runs lists all runs, newest first, from the one after before on.
-func (s *Server) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+func (s *runServer) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -273,7 +305,7 @@ func (s *Server) Runs(ctx context.Context, before int64, limit int) (*RunPage, e
 }
 
 // Stop ends a run before its time. What it has done stays.
-func (s *Server) Stop(ctx context.Context, id string) (*RunView, error) {
+func (s *runServer) Stop(ctx context.Context, id string) (*RunView, error) {
 	l, err := s.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -298,6 +330,9 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 		return nil, unread(err)
 	}
 	v := &RunView{ID: run.ID, Preview: t.Preview, By: t.By, State: "running", Decided: n, Left: t.Left, Created: run.Created, Ended: run.Ended, StoppedBy: run.StoppedBy}
+	if t.Action == ActionQuery {
+		v.Decided = t.Asked
+	}
 	switch {
 	case run.Ended.IsZero() && !run.Stopped.IsZero():
 		v.State = "stopping"
@@ -310,38 +345,27 @@ func viewRun(ctx context.Context, l ledger.Ledger, run *ledger.Run) (*RunView, e
 	return v, nil
 }
 
-func (s *Server) serveRuns(_ http.ResponseWriter, r *http.Request) (any, error) {
-	before, limit, err := runsQuery(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	return s.Runs(r.Context(), before, limit)
+// Preview is Server.Preview.
+func (c *runClient) Preview(ctx context.Context, i Intent) (*Preview, error) {
+	return post[Preview](ctx, c.Endpoint, "/pay/runs/preview", nil, i)
 }
 
-func (s *Server) serveBegin(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Begin(r.Context(), i)
+// Begin is Server.Begin.
+func (c *runClient) Begin(ctx context.Context, i Intent) (*RunView, error) {
+	return post[RunView](ctx, c.Endpoint, "/pay/runs", nil, i)
 }
 
-func (s *Server) servePreview(w http.ResponseWriter, r *http.Request) (any, error) {
-	i, err := readIntent(w, r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Preview(r.Context(), i)
+// Run is Server.Run.
+func (c *runClient) Run(ctx context.Context, id string) (*RunView, error) {
+	return get[RunView](ctx, c.Endpoint, "/pay/runs/{id}", RunRef{id})
 }
 
-func readIntent(w http.ResponseWriter, r *http.Request) (i Intent, err error) {
-	return i, readBody(w, r, &i, `{"action": …, "state": […], …}`)
+// Runs is Server.Runs.
+func (c *runClient) Runs(ctx context.Context, before int64, limit int) (*RunPage, error) {
+	return get[RunPage](ctx, c.Endpoint, "/pay/runs", RunQuery{before, limit})
 }
 
-func (s *Server) serveRun(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Run(r.Context(), r.PathValue("id"))
-}
-
-func (s *Server) serveStop(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.Stop(r.Context(), r.PathValue("id"))
+// Stop is Server.Stop.
+func (c *runClient) Stop(ctx context.Context, id string) (*RunView, error) {
+	return post[RunView](ctx, c.Endpoint, "/pay/runs/{id}/stop", RunRef{id}, nothing{})
 }

@@ -13,7 +13,7 @@ import (
 // Entry is one thing that happened to an order, or is to happen.
 type Entry struct {
 	At       time.Time     `json:"at"`
-	Kind     string        `json:"kind"`            // quote, attempt, client, paid, event, check, delivery, decision, refund, refunded, pause, next or expiry
+	Kind     string        `json:"kind"`            // quote, attempt, client, paid, event, check, delivery, decision, refund, refunded, shipping, wechat, deadline, pause, next or expiry
 	Ahead    bool          `json:"ahead,omitempty"` // it is to come
 	Text     string        `json:"text"`            // in a sentence; what is beside it says the same in parts
 	Charge   string        `json:"charge,omitempty"`
@@ -22,6 +22,7 @@ type Entry struct {
 	Amount   int64         `json:"amount,omitempty"` // fen
 	Delivery *DeliveryView `json:"delivery,omitempty"`
 	Decision *AuditView    `json:"decision,omitempty"`
+	Asked    *AskedView    `json:"asked,omitempty"` // what WeChat was asked
 }
 
 // timeline puts all of an order's life in the order of its times. Ping++ tells whole seconds: what it says of one comes before what happened here in it.
@@ -42,6 +43,9 @@ func timeline(v *OrderLife, life *ledger.Life) []Entry {
 	}
 	for i := range v.Refunds {
 		t = append(t, ofRefund(&v.Refunds[i])...)
+	}
+	for i := range v.Shipments {
+		t = append(t, ofShipment(&v.Shipments[i], v.Now)...)
 	}
 	if p := v.Paused; p != nil {
 		t = append(t, Entry{At: p.Since, Kind: "pause", Text: fmt.Sprintf("delivery of %s in %s mode is paused by %s: %s", p.App, p.Mode, Who(p.By, p.Said), p.Reason)})

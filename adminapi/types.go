@@ -40,8 +40,9 @@ type EventPage struct {
 type EventWhole struct {
 	EventView
 	Host       string         `json:"host"`
-	Signature  string         `json:"signature,omitempty"`
-	Body       string         `json:"body,omitempty"` // empty once pruned
+	Signature  string         `json:"signature,omitempty"` // of the bytes as they came
+	Body       string         `json:"body,omitempty"`      // empty once pruned. Who paid is shortened in it, and what a charge is paid with is left out
+	Shortened  bool           `json:"shortened,omitempty"` // so that the body differs from the bytes as they came
 	Deliveries []DeliveryView `json:"deliveries"`
 	Payment    *PaymentView   `json:"payment,omitempty"` // of a payment whose body is not pruned and can be read
 }
@@ -63,8 +64,10 @@ type DeliveryView struct {
 	Status  int       `json:"status"` // 0: no answer
 	State   string    `json:"state"`  // what became of the event
 	Error   string    `json:"error,omitempty"`
-	Snippet string    `json:"snippet,omitempty"` // the start of the answer
-	Due     time.Time `json:"due,omitzero"`      // of the attempt after it
+	Snippet string    `json:"snippet,omitempty"` // the first 4 KiB of the answer; 512 bytes of one that acknowledges
+	// Shortened says that the answer names who paid, or a secret, and that the snippet does not.
+	Shortened bool      `json:"shortened,omitempty"`
+	Due       time.Time `json:"due,omitzero"` // of the attempt after it
 }
 
 // Decision is what a person says with an action.
@@ -101,17 +104,13 @@ func viewEvent(e *ledger.Event) EventView {
 	return v
 }
 
-func viewWhole(e *ledger.Event, deliveries []ledger.Delivery) EventWhole {
-	return EventWhole{EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: string(e.Body), Deliveries: viewDeliveries(deliveries)}
+func (v *veil) event(e *ledger.Event, deliveries []ledger.Delivery) EventWhole {
+	body, shortened := v.body(e.Body)
+	return EventWhole{
+		EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: body, Shortened: shortened, Deliveries: v.deliveries(deliveries),
+	}
 }
 
-func viewDeliveries(deliveries []ledger.Delivery) []DeliveryView {
-	all := make([]DeliveryView, 0, len(deliveries))
-	for _, d := range deliveries {
-		all = append(all, DeliveryView{
-			Attempt: d.Attempt, At: d.At, MS: float64(d.Took.Microseconds()) / 1000, Status: d.Status,
-			State: string(d.State), Error: d.Error, Snippet: d.Snippet, Due: d.Due,
-		})
-	}
-	return all
+func viewDelivery(d *ledger.Delivery) DeliveryView {
+	return DeliveryView{Attempt: d.Attempt, At: d.At, MS: float64(d.Took.Microseconds()) / 1000, Status: d.Status, State: string(d.State), Due: d.Due}
 }

@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 )
 
+// zoned is how a time is written in a sentence.
+const zoned = "2006-01-02 15:04:05 -07:00"
+
+// unpriced is Config.Unpriced; nil: no site runs.
+type unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
+
 // whyNoEvents says how far an order came that a list found no events of.
-func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledger.Scope, orderNo string) (string, error) {
+func whyNoEvents(ctx context.Context, l ledger.Ledger, knows unpriced, scopes []ledger.Scope, orderNo string) (string, error) {
 	var attempts []ledger.Charge
 	var names []string
 	for _, scope := range scopes {
@@ -23,8 +29,11 @@ func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledg
 		names = append(names, scope.App+" in "+string(scope.Mode)+" mode")
 	}
 	if len(attempts) == 0 {
-		if why, ok := s.cfg.Unpriced(scopes, orderNo); ok {
-			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(time.DateTime), why.Why), nil
+		if knows == nil {
+			return fmt.Sprintf("The order %.64q is unknown: the ledger has no payment of it that was begun.", orderNo), nil
+		}
+		if why, ok := knows(scopes, orderNo); ok {
+			return fmt.Sprintf("The order %.64q got no price when somebody last wanted to pay it, at %s: %s", orderNo, why.At.Local().Format(zoned), why.Why), nil
 		}
 		return fmt.Sprintf("The order %.64q is unknown: no payment of it was begun, by %s, and since this configuration was loaded nobody was refused its price.",
 			orderNo, strings.Join(names, " or ")), nil
@@ -39,9 +48,9 @@ func (s *Server) whyNoEvents(ctx context.Context, l ledger.Ledger, scopes []ledg
 		return fmt.Sprintf("The order %.64q never came to be asked for at Ping++, or without an answer: its last attempt, through %s, is %s.", orderNo, last.Channel, last.State), nil
 	}
 	last := made[len(made)-1]
-	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", orderNo, last.ID, last.Channel, last.Created.Local().Format(time.DateTime))
+	why := fmt.Sprintf("The order %.64q is unpaid: %s was made through %s at %s", orderNo, last.ID, last.Channel, last.Created.Local().Format(zoned))
 	if !last.NextQuery.IsZero() {
-		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(time.DateTime)
+		why += ", and Ping++ is asked for it again at " + last.NextQuery.Local().Format(zoned)
 	}
 	return why + ".", nil
 }

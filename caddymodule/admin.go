@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,19 +48,28 @@ func activeApp() (*App, error) {
 	return nil, fmt.Errorf("the running configuration has no pay directive")
 }
 
+var errNoSite = errors.New("no site takes payments for it")
+
 // newOperators makes the server of the admin API for this configuration.
 func (a *App) newOperators() *adminapi.Server {
 	return adminapi.New(adminapi.Config{
-		Ledger: a.store.open, File: a.path, Scopes: a.scopes, Unpriced: a.unpriced, Check: a.Check, TryBackend: a.TryBackend,
+		Ledger: a.store.open, File: a.path, Scopes: a.scopes, Unpriced: a.unpriced, Ships: a.ships, Seen: a.seen, Check: a.Check, TryBackend: a.TryBackend, Logger: a.logger,
 		Sweep: func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error) {
 			return a.reconcilers()[scope].Days.Day(ctx, day)
 		},
 		Query: func(ctx context.Context, scope ledger.Scope, orderNo string) error {
 			r := a.reconcilers()[scope]
 			if r == nil {
-				return fmt.Errorf("no site takes payments for it")
+				return errNoSite
 			}
 			return r.Order(ctx, orderNo)
+		},
+		QueryInTurn: func(ctx context.Context, scope ledger.Scope, orderNo string) error {
+			r := a.reconcilers()[scope]
+			if r == nil {
+				return errNoSite
+			}
+			return r.OrderInTurn(ctx, orderNo)
 		},
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,6 +27,7 @@ import (
 	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/notify"
+	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
@@ -66,8 +68,9 @@ type App struct {
 	knocks    knocks           // of checks that are under way
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
-	announce  *announcer       // to Caddy's events app; nil: there is none
-	targets   []notify.Target  // of Notify
+	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
+	announce  *announcer      // to Caddy's events app; nil: there is none
+	targets   []notify.Target // of Notify
 	storage   certmagic.Storage
 
 	closing chan struct{} // closed when requests that wait should answer
@@ -86,6 +89,7 @@ type registration struct {
 	channels    []string     // that are offered
 	destination *destination // nil: the block names none
 	reconcile   *ReconcileConfig
+	shipping    *shippingRules // nil: the block says nothing of it
 	handler     *Handler
 }
 
@@ -199,6 +203,10 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	reporters, err := a.newReporters(l)
+	if err != nil {
+		return err
+	}
 	a.warnOfNoEvents()
 	a.introduce()
 	if size, wal, err := sizes(a.path); err == nil {
@@ -210,6 +218,9 @@ func (a *App) Start() error {
 		go a.announce.run(ctx)
 	}
 	for _, r := range relays {
+		a.work.Go(func() { r.Run(ctx) })
+	}
+	for _, r := range reporters {
 		a.work.Go(func() { r.Run(ctx) })
 	}
 	for _, r := range a.reconcilers() {

@@ -179,6 +179,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    login POST <path>
 //	    merchant_api { … }
 //	    reconcile { … }
+//	    shipping [{ … }]
 //	    checkout { … }
 //	    shop_name <name>
 //	    accent <colour>
@@ -219,6 +220,10 @@ func parsePay(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"reconcile": func(d *caddyfile.Dispenser) error {
 			pay.Reconcile = new(ReconcileConfig)
 			return parseReconcile(d, pay.Reconcile)
+		},
+		"shipping": func(d *caddyfile.Dispenser) error {
+			pay.Shipping = new(ShippingConfig)
+			return parseShipping(d, pay.Shipping)
 		},
 		"limits": func(d *caddyfile.Dispenser) error { pay.Limits = new(LimitsConfig); return parseLimits(d, pay.Limits) },
 		"checkout": func(d *caddyfile.Dispenser) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddypay/caddypay/handlers/merchant"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // privateRanges stands for this machine and private networks, as it does elsewhere in Caddy.
@@ -79,7 +80,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			return r.errorf("merchant_api token", "must be printable ASCII without spaces, since it comes in a header; make one with: openssl rand -hex 32")
 		}
-		if token == h.resolved.Token {
+		if redact.New(token).Equal(h.resolved.Token) {
 			return r.errorf("merchant_api token", "is the backend_token: take another, since that one is sent to the backend with every call and guards something else")
 		}
 	}
@@ -90,7 +91,7 @@ func (h *Handler) provisionMerchantAPI(r *resolver) error {
 	if len(allow) == 0 {
 		allow = []string{privateRanges}
 	}
-	merchant := &merchant.Access{Tokens: tokens, Sources: sourcesOf}
+	merchant := &merchant.Access{Tokens: redact.All(tokens...), Sources: sourcesOf}
 	for _, text := range allow {
 		ranges, err := sourceRanges(text)
 		if err != nil {

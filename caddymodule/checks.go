@@ -13,9 +13,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 // noCode is a login code that nobody has: WeChat looks at AppID and AppSecret before it refuses it.
@@ -30,7 +32,7 @@ func (a *App) checks(ctx context.Context) []check.Check {
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)
 		if counted[s.scope] { // what the ledger says of an app and mode is said once
-			site.Figures, site.Swept, site.Turned = nil, nil, nil
+			site.Figures, site.Swept, site.Turned, site.Unshipped, site.Program = nil, nil, nil, nil, nil
 		}
 		counted[s.scope] = true
 		checks = append(checks, site.Checks()...)
@@ -71,10 +73,34 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	if lite := h.resolved.WxLite; lite != nil {
 		c.WeChat["wx_lite"] = func(ctx context.Context) error { _, err := lite.Exchange(ctx, noCode); return err }
 	}
+	if lite := h.resolved.WxLite; lite != nil && s.scope.Mode == ledger.Live {
+		c.Ships = a.ships(s.scope)
+		c.Program = a.programOf(s)
+	}
+	if c.Ships {
+		c.Unshipped = func(ctx context.Context) (*ledger.ShippingDue, error) {
+			l, err := a.store.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			now := time.Now()
+			return l.ShippingDue(ctx, s.scope, now, now.Add(ledger.ShippingNotice))
+		}
+	}
 	if pub := h.resolved.WxPub; pub != nil {
 		c.WeChat["wx_pub"] = func(ctx context.Context) error { _, err := pub.AccessToken(ctx); return err }
 	}
 	return c
+}
+
+// programOf is the mini program as WeChat's order management knows it: a site that has WeChat told of nothing asks it for nothing but this check.
+func (a *App) programOf(s *registration) check.Program {
+	if s.shipping != nil {
+		return s.shipping.orders
+	}
+	lite := s.handler.resolved.WxLite
+	warn := func(what string, err error) { a.logger.Warn(what, zap.String("appid", lite.AppID()), zap.Error(err)) }
+	return wechat.NewOrders(lite, wechat.ShareToken(lite, a.storage, time.Now, warn), time.Now)
 }
 
 // host is the first name of the site that is no wildcard.

@@ -21,7 +21,7 @@ func (a *App) shop(s *registration) *check.Shop {
 	if h.upstream == nil {
 		return nil
 	}
-	c := &check.Shop{Site: s.site, Host: s.host(), Scope: s.scope, Now: time.Now, Token: h.resolved.Token != ""}
+	c := &check.Shop{Site: s.site, Host: s.host(), Scope: s.scope, Now: time.Now, Token: !h.resolved.Token.Empty()}
 	if u, err := url.Parse(s.webhooks); err == nil && !strings.ContainsAny(u.Host, "<> ") {
 		c.Host = u.Host
 	}
@@ -72,7 +72,7 @@ func (h *Handler) tellLogin(ctx context.Context, host string, change func(http.H
 	req.Host = host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Pay-Mode", string(h.resolved.Scope.Mode))
-	req.Header.Set("X-Pay-Token", h.resolved.Token)
+	req.Header.Set("X-Pay-Token", h.resolved.Token.Reveal())
 	change(req.Header)
 	resp, err := h.upstream.RoundTrip(req)
 	if err != nil {

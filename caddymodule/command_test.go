@@ -96,7 +96,8 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	want := []string{"https", "login", "openid", "order_quote", "charge_created", "user_paid", "webhook_verified", "event_stored", "event_delivered", "client_confirmed"}
+	want := []string{"https", "login", "openid", "order_quote", "charge_created", "user_paid", "webhook_verified", "event_stored", "event_delivered", "client_confirmed",
+		"money_frozen", "shipping_reported", "money_released"}
 	var got []string
 	for line := range strings.Lines(out.String()) {
 		var step struct {

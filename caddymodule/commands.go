@@ -20,7 +20,7 @@ func init() {
 func keptSandbox(o command.SandboxOptions) (*sandbox.Sandbox, string, error) {
 	s := &Sandbox{
 		App: o.App, TestKey: o.TestKey, LiveKey: o.LiveKey, MerchantKey: o.MerchantKey, SigningKey: o.SigningKey,
-		Webhooks: o.Webhooks, LiveWebhooks: o.LiveWebhooks, TestWebhooks: o.TestWebhooks, PublicURL: o.PublicURL, TimeScale: o.TimeScale, sent: o.Sent,
+		Webhooks: o.Webhooks, LiveWebhooks: o.LiveWebhooks, TestWebhooks: o.TestWebhooks, PublicURL: o.PublicURL, Managed: o.Managed, TimeScale: o.TimeScale, sent: o.Sent,
 	}
 	if o.AppID != "" {
 		s.WeChat = map[string]*WeChatConfig{"wx_lite": {AppID: o.AppID, Secret: o.Secret}}

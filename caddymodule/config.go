@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 // LedgerConfig says where the durable record is kept.
@@ -348,6 +349,10 @@ type Handler struct {
 	// When charges whose webhook is late are looked up: those of all blocks of the Ping++ app and mode. Blocks that have it say the same.
 	Reconcile *ReconcileConfig `json:"reconcile,omitempty"`
 
+	// Tell WeChat how payments by `wx_lite` were shipped, whose money it keeps until then: those of all blocks of the Ping++ app and mode.
+	// Blocks that have it say the same. Needs the account `wx_lite`. In test mode nothing is told. Off without it.
+	Shipping *ShippingConfig `json:"shipping,omitempty"`
+
 	// The hosted payment page at `/pay/checkout`. Off without it.
 	Checkout *CheckoutConfig `json:"checkout,omitempty"`
 
@@ -379,6 +384,7 @@ type Handler struct {
 	upstream    *upstream       // nil without one
 	app         *App
 	registry    registration
+	program     wechat.Config  // of wx_lite; zero without it
 	ownKey      *rsa.PublicKey // the public half of signing_key; nil without one
 	webhookKeys []*rsa.PublicKey
 	guarded     guards // where the site's wechat_auth stand that ask for this block's users

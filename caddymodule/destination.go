@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
@@ -20,7 +21,7 @@ import (
 type destination struct {
 	Method, Path string
 	Secrets      []relay.Secret
-	Token        string
+	Token        redact.Secret
 	Expect       relay.Expect
 	Timeout      time.Duration
 	Retry        []time.Duration
@@ -31,7 +32,7 @@ type destination struct {
 	backend *upstream
 }
 
-// agrees makes sure that two blocks of one app and mode do not say different things about events or look-ups.
+// agrees makes sure that two blocks of one app and mode do not say different things about events, look-ups or shipping.
 func (r *registration) agrees(res *resolver, other *registration) error {
 	if other.scope != r.scope {
 		return nil
@@ -45,6 +46,12 @@ func (r *registration) agrees(res *resolver, other *registration) error {
 	if r.reconcile != nil && other.reconcile != nil && r.reconcile.times() != other.reconcile.times() {
 		return res.errorf("reconcile", "the charges of %s in %s mode are already looked up at other times on %s; give both sites the same there, or only one of them reconcile",
 			r.scope.App, r.scope.Mode, other.named("reconcile"))
+	}
+	if r.shipping != nil && other.shipping != nil {
+		if option := other.shipping.differs(r.shipping); option != "" {
+			return res.errorf(option, "the shipping of payments of %s in %s mode is already reported in another way on %s; give both sites the same there, or only one of them shipping",
+				r.scope.App, r.scope.Mode, other.named(option))
+		}
 	}
 	return nil
 }
@@ -70,7 +77,7 @@ func (d *destination) differences(o *destination) (options []string) {
 		{"events mismatch", d.Deliver == o.Deliver},
 		{"events timeout", d.Timeout == o.Timeout},
 		{"events retry", slices.Equal(d.Retry, o.Retry)},
-		{"backend_token", d.Token == o.Token},
+		{"backend_token", d.Token.Equal(o.Token)},
 		{"upstream", d.Upstream == o.Upstream},
 	} {
 		if !member.same {
@@ -106,7 +113,8 @@ func (c *ReconcileConfig) times() (t struct{ after, until time.Duration }) {
 	return t
 }
 
-// govern gives all blocks of an app and mode the rules of the one that has events, and the times of the one that has reconcile.
+// govern gives all blocks of an app and mode the rules of the one that has events, the times of the one that has reconcile, and the shipping of the one
+// that has that.
 func (a *App) govern(scope ledger.Scope) {
 	d := a.destinationOf(scope)
 	var c *ReconcileConfig
@@ -115,6 +123,7 @@ func (a *App) govern(scope ledger.Scope) {
 			c = s.reconcile
 		}
 	}
+	ships := a.ships(scope)
 	for _, s := range a.sites {
 		if s.scope != scope {
 			continue
@@ -123,6 +132,7 @@ func (a *App) govern(scope ledger.Scope) {
 		if d != nil {
 			h.resolved.Intake.Types, h.resolved.Intake.Deliver = d.Types, d.Deliver
 		}
+		h.resolved.Intake.Ships = ships
 		times := c.times()
 		h.site.Payments.QueryAfter = times.after
 		h.resolved.Reconciler.Schedule(times.after, times.until)
@@ -139,29 +149,51 @@ func (a *App) destinationOf(scope ledger.Scope) *destination {
 	return nil
 }
 
+// shippingOf returns how the shipping of an app and mode is reported; nil: it is not.
+func (a *App) shippingOf(scope ledger.Scope) *shippingRules {
+	for _, s := range a.sites {
+		if s.scope == scope && s.shipping != nil {
+			return s.shipping
+		}
+	}
+	return nil
+}
+
+// ships says whether WeChat is told of the shipping of an app and mode: it knows nothing of test payments.
+func (a *App) ships(scope ledger.Scope) bool {
+	return scope.Mode == ledger.Live && a.shippingOf(scope) != nil
+}
+
 // newRelays makes a relay for each app and mode whose events go somewhere, and tells the blocks that take those in.
 func (a *App) newRelays(l ledger.Ledger) ([]*relay.Relay, error) {
 	var relays []*relay.Relay
+	of := make(map[ledger.Scope]*relay.Relay)
 	for _, scope := range a.scopes() {
 		d := a.destinationOf(scope)
 		if d == nil {
 			continue
 		}
+		var ships func(*ledger.Event, []byte) (*ledger.Shipping, ledger.ShippingProblem)
+		if receipts := a.receiptsOf(scope); receipts != nil {
+			ships = receipts.Of
+		}
 		r, err := relay.New(relay.Config{
 			Scope: scope, Ledger: l, Backend: d.backend, Method: d.Method, Path: d.Path,
 			Secrets: d.Secrets, Token: d.Token, Expect: d.Expect, Timeout: d.Timeout, Retry: d.Retry, Owner: a.owner,
-			Observe: a.observeDelivery(scope), Dead: a.announce.dead, Span: spanDelivering,
+			Observe: a.observeDelivery(scope), Tried: a.sawAttempt(scope), Dead: a.announce.dead, Ships: ships, Span: spanDelivering,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pay: events of %s: %w", scope.Key(), err)
 		}
 		relays = append(relays, r)
+		of[scope] = r
 		for _, s := range a.sites {
 			if s.scope == scope {
 				s.handler.resolved.Intake.DeliverBy(r)
 			}
 		}
 	}
+	a.relays.Store(&of)
 	return relays, nil
 }

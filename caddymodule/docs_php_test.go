@@ -206,10 +206,17 @@ func sitePHP(t *testing.T, shop *phpShop) *phpSite {
 // siteOfBackend is a site with this upstream and these options, between a sandbox and a backend.
 func siteOfBackend(t *testing.T, upstream string, options ...string) *phpSite {
 	t.Helper()
+	return siteIn(t, "test", upstream, options...)
+}
+
+// siteIn is siteOfBackend in test or live mode, with a mini program that WeChat manages.
+func siteIn(t *testing.T, mode, upstream string, options ...string) *phpSite {
+	t.Helper()
 	site := &phpSite{addr: freeAddr(t)}
 	hooks := &http.Transport{}
 	t.Cleanup(hooks.CloseIdleConnections)
-	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", MerchantKey: &merchantKey().PublicKey, SigningKey: pingppKey(),
+	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", LiveKey: "sk_live_Mark0123456789", MerchantKey: &merchantKey().PublicKey,
+		SigningKey: pingppKey(), Managed: true,
 		WxLite:   sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"},
 		Webhooks: []string{"http://" + site.addr + "/pay/webhooks"}, WebhookClient: &http.Client{Transport: hooks, Timeout: 20 * time.Second}, TimeScale: 1200})
 	if err != nil {
@@ -222,7 +229,7 @@ func siteOfBackend(t *testing.T, upstream string, options ...string) *phpSite {
 	dir := t.TempDir()
 	block := payBlock(t, dir, "", append([]string{"allow_http", "upstream " + upstream, "merchant_api {\n\t\t\ttoken " + merchantToken + "\n\t\t}"}, options...)...)
 	endpoint := "\n\t\t\tendpoint " + pingxx.URL
-	block = strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).Replace(block)
+	block = strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "sk_test_", "sk_"+mode+"_", "wechat wx_lite {", "wechat wx_lite {"+endpoint).Replace(block)
 	run(t, globals(dir, ledgerIn(dir))+"http://"+site.addr+" {\n"+block+"}\n")
 	return site
 }

@@ -27,6 +27,12 @@ var (
 		{"oldest_at_risk_seconds", "Age of the oldest payment that the backend has not acknowledged; 0 when there is none.", func(f *ledger.Figures, now time.Time) float64 { return age(f.OldestAtRisk, now) }},
 		{"delivery_paused", "1 while a person has paused delivery.", func(f *ledger.Figures, _ time.Time) float64 { return oneIf(f.Paused != nil) }},
 	}
+	// Those of an app and mode whose shipping WeChat is told.
+	frozenDesc         = gaugeDesc("frozen_fen", "Fen that WeChat keeps until shipping is reported and received, as far as is known.", scopeLabels)
+	frozenPaymentsDesc = gaugeDesc("frozen_payments", "Payments whose money WeChat keeps, as far as is known.", scopeLabels)
+	dueDesc            = gaugeDesc("shipping_due", "Payments that WeChat has no complete report of, and whose 48 hours for it run out within 12.", scopeLabels)
+	lateDesc           = gaugeDesc("shipping_late", "Payments that WeChat has no complete report of, and whose 48 hours for it have run out.", scopeLabels)
+
 	sweptDesc   = gaugeDesc("last_sweep_timestamp_seconds", "What was created before this moment has been compared with Ping++; absent until a first day was.", scopeLabels)
 	failingDesc = gaugeDesc("backend_failing", "1 when this process's last three attempts to deliver, or more, all failed.", scopeLabels)
 	bytesDesc   = gaugeDesc("ledger_bytes", "Size of the ledger's file.", nil)
@@ -49,12 +55,19 @@ func gaugeDesc(name, help string, labels []string) *prometheus.Desc {
 type gauges struct {
 	opened func() (ledger.Ledger, bool)
 	scopes func() []ledger.Scope
+	ships  func(ledger.Scope) bool // whether WeChat is told of its shipping; nil: of none
 	now    func() time.Time
 
 	mu    sync.Mutex
 	read  time.Time // when cache was
-	cache map[ledger.Scope]*ledger.Figures
+	cache map[ledger.Scope]*reading
 	descs []*prometheus.Desc // of scopeGauges
+}
+
+// reading is what the ledger says of a scope.
+type reading struct {
+	*ledger.Figures
+	due *ledger.ShippingDue // nil where WeChat is not told of shipping
 }
 
 // registerGauges adds those of an app to its configuration's registry.
@@ -62,7 +75,9 @@ func registerGauges(r *prometheus.Registry, a *App) error {
 	if r == nil {
 		return nil
 	}
-	return r.Register(newGauges(func() (ledger.Ledger, bool) { return a.store.opened() }, a.scopes, time.Now))
+	g := newGauges(func() (ledger.Ledger, bool) { return a.store.opened() }, a.scopes, time.Now)
+	g.ships = a.ships
+	return r.Register(g)
 }
 
 func newGauges(opened func() (ledger.Ledger, bool), scopes func() []ledger.Scope, now func() time.Time) *gauges {
@@ -75,7 +90,7 @@ func newGauges(opened func() (ledger.Ledger, bool), scopes func() []ledger.Scope
 
 // Describe is prometheus.Collector's.
 func (g *gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range append([]*prometheus.Desc{sweptDesc, failingDesc, bytesDesc, walDesc}, g.descs...) {
+	for _, d := range append([]*prometheus.Desc{frozenDesc, frozenPaymentsDesc, dueDesc, lateDesc, sweptDesc, failingDesc, bytesDesc, walDesc}, g.descs...) {
 		to <- d
 	}
 }
@@ -87,13 +102,20 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	}
 	now := g.now()
 	var file *ledger.Figures // all scopes have the same
-	for scope, f := range g.figures(now) {
+	for scope, read := range g.figures(now) {
+		f := read.Figures
 		labels := []string{scope.App, string(scope.Mode)}
 		for i, s := range scopeGauges {
 			send(g.descs[i], s.of(f, now), labels...)
 		}
 		if !f.Swept.IsZero() {
 			send(sweptDesc, float64(f.Swept.Unix()), labels...)
+		}
+		if read.due != nil {
+			send(frozenDesc, float64(f.Frozen), labels...)
+			send(frozenPaymentsDesc, float64(f.FrozenShipments), labels...)
+			send(dueDesc, float64(read.due.Soon), labels...)
+			send(lateDesc, float64(read.due.Late), labels...)
 		}
 		send(failingDesc, oneIf(backends.failing(scope)), labels...)
 		file = f
@@ -105,7 +127,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 }
 
 // figures returns those of every scope, as they were a few seconds ago at most. Nobody changes them.
-func (g *gauges) figures(now time.Time) map[ledger.Scope]*ledger.Figures {
+func (g *gauges) figures(now time.Time) map[ledger.Scope]*reading {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l, ok := g.opened()
@@ -117,20 +139,31 @@ func (g *gauges) figures(now time.Time) map[ledger.Scope]*ledger.Figures {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), figuresWait)
 	defer cancel()
-	all := make(map[ledger.Scope]*ledger.Figures)
+	all := make(map[ledger.Scope]*reading)
 	whole := true
 	for _, scope := range g.scopes() {
-		f, err := l.Figures(ctx, scope)
+		read, err := g.readOf(ctx, l, scope, now)
 		if err != nil {
 			whole = false
 			continue
 		}
-		all[scope] = f
+		all[scope] = read
 	}
 	if whole {
 		g.cache, g.read = all, now
 	}
 	return all
+}
+
+func (g *gauges) readOf(ctx context.Context, l ledger.Ledger, scope ledger.Scope, now time.Time) (r *reading, err error) {
+	r = new(reading)
+	if r.Figures, err = l.Figures(ctx, scope); err != nil {
+		return nil, err
+	}
+	if g.ships != nil && g.ships(scope) {
+		r.due, err = l.ShippingDue(ctx, scope, now, now.Add(ledger.ShippingNotice))
+	}
+	return r, err
 }
 
 func age(of, now time.Time) float64 {

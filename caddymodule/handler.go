@@ -68,7 +68,7 @@ func (h *Handler) strip(r *http.Request) {
 // sessionOf returns the token that the request carried in X-Pay-Session.
 func sessionOf(r *http.Request) string {
 	if v := visitOf(r); v != nil {
-		return v.session
+		return v.session.Reveal()
 	}
 	return ""
 }
@@ -76,7 +76,7 @@ func sessionOf(r *http.Request) string {
 // bearerOf returns the token that the request carried in Authorization, if it may be a session.
 func bearerOf(r *http.Request) string {
 	if v := visitOf(r); v != nil {
-		return v.bearer
+		return v.bearer.Reveal()
 	}
 	return ""
 }

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,25 @@ func hostsOf(ctx caddy.Context) *hosts {
 	return h
 }
 
-var hostName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?|[0-9a-f]{0,4}:[0-9a-f:.]{1,42})$`)
+// isHostName says whether a name in lower case is what a host may be called: a name, or an IPv6 address without its brackets.
+func isHostName(s string) bool {
+	inName := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' }
+	inAddress := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
+	if colon := strings.IndexByte(s, ':'); colon >= 0 {
+		for i := range len(s) {
+			if !inAddress(s[i]) && (i < colon || s[i] != ':' && s[i] != '.') {
+				return false
+			}
+		}
+		return colon <= 4 && len(s)-colon-1 >= 1 && len(s)-colon-1 <= 42
+	}
+	for i := range len(s) {
+		if !inName(s[i]) && (i == 0 || i == len(s)-1 || s[i] != '.' && s[i] != '-') {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 254
+}
 
 // of returns the host that a request came to, as the site's configuration has it: in lower case, with a port only if the server listens
 // there and clients have to name it. It is kept with what the request leaves behind, for the backend to see long after.
@@ -63,7 +80,7 @@ func (h *hosts) of(r *http.Request) string {
 	name = strings.TrimSuffix(strings.Trim(name, "[]"), ".")
 	if len(h.names) > 0 && !h.any && !slices.Contains(h.names, name) {
 		name = h.names[0]
-	} else if !hostName.MatchString(name) {
+	} else if !isHostName(name) {
 		return ""
 	}
 	if strings.Contains(name, ":") {

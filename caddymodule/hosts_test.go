@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -156,4 +157,18 @@ func TestMerchantAPIBehindAnUnknownProxy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What may be called a host is what this says, byte for byte.
+func FuzzHostName(f *testing.F) {
+	said := regexp.MustCompile(`^([a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?|[0-9a-f]{0,4}:[0-9a-f:.]{1,42})$`)
+	for _, s := range []string{"", "shop.example.com", "a", "-a", "a-", "a.", ".a", "a b", "shop\n", "::1", "fe80::1", ":", "fffff::", "1:", "2001:db8::10.0.0.1", "a_b", "g::1",
+		strings.Repeat("a", 254), strings.Repeat("a", 255), "::" + strings.Repeat("0", 41), "::" + strings.Repeat("0", 42), "1.2:3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if isHostName(s) != said.MatchString(s) {
+			t.Errorf("%q: %t", s, isHostName(s))
+		}
+	})
 }

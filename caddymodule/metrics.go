@@ -12,9 +12,9 @@ var remote = []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 15}
 // The metrics of this process. They are made once and registered with each configuration, so that they go on counting over
 // reloads. No label has a value that comes from outside.
 var metrics = struct {
-	charges, refunds, unclear, webhooks, deliveries, reconciled *prometheus.CounterVec
-	accept, delivery                                            prometheus.Histogram
-	provider, wechat                                            *prometheus.HistogramVec
+	charges, refunds, unclear, webhooks, deliveries, reconciled, shipping *prometheus.CounterVec
+	accept, delivery                                                      prometheus.Histogram
+	provider, wechat                                                      *prometheus.HistogramVec
 }{
 	charges: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "charges_total",
@@ -39,6 +39,10 @@ var metrics = struct {
 	reconciled: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "reconciled_total",
 		Help: "What was looked up at Ping++, by result: of charges paid, unpaid, reversed; of attempts that got no answer found, absent; of refunds refund_succeeded, refund_failed, refund_pending; and error.",
+	}, []string{"result"}),
+	shipping: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "pay", Name: "shipping_total",
+		Help: "What WeChat was asked about shipping, by result: accepted (a report), told (what it has), not_found, transient, again, unknown, final (a report is refused), unmanaged.",
 	}, []string{"result"}),
 	accept: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "caddy", Subsystem: "pay", Name: "accept_seconds",
@@ -70,6 +74,7 @@ func init() {
 		metrics.webhooks: {"recorded", "duplicate", "same_effect", "held", "no_app",
 			"missing", "empty", "several", "not_base64", "wrong_key", "malformed", "mode", "app", "rate_limited", "unavailable"},
 		metrics.deliveries: {"delivered", "failed", "unreachable", "dead"},
+		metrics.shipping:   {"accepted", "told", "not_found", "transient", "again", "unknown", "final", "unmanaged"},
 		metrics.reconciled: {"paid", "unpaid", "reversed", "found", "absent", "refund_succeeded", "refund_failed", "refund_pending", "error"},
 	} {
 		for _, result := range results {
@@ -97,7 +102,7 @@ func registerMetrics(r *prometheus.Registry) error {
 	if r == nil {
 		return nil
 	}
-	for _, c := range []prometheus.Collector{metrics.charges, metrics.refunds, metrics.unclear, metrics.webhooks, metrics.deliveries, metrics.reconciled,
+	for _, c := range []prometheus.Collector{metrics.charges, metrics.refunds, metrics.unclear, metrics.webhooks, metrics.deliveries, metrics.reconciled, metrics.shipping,
 		metrics.accept, metrics.provider, metrics.wechat, metrics.delivery} {
 		if err := r.Register(c); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return err

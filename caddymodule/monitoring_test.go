@@ -185,7 +185,7 @@ var (
 // Whatever an alert, a panel or the page names is there, with that label and value, where Caddy shows its metrics.
 func TestMonitoringAsksForWhatIsThere(t *testing.T) {
 	dir, addr, d := t.TempDir(), freeAddr(t), newDesk(t)
-	a := runAdmin(t, strings.NewReplacer("app app_test1", "app app_live1", "sk_test_", "sk_live_").Replace(d.site(t, dir, addr)))
+	a := runAdmin(t, strings.NewReplacer("app app_test1", "app app_live1", "sk_test_", "sk_live_", "session {", "shipping\n\t\tsession {").Replace(d.site(t, dir, addr)))
 	live := ledger.Scope{App: "app_live1", Mode: ledger.Live}
 	oursIn(t, ledgerOf(t), live, "order1", "ch_1", 100)
 	countCharge("wx_lite", "created") // a site that was never used shows none

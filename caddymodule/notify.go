@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/notify"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -68,7 +69,7 @@ func (a *App) provisionNotify(r *resolver) (targets []notify.Target, err error) 
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(targets, func(o notify.Target) bool { return o.URL == t.URL }) {
+		if slices.ContainsFunc(targets, func(o notify.Target) bool { return o.URL.Equal(t.URL) }) {
 			return nil, own.errorf(name+" url", "is that of another notify: everything would be told twice; leave one of them out")
 		}
 		targets = append(targets, t)
@@ -81,21 +82,23 @@ func (c NotifyConfig) target(r *resolver, name string) (t notify.Target, err err
 	if !slices.Contains(notify.Services, t.Service) {
 		return t, r.errorf("notify", "%.20q is no service that is known here; it is wecom, dingtalk, feishu or webhook", c.Service)
 	}
-	if t.URL, err = r.value(name+" url", c.URL); err != nil {
+	url, err := r.value(name+" url", c.URL)
+	if err != nil {
 		return t, err
 	}
-	secret := ""
+	t.URL = redact.New(url)
+	key := ""
 	if c.Secret != "" || t.Service == notify.Webhook {
-		if secret, err = r.value(name+" secret", c.Secret); err != nil {
+		if key, err = r.value(name+" secret", c.Secret); err != nil {
 			return t, err
 		}
 	}
 	if t.Service == notify.Webhook {
-		if t.Signing, err = relay.ParseSecret(secret); err != nil {
+		if t.Signing, err = relay.ParseSecret(key); err != nil {
 			return t, r.errorf(name+" secret", "%s", strings.TrimPrefix(err.Error(), "events secret: "))
 		}
 	} else {
-		t.Secret = secret
+		t.Secret = redact.New(key)
 	}
 	if t.Language == "" {
 		t.Language = "zh"

@@ -10,15 +10,16 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddypay/caddypay/handlers"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
 // visit is what the pay blocks of a site know of a request.
 type visit struct {
-	session string            // the token that it carried in X-Pay-Session
+	session redact.Secret     // the token that it carried in X-Pay-Session
 	chain   []string          // X-Forwarded-For, if a trusted proxy wrote it
 	named   []string          // headers that are gone since Connection named them
-	bearer  string            // the one in Authorization, if it may be a session
+	bearer  redact.Secret     // the one in Authorization, if it may be a session
 	told    *session.Identity // who the backend is told that the user is; nil: nobody
 	inner   *passage          // through the block that it passed last; nil: none yet
 }
@@ -37,7 +38,7 @@ const varVisit = "pay.visit"
 
 // newVisit takes from a request the headers that nobody may send from outside, keeps the sessions that it carries, and gives it the placeholders of the user.
 func newVisit(r *http.Request) *visit {
-	v := &visit{session: handlers.StripTrusted(r.Header), bearer: session.Bearer(r.Header)}
+	v := &visit{session: redact.New(handlers.StripTrusted(r.Header)), bearer: redact.New(session.Bearer(r.Header))}
 	if chain := r.Header["X-Forwarded-For"]; len(chain) > 0 && trustedPeer(r) {
 		v.chain = slices.Clone(chain)
 	}

@@ -15,11 +15,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers"
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -70,7 +72,6 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		},
 		AllowHTTP: h.AllowHTTP,
 		Closing:   h.app.closing,
-		Logger:    h.logger,
 		Now:       time.Now,
 		Rand:      rand.Reader,
 		Count: handlers.Counters{
@@ -91,6 +92,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 			return err
 		}
 	}
+	h.resolved.Logger = h.logger.With(zap.String("app", h.resolved.Scope.App), zap.String("mode", string(h.resolved.Scope.Mode)))
 	if err := h.provisionSessions(ctx, r); err != nil {
 		return err
 	}
@@ -130,12 +132,16 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := h.provisionReconciler(r); err != nil {
 		return err
 	}
+	shipping, err := h.provisionShipping(ctx, r)
+	if err != nil {
+		return err
+	}
 	h.site = handlers.New(h.resolved)
 	if err := h.guardErrors(ctx, r); err != nil {
 		return err
 	}
 	h.registry = registration{site: name, enclosing: enclosing, prefix: h.resolved.Prefix, scope: h.resolved.Scope, wxPub: h.resolved.WxPub != nil,
-		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, handler: h}
+		webhooks: webhookURL(ctx, name, h.resolved.Prefix), channels: h.offered(), destination: dest, reconcile: h.Reconcile, shipping: shipping, handler: h}
 	h.registry.listen = listensAt(ctx, h.registry.webhooks)
 	return h.app.register(r, &h.registry)
 }
@@ -192,7 +198,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 		}
 	}
 	h.resolved.Pingpp, err = pingpp.New(pingpp.Config{
-		App: app, Key: key, SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: watching(metrics.provider, spanPingpp),
+		App: app, Key: redact.New(key), SigningKey: signing, Endpoint: endpoint, Timeout: time.Duration(c.Timeout), Wrap: watching(metrics.provider, spanPingpp),
 	})
 	if err != nil {
 		return r.errorf("pingpp", "%w", err)
@@ -253,7 +259,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 		if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 			return r.errorf("backend_token", "must be printable ASCII without spaces, since it is sent as a header; make one with: openssl rand -hex 32")
 		}
-		h.resolved.Token = token
+		h.resolved.Token = redact.New(token)
 	}
 	if h.UpstreamRaw == nil && (h.Orders != nil || h.Events != nil || h.Login != nil) {
 		return r.errorf("upstream", "is missing: orders, events and logins are sent there; write upstream legacy:8080")
@@ -261,7 +267,7 @@ func (h *Handler) provisionBackend(r *resolver) error {
 	if h.Orders == nil {
 		return nil
 	}
-	if h.resolved.Token == "" {
+	if h.resolved.Token.Empty() {
 		h.logger.Warn("orders without backend_token: whoever reaches the backend can ask it for prices and names; set backend_token and compare X-Pay-Token",
 			zapSite(r.site))
 	}

@@ -15,7 +15,7 @@ import (
 // provisionEvents sets up the intake, and returns where the block delivers events; nil when it names no place.
 func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destination, error) {
 	h.resolved.Intake = &intake.Intake{
-		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.logger,
+		Scope: h.resolved.Scope, Ledger: h.app.store.open, Now: time.Now, Logger: h.resolved.Logger,
 		Recorded: h.app.announce.recorded, Span: spanAccepting,
 		Observe: func(source ledger.Source, result string) {
 			if source == ledger.Webhook {
@@ -27,7 +27,7 @@ func (h *Handler) provisionEvents(r *resolver, upstreamJSON string) (*destinatio
 	if c == nil {
 		return nil, nil
 	}
-	if len(c.Secrets) == 0 && h.resolved.Token == "" {
+	if len(c.Secrets) == 0 && h.resolved.Token.Empty() {
 		return nil, r.errorf("events", "needs a secret, or the site a backend_token: without either, anyone who reaches the backend could announce a payment; write backend_token {env.PAY_BACKEND_TOKEN}, or secret {env.PAY_EVENTS_SECRET} in events")
 	}
 	path, err := r.path("events", c.Path)
@@ -94,7 +94,7 @@ func (h *Handler) provisionReconciler(r *resolver) error {
 	}
 	h.resolved.Reconciler = reconcile.New(reconcile.Config{
 		Scope: h.resolved.Scope, Ledger: h.app.store.open, Pingpp: h.resolved.Pingpp, Intake: h.resolved.Intake,
-		Owner: h.app.owner, Questions: h.app.questions(h.resolved.Scope), Logger: h.logger,
+		Owner: h.app.owner, Questions: h.app.questions(h.resolved.Scope), Logger: h.resolved.Logger,
 		Observe: func(result string) { metrics.reconciled.WithLabelValues(result).Inc() },
 		Unclear: func(why string) { metrics.unclear.WithLabelValues(why).Inc() },
 	})

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/login"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -24,6 +26,7 @@ func (h *Handler) provisionWeChat(r *resolver) (err error) {
 			if c.Authorize != "" {
 				return r.errorf("wechat wx_lite authorize", "is an option of wechat wx_pub alone: mini programs have no page to log in on; leave it out")
 			}
+			h.program = cfg
 			if h.resolved.WxLite, err = wechat.NewMiniProgram(cfg); err != nil {
 				return r.errorf("wechat wx_lite", "%w", err)
 			}
@@ -50,11 +53,13 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 	if cfg.AppID, err = r.value("wechat "+kind+" app_id", c.AppID); err != nil {
 		return cfg, err
 	}
-	if cfg.Secret, err = r.value("wechat "+kind+" secret", c.Secret); err != nil {
+	secret, err := r.value("wechat "+kind+" secret", c.Secret)
+	if err != nil {
 		return cfg, err
 	}
+	cfg.Secret = redact.New(secret)
 	if c.Endpoint == "" { // a sandbox takes any
-		h.warnOfShape(r, kind, cfg.AppID, cfg.Secret)
+		h.warnOfShape(r, kind, cfg.AppID, secret)
 	}
 	for _, o := range []struct {
 		name, configured string
@@ -76,8 +81,12 @@ func (h *Handler) provisionTicket(ctx caddy.Context) {
 	if h.resolved.WxPub == nil {
 		return
 	}
-	stored := &storedTicket{storage: ctx.Storage(), account: h.resolved.WxPub, now: time.Now, logger: h.logger}
-	h.resolved.Ticket = stored.ticket
+	account, storage := h.resolved.WxPub, ctx.Storage()
+	warn := func(what string, err error) {
+		h.logger.Warn(what, zap.String("appid", account.AppID()), zap.Error(err))
+	}
+	token := wechat.ShareToken(account, storage, time.Now, warn)
+	h.resolved.Ticket = wechat.ShareTicket(account, token, storage, time.Now, warn).Value
 }
 
 func (h *Handler) provisionLogin(r *resolver) error {
@@ -87,7 +96,7 @@ func (h *Handler) provisionLogin(r *resolver) error {
 	if h.resolved.WxLite == nil && h.resolved.WxPub == nil {
 		return r.errorf("login", "needs a WeChat account whose users log in; write wechat wx_lite { app_id …  secret … }, each on its own line, or leave login out")
 	}
-	if h.resolved.Token == "" {
+	if h.resolved.Token.Empty() {
 		return r.errorf("login", "needs a backend_token: without one, anyone who reaches the backend could log in as anybody; write backend_token {env.PAY_BACKEND_TOKEN}")
 	}
 	path, err := r.path("login", h.Login.Path)

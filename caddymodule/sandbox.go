@@ -57,6 +57,9 @@ type Sandbox struct {
 	// mock pay page. Default: as the request that created the charge did.
 	PublicURL string `json:"public_url,omitempty"`
 
+	// Whether WeChat holds the mini program's money until shipping is reported, from the beginning. Default: it does not; a lever changes that.
+	Managed bool `json:"managed,omitempty"`
+
 	// Divides every wait of webhooks and refunds: at 60 a minute takes a second. Default: 1.
 	TimeScale float64 `json:"time_scale,omitempty"`
 
@@ -91,7 +94,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) (err error) {
 
 // build resolves the configuration; its keys are made up for tests, so that showing them gives nothing away.
 func (s *Sandbox) build(r *resolver, log *zap.Logger) (*sandbox.Sandbox, error) {
-	cfg := sandbox.Config{TimeScale: s.TimeScale, WebhookClient: webhookClient(), Logger: log, Sent: s.sent}
+	cfg := sandbox.Config{Managed: s.Managed, TimeScale: s.TimeScale, WebhookClient: webhookClient(), Logger: log, Sent: s.sent}
 	for _, o := range []struct {
 		name, value string
 		to          *string
@@ -216,6 +219,7 @@ func webhookClient() *http.Client {
 //	    wechat wx_lite|wx_pub { app_id …  secret … }
 //	    webhook      [live|test] <url>...
 //	    public_url   <url>
+//	    managed
 //	    time_scale   <factor>
 //	}
 func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -233,6 +237,10 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		"public_url":   func(d *caddyfile.Dispenser) error { return one(d, &s.PublicURL, "https://sandbox.example.com") },
 		"webhook":      s.parseWebhook,
 		"wechat":       func(d *caddyfile.Dispenser) error { return parseWeChat(d, &s.WeChat, false) },
+		"managed": func(d *caddyfile.Dispenser) error {
+			s.Managed = true
+			return none(d)
+		},
 		"time_scale": func(d *caddyfile.Dispenser) error {
 			var text string
 			if err := one(d, &text, "60"); err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // introduce writes the one line of each site from which a person sees whether it is what was meant, and what to enter at Ping++.
@@ -24,6 +26,9 @@ func (a *App) introduce() {
 		}
 		a.logger.Info("taking payments", zapSite(s.site), zap.String("mode", string(s.scope.Mode)), zap.String("app", s.scope.App),
 			zap.String("webhook_url", s.webhooks), zap.String("ledger", a.path), zap.String("events", events), zap.String("channels", channels))
+		if s.shipping != nil && s.scope.Mode != ledger.Live {
+			a.logger.Info("shipping is not reported in test mode: WeChat knows nothing of test payments", zapSite(s.site), zap.String("app", s.scope.App))
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
@@ -46,13 +47,21 @@ func releaseStore(path string) error {
 	return err
 }
 
-// shareLedger takes a reference on the store in a file, of a Caddy whose storage is a folder; release gives it back.
+// shareLedger takes a reference on the store in a file, of a Caddy whose storage is a folder. release gives it back, once everybody else has: what is
+// under way when a Caddy stops still has to be recorded, and after it the file may be removed.
 func shareLedger(file, storage string) (open func(context.Context) (ledger.Ledger, error), release func(), err error) {
 	path, err := ledgerPath(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	return acquireStore(path, &certmagic.FileStorage{Path: storage}).open, func() { _ = releaseStore(path) }, nil
+	return acquireStore(path, &certmagic.FileStorage{Path: storage}).open, func() {
+		for end := time.Now().Add(exitGrace); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if n, _ := stores.References(path); n <= 1 {
+				break
+			}
+		}
+		_ = releaseStore(path)
+	}, nil
 }
 
 // open returns the ledger, opening it the first time. An error is not remembered: the next call tries again.

@@ -26,6 +26,7 @@ const (
 	spanLogin   = "pay.login"
 	spanAccept  = "pay.accept"
 	spanDeliver = "pay.deliver"
+	spanShip    = "pay.shipping"
 )
 
 const tracerName = "github.com/caddypay/caddypay"

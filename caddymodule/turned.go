@@ -51,4 +51,7 @@ func (a *App) turnedOf(scope ledger.Scope) check.Turned {
 func (h *Handler) countWebhook(result string) {
 	metrics.webhooks.WithLabelValues(result).Inc()
 	h.app.turnedBy(h.resolved.Scope, result)
+	if text, _ := check.Refusal(result); text.EN != "" {
+		h.app.sawRefused(h.registry.site, h.resolved.Scope, result)
+	}
 }

@@ -40,8 +40,8 @@ func TestEventsBlockIsWired(t *testing.T) {
 	if d.Timeout != 7*time.Second || !slices.Equal(d.Retry, []time.Duration{time.Second, 2 * time.Second}) {
 		t.Errorf("timeout %s, retry %s", d.Timeout, d.Retry)
 	}
-	if d.Token != testToken || d.Method+" "+d.Path != "POST /internal/pay/events" {
-		t.Errorf("%s %s with the token %.4s…", d.Method, d.Path, d.Token)
+	if d.Token.Reveal() != testToken || d.Method+" "+d.Path != "POST /internal/pay/events" {
+		t.Errorf("%s %s with the token %.4s…", d.Method, d.Path, d.Token.Reveal())
 	}
 	if h.site.Payments.QueryAfter != reconcile.DefaultAfter || h.resolved.Reconciler == nil || !strings.HasPrefix(h.resolved.Scope.App, "app_") {
 		t.Errorf("look-ups begin after %s", h.site.Payments.QueryAfter)

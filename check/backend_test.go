@@ -23,6 +23,7 @@ import (
 	shop "github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/session"
 )
@@ -77,8 +78,8 @@ func newStand(t *testing.T, plant func(http.Handler) http.Handler) *stand {
 	t.Cleanup(backend.CloseIdleConnections)
 	s := &stand{orderNo: made.OrderNo}
 	s.prices = &payment.Prices{Orders: &payment.Orders{Method: http.MethodGet, Path: "/internal/pay/orders/{order_no}", Timeout: time.Minute}, Now: time.Now,
-		Backend: &shop.Backend{RoundTripper: backend, Token: shopToken, Visitors: &session.Visitors{Scope: testScope, Cookies: &session.Cookies{}}}}
-	s.relay = relay.Config{Scope: testScope, Backend: backend, Path: "/internal/pay/events", Token: shopToken, Timeout: time.Minute, Expect: relay.Expect{Body: "success"}}
+		Backend: &shop.Backend{RoundTripper: backend, Token: redact.New(shopToken), Visitors: &session.Visitors{Scope: testScope, Cookies: &session.Cookies{}}}}
+	s.relay = relay.Config{Scope: testScope, Backend: backend, Path: "/internal/pay/events", Token: redact.New(shopToken), Timeout: time.Minute, Expect: relay.Expect{Body: "success"}}
 	s.shop = Shop{Site: "shop.test", Host: "shop.test", Scope: testScope, Now: time.Now, Ask: s.prices.Ask, Orders: "GET /internal/pay/orders/…",
 		Events: "POST /internal/pay/events", Token: true, Expects: true,
 		Tell: func(ctx context.Context, ev *ledger.Event, change func(http.Header)) relay.Receipt {
@@ -247,7 +248,7 @@ func TestBackendFaults(t *testing.T) {
 			return r.Header.Get("X-Pay-Token") == shopToken && r.Header.Get("X-Pay-Mode") == "test" && !strings.HasPrefix(r.Header.Get("X-Pay-Order-No"), "no")
 		}, 200, "success"), nil},
 		{"quote redirects", "backend-quote", Fail, "answered 302 to \"/login\"", answering(quotes, always, 302, ""), nil},
-		{"quote with another token", "backend-quote", Fail, "does it compare X-Pay-Token", nil, func(s *stand) { s.prices.Backend.Token = strings.Repeat("y", 32) }},
+		{"quote with another token", "backend-quote", Fail, "does it compare X-Pay-Token", nil, func(s *stand) { s.prices.Backend.Token = redact.New(strings.Repeat("y", 32)) }},
 		{"quote is a page", "backend-quote", Fail, "not JSON", answering(quotes, always, 200, "<html>"), nil},
 		{"no path", "backend-quote", Fail, "is the path of orders another?", nil, func(s *stand) { s.prices.Orders.Path = "/pay/{order_no}" }},
 		{"unknown orders have a price", "backend-unknown-order", Fail, "cannot exist", everyOrder(), nil},
@@ -374,7 +375,7 @@ func TestBackendSignature(t *testing.T) {
 			s := newStand(t, tt.plant)
 			s.relay.Secrets, s.shop.Secrets, s.shop.Token = []relay.Secret{secret}, 1, tt.token
 			if !tt.token {
-				s.relay.Token = ""
+				s.relay.Token = redact.New("")
 			}
 			found := s.try(t)
 			got := map[string]Result{}

@@ -27,6 +27,9 @@ const (
 	walMost  = 256 << 20 // bytes of a -wal file that is folded as it should be
 	freeFail = 64 << 20  // bytes
 	freeWarn = 512 << 20
+	daysFail = 1 // until the disk is full, as the ledger grows
+	daysWarn = 7
+	daysMost = 3650 // of which more is only "enough"
 )
 
 // Checks are all that can be looked at of the ledger. What is written is forgotten.
@@ -53,17 +56,23 @@ func (b *Book) disk(context.Context) []Finding {
 		return one(Unknown, say("how much room the disk has could not be found out: %s", "无法得知磁盘剩余空间：%s", err), Words{})
 	}
 	fix := say("make room on the disk of %s, or shorten retention", "请为 %s 所在磁盘腾出空间，或缩短 retention", b.File)
-	days := 10000.
-	if grown, over := b.Grown(); grown > 0 && over >= time.Hour {
+	grown, over := b.Grown()
+	known := grown > 0 && over >= time.Hour // a shorter time says nothing of a day
+	var days float64
+	if known {
 		days = float64(free) / (float64(grown) / over.Hours() * 24)
 	}
 	switch {
-	case free < freeFail || days < 1:
+	case free < freeFail:
 		return one(Fail, say("the disk of the ledger is as good as full: %d MiB are left", "账本所在磁盘即将写满：仅剩 %d MiB", free>>20), fix, "df -h")
-	case days < 7:
-		return one(Warn, say("the disk of the ledger will be full in %d days", "账本所在磁盘将在 %d 天内写满", int(days)), fix, "df -h")
+	case known && days < daysFail:
+		return one(Fail, say("the disk of the ledger is as good as full: %d MiB are left, less than it grows in a day", "账本所在磁盘即将写满：仅剩 %d MiB，不够账本增长一天", free>>20), fix, "df -h")
+	case known && days < daysWarn:
+		return one(Warn, say("the disk of the ledger will be full in %d days: %d MiB are left", "账本所在磁盘将在 %d 天内写满：仅剩 %d MiB", int(days), free>>20), fix, "df -h")
 	case free < freeWarn:
 		return one(Warn, say("the disk of the ledger has %d MiB left", "账本所在磁盘仅剩 %d MiB", free>>20), fix, "df -h")
+	case known && days < daysMost:
+		return one(OK, say("the disk has %d MiB left, enough for %d days as the ledger grows", "磁盘剩余 %d MiB，按账本的增长还够 %d 天", free>>20, int(days)), Words{})
 	}
 	return one(OK, say("the disk has %d MiB left", "磁盘剩余 %d MiB", free>>20), Words{})
 }
@@ -78,7 +87,7 @@ func (b *Book) wal(context.Context) []Finding {
 	}
 	who := say("another process reads the ledger", "有其他进程在读取账本")
 	for _, u := range b.Users() {
-		who = say("another process (%s, pid %d) reads the ledger since %s", "有其他进程（%s，pid %d）自 %s 起读取账本", u.Name, u.PID, u.Since.Format(time.DateTime))
+		who = say("another process (%s, pid %d) reads the ledger since %s", "有其他进程（%s，pid %d）自 %s 起读取账本", u.Name, u.PID, u.Since.Format(zoned))
 	}
 	return one(Fail, say("the -wal file has grown to %[1]d MiB and is not folded: %[2]s", "-wal 文件已增至 %[1]d MiB 且无法合并：%[3]s", wal>>20, who.EN, who.ZH),
 		say("end that process; back the ledger up with a copy that does not hold it open", "请结束该进程；备份账本时请勿一直打开它"), "ls -l "+b.File+"*")

@@ -102,7 +102,7 @@ func (s *Site) certificate(ctx context.Context) []Finding {
 	renew := say("see Caddy's log for why it was not renewed; Caddy renews when a third of the life is left", "请在 Caddy 日志中查看未续期的原因；Caddy 会在有效期剩三分之一时续期")
 	switch {
 	case left <= 0:
-		return one(Fail, say("the certificate of %s ended on %s", "%s 的证书已于 %s 过期", u.Hostname(), leaf.NotAfter.Format(time.DateTime)), renew)
+		return one(Fail, say("the certificate of %s ended on %s", "%s 的证书已于 %s 过期", u.Hostname(), leaf.NotAfter.Format(zoned)), renew)
 	case leaf.VerifyHostname(u.Hostname()) != nil:
 		return one(Fail, say("the certificate is not for %s", "证书不属于 %s", u.Hostname()), renew)
 	case s.Door.Outside && !trusted(certs, s.Door.Roots, s.Now()):
@@ -111,7 +111,12 @@ func (s *Site) certificate(ctx context.Context) []Finding {
 	case leaf.NotAfter.Sub(leaf.NotBefore) > 7*24*time.Hour && left < 14*24*time.Hour: // short ones are renewed more often
 		return one(Warn, say("the certificate of %s ends in %d days", "%s 的证书将在 %d 天后过期", u.Hostname(), int(left.Hours()/24)), renew)
 	}
-	return one(OK, say("the certificate of %s is good until %s", "%s 的证书有效期至 %s", u.Hostname(), leaf.NotAfter.Format(time.DateOnly)), Words{})
+	lasts := say("%d days", "%d 天", int(left.Hours()/24))
+	if left < 48*time.Hour {
+		lasts = say("%d hours", "%d 小时", int(left.Hours()))
+	}
+	return one(OK, say("the certificate of %[1]s is good until %[2]s, for %[3]s", "%[1]s 的证书有效期至 %[2]s，还剩 %[4]s",
+		u.Hostname(), leaf.NotAfter.Format(time.DateOnly), lasts.EN, lasts.ZH), Words{})
 }
 
 func trusted(certs []*x509.Certificate, roots *x509.CertPool, now time.Time) bool {

@@ -52,7 +52,7 @@ func (s *Site) events(ctx context.Context) []Finding {
 			say("compare what was paid with what was expected, then events release or events discard", "请核对实付与应付，然后 events release 或 events discard"), "caddy pay events list --state held")
 	}
 	if !f.Paused.IsZero() {
-		found[3] = of("delivery-paused", Warn, say("delivery is paused since %s by %s: the backend hears of nothing", "投递自 %s 起被 %s 暂停：后端收不到任何通知", f.Paused.Format(time.DateTime), f.PausedBy),
+		found[3] = of("delivery-paused", Warn, say("delivery is paused since %s by %s: the backend hears of nothing", "投递自 %s 起被 %s 暂停：后端收不到任何通知", f.Paused.Format(zoned), f.PausedBy),
 			say("resume it as soon as the reason is gone", "原因消除后请尽快恢复"))
 	}
 	if f.Webhooks == 0 && f.Queries >= silentFrom {
@@ -75,7 +75,7 @@ func (s *Site) sweep(ctx context.Context) []Finding {
 		return one(Unknown, say("the ledger could not be read: %s", "无法读取账本：%s", err), Words{})
 	}
 	if late := s.Now().Sub(at); !at.IsZero() && late > sweepMost {
-		return one(Fail, say("charges are compared with Ping++'s list only up to %s", "与 Ping++ 收款列表的核对只进行到 %s", at.Format(time.DateTime)),
+		return one(Fail, say("charges are compared with Ping++'s list only up to %s", "与 Ping++ 收款列表的核对只进行到 %s", at.Format(zoned)),
 			say("see the log for why the comparison fails, or compare a day now", "请在日志中查看核对失败的原因，或立即核对某一天"), "caddy pay reconcile")
 	}
 	return one(OK, say("charges are compared with Ping++'s list", "已与 Ping++ 收款列表核对"), Words{})

@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
+
+// zoned is how a time is written in a sentence.
+const zoned = "2006-01-02 15:04:05 -07:00"
 
 // Result is what a check came to.
 type Result string
@@ -89,8 +93,9 @@ func (f Finding) View(language string) View {
 
 // Report is all that was found, in one language.
 type Report struct {
-	Result   Result `json:"result"` // the worst: fail, then unknown, then warn, then ok
-	Findings []View `json:"findings"`
+	Result   Result    `json:"result"`      // the worst: fail, then unknown, then warn, then ok
+	At       time.Time `json:"at,omitzero"` // when the last of it was found; absent of a trial of the backend
+	Findings []View    `json:"findings"`
 }
 
 // NewReport puts findings together, the worst first within each site's.

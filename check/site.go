@@ -24,13 +24,18 @@ type Site struct {
 	Own      *rsa.PublicKey   // of the merchant's signing_key; nil: requests are not signed
 	Webhook  []*rsa.PublicKey // Ping++'s, as configured
 	Pingpp   func(context.Context) (pingpp.Probed, error)
-	Emulated bool                                     // Ping++ is a sandbox
-	WeChat   map[string]func(context.Context) error   // asks WeChat for something that shows whether AppID and AppSecret are good, by kind of account
-	Door     *Door                                    // where Ping++'s webhooks come in
-	Shop     *Shop                                    // nil: no backend is called
-	Figures  func(context.Context) (Figures, error)   // what the ledger says of deliveries
-	Turned   func() Turned                            // what became of the webhooks that came in
-	Swept    func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
+	Emulated bool                                   // Ping++ is a sandbox
+	WeChat   map[string]func(context.Context) error // asks WeChat for something that shows whether AppID and AppSecret are good, by kind of account
+	Door     *Door                                  // where Ping++'s webhooks come in
+	Shop     *Shop                                  // nil: no backend is called
+	Figures  func(context.Context) (Figures, error) // what the ledger says of deliveries
+	Turned   func() Turned                          // what became of the webhooks that came in
+
+	Program   Program                                            // that is paid in; nil: WeChat keeps nothing of these payments
+	Ships     bool                                               // WeChat is told of their shipping here
+	Unshipped func(context.Context) (*ledger.ShippingDue, error) // what the ledger says of that; nil: it is told nothing
+
+	Swept func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
 }
 
 // Checks are all that can be looked at of one site. None of them changes anything.
@@ -57,6 +62,12 @@ func (s *Site) Checks() []Check {
 	}
 	if s.Swept != nil {
 		all = append(all, Check{ID: "sweep", Run: s.sweep})
+	}
+	if s.Program != nil {
+		all = append(all, Check{ID: "shipping", Run: s.shipping})
+	}
+	if s.Unshipped != nil {
+		all = append(all, Check{ID: "shipping-due", Run: s.unshipped})
 	}
 	for i := range all {
 		all[i].Site = s.Name

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
 	"github.com/caddypay/caddypay/wechat"
@@ -58,8 +59,8 @@ func newWorld(t *testing.T, plant func(http.Handler) http.Handler) *world {
 	app := sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: weixinSecret}
 	box := sandboxtest.Start(t, sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", LiveKey: "sk_live_Mark0123456789", MerchantKey: &ownKey().PublicKey,
 		WxLite: app, WxPub: app, Now: time.Now})
-	w.pingpp = pingpp.Config{App: "app_test1", Key: "sk_test_Mark0123456789", SigningKey: ownKey(), Endpoint: box.Server.URL, Transport: box.Client.Transport}
-	w.lite = wechat.Config{AppID: app.AppID, Secret: app.Secret, Endpoint: box.Server.URL, Transport: box.Client.Transport}
+	w.pingpp = pingpp.Config{App: "app_test1", Key: redact.New("sk_test_Mark0123456789"), SigningKey: ownKey(), Endpoint: box.Server.URL, Transport: box.Client.Transport}
+	w.lite = wechat.Config{AppID: app.AppID, Secret: redact.New(app.Secret), Endpoint: box.Server.URL, Transport: box.Client.Transport}
 	w.pub = w.lite
 	w.door = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
@@ -134,7 +135,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"the pair is swapped", "signing-key", "not that of signing_key", nil, func(w *world) { w.pingpp.SigningKey, w.site.Own = otherKey(), &otherKey().PublicKey }},
 		{"own key pasted as Ping++'s", "webhook-key", "your own public key", nil, func(w *world) { w.site.Webhook = []*rsa.PublicKey{&ownKey().PublicKey} }},
 		{"another's key as Ping++'s", "webhook-key", "not Ping++'s", nil, func(w *world) { w.site.Own = nil; w.site.Webhook = []*rsa.PublicKey{&ownKey().PublicKey} }},
-		{"a key that Ping++ does not know", "pingpp-key", "refuses the key", nil, func(w *world) { w.pingpp.Key = "sk_test_Mark9876543210" }},
+		{"a key that Ping++ does not know", "pingpp-key", "refuses the key", nil, func(w *world) { w.pingpp.Key = redact.New("sk_test_Mark9876543210") }},
 		{"test key on a live site", "mode", "test key on a live site", nil, func(w *world) { w.site.LiveToo = true }},
 		{"clock", "clock", "off Ping++'s", nil, func(w *world) {
 			w.site.Now = func() time.Time { return time.Now().Add(20 * time.Minute) }
@@ -143,7 +144,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"Ping++ out of reach", "pingpp", "cannot be reached", nil, func(w *world) {
 			w.pingpp.Transport = &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: noDial}
 		}},
-		{"AppSecret", "wechat-secret", "refuses the AppSecret (40125)", nil, func(w *world) { w.lite.Secret = strings.Repeat("0", 32) }},
+		{"AppSecret", "wechat-secret", "refuses the AppSecret (40125)", nil, func(w *world) { w.lite.Secret = redact.New(strings.Repeat("0", 32)) }},
 		{"AppID", "wechat-secret", "does not know the AppID (40013)", nil, func(w *world) { w.pub.AppID = "wx0000000000000000" }},
 		{"IP whitelist", "wechat-ip", "IP whitelist", nil, func(w *world) {
 			w.pub.Transport = saying(`{"errcode":40164,"errmsg":"invalid ip 203.0.113.7, not in whitelist"}`)
@@ -171,7 +172,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"certificate of nobody's", "certificate", "no authority that the world trusts", nil, func(w *world) { w.site.Door.Roots = nil }},
 		{"certificate ended", "certificate", "ended on", nil, func(w *world) { w.shown(t, time.Now().Add(-time.Hour)) }},
 		{"backend redirects", "backend-redirect", `302 to "/login"`, answering(quotes, always, 302, ""), nil},
-		{"backend's token differs", "backend-refuses", "does it compare X-Pay-Token", nil, func(w *world) { w.stand.prices.Backend.Token = strings.Repeat("y", 32) }},
+		{"backend's token differs", "backend-refuses", "does it compare X-Pay-Token", nil, func(w *world) { w.stand.prices.Backend.Token = redact.New(strings.Repeat("y", 32)) }},
 		{"backend is live", "backend-refuses", "wrong X-Pay-Mode", header(quotes, "X-Pay-Mode", "live"), nil},
 		{"backend shows a page", "backend-quote", "not JSON", answering(quotes, always, 200, "<html>"), nil},
 		{"backend fails", "backend-quote", "answered 500", answering(quotes, always, 500, ""), nil},
@@ -213,7 +214,7 @@ func TestPlantedFaults(t *testing.T) {
 			}
 			for _, f := range found {
 				said := f.Text.EN + f.Text.ZH + f.Fix.EN + f.Fix.ZH + strings.Join(f.Commands, "")
-				for _, never := range []string{"%!", shopToken, weixinSecret, w.pingpp.Key} {
+				for _, never := range []string{"%!", shopToken, weixinSecret, w.pingpp.Key.Reveal()} {
 					if strings.Contains(said, never) {
 						t.Errorf("%s says %s", f.ID, said)
 					}

@@ -79,6 +79,30 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 		}
 	case "refunded":
 		return "退款已到账"
+	case "shipping":
+		if i := shipmentOf(o, e); i >= 0 && o.Shipments[i].Shipping != nil {
+			s := o.Shipments[i].Shipping
+			add("", zh("by "+string(s.Type)))
+			add("", s.Items)
+			for _, p := range s.Parcels {
+				add("", p.Company+" "+p.TrackingNo)
+			}
+		}
+	case "wechat":
+		i := shipmentOf(o, e)
+		telling := i >= 0 && o.Shipments[i].Stage == "open"
+		if a := e.Asked; a != nil {
+			telling = a.Step == "post"
+			add("", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])
+			add("", a.Error)
+			break
+		}
+		add("将", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])
+	case "deadline":
+		if e.Ahead {
+			return "微信要求在此之前录入发货信息"
+		}
+		return "微信的 48 小时发货期限已过"
 	case "pause":
 		if o.Paused != nil {
 			add("操作者 ", adminapi.Who(o.Paused.By, o.Paused.Said))
@@ -98,4 +122,9 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 		return e.Text
 	}
 	return strings.Join(said, "，")
+}
+
+// shipmentOf is the place of the shipment that an entry is about; below 0: none.
+func shipmentOf(o *adminapi.OrderLife, e *adminapi.Entry) int {
+	return slices.IndexFunc(o.Shipments, func(s adminapi.ShipmentWhole) bool { return s.Charge == e.Charge })
 }

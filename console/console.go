@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -32,11 +33,16 @@ type Desk interface {
 	Charges(ctx context.Context, q adminapi.ChargeQuery) (*adminapi.ChargePage, error)
 	Refunds(ctx context.Context, q adminapi.RefundQuery) (*adminapi.RefundPage, error)
 	Audit(ctx context.Context, q adminapi.AuditQuery) (*adminapi.AuditPage, error)
+	Shipments(ctx context.Context, q adminapi.ShippingQuery) (*adminapi.ShipmentPage, error)
+	ReportShipping(ctx context.Context, ref adminapi.ShipmentRef, d adminapi.ShippingDecision) (*adminapi.ShipmentWhole, error)
 	Find(ctx context.Context, text string) ([]adminapi.Found, error)
 	Figures(ctx context.Context) ([]adminapi.ScopeFigures, error)
 	Hours(ctx context.Context, since, until time.Time) ([]adminapi.HourView, error)
 	Pause(ctx context.Context, app, mode, reason string) ([]adminapi.PauseView, error)
 	Unpause(ctx context.Context, app, mode, reason string) ([]adminapi.PauseView, error)
+
+	Seen(ctx context.Context, language string) (*adminapi.Seen, error)
+	Checked(ctx context.Context, language string, age time.Duration) (*check.Report, error)
 }
 
 // Config is what a console stands on.
@@ -72,8 +78,8 @@ type screen func(c *Console, v *visit) error
 
 // screens and actions are the names below the prefix. Lists are in lists, and each with .csv behind its name is a file.
 var (
-	screens = map[string]screen{"": (*Console).front, "find": (*Console).find, "order": (*Console).order, "event": (*Console).event, "act": (*Console).preview, "run": (*Console).run}
-	actions = map[string]action{"decide": (*Console).decide, "begin": (*Console).begin, "stop": (*Console).stop, "query": (*Console).query, "pause": (*Console).pause, "unpause": (*Console).unpause}
+	screens = map[string]screen{"": (*Console).front, "find": (*Console).find, "order": (*Console).order, "event": (*Console).event, "act": (*Console).preview, "run": (*Console).run, "health": (*Console).health}
+	actions = map[string]action{"decide": (*Console).decide, "begin": (*Console).begin, "stop": (*Console).stop, "query": (*Console).query, "pause": (*Console).pause, "unpause": (*Console).unpause, "check": (*Console).look, "report": (*Console).report}
 )
 
 // ServeHTTP answers for every path that it is given.

@@ -102,7 +102,7 @@ func (e empty) Events(ctx context.Context, q adminapi.EventQuery) (*adminapi.Eve
 // A page on which nothing fits leads on, and a file whose later pages cannot be read breaks off instead of looking whole.
 func TestNothingIsCutSilently(t *testing.T) {
 	s := newShop(t, Config{Desk: empty{}})
-	s.get("events?state=dead").want(t, http.StatusOK, "the search can go on", "cursor=more")
+	s.get("events?state=dead").want(t, http.StatusOK, "the search can go on", "cursor=more", "data-none")
 	resp, err := s.plain.Get(s.url + "events.csv")
 	if err == nil {
 		defer resp.Body.Close()

@@ -27,7 +27,6 @@ func (v *visit) event(status int, view *eventView, problem string) error {
 	if err != nil {
 		return err
 	}
-	whole.Body = withoutPayer(whole.Body)
 	view.EventWhole = whole
 	return v.render(status, "event", "Event", view, func(p *page) { p.Problem = problem })
 }

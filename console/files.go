@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 
+	"github.com/caddypay/caddypay/adminapi"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -96,9 +97,12 @@ func functions(lang string) template.FuncMap {
 			}
 			return link(name, q)
 		},
-		"text":       printable,
-		"price":      price,
-		"nav":        func() []place { return places },
+		"text":  printable,
+		"price": price,
+		"nav":   func() []place { return places },
+		"left": func(a ledger.Action, not []adminapi.Ineligible) leftOut {
+			return leftOut{a == adminapi.ActionQuery, not}
+		},
 		"actionName": func(a ledger.Action) string { return "action " + string(a) },
 		"pair":       func(a, b any) struct{ A, B any } { return struct{ A, B any }{a, b} },
 	}
@@ -107,4 +111,4 @@ func functions(lang string) template.FuncMap {
 // place is a page of the navigation.
 type place struct{ Name, Label string }
 
-var places = []place{{"orders", "Orders"}, {"events", "Events"}, {"charges", "Charges"}, {"refunds", "Refunds"}, {"audit", "Decisions"}, {"runs", "Actions"}}
+var places = []place{{"orders", "Orders"}, {"events", "Events"}, {"charges", "Charges"}, {"refunds", "Refunds"}, {"audit", "Decisions"}, {"runs", "Actions"}, {"health", "Health"}}

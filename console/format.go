@@ -3,13 +3,11 @@ package console
 import (
 	"fmt"
 	"html/template"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/relay/nightly"
-	"github.com/caddypay/caddypay/session"
 )
 
 // exactly writes fen as yuan: 1234.50.
@@ -101,17 +99,6 @@ func printable(v any) string {
 		}
 	}
 	return b.String()
-}
-
-// payerID is who has paid, in what Ping++ says of a charge.
-var payerID = regexp.MustCompile(`("(?:sub_)?(?:open_?id|union_?id)"|"buyer_[a-z_]+")(\s*:\s*)"([^"]*)"`)
-
-// withoutPayer shortens the openid and its like: a page shows whom nobody needs to know as the logs do.
-func withoutPayer(body string) string {
-	return payerID.ReplaceAllStringFunc(body, func(member string) string {
-		m := payerID.FindStringSubmatch(member)
-		return m[1] + m[2] + `"` + session.ShortID(m[3]) + `"`
-	})
 }
 
 // percent is a share of a whole, cut to a tenth so that what is not all never shows as 100.

@@ -15,13 +15,16 @@ type frontView struct {
 	AtRiskEvents int64
 	Oldest       time.Time
 	Next         time.Time
-	Test         bool // all of it is play money
+	Frozen       *frozenView // nil where no site has WeChat told of shipping
+	Test         bool        // all of it is play money
 	Scopes       []scopeView
 	Paid         int64 // today
 	Refunded     int64
 	Payments     int64
 	Charges      int64
 	Rate         string // of the charges made today, how many were paid; empty: none was made
+	Started      time.Time
+	Refused      []adminapi.RefusedView // webhooks, since then
 }
 
 // scopeView is an app in a mode.
@@ -31,6 +34,10 @@ type scopeView struct {
 	Silent bool  // more payments were learnt by asking than were told in the last hours
 	Asked  int64 // so many
 	Told   int64
+
+	Backend *adminapi.BackendView // nil: events go nowhere
+	Away    bool                  // it acknowledges nothing
+	Acked   string                // how much of what it was told today it acknowledged; empty: it was told nothing
 }
 
 type stateCount struct {
@@ -58,7 +65,11 @@ func (c *Console) front(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := &frontView{Test: true}
+	seen, err := c.cfg.Desk.Seen(v.ctx, v.lang)
+	if err != nil {
+		return err
+	}
+	view := &frontView{Test: true, Started: seen.Since, Refused: seen.Refused}
 	for i := range figures {
 		view.Test = view.Test && figures[i].Mode == "test"
 	}
@@ -81,17 +92,33 @@ func (c *Console) front(v *visit) error {
 			}
 		}
 		s.Silent = s.Asked > s.Told
+		s.backend(seen.Backends)
 		view.Scopes = append(view.Scopes, s)
 		if !counts {
 			continue
 		}
 		view.AtRisk, view.AtRiskEvents = view.AtRisk+f.AtRisk, view.AtRiskEvents+f.AtRiskEvents
+		view.Frozen = view.Frozen.add(f.Frozen)
 		view.Oldest, view.Next = earlier(view.Oldest, f.OldestAtRisk), earlier(view.Next, f.NextAttempt)
 	}
 	if view.Charges > 0 {
 		view.Rate = percent(view.Payments, view.Charges)
 	}
 	return v.render(http.StatusOK, "front", "Payments", view)
+}
+
+// backend finds how the backend of an app in a mode fares.
+func (s *scopeView) backend(all []adminapi.BackendView) {
+	for i := range all {
+		b := &all[i]
+		if b.App != s.App || b.Mode != s.Mode {
+			continue
+		}
+		s.Backend, s.Away = b, b.State == adminapi.BackendFailing || b.State == adminapi.BackendUnreachable
+		if b.Today > 0 {
+			s.Acked = percent(b.TodayAcknowledged, b.Today)
+		}
+	}
 }
 
 // earlier is the first of two times; a zero one is none.

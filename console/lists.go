@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,15 @@ type list struct {
 	filters []filter
 	// read returns a page of rows, and the cursor of the rest. The rows may be fewer than the limit, or none, and there is more nevertheless.
 	read func(v *visit, cursor string, limit int) (*rows, error)
-	acts bool // what it chooses can be acted on
+	acts *acting // on what it chooses; nil: nothing is
+}
+
+// acting is what can be done to all that a list shows.
+type acting struct {
+	state   string              // the filter that has to be set, and
+	actions map[string][]string // what is done to what is in that state
+	takes   []string            // the other filters that an action can be told
+	hint    string              // says so
 }
 
 type rows struct {
@@ -98,6 +107,9 @@ type shownFilter struct {
 	Options                  []string
 }
 
+// Values are those of a choice, of which an address may name several.
+func (s shownFilter) Values() []string { return strings.Split(s.Value, ",") }
+
 type listView struct {
 	Name    string
 	Heads   []head
@@ -111,6 +123,7 @@ type listView struct {
 	Paused  bool
 	Acts    []shownFilter // actions on all that match: their names and addresses
 	CanAct  bool          // once a state is chosen
+	Hint    string        // how, until then
 }
 
 // list shows a page of one. Every filter stands on the page and in its address.
@@ -120,7 +133,7 @@ func (c *Console) list(v *visit, name string, l *list) error {
 	if err != nil {
 		return err
 	}
-	view := &listView{Name: name, Heads: l.heads, Rows: got.cells, Why: got.why, Paused: got.paused, CanAct: l.acts && !c.cfg.ReadOnly}
+	view := &listView{Name: name, Heads: l.heads, Rows: got.cells, Why: got.why, Paused: got.paused, CanAct: l.acts != nil && !c.cfg.ReadOnly}
 	chosen := url.Values{}
 	for _, f := range l.filters {
 		value := strings.Join(v.q[f.name], ",")
@@ -142,7 +155,7 @@ func (c *Console) list(v *visit, name string, l *list) error {
 		view.First = link(name, chosen)
 	}
 	if view.CanAct {
-		view.Acts = acts(chosen)
+		view.Acts, view.Hint = l.acts.on(chosen), l.acts.hint
 	}
 	if got.next != "" {
 		chosen.Set("cursor", got.next)
@@ -151,20 +164,19 @@ func (c *Console) list(v *visit, name string, l *list) error {
 	return v.render(http.StatusOK, "list", l.title, view, func(p *page) { p.Live = cursor == "" })
 }
 
-// acts are the actions on all that the filters choose. There are none where an action cannot be told a filter: it would be done to more than is shown.
-func acts(chosen url.Values) (all []shownFilter) {
-	states := chosen.Get("state")
+// on are the actions on all that the filters choose. There are none where an action cannot be told a filter: it would be done to more than is shown.
+func (a *acting) on(chosen url.Values) (all []shownFilter) {
 	for name := range chosen {
-		if name != "state" && name != "order_no" && name != "type" && name != "since" && name != "app" && name != "mode" {
+		if name != a.state && !slices.Contains(a.takes, name) {
 			return nil
 		}
 	}
-	for _, action := range map[string][]string{
-		"pending": {"replay", "discard"}, "dead": {"replay", "discard"}, "held": {"release", "discard"}, "delivered": {"replay"}, "discarded": {"replay"}, "filtered": {"replay"},
-	}[states] {
-		q := url.Values{"action": {action}}
-		for name := range chosen {
-			q.Set(name, chosen.Get(name))
+	for _, action := range a.actions[chosen.Get(a.state)] {
+		q := url.Values{"action": {action}, "state": {chosen.Get(a.state)}}
+		for _, name := range a.takes {
+			if chosen.Has(name) {
+				q.Set(name, chosen.Get(name))
+			}
 		}
 		all = append(all, shownFilter{Name: "action " + action, Value: link("act", q)})
 	}

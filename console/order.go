@@ -10,8 +10,7 @@ import (
 // orderView is an order's page.
 type orderView struct {
 	*adminapi.OrderLife
-	Waiting []adminapi.ToldView // its events about which something can be decided
-	lang    string
+	lang string
 }
 
 // Says is an entry of the timeline in a sentence: what the page does not show beside it.
@@ -32,16 +31,12 @@ func (c *Console) query(v *visit) (string, error) {
 }
 
 // order shows an order's whole life.
-func (c *Console) order(v *visit) error {
-	life, err := c.cfg.Desk.Order(v.ctx, v.q.Get("app"), v.q.Get("mode"), v.q.Get("order_no"))
+func (c *Console) order(v *visit) error { return v.order(http.StatusOK, "") }
+
+func (v *visit) order(status int, problem string) error {
+	life, err := v.c.cfg.Desk.Order(v.ctx, v.q.Get("app"), v.q.Get("mode"), v.q.Get("order_no"))
 	if err != nil {
 		return err
 	}
-	view := &orderView{OrderLife: life, lang: v.lang}
-	for _, e := range life.Events {
-		if e.State == "held" || e.State == "dead" || e.State == "pending" {
-			view.Waiting = append(view.Waiting, e)
-		}
-	}
-	return v.render(http.StatusOK, "order", "Order", view, func(p *page) { p.Name = "orders" })
+	return v.render(status, "order", "Order", &orderView{OrderLife: life, lang: v.lang}, func(p *page) { p.Name, p.Problem = "orders", problem })
 }

@@ -19,7 +19,7 @@ func (v *visit) intent() adminapi.Intent {
 		Action: ledger.Action(v.q.Get("action")), OrderNo: v.q.Get("order_no"), Type: v.q.Get("type"), Since: v.since(v.q.Get("since")),
 		Again: v.q.Get("again") == "1", Through: through, Rate: rate, Said: v.c.cfg.Said, Reason: v.q.Get("reason"),
 	}
-	i.App, i.Mode = v.q.Get("app"), v.q.Get("mode")
+	i.App, i.Mode, i.Until = v.q.Get("app"), v.q.Get("mode"), v.until(v.q.Get("until"))
 	for state := range strings.SplitSeq(strings.Join(v.q["state"], ","), ",") {
 		if state != "" {
 			i.States = append(i.States, state)
@@ -34,6 +34,12 @@ func (c *Console) preview(v *visit) error { return v.preview(http.StatusOK, "") 
 type previewView struct {
 	*adminapi.Preview
 	Again bool // there is what is only done when it is asked for again
+}
+
+// leftOut is what an action is not done to.
+type leftOut struct {
+	Orders bool // else events
+	Not    []adminapi.Ineligible
 }
 
 func (v *visit) preview(status int, problem string) error {

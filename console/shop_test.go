@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/sqlite"
 )
@@ -38,25 +40,42 @@ func must[T any](v T, err error) T {
 type shop struct {
 	t      *testing.T
 	ledger ledger.Ledger
-	asked  *[]string // at Ping++, about which orders
+	asked  *[]string     // at Ping++, about which orders
+	inTurn <-chan string // by runs
 	desk   *adminapi.Server
 	url    string // of the console, with its prefix
 	plain  *http.Client
 	source ledger.Source // of the next events; empty: webhook
+	seen   adminapi.Seen
+	found  []check.Finding
+	looked atomic.Int64
+	ships  atomic.Bool // WeChat is told of its shipping, from the next events on
 }
 
 func newShop(t *testing.T, cfg Config) *shop {
 	t.Helper()
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(t.TempDir(), "ledger.db")}))
 	var asked []string
-	s := &shop{t: t, ledger: l, asked: &asked, desk: adminapi.New(adminapi.Config{
+	inTurn := make(chan string, 10)
+	s := &shop{t: t, ledger: l, asked: &asked, inTurn: inTurn, seen: adminapi.Seen{Since: time.Now()}}
+	s.desk = adminapi.New(adminapi.Config{
 		Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil },
 		Scopes: func() []ledger.Scope { return []ledger.Scope{scope, {App: scope.App, Mode: ledger.Test}} },
 		Query: func(_ context.Context, s ledger.Scope, orderNo string) error {
 			asked = append(asked, s.Key()+" "+orderNo)
 			return nil
 		},
-	})}
+		Ships: func(at ledger.Scope) bool { return at == scope && s.ships.Load() },
+		QueryInTurn: func(_ context.Context, s ledger.Scope, orderNo string) error {
+			inTurn <- s.Key() + " " + orderNo
+			return nil
+		},
+		Seen: func() adminapi.Seen { return s.seen },
+		Check: func(context.Context) []check.Finding {
+			s.looked.Add(1)
+			return s.found
+		},
+	})
 	if cfg.Desk == nil {
 		cfg.Desk = s.desk
 	}
@@ -110,7 +129,7 @@ func (s *shop) paid(charge, orderNo string, fen int64, ago time.Duration, states
 	at := time.Now().Add(-ago)
 	id = "evt_" + strings.TrimPrefix(charge, "ch_")
 	e := &ledger.Event{
-		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Source: cmp.Or(s.source, ledger.Webhook), State: ledger.Pending, Host: "shop.example.com",
+		Scope: scope, ID: id, Type: "charge.succeeded", ObjectID: charge, ChargeID: charge, OrderNo: orderNo, Lane: orderNo, Ships: s.ships.Load(), Source: cmp.Or(s.source, ledger.Webhook), State: ledger.Pending, Host: "shop.example.com",
 		Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at},
 		Payment: &ledger.Payment{Amount: fen, Currency: "cny", Time: at, TransactionNo: "42000" + orderNo},
 		Body: fmt.Appendf(nil, `{"id":"%s","object":"event","type":"charge.succeeded","livemode":true,"data":{"object":{"id":"%s","object":"charge","livemode":true,"app":"%s","paid":true,"refunded":false,"reversed":false,"amount":%d,"currency":"cny","order_no":"%s","channel":"wx_lite","created":1,"time_paid":2,"extra":{"open_id":"%s"}}}}`,

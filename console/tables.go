@@ -11,7 +11,13 @@ import (
 // lists are all lists by their names in an address.
 var lists = map[string]*list{
 	"events": {
-		title: "Events", acts: true,
+		title: "Events",
+		acts: &acting{
+			state: "state", takes: []string{"order_no", "type", "since", "app", "mode"}, hint: "To act on all that match, choose one state, and nothing but type, order or first day.",
+			actions: map[string][]string{
+				"pending": {"replay", "discard"}, "dead": {"replay", "discard"}, "held": {"release", "discard"}, "delivered": {"replay"}, "discarded": {"replay"}, "filtered": {"replay"},
+			},
+		},
 		heads: []head{{"Received", "time"}, {"State", ""}, {"Type", ""}, {"Order", ""}, {"Amount", "money"}, {"Event", ""}, {"Why", ""}, {"Attempts", ""}, {"Next attempt", "time"}, {"Learnt by", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{
 			{name: "state", label: "State", kind: "choice", options: []string{"pending", "delivered", "dead", "held", "discarded", "filtered"}},
@@ -23,8 +29,12 @@ var lists = map[string]*list{
 		read: readEvents,
 	},
 	"orders": {
-		title:   "Orders",
-		heads:   []head{{"Begun", "time"}, {"State", ""}, {"Order", ""}, {"Amount", "money"}, {"Refunded", "money"}, {"Paid at", "time"}, {"Channel", ""}, {"Attempts", ""}, {"Charge", ""}, {"Transaction number", ""}, {"App", ""}, {"Mode", ""}},
+		title: "Orders",
+		acts: &acting{
+			state: "status", takes: []string{"since", "until", "app", "mode"}, hint: "To ask Ping++ about all that match, choose created, expired or unknown, and nothing but days.",
+			actions: map[string][]string{"created": {"query"}, "expired": {"query"}, "unknown": {"query"}},
+		},
+		heads:   []head{{"Begun", "time"}, {"State", ""}, {"Order", ""}, {"Amount", "money"}, {"Paid", "money"}, {"Refunded", "money"}, {"Paid at", "time"}, {"Channel", ""}, {"Attempts", ""}, {"Charge", ""}, {"Transaction number", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{{name: "status", label: "State", kind: "choice", options: chargeStatuses}, {name: "channel", label: "Channel", kind: "text"}}, period...),
 		read:    readOrders,
 	},
@@ -45,11 +55,12 @@ var lists = map[string]*list{
 		}, period...),
 		read: readRefunds,
 	},
+	"shipping": shippingList,
 	"audit": {
 		title: "Decisions",
 		heads: []head{{"At", "time"}, {"Action", ""}, {"Event", ""}, {"Order", ""}, {"Before", ""}, {"By", ""}, {"Said", ""}, {"Reason", ""}, {"Run", ""}, {"App", ""}, {"Mode", ""}},
 		filters: append([]filter{
-			{name: "action", label: "Action", kind: "choice", options: []string{"replay", "release", "discard", "pause", "unpause"}}, {name: "event", label: "Event", kind: "text"},
+			{name: "action", label: "Action", kind: "choice", options: []string{"replay", "release", "discard", "report", "pause", "unpause"}}, {name: "event", label: "Event", kind: "text"},
 		}, period...),
 		read: readAudit,
 	},
@@ -128,8 +139,8 @@ func readOrders(v *visit, cursor string, limit int) (*rows, error) {
 		o := &page.Orders[i]
 		c := &o.Charge
 		r.cells = append(r.cells, []cell{
-			timeCell(o.Created), v.stateCell(o.Status), idCell(o.OrderNo, orderLink(o.App, o.Mode, o.OrderNo)), moneyCell(c.Amount, c.Currency), moneyCell(c.Refunded, c.Currency),
-			timeCell(c.Paid), plainCell(c.Channel), plainCell(strconv.Itoa(o.Attempts)), idCell(c.ID, ""), idCell(c.TransactionNo, ""), idCell(o.App, ""), plainCell(v.t(o.Mode)),
+			timeCell(o.Created), v.stateCell(o.Status), idCell(o.OrderNo, orderLink(o.App, o.Mode, o.OrderNo)), moneyCell(c.Amount, c.Currency), moneyCell(o.Paid, c.Currency),
+			moneyCell(o.Refunded, c.Currency), timeCell(c.Paid), plainCell(c.Channel), plainCell(strconv.Itoa(o.Attempts)), idCell(c.ID, ""), idCell(c.TransactionNo, ""), idCell(o.App, ""), plainCell(v.t(o.Mode)),
 		})
 	}
 	return r, nil

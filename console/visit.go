@@ -143,7 +143,8 @@ func (v *visit) render(status int, template, title string, data any, more ...fun
 // notices are what the address of a page says was done.
 var notices = map[string]string{
 	"replay": "It is delivered again.", "release": "It is delivered.", "discard": "It is discarded, and never delivered.",
-	"pause": "Delivery is paused.", "unpause": "Delivery goes on.", "stop": "It stops; what was done stays done.", "query": "Ping++ was asked.",
+	"pause": "Delivery is paused.", "unpause": "Delivery goes on.", "stop": "It stops; what was done stays done.", "query": "Ping++ was asked.", "check": "Everything was looked at.",
+	"report": "WeChat is told.",
 }
 
 // finish shows what went wrong, if anything did.

@@ -16,6 +16,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // paid lets the user pay at the sandbox and brings the webhook.
@@ -154,7 +155,7 @@ func TestProviderFailures(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			if c.fault == "slow" {
-				client, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: w.sandbox.TestKey(), SigningKey: merchantKey(), Endpoint: w.outsideURL,
+				client, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: redact.New(w.sandbox.TestKey()), SigningKey: merchantKey(), Endpoint: w.outsideURL,
 					Transport: w.transport, Now: w.clock.Now, Timeout: 500 * time.Millisecond})
 				if err != nil {
 					t.Fatal(err)
@@ -196,7 +197,7 @@ func TestProviderCannotBeReached(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
 	good := w.config.Pingpp
-	bad, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: w.sandbox.TestKey(), Endpoint: "http://127.0.0.1:1", Transport: w.transport})
+	bad, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: redact.New(w.sandbox.TestKey()), Endpoint: "http://127.0.0.1:1", Transport: w.transport})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/limits"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -249,7 +250,7 @@ func TestWaitEndsWithTheLedger(t *testing.T) {
 // The whole way: intake, ledger, relay, and a payer who waits.
 func TestRelayDeliversWhatTheSiteTook(t *testing.T) {
 	w := newWorld(t)
-	r, err := relay.New(relay.Config{Scope: w.config.Scope, Ledger: w.ledger, Backend: w, Path: "/internal/pay/events", Token: backendToken, Owner: t.Name(), Now: w.clock.Now})
+	r, err := relay.New(relay.Config{Scope: w.config.Scope, Ledger: w.ledger, Backend: w, Path: "/internal/pay/events", Token: redact.New(backendToken), Owner: t.Name(), Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/session"
@@ -60,7 +61,10 @@ type Config struct {
 	Merchant *merchant.Access // nil: the merchant API is not there
 
 	Backend http.RoundTripper // reaches the merchant's backend
-	Token   string            // sent to the backend as X-Pay-Token
+	Token   redact.Secret     // sent to the backend as X-Pay-Token
+
+	// Shipping is WeChat's order management, told how payments were shipped; nil: the block says nothing of it.
+	Shipping *wechat.Orders
 
 	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
 	Ticket func(context.Context) (string, error)

@@ -37,6 +37,7 @@ func (w *world) events(since int) {
 
 func TestMerchantAPIIsClosed(t *testing.T) {
 	w := newWorld(t)
+	w.ships()
 	id := w.paidOrder("1001")
 	body := `{"order_no":"1001","refund_no":"R1","description":"d"}`
 	good := "Bearer " + merchantToken
@@ -61,7 +62,8 @@ func TestMerchantAPIIsClosed(t *testing.T) {
 		{"from outside through inside", []string{"Authorization", good, "Test-Client-IP", "192.0.2.7 198.51.100.7"}, 403, "source_forbidden"},
 		{"from no address", []string{"Authorization", good, "Test-Client-IP", "@"}, 403, "source_forbidden"},
 	} {
-		for _, route := range [][3]string{{"POST", "/pay/refunds", body}, {"GET", "/pay/refunds/R1", ""}, {"GET", "/pay/orders/1001", ""}, {"POST", "/pay/charges/" + id + "/reverse", ""}} {
+		for _, route := range [][3]string{{"POST", "/pay/refunds", body}, {"GET", "/pay/refunds/R1", ""}, {"GET", "/pay/orders/1001", ""}, {"POST", "/pay/charges/" + id + "/reverse", ""},
+			{"POST", "/pay/orders/1001/shipping", parcels}, {"GET", "/pay/orders/1001/shipping", ""}} {
 			t.Run(c.name+" "+route[0]+" "+route[1], func(t *testing.T) {
 				wantProblem(t, w.do(route[0], route[1], route[2], c.header...), c.status, c.code)
 			})
@@ -96,7 +98,7 @@ func TestMerchantAPINotConfigured(t *testing.T) {
 	site.Merchant = nil
 	server := httptest.NewTLSServer(w.handler(site))
 	defer server.Close()
-	for _, route := range []string{"POST /pay/refunds", "GET /pay/refunds/R1", "GET /pay/orders/1001", "POST /pay/charges/ch_1/reverse"} {
+	for _, route := range []string{"POST /pay/refunds", "GET /pay/refunds/R1", "GET /pay/orders/1001", "POST /pay/charges/ch_1/reverse", "POST /pay/orders/1001/shipping"} {
 		var method, path string
 		fmt.Sscan(route, &method, &path)
 		wantProblem(t, w.doAt(server, method, path, "", "Authorization", "Bearer "+merchantToken), 404, "not_found")

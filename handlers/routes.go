@@ -79,20 +79,27 @@ func (s *Site) merchantRoute(path string) route {
 	get, post := http.MethodGet, http.MethodPost
 	switch parts := strings.Split(strings.TrimPrefix(path, "/"), "/"); {
 	case len(parts) == 1 && parts[0] == "refunds":
-		return s.forMerchant("refunds", post, s.Merchant.CreateRefund)
+		return s.forMerchant("refunds", s.Merchant.CreateRefund, post)
 	case len(parts) == 2 && parts[0] == "refunds" && parts[1] != "":
-		return s.forMerchant("refund", get, func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Refund(w, r, parts[1]) })
+		return s.forMerchant("refund", func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Refund(w, r, parts[1]) }, get)
 	case len(parts) == 2 && parts[0] == "orders" && parts[1] != "":
-		return s.forMerchant("order", get, func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Order(w, r, parts[1]) })
+		return s.forMerchant("order", func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Order(w, r, parts[1]) }, get)
+	case len(parts) == 3 && parts[0] == "orders" && parts[1] != "" && parts[2] == "shipping" && s.Merchant.Ships:
+		return s.forMerchant("shipping", func(w http.ResponseWriter, r *http.Request) error {
+			if r.Method == post {
+				return s.Merchant.ReportShipping(w, r, parts[1])
+			}
+			return s.Merchant.Shipping(w, r, parts[1])
+		}, get, post)
 	case len(parts) == 3 && parts[0] == "charges" && parts[1] != "" && parts[2] == "reverse":
-		return s.forMerchant("reverse", post, func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Reverse(w, r, parts[1]) })
+		return s.forMerchant("reverse", func(w http.ResponseWriter, r *http.Request) error { return s.Merchant.Reverse(w, r, parts[1]) }, post)
 	}
 	return route{}
 }
 
 // forMerchant is a route that nobody but the merchant's backend may use.
-func (s *Site) forMerchant(name, method string, serve func(w http.ResponseWriter, r *http.Request) error) route {
-	return route{name, []string{method}, func(w http.ResponseWriter, r *http.Request) error {
+func (s *Site) forMerchant(name string, serve func(w http.ResponseWriter, r *http.Request) error, methods ...string) route {
+	return route{name, methods, func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.Merchant.Authorize(r); err != nil {
 			return err
 		}

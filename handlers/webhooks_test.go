@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -264,7 +265,7 @@ func TestRefundOfAnotherAppsCharge(t *testing.T) {
 	}
 	defer other.Close()
 	w.outside.Handler = other
-	theirs, err := pingpp.New(pingpp.Config{App: other.App(), Key: other.TestKey(), Endpoint: w.outsideURL, Transport: w.transport, Now: w.clock.Now})
+	theirs, err := pingpp.New(pingpp.Config{App: other.App(), Key: redact.New(other.TestKey()), Endpoint: w.outsideURL, Transport: w.transport, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/caddypay/caddypay/ledger/sqlite"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/sandbox"
@@ -187,20 +188,20 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 	w.t.Helper()
 	open := func(context.Context) (ledger.Ledger, error) { return l, nil }
 	client, err := pingpp.New(pingpp.Config{
-		App: w.sandbox.App(), Key: w.sandbox.TestKey(), SigningKey: merchantKey(), Endpoint: w.outsideURL,
+		App: w.sandbox.App(), Key: redact.New(w.sandbox.TestKey()), SigningKey: merchantKey(), Endpoint: w.outsideURL,
 		Transport: w.transport, Now: w.clock.Now, Rand: func() float64 { return 0 },
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	mini, err := wechat.NewMiniProgram(wechat.Config{
-		AppID: w.sandbox.WxLite().AppID, Secret: w.sandbox.WxLite().Secret, Endpoint: w.outsideURL, Transport: w.transport,
+		AppID: w.sandbox.WxLite().AppID, Secret: redact.New(w.sandbox.WxLite().Secret), Endpoint: w.outsideURL, Transport: w.transport,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	official, err := wechat.NewOfficialAccount(wechat.Config{
-		AppID: w.sandbox.WxPub().AppID, Secret: w.sandbox.WxPub().Secret, Endpoint: w.outsideURL, Transport: w.transport,
+		AppID: w.sandbox.WxPub().AppID, Secret: redact.New(w.sandbox.WxPub().Secret), Endpoint: w.outsideURL, Transport: w.transport,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -221,19 +222,19 @@ func (w *world) newConfig(l ledger.Ledger, log *zap.Logger) Config {
 			if err != nil {
 				return "", err
 			}
-			ticket, err := official.Ticket(ctx, token.Value)
-			return ticket.Value, err
+			ticket, err := official.Ticket(ctx, token.Value.Reveal())
+			return ticket.Value.Reveal(), err
 		},
 		Sessions: &session.Tokens{Keys: func(context.Context) ([][]byte, error) { return keys, nil }, TTL: 2 * time.Hour, Now: w.clock.Now},
 		Orders:   &payment.Orders{Method: "GET", Path: "/internal/pay/orders/{order_no}", Max: 2_000_000, Timeout: 10 * time.Second},
 		Budgets:  limits.NewBudgets(roomy),
 		Intake:   intake, Reconciler: reconciler, QueryAfter: reconcile.DefaultAfter,
 		Private: private().private,
-		Merchant: &merchant.Access{Tokens: []string{merchantToken, otherMerchantToken}, Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+		Merchant: &merchant.Access{Tokens: redact.All(merchantToken, otherMerchantToken), Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 			Sources: func(r *http.Request) ([]string, error) {
 				return strings.Split(cmp.Or(r.Header.Get("Test-Client-IP"), "192.0.2.7"), " "), nil
 			}},
-		Backend: w, Token: backendToken, Ledger: open,
+		Backend: w, Token: redact.New(backendToken), Ledger: open,
 		Session: func(r *http.Request) string {
 			token, _ := r.Context().Value(sessionCtx{}).(string)
 			return token

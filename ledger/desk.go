@@ -124,10 +124,11 @@ type Found struct {
 // Life is all that is known of an order. What there is more than a thousand of, the newest thousand.
 type Life struct {
 	OrderNo string
-	Quote   *Quote   // what the backend last said; nil: it was never asked, as far as is known
-	Charges []Charge // oldest first, without Raw
-	Refunds []Refund // oldest first
-	Events  []Told   // in the order of their recording
+	Quote   *Quote    // what the backend last said; nil: it was never asked, as far as is known
+	Charges []Charge  // oldest first, without Raw
+	Refunds []Refund  // oldest first
+	Events  []Told    // in the order of their recording
+	Shipped []Shipped // in the order of their charges; those of the newest thousand
 }
 
 // Told is an event, without its body, and what became of it.
@@ -150,6 +151,10 @@ type Figures struct {
 	NextAttempt   time.Time // when something can be delivered next; zero: nothing waits, or delivery is paused
 	Swept         time.Time // what was created before has been compared with Ping++; zero: nothing
 	Paused        *Pause    // nil: it is delivered
+
+	// Frozen is money that WeChat keeps until its shipping is reported and received, as far as is known: of shipments that are [ShipmentState.Frozen].
+	Frozen          int64 // fen
+	FrozenShipments int64 // payments
 
 	Bytes    int64 // of the ledger's file, all scopes
 	WALBytes int64 // of its -wal file

@@ -82,6 +82,9 @@ type Event struct {
 	Refund *RefundChange
 	// Returned says of a payment that its charge was reversed on purpose: the money is back, so that it is Discarded instead of Held. Not read back.
 	Returned bool
+	// Ships says that shipping is reported for its site's payments: Append keeps a shipment for a live payment by [ShippingChannel] through this ledger, and
+	// ends it when the charge is refunded whole or reversed. Not read back.
+	Ships bool
 	// Deliver makes a payment that Append has a reason to hold pending all the same, with the reasons named. Not read back.
 	Deliver bool
 	// Lease, if its Owner is set, asks Append for a lease in the same write: see there. Append makes it the one that was given, or empty. Not read back.
@@ -173,6 +176,7 @@ const (
 	ActionDiscard Action = "discard" // never deliver a held, pending or dead one
 	ActionPause   Action = "pause"   // deliver nothing of the scope; of no event
 	ActionUnpause Action = "unpause" // go on delivering; of no event
+	ActionReport  Action = "report"  // tell WeChat what was shipped for a payment: see ReportAgain, which alone decides it
 )
 
 // Decision is an action on an event, or on its scope. It is written to the audit log.
@@ -206,4 +210,10 @@ type Delivery struct {
 	State State     // what the event becomes: Delivered, Dead, or Pending for another attempt
 	Due   time.Time // with Pending: when
 	Back  time.Time // when instead, if the backend is back by then (see Resume); zero: the event does not wait for the backend. Read back as the event's
+
+	// Shipping, of a payment that is delivered, is reported to WeChat in the same write, as by ReportShipping, if nothing was reported about it before and it
+	// can be: nothing of it keeps the delivery from being recorded. With a ShippingProblem there is a report that is none, recorded as failed. Nil, and
+	// no problem: nothing is reported. Not read back.
+	Shipping        *Shipping
+	ShippingProblem ShippingProblem
 }

@@ -60,6 +60,7 @@ type Ledger interface {
 	Logins
 	Sweeps
 	Runs
+	Shipments
 	Desk
 
 	// Watch returns a channel that receives after a commit of this process touched the topic, and a function that ends the

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -72,17 +73,17 @@ func newRobot(t *testing.T, service Service, now func() time.Time) *robot {
 	t.Cleanup(b.Close)
 	switch service {
 	case WeCom:
-		b.target.URL = b.URL + "/cgi-bin/webhook/send?key=" + robotKey
+		b.target.URL = redact.New(b.URL + "/cgi-bin/webhook/send?key=" + robotKey)
 	case DingTalk:
-		b.target.URL, b.target.Secret = b.URL+"/robot/send?access_token="+robotKey, robotSecret
+		b.target.URL, b.target.Secret = redact.New(b.URL+"/robot/send?access_token="+robotKey), redact.New(robotSecret)
 	case Feishu:
-		b.target.URL, b.target.Secret = b.URL+"/open-apis/bot/v2/hook/"+robotKey, robotSecret
+		b.target.URL, b.target.Secret = redact.New(b.URL+"/open-apis/bot/v2/hook/"+robotKey), redact.New(robotSecret)
 	case Webhook:
 		secret, err := relay.ParseSecret(whsec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.target.URL, b.target.Signing = b.URL+"/alerts", secret
+		b.target.URL, b.target.Signing = redact.New(b.URL+"/alerts"), secret
 	}
 	if option, err := b.target.Check(); err != nil {
 		t.Fatal(option, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/check"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // What a message is about.
@@ -43,17 +44,25 @@ func incidentOf(f check.Finding, since time.Time, language string) incident {
 func openedText(language string, incidents []incident) string {
 	var b strings.Builder
 	b.WriteString(check.Words{EN: "caddypay: something is wrong", ZH: "caddypay：出现故障"}.In(language))
+	b.WriteString(wrong(language, incidents))
+	b.WriteString("\n\n" + check.Words{EN: "Details: caddy pay check", ZH: "详情：caddy pay check"}.In(language))
+	return b.String()
+}
+
+// wrong is what is so, and what to do about it.
+func wrong(language string, incidents []incident) string {
+	var b strings.Builder
 	for _, i := range incidents {
 		b.WriteString("\n\n✗ " + i.titled(language))
 		if i.Fix != "" {
 			b.WriteString("\n→ " + i.Fix)
 		}
 	}
-	b.WriteString("\n\n" + check.Words{EN: "Details: caddy pay check", ZH: "详情：caddy pay check"}.In(language))
 	return b.String()
 }
 
-func overText(language string, incidents []incident, now time.Time) string {
+// overText also says what is left of incidents that are over.
+func overText(language string, incidents, left []incident, now time.Time) string {
 	var b strings.Builder
 	b.WriteString(check.Words{EN: "caddypay: what was wrong is over", ZH: "caddypay：故障已恢复"}.In(language))
 	for _, i := range incidents {
@@ -61,7 +70,7 @@ func overText(language string, incidents []incident, now time.Time) string {
 		format := check.Words{EN: "\n\n✓ over after %s: %s", ZH: "\n\n✓ 已恢复，历时 %s：%s"}.In(language)
 		fmt.Fprintf(&b, format, strings.TrimSuffix(lasted.String(), "0s"), i.titled(language))
 	}
-	return b.String()
+	return b.String() + wrong(language, left)
 }
 
 func (i incident) titled(language string) string {
@@ -72,8 +81,8 @@ func (i incident) titled(language string) string {
 }
 
 var (
-	// What a message never has, even where a backend's own words quote it: openids, keys, queries, and whatever long thing may be one of them.
-	secretLike = regexp.MustCompile(`\bo[A-Za-z0-9_-]{27}\b|\b(?:sk_live_|sk_test_|whsec_|SEC)[A-Za-z0-9+/=_-]+|[?&][^\s"'<>]+|\b[A-Za-z0-9+_-]{32,}={0,2}`)
+	// What a message never has beside openids, even where a backend's own words quote it: keys, queries, and whatever long thing may be one of them.
+	secretLike = regexp.MustCompile(`\b(?:sk_live_|sk_test_|whsec_|SEC)[A-Za-z0-9+/=_-]+|[?&][^\s"'<>]+|\b[A-Za-z0-9+_-]{32,}={0,2}`)
 	// Words of somebody else, which may name goods; where a redirect leads is kept.
 	quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 )
@@ -92,5 +101,6 @@ func safe(text string) string {
 		}
 		return `"…"`
 	})
+	text = redact.OpenIDs(text, func(string) string { return "…" })
 	return secretLike.ReplaceAllString(text, "…")
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -46,23 +47,23 @@ const (
 // Target is where incidents are told.
 type Target struct {
 	Service  Service
-	URL      string       // holds a secret: it is neither logged nor part of an error
-	Secret   string       // DingTalk's (SEC…) or Feishu's; empty: messages are not signed
-	Signing  relay.Secret // a Webhook's
-	Language string       // zh or en
+	URL      redact.Secret // with its key
+	Secret   redact.Secret // DingTalk's (SEC…) or Feishu's; empty: messages are not signed
+	Signing  relay.Secret  // a Webhook's
+	Language string        // zh or en
 	// Summary is when a day is summed up: so long after its midnight in UTC+8. Negative: never.
 	Summary time.Duration
 }
 
 // Check returns what is wrong with it: the name of the option and what to write, without a value.
 func (t Target) Check() (option string, err error) {
-	u, err := url.Parse(t.URL)
+	u, err := url.Parse(t.URL.Reveal())
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return "url", errors.New("is no address of a web service; write the whole URL that the robot's page shows, https://…")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return "url", errors.New("would send its key in the clear; write https:// (http only to a loopback address)")
-	case t.Service == WeCom && t.Secret != "":
+	case t.Service == WeCom && !t.Secret.Empty():
 		return "secret", errors.New("is not for wecom, whose secret is the key in the URL; leave it out")
 	case t.Service == WeCom && u.Query().Get("key") == "":
 		return "url", errors.New("has no key; write the whole URL that the robot's page shows, https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…")
@@ -79,35 +80,35 @@ func loopback(host string) bool {
 
 // name says in logs and in the storage which target it is, and nothing of its secrets.
 func (t Target) name() string {
-	sum := sha256.Sum256([]byte(string(t.Service) + "\n" + t.URL))
+	sum := sha256.Sum256([]byte(string(t.Service) + "\n" + t.URL.Reveal()))
 	return string(t.Service) + "-" + hex.EncodeToString(sum[:6])
 }
 
 // request makes the one that tells a message, signed as of now.
 func (t Target) request(ctx context.Context, m message, now time.Time) (*http.Request, error) {
-	address, header := t.URL, http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+	address, header := t.URL.Reveal(), http.Header{"Content-Type": {"application/json; charset=utf-8"}}
 	var body any
 	switch t.Service {
 	case WeCom:
 		body = map[string]any{"msgtype": "text", "text": map[string]string{"content": cut(m.Text, weComMost)}}
 	case DingTalk:
 		body = map[string]any{"msgtype": "text", "text": map[string]string{"content": cut(m.Text, textMost)}}
-		if t.Secret != "" {
-			u, err := url.Parse(t.URL)
+		if !t.Secret.Empty() {
+			u, err := url.Parse(t.URL.Reveal())
 			if err != nil {
 				return nil, errors.New("the URL cannot be read")
 			}
 			at, query := strconv.FormatInt(now.UnixMilli(), 10), u.Query()
 			query.Set("timestamp", at)
-			query.Set("sign", mac(t.Secret, at+"\n"+t.Secret))
+			query.Set("sign", mac(t.Secret.Reveal(), at+"\n"+t.Secret.Reveal()))
 			u.RawQuery = query.Encode()
 			address = u.String()
 		}
 	case Feishu:
 		fields := map[string]any{"msg_type": "text", "content": map[string]string{"text": cut(m.Text, textMost)}}
-		if t.Secret != "" {
+		if !t.Secret.Empty() {
 			at := strconv.FormatInt(now.Unix(), 10)
-			fields["timestamp"], fields["sign"] = at, mac(at+"\n"+t.Secret, "")
+			fields["timestamp"], fields["sign"] = at, mac(at+"\n"+t.Secret.Reveal(), "")
 		}
 		body = fields
 	default:
@@ -201,7 +202,7 @@ func (t Target) send(ctx context.Context, client *http.Client, m message, now ti
 
 // scrubbed is what the service said, without what it may repeat of us.
 func (t Target) scrubbed(said string) string {
-	if u, err := url.Parse(t.URL); err == nil {
+	if u, err := url.Parse(t.URL.Reveal()); err == nil {
 		for _, values := range u.Query() {
 			for _, v := range values {
 				said = without(said, v)
@@ -209,12 +210,12 @@ func (t Target) scrubbed(said string) string {
 		}
 		said = without(said, u.Path[strings.LastIndexByte(u.Path, '/')+1:])
 	}
-	return safe(without(said, t.Secret))
+	return safe(without(said, t.Secret.Reveal()))
 }
 
-func without(text, secret string) string {
-	if len(secret) < 6 {
+func without(text, value string) string {
+	if len(value) < 6 {
 		return text
 	}
-	return strings.ReplaceAll(text, secret, "…")
+	return strings.ReplaceAll(text, value, "…")
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Every service takes what it is sent, however long, as it documents signatures and sizes.
@@ -29,9 +31,9 @@ func TestServices(t *testing.T) {
 			wrong := b.target
 			switch service {
 			case WeCom:
-				wrong.URL = strings.Replace(wrong.URL, robotKey, "00000000-0000-4000-8000-000000000000", 1)
+				wrong.URL = redact.New(strings.Replace(wrong.URL.Reveal(), robotKey, "00000000-0000-4000-8000-000000000000", 1))
 			case DingTalk, Feishu:
-				wrong.Secret += "0"
+				wrong.Secret = redact.New(wrong.Secret.Reveal() + "0")
 			case Webhook:
 				b.breaks(func(w http.ResponseWriter, r *http.Request) bool { r.Header.Set("webhook-id", "other"); return false })
 			}
@@ -79,13 +81,13 @@ func TestTargetCheck(t *testing.T) {
 		target Target
 		option string
 	}{
-		{Target{Service: WeCom, URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=" + robotKey}, ""},
-		{Target{Service: WeCom, URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send"}, "url"},
-		{Target{Service: WeCom, URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=" + robotKey, Secret: "x"}, "secret"},
-		{Target{Service: DingTalk, URL: "https://oapi.dingtalk.com/robot/send"}, "url"},
-		{Target{Service: Feishu, URL: "http://open.feishu.cn/open-apis/bot/v2/hook/" + robotKey}, "url"},
-		{Target{Service: Webhook, URL: "alerts.example.com"}, "url"},
-		{Target{Service: Webhook, URL: "http://127.0.0.1:9/alerts"}, ""},
+		{Target{Service: WeCom, URL: redact.New("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=" + robotKey)}, ""},
+		{Target{Service: WeCom, URL: redact.New("https://qyapi.weixin.qq.com/cgi-bin/webhook/send")}, "url"},
+		{Target{Service: WeCom, URL: redact.New("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=" + robotKey), Secret: redact.New("x")}, "secret"},
+		{Target{Service: DingTalk, URL: redact.New("https://oapi.dingtalk.com/robot/send")}, "url"},
+		{Target{Service: Feishu, URL: redact.New("http://open.feishu.cn/open-apis/bot/v2/hook/" + robotKey)}, "url"},
+		{Target{Service: Webhook, URL: redact.New("alerts.example.com")}, "url"},
+		{Target{Service: Webhook, URL: redact.New("http://127.0.0.1:9/alerts")}, ""},
 	} {
 		option, err := c.target.Check()
 		if option != c.option || (err == nil) != (option == "") {
@@ -103,6 +105,7 @@ func TestSafe(t *testing.T) {
 		`your backend answered 302 to "/login" (a redirect is not a receipt)`:             `your backend answered 302 to "/login" (a redirect is not a receipt)`,
 		`your backend answered 302 to "/login?token=Mark123" x`:                           `your backend answered 302 to "/login…" x`,
 		`openid oUpF8uMuAJO_M2pxb1Q9zNjWeS6o is refused`:                                  `openid … is refused`,
+		`no user oUpF8uMuAJO_M2pxb1Q9zNjWeS6- here`:                                       `no user … here`,
 		`its title is "Green tea, 50 g" and "\"x\" more"`:                                 `its title is "…" and "…"`,
 		`key sk_live_Mark0123 and whsec_TWFyazAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWI= end`: `key … and … end`,
 		"two\nlines\x1b[31m": "two lines [31m",

@@ -24,6 +24,7 @@ var kinds = map[string]struct {
 	"events-pending": {kind: "backend"}, "backend-reach": {kind: "backend"}, "backend-redirect": {kind: "backend"}, "backend-refuses": {kind: "backend"},
 	"backend-quote": {kind: "backend"}, "events-dead": {kind: "dead"}, "events-held": {kind: "held"}, "webhooks-silent": {kind: "silent"},
 	"webhooks-refused": {kind: "refused"}, "sweep": {kind: "sweep"}, "certificate": {kind: "certificate", warn: true},
+	"shipping-due": {kind: "shipping", warn: true},
 	"ledger-write": {kind: "ledger"}, "disk": {kind: "disk", warn: true}, "wal": {kind: "wal"},
 }
 
@@ -44,7 +45,8 @@ type state struct {
 type open struct {
 	incident
 	Told  bool `json:"told"`
-	Looks int  `json:"looks"` // in a row that say otherwise than what was told
+	Part  bool `json:"part,omitempty"` // of the backend's, in whose messages alone it is told
+	Looks int  `json:"looks"`          // in a row that say otherwise than what was told
 }
 
 // readState takes one that cannot be read for none: somebody is told twice, which is better than never.
@@ -86,31 +88,55 @@ func (s *state) mind(found []check.Finding, now time.Time, language string) {
 			o = &open{incident: incidentOf(f, now, language)}
 			s.Open[key] = o
 		}
+		if !o.Told || o.Part {
+			o.incident = incidentOf(f, o.Since, language) // as it is when it is told
+		}
 		if o.Told {
 			o.Looks = 0
 			continue
 		}
-		o.incident = incidentOf(f, o.Since, language) // as it is when it is told
 		o.Looks++
 	}
-	var begun, ended []incident
-	for _, key := range sorted(s.Open) {
+	// What dies while the backend fails is part of that incident: nobody has to be told of it twice.
+	dead := func(kind, site string) *open {
+		if d := s.Open["dead "+site]; kind == "backend" && d != nil && (d.Part || !d.Told) {
+			if _, isBad := bad["dead "+site]; isBad {
+				d.Told, d.Part = true, true
+				return d
+			}
+		}
+		return nil
+	}
+	var begun, ended, left []incident
+	for _, key := range sorted(s.Open) { // the backend's before what is dead
 		o := s.Open[key]
 		_, isBad := bad[key]
-		_, site, _ := strings.Cut(key, " ")
+		kind, site, _ := strings.Cut(key, " ")
+		backend := s.Open["backend "+site]
 		switch {
 		case site != "" && !sites[site]: // it was taken out of the configuration
 			delete(s.Open, key)
+		case isBad && kind == "dead" && !o.Told && backend != nil:
+			o.Told, o.Part = backend.Told, backend.Told // one that is not told yet may come to nothing
 		case isBad && !o.Told && o.Looks >= steady:
 			o.Told, o.Looks = true, 0
 			begun = append(begun, o.incident)
+			if d := dead(kind, site); d != nil {
+				begun = append(begun, d.incident)
+			}
 		case isBad || unknown[key] || !well[key]: // nobody knows that it is over
 		case !o.Told:
 			delete(s.Open, key)
 		default:
-			if o.Looks++; o.Looks >= steady {
+			if o.Looks++; o.Looks < steady {
+				continue
+			}
+			delete(s.Open, key)
+			if !o.Part {
 				ended = append(ended, o.incident)
-				delete(s.Open, key)
+			}
+			if d := dead(kind, site); d != nil {
+				left = append(left, d.incident)
 			}
 		}
 	}
@@ -118,7 +144,7 @@ func (s *state) mind(found []check.Finding, now time.Time, language string) {
 		s.add(message{Type: opened, Time: now, Text: openedText(language, begun), Incidents: begun})
 	}
 	if len(ended) > 0 {
-		s.add(message{Type: over, Time: now, Text: overText(language, ended, now), Incidents: ended})
+		s.add(message{Type: over, Time: now, Text: overText(language, ended, left, now), Incidents: ended})
 	}
 }
 

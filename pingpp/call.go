@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 
 // caller sends requests, signed, again where that can do no harm, and tells what went wrong.
 type caller struct {
-	key       string
+	key       redact.Secret
 	signer    *rsa.PrivateKey
 	base      string // scheme and host, no trailing slash
 	transport http.RoundTripper
@@ -159,7 +161,7 @@ func (c *caller) newRequest(ctx context.Context, r request) (*http.Request, erro
 		return nil, err
 	}
 	h := req.Header
-	h.Set("Authorization", "Bearer "+c.key)
+	h.Set("Authorization", "Bearer "+c.key.Reveal())
 	h.Set("Accept", "application/json")
 	h.Set("Accept-Encoding", "identity") // the answer is handed on byte for byte, and its limit is the wire's
 	h.Set("User-Agent", c.userAgent)

@@ -20,6 +20,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -34,7 +36,7 @@ type Config struct {
 	App string
 
 	// Key is the secret API key. Its prefix decides the mode: sk_test_ moves no money, sk_live_ does. Required.
-	Key string
+	Key redact.Secret
 
 	// SigningKey is the merchant's private key, whose public half the merchant has given to Ping++. Nil: requests are not
 	// signed, which Ping++ accepts until the merchant turns the check on.
@@ -75,7 +77,7 @@ type Client struct {
 // New checks cfg and returns a client for it. No error holds the key.
 func New(cfg Config) (*Client, error) {
 	c := &Client{
-		app: cfg.App, live: strings.HasPrefix(cfg.Key, "sk_live_"),
+		app: cfg.App, live: strings.HasPrefix(cfg.Key.Reveal(), "sk_live_"),
 		caller: caller{
 			key: cfg.Key, signer: cfg.SigningKey, transport: cfg.Transport, timeout: cfg.Timeout,
 			now: cfg.Now, rand: cfg.Rand, language: cfg.Language, userAgent: userAgent(),
@@ -87,7 +89,7 @@ func New(cfg Config) (*Client, error) {
 	if !validID(c.app) || !strings.HasPrefix(c.app, "app_") {
 		return nil, fmt.Errorf("pingpp: app %q is not an app id: it begins with app_ and is shown in the Ping++ dashboard", clean(c.app, 40))
 	}
-	if err := checkKey(c.key); err != nil {
+	if err := checkKey(c.key.Reveal()); err != nil {
 		return nil, err
 	}
 	if c.signer != nil {

@@ -10,24 +10,26 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 func TestNew(t *testing.T) {
-	good := Config{App: testApp, Key: testKey}
+	good := Config{App: testApp, Key: redact.New(testKey)}
 	for _, c := range []struct {
 		name   string
 		change func(*Config)
 		want   string // part of the error; empty: none
 	}{
 		{"test", func(*Config) {}, ""},
-		{"live", func(c *Config) { c.Key = liveKey }, ""},
-		{"own endpoint", func(c *Config) { c.Key, c.Endpoint = liveKey, "https://pay.example:8443/" }, ""},
+		{"live", func(c *Config) { c.Key = redact.New(liveKey) }, ""},
+		{"own endpoint", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "https://pay.example:8443/" }, ""},
 		{"http with a test key", func(c *Config) { c.Endpoint = "http://sandbox.example" }, ""},
-		{"live to loopback", func(c *Config) { c.Key, c.Endpoint = liveKey, "http://127.0.0.1:9000" }, ""},
-		{"live to loopback, v6", func(c *Config) { c.Key, c.Endpoint = liveKey, "http://[::1]:9000" }, ""},
-		{"live to localhost", func(c *Config) { c.Key, c.Endpoint = liveKey, "http://localhost:9000" }, ""},
-		{"live over http", func(c *Config) { c.Key, c.Endpoint = liveKey, "http://api.pingxx.com" }, "write https://api.pingxx.com"},
-		{"live to a name like loopback", func(c *Config) { c.Key, c.Endpoint = liveKey, "http://127.0.0.1.evil.example" }, "unencrypted"},
+		{"live to loopback", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "http://127.0.0.1:9000" }, ""},
+		{"live to loopback, v6", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "http://[::1]:9000" }, ""},
+		{"live to localhost", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "http://localhost:9000" }, ""},
+		{"live over http", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "http://api.pingxx.com" }, "write https://api.pingxx.com"},
+		{"live to a name like loopback", func(c *Config) { c.Key, c.Endpoint = redact.New(liveKey), "http://127.0.0.1.evil.example" }, "unencrypted"},
 		{"no scheme", func(c *Config) { c.Endpoint = "api.pingxx.com" }, "write it like https://"},
 		{"other scheme", func(c *Config) { c.Endpoint = "ftp://api.pingxx.com" }, `scheme "ftp"`},
 		{"path", func(c *Config) { c.Endpoint = "https://api.pingxx.com/v1" }, "more than scheme and host"},
@@ -37,11 +39,11 @@ func TestNew(t *testing.T) {
 		{"no app", func(c *Config) { c.App = "" }, "not an app id"},
 		{"app is a charge", func(c *Config) { c.App = "ch_1" }, "begins with app_"},
 		{"app with a line break", func(c *Config) { c.App = "app_1\n" }, "not an app id"},
-		{"no key", func(c *Config) { c.Key = "" }, "empty"},
-		{"publishable key", func(c *Config) { c.Key = "pk_live_x" }, "publishable"},
-		{"unknown prefix", func(c *Config) { c.Key = "Zm9yLXRlc3RzLW9ubHk" }, "neither sk_test_ nor sk_live_"},
-		{"prefix alone", func(c *Config) { c.Key = "sk_test_" }, "cut short"},
-		{"key with a line break", func(c *Config) { c.Key += "\n" }, "line break"},
+		{"no key", func(c *Config) { c.Key = redact.New("") }, "empty"},
+		{"publishable key", func(c *Config) { c.Key = redact.New("pk_live_x") }, "publishable"},
+		{"unknown prefix", func(c *Config) { c.Key = redact.New("Zm9yLXRlc3RzLW9ubHk") }, "neither sk_test_ nor sk_live_"},
+		{"prefix alone", func(c *Config) { c.Key = redact.New("sk_test_") }, "cut short"},
+		{"key with a line break", func(c *Config) { c.Key = redact.New(c.Key.Reveal() + "\n") }, "line break"},
 		{"timeout", func(c *Config) { c.Timeout = -1 }, "negative"},
 		{"language", func(c *Config) { c.Language = "zh\r\nX: y" }, "Accept-Language"},
 		{"short signing key", func(c *Config) { c.SigningKey = mustKey(1024) }, "1024 bits"},
@@ -54,7 +56,7 @@ func TestNew(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if cl.App() != testApp || cl.Live() != (cfg.Key == liveKey) {
+				if cl.App() != testApp || cl.Live() != (cfg.Key.Reveal() == liveKey) {
 					t.Errorf("app %s, live %v", cl.App(), cl.Live())
 				}
 				return

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // All that an order may have is sent, under Ping++'s names.
@@ -49,13 +51,13 @@ func TestConfigEdges(t *testing.T) {
 		"language": func(c *Config) { c.Language = "中文" },
 		"fragment": func(c *Config) { c.Endpoint = "https://api.pingxx.com#x" },
 	} {
-		c := Config{App: testApp, Key: testKey}
+		c := Config{App: testApp, Key: redact.New(testKey)}
 		change(&c)
 		if _, err := New(c); err == nil {
 			t.Errorf("a %s that cannot be sent is taken", name)
 		}
 	}
-	c, err := New(Config{App: testApp, Key: testKey, Language: "zh~"})
+	c, err := New(Config{App: testApp, Key: redact.New(testKey), Language: "zh~"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,11 +181,11 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%d tries: %v", tries, err)
 	}
 	for _, key := range []string{testKey, "pk_test_x"} {
-		if _, err := New(Config{App: key, Key: testKey}); err == nil || !strings.Contains(err.Error(), "app is a key") || strings.Contains(err.Error(), key) {
+		if _, err := New(Config{App: key, Key: redact.New(testKey)}); err == nil || !strings.Contains(err.Error(), "app is a key") || strings.Contains(err.Error(), key) {
 			t.Error(err)
 		}
 	}
-	if _, err := New(Config{App: testApp, Key: testKey, Language: "zh CN, en"}); err != nil {
+	if _, err := New(Config{App: testApp, Key: redact.New(testKey), Language: "zh CN, en"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,7 +15,7 @@ var errForeign = errors.New("it is another app's or the other mode's")
 // fetch asks, and returns what the answer is read as. The function that reads it also refuses what is not the thing asked for. ids are those in
 // the request's path.
 func fetch[T any](ctx context.Context, c *Client, r request, read func(raw []byte) (T, error), ids ...string) (v T, err error) {
-	r.secrets = secretsOf(c.key, r.payer)
+	r.secrets = secretsOf(c.key.Reveal(), r.payer)
 	raw, failed := c.ask(ctx, r, ids...)
 	if failed != nil {
 		return v, failed

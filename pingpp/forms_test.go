@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Each call goes where Ping++ has it.
@@ -36,7 +38,7 @@ func TestWhereCallsGo(t *testing.T) {
 		}
 	}
 	// The pages for test charges: Ping++'s own, or the emulator's.
-	theirs, err := New(Config{App: testApp, Key: testKey})
+	theirs, err := New(Config{App: testApp, Key: redact.New(testKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +238,7 @@ func TestEndpoints(t *testing.T) {
 		"https://:443": false, "api.pingxx.com": false, "https://u:p@api.pingxx.com": false, "https://api.pingxx.com?x=1": false, "ftp://api.pingxx.com": false,
 		"http://192.0.2.1": false, "http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://LOCALHOST:8080": true,
 	} {
-		c, err := New(Config{App: testApp, Key: liveKey, Endpoint: endpoint})
+		c, err := New(Config{App: testApp, Key: redact.New(liveKey), Endpoint: endpoint})
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", endpoint, err)
 		}
@@ -263,7 +265,7 @@ func TestNothingGiven(t *testing.T) {
 	wantKind(t, err, InvalidRequest, false)
 	_, err = cl.CreateCharge(t.Context(), nil)
 	wantKind(t, err, InvalidRequest, false)
-	if _, err := New(Config{App: testApp, Key: testKey, SigningKey: &rsa.PrivateKey{}}); err == nil {
+	if _, err := New(Config{App: testApp, Key: redact.New(testKey), SigningKey: &rsa.PrivateKey{}}); err == nil {
 		t.Error("a signing key that is none is taken")
 	}
 	var there bool
@@ -274,7 +276,7 @@ func TestNothingGiven(t *testing.T) {
 		t.Errorf("a language is asked for that nobody has named, %v", err)
 	}
 	// An event that does not say its mode is not the other mode's.
-	e, err := serve(t, answer(200, `{"id":"evt_1","object":"event","type":"x.y","created":1,"data":{"object":{}}}`), func(c *Config) { c.Key = liveKey }).GetEvent(t.Context(), "evt_1")
+	e, err := serve(t, answer(200, `{"id":"evt_1","object":"event","type":"x.y","created":1,"data":{"object":{}}}`), func(c *Config) { c.Key = redact.New(liveKey) }).GetEvent(t.Context(), "evt_1")
 	if err != nil || !e.ModeUnknown {
 		t.Errorf("%+v, %v", e, err)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,7 +57,7 @@ func serve(t testing.TB, h http.HandlerFunc, change ...func(*Config)) *Client {
 
 func client(t testing.TB, endpoint string, change ...func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{App: testApp, Key: testKey, Endpoint: endpoint, Timeout: 10 * time.Second, Rand: func() float64 { return 0 }}
+	cfg := Config{App: testApp, Key: redact.New(testKey), Endpoint: endpoint, Timeout: 10 * time.Second, Rand: func() float64 { return 0 }}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // A probe asks as the client does, with its key, clock, words and transport, and says what the answer shows, of whatever kind.
@@ -31,7 +33,7 @@ func TestProbe(t *testing.T) {
 			time.Sleep(time.Millisecond) // Took says so at least
 			return &http.Response{StatusCode: c.status, Header: http.Header{"Date": {now.UTC().Format(http.TimeFormat)}, SignatureHeader: {"c2ln"}}, Body: io.NopCloser(strings.NewReader(c.body)), Request: req}, nil
 		})
-		cl, err := New(Config{App: "app_1", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: transport, Timeout: 7 * time.Second, Language: "zh-CN", Now: func() time.Time { return now },
+		cl, err := New(Config{App: "app_1", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: transport, Timeout: 7 * time.Second, Language: "zh-CN", Now: func() time.Time { return now },
 			Rand: func() float64 { return 0.25 }, Wrap: func(next http.RoundTripper) http.RoundTripper {
 				return roundTrip(func(req *http.Request) (*http.Response, error) { wrapped++; return next.RoundTrip(req) })
 			}})
@@ -51,7 +53,7 @@ func TestProbe(t *testing.T) {
 	}
 	// What cannot be had is tried again, by the client's own clock and random numbers.
 	tries := 0
-	cl, err := New(Config{App: "app_1", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Rand: func() float64 { return 0 }, Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+	cl, err := New(Config{App: "app_1", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Rand: func() float64 { return 0 }, Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		tries++
 		return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Retry-After": {time.Now().UTC().Format(http.TimeFormat)}}, Body: io.NopCloser(strings.NewReader("try again")), Request: req}, nil
 	})})

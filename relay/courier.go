@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // courier brings an event to the backend once.
@@ -25,7 +26,7 @@ type courier struct {
 	path    string   // as it was configured, for people
 	target  *url.URL // the same, read
 	secrets []Secret
-	token   string
+	token   redact.Secret
 	expect  Expect
 	timeout time.Duration
 	span    func(ctx context.Context, ev *ledger.Event, attempt int) (_ context.Context, traceParent string, end func(status int, why string))
@@ -47,6 +48,7 @@ type answer struct {
 	reach      reach
 	status     int
 	snippet    string
+	body       []byte // the start of a receipt
 	retryAfter time.Duration
 }
 
@@ -106,7 +108,7 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 		}
 	}
 	if a.verdict = judge(a.status, resp.Header, body, c.expect); a.ok() {
-		a.reach = succeeded
+		a.reach, a.body, a.snippet = succeeded, body, printable(body, receiptLen)
 	}
 	if turnedAway(a.status) {
 		a.detail = fmt.Sprintf("it was asked %s %s", c.method, c.path)

@@ -32,6 +32,7 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	}
 	switch {
 	case a.ok():
+		r.ship(ev, &d, a.body)
 	case a.reach == answered:
 		r.schedule.again(&d, ev.Tries+1, end, a.retryAfter)
 	default:
@@ -39,6 +40,7 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	}
 	r.report.log(ev, d, a.why)
 	r.report.count(ev, d, a.reach, end)
+	r.cfg.Tried(Attempt{At: end, Status: a.status, Why: a.why})
 	r.settle(ctx, t.hold, d)
 	r.release(t.hold)
 	if d.State == ledger.Dead {
@@ -49,6 +51,18 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	}
 	if d.State == ledger.Pending {
 		signal(r.retimed)
+	}
+}
+
+// ship has the receipt of a payment report what was shipped.
+func (r *Relay) ship(ev *ledger.Event, d *ledger.Delivery, body []byte) {
+	if r.cfg.Ships == nil || ev.Mode != ledger.Live || ev.Type != "charge.succeeded" && ev.Type != "order.succeeded" {
+		return
+	}
+	d.Shipping, d.ShippingProblem = r.cfg.Ships(ev, body)
+	if p := d.ShippingProblem; p.Code != "" {
+		r.cfg.Logger.Error("what is to be reported to WeChat with a payment is no report; report it again: caddy pay shipping report",
+			zap.String("order_no", ev.OrderNo), zap.String("event", ev.ID), zap.String("code", p.Code), zap.String("why", redacted(p.Text)))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
@@ -51,7 +52,7 @@ func config(t *testing.T, l ledger.Ledger, rt http.RoundTripper) Config {
 		t.Fatal(err)
 	}
 	return Config{
-		Scope: scope, Ledger: l, Backend: rt, Path: "/internal/pay/events", Secrets: []Secret{s}, Token: strings.Repeat("t", 32),
+		Scope: scope, Ledger: l, Backend: rt, Path: "/internal/pay/events", Secrets: []Secret{s}, Token: redact.New(strings.Repeat("t", 32)),
 		Owner: fmt.Sprintf("%s-%d", t.Name(), serial.Add(1)), Rand: func() float64 { return 0.5 }, Poll: 5 * time.Millisecond,
 		Logger: zaptest.NewLogger(t),
 	}

@@ -13,7 +13,8 @@ import (
 const (
 	judged     = 4 << 10  // bytes of the answer that are looked at
 	drained    = 64 << 10 // bytes of the answer that are read at most
-	snippetLen = 512      // bytes of the answer that are kept
+	snippetLen = 4 << 10  // bytes of the answer that are kept: whoever mends the backend reads them
+	receiptLen = 512      // likewise of one that acknowledges: nearly every event has such a one
 )
 
 // verdict says whether an answer is a receipt.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Probe sends one event as a relay would, and says how it was answered.
@@ -87,8 +89,8 @@ func TestNewRules(t *testing.T) {
 	}{
 		"whole":               {func(*Config) {}, ""},
 		"no secret":           {func(c *Config) { c.Secrets = nil }, ""},
-		"no token":            {func(c *Config) { c.Token = "" }, ""},
-		"neither":             {func(c *Config) { c.Token, c.Secrets = "", nil }, "events need a secret, or the site a backend_token"},
+		"no token":            {func(c *Config) { c.Token = redact.New("") }, ""},
+		"neither":             {func(c *Config) { c.Token, c.Secrets = redact.New(""), nil }, "events need a secret, or the site a backend_token"},
 		"an empty secret":     {func(c *Config) { c.Secrets = append(c.Secrets, Secret{}) }, "an events secret is empty"},
 		"no app":              {func(c *Config) { c.Scope.App = "" }, "the scope needs an app and a mode"},
 		"no mode":             {func(c *Config) { c.Scope.Mode = "" }, "the scope needs an app and a mode"},

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Defaults of [Config].
@@ -37,10 +38,10 @@ type Config struct {
 	// in Host. It must not follow redirects, and its answer's body must end with an error if it was cut short. An error that is
 	// ErrUnsent, or a dial's *net.OpError, says that nothing was sent.
 	Backend http.RoundTripper
-	Method  string   // POST
-	Path    string   // of the backend's events route; it may have a query
-	Secrets []Secret // sign every attempt; two while rotating, the backend may know either
-	Token   string   // sent as X-Pay-Token; empty: not sent
+	Method  string        // POST
+	Path    string        // of the backend's events route; it may have a query
+	Secrets []Secret      // sign every attempt; two while rotating, the backend may know either
+	Token   redact.Secret // sent as X-Pay-Token; empty: not sent
 
 	Expect      Expect          // what a receipt says; zero: anything that is neither an HTML page nor PHP's error message
 	Timeout     time.Duration   // for one attempt, answer included; 15s
@@ -53,8 +54,15 @@ type Config struct {
 	// since the event came in. It is 0 for a replay. None.
 	Observe func(result string, since time.Duration)
 
+	// Tried is told how each attempt ended, as people see it. None.
+	Tried func(Attempt)
+
 	// Dead is told of each event that has no attempt left, once that is on record, and why the last one failed. None.
 	Dead func(ev *ledger.Event, why string)
+
+	// Ships says, of a live payment that the backend has acknowledged, and of the start of its answer, what is reported to WeChat in the write that
+	// settles the delivery; a problem when what was to be reported is no report. None.
+	Ships func(ev *ledger.Event, answer []byte) (*ledger.Shipping, ledger.ShippingProblem)
 
 	// Span is told that an attempt begins, and returns its context, the traceparent that the backend gets, and what is called with the status,
 	// 0 without an answer, and why it failed, if it did. By default the backend gets the traceparent that was kept with the event.
@@ -125,7 +133,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Ledger == nil || cfg.Backend == nil || cfg.Owner == "" {
 		return nil, errors.New("relay: a ledger, a backend and an owner are required")
 	}
-	if len(cfg.Secrets) == 0 && cfg.Token == "" {
+	if len(cfg.Secrets) == 0 && cfg.Token.Empty() {
 		return nil, errors.New("relay: events need a secret, or the site a backend_token: without either anyone who reaches the backend could announce a payment")
 	}
 	if slices.ContainsFunc(cfg.Secrets, func(s Secret) bool { return !s.valid() }) {
@@ -174,6 +182,9 @@ func (c *Config) defaults() {
 	}
 	if c.Observe == nil {
 		c.Observe = func(string, time.Duration) {}
+	}
+	if c.Tried == nil {
+		c.Tried = func(Attempt) {}
 	}
 	if c.Dead == nil {
 		c.Dead = func(*ledger.Event, string) {}

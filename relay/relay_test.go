@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 func TestDelivered(t *testing.T) {
@@ -48,7 +49,7 @@ func TestDelivered(t *testing.T) {
 	for name, want := range map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "User-Agent": "caddypay", "Webhook-Id": "evt_1",
 		"X-Pay-Event": "charge.succeeded", "X-Pay-Order-No": "orderevt_1", "X-Pay-Charge": "ch_evt_1", "X-Pay-Mode": "test",
-		"X-Pay-Source": "webhook", "X-Pay-Attempt": "1", "X-Pay-Token": cfg.Token,
+		"X-Pay-Source": "webhook", "X-Pay-Attempt": "1", "X-Pay-Token": cfg.Token.Reveal(),
 		"X-Pingplusplus-Signature": "c2lnbmF0dXJl", "Traceparent": ev.TraceParent,
 	} {
 		if v := r.Header.Get(name); v != want {
@@ -76,7 +77,7 @@ func TestDelivered(t *testing.T) {
 			t.Errorf("log %q lacks %s", line, want)
 		}
 	}
-	if strings.Contains(line, cfg.Token) || strings.Contains(line, "success\"") {
+	if strings.Contains(line, cfg.Token.Reveal()) || strings.Contains(line, "success\"") {
 		t.Errorf("log tells too much: %s", line)
 	}
 }
@@ -266,7 +267,7 @@ func TestNewRefuses(t *testing.T) {
 		"scope":            func(c *Config) { c.Scope = ledger.Scope{} },
 		"owner":            func(c *Config) { c.Owner = "" },
 		"ledger":           func(c *Config) { c.Ledger = nil },
-		"backend_token":    func(c *Config) { c.Secrets, c.Token = nil, "" },
+		"backend_token":    func(c *Config) { c.Secrets, c.Token = nil, redact.Secret{} },
 		"ParseSecret":      func(c *Config) { c.Secrets = []Secret{{}} },
 		"path":             func(c *Config) { c.Path = "internal" },
 		"invalid method":   func(c *Config) { c.Method = "PO ST" },

@@ -30,7 +30,7 @@ func redacted(snippet string) string {
 func (r *report) log(ev *ledger.Event, d ledger.Delivery, why string) {
 	level, msg := zapcore.InfoLevel, "event delivered"
 	fields := []zap.Field{
-		zap.String("event", ev.ID), zap.String("order_no", ev.OrderNo), zap.String("type", ev.Type),
+		zap.String("event", ev.ID), zap.String("order_no", ev.OrderNo), zap.String("charge", ev.ChargeID), zap.String("type", ev.Type),
 		zap.Int("attempt", d.Attempt), zap.Int("status", d.Status), zap.Duration("took", d.Took),
 	}
 	switch {

@@ -51,7 +51,7 @@ func (c *courier) request(ctx context.Context, ev *ledger.Event, attempt int, at
 	if ev.Replay {
 		set("X-Pay-Replay", "1")
 	}
-	set("X-Pay-Token", c.token)
+	set("X-Pay-Token", c.token.Reveal())
 
 	set(pingpp.SignatureHeader, ev.Signature)
 	set("Traceparent", ev.TraceParent)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 )
 
@@ -20,7 +21,7 @@ func TestOwnClient(t *testing.T) {
 	defer s.Close()
 	srv := httptest.NewServer(s)
 	defer srv.Close()
-	cl, err := pingpp.New(pingpp.Config{App: s.App(), Key: s.TestKey(), Endpoint: srv.URL})
+	cl, err := pingpp.New(pingpp.Config{App: s.App(), Key: redact.New(s.TestKey()), Endpoint: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

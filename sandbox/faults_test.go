@@ -237,7 +237,10 @@ func TestLoginAndNotifyFaults(t *testing.T) {
 func TestFaultsThatDoNotExist(t *testing.T) {
 	b := sandboxtest.Start(t, sandbox.Config{})
 	for body, want := range map[string]string{
-		`{"on":"refunds","fault":"502"}`:                                "cancel_order, create_charge, create_order, create_refund, get_charge, get_event, get_order, get_refund, getticket, jscode2session, list_charges, list_orders, list_refunds, notify, oauth_access_token, order_charges, order_refunds, pay_order, refund, refund_order, reverse_charge, stable_token, token, webhook",
+		`{"on":"refunds","fault":"502"}`: "cancel_order, create_charge, create_order, create_refund, get_charge, get_delivery_list, get_event, get_order, get_order_detail_path, get_refund, getticket, " +
+			"is_trade_managed, is_trade_management_confirmation_completed, jscode2session, list_charges, list_orders, list_refunds, notify, oauth_access_token, order_charges, " +
+			"order_refunds, pay_order, refund, refund_order, reverse_charge, set_msg_jump_path, stable_token, token, update_order_detail_path, upload_shipping_info, webhook, " +
+			"wxa_get_order, wxa_get_order_list",
 		`{"on":"refund","fault":"502"}`:                                 "failed, failed_later, stuck, no_metadata, no_description, no_texts",
 		`{"on":"create_charge","fault":"504"}`:                          "502_json",
 		`{"on":"list_charges","fault":"wrong_charge"}`:                  "200_error",

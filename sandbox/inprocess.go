@@ -4,6 +4,7 @@ import (
 	"github.com/caddypay/caddypay/sandbox/desk"
 	"github.com/caddypay/caddypay/sandbox/pingxx/trade"
 	"github.com/caddypay/caddypay/sandbox/weixin"
+	"github.com/caddypay/caddypay/sandbox/weixin/shipping"
 )
 
 // What a program that holds the sandbox can do to it, beside the levers.
@@ -44,6 +45,32 @@ func (s *Sandbox) SetWebUser(u WebUser) { s.weixin.SetUser(u) }
 // NewOAuthCode returns a fresh code of an OAuth round, as if a page's visitor had come back from WeChat: good once, for 5 minutes.
 // An empty openid is the current WebUser's.
 func (s *Sandbox) NewOAuthCode(openid string) string { return s.weixin.NewOAuthCode(openid) }
+
+// WeChatProgram is what is set for the mini program.
+type WeChatProgram = shipping.Program
+
+// WeChatSetting changes it; what is nil stays.
+type WeChatSetting = shipping.Setting
+
+// SetProgram changes what is set for the mini program, and returns it.
+func (s *Sandbox) SetProgram(change WeChatSetting) (WeChatProgram, error) {
+	return s.weixin.Orders.Set(change)
+}
+
+// WeChatChange is what a buyer or WeChat does to an order; what is nil stays.
+type WeChatChange = shipping.Change
+
+// Errors of MoveWeChatOrder, for errors.Is.
+var (
+	ErrUnknownOrder = shipping.ErrUnknownOrder
+	ErrNotShipped   = shipping.ErrNotShipped
+)
+
+// MoveWeChatOrder does to an order what its buyer or WeChat would do. It returns ErrUnknownOrder or ErrNotShipped when it cannot.
+func (s *Sandbox) MoveWeChatOrder(transactionNo string, change WeChatChange) error {
+	_, err := s.weixin.Orders.Move(transactionNo, change)
+	return err
+}
 
 // SetFault makes the next times calls of an operation fail; pingxx and weixin list both, and so does
 // docs/sandbox.md. Faults of one operation take effect in the order they were set. The error of an unknown name lists what there is.

@@ -39,6 +39,10 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 		s.leverCode(w, r)
 	case asked == "POST wechat" && len(path) == 2 && path[1] == "user":
 		s.leverUser(w, r)
+	case asked == "POST wechat" && len(path) == 2 && path[1] == "program":
+		s.leverProgram(w, r)
+	case asked == "POST wechat" && len(path) == 3 && path[1] == "orders":
+		s.leverOrder(w, r, path[2])
 	case asked == "POST faults" && len(path) == 1:
 		s.leverFault(w, r)
 	case asked == "DELETE faults" && len(path) == 1:
@@ -52,7 +56,7 @@ func (s *Sandbox) serveLevers(w http.ResponseWriter, r *http.Request) {
 		s.leverWebhook(w, r)
 	default:
 		fail(w, http.StatusNotFound, errors.New("no such lever: there are POST /sandbox/charges/{id}/pay, POST /sandbox/refunds, POST /sandbox/refunds/{id}/succeed and /fail, "+
-			"POST /sandbox/wechat/codes and /user, POST and DELETE /sandbox/faults, "+
+			"POST /sandbox/wechat/codes, /user, /program and /orders/{id}, POST and DELETE /sandbox/faults, "+
 			"GET /sandbox/state, GET /sandbox/events/{id}, POST /sandbox/events, POST /sandbox/webhooks, GET /sandbox/pingpp.pub.pem"))
 	}
 }
@@ -153,6 +157,37 @@ func (s *Sandbox) leverUser(w http.ResponseWriter, r *http.Request) {
 	}
 	s.SetWebUser(in)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Sandbox) leverProgram(w http.ResponseWriter, r *http.Request) {
+	var in WeChatSetting
+	if !read(w, r, &in) {
+		return
+	}
+	p, err := s.SetProgram(in)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err)
+		return
+	}
+	reply(w, http.StatusOK, p)
+}
+
+func (s *Sandbox) leverOrder(w http.ResponseWriter, r *http.Request, transactionNo string) {
+	var in WeChatChange
+	if !read(w, r, &in) {
+		return
+	}
+	o, err := s.weixin.Orders.Move(transactionNo, in)
+	switch {
+	case errors.Is(err, ErrUnknownOrder):
+		fail(w, http.StatusNotFound, err)
+	case errors.Is(err, ErrNotShipped):
+		fail(w, http.StatusConflict, err)
+	case err != nil:
+		fail(w, http.StatusBadRequest, err)
+	default:
+		reply(w, http.StatusOK, o)
+	}
 }
 
 // userIDs checks what a lever calls a user by; it answers when that will not do.

@@ -3,8 +3,9 @@
 // module's own clients: an emulator built from the client it tests would prove nothing.
 //
 // A [Sandbox] is one http.Handler over two rooms, each in a package that says what it serves and what is like the real thing:
-// pingxx is Ping++ (/v1, /notify, /mock.php) and weixin is WeChat (/sns, /cgi-bin, /connect). They do not know each other. What they
-// share they are given: a clock, dice, and the faults that their desks let happen. What pulls at both is here, under /sandbox/.
+// pingxx is Ping++ (/v1, /notify, /mock.php) and weixin is WeChat (/sns, /cgi-bin, /connect, /wxa). They do not know each other. What they
+// share they are given: a clock, dice, and the faults that their desks let happen; and WeChat is told of the payments that Ping++ takes in the
+// mini program in live mode, since it is WeChat who took them. What pulls at both is here, under /sandbox/.
 //
 // # Levers
 //
@@ -15,9 +16,13 @@
 //	POST   /sandbox/refunds/{id}/fail    a pending refund fails now; answers it
 //	POST   /sandbox/wechat/codes         {"openid"?, "unionid"?} → {"code"}: as if a user had called wx.login
 //	POST   /sandbox/wechat/user          {"openid"?, "unionid"?, "snapshot"?}: who the visitors of the official account's pages are from now on
+//	POST   /sandbox/wechat/program       {"managed"?, "confirmed"?, "delay_ms"?, "order_detail_path"?}: whether WeChat holds the mini program's money until
+//	                                     shipping is reported, whether its merchant numbers are authorised, after how long a payment is known; answers all
+//	POST   /sandbox/wechat/orders/{id}   {"order_state"? (3, 4, 5 or 6), "in_complaint"?, "known"?}: as if the buyer or WeChat had moved it; id is a paid
+//	                                     live charge's transaction_no; answers the order
 //	POST   /sandbox/faults               {"on", "fault", "times"? (default 1), "delay_ms"?}: the next calls fail so
 //	DELETE /sandbox/faults               no more faults
-//	GET    /sandbox/state                charges, orders, events with their deliveries, calls per operation, faults left (?limit= of each list, default 1000)
+//	GET    /sandbox/state                charges, orders, WeChat's orders, events with their deliveries, calls per operation, faults left (?limit= of each list, default 1000)
 //	GET    /sandbox/events/{id}          one event with its deliveries
 //	POST   /sandbox/events               {"type", "charge" or "object", "livemode"?}: make and send an event of any type
 //	POST   /sandbox/webhooks             sign and send the body as it is, whatever it is
@@ -31,7 +36,7 @@
 //
 // # Bounds
 //
-// A request body has at most 1 MiB. The newest 100,000 charges, events, login codes and unfinished
+// A request body has at most 1 MiB. The newest 100,000 charges, events, login codes, WeChat's orders and unfinished
 // deliveries are kept; refunds go with their charge.
 package sandbox
 
@@ -52,7 +57,9 @@ import (
 	"github.com/caddypay/caddypay/sandbox/desk"
 	"github.com/caddypay/caddypay/sandbox/dice"
 	"github.com/caddypay/caddypay/sandbox/pingxx"
+	"github.com/caddypay/caddypay/sandbox/pingxx/trade"
 	"github.com/caddypay/caddypay/sandbox/weixin"
+	"github.com/caddypay/caddypay/sandbox/weixin/shipping"
 )
 
 const maxBody = 1 << 20 // bytes of any request body
@@ -73,6 +80,9 @@ type Config struct {
 	WxLite WeChatApp // the mini program
 	WxPub  WeChatApp // the official account
 
+	// Managed says that WeChat holds the mini program's money until shipping is reported. Default: it does not; a lever changes that.
+	Managed bool
+
 	Webhooks     []string // where events go, in test and live mode; see SetWebhooks
 	LiveWebhooks []string // where those of live mode go as well
 	TestWebhooks []string // where those of test mode go as well
@@ -83,10 +93,10 @@ type Config struct {
 	// there. Default: as the request that created the charge did.
 	PublicURL string
 
-	// TimeScale divides every wait of webhooks and refunds: at 60 a minute takes a second. Default 1.
+	// TimeScale divides every wait of webhooks, refunds and WeChat's orders: at 60 a minute takes a second. Default 1.
 	TimeScale float64
 
-	Now    func() time.Time // default time.Now; tells objects' times and expiry, not the webhook waits
+	Now    func() time.Time // default time.Now; tells objects' times and expiry and what becomes of WeChat's orders, not the webhook waits
 	Rand   io.Reader        // default crypto/rand; makes ids, keys and codes
 	Logger *zap.Logger      // default: nothing is logged
 	Sent   func(Sent)       // default: none; hears of every try of a webhook once it is over, of several at the same time
@@ -131,17 +141,19 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	faults := desk.NewFaults(pingxx.Faults(), weixin.Faults())
+	wx := weixin.New(weixin.Config{WxLite: cfg.WxLite, WxPub: cfg.WxPub, Managed: cfg.Managed, TimeScale: cfg.TimeScale, Now: cfg.Now, Dice: d, Faults: faults,
+		Done: ctx.Done()})
 	px, err := pingxx.Start(ctx, pingxx.Config{
 		App: cfg.App, TestKey: cfg.TestKey, LiveKey: cfg.LiveKey, MerchantKey: cfg.MerchantKey, SigningKey: cfg.SigningKey,
 		WxAppID: cfg.WxLite.AppID, WxKey: wxKey, PublicURL: cfg.PublicURL, TimeScale: cfg.TimeScale, Client: cfg.WebhookClient, Sent: cfg.Sent,
 		Now: cfg.Now, Dice: d, Faults: faults, Log: cfg.Logger,
+		Paid: func(p trade.Payment) { wx.Orders.Paid(shipping.Payment(p)) }, Refunded: wx.Orders.Refunded,
 	})
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	s := &Sandbox{cfg: cfg, cancel: cancel, faults: faults, pingxx: px,
-		weixin: weixin.New(weixin.Config{WxLite: cfg.WxLite, WxPub: cfg.WxPub, Now: cfg.Now, Dice: d, Faults: faults, Done: ctx.Done()})}
+	s := &Sandbox{cfg: cfg, cancel: cancel, faults: faults, pingxx: px, weixin: wx}
 	s.SetWebhooks(cfg.Webhooks...)
 	s.SetLiveWebhooks(cfg.LiveWebhooks...)
 	s.SetTestWebhooks(cfg.TestWebhooks...)
@@ -219,7 +231,7 @@ func Serves(path string) bool {
 	return pingxx.Serves(path) || weixin.Serves(path) || strings.HasPrefix(path, leverPrefix)
 }
 
-// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect), and the levers (/sandbox).
+// ServeHTTP answers for Ping++ (/v1, /notify, /mock.php), for WeChat (/sns, /cgi-bin, /connect, /wxa), and the levers (/sandbox).
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Ping++'s Node SDK never writes its request to a connection that is used again, whoever in its process used it before.
 	if strings.Contains(r.UserAgent(), "NodeBindings") || !strings.HasPrefix(r.URL.Path, pingxx.APIPrefix) {
@@ -234,7 +246,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, leverPrefix):
 		s.serveLevers(w, r)
 	default: // what Serves does not name
-		http.Error(w, "the sandbox serves Ping++ under /v1/, /notify/charges/ and /mock.php, WeChat under /sns/, /cgi-bin/ and /connect/, and its levers under /sandbox/", http.StatusNotFound)
+		http.Error(w, "the sandbox serves Ping++ under /v1/, /notify/charges/ and /mock.php, WeChat under /sns/, /cgi-bin/, /connect/ and /wxa/, and its levers under /sandbox/", http.StatusNotFound)
 	}
 }
 

@@ -8,7 +8,8 @@ type State struct {
 	Charges []any          `json:"charges"` // charge objects
 	Orders  []any          `json:"orders"`  // order objects
 	Events  []EventState   `json:"events"`
-	Calls   map[string]int `json:"calls"` // per operation; webhook counts tries
+	WeChat  []any          `json:"wechat_orders"` // as get_order shows them, with uploads, the reports that changed something, and whether they are known yet
+	Calls   map[string]int `json:"calls"`         // per operation; webhook counts tries
 	Faults  []FaultState   `json:"faults"`
 }
 
@@ -29,10 +30,11 @@ type FaultState struct {
 	Delay int64  `json:"delay_ms,omitempty"` // milliseconds
 }
 
-// State returns what the sandbox has seen and done, at most limit charges, limit orders and limit events.
+// State returns what the sandbox has seen and done, at most limit charges, and so on.
 func (s *Sandbox) State(limit int) State {
 	st := State{App: s.cfg.App, Faults: []FaultState{}}
 	st.Charges, st.Orders, st.Events = s.pingxx.Trade.Newest(limit)
+	st.WeChat = s.weixin.Orders.Newest(limit)
 	st.Calls = s.faults.Calls()
 	for _, f := range s.faults.Left() {
 		st.Faults = append(st.Faults, FaultState{f.On, f.Name, f.Times, f.Delay.Milliseconds()})

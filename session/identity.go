@@ -3,10 +3,13 @@
 package session
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // Kind is what sort of visitor an identity is of.
@@ -60,10 +63,27 @@ func SetIdentity(h http.Header, id Identity) {
 	}
 }
 
-// ShortID shows enough of an openid to tell users apart in a log, and no more.
-func ShortID(openid string) string {
-	if len(openid) <= 6 {
-		return "…"
+// short is the identity as it may be shown: with the start of who it is.
+func (id Identity) short() Identity {
+	for _, who := range []*string{&id.OpenID, &id.UnionID, &id.Visitor} {
+		if *who != "" {
+			*who = redact.ShortID(*who)
+		}
 	}
-	return openid[:6] + "…"
+	return id
+}
+
+// String, Format and MarshalJSON show no more of an identity than [redact.ShortID] does, also where a struct that has one is printed or logged.
+func (id Identity) String() string { return fmt.Sprintf("%+v", id) }
+
+// Format does so for every verb.
+func (id Identity) Format(f fmt.State, verb rune) {
+	type shown Identity
+	fmt.Fprintf(f, fmt.FormatString(f, verb), shown(id.short()))
+}
+
+// MarshalJSON does so in JSON. Whoever is meant to get an identity whole gets its members one by one.
+func (id Identity) MarshalJSON() ([]byte, error) {
+	type shown Identity
+	return json.Marshal(shown(id.short()))
 }

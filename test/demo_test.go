@@ -13,7 +13,7 @@ import (
 )
 
 var demoSteps = []string{"https", "login", "openid", "order_quote", "charge_created", "user_paid", "webhook_verified", "event_stored",
-	"event_delivered", "client_confirmed"}
+	"event_delivered", "client_confirmed", "money_frozen", "shipping_reported", "money_released"}
 
 func TestDemo(t *testing.T) {
 	dir, temp := t.TempDir(), t.TempDir()

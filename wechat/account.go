@@ -1,5 +1,6 @@
 // Package wechat asks WeChat who a user is: it exchanges the login code of a mini program, or that of a web page's OAuth round,
-// for the user's openid, and signs pages for WeChat's JS-SDK.
+// for the user's openid, and signs pages for WeChat's JS-SDK. It reports the shipping of a mini program's payments, whose money WeChat
+// may hold until then.
 //
 // WeChat takes the app's secret and the user's code in the URL's query, and answers with a session_key or tokens that must never
 // leave the server. So nothing in this package prints a URL, errors carry only text in which all of these have been blanked, and a
@@ -10,6 +11,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +21,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -30,8 +35,8 @@ const (
 
 // Config is what a WeChat account needs to be known by.
 type Config struct {
-	AppID  string // the account's AppID: wx…
-	Secret string // its AppSecret
+	AppID  string        // the account's AppID: wx…
+	Secret redact.Secret // its AppSecret
 
 	// Endpoint is where WeChat's API is: https, or plain http to a loopback address (a sandbox). A path in it is kept.
 	// Default: https://api.weixin.qq.com.
@@ -49,11 +54,12 @@ type Config struct {
 
 // account is what WeChat's kinds of accounts have in common: their credentials, and the way to ask WeChat.
 type account struct {
-	kind          string // for String
-	appID, secret string
-	endpoint      *url.URL
-	transport     http.RoundTripper
-	timeout       time.Duration
+	kind      string // for String
+	appID     string
+	secret    redact.Secret
+	endpoint  *url.URL
+	transport http.RoundTripper
+	timeout   time.Duration
 }
 
 // newAccount checks the configuration. It opens no connection.
@@ -61,10 +67,10 @@ func newAccount(kind string, cfg Config) (account, error) {
 	if !validID(cfg.AppID) {
 		return account{}, errors.New("wechat: app_id is missing or not an AppID: copy it from the account's console, it begins with wx")
 	}
-	if cfg.Secret == "" {
+	if cfg.Secret.Empty() {
 		return account{}, errors.New("wechat: secret is missing: write the account's AppSecret")
 	}
-	if !printable(cfg.Secret) {
+	if !printable(cfg.Secret.Reveal()) {
 		return account{}, errors.New("wechat: secret holds white space or other characters that no AppSecret has: look for a line break at its end")
 	}
 	if cfg.Timeout < 0 {
@@ -139,20 +145,30 @@ func (a *account) GoString() string { return a.String() }
 // call sends one request to an API, like sns/jscode2session, and judges the answer by its body alone: WeChat sends errors with HTTP 200,
 // and JSON as text/plain. Every error is an *Error.
 func (a *account) call(ctx context.Context, api, method string, query url.Values, body []byte, hide redactor) (*answer, error) {
+	return a.callUpTo(maxAnswer, ctx, api, method, query, body, hide)
+}
+
+// callUpTo is call for an API whose answers may be larger, in bytes.
+func (a *account) callUpTo(limit int64, ctx context.Context, api, method string, query url.Values, body []byte, hide redactor) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	name := apiName(api)
+	if err := ctx.Err(); err != nil {
+		e := unreachable(ctx, name, hide, err)
+		e.unsent = true
+		return nil, e
+	}
 	resp, err := a.send(ctx, api, method, query, body)
 	if err != nil {
 		return nil, unreachable(ctx, name, hide, err)
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, unreachable(ctx, name, hide, fmt.Errorf("the answer broke off: %w", err))
 	}
-	if len(raw) > maxAnswer {
-		return nil, unavailable(name, "the answer is larger than %d KiB (HTTP %d)", maxAnswer>>10, resp.StatusCode)
+	if int64(len(raw)) > limit {
+		return nil, unavailable(name, "the answer is larger than %d KiB (HTTP %d)", limit>>10, resp.StatusCode)
 	}
 	return parseAnswer(name, resp.StatusCode, raw, hide)
 }
@@ -194,10 +210,16 @@ func notConnected(err error) bool {
 	return ok && op.Op == "dial"
 }
 
+// notSent reports whether the request surely never left: there was no connection, or none to somebody who is WeChat.
+func notSent(err error) bool {
+	_, stranger := errors.AsType[*tls.CertificateVerificationError](err)
+	return stranger || notConnected(err)
+}
+
 // unreachable says why there was no answer. Of the cause it keeps the redacted text and whether it was the context's end,
 // nothing else: a transport's error may hold the URL.
 func unreachable(ctx context.Context, api string, hide redactor, err error) *Error {
-	e := &Error{Kind: Unavailable, API: api, cause: ctx.Err()}
+	e := &Error{Kind: Unavailable, API: api, cause: ctx.Err(), unsent: notSent(err)}
 	switch {
 	case errors.Is(e.cause, context.DeadlineExceeded):
 		e.Message = "no answer in time"
@@ -210,6 +232,20 @@ func unreachable(ctx context.Context, api string, hide redactor, err error) *Err
 		e.Message = hide.clean(err.Error())
 	}
 	return e
+}
+
+// AccessToken asks for the token that the account's other APIs are called with. It is WeChat's stable one, in its normal mode: asking again,
+// here or on another server, does not make an earlier one invalid. Who calls more than now and then asks [ShareToken].
+func (a *account) AccessToken(ctx context.Context) (Token, error) {
+	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": a.appID, "secret": a.secret.Reveal()})
+	if err != nil {
+		return Token{}, err // of three strings, which always encode
+	}
+	answer, err := a.call(ctx, "cgi-bin/stable_token", http.MethodPost, nil, body, redactor{a.secret.Reveal()})
+	if err != nil {
+		return Token{}, err
+	}
+	return answer.token("access_token")
 }
 
 // printable reports whether s is one or more printable ASCII characters without a space.

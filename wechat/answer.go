@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -42,7 +44,7 @@ func parseAnswer(api string, status int, body []byte, hide redactor) (*answer, e
 		v, _ := text(a.members[name])
 		hide = append(hide, v)
 	}
-	return nil, &Error{Kind: kindOf(errcode), API: api, Code: errcode, Message: hide.clean(withoutTrace(errmsg))}
+	return nil, &Error{Kind: kindOf(errcode), API: api, Code: errcode, Message: hide.clean(withoutTrace(errmsg)), Rid: ridOf(errmsg)}
 }
 
 // unusable says what is wrong with the answer.
@@ -75,7 +77,7 @@ func (a *answer) token(name string) (Token, error) {
 	if !ok || seconds <= 0 || seconds > maxLife {
 		return Token{}, a.unusable("does not say for how long the " + name + " is good")
 	}
-	return Token{Value: value, Expires: time.Duration(seconds) * time.Second}, nil
+	return Token{Value: redact.New(value), Expires: time.Duration(seconds) * time.Second}, nil
 }
 
 // number reads an errcode, which one of WeChat's platforms sends as a string. Absent and null are 0.

@@ -62,8 +62,10 @@ type Error struct {
 	API     string // what was asked: jscode2session, oauth2/access_token, …
 	Code    int    // WeChat's errcode; 0 when WeChat did not say one
 	Message string // WeChat's errmsg without its request id, or what went wrong on the way
+	Rid     string // WeChat's id of the request, which its support asks for; empty when it said none
 
-	cause error // context.Canceled, context.DeadlineExceeded or nil
+	cause  error // context.Canceled, context.DeadlineExceeded or nil
+	unsent bool  // the request surely never left
 }
 
 func (e *Error) Error() string {
@@ -139,3 +141,13 @@ func (r redactor) clean(s string) string {
 var trace = regexp.MustCompile(`(?is)[\s,;]*\b(?:hints?|rid|req_?id)\s*:.*$`)
 
 func withoutTrace(errmsg string) string { return trace.ReplaceAllString(errmsg, "") }
+
+var rid = regexp.MustCompile(`\brid:\s*([0-9a-f]{1,16}(?:-[0-9a-f]{1,16}){2})\s*$`)
+
+// ridOf is the id in an errmsg's trace.
+func ridOf(errmsg string) string {
+	if found := rid.FindStringSubmatch(errmsg); found != nil {
+		return found[1]
+	}
+	return ""
+}

@@ -2,9 +2,12 @@ package wechat
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // toolsCode is what wx.login gives in WeChat's developer tools when they run without an AppID.
@@ -17,6 +20,30 @@ type MiniProgram struct{ account }
 type Identity struct {
 	OpenID  string // the user within this account
 	UnionID string // the user within the merchant's Open Platform account; empty when the account is not bound to one
+}
+
+// String, Format and MarshalJSON show no more of an identity than [redact.ShortID] does, also where a struct that has one is printed or logged.
+func (id Identity) String() string { return fmt.Sprintf("%+v", id) }
+
+// Format does so for every verb.
+func (id Identity) Format(f fmt.State, verb rune) {
+	type shown Identity
+	fmt.Fprintf(f, fmt.FormatString(f, verb), shown(id.short()))
+}
+
+// MarshalJSON does so in JSON.
+func (id Identity) MarshalJSON() ([]byte, error) {
+	type shown Identity
+	return json.Marshal(shown(id.short()))
+}
+
+func (id Identity) short() Identity {
+	for _, who := range []*string{&id.OpenID, &id.UnionID} {
+		if *who != "" {
+			*who = redact.ShortID(*who)
+		}
+	}
+	return id
 }
 
 // NewMiniProgram checks the configuration. It opens no connection.
@@ -41,10 +68,10 @@ func (m *MiniProgram) Exchange(ctx context.Context, code string) (Identity, erro
 	}
 	answer, err := m.call(ctx, api, http.MethodGet, url.Values{
 		"appid":      {m.appID},
-		"secret":     {m.secret},
+		"secret":     {m.secret.Reveal()},
 		"js_code":    {code},
 		"grant_type": {"authorization_code"},
-	}, nil, redactor{m.secret, code})
+	}, nil, redactor{m.secret.Reveal(), code})
 	if err != nil {
 		return Identity{}, err
 	}

@@ -17,9 +17,14 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Caddy's storage lets the goroutine of a lock that is free again sleep to its end.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
+}
 
 const (
 	appID    = "wx0123456789abcdef"
@@ -39,7 +44,7 @@ func server(t *testing.T, h http.HandlerFunc) (*MiniProgram, *httptest.Server) {
 
 func newMini(t *testing.T, cfg Config) *MiniProgram {
 	t.Helper()
-	cfg.AppID, cfg.Secret = appID, secret
+	cfg.AppID, cfg.Secret = appID, redact.New(secret)
 	m, err := NewMiniProgram(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -370,7 +375,7 @@ func TestExchangeUnknownCertificate(t *testing.T) {
 }
 
 func TestNewMiniProgram(t *testing.T) {
-	ok := Config{AppID: appID, Secret: secret}
+	ok := Config{AppID: appID, Secret: redact.New(secret)}
 	with := func(change func(*Config)) Config {
 		c := ok
 		change(&c)
@@ -387,8 +392,8 @@ func TestNewMiniProgram(t *testing.T) {
 	}{
 		{with(func(c *Config) { c.AppID = "" }), "app_id"},
 		{with(func(c *Config) { c.AppID = "wx 1" }), "app_id"},
-		{with(func(c *Config) { c.Secret = "" }), "secret is missing"},
-		{with(func(c *Config) { c.Secret = secret + "\n" }), "line break"},
+		{with(func(c *Config) { c.Secret = redact.New("") }), "secret is missing"},
+		{with(func(c *Config) { c.Secret = redact.New(secret + "\n") }), "line break"},
 		{with(func(c *Config) { c.Timeout = -1 }), "timeout"},
 		{with(func(c *Config) { c.Endpoint = "api.weixin.qq.com" }), "not a URL"},
 		{with(func(c *Config) { c.Endpoint = "https:api.weixin.qq.com" }), "not a URL"},

@@ -5,11 +5,12 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const defaultAuthorize = "https://open.weixin.qq.com"
@@ -29,7 +30,7 @@ type WebIdentity struct {
 
 // Token is something that WeChat lends for a while.
 type Token struct {
-	Value   string
+	Value   redact.Secret
 	Expires time.Duration // from now
 }
 
@@ -67,10 +68,10 @@ func (o *OfficialAccount) Exchange(ctx context.Context, code string) (WebIdentit
 	}
 	answer, err := o.call(ctx, api, http.MethodGet, url.Values{
 		"appid":      {o.appID},
-		"secret":     {o.secret},
+		"secret":     {o.secret.Reveal()},
 		"code":       {code},
 		"grant_type": {"authorization_code"},
-	}, nil, redactor{o.secret, code})
+	}, nil, redactor{o.secret.Reveal(), code})
 	if err != nil {
 		return WebIdentity{}, err
 	}
@@ -85,24 +86,10 @@ func (o *OfficialAccount) Exchange(ctx context.Context, code string) (WebIdentit
 	return WebIdentity{Identity: id, Snapshot: snapshot != 0}, nil
 }
 
-// AccessToken returns the token that the account's other APIs are called with. It is WeChat's stable one: asking again, here or on
-// another server, does not make an earlier one invalid.
-func (o *OfficialAccount) AccessToken(ctx context.Context) (Token, error) {
-	body, err := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": o.appID, "secret": o.secret})
-	if err != nil {
-		return Token{}, err // of three strings, which always encode
-	}
-	answer, err := o.call(ctx, "cgi-bin/stable_token", http.MethodPost, nil, body, redactor{o.secret})
-	if err != nil {
-		return Token{}, err
-	}
-	return answer.token("access_token")
-}
-
 // Ticket returns the jsapi ticket that pages are signed with. WeChat allows few calls, so it is kept for as long as it lives.
 func (o *OfficialAccount) Ticket(ctx context.Context, accessToken string) (Token, error) {
 	answer, err := o.call(ctx, "cgi-bin/ticket/getticket", http.MethodGet, url.Values{"access_token": {accessToken}, "type": {"jsapi"}}, nil,
-		redactor{o.secret, accessToken})
+		redactor{o.secret.Reveal(), accessToken})
 	if err != nil {
 		return Token{}, err
 	}

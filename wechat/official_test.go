@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 // official starts a TLS server in WeChat's place, and an official account that knows its certificate.
@@ -19,7 +21,7 @@ func official(t *testing.T, h http.HandlerFunc) *OfficialAccount {
 	t.Helper()
 	s := httptest.NewTLSServer(h)
 	t.Cleanup(s.Close)
-	o, err := NewOfficialAccount(Config{AppID: appID, Secret: secret, Endpoint: s.URL, Transport: s.Client().Transport})
+	o, err := NewOfficialAccount(Config{AppID: appID, Secret: redact.New(secret), Endpoint: s.URL, Transport: s.Client().Transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,7 @@ func TestAuthorizeURL(t *testing.T) {
 		{"https://proxy.example/wx", "https://open.weixin.qq.com", "https://open.weixin.qq.com" + rest},
 		{"", "https://proxy.example/wx/", "https://proxy.example/wx" + rest},
 	} {
-		o, err := NewOfficialAccount(Config{AppID: appID, Secret: secret, Endpoint: c.endpoint, Authorize: c.authorize})
+		o, err := NewOfficialAccount(Config{AppID: appID, Secret: redact.New(secret), Endpoint: c.endpoint, Authorize: c.authorize})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +52,7 @@ func TestAuthorizeURL(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}
-	for _, bad := range []Config{{AppID: appID, Secret: secret, Authorize: "http://weixin.example"}, {AppID: appID, Secret: secret, Authorize: "weixin.example"}, {AppID: appID}} {
+	for _, bad := range []Config{{AppID: appID, Secret: redact.New(secret), Authorize: "http://weixin.example"}, {AppID: appID, Secret: redact.New(secret), Authorize: "weixin.example"}, {AppID: appID}} {
 		if _, err := NewOfficialAccount(bad); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%v", err)
 		}
@@ -140,11 +142,11 @@ func TestAccessTokenAndTicket(t *testing.T) {
 		}
 	})
 	token, err := o.AccessToken(t.Context())
-	if err != nil || token != (Token{"AT_1", 2 * time.Hour}) {
+	if err != nil || token.Value.Reveal() != "AT_1" || token.Expires != 2*time.Hour {
 		t.Fatal(token, err)
 	}
-	ticket, err := o.Ticket(t.Context(), token.Value)
-	if err != nil || ticket != (Token{"T_1", 7000 * time.Second}) {
+	ticket, err := o.Ticket(t.Context(), token.Value.Reveal())
+	if err != nil || ticket.Value.Reveal() != "T_1" || ticket.Expires != 7000*time.Second {
 		t.Fatal(ticket, err)
 	}
 	for body, kind := range map[string]Kind{

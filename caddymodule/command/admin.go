@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 // running is the Caddy that a command asks, found like `caddy reload` finds it.
 type running struct {
 	address, config, adapter string
+	ledger                   string // the file that is read instead of asking
 	asJSON                   bool
 }
 
@@ -36,13 +38,20 @@ func (c *running) flags(cmd *cobra.Command) {
 
 // ask lets f use the client; what it fails with says where the admin API was looked for.
 func (c *running) ask(cmd *cobra.Command, f func(context.Context, *adminapi.Client) error) error {
-	api, address, err := c.client()
+	if cmd.Flags().Changed(ledgerFlag) {
+		api, end, err := c.openLedger(cmd)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(f(cmd.Context(), api), end())
+	}
+	api, at, err := c.client()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w%s", err, insteadOfCaddy(cmd, at.config))
 	}
 	err = f(cmd.Context(), api)
 	if err != nil && !errors.As(err, new(*adminapi.Error)) {
-		return fmt.Errorf("%w (the admin API is at %s; another one is named with --address)", err, address)
+		return fmt.Errorf("%w (the admin API is at %s; another one is named with --address%s)", err, at.address, insteadOfCaddy(cmd, at.config))
 	}
 	return err
 }
@@ -62,44 +71,79 @@ func exit(cmd *cobra.Command, code int, err error) error {
 }
 
 // client reaches the admin API.
-func (c *running) client() (api *adminapi.Client, address string, err error) {
-	if address, err = c.where(); err != nil {
-		return nil, "", err
+func (c *running) client() (api *adminapi.Client, at place, err error) {
+	if at, err = c.where(); err != nil {
+		return nil, at, err
 	}
-	at, err := caddy.ParseNetworkAddress(address)
-	if err != nil || at.PortRangeSize() > 1 {
-		return nil, "", fmt.Errorf("%q is no address of an admin API; write one like localhost:2019 or unix//run/caddy.sock", address)
+	addr, err := caddy.ParseNetworkAddress(at.address)
+	if err != nil || addr.PortRangeSize() > 1 {
+		return nil, at, fmt.Errorf("%q is no address of an admin API; write one like localhost:2019 or unix//run/caddy.sock", at.address)
 	}
-	url := "http://" + at.JoinHostPort(0)
+	url := "http://" + addr.JoinHostPort(0)
 	origin := url
-	if at.IsUnixNetwork() {
-		url, origin = "http://127.0.0.1", ""      // some host must stand there, and Caddy takes this one
-		at.Host, _, _ = strings.Cut(at.Host, "|") // the mode of the socket's file
+	if addr.IsUnixNetwork() {
+		url, origin = "http://127.0.0.1", ""          // some host must stand there, and Caddy takes this one
+		addr.Host, _, _ = strings.Cut(addr.Host, "|") // the mode of the socket's file
 	}
-	return &adminapi.Client{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
+	return adminapi.NewClient(adminapi.Endpoint{URL: url, Origin: origin, HTTP: &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, // a command asks once, or seldom
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, at.Network, at.JoinHostPort(0))
+			return new(net.Dialer).DialContext(ctx, addr.Network, addr.JoinHostPort(0))
 		},
-	}}}, address, nil
+	}}}), at, nil
 }
 
-// where is the address of the admin API: as given, or as the configuration says, or else Caddy's default.
-func (c *running) where() (string, error) {
-	if c.address != "" || c.config != "" {
-		return caddycmd.DetermineAdminAPIAddress(c.address, nil, c.config, c.adapter)
+// place is where the admin API is.
+type place struct {
+	address string
+	config  []byte // that says so, in JSON; nil: none was looked at
+}
+
+// where says where the admin API is: as given, or as the configuration says, --config's or else ./Caddyfile, or else Caddy's default.
+func (c *running) where() (at place, err error) {
+	if c.address != "" {
+		return place{address: c.address}, nil
 	}
+	file, raw, err := c.configuration()
+	if err != nil || file == "" {
+		return place{address: caddy.DefaultAdminListen}, err
+	}
+	at.config = raw
+	var top struct {
+		Admin *struct{ Disabled bool }
+	}
+	if json.Unmarshal(raw, &top) == nil && top.Admin != nil && top.Admin.Disabled {
+		return at, fmt.Errorf("%s turns the admin endpoint off, so that no command reaches the running Caddy; if that runs with another configuration, name its admin API with --address", file)
+	}
+	at.address, err = caddycmd.DetermineAdminAPIAddress("", raw, file, c.adapter)
+	return at, err
+}
+
+// configuration reads the configuration that `caddy reload` would, in JSON; no file: there is none.
+func (c *running) configuration() (file string, raw []byte, err error) {
 	const beside = "Caddyfile"
-	text, err := os.ReadFile(beside)
-	if errors.Is(err, fs.ErrNotExist) {
-		return caddy.DefaultAdminListen, nil
+	if file = c.config; file == "" {
+		switch _, err := os.Stat(beside); {
+		case err == nil:
+			file = beside
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", nil, fmt.Errorf("%w; name the admin API with --address", err)
+		case c.adapter != "":
+			return "", nil, errors.New("--adapter is for a configuration file, and there is no ./Caddyfile; name one with --config")
+		default:
+			return "", nil, nil
+		}
 	}
-	if err != nil {
-		return "", fmt.Errorf("%w; name the admin API with --address", err)
+	if file == beside && c.adapter == "" { // as below, but without a word on stderr
+		text, err := os.ReadFile(beside)
+		if err == nil {
+			raw, _, err = caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": beside})
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("%w; mend it, or name the admin API with --address", err)
+		}
+		return file, raw, nil
 	}
-	raw, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": beside})
-	if err != nil {
-		return "", fmt.Errorf("%w; mend it, or name the admin API with --address", err)
-	}
-	return caddycmd.DetermineAdminAPIAddress("", raw, beside, "caddyfile")
+	raw, file, _, err = caddycmd.LoadConfig(file, c.adapter)
+	return file, raw, err
 }

@@ -21,12 +21,13 @@ func chargesCommand() *cobra.Command {
 		Use:   "charges",
 		Short: "Attempts to pay",
 		Long: `
-Lists the attempts to pay that went through the running Caddy, and shows one on the page of its order.
+Lists the attempts to pay that went through Caddy, and shows one on the page of its order.
 
   caddy pay charges list --status paid --since 1d
-  caddy pay charges show ch_…`,
+  caddy pay charges show ch_…
+  caddy pay charges list --since 1d --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listCharges(), c.showNamed("show <charge>", "Shows the order of one: every attempt, and all that became of them", "charges show ch_…", "charge", "number", "transaction"))
 	return cmd
@@ -71,7 +72,7 @@ func printCharges(w io.Writer, page *adminapi.ChargePage, now time.Time) {
 		if c.Refunded > 0 {
 			refunded = adminapi.Yuan(c.Refunded)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Created.Local().Format(time.DateTime), plain.Text(dash(c.ID)), plain.Text(dash(c.OrderNo)), plain.Text(c.Mode),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Created.Local().Format(zoned), plain.Text(dash(c.ID)), plain.Text(dash(c.OrderNo)), plain.Text(c.Mode),
 			plain.Text(dash(c.Channel)), adminapi.Yuan(c.Amount), plain.Text(c.Status), refunded, plain.Text(dash(c.Payer)), countdown(c.NextQuery, now))
 	}
 	_ = t.Flush()

@@ -36,6 +36,7 @@ The commands of caddypay, the Caddy plugin that takes payments through Ping++.
   caddy pay orders     orders, each with its whole life, and what Ping++ says of it now
   caddy pay charges    attempts to pay
   caddy pay refunds    money that goes back
+  caddy pay shipping   what WeChat was told of shipping, and the money that it keeps until then
   caddy pay figures    what waits, and how much money is at risk
   caddy pay events     what Ping++ said, and whether the backend knows
   caddy pay runs       what goes on with many of them
@@ -57,7 +58,7 @@ Data goes to stdout, all else to stderr. Exit codes: 0 done, 1 refused or failed
 }
 
 func add(cmd *cobra.Command, h Host) {
-	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), findCommand(), ordersCommand(), chargesCommand(), refundsCommand(), figuresCommand(),
+	cmd.AddCommand(demo.Command(h.Host), sandboxCommand(h.Sandbox), findCommand(), ordersCommand(), chargesCommand(), refundsCommand(), shippingCommand(), figuresCommand(),
 		eventsCommand(), runsCommand(), pauseCommand(), resumeCommand(), auditCommand(), checkCommand(), reconcileCommand(), ledgerCommand(),
 		healthCommand(), keygenCommand(), triggerCommand(), verifyCommand(), versionCommand(), consoleCommand())
 	verbs(cmd)

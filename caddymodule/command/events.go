@@ -13,7 +13,7 @@ func eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "What Ping++ said, and whether the backend knows",
 		Long: `
-Lists the events of the running Caddy, shows one, and carries out what you decide about it.
+Lists events, shows one, and carries out what you decide about it.
 
   caddy pay events list --state held,dead
   caddy pay events list --order_no 1234
@@ -21,14 +21,15 @@ Lists the events of the running Caddy, shows one, and carries out what you decid
   caddy pay events tail
   caddy pay events replay evt_…  --reason "the shop lost its database"
   caddy pay events replay --state dead --since 2h --preview
-  caddy pay events replay --state dead --since 2h`,
+  caddy pay events replay --state dead --since 2h
+  caddy pay events list --at_risk --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listEvents(), c.showEvent(), c.tailEvents(),
-		c.decideEvents(ledger.ActionReplay, "Delivers events again; pending ones at once", "--state dead --since 2h --type charge.succeeded"),
-		c.decideEvents(ledger.ActionRelease, "Delivers held events, with the reasons that they were held for", `--since 1d --reason "the price list was wrong"`),
-		c.decideEvents(ledger.ActionDiscard, "Decides that held, pending or dead events are never delivered", `--state dead --order_no 1234 --reason "refunded by hand"`))
+		c.acts(c.decideEvents(ledger.ActionReplay, "Delivers events again; pending ones at once", "--state dead --since 2h --type charge.succeeded")),
+		c.acts(c.decideEvents(ledger.ActionRelease, "Delivers held events, with the reasons that they were held for", `--since 1d --reason "the price list was wrong"`)),
+		c.acts(c.decideEvents(ledger.ActionDiscard, "Decides that held, pending or dead events are never delivered", `--state dead --order_no 1234 --reason "refunded by hand"`)))
 	return cmd
 }
 

@@ -45,6 +45,9 @@ Exits 1 when nothing was done, and 2 when it was not done to all that could be t
 			cmd.SilenceUsage = true
 			d.intent.Said = localUser()
 			if len(args) > 0 {
+				if err := d.why(cmd); err != nil {
+					return err
+				}
 				return d.each(cmd, args)
 			}
 			return d.all(cmd)
@@ -88,9 +91,14 @@ func (d *decision) args(cmd *cobra.Command, args []string) error {
 	case len(args) > 0 && filtered:
 		return errors.New("name events or give a filter, not both")
 	}
+	return d.alone(cmd, args)
+}
+
+// alone refuses what goes with a filter alone, where something is named.
+func (d *decision) alone(cmd *cobra.Command, args []string) error {
 	for _, name := range []string{"rate", "preview", "yes"} {
 		if len(args) > 0 && cmd.Flags().Changed(name) {
-			return fmt.Errorf("--%s goes with a filter, not with named events", name)
+			return fmt.Errorf("--%s goes with a filter, not with named %s", name, d.intent.Things())
 		}
 	}
 	return nil
@@ -144,9 +152,13 @@ func (d *decision) all(cmd *cobra.Command) error {
 		printPreview(cmd.ErrOrStderr(), p)
 	}
 	if p.Eligible == 0 {
-		return fmt.Errorf("nothing was done: none of the %d events that match can be taken", p.Matched)
+		return fmt.Errorf("nothing was done: none of the %d %s that match can be taken", p.Matched, p.Things())
 	}
-	if !d.yes && !asks(cmd, fmt.Sprintf("%s these %d events?", strings.ToUpper(string(p.Action[:1]))+string(p.Action[1:]), p.Eligible)) {
+	if err := d.why(cmd); err != nil {
+		return err
+	}
+	p.Reason = d.intent.Reason
+	if !d.yes && !asks(cmd, fmt.Sprintf("%s these %d %s?", strings.ToUpper(string(p.Action[:1]))+string(p.Action[1:]), p.Eligible, p.Things())) {
 		return errors.New("nothing was done; add --yes to go on without being asked")
 	}
 	var run *adminapi.RunView
@@ -179,8 +191,12 @@ func waiting(not []adminapi.Ineligible) (n int) {
 }
 
 func printPreview(w io.Writer, p *adminapi.Preview) {
-	fmt.Fprintf(w, "%s of what is %s%s%s%s, through event %d\n", p.Action, plain.Text(strings.Join(p.States, " or ")),
-		named(", of the order ", p.OrderNo), named(", of type ", p.Type), named(", since ", p.Since), p.Through)
+	fmt.Fprintf(w, "%s of what is %s%s%s%s%s", p.Action, plain.Text(strings.Join(p.States, " or ")),
+		named(", of the order ", p.OrderNo), named(", of type ", p.Type), named(", since ", p.Since), named(", until ", p.Until))
+	if p.Through > 0 {
+		fmt.Fprintf(w, ", through event %d", p.Through)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "%d match, %d can be taken, for %s", p.Matched, p.Eligible, adminapi.Yuan(p.Amount))
 	if p.Refunded > 0 {
 		fmt.Fprintf(w, " paid and %s given back", adminapi.Yuan(p.Refunded))
@@ -209,13 +225,29 @@ func named(what, name string) string {
 	return what + plain.Text(name)
 }
 
+// why asks a person for the reason, where one is needed and the command names none: before anything else is asked.
+func (d *decision) why(cmd *cobra.Command) error {
+	if i := &d.intent; adminapi.NeedsReason(i.Action) && strings.TrimSpace(i.Reason) == "" {
+		if i.Reason = answer(cmd, fmt.Sprintf("Why do you %s it? For the audit log:", i.Action)); i.Reason == "" {
+			return fmt.Errorf("a reason is missing; say why you %s it, for the audit log: --reason", i.Action)
+		}
+	}
+	return nil
+}
+
 // asks puts a question to a person; where there is none, the answer is no.
 func asks(cmd *cobra.Command, question string) bool {
+	said := answer(cmd, question+" [y/N]")
+	return strings.EqualFold(said, "y") || strings.EqualFold(said, "yes")
+}
+
+// answer is the line that a person answers a question with; where there is none, it is empty.
+func answer(cmd *cobra.Command, question string) string {
 	in := cmd.InOrStdin()
 	if f, ok := in.(*os.File); ok && !term.IsTerminal(int(f.Fd())) {
-		return false
+		return ""
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", plain.Text(question))
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	return strings.EqualFold(strings.TrimSpace(answer), "y") || strings.EqualFold(strings.TrimSpace(answer), "yes")
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s ", plain.Text(question))
+	said, _ := bufio.NewReader(in).ReadString('\n')
+	return strings.TrimSpace(said)
 }

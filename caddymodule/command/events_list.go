@@ -56,7 +56,7 @@ func printEvents(w io.Writer, page adminapi.EventPage, now time.Time) {
 		if len(e.Reasons) > 0 {
 			state += " (" + strings.Join(e.Reasons, ", ") + ")"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(time.DateTime), plain.Text(e.ID), plain.Text(e.Type), plain.Text(dash(e.OrderNo)),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", e.Received.Local().Format(zoned), plain.Text(e.ID), plain.Text(e.Type), plain.Text(dash(e.OrderNo)),
 			plain.Text(e.Mode), plain.Text(state), e.Attempts, countdown(e.Due, now))
 	}
 	_ = t.Flush()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,12 +62,12 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 		row("expected", expected)
 		row("also paid by", strings.Join(p.AlsoPaidBy, ", "))
 	}
-	row("received", e.Received.Local().Format(time.DateTime))
+	row("received", e.Received.Local().Format(zoned))
 	if !e.Due.IsZero() {
-		row("next attempt", e.Due.Local().Format(time.DateTime))
+		row("next attempt", e.Due.Local().Format(zoned))
 	}
 	if !e.Settled.IsZero() {
-		row("settled", e.Settled.Local().Format(time.DateTime))
+		row("settled", e.Settled.Local().Format(zoned))
 	}
 	_ = t.Flush()
 	if len(e.Deliveries) > 0 {
@@ -76,7 +75,7 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY\tANSWER")
 		last := ""
 		for _, d := range e.Deliveries {
-			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(time.DateTime), d.MS, d.Status, plain.Text(d.State), plain.Text(dash(d.Error)), plain.Text(dash(firstWords(d.Snippet))))
+			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(zoned), d.MS, d.Status, plain.Text(d.State), plain.Text(dash(d.Error)), plain.Text(dash(firstWords(d.Snippet))))
 			last = d.Snippet
 		}
 		_ = t.Flush()
@@ -86,5 +85,8 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 	}
 	if e.Body != "" {
 		fmt.Fprintf(w, "\n%s\n", e.Body)
+	}
+	if e.Shortened {
+		fmt.Fprintln(w, "\nShortened: who paid, and what a charge is paid with, stand as … here. Your backend gets the bytes as they came.")
 	}
 }

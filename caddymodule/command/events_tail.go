@@ -32,7 +32,8 @@ Shows each event that comes, and each attempt to deliver one of the last 200, as
 Events and attempts go to stdout, all else to stderr: also that Caddy is gone, and that it is back.
 
   caddy pay events tail
-  caddy pay events tail --type charge.succeeded --json | jq .order_no`,
+  caddy pay events tail --type charge.succeeded --json | jq .order_no
+  caddy pay events tail --ledger ledger.db    while the admin endpoint is off`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -69,7 +70,7 @@ type attempts struct {
 }
 
 func (t *tail) run(ctx context.Context, cmd *cobra.Command) error {
-	err := t.ask(cmd, func(_ context.Context, api *adminapi.Client) error {
+	return t.ask(cmd, func(_ context.Context, api *adminapi.Client) error {
 		t.api = api
 		page, err := api.Events(ctx, t.query)
 		if err != nil {
@@ -81,31 +82,41 @@ func (t *tail) run(ctx context.Context, cmd *cobra.Command) error {
 				return err
 			}
 		}
+		t.watch(ctx)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// watch shows what comes until the context ends.
+func (t *tail) watch(ctx context.Context) {
 	fmt.Fprintln(t.notices, "Waiting for events; Ctrl-C ends it")
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
 	for gone := false; ; {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 		err := t.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return
 		case err != nil && !gone:
-			fmt.Fprintf(t.notices, "%s  Caddy is gone, or does not answer: %v; looking for it again and again\n", time.Now().Format(time.TimeOnly), err)
+			fmt.Fprintf(t.notices, "%s  %s: %v; looking for it again and again\n", time.Now().Format(zoned), t.asked("Caddy is gone, or does not answer", "The ledger cannot be read"), err)
 		case err == nil && gone:
-			fmt.Fprintf(t.notices, "%s  Caddy is back\n", time.Now().Format(time.TimeOnly))
+			fmt.Fprintf(t.notices, "%s  %s\n", time.Now().Format(zoned), t.asked("Caddy is back", "The ledger can be read again"))
 		}
 		gone = err != nil
 	}
+}
+
+// asked says what is so of who is asked: a Caddy, or a file.
+func (t *tail) asked(caddy, file string) string {
+	if t.ledger != "" {
+		return file
+	}
+	return caddy
 }
 
 // look shows what is new.
@@ -228,7 +239,7 @@ func (t *tail) event(e adminapi.EventView) error {
 	if len(e.Reasons) > 0 {
 		state += " (" + strings.Join(e.Reasons, ", ") + ")"
 	}
-	_, err := fmt.Fprintf(t.out, "%s  %s  %s of the order %s, %s, by %s: %s\n", e.Received.Local().Format(time.TimeOnly), plain.Text(e.ID), plain.Text(e.Type),
+	_, err := fmt.Fprintf(t.out, "%s  %s  %s of the order %s, %s, by %s: %s\n", e.Received.Local().Format(zoned), plain.Text(e.ID), plain.Text(e.Type),
 		plain.Text(dash(e.OrderNo)), plain.Text(e.Mode), plain.Text(e.Source), plain.Text(state))
 	return err
 }
@@ -251,8 +262,8 @@ func (t *tail) delivery(e adminapi.EventView, d adminapi.DeliveryView) error {
 		more = ": " + plain.Text(d.Error)
 	}
 	if !d.Due.IsZero() {
-		more += ", next at " + d.Due.Local().Format(time.TimeOnly)
+		more += ", next at " + d.Due.Local().Format(zoned)
 	}
-	_, err := fmt.Fprintf(t.out, "%s  %s  → %s in %.1f ms, %s%s\n", d.At.Local().Format(time.TimeOnly), plain.Text(e.ID), answer, d.MS, plain.Text(d.State), more)
+	_, err := fmt.Fprintf(t.out, "%s  %s  → %s in %.1f ms, %s%s\n", d.At.Local().Format(zoned), plain.Text(e.ID), answer, d.MS, plain.Text(d.State), more)
 	return err
 }

@@ -18,10 +18,12 @@ func figuresCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "figures", Short: "What waits, and how much money is at risk", Args: cobra.NoArgs,
 		Long: `
-Shows, for each app and mode, how much was paid that your backend has not acknowledged, since when, and when something is delivered next.
+Shows, for each app and mode, how much was paid that your backend has not acknowledged, since when, and when something is delivered next; and
+how much WeChat keeps until it is told how that was shipped.
 
   caddy pay figures
-  caddy pay figures --json`,
+  caddy pay figures --json
+  caddy pay figures --ledger ledger.db    while Caddy is down`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
 			var figures []adminapi.ScopeFigures
@@ -35,7 +37,7 @@ Shows, for each app and mode, how much was paid that your backend has not acknow
 			return c.show(cmd, figures, func(w io.Writer) { printFigures(w, figures, time.Now()) })
 		},
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	return cmd
 }
 
@@ -54,6 +56,16 @@ func printFigures(w io.Writer, figures []adminapi.ScopeFigures, now time.Time) {
 		}
 		row("app", f.App+", "+f.Mode)
 		row("money at risk", fmt.Sprintf("%s of %d payments%s", adminapi.Yuan(f.AtRisk), f.AtRiskEvents, since(f.OldestAtRisk)))
+		if z := f.Frozen; z != nil {
+			text := fmt.Sprintf("%s of %d payments", adminapi.Yuan(z.Amount), z.Payments)
+			if z.Late > 0 {
+				text += fmt.Sprintf("; of %d, %s, the 48 hours for the shipping report have run out", z.Late, adminapi.Yuan(z.LateAmount))
+			}
+			if z.Due > 0 {
+				text += fmt.Sprintf("; of %d, %s, they run out within 12 hours, of the first %s", z.Due, adminapi.Yuan(z.DueAmount), countdown(z.NextDeadline, now))
+			}
+			row("frozen at WeChat", text)
+		}
 		row("pending", fmt.Sprint(f.Events["pending"], since(f.OldestPending)))
 		row("dead", fmt.Sprint(f.Events["dead"]))
 		row("held", fmt.Sprint(f.Events["held"]))

@@ -24,6 +24,7 @@ an event, a refund or your number of it. When it leads to one order, that order'
   caddy pay find 1234
   caddy pay find 4200001234202611260000000001
   caddy pay find ch_…
+  caddy pay find 1234 --ledger /var/lib/caddy/.local/share/caddy/pay/ledger.db    while Caddy is down
 
 Exits 1 when nothing goes by it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,7 +42,7 @@ Exits 1 when nothing goes by it.`,
 			})
 		},
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	return cmd
 }
 
@@ -106,23 +107,6 @@ func printFound(w io.Writer, found []adminapi.Found) {
 			kind = f.Kind
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain.Text(kind), plain.Text(f.ID), plain.Text(dash(f.OrderNo)), plain.Text(f.App), plain.Text(f.Mode))
-	}
-	_ = t.Flush()
-}
-
-// printOrder shows an order's whole life.
-func printOrder(w io.Writer, o *adminapi.OrderLife) {
-	fmt.Fprintf(w, "Order %s, %s in %s mode: %s\n\n", plain.Text(o.OrderNo), plain.Text(o.App), plain.Text(o.Mode), plain.Text(o.Status))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, e := range o.Timeline {
-		at := e.At.Local().Format(zoned)
-		if e.Ahead {
-			at += ", " + countdown(e.At, o.Now)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", at, plain.Text(e.Kind), plain.Text(e.Text))
-		if e.Delivery != nil && e.Delivery.Snippet != "" {
-			fmt.Fprintf(t, "\t\tit answered: %s\n", plain.Text(firstWords(e.Delivery.Snippet)))
-		}
 	}
 	_ = t.Flush()
 }

@@ -34,7 +34,6 @@ Looks after the ledger of the running Caddy, and puts a backup of it where there
 }
 
 func (c *running) verifyLedger() *cobra.Command {
-	var file string
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: cobra.NoArgs,
 		Long: `
@@ -48,7 +47,7 @@ Exits 1 when something is damaged.`,
 		Example: `  caddy pay ledger verify || echo "the ledger is damaged, or cannot be checked"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SilenceUsage = true
-			check, err := c.checkLedger(cmd, file)
+			check, err := c.checkLedger(cmd)
 			if err != nil {
 				return err
 			}
@@ -61,35 +60,25 @@ Exits 1 when something is damaged.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&file, "ledger", "", "A file that is read without asking Caddy: a backup, or the ledger of a Caddy that was stopped")
+	cmd.Flags().StringVar(&c.ledger, ledgerFlag, "", "A file that is read without asking Caddy: a backup, or the ledger of a Caddy that was stopped")
 	return cmd
 }
 
 // checkLedger has the running Caddy check its ledger, or checks a file that is named.
-func (c *running) checkLedger(cmd *cobra.Command, file string) (check *adminapi.LedgerCheck, err error) {
-	if file == "" {
+func (c *running) checkLedger(cmd *cobra.Command) (check *adminapi.LedgerCheck, err error) {
+	if !cmd.Flags().Changed(ledgerFlag) {
 		err = c.ask(cmd, func(ctx context.Context, api *adminapi.Client) (err error) {
 			check, err = api.VerifyLedger(ctx)
 			return err
 		})
 		return check, err
 	}
-	if err := askNobody(cmd); err != nil {
+	if err := c.named(cmd); err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	faults, err := sqlite.Inspect(cmd.Context(), file)
-	return &adminapi.LedgerCheck{File: file, Sound: len(faults) == 0, Faults: append([]string{}, faults...), MS: time.Since(start).Milliseconds()}, err
-}
-
-// askNobody refuses the flags that name a running Caddy where none is asked.
-func askNobody(cmd *cobra.Command) error {
-	for _, name := range []string{"address", "config", "adapter"} {
-		if cmd.Flags().Changed(name) {
-			return fmt.Errorf("--%s: no running Caddy is asked about a file; leave one of the two out", name)
-		}
-	}
-	return nil
+	faults, err := sqlite.Inspect(cmd.Context(), c.ledger)
+	return &adminapi.LedgerCheck{File: c.ledger, Sound: len(faults) == 0, Faults: append([]string{}, faults...), MS: time.Since(start).Milliseconds()}, err
 }
 
 func printCheck(w io.Writer, check *adminapi.LedgerCheck) {

@@ -13,7 +13,7 @@ import (
 	"github.com/caddypay/caddypay/caddymodule/plain"
 )
 
-// zoned is how a time is written where a person compares it with what others say.
+// zoned is how every time is written: whoever compares it with what others say, or reads it the next day, needs day, second and zone.
 const zoned = "2006-01-02 15:04:05 -07:00"
 
 // partFlags are those that every list has.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/sandbox"
 )
@@ -184,7 +185,7 @@ func TestTriggerCommand(t *testing.T) {
 	srv := httptest.NewServer(box)
 	defer srv.Close()
 	defer box.Close()
-	client := must(pingpp.New(pingpp.Config{App: box.App(), Key: box.TestKey(), Endpoint: srv.URL}))
+	client := must(pingpp.New(pingpp.Config{App: box.App(), Key: redact.New(box.TestKey()), Endpoint: srv.URL}))
 	charge := must(client.CreateCharge(t.Context(), &pingpp.ChargeParams{OrderNo: "1001x7", Channel: "wx_lite", Amount: 1000, Currency: "cny", ClientIP: "192.0.2.1",
 		Subject: "s", Body: "b", Extra: map[string]any{"open_id": "oAAAAAAAAAAAAAAAAAAAAAAAAAA1"}, Metadata: map[string]any{"pay_order_no": "1001"}}))
 	do := func(args ...string) (string, error) {

@@ -19,23 +19,22 @@ func ordersCommand() *cobra.Command {
 		Use:   "orders",
 		Short: "Orders, each with its whole life",
 		Long: `
-Lists orders, shows the whole life of one, and asks Ping++ about one now.
+Lists orders, shows the whole life of one, and asks Ping++ now about one, or about all that a filter chooses.
 
   caddy pay orders list --status paid --since 1d
   caddy pay orders show 1234
-  caddy pay orders query 1234`,
+  caddy pay orders query 1234
+  caddy pay orders query --since 2h --preview
+  caddy pay orders show 1234 --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listOrders(),
 		c.oneOrder("show", "Shows all that is known of one: price, attempts, payments, deliveries with your backend's answers, refunds and decisions",
 			func(ctx context.Context, api *adminapi.Client, app, mode, no string) (*adminapi.OrderLife, error) {
 				return api.Order(ctx, app, mode, no)
 			}),
-		c.oneOrder("query", "Asks Ping++ about one now, and shows it",
-			func(ctx context.Context, api *adminapi.Client, app, mode, no string) (*adminapi.OrderLife, error) {
-				return api.Query(ctx, app, mode, no)
-			}))
+		c.acts(c.queryOrders()))
 	return cmd
 }
 
@@ -69,12 +68,20 @@ func printOrders(w io.Writer, page *adminapi.OrderPage, _ time.Time) {
 		return
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BEGUN\tORDER\tMODE\tSTATUS\tAMOUNT\tCHANNEL\tATTEMPTS\tCHARGE\tPAYER")
+	fmt.Fprintln(t, "BEGUN\tORDER\tMODE\tSTATUS\tAMOUNT\tPAID\tCHANNEL\tATTEMPTS\tCHARGE\tPAYER")
 	for _, o := range page.Orders {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", o.Created.Local().Format(time.DateTime), plain.Text(o.OrderNo), plain.Text(o.Mode), plain.Text(o.Status),
-			adminapi.Yuan(o.Charge.Amount), plain.Text(dash(o.Charge.Channel)), o.Attempts, plain.Text(dash(o.Charge.ID)), plain.Text(dash(o.Charge.Payer)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", o.Created.Local().Format(zoned), plain.Text(o.OrderNo), plain.Text(o.Mode), plain.Text(o.Status),
+			adminapi.Yuan(o.Charge.Amount), paid(o), plain.Text(dash(o.Charge.Channel)), o.Attempts, plain.Text(dash(o.Charge.ID)), plain.Text(dash(o.Charge.Payer)))
 	}
 	_ = t.Flush()
+}
+
+// paid is what the attempts of an order have brought.
+func paid(o adminapi.OrderView) string {
+	if o.Paid == 0 {
+		return "-"
+	}
+	return adminapi.Yuan(o.Paid)
 }
 
 func (c *running) oneOrder(verb, short string, do func(ctx context.Context, api *adminapi.Client, app, mode, no string) (*adminapi.OrderLife, error)) *cobra.Command {

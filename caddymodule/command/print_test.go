@@ -12,6 +12,9 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.Local)
 
+// zoneless puts a name in place of the zone that this test runs in.
+func zoneless(text string) string { return strings.ReplaceAll(text, noon.Format(" -07:00"), " +ZO:NE") }
+
 func TestPrintEvents(t *testing.T) {
 	page := adminapi.EventPage{Events: []adminapi.EventView{
 		{Seq: 44, ID: "evt_4", Type: "charge.succeeded", OrderNo: "20260101001", Mode: "live", State: "held", Reasons: []string{"amount", "paid_twice"}, Received: noon},
@@ -21,14 +24,14 @@ func TestPrintEvents(t *testing.T) {
 	}}
 	var out bytes.Buffer
 	printEvents(&out, page, noon)
-	const want = `RECEIVED             EVENT   TYPE                     ORDER        MODE  STATE                      TRIES  NEXT
-2026-11-22 12:00:00  evt_4   charge.succeeded         20260101001  live  held (amount, paid_twice)  0      -
-2026-11-22 11:00:00  evt_30  refund.succeeded         20260101002  test  pending                    12     in 1m30s
-2026-11-22 12:00:00  evt_2   charge.succeeded         1            test  pending                    0      now
-2026-11-22 12:00:00  evt_1   summary.daily.available  -            live  filtered (type)            0      -
+	const want = `RECEIVED                    EVENT   TYPE                     ORDER        MODE  STATE                      TRIES  NEXT
+2026-11-22 12:00:00 +ZO:NE  evt_4   charge.succeeded         20260101001  live  held (amount, paid_twice)  0      -
+2026-11-22 11:00:00 +ZO:NE  evt_30  refund.succeeded         20260101002  test  pending                    12     in 1m30s
+2026-11-22 12:00:00 +ZO:NE  evt_2   charge.succeeded         1            test  pending                    0      now
+2026-11-22 12:00:00 +ZO:NE  evt_1   summary.daily.available  -            live  filtered (type)            0      -
 `
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	if got := zoneless(out.String()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	out.Reset()
 	printEvents(&out, adminapi.EventPage{}, noon)
@@ -62,19 +65,19 @@ late          expired
 paid          ¥19.99 cny
 expected      ¥20.99 cny
 also paid by  ch_0
-received      2026-11-22 12:00:00
-settled       2026-11-22 12:00:06
+received      2026-11-22 12:00:00 +ZO:NE
+settled       2026-11-22 12:00:06 +ZO:NE
 
-ATTEMPT  AT                   TOOK       STATUS  BECAME     WHY                                  ANSWER
-1        2026-11-22 12:00:00  1.2 ms     302     pending    your backend answered 302 to /login  Moved
-2        2026-11-22 12:00:05  1000.0 ms  200     delivered  -                                    好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好…
+ATTEMPT  AT                          TOOK       STATUS  BECAME     WHY                                  ANSWER
+1        2026-11-22 12:00:00 +ZO:NE  1.2 ms     302     pending    your backend answered 302 to /login  Moved
+2        2026-11-22 12:00:05 +ZO:NE  1000.0 ms  200     delivered  -                                    好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好…
 
 The last answer begins: 好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好好
 
 {"id":"evt_1"}
 `
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	if got := zoneless(out.String()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -24,9 +24,10 @@ Lists refunds, those made elsewhere too, and shows one on the page of its order.
 
   caddy pay refunds list --state asked,pending
   caddy pay refunds list --unclear
-  caddy pay refunds show R1`,
+  caddy pay refunds show R1
+  caddy pay refunds show R1 --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listRefunds(), c.showNamed("show <refund>", "Shows the order of one", "refunds show R1", "refund_no", "refund"))
 	return cmd
@@ -68,7 +69,7 @@ func printRefunds(w io.Writer, page *adminapi.RefundPage, now time.Time) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ASKED FOR\tREFUND\tORDER\tCHARGE\tMODE\tAMOUNT\tSTATE\tWHY\tASKED NEXT")
 	for _, r := range page.Refunds {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Created.Local().Format(time.DateTime), plain.Text(dash(cmp.Or(r.RefundNo, r.ID))), plain.Text(dash(r.OrderNo)),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Created.Local().Format(zoned), plain.Text(dash(cmp.Or(r.RefundNo, r.ID))), plain.Text(dash(r.OrderNo)),
 			plain.Text(r.Charge), plain.Text(r.Mode), adminapi.Yuan(r.Amount), plain.Text(r.State), plain.Text(dash(cmp.Or(r.Unclear, r.FailureCode))), countdown(r.NextQuery, now))
 	}
 	_ = t.Flush()

@@ -18,24 +18,25 @@ func runsCommand() *cobra.Command {
 	c := &running{}
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "What goes on, or went on, with many events",
+		Short: "What goes on, or went on, with many events or orders",
 		Long: `
-Shows what was begun with events by a filter, how far it is, and what could not be taken. Its id is the one beside its decisions
+Shows what was begun with events or orders by a filter, how far it is, and what could not be taken. Its id is the one beside its decisions
 in the audit log.
 
   caddy pay runs list
   caddy pay runs show run_…
-  caddy pay runs stop run_…`,
+  caddy pay runs stop run_…
+  caddy pay runs show run_… --ledger ledger.db    while Caddy is down`,
 	}
-	c.flags(cmd)
+	c.readFlags(cmd)
 	verbs(cmd)
 	cmd.AddCommand(c.listRuns(),
 		c.oneRun("show", "Shows how far one is", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
 			return api.Run(ctx, id)
 		}),
-		c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
+		c.acts(c.oneRun("stop", "Ends one before its time; what it has done stays", func(ctx context.Context, api *adminapi.Client, id string) (*adminapi.RunView, error) {
 			return api.Stop(ctx, id)
-		}))
+		})))
 	return cmd
 }
 
@@ -71,7 +72,7 @@ func printRuns(w io.Writer, page *adminapi.RunPage) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "BEGUN\tRUN\tACTION\tSTATE\tDECIDED\tOF\tAMOUNT\tBY\tREASON")
 	for _, r := range page.Runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Created.Local().Format(time.DateTime), plain.Text(r.ID), plain.Text(string(r.Action)), plain.Text(r.State),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Created.Local().Format(zoned), plain.Text(r.ID), plain.Text(string(r.Action)), plain.Text(r.State),
 			r.Decided, r.Eligible, adminapi.Yuan(r.Amount), plain.Text(adminapi.Who(r.By, r.Said)), plain.Text(dash(r.Reason)))
 	}
 	_ = t.Flush()
@@ -111,9 +112,9 @@ func printRun(w io.Writer, r *adminapi.RunView) {
 	row("decided", fmt.Sprintf("%d of %d", r.Decided, r.Eligible))
 	row("by", adminapi.Who(r.By, r.Said))
 	row("reason", r.Reason)
-	row("begun", r.Created.Local().Format(time.DateTime))
+	row("begun", r.Created.Local().Format(zoned))
 	if !r.Ended.IsZero() {
-		row("ended", r.Ended.Local().Format(time.DateTime))
+		row("ended", r.Ended.Local().Format(zoned))
 	}
 	row("stopped by", r.StoppedBy)
 	_ = t.Flush()
@@ -162,13 +163,13 @@ func (c *running) follow(cmd *cobra.Command, run *adminapi.RunView) error {
 		}
 	}
 	if err := c.show(cmd, run, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is %s: %s of %d events\n", run.ID, run.State, run.Action, run.Decided)
+		fmt.Fprintf(w, "%s is %s: %s of %d %s\n", run.ID, run.State, run.Action, run.Decided, run.Things())
 		printNot(w, run.Left)
 	}); err != nil {
 		return err
 	}
 	if run.Decided < run.Eligible {
-		return exit(cmd, 2, fmt.Errorf("%d of %d events were not taken", run.Eligible-run.Decided, run.Eligible))
+		return exit(cmd, 2, fmt.Errorf("%d of %d %s were not taken", run.Eligible-run.Decided, run.Eligible, run.Things()))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type SandboxOptions struct {
 	AppID, Secret                        string // of the mini program: both or neither
 	Webhooks, LiveWebhooks, TestWebhooks []string
 	PublicURL                            string
+	Managed                              bool
 	TimeScale                            float64
 	Dir                                  string             // keeps keys from one run to the next
 	Sent                                 func(sandbox.Sent) // hears of each try of a webhook
@@ -74,6 +75,7 @@ without an AppID always works.`,
 	f.StringSliceVar(&s.LiveWebhooks, "webhook_live", nil, "Where webhooks of live mode are sent as well")
 	f.StringSliceVar(&s.TestWebhooks, "webhook_test", nil, "Where webhooks of test mode are sent as well")
 	f.StringVar(&s.PublicURL, "public_url", "", "Where a browser finds the sandbox, for QR codes of test charges (default: as the client that created the charge did)")
+	f.BoolVar(&s.Managed, "managed", false, "WeChat holds the mini program's money until shipping is reported")
 	f.Float64Var(&s.TimeScale, "time_scale", 1, "Divides every wait of webhooks and refunds")
 	f.BoolVar(&asJSON, "json", false, "Print what was made, and then each webhook, as one line of JSON")
 	return cmd

@@ -1,6 +1,6 @@
 // Package demo is `caddy pay demo`: it sets a stage (a shop, an emulated Ping++ and WeChat, Caddy in front), makes one payment on it, and
 // serves a page that plays the phone and shows beside it what every part of a payment has seen. The page knows nothing of its own: each
-// step comes from the shop, the emulated Ping++ or the ledger.
+// step comes from the shop, the emulated Ping++ and WeChat, or the ledger.
 package demo
 
 import (
@@ -70,6 +70,8 @@ func New(box *sandbox.Sandbox, shop *legacyshop.Shop, scope ledger.Scope, open f
 	p.mux.HandleFunc("POST /demo/login", p.login)
 	p.mux.HandleFunc("GET /demo/steps", p.steps)
 	p.mux.HandleFunc("POST /demo/break", p.breakBackend)
+	p.mux.HandleFunc("POST /demo/pay", p.payCharge)
+	p.mux.HandleFunc("POST /demo/receive", p.receive)
 	p.mux.Handle("/mock.php", box)
 	p.mux.Handle("/notify/charges/", box)
 	return p

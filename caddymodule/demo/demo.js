@@ -17,9 +17,9 @@
 	}
 	const price = (fen) => `${Math.floor(fen / 100)}.${String(fen % 100).padStart(2, '0')}`;
 
-	async function call(method, path, body) {
+	async function call(method, path, body, as = session) {
 		const headers = { 'Content-Type': 'application/json' };
-		if (session) headers['X-Pay-Session'] = session;
+		if (as) headers['X-Pay-Session'] = as;
 		const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
 		const said = await answer.json().catch(() => ({}));
 		if (!answer.ok) throw new Error(said.detail || `${path}: ${answer.status}`);
@@ -79,6 +79,7 @@
 			showOrders(seen.orders);
 			showLog(seen.log);
 			showOutage(seen);
+			showKept(seen.kept);
 		};
 	}
 
@@ -86,6 +87,26 @@
 		$('outage').toggleAttribute('data-on', Boolean(seen.broken));
 		$('break').textContent = seen.broken ? words.mend : words.break;
 		$('broken').textContent = seen.broken ? words.broken.replace('{s}', seen.broken_for) : '';
+	}
+
+	// showKept shows what has become of the newest payment whose money WeChat has kept.
+	function showKept(kept) {
+		const steps = kept ? kept.steps : {};
+		for (const li of document.querySelectorAll('#kept li')) {
+			li.classList.toggle('lit', li.id in steps);
+			li.querySelector('.saw').textContent = steps[li.id] || '';
+		}
+		$('receive').disabled = !steps.shipping_reported || Boolean(steps.money_released);
+	}
+
+	// live is a whole payment, made by somebody else's phone in the second shop, which is live.
+	async function live() {
+		const { code } = await call('POST', '/demo/login');
+		const { session: theirs } = await call('GET', `/live/openid?code=${encodeURIComponent(code)}`);
+		const product = document.querySelector('[name="product"]:checked').value;
+		const order = await call('POST', '/live-shop/orders', { product }, theirs);
+		const paid = await call('POST', '/live/charges', { order_no: order.order_no, channel: 'wx_lite' }, theirs);
+		await call('POST', '/demo/pay', { charge: paid.id });
 	}
 
 	function element(name, text, className) {
@@ -182,6 +203,8 @@
 		const kind = $('outage').hasAttribute('data-on') ? '' : new FormData($('outage')).get('kind');
 		call('POST', '/demo/break', { kind }).catch(failed);
 	};
+	$('live').onclick = () => live().catch(failed);
+	$('receive').onclick = () => call('POST', '/demo/receive').catch(failed);
 	$('desktop').onclick = () => desktop().catch(failed);
 
 	const back = new URLSearchParams(location.search).get('order_no'); // from the checkout page

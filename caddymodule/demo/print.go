@@ -93,11 +93,12 @@ func (p *printer) print(name, saw string, took time.Duration, ok bool) {
 // stay tells what can be tried while the demo is up.
 func (p *printer) stay(d *stage) {
 	if p.asJSON {
-		_ = json.NewEncoder(p.w).Encode(map[string]string{"site": d.site, "sandbox": d.boxURL})
+		_ = json.NewEncoder(p.w).Encode(map[string]string{"site": d.site, "console": d.site + "/console/", "sandbox": d.boxURL})
 		return
 	}
 	fmt.Fprintf(p.w, `
 Now do it yourself: open %[1]s/ in a browser. It will warn of the certificate, which this run's own authority made.
+The operator's console is at %[1]s/console/: orders, events, what waits, and the health of all of it.
 
 The demo stays up until Ctrl+C. The emulated Ping++ and WeChat are at %[2]s. From a terminal:
 

@@ -31,7 +31,8 @@ import (
 
 // Host is what the demo shares with the sites that it runs.
 type Host struct {
-	// Ledger shares the ledger in a file, of a Caddy that has its storage in a folder; release gives it back.
+	// Ledger shares the ledger in a file, of a Caddy that has its storage in a folder; release gives it back, and waits until that Caddy
+	// has too.
 	Ledger func(file, storage string) (open func(context.Context) (ledger.Ledger, error), release func(), err error)
 	// WebhookClient sends webhooks to sites whose certificates are of Caddy's local authority.
 	WebhookClient func() *http.Client
@@ -46,10 +47,11 @@ func Command(h Host) *cobra.Command {
 		Short: "Makes one payment from login to delivered event, on this machine alone",
 		Long: `
 Runs a small legacy shop, an emulated Ping++ and WeChat, and Caddy with HTTPS of its own in front of them, and makes one
-payment: login, price, charge, webhook, delivery. Nothing is installed, nothing leaves this machine, no money moves.
+payment: login, price, charge, webhook, delivery; then another whose money WeChat keeps until it is told how the order is shipped. Nothing is
+installed, nothing leaves this machine, no money moves.
 
 It then stays up until Ctrl+C with a page that plays the phone: buy something, and watch each step light up, with what the
-shop's backend sees beside it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
+shop's backend sees beside it; the operator's console is behind it. With --once it exits instead: 0 when the payment went through, and 1 naming the step that
 failed otherwise.`,
 		Example: `  caddy pay demo
   caddy pay demo --once --json`,
@@ -76,6 +78,7 @@ type stage struct {
 	box     *sandbox.Sandbox
 	boxURL  string
 	shop    *legacyshop.Shop
+	page    *Page
 	ledger  func(context.Context) (ledger.Ledger, error)
 	client  *http.Client // trusts Caddy's local authority for this run
 	closers []func()
@@ -88,6 +91,9 @@ func run(ctx context.Context, h Host, port int, once bool, out *printer) (err er
 		return err
 	}
 	if err := d.pay(ctx, out); err != nil {
+		return err
+	}
+	if err := d.ship(ctx, out); err != nil {
 		return err
 	}
 	if once {
@@ -116,10 +122,14 @@ func (d *stage) start(ctx context.Context, port int, out *printer) (err error) {
 		return err
 	}
 	d.box, err = sandbox.New(sandbox.Config{
-		MerchantKey: &signing.PublicKey, Webhooks: []string{d.site + "/pay/webhooks"}, WebhookClient: d.host.WebhookClient(),
-		PublicURL: d.site, TimeScale: 60, Logger: zap.NewNop(),
+		MerchantKey: &signing.PublicKey, TestWebhooks: []string{d.site + "/pay/webhooks"}, LiveWebhooks: []string{d.site + "/live/webhooks"},
+		WebhookClient: d.host.WebhookClient(), PublicURL: d.site, TimeScale: 60, Managed: true, Logger: zap.NewNop(),
 	})
 	if err != nil {
+		return err
+	}
+	atOnce := int64(0)
+	if _, err := d.box.SetProgram(sandbox.WeChatSetting{Delay: &atOnce}); err != nil { // else the first report would come before WeChat knows the payment
 		return err
 	}
 	boxAddr, err := d.serve(d.box)
@@ -133,20 +143,24 @@ func (d *stage) start(ctx context.Context, port int, out *printer) (err error) {
 	if err := d.openLedger(); err != nil {
 		return err
 	}
-	page := New(d.box, d.shop, ledger.Scope{App: d.box.App(), Mode: ledger.Test}, d.ledger)
+	d.page = New(d.box, d.shop, ledger.Scope{App: d.box.App(), Mode: ledger.Test}, d.ledger)
 	d.shop.OnStep(func(step, text string) {
 		out.note(step, text)
-		page.Note(step, text)
+		d.page.Note(step, text)
 	})
-	shopAddr, err := d.serve(page.Backend(d.shop))
+	shopAddr, err := d.serve(d.page.Backend(d.shop))
 	if err != nil {
 		return err
 	}
-	pageAddr, err := d.serve(page)
+	liveAddr, err := d.serve(legacyshop.New(token, "live"))
 	if err != nil {
 		return err
 	}
-	return out.step("https", func() (string, error) { return d.startCaddy(ctx, port, shopAddr, pageAddr, token) })
+	pageAddr, err := d.serve(d.page)
+	if err != nil {
+		return err
+	}
+	return out.step("https", func() (string, error) { return d.startCaddy(ctx, port, shopAddr, liveAddr, pageAddr, token) })
 }
 
 // openLedger shares the ledger of the site that is about to start.
@@ -238,6 +252,42 @@ https://localhost:{PORT} {
 		shop_name "茶铺 Tea shop"
 		accent "#067d3e"
 	}
+	# A second shop, which is live: WeChat keeps the money of such payments until it is told how they were shipped.
+	pay /live {
+		pingpp {
+			app         {APP}
+			key         {LIVEKEY}
+			signing_key "{DIR}/merchant.pem"
+			webhook_key "{DIR}/pingpp.pub.pem"
+			endpoint    {SANDBOX}
+			channels    wx_lite
+		}
+		wechat wx_lite {
+			app_id   {APPID}
+			secret   {SECRET}
+			endpoint {SANDBOX}
+		}
+		upstream {LIVESHOP}
+		backend_token {TOKEN}
+		orders GET /internal/pay/orders/{order_no}
+		events POST /internal/pay/events {
+			expect body success
+		}
+		shipping {
+			auto pickup "{subject}"
+		}
+	}
+	handle /live-shop/orders {
+		uri strip_prefix /live-shop
+		reverse_proxy {LIVESHOP}
+	}
+	redir /console /console/
+	handle_path /console/* {
+		vars operator demo
+		pay_console {
+			by {vars.operator}
+		}
+	}
 	@page path {PATHS}
 	reverse_proxy @page {PAGE}
 	reverse_proxy {SHOP}
@@ -245,8 +295,9 @@ https://localhost:{PORT} {
 `
 
 // startCaddy runs Caddy in this process and waits for its certificate.
-func (d *stage) startCaddy(ctx context.Context, port int, shop, page, token string) (saw string, err error) {
+func (d *stage) startCaddy(ctx context.Context, port int, shop, live, page, token string) (saw string, err error) {
 	file := strings.NewReplacer("{DIR}", d.dir, "{PORT}", fmt.Sprint(port), "{APP}", d.box.App(), "{KEY}", d.box.TestKey(),
+		"{LIVEKEY}", d.box.LiveKey(), "{LIVESHOP}", live,
 		"{SANDBOX}", d.boxURL, "{APPID}", d.box.WxLite().AppID, "{SECRET}", d.box.WxLite().Secret,
 		"{SHOP}", shop, "{PAGE}", page, "{PATHS}", Paths, "{TOKEN}", token).Replace(caddyfile)
 	cfg, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), map[string]any{"filename": "Caddyfile"})

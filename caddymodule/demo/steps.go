@@ -19,6 +19,7 @@ type seen struct {
 	Log       []line  `json:"log"`
 	Broken    string  `json:"broken"`     // the kind of outage that is on
 	BrokenFor int     `json:"broken_for"` // seconds
+	Kept      *kept   `json:"kept"`
 }
 
 type order struct {
@@ -70,6 +71,7 @@ func (p *Page) steps(w http.ResponseWriter, r *http.Request) {
 func (p *Page) look(ctx context.Context) seen {
 	s := seen{Orders: []order{}, Log: []line{}}
 	s.Broken, s.BrokenFor = p.outage.broken()
+	s.Kept = p.kept(ctx)
 	p.mu.Lock()
 	s.Log = append(s.Log, p.log...)
 	p.mu.Unlock()

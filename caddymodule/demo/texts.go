@@ -64,8 +64,11 @@ var texts = map[string]map[string]string{
 		"steps": "一笔支付的全过程", "idle": "点击手机上的购买按钮，步骤会逐一亮起。", "backend": "后端看到的", "backendMore": "一个老系统：没有 SDK，没有公网回调，没有加密代码。",
 		"orders": "订单", "calls": "它收到的请求", "none": "还没有", "paid": "已支付", "unpaid": "未支付", "desktop": "在电脑上支付", "desktopMore": "托管收银台：扫码支付，付款后回到这里。",
 		"open": "打开收银台", "who_phone": "手机", "who_caddypay": "caddypay", "who_pingpp": "Ping++", "who_backend": "后端", "skipped": "网页订单无需登录：由店铺自己的 Cookie 识别",
+		"console": "运营控制台", "consoleMore": "订单的全过程、投递记录、风险资金与健康检查。弄坏后端之后再来看看。", "openConsole": "打开控制台",
 		"config": "以上全部来自 Caddyfile 中的这一段", "noscript": "本页需要 JavaScript：请启用后刷新页面。",
 		"outage": "如果后端坏了", "outageMore": "让后端在 15 秒内不再确认通知，然后付一笔款：事件留在磁盘上，不断重发，直到送达。", "kind_302": "302 跳转到登录页", "kind_500": "500 错误", "kind_nothing": "没有响应",
+		"kept": "如果微信冻结资金", "keptMore": "对受管理的小程序，微信冻结每笔正式支付，直到有人上报发货（发货信息管理）。第二家店按正式模式收款，一行 auto pickup \"{subject}\" 就让 caddypay 代为上报。",
+		"money_frozen": "已支付，微信冻结资金", "shipping_reported": "caddypay 已向微信上报发货", "money_released": "买家已确认收货，资金解冻", "payLive": "付一笔正式的款", "receive": "买家确认收货",
 		"break": "弄坏后端", "mend": "立即修复", "broken": "后端故障中，还剩 {s} 秒", "waits": "第 {n} 次投递：{what}。事件在磁盘上等待重发", "answered": "后端返回 {status}", "silent": "后端没有响应",
 	},
 	"en": {
@@ -75,8 +78,11 @@ var texts = map[string]map[string]string{
 		"steps": "One payment, step by step", "idle": "Press the button on the phone, and watch the steps light up.", "backend": "What your backend sees", "backendMore": "A legacy system: no SDK, no public callback, no crypto.",
 		"orders": "Its orders", "calls": "What it was asked", "none": "nothing yet", "paid": "paid", "unpaid": "unpaid", "desktop": "Pay on a desktop", "desktopMore": "The hosted checkout page: scan a QR code, and come back here.",
 		"open": "Open the checkout page", "who_phone": "phone", "who_caddypay": "caddypay", "who_pingpp": "Ping++", "who_backend": "backend", "skipped": "no login for an order on the web: the shop knows it by its own cookie",
+		"console": "What the operator sees", "consoleMore": "An order's whole life, every delivery, the money at risk, the health of all of it. Break the backend, then look again.", "openConsole": "Open the console",
 		"config": "All of this comes from these lines of a Caddyfile", "noscript": "This page needs JavaScript: turn it on and load the page again.",
 		"outage": "And when the backend breaks?", "outageMore": "For 15 seconds it acknowledges nothing. Pay meanwhile: the event stays on disk and is sent again until it arrives.", "kind_302": "302 to a login page", "kind_500": "500", "kind_nothing": "no answer",
+		"kept": "And when WeChat keeps the money?", "keptMore": "Of a mini program that it manages, WeChat freezes every live payment until it is told how the order is shipped. A second shop takes live payments, and one line, auto pickup \"{subject}\", has caddypay tell it.",
+		"money_frozen": "Paid, and WeChat keeps the money", "shipping_reported": "caddypay told WeChat how it is shipped", "money_released": "The buyer confirmed receipt: the money is free", "payLive": "Make a live payment", "receive": "Confirm receipt as the buyer",
 		"break": "Break the backend", "mend": "Mend it now", "broken": "The backend is broken for {s} s", "waits": "Attempt {n}: {what}. The event waits on disk and is sent again", "answered": "it answered {status}", "silent": "no answer",
 	},
 }

@@ -1,5 +1,9 @@
 'use strict';
 
+// A page on which nothing fits goes on by itself, since each looks through so many rows only. Back does not lead to it.
+const more = document.querySelector('[data-none] ~ nav a[rel=next]');
+if (more) location.replace(more.href);
+
 // Keeps a page fresh: asks for it again and puts in what has changed, region by region. It rests while nobody looks, and when it is told to.
 // Without this script every page and form works as it is.
 (() => {

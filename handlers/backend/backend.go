@@ -5,13 +5,14 @@ package backend
 import (
 	"net/http"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
 // Backend is that of one site.
 type Backend struct {
 	http.RoundTripper
-	Token    string // sent as X-Pay-Token
+	Token    redact.Secret // sent as X-Pay-Token
 	Visitors *session.Visitors
 }
 
@@ -31,7 +32,7 @@ func (b *Backend) Introduce(h http.Header, r *http.Request, id session.Identity)
 	h.Set("Accept", "application/json")
 	session.SetIdentity(h, id)
 	h.Set("X-Pay-Mode", string(b.Visitors.Scope.Mode))
-	if b.Token != "" {
-		h.Set("X-Pay-Token", b.Token)
+	if !b.Token.Empty() {
+		h.Set("X-Pay-Token", b.Token.Reveal())
 	}
 }

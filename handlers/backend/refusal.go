@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // maxSaid is how much of a backend's refusal is read, and maxShown how much of that is shown; bytes.
@@ -44,5 +44,5 @@ var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
 
 // Excerpt shows the start of what the backend sent. Long words are cut short: they may be an openid or a token.
 func Excerpt(raw []byte, most int) string {
-	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), session.ShortID))
+	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), redact.ShortID))
 }

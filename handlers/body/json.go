@@ -1,61 +1,31 @@
 package body
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 
 	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/object"
 )
 
-// ReadJSON reads a JSON object that the client has to send as application/json.
-func ReadJSON(r *http.Request, limit int, m *Memory) (map[string]json.RawMessage, error) {
+// JSON reads a body that the client has to send as application/json; whether it is JSON, the caller finds out.
+func JSON(r *http.Request, limit int, m *Memory) ([]byte, error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return nil, problem.New("content_type", nil)
 	}
-	raw, err := Read(r, limit, m)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := ParseObject(raw)
-	if err != nil {
-		return nil, problem.New("json_invalid", err)
-	}
-	return fields, nil
+	return Read(r, limit, m)
 }
 
-// ParseObject splits a JSON object into its members. A name that stands twice is refused: two readers of such a body
-// could see two different orders.
-func ParseObject(raw []byte) (map[string]json.RawMessage, error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("not a JSON object")
-	}
-	fields := make(map[string]json.RawMessage)
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		name := t.(string) // the decoder lets nothing else stand before a colon
-		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("the member %.40q stands twice", name)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, err
-		}
-		fields[name] = value
-	}
-	if _, err := d.Token(); err != nil {
+// ReadJSON reads a JSON object that the client has to send as application/json.
+func ReadJSON(r *http.Request, limit int, m *Memory) (map[string]json.RawMessage, error) {
+	raw, err := JSON(r, limit, m)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+	fields, err := object.Parse(raw)
+	if err != nil {
+		return nil, problem.New("json_invalid", err)
 	}
 	return fields, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -127,6 +128,7 @@ func (s *Logins) exchangeOnce(ctx context.Context, kind session.Kind, code strin
 	if kind == session.WxLite {
 		ask = s.WxLite.Exchange
 	}
+	asked := s.Visitors.Now()
 	user, err := ask(ctx, code)
 	if werr, ok := errors.AsType[*wechat.Error](err); ok && werr.Used() {
 		if id, err := s.awaitLogin(ctx, l, names); !errors.Is(err, ledger.ErrNotFound) {
@@ -137,7 +139,8 @@ func (s *Logins) exchangeOnce(ctx context.Context, kind session.Kind, code strin
 		return session.Identity{}, wechatProblem(kind, err)
 	}
 	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Visitors.Scope, Expires: s.Visitors.Expiry()}
-	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("user", session.ShortID(id.OpenID)))
+	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("openid", redact.ShortID(id.OpenID)),
+		zap.Duration("took", s.Visitors.Now().Sub(asked)))
 	sealed, err := s.Visitors.Seal(ctx, session.ForLogin, id)
 	if err != nil {
 		return session.Identity{}, err

@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/session"
 	"github.com/caddypay/caddypay/wechat"
@@ -52,7 +53,7 @@ func newRoom(t *testing.T) *room {
 		sb.Close()
 		l.Close()
 	})
-	mini, err := wechat.NewMiniProgram(wechat.Config{AppID: sb.WxLite().AppID, Secret: sb.WxLite().Secret, Endpoint: server.URL, Transport: transport})
+	mini, err := wechat.NewMiniProgram(wechat.Config{AppID: sb.WxLite().AppID, Secret: redact.New(sb.WxLite().Secret), Endpoint: server.URL, Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/relay/reconcile/reconciletest"
@@ -312,7 +313,7 @@ func TestAuthorize(t *testing.T) {
 		"an empty one":          {[]string{"10.0.0.1"}, nil, []string{"Bearer "}, "token_invalid"},
 		"basic":                 {[]string{"10.0.0.1"}, nil, []string{"Basic " + old}, "token_invalid"},
 	} {
-		a := &Access{Tokens: []string{old, next}, Allow: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
+		a := &Access{Tokens: redact.All(old, next), Allow: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
 			Sources: func(*http.Request) ([]string, error) { return c.sources, c.err }}
 		req := httptest.NewRequest(http.MethodGet, "/", nil)
 		req.Header["Authorization"] = c.header

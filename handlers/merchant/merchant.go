@@ -1,4 +1,4 @@
-// Package merchant is what the shop's own backend asks for: refunds, orders, and that nobody pays a charge any more.
+// Package merchant is what the shop's own backend asks for: refunds, orders, their shipping, and that nobody pays a charge any more.
 package merchant
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/reconcile"
 )
 
@@ -27,8 +28,8 @@ const MinToken = 32
 
 // Access says who may use the merchant API: the shop's own backend, which refunds and asks for orders.
 type Access struct {
-	Tokens []string       // any of them is good; two while one is replaced
-	Allow  []netip.Prefix // where calls come from
+	Tokens []redact.Secret // any of them is good; two while one is replaced
+	Allow  []netip.Prefix  // where calls come from
 
 	// Sources returns the addresses that a request may come from, all of which have to be allowed, or why nobody can tell.
 	Sources func(*http.Request) ([]string, error)
@@ -46,6 +47,9 @@ type API struct {
 	Count      func(result string)                          // is told of refunds: made, repeated, unknown, failed, or a problem's code
 	Logger     *zap.Logger
 	Now        func() time.Time
+
+	// Ships says that WeChat is told how orders were shipped; without it nobody can report that.
+	Ships bool
 }
 
 // Authorize looks at the address first: whoever calls from elsewhere learns nothing about tokens.
@@ -78,7 +82,7 @@ func (a *Access) Authorize(r *http.Request) error {
 	// Hashes have one length, and every token is compared: the time tells neither which nor how much of it was right.
 	given, good := sha256.Sum256([]byte(strings.TrimSpace(token))), 0
 	for _, t := range a.Tokens {
-		want := sha256.Sum256([]byte(t))
+		want := sha256.Sum256([]byte(t.Reveal()))
 		good |= subtle.ConstantTimeCompare(given[:], want[:])
 	}
 	if good != 1 {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/charge"
-	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -22,6 +21,9 @@ type OrderView struct {
 	Charges  []orderedCharge `json:"charges"` // oldest first
 	Refunds  []refundView    `json:"refunds"` // oldest first
 	Delivery deliveryView    `json:"delivery"`
+
+	// Shipping is what WeChat knows of how the payment was shipped; left out where there is nothing to know.
+	Shipping *shippingView `json:"shipping,omitempty"`
 }
 
 // orderedCharge is one attempt to pay the order.
@@ -77,7 +79,7 @@ func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) erro
 		return err
 	}
 	if len(attempts) == 0 && len(v.Delivery.Events) == 0 {
-		return &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+		return neverBegun()
 	}
 	v.tell(attempts, a.Now())
 	refunds, err := l.RefundsOf(ctx, a.Scope, orderNo)
@@ -86,6 +88,11 @@ func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) erro
 	}
 	for i := range refunds {
 		v.Refunds = append(v.Refunds, viewRefund(&refunds[i]))
+	}
+	if a.Ships {
+		if v.Shipping, err = a.shippingOf(ctx, l, orderNo, attempts); err != nil {
+			return err
+		}
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
 	reply.JSON(w, http.StatusOK, v)

@@ -228,7 +228,7 @@ func (a *API) paidCharge(ctx context.Context, l ledger.Ledger, orderNo string) (
 			return "", err
 		}
 		if len(attempts) == 0 {
-			return "", &problem.Problem{Code: "order_not_found", EN: "No payment of this order was ever begun.", ZH: "该订单从未发起过支付。"}
+			return "", neverBegun()
 		}
 		var paid []string
 		for i := range attempts {

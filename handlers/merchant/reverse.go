@@ -28,18 +28,21 @@ func (a *API) Reverse(w http.ResponseWriter, r *http.Request, chargeID string) e
 	if err != nil {
 		return lookUpProblem(err)
 	}
-	if !found.Reversed {
+	reversed := !found.Reversed
+	if reversed {
 		if err := a.mayReverse(found); err != nil {
 			return err
 		}
 		if found, err = a.reverseAtPingpp(ctx, found); err != nil {
 			return err
 		}
-		a.Logger.Info("charge reversed for the merchant", zap.String("charge", chargeID), zap.String("number", found.OrderNo))
 	}
 	c, err := a.recordReversal(ctx, l, found)
 	if err != nil {
 		return err
+	}
+	if reversed {
+		a.Logger.Info("charge reversed for the merchant", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.String("channel", c.Channel), zap.Int64("amount", c.Amount))
 	}
 	w.Header().Set("X-Pay-Order-No", c.OrderNo)
 	v := charge.Of(c, a.Now())

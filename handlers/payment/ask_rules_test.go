@@ -9,6 +9,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/backend"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -39,7 +40,7 @@ func TestAskRules(t *testing.T) {
 	} {
 		b := &backendSaying{status: c.status, body: c.body}
 		visitors := &session.Visitors{Cookies: &session.Cookies{}, Scope: ledger.Scope{App: "app_1", Mode: ledger.Live}, AppIDs: map[session.Kind]string{session.WxLite: "wx1"}}
-		p := &Prices{Orders: &Orders{Method: http.MethodGet, Path: "/orders/{order_no}", Timeout: time.Minute}, Now: time.Now, Backend: &backend.Backend{RoundTripper: b, Token: "t", Visitors: visitors}}
+		p := &Prices{Orders: &Orders{Method: http.MethodGet, Path: "/orders/{order_no}", Timeout: time.Minute}, Now: time.Now, Backend: &backend.Backend{RoundTripper: b, Token: redact.New("t"), Visitors: visitors}}
 		if c.q.OrderNo = "1001"; c.q.Host == "" {
 			c.q.Host = "shop.test"
 		}

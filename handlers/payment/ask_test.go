@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -47,7 +48,7 @@ func TestAsk(t *testing.T) {
 	} {
 		b := &backendSaying{status: tt.status, body: tt.body}
 		p := &Prices{Orders: &Orders{Method: http.MethodGet, Path: "/orders/{order_no}", Timeout: time.Minute}, Now: time.Now,
-			Backend: &backend.Backend{RoundTripper: b, Token: "t", Visitors: &session.Visitors{Cookies: &session.Cookies{}}}}
+			Backend: &backend.Backend{RoundTripper: b, Token: redact.New("t"), Visitors: &session.Visitors{Cookies: &session.Cookies{}}}}
 		a := p.Ask(t.Context(), Question{OrderNo: "1001", Host: "shop.test", OpenID: tt.openid, Change: func(h http.Header) { h.Set("X-Pay-Token", "other") }})
 		if a.Code != tt.code || a.Said != tt.said || a.Amount != tt.amount || a.Status != tt.status || string(a.Raw) != tt.body || (a.Why == "") != (tt.code == "") {
 			t.Errorf("%s: %+v", tt.name, a)

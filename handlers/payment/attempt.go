@@ -202,10 +202,12 @@ func (a *attempt) decide(ctx context.Context, l ledger.Ledger, r *http.Request, 
 	if err := a.alreadyPaidIt(attempts); err != nil {
 		return nil, nil, err
 	}
+	asked := a.pay.Now()
 	q, err := a.quote(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
+	a.log.Info("quote", zap.Int64("amount", q.Amount), zap.String("currency", q.Currency), zap.Duration("took", a.pay.Now().Sub(asked)))
 	if c, err := a.choose(attempts, q); c != nil || err != nil {
 		return c, q, err
 	}
@@ -301,7 +303,7 @@ func (a *attempt) create(ctx context.Context, l ledger.Ledger, r *http.Request, 
 		return nil, problem.Retry("charge_in_progress", time.Second, fmt.Errorf("charge %s came after a later one of the order", made.ID))
 	}
 	a.log.Info("charge created", zap.String("charge", made.ID), zap.String("number", number), zap.Int64("amount", q.Amount),
-		zap.String("user", session.ShortID(a.id.Owner())))
+		zap.Duration("took", s.Now().Sub(quoted)))
 	return c, nil
 }
 

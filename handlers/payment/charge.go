@@ -15,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -60,7 +61,8 @@ func (s *Payments) Charge(w http.ResponseWriter, r *http.Request, chargeID strin
 		if err := l.NoteClient(r.Context(), s.Scope, chargeID, ledger.ClientNote{Result: note, At: s.Now()}); err != nil {
 			return err
 		}
-		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("client", note))
+		s.Logger.Info("client reported", zap.String("order_no", c.OrderNo), zap.String("charge", chargeID), zap.String("channel", c.Channel),
+			zap.Int64("amount", c.Amount), zap.String("openid", redact.ShortID(c.Payer)), zap.String("client", note))
 	}
 	if !c.Paid && !c.Reversed && s.Now().Sub(c.Created) >= askAfter {
 		charge.Ask(r.Context(), s.Reconciler, s.Logger, c)

@@ -15,7 +15,9 @@ import (
 	"github.com/caddypay/caddypay/handlers/body"
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/handlers/reply"
+	"github.com/caddypay/caddypay/object"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -24,7 +26,7 @@ const maxChargeBody = 64 << 10 // bytes
 type chargeRequest struct {
 	OrderNo string
 	Channel string
-	Code    string                     // a login code, in place of a session
+	Code    redact.Secret              // a login code, in place of a session
 	Extra   map[string]json.RawMessage // members that the channel takes from a client
 
 	// With allow_client_amount, in place of OrderNo, which is then ours.
@@ -43,7 +45,7 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 		return problem.New("channel_unsupported", fmt.Errorf("channel %.40q", req.Channel))
 	}
 	c := channel.Of(req.Channel)
-	id, err := s.payer(w, r, c, req.Code)
+	id, err := s.payer(w, r, c, req.Code.Reveal())
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,8 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	}
 	// What has begun is brought to its end even when the client goes away: its next try then finds the charge.
 	a := &attempt{
-		pay: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel)),
+		pay: s, channel: c, req: req, id: id, host: s.Host(r), log: s.Logger.With(zap.String("order_no", req.OrderNo), zap.String("channel", req.Channel),
+			zap.String("openid", redact.ShortID(id.Owner()))),
 	}
 	charge, created, err := a.run(context.WithoutCancel(r.Context()), r)
 	if err != nil {
@@ -66,6 +69,7 @@ func (s *Payments) CreateCharge(w http.ResponseWriter, r *http.Request) error {
 	s.Count(req.Channel, map[bool]string{true: "created", false: "reused"}[created])
 	w.Header().Set("X-Pay-Order-No", charge.OrderNo)
 	if !created {
+		a.log.Info("charge reused", zap.String("charge", charge.ID), zap.String("number", charge.Number), zap.Int64("amount", charge.Amount))
 		reply.Raw(w, http.StatusOK, charge.Raw)
 		return nil
 	}
@@ -91,7 +95,7 @@ func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
 		switch to := into[name].(type) {
-		case *string:
+		case *string, *redact.Secret:
 			if json.Unmarshal(value, to) != nil {
 				return nil, problem.New("json_invalid", fmt.Errorf("%s is not a string", name))
 			}
@@ -100,7 +104,7 @@ func (s *Payments) chargeRequest(r *http.Request) (*chargeRequest, error) {
 				return nil, err
 			}
 		case *map[string]json.RawMessage:
-			if *to, err = body.ParseObject(value); err != nil && string(value) != "null" {
+			if *to, err = object.Parse(value); err != nil && string(value) != "null" {
 				return nil, problem.New("json_invalid", errors.New("extra is not an object"))
 			}
 		default:

@@ -11,7 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/caddypay/caddypay/handlers/backend"
-	"github.com/caddypay/caddypay/handlers/body"
+	"github.com/caddypay/caddypay/object"
 )
 
 // answered is the backend's JSON about an order.
@@ -33,7 +33,7 @@ func (o *Orders) read(raw []byte) (*answered, error) {
 			return nil, err
 		}
 		if len(o.Paths) == 0 || bytes.TrimSpace(a.raw)[0] != '[' {
-			a.fields, err = body.ParseObject(a.raw)
+			a.fields, err = object.Parse(a.raw)
 		}
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func (o *Orders) parse(raw []byte, orderNo string) (*quote, error) {
 		return nil, err
 	}
 	if v := a.get("extra"); v != nil && string(v) != "[]" { // PHP's empty array
-		if q.Extra, err = body.ParseObject(v); err != nil {
+		if q.Extra, err = object.Parse(v); err != nil {
 			return nil, fmt.Errorf("%s must be an object, not %s", a.where("extra"), backend.Excerpt(v, 40))
 		}
 	}
@@ -169,7 +169,7 @@ func (a *answered) pairs(name string) (map[string]string, error) {
 		return nil, nil
 	}
 	bad := fmt.Errorf("%s must be an object of strings, not %s", a.where(name), backend.Excerpt(v, 40))
-	members, err := body.ParseObject(v)
+	members, err := object.Parse(v)
 	if err != nil {
 		return nil, bad
 	}

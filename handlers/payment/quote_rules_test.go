@@ -18,6 +18,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -102,7 +103,7 @@ func TestAnswersOfTheBackend(t *testing.T) {
 	} {
 		b := &backendSaying{status: tt.status, body: tt.body}
 		p := &Prices{Orders: &Orders{Method: http.MethodGet, Path: "/orders/{order_no}", Timeout: time.Minute, Max: tt.most}, Now: time.Now,
-			Backend: &backend.Backend{RoundTripper: b, Token: "t", Visitors: &session.Visitors{Cookies: &session.Cookies{}}}}
+			Backend: &backend.Backend{RoundTripper: b, Token: redact.New("t"), Visitors: &session.Visitors{Cookies: &session.Cookies{}}}}
 		r := httptest.NewRequest(http.MethodPost, "/pay/charges", nil)
 		q, err := p.quote(t.Context(), r, session.Identity{}, "1001", channel.Of("wx_lite"))
 		if codeOf(err) != tt.want || err == nil && q.Amount != 1999 {

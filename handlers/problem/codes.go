@@ -72,5 +72,9 @@ var codes = map[string]struct {
 	"refund_rejected":  {http.StatusPaymentRequired, "Ping++ or the payment channel refused the refund; see failure_code and failure_msg.", "Ping++ 或支付渠道拒绝了该笔退款，见 failure_code 与 failure_msg。"},
 	"charge_not_paid":  {http.StatusConflict, "The payment has not been made, so there is nothing to refund.", "该笔支付尚未完成，无法退款。"},
 
+	"shipping_invalid":     {http.StatusBadRequest, "The report of the shipping cannot be used; see the member field.", "发货信息有误，见 field。"},
+	"shipping_refused":     {http.StatusConflict, "The shipping of this order cannot be reported; see the member reason.", "该订单的发货信息无法上报，见 reason。"},
+	"shipping_unavailable": {http.StatusServiceUnavailable, "The report cannot be recorded right now. Send the same again shortly.", "暂时无法记录发货信息，请稍后原样重试。"},
+
 	"ledger_unavailable": {http.StatusServiceUnavailable, "This cannot be recorded right now. Try again shortly.", "暂时无法记录，请稍后重试。"},
 }

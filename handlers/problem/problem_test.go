@@ -25,7 +25,8 @@ wechat_rejected 502 · wechat_unavailable 502 · order_invalid 400 · order_not_
 channel_unsupported 400 · channel_extra_missing 502 · amount_invalid 502 · quote_invalid 502 · backend_unavailable 502 · charge_rejected 402 · provider_rejected 502 · provider_unavailable 503 ·
 provider_timeout 504 · signature_missing 401 · signature_invalid 401 · event_malformed 400 · mode_mismatch 403 · app_mismatch 403 · ledger_unavailable 503 ·
 origin_forbidden 403 · oauth_state_invalid 403 · oauth_rejected 502 · snapshot_user 403 ·
-token_invalid 401 · source_forbidden 403 · refund_invalid 400 · refund_exceeds 409 · charge_not_paid 409 · refund_rejected 402`
+token_invalid 401 · source_forbidden 403 · refund_invalid 400 · refund_exceeds 409 · charge_not_paid 409 · refund_rejected 402 ·
+shipping_invalid 400 · shipping_refused 409 · shipping_unavailable 503`
 
 func TestEveryCode(t *testing.T) {
 	entries := strings.Split(strings.ReplaceAll(contract, "\n", " "), "·")

@@ -93,6 +93,7 @@ func (r *refusal) Error() string { return r.problem.Error() }
 func (r *refusal) Unwrap() error { return r.problem }
 
 func (h *Webhooks) accept(w http.ResponseWriter, r *http.Request) error {
+	began := h.Now()
 	signatures := r.Header.Values(pingpp.SignatureHeader)
 	if err := h.Verifier.Screen(signatures); err != nil && !h.mayBeUnsigned(err) {
 		return refuseSignature(err)
@@ -138,8 +139,8 @@ func (h *Webhooks) accept(w http.ResponseWriter, r *http.Request) error {
 	case ev.Charge != nil && ev.Charge.Metadata[intake.MetaOrderNo] != "":
 		orderNo = ev.Charge.Metadata[intake.MetaOrderNo]
 	}
-	h.Logger.Info("event accepted", zap.String("order_no", orderNo), zap.String("event", ev.ID), zap.String("type", ev.Type),
-		zap.String("object", ev.ObjectID), zap.String("result", string(did)))
+	h.Logger.Info("event accepted", zap.String("order_no", orderNo), zap.String("charge", ev.ChargeID), zap.String("event", ev.ID), zap.String("type", ev.Type),
+		zap.String("object", ev.ObjectID), zap.String("result", string(did)), zap.Duration("took", h.Now().Sub(began)))
 	reply.JSON(w, http.StatusOK, map[string]string{"result": string(did)})
 	return nil
 }

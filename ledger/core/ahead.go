@@ -50,7 +50,21 @@ func (l *Ledger) Overdue(ctx context.Context, s ledger.Scope, now time.Time) (in
 			re.NextQuery = earlier(re.NextQuery, now)
 			return t.SetRefund(re)
 		})
-	return events + charges + refunds, err
+	if err != nil {
+		return events + charges + refunds, err
+	}
+	shipments, err := overdue(ctx, l, s,
+		func(r Reader) ([]Shipment, error) { return r.ShipmentsAhead(s, a.far, batch, a.shipment) },
+		func(t Tx, found *Shipment) error {
+			row, err := t.Shipment(s, found.Charge.Seq)
+			if err != nil || row == nil {
+				return err
+			}
+			row.Due = earlier(row.Due, now)
+			t.Touch(ledger.ShipmentsTopic(s))
+			return t.SetShipment(row)
+		})
+	return events + charges + refunds + shipments, err
 }
 
 // overdue finds rows without a transaction, and makes them due in one, as long as there are any.

@@ -106,6 +106,11 @@ func record(t Tx, e *Event) (ledger.Appended, error) {
 	if err := book(t, b, e); err != nil {
 		return "", err
 	}
+	if e.Ships {
+		if err := ship(t, b, e); err != nil {
+			return "", err
+		}
+	}
 	if overtakes {
 		err = overtake(t, e)
 	}

@@ -146,6 +146,9 @@ func queried(t Tx, q ledger.Queried) error {
 		if did {
 			c.Hold = WentBack
 		}
+		if err := shipBack(t, c); err != nil {
+			return err
+		}
 	}
 	return t.SetCharge(c)
 }

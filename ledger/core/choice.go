@@ -84,7 +84,7 @@ func (e *Event) acknowledge(at time.Time) {
 
 // kept is a delivery as it is recorded.
 func kept(d ledger.Delivery) *ledger.Delivery {
-	d.Back = time.Time{}
+	d.Back, d.Shipping, d.ShippingProblem = time.Time{}, nil, ledger.ShippingProblem{}
 	if d.State != ledger.Pending {
 		d.Due = time.Time{}
 	}

@@ -4,8 +4,9 @@
 //
 // What is decided is decided by functions of rows and values alone, which know no database: judge.go (a payment), lanes.go, lease.go, charge.go
 // (an attempt to pay), account.go (what events add to a charge), refund.go, choice.go (what a person may do), wait.go (look-ups, clocks and
-// what is pruned), walk.go (lists, page by page), tally.go (what is counted). The files named after the calls of [ledger.Ledger] put them
-// between what a transaction reads and what it writes; desk.go and life.go are what operators ask for.
+// what is pruned), shipping.go and shipanswer.go (what WeChat is told of a payment, and when), walk.go (lists, page by page), tally.go (what is
+// counted). The files named after the calls of [ledger.Ledger] put them between what a transaction reads and what it writes; desk.go and life.go are
+// what operators ask for.
 //
 // It has many files so that each rule has one, and is read at one place. They are one package since every rule speaks of the same few rows, and since
 // one transaction puts several of them together.

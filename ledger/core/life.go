@@ -77,6 +77,9 @@ func lifeOf(r Reader, s ledger.Scope, orderNo string) (*ledger.Life, error) {
 	if err != nil {
 		return nil, err
 	}
+	if life.Shipped, err = shippedOf(r, s, orderNo); err != nil {
+		return nil, err
+	}
 	for i := range slices.Backward(es) {
 		told, err := toldOf(r, es[i])
 		if err != nil {

@@ -39,7 +39,7 @@ func TestPage(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	l := of(4)
-	l.parts = append(l.parts, func(Mark, int) ([]int64, error) { return nil, broken })
+	l.parts = append(l.parts, func(Mark, int, int) (Stretch[int64], error) { return Stretch[int64]{}, broken })
 	if p, err := pageOf(l, "", top, tenfold); !errors.Is(err, broken) || p.Rows != nil {
 		t.Errorf("a part that cannot be read: %v, %v", p.Rows, err)
 	}

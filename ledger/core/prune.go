@@ -34,7 +34,19 @@ func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, e
 		}
 		return p, err
 	})
-	return pruned + more, err
+	if err != nil {
+		return pruned + more, err
+	}
+	gone, err := l.prune(ctx, limit-pruned-more, func(o Old, after int64) (page, error) {
+		ss, err := o.OldShipments(after, pruneStep)
+		p := page{full: len(ss) == pruneStep}
+		for i := range ss {
+			s := &ss[i]
+			p.add(s.Charge.Seq, s.TimePaid.Before(before), shipmentOver(s, before), func(t Tx) error { return t.DropShipment(s) })
+		}
+		return p, err
+	})
+	return pruned + more + gone, err
 }
 
 // page is what was looked at at once: rows in the order of their recording. The search ends at the first that came after the time. What stays among

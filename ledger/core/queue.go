@@ -63,8 +63,9 @@ func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) er
 	return l.store.WriteLax(ctx, func(t Tx) error { return settle(t, owner, d, true) })
 }
 
-// SettleUnlisted is Settle for an engine that cannot record the attempt itself: its outcome is worth more.
+// SettleUnlisted is Settle for an engine that cannot record the attempt itself, nor what it says of the shipping: its outcome is worth more.
 func (l *Ledger) SettleUnlisted(ctx context.Context, owner string, d ledger.Delivery) error {
+	d.Shipping, d.ShippingProblem = nil, ledger.ShippingProblem{}
 	return l.store.WriteLax(ctx, func(t Tx) error { return settle(t, owner, d, false) })
 }
 
@@ -99,6 +100,9 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 	default:
 		seq, err = settled.Seq, settleOwn(t, d, o, settled)
 		listed = listed && !settled.Listed
+	}
+	if err == nil && seq != 0 {
+		err = shipDelivered(t, d)
 	}
 	if err != nil || seq == 0 || !listed {
 		return err

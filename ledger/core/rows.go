@@ -96,6 +96,15 @@ type Refund struct {
 	Until   time.Time
 }
 
+// Shipment is a shipment's row, with its charge's. What [ledger.Shipment] has of the charge is no part of it.
+type Shipment struct {
+	ledger.Shipment
+	Charge Charge               // without Raw
+	Stored ledger.ShipmentState // the state that is recorded; empty for a row that is not
+	Owner  string               // of the lease; empty without one
+	Until  time.Time
+}
+
 // Sweep is how far a scope's charges have been compared with Ping++'s list.
 type Sweep struct {
 	Compared time.Time // what was created before it; zero: nothing yet

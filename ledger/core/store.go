@@ -46,6 +46,14 @@ type Reader interface {
 	RefundsOf(s ledger.Scope, orderNo string) ([]Refund, error)
 	RefundsOfCharge(s ledger.Scope, chargeID string) ([]Refund, error)
 
+	// Shipment and ShippingAttempts are of the charge with a Seq; of the attempts the last ones, up to a limit, oldest first.
+	Shipment(s ledger.Scope, charge int64) (*Shipment, error)
+	ShippingAttempts(s ledger.Scope, charge int64, limit int) ([]ledger.ShippingAttempt, error)
+	// ShipmentsOf returns those of an order's charges, in the order of these.
+	ShipmentsOf(s ledger.Scope, orderNo string) ([]Shipment, error)
+	// ShipmentsAhead returns those wanted among the ones that are due after a time, up to a limit.
+	ShipmentsAhead(s ledger.Scope, after time.Time, limit int, want func(*Shipment) bool) ([]Shipment, error)
+
 	Run(id string) (*Run, error)
 	// OpenRuns returns those that have not ended, oldest first.
 	OpenRuns() ([]Run, error)
@@ -67,11 +75,17 @@ type Desk interface {
 
 	// These return lists in parts, newest first, events by Seq and the others by (Created or Now, Seq), that hold all that the filter's indexed fields
 	// choose: of events Scope, States, OrderNo, Type and AtRisk, of charges Scope, OrderNo and their states, of refunds Scope, OrderNo and ChargeID, of
-	// decisions Scope and EventID. Since and Until are theirs to use; all else is the caller's. Events come without bodies, charges without Raw.
+	// decisions Scope and EventID. The rest of the filter is theirs to use, and what they leave of it the caller's. Events come without bodies, charges without
+	// Raw.
 	EventParts(f ledger.Filter) ([]Part[ledger.Event], error)
 	ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) ([]Part[Charge], error)
 	RefundParts(f ledger.RefundFilter) ([]Part[Refund], error)
 	AuditParts(f ledger.AuditFilter) ([]Part[ledger.Decided], error)
+	// ShipmentParts do the same by (TimePaid, the charge's Seq): Scope and States are what chooses.
+	ShipmentParts(f ledger.ShipmentFilter) ([]Part[Shipment], error)
+	// Unshipped counts the shipments that are waiting or failed and that were paid after a time and not after another, up to ledger.MostDue of each state, and says
+	// when the first of them was paid.
+	Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error)
 
 	// OrderAttempts and LastAttempts return the first and the last attempts of an order, up to a limit, oldest first, without Raw.
 	OrderAttempts(s ledger.Scope, orderNo string, limit int) ([]Charge, error)
@@ -88,11 +102,12 @@ type Desk interface {
 	Hours(s ledger.Scope, from, to time.Time) ([]ledger.Hour, error)
 }
 
-// Old finds, in the order of recording, what may be pruned: events that have a body, and charges that have an answer, of all scopes, after a Seq.
-// Of events Seq, State, Received and Settled are filled in; charges come without Raw.
+// Old finds, in the order of recording, what may be pruned: events that have a body, charges that have an answer, and shipments (in the order of their
+// charges), of all scopes, after a Seq. Of events Seq, State, Received and Settled are filled in; charges come without Raw.
 type Old interface {
 	OldBodies(after int64, limit int) ([]Event, error)
 	OldAnswers(after int64, limit int) ([]Charge, error)
+	OldShipments(after int64, limit int) ([]Shipment, error)
 }
 
 // Thing is what can be locked.
@@ -194,6 +209,18 @@ type Tx interface {
 	DropRefund(r *Refund) error
 	// DueRefunds returns refunds that are [Refund.Due], the first due first.
 	DueRefunds(c ledger.QueryClaim, leases Span) ([]Refund, error)
+
+	// Shipment is that of Reader.
+	Shipment(s ledger.Scope, charge int64) (*Shipment, error)
+	// AddShipment and SetShipment write a row; of one that is recorded Amount and TimePaid stay. DropShipment deletes it with its attempts.
+	AddShipment(s *Shipment) error
+	SetShipment(s *Shipment) error
+	DropShipment(s *Shipment) error
+	// DueShipments returns shipments that are [Shipment.ShipmentDue], the first due first.
+	DueShipments(c ledger.ShipmentClaim, leases Span) ([]Shipment, error)
+	AddShippingAttempt(charge int64, a *ledger.ShippingAttempt) error
+	// SetShippingAttempt writes what becomes of the attempt with a number: all but when it began, its Step and what was posted.
+	SetShippingAttempt(charge int64, a *ledger.ShippingAttempt) error
 
 	Sweep(s ledger.Scope) (Sweep, error)
 	SetSweep(s ledger.Scope, sweep Sweep) error

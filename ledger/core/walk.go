@@ -56,17 +56,38 @@ func parseCursor(text string, from Mark) (Mark, error) {
 	return from, nil
 }
 
-// Part reads a list, or a part of one that is in its order: up to n rows that come after a mark.
-type Part[T any] func(after Mark, n int) ([]T, error)
+// Part reads a list, or a part of one that is in its order: up to n rows that come after a mark. It may leave out what nobody wants, for which it looks
+// at no more than about skip rows.
+type Part[T any] func(after Mark, n, skip int) (Stretch[T], error)
+
+// Stretch is a piece of a part.
+type Stretch[T any] struct {
+	Rows    []T
+	Skipped int  // how many rows it took to find them, at most; 0: nothing was left out
+	To      Mark // as far as it goes, which may be beyond its last row
+	Over    bool // nothing comes after it
+}
+
+// Straight is the part that leaves nothing out.
+func Straight[T any](read func(after Mark, n int) ([]T, error), mark func(*T) Mark) Part[T] {
+	return func(after Mark, n, _ int) (Stretch[T], error) {
+		rows, err := read(after, n)
+		s := Stretch[T]{Rows: rows, To: after, Over: len(rows) < n}
+		if len(rows) > 0 {
+			s.To = mark(&rows[len(rows)-1])
+		}
+		return s, err
+	}
+}
 
 // Once is the part of rows that are in order and all there.
 func Once[T any](rows []T, mark func(*T) Mark) Part[T] {
-	return func(after Mark, n int) ([]T, error) {
+	return Straight(func(after Mark, n int) ([]T, error) {
 		for len(rows) > 0 && mark(&rows[0]).Compare(after) <= 0 {
 			rows = rows[1:]
 		}
 		return rows[:min(n, len(rows))], nil
-	}
+	}, mark)
 }
 
 // How many rows a part is asked for at first, and at most.
@@ -78,29 +99,21 @@ const (
 // strand is a part as far as it was read.
 type strand[T any] struct {
 	part Part[T]
-	rows []T // read, and not taken yet
-	from Mark
-	next int // how many to ask for
+	rows []T  // read, and not taken yet
+	to   Mark // as far as it was read
+	next int  // how many to ask for
 	over bool
 }
 
-// head returns the first row that was not taken; nil at the end.
-func (s *strand[T]) head(mark func(*T) Mark) (*T, error) {
-	if len(s.rows) == 0 && !s.over {
-		rows, err := s.part(s.from, s.next)
-		if err != nil {
-			return nil, err
-		}
-		s.rows, s.over = rows, len(rows) < s.next
-		s.next = min(2*s.next, mostRead)
-		if len(rows) > 0 {
-			s.from = mark(&rows[len(rows)-1])
-		}
+// read goes on with a strand whose rows are all taken.
+func (s *strand[T]) read(skip int) (skipped int, err error) {
+	got, err := s.part(s.to, s.next, skip)
+	if err != nil {
+		return 0, err
 	}
-	if len(s.rows) == 0 {
-		return nil, nil
-	}
-	return &s.rows[0], nil
+	s.rows, s.to, s.over = got.Rows, got.To, got.Over
+	s.next = min(2*s.next, mostRead)
+	return got.Skipped, nil
 }
 
 // list is how a page is read.
@@ -108,36 +121,59 @@ type list[T any] struct {
 	parts []Part[T] // what it is made of
 	mark  func(*T) Mark
 	want  func(*T) (bool, error)
-	limit int // of rows that are wanted
-	look  int // of rows that are looked at
+	limit int  // of rows that are wanted
+	look  int  // of rows that are looked at here
+	skip  int  // of rows that are looked at elsewhere, about: by parts, and to judge a row
+	spent *int // those that it took to judge rows; nil: none
 }
 
 // page reads what comes after a mark, and says where the rest begins; more is false when there is none.
 func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
 	strands := make([]*strand[T], len(l.parts))
-	for i, run := range l.parts {
-		strands[i] = &strand[T]{part: run, from: from, next: firstRead}
+	for i, part := range l.parts {
+		strands[i] = &strand[T]{part: part, to: from, next: firstRead}
+	}
+	if l.spent == nil {
+		l.spent = new(int)
 	}
 	next = from
-	for looked := 0; ; looked++ {
-		var first *strand[T]
-		var row *T
+	looked, skipped := 0, 0
+	for {
+		var first, unread *strand[T] // that with the first row, and that which may have one before it
 		for _, s := range strands {
-			head, err := s.head(l.mark)
+			switch {
+			case len(s.rows) > 0:
+				if first == nil || l.mark(&s.rows[0]).Compare(l.mark(&first.rows[0])) < 0 {
+					first = s
+				}
+			case !s.over && (unread == nil || s.to.Compare(unread.to) < 0):
+				unread = s
+			}
+		}
+		if first == nil && unread == nil {
+			return rows, next, false, nil
+		}
+		left := l.skip - skipped - *l.spent
+		if unread != nil && (first == nil || unread.to.Compare(l.mark(&first.rows[0])) < 0) {
+			if next.Compare(unread.to) < 0 {
+				next = unread.to // nothing that was not taken is before it
+			}
+			if l.skip > 0 && left <= 0 && from.Compare(next) < 0 { // each page goes on by something
+				return rows, next, true, nil
+			}
+			n, err := unread.read(max(left, 1))
 			if err != nil {
 				return nil, next, false, err
 			}
-			if head != nil && (row == nil || l.mark(head).Compare(l.mark(row)) < 0) {
-				first, row = s, head
-			}
+			skipped += n
+			continue
 		}
-		if row == nil {
-			return rows, next, false, nil
-		}
-		if len(rows) == l.limit || looked == l.look {
+		if len(rows) == l.limit || looked == l.look || l.skip > 0 && left <= 0 && looked > 0 {
 			return rows, next, true, nil
 		}
+		row := &first.rows[0]
 		first.rows = first.rows[1:]
+		looked++
 		next = l.mark(row)
 		ok, err := l.want(row)
 		if err != nil {

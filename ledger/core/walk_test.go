@@ -23,9 +23,9 @@ func TestWalk(t *testing.T) {
 	var all []Part[int64]
 	for _, r := range runs {
 		once := Once(r, mark)
-		all = append(all, func(after Mark, n int) ([]int64, error) {
+		all = append(all, func(after Mark, n, skip int) (Stretch[int64], error) {
 			reads++
-			return once(after, n)
+			return once(after, n, skip)
 		})
 	}
 	for _, c := range []struct {
@@ -46,7 +46,7 @@ func TestWalk(t *testing.T) {
 			reads = 0
 			for i, r := range runs {
 				once := Once(r, mark)
-				all[i] = func(after Mark, n int) ([]int64, error) { reads++; return once(after, n) }
+				all[i] = func(after Mark, n, skip int) (Stretch[int64], error) { reads++; return once(after, n, skip) }
 			}
 			l := list[int64]{parts: all, mark: mark, limit: c.limit, look: c.look, want: func(n *int64) (bool, error) { return *n%c.each == 0, nil }}
 			var page []int64
@@ -70,6 +70,57 @@ func TestWalk(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %d rows, want %d", c.what, len(got), len(want))
 		}
+	}
+}
+
+// A part that leaves rows out ends a page when it has looked at enough, and the next one goes on where it stopped: nothing that another part has before
+// that place is lost, shown twice, or shown too early.
+func TestWalkOverSkippedRows(t *testing.T) {
+	mark := func(n *int64) Mark { return numbered(*n) }
+	const rows, window = 1000, 10
+	sparse := func(after Mark, n, skip int) (s Stretch[int64], err error) { // of the odd ones, those that end in 77
+		s.Skipped = min(window, skip)
+		at := min(after.Seq, rows+1)
+		for ; s.Skipped > 0 && at > 1 && after.Seq-at < 2*window; at-- {
+			if n := at - 1; n%100 == 77 {
+				s.Rows = append(s.Rows, n)
+			}
+		}
+		s.To, s.Over = numbered(at), at == 1
+		return s, nil
+	}
+	var even []int64
+	for n := int64(rows); n > 0; n-- {
+		if n%50 == 0 {
+			even = append(even, n)
+		}
+	}
+	var want []int64
+	for n := int64(rows); n > 0; n-- {
+		if n%50 == 0 || n%100 == 77 {
+			want = append(want, n)
+		}
+	}
+	for _, skip := range []int{1, 30, 100, 10 * rows} {
+		var got []int64
+		pages := 0
+		for from, more := numbered(rows+1), true; more; pages++ {
+			l := list[int64]{parts: []Part[int64]{sparse, Once(even, mark)}, mark: mark, limit: 7, look: rows, skip: skip, want: func(*int64) (bool, error) { return true, nil }}
+			page, next, again, err := l.page(from)
+			if err != nil || again && next.Compare(from) <= 0 {
+				t.Fatalf("from %v to %v: %v", from, next, err)
+			}
+			got, from, more = append(got, page...), next, again
+		}
+		if !slices.Equal(got, want) || pages < len(want)/7 {
+			t.Errorf("looking at %d: %d pages with %v, want %v", skip, pages, got, want)
+		}
+	}
+
+	spent := 0
+	l := list[int64]{parts: []Part[int64]{Once(slices.Clone(even), mark)}, mark: mark, limit: rows, look: rows, skip: 10, spent: &spent, want: func(*int64) (bool, error) { spent += 5; return true, nil }}
+	if page, next, more, err := l.page(top); len(page) != 2 || next != numbered(950) || !more || err != nil {
+		t.Errorf("what it takes to judge rows: %v, then %v, %t, %v", page, next, more, err)
 	}
 }
 

@@ -171,6 +171,20 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"follows/the price of a late answer", testQuotesOfAnswers},
 		{"follows/a duplicate", testDuplicateUntouched},
 		{"follows/signals", testSignals},
+		{"shipping/from when a payment is recorded", testShipmentRecorded},
+		{"shipping/of a payment that comes before the answer", testShipmentBeforeAnswer},
+		{"shipping/report and correct", testReportShipping},
+		{"shipping/what cannot be reported", testReportRefused},
+		{"shipping/step by step", testShippingSteps},
+		{"shipping/the daily round", testShippingDaily},
+		{"shipping/money that goes back", testShippingRefunded},
+		{"shipping/reported with the acknowledgement", testSettleReports},
+		{"shipping/leases", testShipmentLeases},
+		{"shipping/a process that ends between two steps", testShippingDeaths},
+		{"shipping/many at once post once", func(t *testing.T, l ledger.Ledger) { testShippingConcurrent(t, l, l) }},
+		{"shipping/reported again by a person", testReportAgain},
+		{"shipping/what nobody reported", testFindUnshipped},
+		{"shipping/prune and clock", testShipmentsPruned},
 		{"logins", testLogins},
 		{"watch", testWatch},
 		{"close", testClose},
@@ -195,6 +209,7 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b ledger.Ledger)) {
 		{"refunds", testRefundConcurrent},
 		{"runs", testRunsConcurrent},
 		{"pause", testSharedPause},
+		{"shipping", testShippingConcurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := open(t)

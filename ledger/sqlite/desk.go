@@ -58,21 +58,22 @@ const mostDue = 1000
 
 // These are core.Desk, with EventParts, AtOnce and Hours.
 
+func chargeMark(c *core.Charge) core.Mark { return core.Mark{At: millis(c.Created), Seq: c.Seq} }
+
 func (r *reader) ChargeParts(f ledger.ChargeFilter, states []ledger.AttemptState) (parts []core.Part[core.Charge], err error) {
 	scope, err := r.scope(f.Scope)
 	if err != nil {
 		return nil, err
 	}
 	if f.OrderNo != "" {
-		return once(&r.session, readCharge, func(c *core.Charge) core.Mark { return core.Mark{At: millis(c.Created), Seq: c.Seq} },
-			sqlOrderAttempts, f.Scope, f.OrderNo, -1)
+		return once(&r.session, readCharge, chargeMark, sqlOrderAttempts, f.Scope, f.OrderNo, -1)
 	}
 	for _, state := range states {
-		parts = append(parts, func(after core.Mark, n int) (cs []core.Charge, err error) {
+		parts = append(parts, core.Straight(func(after core.Mark, n int) (cs []core.Charge, err error) {
 			err = r.run(sqlByAttempt, func(row *row) { cs = append(cs, readCharge(row, f.Scope)) },
 				scope, string(state), millis(f.Since), after.At, after.Seq, n)
 			return cs, err
-		})
+		}, chargeMark))
 	}
 	return parts, nil
 }
@@ -86,10 +87,10 @@ func (r *reader) RefundParts(f ledger.RefundFilter) ([]core.Part[core.Refund], e
 		return once(&r.session, readRefund, mark, sqlRefundsOf, f.Scope, f.OrderNo)
 	}
 	scope, err := r.scope(f.Scope)
-	return []core.Part[core.Refund]{func(after core.Mark, n int) (rs []core.Refund, err error) {
+	return []core.Part[core.Refund]{core.Straight(func(after core.Mark, n int) (rs []core.Refund, err error) {
 		err = r.run(sqlRefundsBy, func(row *row) { rs = append(rs, readRefund(row, f.Scope)) }, scope, millis(f.Since), after.At, after.Seq, n)
 		return rs, err
-	}}, err
+	}, mark)}, err
 }
 
 // once is what belongs to one order or charge, newest first.
@@ -101,7 +102,8 @@ func once[T any](s *session, read func(*row, ledger.Scope) T, mark func(*T) core
 
 func (r *reader) AuditParts(f ledger.AuditFilter) ([]core.Part[ledger.Decided], error) {
 	scope, err := r.scope(f.Scope)
-	return []core.Part[ledger.Decided]{func(after core.Mark, n int) (ds []ledger.Decided, err error) {
+	mark := func(d *ledger.Decided) core.Mark { return core.Mark{At: millis(d.Now), Seq: d.Seq} }
+	return []core.Part[ledger.Decided]{core.Straight(func(after core.Mark, n int) (ds []ledger.Decided, err error) {
 		text, by := sqlAudit, any(millis(f.Since))
 		if f.EventID != "" {
 			text, by = sqlEventAudit, f.EventID
@@ -113,7 +115,7 @@ func (r *reader) AuditParts(f ledger.AuditFilter) ([]core.Part[ledger.Decided], 
 			ds = append(ds, d)
 		}, scope, by, after.At, after.Seq, n)
 		return ds, err
-	}}, err
+	}, mark)}, err
 }
 
 func (r *reader) OrderAttempts(s ledger.Scope, orderNo string, limit int) ([]core.Charge, error) {
@@ -161,6 +163,10 @@ func (r *reader) Figures(s ledger.Scope) (*ledger.Figures, error) {
 			f.AtRiskEvents = n
 		case state == fenAtRisk:
 			f.AtRisk = n
+		case state == frozen:
+			f.FrozenShipments = n
+		case state == fenFrozen:
+			f.Frozen = n
 		case n != 0:
 			f.Events[state] = n
 		}

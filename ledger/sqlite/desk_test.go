@@ -39,6 +39,13 @@ const (
 	INSERT INTO counts SELECT scope, state, count(*) FROM events GROUP BY 1, 2
 	UNION ALL SELECT scope, 'at risk', count(*) FROM events WHERE state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY 1
 	UNION ALL SELECT scope, 'fen at risk', sum(money) FROM events WHERE state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY 1`
+	yearsShipments = `
+	INSERT INTO shipments SELECT seq, scope, 100, time_paid, CASE WHEN seq % 1000 = 1 THEN 'failed' WHEN seq % 10 = 1 THEN 'waiting' WHEN seq > ?1 / 2 THEN 'reported'
+		ELSE 'settled' END, CASE seq % 10 WHEN 1 THEN '' ELSE 'done' END, NULL, 0, 0, 0, NULL, '', '', 0, 0, 0, 0, '', time_paid + 86400000, 0, NULL, 0
+		FROM charges WHERE paid AND channel = 'wx_lite'`
+	yearsFrozen = `
+	INSERT INTO counts SELECT scope, 'frozen', count(*) FROM shipments WHERE ` + isFrozen + ` GROUP BY 1
+	UNION ALL SELECT scope, 'fen frozen', sum(amount) FROM shipments WHERE ` + isFrozen + ` GROUP BY 1`
 	yearsTallies = `
 	INSERT INTO tallies SELECT scope, received / 3600000 * 3600000, source, count(*) FROM events WHERE money > 0 GROUP BY 1, 2, 3
 	UNION ALL SELECT scope, received / 3600000 * 3600000, CASE WHEN money > 0 THEN 'paid' ELSE 'refunded' END, abs(sum(money)) FROM events GROUP BY 1, 2, 3
@@ -72,7 +79,7 @@ func TestDeskIsQuick(t *testing.T) {
 			args []any
 		}{
 			{years, []any{rows, id, millis(start)}}, {yearsEvents, []any{rows}}, {yearsDeliveries, nil}, {yearsRefunds, nil}, {yearsAudit, nil},
-			{yearsCounts, nil}, {yearsTallies, nil},
+			{yearsCounts, nil}, {yearsTallies, nil}, {yearsShipments, []any{rows}}, {yearsFrozen, nil},
 		} {
 			if err == nil {
 				err = t.set(fill.text, fill.args...)
@@ -166,6 +173,25 @@ func TestDeskIsQuick(t *testing.T) {
 				return 0, err
 			}
 			return len(life.Events), nil
+		}},
+		{"shipments", 50, 100, func() (int, error) {
+			p, err := l.ListShipments(ctx, ledger.ShipmentFilter{Scope: scope})
+			return len(p.Rows), err
+		}},
+		{"shipments that failed", -50, 100, func() (int, error) {
+			p, err := l.ListShipments(ctx, ledger.ShipmentFilter{Scope: scope, States: []ledger.ShipmentState{ledger.ShipmentFailed}})
+			return len(p.Rows), err
+		}},
+		{"what nobody reported", -4 * ledger.MostDue, 5, func() (int, error) {
+			due, err := l.ShippingDue(ctx, scope, at(rows/2), at(rows))
+			if err != nil {
+				return 0, err
+			}
+			return int(due.Soon + due.Late), nil
+		}},
+		{"no report to tell", 0, 100, func() (int, error) {
+			ss, err := l.ClaimShipments(ctx, ledger.ShipmentClaim{Scope: scope, Owner: "a", Now: at(rows), Until: at(rows + 1), Limit: 16})
+			return len(ss), err
 		}},
 		{"two hours", min(2, rows/3600+1), 100, func() (int, error) {
 			hours, err := l.Hours(ctx, scope, at(0), at(2*3600))

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -9,89 +11,188 @@ import (
 )
 
 const (
-	fromTo = ` AND seq >= ?3 AND seq < ?4 ORDER BY seq DESC LIMIT ?5`
+	// What a filter chooses, but for its cursor: whatever is left out here need not be read.
+	chosen = ` AND (?6 = '' OR instr(?6, state) > 0) AND (?7 = '' OR type = ?7) AND (?8 = '' OR source = ?8) AND (?9 = '' OR instr(reasons, ?9) > 0)
+		AND (NOT ?10 OR ` + atRisk + `) AND received >= ?11 AND received <= ?12`
+	fromTo = ` AND seq >= ?3 AND seq < ?4` + chosen + ` ORDER BY seq DESC LIMIT ?5`
+	// The sequence number that so many rows further down has: SQLite does not count what it looks at and leaves out.
+	down = ` AND seq >= ?3 AND seq < ?4 ORDER BY seq DESC LIMIT 1 OFFSET ?5`
 
-	sqlByOrder  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_order WHERE scope = ?1 AND order_no = ?2 AND order_no <> '' AND by_charge = 0` + fromTo
-	sqlPayments = `SELECT ` + eventHead + ` FROM events WHERE seq IN (SELECT payment FROM charges WHERE scope = ?1 AND order_no = ?2)` + fromTo
-	sqlByType   = `SELECT ` + eventHead + ` FROM events INDEXED BY events_type WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'` + fromTo
-	sqlByState  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_state WHERE scope = ?1 AND state = ?2 AND state <> 'pending' AND state <> 'delivered'
-		AND ` + atRisk + ` = ?6` + fromTo
+	ofType  = ` FROM events INDEXED BY events_type WHERE scope = ?1 AND type = ?2 AND type <> 'charge.succeeded'`
+	ofState = ` FROM events INDEXED BY events_state WHERE scope = ?1 AND state = substr(?2, 2) AND state <> 'pending' AND state <> 'delivered'
+		AND ` + atRisk + ` = (substr(?2, 1, 1) = '1')`  // ?2 begins with whether they are at risk
+	ofScope = ` FROM events INDEXED BY events_scope WHERE scope = ?1 AND ?2 = ''`
+
+	sqlByType    = `SELECT ` + eventHead + ofType + fromTo
+	sqlDownType  = `SELECT seq` + ofType + down
+	sqlByState   = `SELECT ` + eventHead + ofState + fromTo
+	sqlDownState = `SELECT seq` + ofState + down
 	// Events of all states: whoever wants those of some takes them from there.
-	sqlNewest = `SELECT ` + eventHead + ` FROM events INDEXED BY events_scope WHERE scope = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`
+	sqlNewest = `SELECT ` + eventHead + ofScope + fromTo
+	sqlDown   = `SELECT seq` + ofScope + down
 	// While few are pending they may be far below the newest.
 	sqlPendings = `SELECT ` + eventHead + ` FROM events WHERE seq IN (
 			SELECT seq FROM events INDEXED BY events_due WHERE scope = ?1 AND state = 'pending' AND blocked = 0
 			UNION ALL SELECT seq FROM events INDEXED BY events_behind WHERE scope = ?1 AND state = 'pending' AND blocked = 1)
-		AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`
+		AND ?2 = ''` + fromTo
 	sqlCounted = `SELECT n FROM counts WHERE scope = ? AND state = ?`
+
+	ofOrder     = ` AND seq >= ?3 AND seq < ?4 ORDER BY seq DESC LIMIT ?5`
+	sqlByOrder  = `SELECT ` + eventHead + ` FROM events INDEXED BY events_order WHERE scope = ?1 AND order_no = ?2 AND order_no <> '' AND by_charge = 0` + ofOrder
+	sqlPayments = `SELECT ` + eventHead + ` FROM events WHERE seq IN (SELECT payment FROM charges WHERE scope = ?1 AND order_no = ?2)` + ofOrder
 
 	sqlLast     = `SELECT coalesce(max(seq), 0) FROM events`
 	sqlReceived = `SELECT seq, received FROM events WHERE seq >= ? ORDER BY seq LIMIT 1`
 )
 
-// manyPending is more than can be looked through to find the newest of them.
-const manyPending = 20_000
+const (
+	fewEvents = 20_000 // events that can be looked through to find the newest of them
+	perRow    = 16     // rows that are looked at for each that is asked for
+	atATime   = 1024   // of those that have to be looked for anew each time
+)
 
-// EventParts is core.Desk's.
-func (r *reader) EventParts(f ledger.Filter) (parts []core.Part[ledger.Event], err error) {
-	scope, err := r.scope(f.Scope)
+// EventParts is core.Desk's. Where no index has what a filter chooses, a part goes down the events bit by bit, and a page ends after so many.
+func (r *reader) EventParts(f ledger.Filter) ([]core.Part[ledger.Event], error) {
+	w, err := r.walk(f)
 	if err != nil {
 		return nil, err
 	}
 	if f.AtRisk && len(f.States) == 0 {
 		f.States = []ledger.State{ledger.Pending, ledger.Held, ledger.Dead}
 	}
-	first, err := r.firstSince(f.Since)
-	if err != nil {
-		return nil, err
-	}
-	last := int64(-1)
-	if !f.Until.IsZero() { // those that were received later are not below it, as far as the disorder goes in the other direction
-		if last, err = r.firstSince(f.Until.Add(2 * disorder)); err != nil {
+	inFew, pending := len(f.States) > 0, int64(0) // what the filter chooses is among few that an index has
+	for _, state := range f.States {
+		n, err := r.number(sqlCounted, w.scope, string(state))
+		if err != nil {
 			return nil, err
 		}
+		if state == ledger.Pending {
+			pending = n
+		}
+		inFew = inFew && state != ledger.Delivered && n <= fewEvents
 	}
-	add := func(text string, args func(before int64, n int) []any) {
-		parts = append(parts, func(after core.Mark, n int) (es []ledger.Event, err error) {
-			before := after.Seq
-			if last >= 0 {
-				before = min(before, last)
-			}
-			err = r.run(text, func(row *row) { es = append(es, readEventHead(row, f.Scope)) }, args(before, n)...)
-			return es, err
-		})
-	}
-	every := func(before int64, n int) []any { return []any{scope, first, before, n} }
-	of := func(by string) func(before int64, n int) []any {
-		return func(before int64, n int) []any { return []any{scope, by, first, before, n} }
-	}
-	pending, err := r.number(sqlCounted, scope, string(ledger.Pending))
-	if err != nil {
-		return nil, err
-	}
-	many := slices.Contains(f.States, ledger.Pending) && pending > manyPending
 	switch {
 	case f.OrderNo != "":
-		add(sqlPayments, of(f.OrderNo))
-		add(sqlByOrder, of(f.OrderNo))
-	case f.Type != "" && f.Type != "charge.succeeded":
-		add(sqlByType, of(f.Type))
-	case len(f.States) == 0 || slices.Contains(f.States, ledger.Delivered) || many:
-		add(sqlNewest, every)
-	default:
-		for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) { // each is in order: no sorting of them all
-			if state == ledger.Pending {
-				add(sqlPendings, every)
-				continue
-			}
-			for _, risk := range []bool{true, false} {
-				if risk || !f.AtRisk {
-					add(sqlByState, func(before int64, n int) []any { return []any{scope, string(state), first, before, n, risk} })
-				}
-			}
+		return []core.Part[ledger.Event]{w.order(sqlPayments, f.OrderNo), w.order(sqlByOrder, f.OrderNo)}, nil
+	case f.Type != "" && f.Type != "charge.succeeded" && !inFew:
+		w.filter[typed] = ""
+		return []core.Part[ledger.Event]{w.down(sqlByType, sqlDownType, f.Type)}, nil
+	case len(f.States) == 0 || slices.Contains(f.States, ledger.Delivered) || pending > fewEvents:
+		w.choose(f.States)
+		return []core.Part[ledger.Event]{w.down(sqlNewest, sqlDown, "")}, nil
+	}
+	var parts []core.Part[ledger.Event]
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) { // each is in order: no sorting of them all
+		if state == ledger.Pending {
+			parts = append(parts, w.pending(int(pending)))
+			continue
+		}
+		w.filter[risky] = false // the index has that
+		parts = append(parts, w.down(sqlByState, sqlDownState, "1"+string(state)))
+		if !f.AtRisk {
+			parts = append(parts, w.down(sqlByState, sqlDownState, "0"+string(state)))
 		}
 	}
 	return parts, nil
+}
+
+// walk goes down the events of a scope.
+type walk struct {
+	*reader
+	of          ledger.Scope
+	scope       int64
+	first, last int64 // the sequence numbers between which they are, the last one without
+	filter      [7]any
+}
+
+// Members of a walk's filter, the values of chosen.
+const (
+	stated = iota
+	typed
+	sourced
+	reasoned
+	risky
+	since
+	until
+)
+
+var unfiltered = [7]any{"", "", "", "", false, int64(0), int64(math.MaxInt64)}
+
+func (r *reader) walk(f ledger.Filter) (w walk, err error) {
+	w = walk{reader: r, of: f.Scope, last: math.MaxInt64, filter: unfiltered}
+	if w.scope, err = r.scope(f.Scope); err != nil {
+		return w, err
+	}
+	if w.first, err = r.firstSince(f.Since); err != nil {
+		return w, err
+	}
+	w.filter[typed], w.filter[sourced], w.filter[risky], w.filter[since] = f.Type, string(f.Source), f.AtRisk, millis(f.Since)
+	if f.Reason != "" {
+		w.filter[reasoned] = strings.Trim(encodeReasons([]string{f.Reason}), "[]")
+	}
+	if !f.Until.IsZero() { // those that were received later are not below it, as far as the disorder goes in the other direction
+		w.filter[until] = millis(f.Until)
+		w.last, err = r.firstSince(f.Until.Add(2 * disorder))
+	}
+	return w, err
+}
+
+// choose leaves those of other states out.
+func (w *walk) choose(states []ledger.State) {
+	var all []string
+	for _, s := range states {
+		all = append(all, string(s))
+	}
+	w.filter[stated] = strings.Join(all, " ")
+}
+
+func (w walk) read(text, by string, low, before int64, n int, filter ...any) (es []ledger.Event, err error) {
+	err = w.run(text, func(row *row) { es = append(es, readEventHead(row, w.of)) }, append([]any{w.scope, by, low, before, n}, filter...)...)
+	return es, err
+}
+
+func eventMark(e *ledger.Event) core.Mark { return core.Mark{Seq: e.Seq} }
+
+// order is the part of those that are found by an order's number.
+func (w walk) order(text, orderNo string) core.Part[ledger.Event] {
+	return core.Straight(func(after core.Mark, n int) ([]ledger.Event, error) {
+		return w.read(text, orderNo, w.first, min(after.Seq, w.last), n)
+	}, eventMark)
+}
+
+// down is the part of those that an index has in their order.
+func (w walk) down(text, down, by string) core.Part[ledger.Event] {
+	return func(after core.Mark, n, skip int) (s core.Stretch[ledger.Event], err error) {
+		low, before := w.first, min(after.Seq, w.last)
+		s.Over = true
+		if w.filter != unfiltered {
+			s.Skipped = max(min(perRow*n, skip), 1)
+			to, err := w.number(down, w.scope, by, low, before, s.Skipped-1)
+			if err != nil {
+				return s, err
+			}
+			if to > 0 {
+				low, s.Over = to, false
+			}
+		}
+		s.To = core.Mark{Seq: low}
+		if s.Rows, err = w.read(text, by, low, before, n, w.filter[:]...); len(s.Rows) == n {
+			s.To, s.Over = eventMark(&s.Rows[n-1]), false
+		}
+		return s, err
+	}
+}
+
+// pending is the part of those that are pending, which are few.
+func (w walk) pending(count int) core.Part[ledger.Event] {
+	return func(after core.Mark, n, _ int) (s core.Stretch[ledger.Event], err error) {
+		n = max(n, atATime)
+		s.Skipped, s.Over = count, true
+		if s.Rows, err = w.read(sqlPendings, "", w.first, min(after.Seq, w.last), n, w.filter[:]...); len(s.Rows) == n {
+			s.To, s.Over = eventMark(&s.Rows[n-1]), false
+		}
+		return s, err
+	}
 }
 
 // disorder is how much later than another an event may have been received and yet been recorded before it: by processes

@@ -18,12 +18,14 @@ func TestQueryPlans(t *testing.T) {
 		sqlBooks:          "SCAN one",                                        // a table of one row
 		sqlChargesCreated: "USE TEMP B-TREE FOR ORDER BY",                    // of the attempts of a day
 		sqlPayable:        "USE TEMP B-TREE FOR ORDER BY",                    // of what one payer may pay
-		sqlPendings:       "events USING COVERING INDEX events_",             // what it lists: not many, see manyPending
+		sqlPendings:       "events USING COVERING INDEX events_",             // what it lists: not many, see fewEvents
 		sqlNewest:         "events_scope (scope=? AND rowid>? AND rowid<?)",  // what it lists
+		sqlDown:           "events_scope (scope=? AND rowid>? AND rowid<?)",  // ends after so many rows
 		sqlFirstDue:       "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first with money at risk, or after a thousand
 		sqlForsaken:       "SEARCH charges USING INDEX charges_reserved",     // of the requests of this moment
 		sqlWaiting:        "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
+		sqlUnshipped:      "SCAN (subquery",                                  // of so many that it counts
 	}
 	for _, text := range slices.Concat(reads, writes) {
 		for _, step := range steps(t, l, text) {

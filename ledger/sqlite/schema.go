@@ -1,90 +1,10 @@
 package sqlite
 
-// schemaVersion is the file's user_version. A change of the schema adds one, and a step that brings older files up to it.
-const schemaVersion = 3
+// schemaVersion is the file's user_version. A change of the schema adds one, and a step to upgrades that brings older files up to it.
+const schemaVersion = 4
 
 // lapses is [ledger.Charge.Lapses]: a charge without an expiry can be paid for a day.
 const lapses = `CASE time_expire WHEN 0 THEN created + 86400000 ELSE time_expire END`
-
-// upgrades[v] brings a ledger of version v to v+1, in the transaction that also sets the version.
-var upgrades = map[int]string{
-	1: `
-DROP INDEX charges_query;
-CREATE INDEX charges_query ON charges (scope, ` + queryKind + `, next_query) WHERE next_query > 0;
-ALTER TABLE refunds ADD COLUMN funding_source TEXT NOT NULL DEFAULT '';
-ALTER TABLE refunds ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE refunds ADD COLUMN unclear TEXT NOT NULL DEFAULT '';
-UPDATE refunds SET asks = 1 WHERE refund_no IS NOT NULL;
-UPDATE charges SET amount = amount_paid WHERE amount = 0;
-CREATE TABLE sweeps (
-	scope    INTEGER PRIMARY KEY,
-	compared INTEGER NOT NULL,      -- what was created before it; 0: nothing yet
-	owner    TEXT NOT NULL,         -- of the lease; empty without one
-	until    INTEGER NOT NULL
-);
-ALTER TABLE events ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX events_back   ON events (scope) WHERE state = 'pending' AND back > 0;
-ALTER TABLE charges ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
-UPDATE charges SET next_query = max(created, 1) WHERE superseded AND state = 'created' AND next_query > 0 AND NOT paid AND NOT reversed;
-UPDATE charges SET hold = 4 WHERE hold = 0 AND payment IN (SELECT seq FROM events AS e WHERE state = 'dead'
-	AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND state = 'delivered'));
-CREATE INDEX events_unreadable ON events (scope, object_id) WHERE state = 'held' AND reasons = '["unreadable"]';
-ALTER TABLE audit ADD COLUMN said TEXT NOT NULL DEFAULT '';
-UPDATE audit SET said = by, by = '';
-CREATE INDEX charges_payer ON charges (scope, payer, ` + lapses + `) WHERE state = 'created' AND NOT paid AND NOT reversed;
-`,
-	2: `
-ALTER TABLE events ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE events ADD COLUMN first_took INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE events ADD COLUMN first_status INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE events ADD COLUMN first_snippet TEXT NOT NULL DEFAULT '';
-UPDATE events SET by_charge = 0 WHERE by_charge = 1 AND state <> 'delivered'
-	AND NOT EXISTS (SELECT 1 FROM charges AS c WHERE c.scope = events.scope AND c.order_no = events.order_no AND c.payment = events.seq);
-DROP INDEX events_lane;
-CREATE INDEX events_lane   ON events (scope, lane, rank, created) WHERE state = 'pending' AND lane <> '' AND by_charge = 0;
-ALTER TABLE events ADD COLUMN money INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE events ADD COLUMN acks INTEGER NOT NULL DEFAULT 0;
-UPDATE events SET acks = (SELECT count(*) FROM deliveries WHERE event = seq AND state = 'delivered'),
-		money = coalesce((SELECT amount_paid FROM charges AS c WHERE c.scope = events.scope AND c.id = charge_id AND payment = events.seq), 0)
-	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND type = 'charge.succeeded';
-INSERT INTO counts SELECT scope, 'at risk', count(*) FROM events
-	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope;
-INSERT INTO counts SELECT scope, 'fen at risk', sum(money) FROM events
-	WHERE scope IN (SELECT id FROM scopes) AND state IN ('pending', 'held', 'dead') AND ` + atRisk + ` GROUP BY scope;
-DROP INDEX events_state;
-CREATE INDEX events_scope ON events (scope);
-CREATE INDEX events_state ON events (scope, state, ` + atRisk + `) WHERE state <> 'pending' AND state <> 'delivered';
-CREATE INDEX events_behind ON events (scope, lane) WHERE state = 'pending' AND blocked = 1;
-CREATE INDEX events_late   ON events (scope, ` + atRisk + `) WHERE ` + late + `;
-CREATE TABLE tallies (
-	scope INTEGER NOT NULL,
-	hour  INTEGER NOT NULL,
-	what  TEXT NOT NULL,
-	n     INTEGER NOT NULL,
-	PRIMARY KEY (scope, hour, what)
-) WITHOUT ROWID;
-INSERT INTO tallies SELECT id, (unixepoch() / 3600 + 1) * 3600000, 'since', 0 FROM scopes;
-ALTER TABLE charges ADD COLUMN transaction_no TEXT NOT NULL DEFAULT '';
-CREATE INDEX charges_transaction ON charges (scope, transaction_no) WHERE transaction_no <> '';
-CREATE INDEX charges_foreign ON charges (scope, number) WHERE state = 'foreign' AND number <> order_no;
-DROP INDEX charges_created;
-CREATE INDEX charges_created ON charges (scope, state, created, seq, id);
-CREATE INDEX refunds_created ON refunds (scope, created);
-ALTER TABLE audit ADD COLUMN scope INTEGER NOT NULL DEFAULT 0;
-UPDATE audit SET scope = coalesce((SELECT scope FROM events WHERE seq = event), 0);
-CREATE INDEX audit_time ON audit (scope, at);
-CREATE INDEX audit_event ON audit (event, at) WHERE event <> 0;
-CREATE TABLE pauses (
-	scope  INTEGER PRIMARY KEY,
-	since  INTEGER NOT NULL,
-	by     TEXT NOT NULL,
-	said   TEXT NOT NULL,
-	reason TEXT NOT NULL
-);
-ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
-CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
-` + runs3,
-}
 
 // atRisk is whether money was paid that the backend never acknowledged: of a pending, held or dead event that is [ledger.Event.AtRisk].
 const atRisk = `(money > 0 AND acks = 0)`
@@ -107,6 +27,53 @@ CREATE TABLE runs (
 	until      INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX runs_open ON runs (seq) WHERE ended = 0;
+`
+
+// shipments4 came with version 4.
+const shipments4 = `
+-- What WeChat has to know, and has been told, about payments whose money it keeps; of sites that report nothing there is none.
+CREATE TABLE shipments (
+	charge   INTEGER PRIMARY KEY,
+	scope    INTEGER NOT NULL,
+	amount   INTEGER NOT NULL,      -- fen that were paid
+	paid     INTEGER NOT NULL,      -- when
+	state    TEXT NOT NULL,         -- waiting, failed, reported, confirmed, settled, refunded or not_managed
+	stage    TEXT NOT NULL,         -- of the report: open, done or failed; empty: there is none
+	content  TEXT,                  -- JSON of what was reported last; NULL: nothing
+	recorded INTEGER NOT NULL,      -- when that was
+	reported INTEGER NOT NULL,      -- when WeChat last accepted something
+	uploads  INTEGER NOT NULL,      -- complete reports that WeChat has
+	posted   TEXT,                  -- JSON of what WeChat may have accepted; NULL: nothing
+	code     TEXT NOT NULL,         -- of the problem of the report; empty: it has none
+	problem  TEXT NOT NULL,
+	attempts INTEGER NOT NULL,      -- rows of shippings, those pruned too
+	tries    INTEGER NOT NULL,      -- this and the next two: since the report is open
+	missed   INTEGER NOT NULL,      -- when WeChat did not know the payment
+	unclear  INTEGER NOT NULL,      -- when nobody knew whether WeChat had accepted it
+	last     TEXT NOT NULL,         -- what became of the last attempt
+	due      INTEGER NOT NULL,      -- 0: not any more
+	epoch    INTEGER NOT NULL,      -- how often it was claimed
+	owner    TEXT,                  -- of the lease; NULL without one
+	until    INTEGER NOT NULL
+);
+-- Lists and what runs out of its time need nothing but this.
+CREATE INDEX shipments_state ON shipments (scope, state, paid, charge, amount);
+CREATE INDEX shipments_due ON shipments (scope, ` + shipmentOpen + `, due) WHERE due > 0;
+
+-- What WeChat was asked about them.
+CREATE TABLE shippings (
+	charge  INTEGER NOT NULL,
+	n       INTEGER NOT NULL,       -- order of asking
+	at      INTEGER NOT NULL,
+	took    INTEGER NOT NULL,       -- microseconds
+	step    TEXT NOT NULL,          -- post or ask
+	result  TEXT NOT NULL,          -- asking while it is under way, or its process ended
+	code    TEXT NOT NULL,
+	problem TEXT NOT NULL,
+	state   TEXT NOT NULL,          -- of the shipment after it
+	content TEXT,                   -- what was posted; NULL: nothing
+	PRIMARY KEY (charge, n)
+) WITHOUT ROWID;
 `
 
 // schema is made for ten million events. A scope is a small number in every key instead of an app id and a mode. What is
@@ -224,7 +191,7 @@ CREATE TABLE pauses (
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 
 -- How many events are in a state; counting a million pending ones each time would be slow. Also how many are 'at risk' (see atRisk), and of how much
--- money: 'fen at risk'. Written once per transaction.
+-- money: 'fen at risk', and the same of shipments whose money is 'frozen': 'fen frozen'. Written once per transaction.
 CREATE TABLE counts (
 	scope INTEGER NOT NULL,
 	state TEXT NOT NULL,
@@ -349,4 +316,4 @@ CREATE TABLE sweeps (
 	owner    TEXT NOT NULL,         -- of the lease; empty without one
 	until    INTEGER NOT NULL
 );
-` + runs3
+` + runs3 + shipments4

@@ -16,9 +16,10 @@ var (
 	reads = []string{
 		sqlScope, sqlEvent, sqlDeliveries, sqlNextDue, sqlByOrder, sqlPayments, sqlByState, sqlByType, sqlLast, sqlReceived, sqlOldBodies, sqlOldAnswers,
 		sqlByAttempt, sqlOrderAttempts, sqlLastAttempts, sqlRefundsBy, sqlAudit, sqlEventAudit, sqlLastDeliveries, sqlQuote, sqlFind, sqlCounts, sqlCounted,
-		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlPendings, sqlSweep, sqlPause, sqlHours,
+		sqlFirstDue, sqlOldestLate, sqlOldestState, sqlNewest, sqlDown, sqlDownType, sqlDownState, sqlPendings, sqlSweep, sqlPause, sqlHours,
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
+		sqlShipment, sqlShipmentsOf, sqlShipmentsBy, sqlShipmentsAhead, sqlShippings, sqlUnshipped, sqlOldShipments,
 	}
 	writes = []string{
 		sqlScope, sqlAddScope, sqlCount,
@@ -28,6 +29,7 @@ var (
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
 		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlPause, sqlSetPause, sqlDropPause, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
+		sqlShipment, sqlAddShipment, sqlSetShipment, sqlDropShipment, sqlDropShippings, sqlDueShipments, sqlAddShipping, sqlSetShipping, sqlOldShipments,
 	}
 )
 

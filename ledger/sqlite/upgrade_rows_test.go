@@ -103,7 +103,7 @@ func TestListOfManyPending(t *testing.T) {
 		t.Errorf("a few: %q", got)
 	}
 	must(t, l.write(t.Context(), func(tx *tx) error { // as many as count
-		return tx.set(sqlCount, 1, string(ledger.Pending), manyPending)
+		return tx.set(sqlCount, 1, string(ledger.Pending), fewEvents)
 	}))
 	if got := list(9, ledger.Pending, ledger.Dead); !slices.Equal(got, few) {
 		t.Errorf("many: %q", got)

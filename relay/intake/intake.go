@@ -34,6 +34,9 @@ type Intake struct {
 	// Deliver delivers a payment that fails a money check at once, with X-Pay-Mismatch, instead of holding it for a person.
 	Deliver bool
 
+	// Ships says that shipping is reported for live payments by wx_lite: see [ledger.Event].
+	Ships bool
+
 	// Ask looks a charge up at Ping++, whether we know it or not, and if it is paid accepts its payment here before it returns.
 	// It is called for a refund whose payment is not recorded, and that is not to be learned on the way: it would take the place of its
 	// event, which Ping++ has signed. An error means that Ping++ could not say, and the refund is not accepted. Nil: not available, such
@@ -111,6 +114,7 @@ func (in *Intake) Accept(ctx context.Context, a Arrival) (did ledger.Appended, e
 			zap.String("advice", "look at the event's body and at the charge in Ping++'s dashboard, then release or discard the event"))
 	}
 	in.report(did, e)
+	in.refunded(did, e)
 	if did == ledger.Recorded && in.Recorded != nil {
 		in.Recorded(e)
 	}
@@ -167,6 +171,21 @@ func (in *Intake) report(did ledger.Appended, e *ledger.Event) {
 	in.Observe(e.Source, result)
 }
 
+// refunded tells how a refund ended, whether a webhook or a look-up says so.
+func (in *Intake) refunded(did ledger.Appended, e *ledger.Event) {
+	if e.Refund == nil || did != ledger.Recorded || in.Logger == nil {
+		return
+	}
+	level, message := zapcore.InfoLevel, "refund succeeded"
+	fields := []zap.Field{zap.String("order_no", e.OrderNo), zap.String("charge", e.ChargeID), zap.String("event", e.ID),
+		zap.String("refund_no", e.Refund.RefundNo), zap.String("refund", e.Refund.ID), zap.Int64("amount", e.Refund.Amount)}
+	if e.Refund.State == ledger.RefundFailed {
+		level, message = zapcore.WarnLevel, "refund failed"
+		fields = append(fields, zap.String("why", strings.TrimSpace(e.Refund.FailureCode+" "+e.Refund.FailureMsg)))
+	}
+	in.Logger.Log(level, message, fields...)
+}
+
 func (in *Intake) event(a Arrival) *ledger.Event {
 	ev, now := a.Event, in.Now()
 	e := &ledger.Event{
@@ -174,7 +193,7 @@ func (in *Intake) event(a Arrival) *ledger.Event {
 		OrderNo: orderNo(a), Rank: rank(ev.Type), Source: a.Source,
 		Created: now, Received: now, Due: now,
 		Host: a.Host, Signature: a.Signature, TraceParent: traceParent(a.TraceParent), Body: ev.Raw,
-		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned,
+		State: ledger.Pending, Change: change(ev), Payment: payment(ev), Refund: refundChange(ev), Deliver: in.Deliver, Returned: a.Returned, Ships: in.Ships,
 	}
 	e.Lane = e.OrderNo
 	if ev.Created > 0 {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
@@ -67,7 +68,7 @@ func refundListed(id string, amount int64, succeed bool) string {
 
 func newLearner(t *testing.T, b *learnedBooks, there *listing) (*Learner, *observer.ObservedLogs) {
 	t.Helper()
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: there})
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: there})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +250,7 @@ func TestSearchRefunds(t *testing.T) {
 	b := &learnedBooks{charge: ledger.ErrNotFound}
 	r, _ := newLearner(t, b, there)
 	began, end := time.Now(), time.Time{}
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Timeout: time.Hour,
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Timeout: time.Hour,
 		Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 			end, _ = req.Context().Deadline()
 			return there.RoundTrip(req)

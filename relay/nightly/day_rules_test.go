@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
@@ -117,7 +118,7 @@ func listed(id, metadata string, changes ...string) string {
 
 func newComparison(t *testing.T, b *books, p *there) *Comparison {
 	t.Helper()
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: p})
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: p})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 )
 
 // renewing is a ledger that prolongs the lease of a comparison.
@@ -37,7 +38,7 @@ func TestHeldComparison(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		n, _ := newNights(t, &nightBooks{}, answers)
-		client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 			for end := time.Now().Add(time.Minute); b.renewals.Load() < 3 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			}
 			if lists++; stops && lists == 2 { // of the month before

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/asking"
 	"github.com/caddypay/caddypay/relay/intake"
 )
@@ -147,7 +148,8 @@ func (r *Charges) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Charg
 			done.Next = r.schedule.afterError(c)
 			return "error", errors.Join(err, l.Queried(ctx, done))
 		}
-		r.logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID))
+		r.logger.Info("payment found by query", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.String("channel", c.Channel),
+			zap.Int64("amount", found.Amount), zap.String("openid", redact.ShortID(c.Payer)))
 		return "paid", nil // recording the payment ended the look-ups
 	case found.Reversed:
 		return "reversed", r.reversals.recordEnd(ctx, l, c, found, made)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/asking"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/relaytest"
@@ -192,7 +193,7 @@ type sitting struct {
 func newSitting(t *testing.T) *sitting {
 	t.Helper()
 	s := &sitting{desk: &desk{now: relaytest.NewClock().Now(), fails: map[string]error{}, answers: map[string]string{}, known: map[string]*ledger.Charge{}}}
-	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: "sk_test_" + strings.Repeat("k", 24), Endpoint: "http://127.0.0.1", Transport: s.desk, Rand: func() float64 { return 0 }})
+	client, err := pingpp.New(pingpp.Config{App: "app_test", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Transport: s.desk, Rand: func() float64 { return 0 }})
 	if err != nil {
 		t.Fatal(err)
 	}

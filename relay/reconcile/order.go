@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/time/rate"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/asking"
 )
@@ -13,6 +15,15 @@ import (
 // order without attempts, whether it was paid all the same, since the ledger may be a backup. What it learns is recorded like anything else. It ends
 // with ctx, and goes on after an error about one of them.
 func (r *Reconciler) Order(ctx context.Context, orderNo string) error {
+	return r.order(ctx, orderNo, r.Charges.questions.Payers)
+}
+
+// OrderInTurn is Order for one of many: it takes nothing from the budget of those who wait for an answer.
+func (r *Reconciler) OrderInTurn(ctx context.Context, orderNo string) error {
+	return r.order(ctx, orderNo, r.Charges.questions.Later)
+}
+
+func (r *Reconciler) order(ctx context.Context, orderNo string, budget *rate.Limiter) error {
 	l, err := r.Charges.ledger(ctx)
 	if err != nil {
 		return err
@@ -38,7 +49,7 @@ func (r *Reconciler) Order(ctx context.Context, orderNo string) error {
 			unknown = append(unknown, *c)
 		case c.ID == "":
 		default:
-			if err = r.Charges.questions.Payers.Wait(ctx); err != nil {
+			if err = budget.Wait(ctx); err != nil {
 				err = fmt.Errorf("%w: %w", asking.ErrTooMuch, err)
 				break
 			}

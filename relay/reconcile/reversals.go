@@ -48,7 +48,7 @@ func (r *Reversals) may(c *ledger.Charge) bool {
 func (r *Reversals) reverse(ctx context.Context, c *ledger.Charge) (found *pingpp.Charge, refusal, err error) {
 	found, refusal = r.pingpp.ReverseCharge(ctx, c.ID)
 	if refusal == nil {
-		r.logger.Info("charge reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.Bool("superseded", c.Superseded), zap.Bool("paid", found.Paid))
+		r.logger.Info("charge reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.String("channel", c.Channel), zap.Int64("amount", c.Amount), zap.Bool("superseded", c.Superseded), zap.Bool("paid", found.Paid))
 		return found, nil, nil
 	}
 	r.logger.Info("a charge could not be reversed", zap.String("order_no", c.OrderNo), zap.String("charge", c.ID), zap.Error(refusal))

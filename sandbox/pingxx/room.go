@@ -130,6 +130,9 @@ type Config struct {
 	Dice        *dice.Dice
 	Faults      *desk.Faults
 	Log         *zap.Logger
+
+	Paid     func(trade.Payment)        // see trade.Config
+	Refunded func(transactionNo string) // see trade.Config
 }
 
 // Room is Ping++. It is safe for concurrent use.
@@ -151,7 +154,8 @@ func Start(ctx context.Context, cfg Config) (*Room, error) {
 	}
 	es := events.Start(ctx, events.Config{Client: cfg.Client, TimeScale: cfg.TimeScale, Sign: sg.sign, Sent: cfg.Sent, Now: cfg.Now, Dice: cfg.Dice, Faults: cfg.Faults, Log: cfg.Log})
 	tr := trade.Start(ctx, trade.Config{App: cfg.App, Merchant: &channel.Merchant{AppID: cfg.WxAppID, Key: cfg.WxKey, Dice: cfg.Dice},
-		TimeScale: cfg.TimeScale, Events: es, Faults: cfg.Faults, Now: cfg.Now, Dice: cfg.Dice, Log: cfg.Log})
+		TimeScale: cfg.TimeScale, Events: es, Faults: cfg.Faults, Now: cfg.Now, Dice: cfg.Dice, Log: cfg.Log,
+		Paid: cfg.Paid, Refunded: cfg.Refunded})
 	return &Room{
 		Trade: tr, Events: es, public: public,
 		desk:  &desk.Desk{Faults: cfg.Faults, Done: ctx.Done(), Sign: sg.headers, Fail: instead, Swap: swap},

@@ -1,8 +1,11 @@
 package sandboxtest
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 )
 
 // Authorize opens WeChat's page as a browser inside WeChat; changes set parameters, "" leaves one out.
@@ -42,4 +45,33 @@ func (b *Bench) Login(code string, changes ...string) Answer {
 		}
 	}
 	return b.Do(b.Request("GET", "/sns/jscode2session?"+q.Encode(), ""))
+}
+
+// Token is a stable access token of the mini program.
+func (b *Bench) Token() string {
+	b.T.Helper()
+	body, _ := json.Marshal(map[string]string{"grant_type": "client_credential", "appid": b.WxLite().AppID, "secret": b.WxLite().Secret})
+	token, _ := b.Do(b.Request("POST", "/cgi-bin/stable_token", string(body))).Field("access_token").(string)
+	if token == "" {
+		b.T.Fatal("there is no access token")
+	}
+	return token
+}
+
+// Orders calls an API of the mini program's order management.
+func (b *Bench) Orders(api string, body any) Answer {
+	b.T.Helper()
+	return b.Do(b.Request("POST", "/wxa/sec/order/"+api+"?access_token="+b.Token(), string(rawjson.Encode(body))))
+}
+
+// PaidLite makes a charge of the mini program in live mode that is paid, and returns its ids at Ping++ and at WeChat.
+func (b *Bench) PaidLite(orderNo string, changes ...any) (charge, transactionNo string) {
+	b.T.Helper()
+	a := b.Do(b.Request("POST", "/v1/charges", b.Order(orderNo, changes...), "Authorization", "Bearer "+b.LiveKey()))
+	if a.Status != 200 {
+		b.T.Fatalf("creating %s answered %d %s", orderNo, a.Status, a.Body)
+	}
+	paid := b.Lever("POST", "/sandbox/charges/"+a.ID()+"/pay", "")
+	transactionNo, _ = paid.Field("transaction_no").(string)
+	return a.ID(), transactionNo
 }

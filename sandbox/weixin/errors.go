@@ -24,9 +24,9 @@ var errmsgs = map[int]string{
 	40097: "invalid args",
 	40125: "invalid appsecret",
 	40163: "code been used",
+	40164: "invalid ip, not in whitelist",
 	40226: "code blocked",
 	40243: "appsecret is frozen",
-	40164: "invalid ip, not in whitelist",
 	41001: "access_token missing",
 	41002: "appid missing",
 	41004: "appsecret missing",
@@ -34,9 +34,42 @@ var errmsgs = map[int]string{
 	42001: "access_token expired",
 	42003: "code expired",
 	43002: "require POST method",
+	44002: "empty post data",
+	44990: "reach max api minute quota limit",
 	45009: "reach max api daily quota limit",
 	45011: "api minute-quota reach limit",
 	47001: "data format error",
+	48001: "api unauthorized",
+	61004: "access clientip is not registered",
+
+	10060001:  "支付单不存在",
+	10060002:  "支付单已完成发货，无法继续发货",
+	10060003:  "支付单已使用重新发货机会",
+	10060004:  "支付单处于不可发货的状态",
+	10060005:  "物流类型有误",
+	10060006:  "非快递发货时不允许分拆发货",
+	10060007:  "分拆发货模式下必须填写 is_all_delivered",
+	10060008:  "商品描述 item_desc 字段不能为空",
+	10060009:  "商品描述 item_desc 字段太长",
+	10060011:  "参数错误",
+	10060012:  "系统错误",
+	10060014:  "参数错误",
+	10060019:  "系统错误",
+	10060023:  "发货信息未更新",
+	10060024:  "物流信息列表太长，或为空",
+	10060025:  "物流公司编码太长",
+	10060026:  "物流单号太长",
+	10060031:  "该笔支付单不属于 openid 所指定的用户",
+	10060035:  "订单详情路径有误",
+	268485194: "订单单号类型非法",
+	268485195: "支付单的 transaction_id 为空",
+	268485196: "支付单的 mchid 为空",
+	268485197: "支付单的 out_trade_no 为空或非法",
+	268485216: "上传时间非法，请按照 RFC 3339 格式填写",
+	268485224: "发货模式非法",
+	268485226: "物流单号为空",
+	268485227: "物流公司编码为空",
+	268485228: "统一发货模式下，物流信息列表长度必须为 1",
 }
 
 // trace makes errors that can be traced: all end in the time and two random words in hex.
@@ -46,7 +79,12 @@ type trace struct {
 }
 
 // refuse is an error.
-func (t trace) refuse(errcode int) desk.Answer {
+func (t trace) refuse(errcode int) desk.Answer { return t.refuseBy(errcode, ", rid: ") }
+
+// refuseOrder is an error of the order management, which sets its trace off in another way.
+func (t trace) refuseOrder(errcode int) desk.Answer { return t.refuseBy(errcode, " rid: ") }
+
+func (t trace) refuseBy(errcode int, traced string) desk.Answer {
 	message, ok := errmsgs[errcode]
 	if !ok {
 		message = "system error"
@@ -55,7 +93,7 @@ func (t trace) refuse(errcode int) desk.Answer {
 	return desk.Answer{Status: http.StatusOK, Type: contentType, Body: rawjson.Encode(struct {
 		Code    int    `json:"errcode"`
 		Message string `json:"errmsg"`
-	}{errcode, message + ", rid: " + rid})}
+	}{errcode, message + traced + rid})}
 }
 
 // refuses says what is wrong with an AppID and AppSecret; 0 is nothing. code, unless empty, names the parameter of a login code.

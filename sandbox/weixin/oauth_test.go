@@ -117,8 +117,13 @@ func TestTokensAndTicket(t *testing.T) {
 	if a := stable(); token(a) != first || a.Field("expires_in") != 3600.0 {
 		t.Errorf("the stable token changes: %s", a.Body)
 	}
-	if forced := token(stable("force_refresh", true)); forced == first || ticket(first).Field("ticket") == nil {
-		t.Error("a forced token is the old one, or ends it")
+	forced := token(stable("force_refresh", true))
+	if a := ticket(first); forced == first || a.Field("errcode") != 40001.0 || token(stable()) != forced {
+		t.Errorf("a forced token is the old one, or leaves it alive: %s", a.Body)
+	}
+	first = forced
+	if a := stable("force_refresh", true); a.Field("errcode") != 45011.0 {
+		t.Errorf("forced twice at once: %s", a.Body)
 	}
 	classic := func() string {
 		return token(b.WeChat("/cgi-bin/token", "grant_type", "client_credential"))
@@ -142,8 +147,9 @@ func TestTokensAndTicket(t *testing.T) {
 		43002: b.WeChat("/cgi-bin/stable_token"),
 		47001: b.Do(b.Request("POST", "/cgi-bin/stable_token", "appid=x")),
 		40002: stable("grant_type", "authorization_code"),
-		40013: stable("appid", b.WxLite().AppID),
-		40125: stable("secret", "x"),
+		40013: stable("appid", "wx0"),
+		40125: stable("appid", b.WxLite().AppID),
+		48001: ticket(b.Token()),
 		41002: stable("appid", ""),
 		41004: b.WeChat("/cgi-bin/token", "grant_type", "client_credential", "secret", ""),
 		40066: b.WeChat("/cgi-bin/nothing"),
@@ -159,5 +165,53 @@ func TestTokensAndTicket(t *testing.T) {
 	}
 	if a := stable(); a.Field("errcode") != 45009.0 {
 		t.Errorf("%s", a.Body)
+	}
+}
+
+// The stable token's last minutes are two tokens'; forcing it has an end for the day; and the classic tokens are others.
+func TestStableAndClassicTokens(t *testing.T) {
+	b := sandboxtest.Start(t, sandbox.Config{})
+	managed := func(token string) any {
+		t.Helper()
+		return b.Do(b.Request("POST", "/wxa/sec/order/is_trade_managed?access_token="+token, `{"appid":"`+b.WxLite().AppID+`"}`)).Field("errcode")
+	}
+	force := func() sandboxtest.Answer {
+		return b.Do(b.Request("POST", "/cgi-bin/stable_token",
+			`{"grant_type":"client_credential","appid":"`+b.WxLite().AppID+`","secret":"`+b.WxLite().Secret+`","force_refresh":true}`))
+	}
+	first := b.Token()
+	lite := []string{"appid", b.WxLite().AppID, "secret", b.WxLite().Secret, "grant_type", "client_credential"}
+	for range 3 {
+		b.WeChat("/cgi-bin/token", lite...)
+	}
+	if b.Token() != first || managed(first) != 0.0 {
+		t.Error("classic tokens touch the stable one")
+	}
+	classic, _ := b.WeChat("/cgi-bin/token", lite...).Field("access_token").(string)
+	if force().Field("access_token") == nil || managed(first) != 40001.0 || managed(classic) != 0.0 {
+		t.Error("a forced token leaves the stable one alive, or touches the classic one")
+	}
+	b.Clock.Add(2*time.Hour - 5*time.Minute)
+	old := first
+	if first = b.Token(); managed(first) != 0.0 || first == old {
+		t.Error("there is no new token in the last minutes of the old one")
+	}
+	b.Clock.Add(5 * time.Minute)
+	if managed(classic) != 42001.0 {
+		t.Error("a classic token outlives its end")
+	}
+	for range 19 {
+		b.Clock.Add(30 * time.Second)
+		if a := force(); a.Field("access_token") == nil {
+			t.Fatalf("%s", a.Body)
+		}
+	}
+	b.Clock.Add(30 * time.Second)
+	if a := force(); a.Field("errcode") != 45009.0 {
+		t.Errorf("the 21st of a day: %s", a.Body)
+	}
+	b.Clock.Add(24 * time.Hour)
+	if a := force(); a.Field("access_token") == nil {
+		t.Errorf("on the next day: %s", a.Body)
 	}
 }

@@ -43,7 +43,7 @@ func (b *bench) backup() error {
 func (b *bench) copies(c *site) (end func() (pages int, err error)) {
 	ctx, stop := context.WithCancel(b.ctx)
 	done := make(chan error, 1)
-	client := &adminapi.Client{HTTP: http.DefaultClient, URL: "http://" + c.admin, Origin: "http://" + c.admin}
+	client := adminapi.NewClient(adminapi.Endpoint{HTTP: http.DefaultClient, URL: "http://" + c.admin, Origin: "http://" + c.admin})
 	to := filepath.Join(c.dir, "copy.db")
 	pages := 0
 	go func() {

@@ -26,6 +26,7 @@ var figures = []string{
 	"accept at 1000/s, p50", "accept at 1000/s, p95", "accept at 1000/s, p99", "event → backend at 1000/s, p95",
 	"charge creation, own part, p50", "pass-through, reverse_proxy", "pass-through, reverse_proxy, CPU added",
 	"pass-through, respond", "pass-through, respond, CPU added",
+	"slowest list or page, 2000 events", "slowest search, 2000 events", "scrape, 2000 events", "accept while the console is open",
 	"accept while a backup runs", "delivery of a backlog", "memory, 1000 pending", "start with 2000 events of the oldest version",
 }
 

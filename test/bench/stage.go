@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,22 +28,26 @@ import (
 
 // stage is everything that a run needs: keys, Ping++ and WeChat (the sandbox), and the processes that it has started.
 type stage struct {
-	ctx      context.Context
-	dir      string
-	binary   string // Caddy with this module
-	signer   *signer
-	merchant *rsa.PrivateKey
-	box      *sandbox.Sandbox
-	outside  *timed // in front of the sandbox
-	hooks    *hooks
+	ctx        context.Context
+	dir        string
+	binary     string // Caddy with this module
+	hasConsole bool   // and with the operators' console, which older ones have not
+	signer     *signer
+	merchant   *rsa.PrivateKey
+	box        *sandbox.Sandbox
+	outside    *timed // in front of the sandbox
+	hooks      *hooks
 
 	processes []*process
 	servers   []*http.Server
 }
 
 func newStage(ctx context.Context, dir, binary string) (*stage, error) {
-	s := &stage{ctx: ctx, dir: dir, binary: binary}
-	var err error
+	modules, err := exec.CommandContext(ctx, binary, "list-modules").Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for its modules: %w", binary, err)
+	}
+	s := &stage{ctx: ctx, dir: dir, binary: binary, hasConsole: bytes.Contains(modules, []byte("http.handlers.pay_console\n"))}
 	if s.signer, err = newSigner(); err != nil {
 		return nil, err
 	}
@@ -218,10 +224,14 @@ func (s *stage) prepare(name, kind string) (*site, error) {
 		global = "pay {\n\t\tledger sqlite ledger.db\n\t}"
 		block = payBlock
 	}
+	console := ""
+	if kind == paying && s.hasConsole {
+		console = consoleBlock
+	}
 	if kind == paying {
 		block = strings.Replace(block, "<events>", "events POST /internal/pay/events {\n\t\t\tsecret {env.PAY_EVENTS_SECRET}\n\t\t}", 1)
 	}
-	config := strings.NewReplacer("<admin>", c.admin, "<addr>", c.addr, "<global>", global, "<block>", block).Replace(siteText)
+	config := strings.NewReplacer("<admin>", c.admin, "<addr>", c.addr, "<global>", global, "<console>", console, "<block>", block).Replace(siteText)
 	config = strings.NewReplacer("<events>", "", "<app>", s.box.App(), "<appid>", s.box.WxLite().AppID, "<outside>", s.outside.addr,
 		"<backend>", c.backend.addr).Replace(config)
 	return c, os.WriteFile(filepath.Join(c.dir, "Caddyfile"), []byte(config), 0o600)
@@ -237,10 +247,18 @@ const (
 }
 http://<addr> {
 	respond /bench/hello hello
+	<console>
 	<block>
 	reverse_proxy <backend>
 }
 `
+	consoleBlock = `handle /console/* {
+		vars operator bench
+		pay_console {
+			read_only
+			by {vars.operator}
+		}
+	}`
 	payBlock = `pay {
 		allow_http
 		pingpp {

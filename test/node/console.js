@@ -1,16 +1,16 @@
 'use strict';
 
 // Walks the operator's console. Environment: SITE, its base URL with a prefix; LOCKED, that of a read-only one; ORDER and EVENT, of a payment whose
-// delivery died; HELD, an event that is held.
+// delivery died; HELD, an event that is held; SHIPPED, an order whose shipping WeChat refused.
 
 const axe = require('axe-core');
 const { run, check, want, shot, contrast } = require('./browser');
 
-const { SITE, LOCKED, ORDER, EVENT, HELD } = process.env;
+const { SITE, LOCKED, ORDER, EVENT, HELD, SHIPPED } = process.env;
 
 const pages = {
   front: '', orders: 'orders', events: 'events', dead: 'events?state=dead&type=charge.succeeded', charges: 'charges?status=paid', refunds: 'refunds', audit: 'audit', runs: 'runs',
-  order: `find?q=${ORDER}`, event: `event?id=${EVENT}`, held: `event?id=${HELD}`, act: 'act?action=replay&state=dead', again: 'act?action=replay&state=delivered&again=1',
+  order: `find?q=${ORDER}`, shipping: 'shipping', due: 'shipping?state=waiting,failed&until=36h', shipped: `find?q=${SHIPPED}`, event: `event?id=${EVENT}`, held: `event?id=${HELD}`, health: 'health', act: 'act?action=replay&state=dead', again: 'act?action=replay&state=delivered&again=1',
 };
 
 // problems are what axe finds that keeps somebody out.
@@ -115,6 +115,13 @@ run(async (device) => {
     await page.click('form[action=begin] button');
     await page.waitForURL(/\/run\?id=run_/);
     await shot(page, 'console-run');
+    await page.goto(`${SITE}health`);
+    await page.click('form[action=check] button');
+    want(await page.textContent('.notice'), 'Everything was looked at.', 'the notice');
+    await page.goto(SITE);
+    await page.click('nav a[href="health"]');
+    await page.click('.r-fail summary');
+    want(await page.isVisible('.r-fail .says'), true, 'what a finding looks at');
     await page.context().close();
   });
 });

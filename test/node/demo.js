@@ -108,6 +108,26 @@ run(async (device) => {
     });
   }
 
+  await check('WeChat keeps a live payment until its shipping is reported and receipt confirmed', async () => {
+    const page = await device();
+    await page.goto(SITE);
+    await page.waitForSelector('#money_released.lit'); // the payment that the demo made itself
+    const before = await page.textContent('#money_frozen .saw');
+    want(await page.isDisabled('#receive'), true, 'whether there is nothing to confirm');
+    await page.click('label:has([value="cup"])');
+    await page.click('#live');
+    await page.waitForSelector('#money_released:not(.lit)');
+    await page.waitForSelector('#shipping_reported.lit');
+    want(await page.textContent('#shipping_reported .saw'), /^pickup · Cup/, 'what was reported');
+    want(await page.textContent('#money_frozen .saw'), /¥45\.00/, 'what is kept');
+    want(await page.textContent('#money_frozen .saw') === before, false, 'whether it is the payment of before');
+    await shot(page, 'demo-kept-1280');
+    want((await contrast(page)).join('\n'), '', 'what cannot be read');
+    await page.click('#receive');
+    await page.waitForSelector('#money_released.lit');
+    want(await page.isDisabled('#receive'), true, 'whether there is nothing left to confirm');
+  });
+
   await check('without JavaScript the page says so', async () => {
     const page = await device({ width: 390, locale: 'zh-CN', script: false });
     await page.goto(SITE);

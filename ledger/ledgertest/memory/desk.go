@@ -162,6 +162,12 @@ func (v *view) Figures(s ledger.Scope) (*ledger.Figures, error) {
 			f.OldestAtRisk = earliest(f.OldestAtRisk, e.Received)
 		}
 	}
+	for _, row := range v.shipments {
+		if p := row.is; p.Scope == s && p.State.Frozen() {
+			f.Frozen += p.Amount
+			f.FrozenShipments++
+		}
+	}
 	if p, paused := v.pauses[s]; paused {
 		f.Paused = &p
 	}

@@ -146,6 +146,20 @@ func (t exactly) SetEvent(e *core.Event) error {
 	return t.tx.SetEvent(row)
 }
 
+func (t exactly) SetShipment(p *core.Shipment) error {
+	row := *p
+	was, _ := t.Shipment(p.Scope, p.Charge.Seq)
+	row.Amount, row.TimePaid, row.Charge = was.Amount, was.TimePaid, was.Charge
+	row.ChargeID, row.OrderNo, row.TransactionNo, row.Payer, row.PayerAppID = "", "", "", "", "" // they are the charge's
+	return t.tx.SetShipment(&row)
+}
+
+func (t exactly) SetShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
+	row := *a
+	row.At, row.Step, row.Shipping = time.Time{}, "", nil
+	return t.tx.SetShippingAttempt(charge, &row)
+}
+
 func (t exactly) SetRefund(r *core.Refund) error {
 	row := *r
 	was, _ := t.refunds.one(func(o *core.Refund) bool { return o.Seq == r.Seq })

@@ -42,6 +42,8 @@ type view struct {
 	deliveries table[ledger.Delivery]
 	runs       table[core.Run]
 	decisions  table[decision]
+	shipments  table[core.Shipment] // by their charge's seq
+	shippings  table[shipping]
 	quotes     map[ledger.Topic]ledger.Quote // by their order's
 	sweeps     map[ledger.Scope]core.Sweep
 	logins     map[string]ledger.Login
@@ -101,7 +103,7 @@ func (s store) Write(ctx context.Context, f func(core.Tx) error) (err error) {
 	defer s.ledger.rows.mu.Unlock()
 	n := s.ledger.rows.at
 	n.events, n.charges, n.refunds, n.deliveries = slices.Clone(n.events), slices.Clone(n.charges), slices.Clone(n.refunds), slices.Clone(n.deliveries)
-	n.runs, n.decisions = slices.Clone(n.runs), slices.Clone(n.decisions)
+	n.runs, n.decisions, n.shipments, n.shippings = slices.Clone(n.runs), slices.Clone(n.decisions), slices.Clone(n.shipments), slices.Clone(n.shippings)
 	n.quotes, n.sweeps, n.logins = maps.Clone(n.quotes), maps.Clone(n.sweeps), maps.Clone(n.logins)
 	n.audit, n.pauses, n.hours = slices.Clone(n.audit), maps.Clone(n.pauses), maps.Clone(n.hours)
 	t := &tx{view: &n, opened: s.ledger.opened}
@@ -180,6 +182,7 @@ func keep(times ...*time.Time) {
 
 func keepEvent(e core.Event) core.Event {
 	e.Change, e.Payment, e.Refund, e.Returned, e.Deliver, e.Lease, e.HasBody = nil, nil, nil, false, false, ledger.Lease{}, e.Body != nil
+	e.Ships = false
 	keep(&e.Created, &e.Received, &e.Due, &e.Settled, &e.Until, &e.Back)
 	return e
 }

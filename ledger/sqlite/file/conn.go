@@ -15,6 +15,7 @@ type Conn struct {
 	raw      *sqlite.Conn // nil: closed
 	prepared map[string]*sqlite.Stmt
 	ctx      context.Context // ends what runs, and has it wait for locks until then; nil: it runs to its end, and is refused at once
+	looks    bool            // it may not even write to the -shm file
 }
 
 const (
@@ -67,7 +68,7 @@ func (c *Conn) prepare(ctx context.Context, texts []string) error {
 		err := patiently(ctx, func() error {
 			stmt, err := c.raw.Prepare(text)
 			if err != nil {
-				return cmp.Or(errors.Unwrap(err), err) // without the text
+				return c.met(cmp.Or(errors.Unwrap(err), err)) // without the text
 			}
 			c.prepared[text] = stmt
 			return nil
@@ -111,7 +112,7 @@ func (c *Conn) Run(text string, read func(*sqlite.Stmt) (more bool, err error), 
 	}
 	stmt := c.prepared[text]
 	if stmt == nil {
-		prepare := func() (err error) { stmt, _, err = c.raw.PrepareTransient(text); return err }
+		prepare := func() (err error) { stmt, _, err = c.raw.PrepareTransient(text); return c.met(err) }
 		if err = c.wait(prepare(), prepare); err != nil {
 			return c.ended(err)
 		}
@@ -122,7 +123,7 @@ func (c *Conn) Run(text string, read func(*sqlite.Stmt) (more bool, err error), 
 		return err
 	}
 	more, err := stmt.Step()
-	err = c.wait(err, func() (err error) { more, err = stmt.Step(); return err })
+	err = c.wait(c.met(err), func() (err error) { more, err = stmt.Step(); return c.met(err) })
 	for more && err == nil {
 		if read != nil {
 			if more, err = read(stmt); !more || err != nil {
@@ -140,6 +141,17 @@ func (c *Conn) wait(err error, again func() error) error {
 		return err
 	}
 	return patiently(c.ctx, again)
+}
+
+// met calls busy what is: another program was met at the one moment at which this connection would have to write to the -shm file to read on.
+func (c *Conn) met(err error) error {
+	if !c.looks || err == nil {
+		return err
+	}
+	if code := sqlite.ErrCode(err); code != sqlite.ResultReadOnlyRecovery && code != sqlite.ResultReadOnlyCantInit {
+		return err
+	}
+	return errors.Join(sqlite.ResultBusy.ToError(), err)
 }
 
 // ended says that it was the context, where that has ended what ran.

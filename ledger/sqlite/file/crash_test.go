@@ -13,7 +13,7 @@ import (
 )
 
 // children are what the test binary does when it is started as a child process of a test.
-var children = map[string]func() int{"append": childAppend}
+var children = map[string]func() int{"append": childAppend, "turns": childTurns, "look": childLook}
 
 // startChild starts the test binary again; the returned lines end when the child has.
 func startChild(t *testing.T, name, file string) (*exec.Cmd, *bufio.Scanner) {

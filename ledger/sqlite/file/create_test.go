@@ -72,7 +72,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"text", write("", strings.Repeat("not a database ", 100)), "not an SQLite file; name another file"},
 		{"another program's database", raw("CREATE TABLE t (x)"), "an SQLite file of another program"},
 		{"another program's version", raw("PRAGMA user_version = 7"), "an SQLite file of another program"},
-		{"a newer schema", raw("PRAGMA application_id = 0x63706179; PRAGMA user_version = 99"), "written by a newer caddypay (schema 99, this one knows 3)"},
+		{"a newer schema", raw("PRAGMA application_id = 0x63706179; PRAGMA user_version = 99"), "written by a newer caddypay (schema 99, this one knows 4)"},
 		{"no schema version", raw("PRAGMA application_id = 0x63706179"), "has no schema version"},
 		{"a schema without tables", raw("PRAGMA application_id = 0x63706179; PRAGMA user_version = 2"), "no such table"},
 		{"a folder", func(t *testing.T, file string) { must(t, os.Mkdir(file, 0o700)) }, "not a file"},

@@ -171,12 +171,17 @@ func (f *File) Unforced() int64 { return f.writer.disk.unforced() }
 
 // wrap names the file in an error, and leaves alone what callers tell apart.
 func (f *File) wrap(err error) error {
-	switch {
-	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrReserved), errors.Is(err, ledger.ErrState), errors.Is(err, ledger.ErrDecided),
-		errors.Is(err, ledger.ErrCursor), errors.Is(err, ledger.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	if answered(err) {
 		return err
 	}
 	return explain(f.path, err)
+}
+
+// answered says whether a call had no error, or one that callers tell apart.
+func answered(err error) bool {
+	return err == nil || errors.Is(err, ledger.ErrNotFound) || errors.Is(err, ledger.ErrReserved) || errors.Is(err, ledger.ErrState) ||
+		errors.Is(err, ledger.ErrDecided) || errors.Is(err, ledger.ErrCursor) || errors.Is(err, ledger.ErrClosed) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // Read runs a function on a connection for reading. Every statement sees what is committed by then. What runs ends with the context.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 
@@ -86,8 +85,7 @@ func connectImmutable(ctx context.Context, file string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := url.URL{Scheme: "file", Path: filepath.ToSlash(file), RawQuery: "immutable=1"}
-	return connect(ctx, at.String(), sqlite.OpenReadOnly|sqlite.OpenURI, "query_only = 1")
+	return connect(ctx, uri(file, "immutable=1"), sqlite.OpenReadOnly|sqlite.OpenURI, "query_only = 1")
 }
 
 // identifyBackup returns the version of a backup that this program can bring up to date.

@@ -48,7 +48,7 @@ func TestRestore(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "new", "pay", "ledger.db")
 	r, err := engine.Restore(t.Context(), backup, to)
 	must(t, err)
-	if r.Events != 200 || r.Last.IsZero() || r.Bytes != int64(len(before)) || r.Schema != 3 {
+	if r.Events != 200 || r.Last.IsZero() || r.Bytes != int64(len(before)) || r.Schema != 4 {
 		t.Errorf("restored %+v", r)
 	}
 	if info, err := os.Stat(to); err != nil || info.Mode().Perm() != 0o600 {
@@ -115,7 +115,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"nothing in it", made("empty.db", ""), "", "empty; restore another backup"},
 		{"cut short", made("short.db", string(raw[:len(raw)/2])), "", "damaged"},
 		{"of another program", marked("PRAGMA application_id = 7"), "", "an SQLite file of another program"},
-		{"of a newer caddypay", marked("PRAGMA application_id = 0x63706179; PRAGMA user_version = 99"), "", "written by a newer caddypay (schema 99, this one knows 3); run that version or a later one"},
+		{"of a newer caddypay", marked("PRAGMA application_id = 0x63706179; PRAGMA user_version = 99"), "", "written by a newer caddypay (schema 99, this one knows 4); run that version or a later one"},
 		{"damaged", harmed, "", "damaged, so it was not restored"},
 		{"not whole by itself", behind, "", "only a file that is whole by itself"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 )
 
@@ -36,7 +37,7 @@ func TestSlowDiskDelivers(t *testing.T) {
 	}))
 	defer srv.Close()
 	r, err := relay.New(relay.Config{
-		Scope: scope, Ledger: l, Path: "/events", Token: "token", Owner: "a",
+		Scope: scope, Ledger: l, Path: "/events", Token: redact.New("token"), Owner: "a",
 		Backend: transport(func(r *http.Request) (*http.Response, error) {
 			r = r.Clone(r.Context())
 			r.URL.Scheme, r.URL.Host = "http", srv.Listener.Addr().String()

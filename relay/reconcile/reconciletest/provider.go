@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/asking"
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
@@ -76,7 +77,7 @@ func Observe(observe func(result string)) func(*reconcile.Config) {
 
 func (p *Provider) NewClient(key string) *pingpp.Client {
 	p.T.Helper()
-	c, err := pingpp.New(pingpp.Config{App: p.App(), Key: key, Endpoint: p.URL, Now: p.Clock.Now, Rand: func() float64 { return 0 }})
+	c, err := pingpp.New(pingpp.Config{App: p.App(), Key: redact.New(key), Endpoint: p.URL, Now: p.Clock.Now, Rand: func() float64 { return 0 }})
 	if err != nil {
 		p.T.Fatal(err)
 	}

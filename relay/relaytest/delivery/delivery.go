@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
@@ -24,7 +25,7 @@ func Config(t *testing.T, l ledger.Ledger, rt http.RoundTripper) relay.Config {
 		t.Fatal(err)
 	}
 	return relay.Config{
-		Scope: relaytest.Scope, Ledger: l, Backend: rt, Path: "/internal/pay/events", Secrets: []relay.Secret{s}, Token: strings.Repeat("t", 32),
+		Scope: relaytest.Scope, Ledger: l, Backend: rt, Path: "/internal/pay/events", Secrets: []relay.Secret{s}, Token: redact.New(strings.Repeat("t", 32)),
 		Owner: fmt.Sprintf("%s-%d", t.Name(), relaytest.Serial.Add(1)), Rand: func() float64 { return 0.5 }, Poll: 5 * time.Millisecond,
 		Logger: zaptest.NewLogger(t),
 	}

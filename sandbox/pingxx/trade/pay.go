@@ -51,6 +51,7 @@ func (cs *Charges) pay(chargeID string) error {
 	unix, number := now.Unix(), family.TransactionNo(cs.dice, c.Livemode, now)
 	c.Paid, c.TimePaid, c.TransactionNo = true, &unix, &number
 	family.PaidExtra(&c.Extra, c.Livemode, c.Amount)
+	cs.tellPaid(c, now)
 	cs.log.Info("charge paid", zap.String("charge", c.ID), zap.String("order_no", c.OrderNo))
 	cs.events.Emit(events.New{Type: "charge.succeeded", Object: c.shown(now), Livemode: c.Livemode, Request: &c.request, Charge: c.ID})
 	cs.orderPaid(c, now)

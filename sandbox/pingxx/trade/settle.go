@@ -26,6 +26,7 @@ func (rs *Refunds) settle(re *Refund, succeed bool) {
 	unix, number := now.Unix(), channel.RefundNo(rs.dice, now)
 	re.Status, re.Succeed, re.TimeSucceed, re.TransactionNo = "succeeded", true, &unix, &number
 	c.AmountRefunded += re.Amount
+	rs.tellRefunded(c)
 	rs.events.Emit(events.New{Type: "refund.succeeded", Object: re.shown(), Livemode: c.Livemode, Request: &re.request, Charge: c.ID})
 	rs.orderRefunded(re, now)
 }

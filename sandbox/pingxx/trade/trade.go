@@ -19,6 +19,7 @@ import (
 	"github.com/caddypay/caddypay/sandbox/dice"
 	"github.com/caddypay/caddypay/sandbox/pingxx/channel"
 	"github.com/caddypay/caddypay/sandbox/pingxx/events"
+	"github.com/caddypay/caddypay/sandbox/rawjson"
 	"github.com/caddypay/caddypay/sandbox/store"
 )
 
@@ -44,6 +45,21 @@ type Config struct {
 	Now       func() time.Time
 	Dice      *dice.Dice
 	Log       *zap.Logger
+
+	// Paid hears of each payment in the mini program in live mode, and Refunded of those of them that went back whole; nil: nobody does.
+	// Both are called under the trade's lock.
+	Paid     func(Payment)
+	Refunded func(transactionNo string)
+}
+
+// Payment is what WeChat knows of a payment in the mini program.
+type Payment struct {
+	TransactionNo string // WeChat's
+	OrderNo       string // the merchant's
+	OpenID        string
+	Description   string
+	Amount        int64 // fen
+	Created, Paid time.Time
 }
 
 // Trade is all charges, refunds and orders, behind one lock: a payment books on its order, a refund on its charge.
@@ -60,7 +76,11 @@ type base struct {
 	dice   *dice.Dice
 	events *events.Events
 	log    *zap.Logger
-	mu     sync.Mutex // guards all that is kept; the locks of events, faults and dice are taken after it
+
+	paid     func(Payment)
+	refunded func(transactionNo string)
+
+	mu sync.Mutex // guards all that is kept; the locks of events, faults, dice and WeChat are taken after it
 }
 
 // Charges are all charges. It is safe for concurrent use, as Refunds and Orders are.
@@ -94,7 +114,7 @@ type Orders struct {
 
 // Start returns a trade in which nothing was bought yet. It settles refunds until the context ends; Wait for it.
 func Start(ctx context.Context, cfg Config) *Trade {
-	b := &base{app: cfg.App, now: cfg.Now, dice: cfg.Dice, events: cfg.Events, log: cfg.Log}
+	b := &base{app: cfg.App, now: cfg.Now, dice: cfg.Dice, events: cfg.Events, log: cfg.Log, paid: cfg.Paid, refunded: cfg.Refunded}
 	charges := &Charges{base: b, merchant: cfg.Merchant, byNumber: map[orderKey]*Charge{}, refunds: map[string]*Refund{}}
 	refunds := &Refunds{base: b, charges: charges, faults: cfg.Faults, wait: time.Duration(float64(refundWait) / cfg.TimeScale),
 		wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -129,6 +149,27 @@ func (t *Trade) Newest(limit int) (charges, orders []any, told []events.State) {
 
 // newRequest is the id of an API request.
 func (b *base) newRequest() string { return "iar_" + b.dice.Draw(dice.Alnum, 24) }
+
+// byWeChat reports whether it is WeChat that holds the money of a charge, for the mini program to report its shipping. Test mode's payments it
+// never saw, and those through other channels are not the program's.
+func (c *Charge) byWeChat() bool { return c.Livemode && c.Channel == "wx_lite" }
+
+// tellPaid tells WeChat's side of a payment.
+func (b *base) tellPaid(c *Charge, now time.Time) {
+	if b.paid == nil || !c.byWeChat() {
+		return
+	}
+	raw, _ := c.Extra.Get("open_id")
+	openid, _ := rawjson.Text(raw)
+	b.paid(Payment{*c.TransactionNo, c.OrderNo, openid, c.Subject, c.Amount, time.Unix(c.Created, 0), now})
+}
+
+// tellRefunded tells WeChat's side of a payment that went back whole.
+func (b *base) tellRefunded(c *Charge) {
+	if b.refunded != nil && c.byWeChat() && c.AmountRefunded == c.Amount {
+		b.refunded(*c.TransactionNo)
+	}
+}
 
 // orderPaid books the payment of a charge on its order; order.succeeded follows charge.succeeded.
 func (b *base) orderPaid(c *Charge, now time.Time) {

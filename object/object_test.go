@@ -1,11 +1,11 @@
-package body
+package object
 
 import (
 	"encoding/json"
 	"testing"
 )
 
-func FuzzParseObject(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{}`, ` {"a" : 1 , "b":[{}]} `, `{"a":1}{}`, `{"a":1,}`, `{"a" 1}`, `{1:2}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"":""}`, `[]`, `null`, `"`, `{`, `{"a":`, "{\"\xff\":1}", `{"a":01}`, `{"a":nul}`,
 		"\xef\xbb\xbf{}", "{\"a\":\"\x00\"}",
@@ -13,7 +13,7 @@ func FuzzParseObject(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		fields, err := ParseObject(raw)
+		fields, err := Parse(raw)
 		if err != nil {
 			return
 		}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi/datamodel"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/caddypay/caddypay/adminapi"
+)
+
+// The file is what the routes and types of this source give.
+func TestFileIsFresh(t *testing.T) {
+	t.Chdir("../..")
+	want, err := generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the source says; run go generate . in the repository's root", file)
+	}
+}
+
+// The file is OpenAPI 3.1 by the specification's own schema, its schemas are JSON Schema, and all that they refer to is there.
+func TestFileIsValid(t *testing.T) {
+	t.Chdir("../..")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const at = "https://spec.openapis.org/oas/3.1/schema"
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(at, parse(t, []byte(datamodel.OpenAPI31SchemaData))); err != nil {
+		t.Fatal(err)
+	}
+	specification, err := c.Compile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := specification.Validate(parse(t, raw)); err != nil {
+		t.Error(err)
+	}
+	if specification.Validate(parse(t, bytes.Replace(raw, []byte(`"in": "query"`), []byte(`"in": "question"`), 1))) == nil {
+		t.Error("a parameter in no place is taken for valid")
+	}
+	if err := c.AddResource("file:///openapi.json", parse(t, raw)); err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`"#(/components/[^"]+)"`).FindAllStringSubmatch(string(raw), -1)
+	if len(names) < 50 {
+		t.Fatalf("the file refers to %d schemas", len(names))
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name[1], "/components/responses/") {
+			name[1] += "/content/application~1json/schema"
+		}
+		if _, err := c.Compile("file:///openapi.json#" + name[1]); err != nil {
+			t.Errorf("%s: %v", name[1], err)
+		}
+	}
+}
+
+func parse(t *testing.T, raw []byte) any {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Each route has its method of Server and of Client, by the name that it has in the file.
+func TestRoutesHaveTheirMethods(t *testing.T) {
+	s := adminapi.New(adminapi.Config{})
+	var names []string
+	for _, r := range s.Routes() {
+		names = append(names, r.Name)
+		for _, side := range []any{s, adminapi.NewClient(adminapi.Endpoint{})} {
+			if _, has := reflect.TypeOf(side).MethodByName(r.Name); !has {
+				t.Errorf("%s %s: %T has no method %s", r.Method, r.Path, side, r.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	if n := len(names); n < 20 || len(slices.Compact(names)) != n {
+		t.Errorf("%q", names)
+	}
+}
+
+// The pages for people list every route, under its subject and in the table's order, in both languages.
+func TestPagesListTheRoutes(t *testing.T) {
+	t.Chdir("../..")
+	var want []string
+	about := ""
+	for _, r := range adminapi.New(adminapi.Config{}).Routes() {
+		if r.About != about {
+			about = r.About
+			want = append(want, "##")
+		}
+		want = append(want, r.Method+" "+r.Path)
+	}
+	for _, page := range []string{"docs/admin-api.md", "docs/admin-api.zh-CN.md"} {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range regexp.MustCompile("(?m)^(?:\\| `((?:GET|POST) /pay/[^`]*)` \\||(##) )").FindAllStringSubmatch(string(raw), -1) {
+			got = append(got, m[1]+m[2])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s lists\n%q\nand the routes are\n%q", page, got, want)
+		}
+	}
+}
