@@ -24,7 +24,7 @@ func TestProbe(t *testing.T) {
 		now := time.Unix(1_790_000_000, 0)
 		transport := roundTrip(func(req *http.Request) (*http.Response, error) {
 			asked++
-			if req.URL.Path != "/v1/charges" || req.URL.Query().Get("limit") != "1" || req.Header.Get("Authorization") == "" || req.Header.Get("Pingplusplus-Request-Timestamp") != "1790000000" || req.Header.Get("Accept-Language") != "zh-CN" || req.Header.Get("User-Agent") == "" {
+			if req.URL.Path != "/v1/charges" || req.URL.Query().Get("limit") != "1" || req.URL.Host != "127.0.0.1" || req.URL.Query().Get("app[id]") != "app_1" || req.Header.Get("Authorization") != "Bearer sk_test_"+strings.Repeat("k", 24) || req.Header.Get("Pingplusplus-Request-Timestamp") != "1790000000" || req.Header.Get("Accept-Language") != "zh-CN" || req.Header.Get("User-Agent") == "" {
 				t.Errorf("%s: %s %v", name, req.URL, req.Header)
 			}
 			if end, ok := req.Context().Deadline(); !ok || time.Until(end) > 7*time.Second || time.Until(end) <= 0 {
@@ -55,13 +55,13 @@ func TestProbe(t *testing.T) {
 	tries := 0
 	cl, err := New(Config{App: "app_1", Key: redact.New("sk_test_" + strings.Repeat("k", 24)), Endpoint: "http://127.0.0.1", Rand: func() float64 { return 0 }, Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		tries++
-		return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Retry-After": {time.Now().UTC().Format(http.TimeFormat)}}, Body: http.NoBody, Request: req}, nil
+		return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Retry-After": {time.Now().UTC().Format(http.TimeFormat)}}, Body: io.NopCloser(strings.NewReader("try again")), Request: req}, nil
 	})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cl.Probe(t.Context()); !isKind(err, Server) || tries < 2 {
-		t.Errorf("%v after %d tries", err, tries)
+	if got, err := cl.Probe(t.Context()); !isKind(err, Server) || tries < 2 || string(got.Body) != "try again" {
+		t.Errorf("%v after %d tries: %q", err, tries, got.Body)
 	}
 }
 

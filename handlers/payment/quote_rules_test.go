@@ -204,7 +204,7 @@ func TestHowLongAttemptsAreOpen(t *testing.T) {
 			t.Errorf("%s: over %t", name, got)
 		}
 	}
-	for _, text := range []string{"-1s", "61", "61s", "1m1ns", "x", "-1", "1e9", "60.5"} {
+	for _, text := range []string{"-1s", "61", "61s", "1m1ns", "x", "-1", "1e9", "60.5", "18446744074"} {
 		if _, err := parseWait(text); codeOf(err) != "field_forbidden" {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -40,13 +40,13 @@ func TestWhatClientsGive(t *testing.T) {
 func TestReturnURLs(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"https://shop.example.com/paid": true, "https://shop.example.com/~me": true, "http://127.0.0.1:8080/": true, "http://[::1]/": true, "http://shop.example.com/": false, "https://localhost/": false, "https:shop": false, "https:": false,
-		"https://a.b/#x": false, "https://u@a.b/": false, "https://a.b/ x": false, "https://a.b/\x7f": false, "https://a.b/\u8ba2": false, "/paid": false, "ftp://127.0.0.1/": false, "": false, "https://a.b/!": true,
+		"https://a.b/#x": false, "https://u@a.b/": false, "https://a.b/ x": false, "https://a.b/\x7f": false, "https://a.b/\u8ba2": false, "/paid": false, "ftp://127.0.0.1/": false, "": false, "https://a.b/!": true, "http://10.0.0.1/": false,
 	} {
 		if err := CheckReturnURL(text); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for raw, want := range map[string]bool{`"a b"`: true, `" "`: true, `"a\tb"`: false, `"a\u001f"`: false, `"a\u007f"`: false, `7`: false} {
+	for raw, want := range map[string]bool{`"a b"`: true, `" "`: true, `"a\tb"`: false, `"a\u001f"`: false, `"a\u007f"`: false, `7`: false, `null`: false, ``: false} {
 		if s, ok := plainText(json.RawMessage(raw)); ok != want {
 			t.Errorf("%s: %q %t", raw, s, ok)
 		}

@@ -196,7 +196,7 @@ func newDeal(t *testing.T) *deal {
 	return d
 }
 
-var broken = errors.New("the disk is full")
+var errBroken = errors.New("the disk is full")
 
 const (
 	post  = "POST charges/ch_1/refunds"
@@ -255,15 +255,15 @@ func TestMakeRules(t *testing.T) {
 		"fresh, and Ping++ refuses":      {true, answers(post, refusal(400, "invalid_request_error", "code")), post + "; forgotten", "code", ""},
 		"fresh, of no charge":            {true, answers(post, refusal(404, "invalid_request_error", "code")), post + "; forgotten", "code", ""},
 		"fresh, too often":               {true, answers(post, refusal(401, "authentication_error", "code")), post + "; forgotten", "code", ""},
-		"fresh, nor written": {true, with(answers(post, refusal(400, "invalid_request_error", "code")), fails("ReleaseRefund", broken)),
+		"fresh, nor written": {true, with(answers(post, refusal(400, "invalid_request_error", "code")), fails("ReleaseRefund", errBroken)),
 			post + "; forgotten", "the disk is full", ""},
 		"fresh, for a while":            {true, with(asked(29*time.Second, 0, 0, ""), answers(post, pending)), post + "; made re_1, looked up in 30s", "", ""},
 		"fresh, for long":               {true, with(asked(30*time.Second, 0, 0, ""), answers(post, pending)), "ask 0 in 1m0s; " + post + "; made re_1, looked up in 30s", "", ""},
 		"fresh, for long, and lost":     {true, with(asked(30*time.Second, 0, 0, ""), fails("AskRefund", ledger.ErrNotFound)), "ask 0 in 1m0s; forgotten", "no such record", ""},
-		"made, and not written":         {true, with(answers(post, pending), fails("RefundMade", broken)), post + "; made re_1, looked up in 30s", "refund re_1 was made but could not be recorded: the disk is full", ""},
+		"made, and not written":         {true, with(answers(post, pending), fails("RefundMade", errBroken)), post + "; made re_1, looked up in 30s", "refund re_1 was made but could not be recorded: the disk is full", ""},
 		"made, and it is another's":     {true, with(answers(post, pending), fails("RefundMade", ledger.ErrRefundTaken)), post + "; made re_1, looked up in 30s; paused, 0 asks, in 10s", "", ""},
 		"paused, and nobody's any more": {true, with(answers(post, answer{500, "{}"}), fails("ReleaseRefund", ledger.ErrNotFound)), post + "; paused, 0 asks, in 10s", "", ""},
-		"paused, and not written":       {true, with(answers(post, answer{500, "{}"}), fails("ReleaseRefund", broken)), post + "; paused, 0 asks, in 10s", "the disk is full", ""},
+		"paused, and not written":       {true, with(answers(post, answer{500, "{}"}), fails("ReleaseRefund", errBroken)), post + "; paused, 0 asks, in 10s", "the disk is full", ""},
 		"of a Ping++ order that we know": {true, with(answers(post, notOfCharge, posts, throughOrder), func(d *deal, _ *ledger.Refund) {
 			d.desk.seen = []ledger.Event{{ChargeID: "ch_2", ObjectID: "or_2"}, {ChargeID: "ch_1", ObjectID: "or_1"}}
 		}),
@@ -272,8 +272,8 @@ func TestMakeRules(t *testing.T) {
 			post + "; GET orders; GET orders; ask 0 through or_1 in 1m0s; " + posts + "; made re_1, looked up in 30s", "", ""},
 		"of a Ping++ order that is not there": {true, answers(post, notOfCharge, "GET orders", answer{200, list(order("ch_2"))}), post + "; GET orders; forgotten", ErrOrderUnknown.Error(), ""},
 		"of a Ping++ order that nobody tells": {true, answers(post, notOfCharge, "GET orders", answer{500, "{}"}), post + "; GET orders; GET orders; GET orders; forgotten", "list orders", ""},
-		"of a Ping++ order, events not read":  {true, with(answers(post, notOfCharge), fails("Events", broken)), post + "; forgotten", "the disk is full", ""},
-		"of a Ping++ order, not written": {true, with(answers(post, notOfCharge), fails("AskRefund", broken), func(d *deal, _ *ledger.Refund) { d.desk.seen = []ledger.Event{{ChargeID: "ch_1", ObjectID: "or_1"}} }),
+		"of a Ping++ order, events not read":  {true, with(answers(post, notOfCharge), fails("Events", errBroken)), post + "; forgotten", "the disk is full", ""},
+		"of a Ping++ order, not written": {true, with(answers(post, notOfCharge), fails("AskRefund", errBroken), func(d *deal, _ *ledger.Refund) { d.desk.seen = []ledger.Event{{ChargeID: "ch_1", ObjectID: "or_1"}} }),
 			post + "; ask 0 through or_1 in 1m0s; forgotten", "the disk is full", ""},
 		"of a Ping++ order on the last page": {true, with(answers(post, notOfCharge, posts, throughOrder, "GET orders", answer{200, list(order("ch_2"), "more")}), func(d *deal, _ *ledger.Refund) {
 			for page := 2; page <= orderPages; page++ {
@@ -298,7 +298,7 @@ func TestMakeRules(t *testing.T) {
 		"lost, and not there yet":             {false, asked(59*time.Second, min, 1, ""), "paused, 1 asks, in 1s", "", ""},
 		"lost, and asked for again":           {false, with(asked(min, min, 1, ""), answers(post, pending)), "ask 2 in 1m0s; " + post + "; made re_1, looked up in 30s", "", ""},
 		"lost again":                          {false, with(asked(min, min, 1, "ambiguous"), answers(post, answer{500, "{}"})), "ask 2 in 1m0s; " + post + "; paused, 2 asks, in 10s", "", ""},
-		"lost, and the lease too":             {false, with(asked(min, min, 1, ""), fails("AskRefund", broken)), "ask 2 in 1m0s; paused, 1 asks, in 1m0s", "", ""},
+		"lost, and the lease too":             {false, with(asked(min, min, 1, ""), fails("AskRefund", errBroken)), "ask 2 in 1m0s; paused, 1 asks, in 1m0s", "", ""},
 		"lost, and refused now":               {false, with(asked(min, min, 1, ""), answers(post, refusal(402, "channel_error", ""))), "ask 2 in 1m0s; " + post + "; refund.failed refund_refused why", "", ""},
 		"lost, and no such charge now":        {false, with(asked(min, min, 1, ""), answers(post, refusal(404, "invalid_request_error", "code"))), "ask 2 in 1m0s; " + post + "; refund.failed code why", "", ""},
 		"lost, and invalid now":               {false, with(asked(min, min, 1, ""), answers(post, refusal(400, "invalid_request_error", "code"))), "ask 2 in 1m0s; " + post + "; refund.failed code why", "", ""},
@@ -315,7 +315,7 @@ func TestMakeRules(t *testing.T) {
 		"none there may be it any more":       {false, asked(10*time.Second, min, 1, "ambiguous"), "paused, 1 asks, in 50s", "", ""},
 		"unanswered, and asked just now":      {false, asked(10*time.Second, min, 1, "unanswered"), "paused, 1 asks, unanswered in 50s", "", ""},
 		"nobody lists them":                   {false, with(asked(min, 10*min, 1, ""), answers("GET charges/ch_1/refunds", refusal(404, "invalid_request_error", ""))), "paused, 1 asks, in 10m0s", "", ""},
-		"the ledger does not":                 {false, with(asked(min, 10*min, 1, ""), fails("RefundsOfCharge", broken)), "paused, 1 asks, in 10m0s", "", ""},
+		"the ledger does not":                 {false, with(asked(min, 10*min, 1, ""), fails("RefundsOfCharge", errBroken)), "paused, 1 asks, in 10m0s", "", ""},
 		"through an order, lost":              {false, with(asked(10*time.Second, min, 1, ""), func(_ *deal, re *ledger.Refund) { re.Through = "or_1" }, answers("GET orders/or_1/order_refunds", throughOrder)), "GET orders/or_1/order_refunds; made re_1, looked up in 30s", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -393,9 +393,9 @@ func TestLookUpRules(t *testing.T) {
 		"succeeded": {answer{200, refund("re_1", "R1", "succeeded")}, nil, get + "; refund.succeeded re_1", "refund_succeeded", "", get + "; refund.succeeded re_1", ""},
 		"failed":    {answer{200, refund("re_1", "R1", "failed")}, nil, get + "; refund.failed re_1", "refund_failed", "", get + "; refund.failed re_1", ""},
 		"no answer": {refusal(404, "invalid_request_error", "code"), nil, get + "; looked up in 2m0s", "error", "code", get, "code"},
-		"not written": {answer{200, refund("re_1", "R1", "failed")}, func(d *deal, _ *ledger.Refund) { d.desk.fails["Append"] = broken }, get + "; refund.failed re_1; looked up in 2m0s", "error", "the disk is full",
+		"not written": {answer{200, refund("re_1", "R1", "failed")}, func(d *deal, _ *ledger.Refund) { d.desk.fails["Append"] = errBroken }, get + "; refund.failed re_1; looked up in 2m0s", "error", "the disk is full",
 			get + "; refund.failed re_1", "the disk is full"},
-		"the next not written": {answer{200, refund("re_1", "R1", "pending")}, func(d *deal, _ *ledger.Refund) { d.desk.fails["RefundQueried"] = broken }, get + "; looked up in 2m0s", "refund_pending", "the disk is full", get, ""},
+		"the next not written": {answer{200, refund("re_1", "R1", "pending")}, func(d *deal, _ *ledger.Refund) { d.desk.fails["RefundQueried"] = errBroken }, get + "; looked up in 2m0s", "refund_pending", "the disk is full", get, ""},
 		"for two months":       {answer{200, refund("re_1", "R1", "pending")}, func(d *deal, re *ledger.Refund) { re.Created = d.desk.now.Add(-refundsUntil) }, get + "; looked up never", "refund_pending", "", get, ""},
 		"for nearly as long":   {answer{200, refund("re_1", "R1", "pending")}, func(d *deal, re *ledger.Refund) { re.Created = d.desk.now.Add(1 - refundsUntil) }, get + "; looked up in 6h0m0s", "refund_pending", "", get, ""},
 		"through an order": {answer{200, refund("re_1", "R1", "pending")}, func(d *deal, re *ledger.Refund) {
@@ -506,7 +506,7 @@ func TestDueRefundsRules(t *testing.T) {
 	d.desk.claimed = nil
 	for _, fails := range []bool{false, true} {
 		if fails {
-			d.desk.fails["ClaimRefunds"] = broken
+			d.desk.fails["ClaimRefunds"] = errBroken
 		}
 		said := func() int { return d.lines.FilterMessage("cannot look up pending refunds, trying again").Len() }
 		d.desk.claims.Store(0)

@@ -143,8 +143,12 @@ func (b *bench) takeUp(dir, print string, now *state) error {
 		}
 		base := strings.TrimSuffix(name, ".state")
 		var us []*unit
-		if data, err := os.ReadFile(base + ".tests"); err == nil && json.Unmarshal(data, &us) != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s.tests cannot be read: %w", base, errors.Join(err, errors.New("delete it")))
+		data, err := os.ReadFile(base + ".tests")
+		if err == nil {
+			err = json.Unmarshal(data, &us)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it was interrupted before that
+			return fmt.Errorf("%s.tests: %w; delete it", base, err)
 		}
 		for _, u := range us {
 			if now.keeps(&then, u.Package) && !slices.ContainsFunc(b.units, func(o *unit) bool { return o.Package == u.Package && o.Name == u.Name }) {

@@ -49,6 +49,9 @@ func (b *Bill) Add(fen int64, note func()) {
 	note()
 }
 
+// Odd is asserted for a number to which its end makes no difference.
+func Odd(n int) bool { return n > 1 }
+
 // Late is what no test comes by.
 func Late(at, end time.Time) bool { return at.After(end) }
 `
@@ -66,6 +69,12 @@ func TestDue(t *testing.T) {
 		if got := c.bill.Due(c.closed); got != c.want {
 			t.Error(c, got)
 		}
+	}
+}
+
+func TestOdd(t *testing.T) {
+	if !Odd(5) {
+		t.Error()
 	}
 }
 
@@ -109,6 +118,9 @@ func TestNotices(t *testing.T) {
 		"Due: b.Amount - b.Paid → b.Amount + b.Paid":  noticed,
 		"Add: b.Paid += fen → removed":                noticed,
 		"Add: note() → removed":                       survived,
+		"Odd: n > 1 → n >= 1":                         unreached,
+		"Odd: n > 1 → false":                          noticed,
+		"Odd: n > 1 → true":                           unreached,
 		"Late: at.After(end) → !at.Before(end)":       unreached,
 		"Late: at.After(end) → false":                 unreached,
 		"Late: at.After(end) → true":                  unreached,
@@ -122,7 +134,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(again.known) != len(want) || len(again.units) != 2 {
+	if len(again.known) != len(want) || len(again.units) != 3 {
 		t.Errorf("%d results and %d tests are known", len(again.known), len(again.units))
 	}
 	again.units = nil // which would leave all unreached
@@ -147,7 +159,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if measured != 1 || len(third.units) != 3 || len(third.known) != 6 {
+	if measured != 1 || len(third.units) != 4 || len(third.known) != 7 {
 		t.Errorf("%d tests were run, of %d; %d results are known", measured, len(third.units), len(third.known))
 	}
 	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })], 0); r.Verdict != noticed {
@@ -159,7 +171,7 @@ func TestNotices(t *testing.T) {
 			t.Fatal(err)
 		}
 		measured = 0
-		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 3 {
+		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 4 {
 			t.Error(name, len(b.known), measured, err)
 		}
 	}
