@@ -36,7 +36,7 @@ func TestMistypedCommands(t *testing.T) {
 		"events lst":      `unknown command "lst"; write: caddy pay events list`,
 		"events repaly x": "write: caddy pay events replay",
 		"ledger verfy":    "write: caddy pay ledger verify",
-		"quux":            `unknown command "quux"; caddy pay has: audit, charges, check, console, demo, events, figures, find, health, keygen, ledger, orders, pause, reconcile, refunds, resume, runs, sandbox, trigger, verify, version`,
+		"quux":            `unknown command "quux"; caddy pay has: audit, charges, check, console, demo, events, figures, find, health, keygen, ledger, orders, pause, reconcile, refunds, resume, runs, sandbox, shipping, trigger, verify, version`,
 	} {
 		var out bytes.Buffer
 		root := &cobra.Command{Use: "caddy", SilenceErrors: true}
