@@ -92,6 +92,7 @@ type ShippingAnswer struct {
 	Problem ShippingProblem // unless it is accepted or told
 	At      time.Time       // when it began
 	Took    time.Duration
+	Had     bool // with ShippingAccepted: WeChat had exactly this before, which takes nothing of what it takes
 
 	// What get_order says, with ShippingTold.
 	OrderState int  // 1 to ship, 2 shipped, 3 receipt confirmed, 4 done, 5 refunded, 6 to be settled; any other decides nothing

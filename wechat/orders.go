@@ -3,7 +3,6 @@ package wechat
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"path"
@@ -31,17 +30,14 @@ func (o *Orders) TokensTakenBack() int { return o.token.TakenBack() }
 
 const ordersPath = "wxa/sec/order/"
 
-// UploadShipping reports the shipping of a payment. nil is also the answer where WeChat had exactly this before. A report is sent once: where
-// the answer is lost the error's Kind is [OrderUnknown], and [Orders.Order] tells whether it came (see [Order.Has]).
+// UploadShipping reports the shipping of a payment. The error's Kind is [OrderDone] where WeChat had exactly this before. A report is sent once:
+// where the answer is lost it is [OrderUnknown], and [Orders.Order] tells whether it came (see [Order.Has]).
 func (o *Orders) UploadShipping(ctx context.Context, s Shipping) error {
 	report, err := s.report(o.now())
 	if err != nil {
 		return &OrderError{Kind: OrderFinal, API: "upload_shipping_info", Message: err.Error()}
 	}
 	_, err = o.ask(ctx, call{api: ordersPath + "upload_shipping_info", body: report, writes: true, hide: []string{s.OpenID}})
-	if oerr, ok := errors.AsType[*OrderError](err); ok && oerr.Kind == OrderDone {
-		return nil
-	}
 	return err
 }
 

@@ -55,11 +55,9 @@ func TestUploadShipping(t *testing.T) {
 			if o.State != OrderShipped || !o.Complete || o.Reports != 1 || o.Type != sh.Type || o.Split != sh.Split || !slices.Equal(o.Parcels, c.want) || !o.Has(sh) {
 				t.Errorf("%+v", o)
 			}
-			// The same again is no error, and nothing is done.
+			// The same again is known, and nothing is done.
 			s.Clock.Add(time.Second)
-			if err := s.api.UploadShipping(t.Context(), sh); err != nil {
-				t.Error(err)
-			}
+			s.refused(s.api.UploadShipping(t.Context(), sh), OrderDone)
 			if again := s.get(sh.TransactionID); again.Reports != 1 {
 				t.Errorf("%+v", again)
 			}
@@ -179,9 +177,7 @@ func TestOrderKinds(t *testing.T) {
 	if err := s.SetFault("upload_shipping_info", "10060023", 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.api.UploadShipping(t.Context(), sh); err != nil {
-		t.Errorf("nothing new is an error: %v", err)
-	}
+	s.refused(s.api.UploadShipping(t.Context(), sh), OrderDone)
 	if kind := orderKindOf(10060023); kind != OrderDone {
 		t.Errorf("%q", kind)
 	}

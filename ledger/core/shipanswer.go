@@ -38,7 +38,7 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 	case a.Result == ledger.ShippingUnmanaged:
 		s.unmanaged(a.Problem)
 	case a.Result == ledger.ShippingAccepted:
-		s.accept(now)
+		s.accept(now, a.Had)
 	case deciding && a.Result == ledger.ShippingTold:
 		s.decided(a, now)
 	case deciding || post && s.Stage == ledger.ReportOpen:
@@ -58,10 +58,12 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 	return ledger.ShippingAttempt{N: s.Attempts, At: a.At, Took: a.Took, Step: a.Step, Result: a.Result, Problem: a.Problem, State: s.State}, is
 }
 
-// accept records that WeChat has what was posted. What was reported since is due.
-func (s *Shipment) accept(now time.Time) {
+// accept records that WeChat has what was posted, which it may have had before. What was reported since is due.
+func (s *Shipment) accept(now time.Time, had bool) {
 	posted := s.Posted
-	s.Uploads += s.counts(posted)
+	if !had || s.Uploads == 0 { // it was entered by hand before, or the answer to the first post was lost
+		s.Uploads += s.counts(posted)
+	}
 	s.Posted, s.Reported, s.Problem = nil, now, ledger.ShippingProblem{}
 	s.Tries, s.Missed, s.Unclear = 0, 0, 0
 	switch {
@@ -85,7 +87,7 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 	told := stateOf(a.OrderState)
 	switch {
 	case a.Has:
-		s.accept(now)
+		s.accept(now, a.Finished > 0 && a.Finished <= s.Uploads)
 		s.become(told)
 	case told == ledger.ShipmentWaiting, told == ledger.ShipmentReported && a.Finished <= s.Uploads:
 		s.Posted = nil // it was not accepted

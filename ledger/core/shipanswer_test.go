@@ -16,6 +16,7 @@ func TestShippingAnswered(t *testing.T) {
 		return s
 	}
 	same := func(*Shipment) {}
+	had := func(a ledger.ShippingAnswer) ledger.ShippingAnswer { a.Had = true; return a }
 	for name, c := range map[string]struct {
 		row     *Shipment
 		answer  ledger.ShippingAnswer
@@ -29,6 +30,10 @@ func TestShippingAnswered(t *testing.T) {
 		"accepted":                         {perhaps(func(s *Shipment) { s.Tries, s.Missed, s.Unclear = 3, 2, 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
 		"a part is accepted":               {posted(part1), answer(post, ledger.ShippingAccepted), ledger.ShipmentWaiting, ledger.ReportDone, false, 0, shipDaily, ""},
 		"a correction is accepted":         {perhaps(func(s *Shipment) { s.Uploads = 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 2, shipDaily, ""},
+		"WeChat had it":                    {perhaps(func(s *Shipment) { s.Uploads, s.State = 1, ledger.ShipmentReported }), had(answer(post, ledger.ShippingAccepted)), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
+		"WeChat had it, from elsewhere":    {perhaps(same), had(answer(post, ledger.ShippingAccepted)), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
+		"get_order has what it had":        {perhaps(func(s *Shipment) { s.Uploads, s.State = 1, ledger.ShipmentReported }), told(2, 1, true), ledger.ShipmentReported, ledger.ReportDone, false, 1, shipDaily, ""},
+		"get_order has the correction":     {perhaps(func(s *Shipment) { s.Uploads, s.State = 1, ledger.ShipmentReported }), told(2, 2, true), ledger.ShipmentReported, ledger.ReportDone, false, 2, shipDaily, ""},
 		"a part as correction is accepted": {changed(posted(part1), func(s *Shipment) { s.Uploads = 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportDone, false, 2, shipDaily, ""},
 		"accepted, corrected since":        {perhaps(func(s *Shipment) { s.report(coffee, at(5)); s.Stage, s.Due = ledger.ReportDone, never }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportOpen, false, 1, 0, ""},
 		"accepted, corrected too often":    {perhaps(func(s *Shipment) { s.Shipping, s.Uploads = coffee, 1 }), answer(post, ledger.ShippingAccepted), ledger.ShipmentReported, ledger.ReportFailed, false, 2, shipDaily, ledger.ProblemCorrected},

@@ -106,7 +106,8 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 	}
 	err = p.orders.UploadShipping(ctx, report)
 	p.heard(err, r.cfg.Now())
-	if err == nil {
+	oerr, _ := errors.AsType[*wechat.OrderError](err)
+	if a.Had = oerr != nil && oerr.Kind == wechat.OrderDone; a.Had || err == nil {
 		p.knew()
 		a.Result = ledger.ShippingAccepted
 		return a, true
