@@ -183,6 +183,7 @@ func TestCaddyIsDown(t *testing.T) {
 		"orders list --app app_1 --ledger " + file:       "give app and mode",
 		"find nothing --ledger " + file:                  "nothing goes by",
 		"events show evt_none --ledger " + file:          "there is no event",
+		"ledger verify copy.db":                          "verify takes the name of a file as --ledger copy.db",
 		"ledger verify --ledger= ":                       "--ledger needs a file",
 		"ledger verify --address x:1 --ledger " + folder: "--address: no running Caddy is asked about a file",
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ Looks after the ledger of the running Caddy, and puts a backup of it where there
 
 func (c *running) verifyLedger() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: cobra.NoArgs,
+		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: noFile,
 		Long: `
 Reads every page of the ledger and compares every index with its table, beside everything else. It takes minutes where there are millions
 of events. The same check runs by itself five minutes after the start, and then once a week.
@@ -64,6 +65,14 @@ Exits 1 when something is damaged.`,
 	return cmd
 }
 
+// noFile says where the name of a file belongs.
+func noFile(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("verify takes the name of a file as --%s %s", ledgerFlag, plain.Text(args[0]))
+	}
+	return nil
+}
+
 // checkLedger has the running Caddy check its ledger, or checks a file that is named.
 func (c *running) checkLedger(cmd *cobra.Command) (check *adminapi.LedgerCheck, err error) {
 	if !cmd.Flags().Changed(ledgerFlag) {
@@ -82,8 +91,10 @@ func (c *running) checkLedger(cmd *cobra.Command) (check *adminapi.LedgerCheck, 
 }
 
 func printCheck(w io.Writer, check *adminapi.LedgerCheck) {
-	for _, fault := range check.Faults {
-		fmt.Fprintln(w, plain.Text(fault))
+	for _, fault := range check.Faults { // SQLite tells of several in one
+		for line := range strings.Lines(fault) {
+			fmt.Fprintln(w, plain.Text(strings.TrimSuffix(line, "\n")))
+		}
 	}
 	if check.Sound {
 		fmt.Fprintf(w, "%s is sound (checked in %s)\n", plain.Text(check.File), time.Duration(check.MS)*time.Millisecond)

@@ -81,6 +81,16 @@ The last answer begins: 好好好好好好好好好好好好好好好好好好�
 	}
 }
 
+// What SQLite found stands line by line, and nothing of it is an escape sequence.
+func TestPrintCheck(t *testing.T) {
+	var out bytes.Buffer
+	printCheck(&out, &adminapi.LedgerCheck{File: "ledger.db", Faults: []string{"*** in database main ***\nTree 2 page 2: broken\x1b[2J", "events: 1 of 2 is missing"}})
+	const want = "*** in database main ***\nTree 2 page 2: broken\\u001b[2J\nevents: 1 of 2 is missing\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
 func TestPrintSweeps(t *testing.T) {
 	views := []adminapi.SweepView{
 		{App: "app_1", Mode: "live", Sweep: &nightly.Sweep{Date: "2026-11-22", AtPingpp: 3, InLedger: 3, Recovered: 1,
