@@ -17,8 +17,9 @@ type ChargeView struct {
 	Status        string    `json:"status"`       // created, paid, held, refunded, reversed, expired, preparing, refused or unknown
 	Foreign       bool      `json:"foreign"`      // not made here, but known by its payment
 	Channel       string    `json:"channel"`
-	Payer         string    `json:"payer,omitempty"` // the start of the openid
-	Amount        int64     `json:"amount"`          // fen
+	Payer         string    `json:"payer,omitempty"`    // the start of the openid
+	LoggedIn      time.Time `json:"logged_in,omitzero"` // when the payer's session was given
+	Amount        int64     `json:"amount"`             // fen
 	Currency      string    `json:"currency,omitempty"`
 	Refunded      int64     `json:"refunded"` // fen that went back
 	Created       time.Time `json:"created"`
@@ -159,7 +160,7 @@ func viewCharge(c *ledger.Charge, now time.Time) ChargeView {
 		TransactionNo: c.TransactionNo, Superseded: c.Superseded, Said: c.Client.Result, SaidAt: c.Client.At, Queries: c.Queries, NextQuery: c.NextQuery,
 	}
 	if c.Payer != "" {
-		v.Payer = redact.ShortID(c.Payer)
+		v.Payer, v.LoggedIn = redact.ShortID(c.Payer), c.LoggedIn
 	}
 	if c.Paid {
 		v.Paid = c.TimePaid

@@ -10,9 +10,9 @@ import (
 func TestDeskJSONIsStable(t *testing.T) {
 	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	const when = `"2026-11-26T12:00:00Z"`
-	charge := ChargeView{App: "a", Mode: "live", OrderNo: "o", Number: "n", ID: "ch_1", Status: "paid", Channel: "wx_lite", Payer: "oAbcde…", Amount: 5, Currency: "cny", Refunded: 1,
+	charge := ChargeView{App: "a", Mode: "live", OrderNo: "o", Number: "n", ID: "ch_1", Status: "paid", Channel: "wx_lite", Payer: "oAbcde…", LoggedIn: at, Amount: 5, Currency: "cny", Refunded: 1,
 		Created: at, Expires: at, Paid: at, TransactionNo: "4200", Said: "success", SaidAt: at, Queries: 2, NextQuery: at}
-	const chargeJSON = `{"app":"a","mode":"live","order_no":"o","number":"n","id":"ch_1","status":"paid","foreign":false,"channel":"wx_lite","payer":"oAbcde…","amount":5,"currency":"cny","refunded":1,"created":` +
+	const chargeJSON = `{"app":"a","mode":"live","order_no":"o","number":"n","id":"ch_1","status":"paid","foreign":false,"channel":"wx_lite","payer":"oAbcde…","logged_in":` + when + `,"amount":5,"currency":"cny","refunded":1,"created":` +
 		when + `,"expires":` + when + `,"paid":` + when + `,"transaction_no":"4200","superseded":false,"said":"success","said_at":` + when + `,"queries":2,"next_query":` + when + `}`
 	pause := PauseView{App: "a", Mode: "live", Since: at, By: "b", Said: "s", Reason: "r"}
 	const pauseJSON = `{"app":"a","mode":"live","since":` + when + `,"by":"b","said":"s","reason":"r"}`

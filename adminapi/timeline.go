@@ -13,7 +13,7 @@ import (
 // Entry is one thing that happened to an order, or is to happen.
 type Entry struct {
 	At       time.Time     `json:"at"`
-	Kind     string        `json:"kind"`            // quote, attempt, client, paid, event, check, delivery, decision, refund, refunded, shipping, wechat, deadline, pause, next or expiry
+	Kind     string        `json:"kind"`            // login, quote, attempt, client, paid, event, check, delivery, decision, refund, refunded, shipping, wechat, deadline, pause, next or expiry
 	Ahead    bool          `json:"ahead,omitempty"` // it is to come
 	Text     string        `json:"text"`            // in a sentence; what is beside it says the same in parts
 	Charge   string        `json:"charge,omitempty"`
@@ -27,7 +27,7 @@ type Entry struct {
 
 // timeline puts all of an order's life in the order of its times. Ping++ tells whole seconds: what it says of one comes before what happened here in it.
 func timeline(v *OrderLife, life *ledger.Life) []Entry {
-	t := []Entry{}
+	t := logins(v.Charges)
 	if q := v.Quote; q != nil {
 		text := "your backend said that it costs " + money(q.Amount, q.Currency)
 		if q.Closed {
@@ -68,9 +68,22 @@ func last(a, b bool) int {
 	return -1
 }
 
-// sorted is the time that an entry is sorted by. A quote is sorted like the attempt that it was for.
+// logins are those of the payers; one may have made several attempts.
+func logins(charges []ChargeView) []Entry {
+	t := []Entry{}
+	for i := range charges {
+		c := &charges[i]
+		same := func(o ChargeView) bool { return o.Payer == c.Payer && o.LoggedIn.Equal(c.LoggedIn) }
+		if !c.LoggedIn.IsZero() && slices.IndexFunc(charges, same) == i {
+			t = append(t, Entry{At: c.LoggedIn, Kind: "login", Charge: c.ID, Text: c.Payer + " logged in"})
+		}
+	}
+	return t
+}
+
+// sorted is the time that an entry is sorted by. A login and a quote are sorted like the attempt that they were for.
 func (e *Entry) sorted() time.Time {
-	if e.Kind == "quote" || e.Kind == "attempt" || e.Kind == "paid" || e.Kind == "refunded" {
+	if e.Kind == "login" || e.Kind == "quote" || e.Kind == "attempt" || e.Kind == "paid" || e.Kind == "refunded" {
 		return e.At.Truncate(time.Second)
 	}
 	return e.At

@@ -17,6 +17,7 @@ func TestTimeline(t *testing.T) {
 			TimeExpire: after(7200)}
 	}
 	first, second := charge("ch_1", "n1"), charge("ch_2", "n1x1")
+	first.LoggedIn, second.LoggedIn = after(-30), after(-30) // one session, two attempts
 	first.Created, first.Superseded, first.Reversed = after(0), true, true
 	second.Created, second.Paid, second.TimePaid, second.TransactionNo = after(10), true, after(20), "4200"
 	second.Client = ledger.ClientNote{Result: "success", At: after(20.2)}
@@ -52,7 +53,8 @@ func TestTimeline(t *testing.T) {
 	for _, e := range v.Timeline {
 		got = append(got, e.At.Format("04:05 ")+map[bool]string{true: "+"}[e.Ahead]+e.Kind+": "+e.Text)
 	}
-	const want = `00:00 attempt: ch_1 was made through wx_lite for ¥5.00, for oSecre…; another has taken its place
+	const want = `59:30 login: oSecre… logged in
+00:00 attempt: ch_1 was made through wx_lite for ¥5.00, for oSecre…; another has taken its place
 00:10 quote: your backend said that it costs ¥5.00
 00:10 attempt: ch_2 was made through wx_lite for ¥5.00, for oSecre…, under the number n1x1
 00:12 attempt: an attempt through wx_lite under the number n1x2 is unknown, for oSecre…
@@ -76,7 +78,7 @@ func TestTimeline(t *testing.T) {
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
-	if v.Status != "paid" || v.Charges[1].Payer != "oSecre…" || v.Timeline[10].Delivery.Snippet != "log in" || v.Timeline[9].Decision.Reason != "paid in cash" {
+	if v.Status != "paid" || v.Charges[1].Payer != "oSecre…" || v.Timeline[11].Delivery.Snippet != "log in" || v.Timeline[10].Decision.Reason != "paid in cash" {
 		t.Errorf("%+v", v)
 	}
 	expired := charge("ch_9", "n1")

@@ -168,7 +168,7 @@ func TestOrderAtNight(t *testing.T) {
 	for _, e := range life.Timeline {
 		kinds = append(kinds, e.Kind)
 	}
-	if got := fmt.Sprint(kinds); !strings.HasPrefix(got, "[quote attempt paid event check delivery ") || !strings.HasSuffix(got, "delivery decision delivery]") {
+	if got := fmt.Sprint(kinds); !strings.HasPrefix(got, "[login quote attempt paid event check delivery ") || !strings.HasSuffix(got, "delivery decision delivery]") {
 		t.Error(got)
 	}
 }

@@ -31,6 +31,8 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 			return "后端表示该订单不能再支付"
 		}
 		return "后端给出的价格"
+	case "login":
+		add("支付者 ", charge.Payer)
 	case "attempt":
 		add("渠道 ", charge.Channel)
 		add("支付者 ", charge.Payer)

@@ -26,6 +26,7 @@ type Charge struct {
 	Channel    string
 	Payer      string    // to whom it belongs: an openid, or anon:… for a visitor without one; empty for a foreign charge
 	PayerAppID string    // the WeChat appid that the openid belongs to; empty for a visitor
+	LoggedIn   time.Time // when the payer's session was given, or the login code exchanged; zero: not known
 	Amount     int64     // fen; of an attempt whose charge is not known: what its payment's event says, 0 before
 	Currency   string    // cny, likewise
 	Host       string    // the public host it was created on
@@ -89,6 +90,7 @@ type Reservation struct {
 	Channel    string
 	Payer      string
 	PayerAppID string
+	LoggedIn   time.Time // of a payer of WeChat's
 	Host       string
 
 	// Number proposes the Ping++ order number for the order's next attempt: attempts is how many the order has had, try

@@ -30,6 +30,7 @@ type Identity struct {
 	AppID   string // the WeChat appid that the openid belongs to; empty for an anonymous visitor
 	Visitor string // an anonymous visitor's random id, anon:…; empty for WeChat's users
 	Scope   ledger.Scope
+	Since   time.Time // when the session was given, or the login code exchanged
 	Expires time.Time
 }
 

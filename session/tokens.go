@@ -126,6 +126,9 @@ func (c *claims) identity() (Identity, error) {
 		Scope:   ledger.Scope{App: c.App, Mode: ledger.Mode(c.Mode)},
 		Expires: c.Expiry.Time(),
 	}
+	if c.IssuedAt != nil {
+		id.Since = c.IssuedAt.Time()
+	}
 	visitor := strings.HasPrefix(c.Subject, visitorPrefix)
 	switch {
 	case c.Kind == Anonymous && visitor && c.AppID == "" && c.UnionID == "":

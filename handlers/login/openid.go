@@ -138,7 +138,7 @@ func (s *Logins) exchangeOnce(ctx context.Context, kind session.Kind, code strin
 	if err != nil {
 		return session.Identity{}, wechatProblem(kind, err)
 	}
-	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Visitors.Scope, Expires: s.Visitors.Expiry()}
+	id := session.Identity{Kind: kind, OpenID: user.OpenID, UnionID: user.UnionID, AppID: s.Visitors.AppIDs[kind], Scope: s.Visitors.Scope, Since: s.Visitors.Now(), Expires: s.Visitors.Expiry()}
 	s.Logger.Info("login", zap.String("appid", id.AppID), zap.String("openid", redact.ShortID(id.OpenID)),
 		zap.Duration("took", s.Visitors.Now().Sub(asked)))
 	sealed, err := s.Visitors.Seal(ctx, session.ForLogin, id)

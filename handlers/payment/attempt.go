@@ -167,9 +167,13 @@ func (a *attempt) keep(ctx context.Context, l ledger.Ledger, number string) (sto
 // reservation is the order's, from now on.
 func (a *attempt) reservation() ledger.Reservation {
 	now := a.pay.Now()
+	var loggedIn time.Time
+	if a.id.Kind != session.Anonymous {
+		loggedIn = a.id.Since
+	}
 	return ledger.Reservation{
 		Scope: a.pay.Scope, OrderNo: a.req.OrderNo, Now: now, Until: now.Add(reservationLease),
-		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID, Host: a.host,
+		Channel: a.req.Channel, Payer: a.id.Owner(), PayerAppID: a.id.AppID, LoggedIn: loggedIn, Host: a.host,
 	}
 }
 

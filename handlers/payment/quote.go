@@ -187,10 +187,10 @@ func (q *quote) checkText(c channel.Channel) error {
 	if q.Body == "" {
 		q.Body = q.Subject
 	}
-	for name, text := range map[string]string{"subject": q.Subject, "body": q.Body} {
-		for _, char := range text {
+	for _, text := range []struct{ name, value string }{{"subject", q.Subject}, {"body", q.Body}} {
+		for _, char := range text.value {
 			if char == utf8.RuneError || char < ' ' && char != '\n' && char != '\t' {
-				return fmt.Errorf("%s has a control character or is not UTF-8", name)
+				return fmt.Errorf("%s has a control character or is not UTF-8", text.name)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func (c *Charge) forsake(now time.Time) {
 func reserved(r ledger.Reservation, number string) *Charge {
 	return &Charge{
 		Charge: ledger.Charge{Scope: r.Scope, OrderNo: r.OrderNo, Number: number, State: ledger.Reserving, Created: r.Now,
-			Channel: r.Channel, Payer: r.Payer, PayerAppID: r.PayerAppID, Host: r.Host},
+			Channel: r.Channel, Payer: r.Payer, PayerAppID: r.PayerAppID, LoggedIn: r.LoggedIn, Host: r.Host},
 		ReservedUntil: r.Until,
 	}
 }

@@ -24,9 +24,10 @@ func testUnknownQueries(t *testing.T, l ledger.Ledger) {
 	}
 	r := reservation(live, "1", noon, at(30))
 	r.Channel, r.Payer, r.PayerAppID, r.Host = "wx_lite", "oPayer", "wx1", "shop.example.com"
+	r.LoggedIn = at(-60)
 	first, err := l.Reserve(t.Context(), r)
 	must(t, err)
-	if c := attempts(t, l, "1")[0]; c.Channel != r.Channel || c.Payer != r.Payer || c.PayerAppID != r.PayerAppID || c.Host != r.Host {
+	if c := attempts(t, l, "1")[0]; c.Channel != r.Channel || c.Payer != r.Payer || c.PayerAppID != r.PayerAppID || c.Host != r.Host || !c.LoggedIn.Equal(r.LoggedIn) {
 		t.Fatalf("what was known when it was reserved: %s", show(c))
 	}
 	due("a holder whose reservation lasts", 29)

@@ -51,6 +51,7 @@ func readCharge(r *row, s ledger.Scope) (c core.Charge) {
 	c.AmountRefunded, c.Reversed, c.Client.Result, c.Client.At = r.number(), r.flag(), r.text(), r.time()
 	c.Queries, c.NextQuery, c.Fingerprint, c.ReservedUntil = r.count(), r.time(), r.text(), r.time()
 	c.PaidAmount, c.Payment, c.Hold, c.QueryUntil, c.TransactionNo = r.number(), r.number(), core.Hold(r.count()), r.time(), r.text()
+	c.LoggedIn = r.time()
 	return c
 }
 

@@ -249,7 +249,8 @@ CREATE TABLE charges (
 	next_query      INTEGER NOT NULL DEFAULT 0, -- 0: not any more
 	query_until     INTEGER NOT NULL DEFAULT 0, -- the end of the lease of whoever is asking
 	fingerprint     TEXT NOT NULL DEFAULT '',   -- of what was asked for; empty: not known
-	transaction_no  TEXT NOT NULL DEFAULT ''    -- the channel's number of its payment; empty: not known
+	transaction_no  TEXT NOT NULL DEFAULT '',   -- the channel's number of its payment; empty: not known
+	logged_in       INTEGER NOT NULL DEFAULT 0  -- when the payer's session was given; 0: not known
 );
 -- A foreign charge's number says nothing about ours.
 CREATE UNIQUE INDEX charges_number ON charges (scope, number) WHERE state <> 'foreign';

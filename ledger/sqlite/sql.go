@@ -89,7 +89,7 @@ const (
 const (
 	chargeColumns = `seq, order_no, number, state, id, channel, payer, payer_app, amount, currency, host, created,
 		time_expire, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, queries, next_query, fingerprint,
-		reserved_until, amount_paid, payment, hold, query_until, transaction_no`
+		reserved_until, amount_paid, payment, hold, query_until, transaction_no, logged_in`
 	chargeWhole = chargeColumns + `, (SELECT raw FROM answers WHERE charge = seq)`
 
 	ofCharge    = ` FROM charges WHERE scope = ? AND id = ?`
@@ -111,7 +111,7 @@ const (
 		AND (reserved_until <= ? OR reserved_until > ?)`
 
 	sqlAddCharge = `INSERT INTO charges (scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
-		paid, time_paid, amount_paid, payment, hold, reversed, transaction_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		paid, time_paid, amount_paid, payment, hold, reversed, transaction_no, logged_in) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING`
 	happens = `UPDATE charges SET amount = ?, currency = ?, superseded = ?, paid = ?, time_paid = ?, amount_refunded = ?, reversed = ?, client_result = ?,
 		client_at = ?, queries = ?, next_query = ?, amount_paid = ?, payment = ?, hold = ?, query_until = ?,

@@ -78,5 +78,7 @@ CREATE TABLE pauses (
 ALTER TABLE audit ADD COLUMN run TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX audit_run ON audit (run, event) WHERE run <> '';
 ` + runs3,
-	3: shipments4,
+	3: `
+ALTER TABLE charges ADD COLUMN logged_in INTEGER NOT NULL DEFAULT 0;
+` + shipments4,
 }

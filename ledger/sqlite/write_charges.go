@@ -43,7 +43,8 @@ func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
 		return false, err
 	}
 	rows, seq, err := t.change(sqlAddCharge, scope, c.OrderNo, c.Number, string(c.State), millis(c.ReservedUntil), nullable(c.ID), c.Channel, c.Payer,
-		c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed, c.TransactionNo)
+		c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed, c.TransactionNo,
+		millis(c.LoggedIn))
 	if err != nil || rows == 0 {
 		return false, err
 	}
