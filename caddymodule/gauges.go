@@ -37,6 +37,7 @@ var (
 	failingDesc = gaugeDesc("backend_failing", "1 when this process's last three attempts to deliver, or more, all failed.", scopeLabels)
 	bytesDesc   = gaugeDesc("ledger_bytes", "Size of the ledger's file.", nil)
 	walDesc     = gaugeDesc("ledger_wal_bytes", "Size of the ledger's -wal file. It grows while another program reads the ledger.", nil)
+	readersDesc = gaugeDesc("ledger_readers", "Other programs that read the ledger at this moment; only Linux says.", nil)
 
 	scopeLabels = []string{"app", "mode"}
 )
@@ -90,7 +91,7 @@ func newGauges(opened func() (ledger.Ledger, bool), scopes func() []ledger.Scope
 
 // Describe is prometheus.Collector's.
 func (g *gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range append([]*prometheus.Desc{frozenDesc, frozenPaymentsDesc, dueDesc, lateDesc, sweptDesc, failingDesc, bytesDesc, walDesc}, g.descs...) {
+	for _, d := range append([]*prometheus.Desc{frozenDesc, frozenPaymentsDesc, dueDesc, lateDesc, sweptDesc, failingDesc, bytesDesc, walDesc, readersDesc}, g.descs...) {
 		to <- d
 	}
 }
@@ -123,6 +124,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	if file != nil {
 		send(bytesDesc, float64(file.Bytes))
 		send(walDesc, float64(file.WALBytes))
+		send(readersDesc, float64(file.Readers))
 	}
 }
 

@@ -46,6 +46,7 @@ func TestGauges(t *testing.T) {
 	}
 	is("caddy_pay_ledger_bytes"+of, func(v float64) bool { return v > 0 })
 	is("caddy_pay_ledger_wal_bytes"+of, func(v float64) bool { return v >= 0 })
+	is("caddy_pay_ledger_readers"+of, zero)
 
 	d.refuses(true)
 	ours(t, ledgerOf(t), "held", 999)
@@ -108,7 +109,7 @@ func TestGaugesAskLittle(t *testing.T) {
 		t.Errorf("of a ledger that is not open: %d series, %d questions", n, l.times)
 	}
 	open = true
-	all := 2*(len(scopeGauges)+1) + 2
+	all := 2*(len(scopeGauges)+1) + 3
 	for i, step := range []struct {
 		after time.Duration
 		asked int

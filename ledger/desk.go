@@ -158,6 +158,7 @@ type Figures struct {
 
 	Bytes    int64 // of the ledger's file, all scopes
 	WALBytes int64 // of its -wal file
+	Readers  int   // other processes that read it at this moment, as far as the system says; while one does, the -wal file only grows
 }
 
 // Pause says that no event of the scope is to be delivered until a person says otherwise. Events are recorded, and what is under way ends.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
+	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
 const (
@@ -152,7 +153,7 @@ func (r *reader) Find(s ledger.Scope, name string) ([]ledger.Found, error) {
 
 func (r *reader) Figures(s ledger.Scope) (*ledger.Figures, error) {
 	f := &ledger.Figures{Events: make(map[ledger.State]int64)}
-	f.Bytes, f.WALBytes = size(r.file), size(r.file+"-wal")
+	f.Bytes, f.WALBytes, f.Readers = size(r.file), size(r.file+"-wal"), len(file.ReadersOf(r.file+"-shm"))
 	scope, err := r.scope(s)
 	if err != nil || scope == 0 {
 		return f, err

@@ -15,8 +15,8 @@ const (
 	lastReader  = 127
 )
 
-// readersOf returns the processes, other than this one, that read at this moment, as far as the system says.
-func readersOf(shm string) (pids []int) {
+// ReadersOf returns the processes, other than this one, that read at this moment, as far as the system says.
+func ReadersOf(shm string) (pids []int) {
 	info, err := os.Stat(shm)
 	if err != nil {
 		return nil

@@ -57,6 +57,6 @@ func (s *stuck) look(now time.Time) {
 			return
 		}
 		log.Warn("the ledger's -wal file grows and cannot begin anew, since another program goes on reading the ledger; end that program",
-			zap.Ints("processes", readersOf(s.file.path+"-shm")))
+			zap.Ints("processes", ReadersOf(s.file.path+"-shm")))
 	}
 }
