@@ -128,7 +128,7 @@ func TestShippingGauges(t *testing.T) {
 	g := newGauges(func() (ledger.Ledger, bool) { return l, true }, func() []ledger.Scope { return []ledger.Scope{testScope, liveScope} }, time.Now)
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(g)
-	all := 2*(len(scopeGauges)+1) + 2
+	all := 2*(len(scopeGauges)+1) + 3
 	if n := series(t, r); n != all {
 		t.Errorf("%d series of sites without shipping, not %d", n, all)
 	}
