@@ -7,8 +7,9 @@ demo:
 	$(GO) run ./cmd/caddy pay demo
 
 # Everything that has to hold: formatting, vet, staticcheck, all tests with the race detector, a little fuzzing, and the xcaddy build.
+# Many packages wait more than they compute, so one more than there are processors are tested at a time.
 test: deps lint
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 20m ./...
 	$(MAKE) fuzz FUZZTIME=2s
 	$(MAKE) check-build
 

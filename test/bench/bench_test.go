@@ -33,7 +33,7 @@ var figures = []string{
 // TestRun is a short run: it asks that everything is measured and shown, not how fast it is.
 func TestRun(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bench.json")
-	s := settings{time: 200 * time.Millisecond, rounds: 2, rows: 2000, few: 500, pending: 1000, json: file, profile: t.TempDir()}
+	s := settings{time: 400 * time.Millisecond, rounds: 2, rows: 2000, few: 500, pending: 1000, json: file, profile: t.TempDir()}
 	var out bytes.Buffer
 	if err := s.run(t.Context(), &out); err != nil {
 		t.Fatal(err)

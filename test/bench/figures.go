@@ -145,7 +145,7 @@ func (b *bench) accept() error {
 				x.backend.drain(20 * time.Second)
 			}
 			rates[x.name] = append(rates[x.name], r.rate())
-			cpu[x.name] = append(cpu[x.name], float64((x.cpu()-before).Microseconds())/float64(r.ok))
+			cpu[x.name] = append(cpu[x.name], x.cpuEach(before, r))
 			p95[x.name] = append(p95[x.name], quantile(r.took, 0.95))
 		}
 	}
@@ -286,7 +286,7 @@ func (b *bench) passThrough() error {
 				}
 				name := filepath.Base(x.dir)
 				rates[name] = append(rates[name], r.rate())
-				cpu[name] = append(cpu[name], float64((x.cpu()-before).Microseconds())/float64(r.ok))
+				cpu[name] = append(cpu[name], x.cpuEach(before, r))
 			}
 		}
 		added := make([]float64, len(cpu["few"]))

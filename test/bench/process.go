@@ -116,6 +116,11 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * (time.Second / 100) // Linux counts in hundredths for everybody
 }
 
+// cpuEach is what each request of a run took of it since before, in microseconds. A machine that stands still for a short round answers none.
+func (p *process) cpuEach(before time.Duration, r *run) float64 {
+	return float64((p.cpu() - before).Microseconds()) / float64(max(1, r.ok))
+}
+
 // watchMemory returns a function that ends the watch and returns the most that the process had in memory meanwhile.
 func (p *process) watchMemory() func() int64 {
 	end, most := make(chan struct{}), make(chan int64)
