@@ -27,7 +27,7 @@ func TestIndexesMeanCore(t *testing.T) {
 							c := ask(t, l, `WITH charges AS (SELECT 7 AS seq, 'o' AS order_no, 'o' AS number, ? AS state, NULL AS id, '' AS channel,
 								'' AS payer, '' AS payer_app, 1 AS amount, 'cny' AS currency, '' AS host, 1500 AS created, ? AS time_expire, ? AS superseded, 0 AS paid, 0 AS time_paid,
 								0 AS amount_refunded, 0 AS reversed, '' AS client_result, ? AS client_at, ? AS queries, ? AS next_query, '' AS fingerprint, 0 AS reserved_until,
-								0 AS amount_paid, 0 AS payment, 0 AS hold, 0 AS query_until, '' AS transaction_no)
+								0 AS amount_paid, 0 AS payment, 0 AS hold, 0 AS query_until, '' AS transaction_no, 0 AS logged_in)
 								SELECT `+chargeColumns+`, `+queryKind+`, `+lapses+` FROM charges`, func(r *row) said {
 								return said{readCharge(r, scope), ledger.QueryKind(r.count()), r.time()}
 							}, string(state), expire, superseded, client, queries, next)
