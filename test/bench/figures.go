@@ -61,7 +61,7 @@ func (b *bench) startAll() (err error) {
 		name   string
 		kind   string
 		events int
-	}{{&b.few, "few", paying, b.settings.few}, {&b.many, "many", paying, b.rows}, {&b.paused, "paused", waiting, 1}, {&b.bare, "bare", plain, 0}} {
+	}{{&b.few, "few", paying, b.settings.few}, {&b.many, "many", watched, b.rows}, {&b.paused, "paused", waiting, 1}, {&b.bare, "bare", plain, 0}} {
 		if *c.to, err = b.prepare(c.name, c.kind); err != nil {
 			return err
 		}

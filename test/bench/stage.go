@@ -200,6 +200,7 @@ type site struct {
 const (
 	plain   = "plain"    // Caddy without pay
 	paying  = "pay"      // with pay, delivering events
+	watched = "watched"  // the same, with the operators' console
 	waiting = "no_event" // with pay, recording events that go nowhere
 )
 
@@ -225,10 +226,10 @@ func (s *stage) prepare(name, kind string) (*site, error) {
 		block = payBlock
 	}
 	console := ""
-	if kind == paying && s.hasConsole {
+	if kind == watched && s.hasConsole {
 		console = consoleBlock
 	}
-	if kind == paying {
+	if kind == paying || kind == watched {
 		block = strings.Replace(block, "<events>", "events POST /internal/pay/events {\n\t\t\tsecret {env.PAY_EVENTS_SECRET}\n\t\t}", 1)
 	}
 	config := strings.NewReplacer("<admin>", c.admin, "<addr>", c.addr, "<global>", global, "<console>", console, "<block>", block).Replace(siteText)
