@@ -13,7 +13,7 @@ import (
 
 const nobody = 65534
 
-// lookAsNobody has a user who owns nothing read a ledger.
+// lookAsNobody has a user who owns nothing read a ledger; only root can: else it is this one.
 func lookAsNobody(t *testing.T, file string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "look") // go test's own folder is closed to others
@@ -29,7 +29,9 @@ func lookAsNobody(t *testing.T, file string) string {
 	cmd := exec.Command(program)
 	cmd.Env = append(os.Environ(), "LEDGER_CHILD=look", "LEDGER_FILE="+file)
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -40,9 +42,6 @@ func lookAsNobody(t *testing.T, file string) string {
 // TestReadingAsAnother: in a folder that one may only read, as on media that are read-only, a ledger is read, with what is in its -wal file; where one may
 // not even do that, the error names the user who may.
 func TestReadingAsAnother(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("SKIPPED: only root can try this as another user")
-	}
 	dead := newFile(t)
 	w := startWriter(t, dead)
 	w.record(t, 7, 7)
@@ -71,6 +70,12 @@ func TestReadingAsAnother(t *testing.T) {
 	}}
 	for i, become := range states {
 		become()
+		if os.Getuid() != 0 { // the modes bind the owner too, who is named to nobody
+			open(0o400, 0o500)
+			look("7")
+			open(0o600, 0o700)
+			continue
+		}
 		open(0o644, 0o755)
 		look("7")
 		open(0o600, 0o755)

@@ -429,9 +429,6 @@ func TestReadingRefuses(t *testing.T) {
 		})
 	}
 	t.Run("locked", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("waits for the lock: 5 s")
-		}
 		file := take(t, closed)
 		c, err := connect(t.Context(), file, sqlite.OpenReadWrite, "journal_mode = DELETE", "locking_mode = EXCLUSIVE")
 		must(t, err)
