@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -24,7 +25,7 @@ type program struct {
 	orders *wechat.Orders
 	logger *zap.Logger
 
-	asking sync.Mutex // held while WeChat is asked whether it manages the program
+	asking *semaphore.Weighted // of one, held while WeChat is asked whether it manages the program
 
 	mu      sync.Mutex
 	managed bool
@@ -57,8 +58,10 @@ func (p *program) knows() bool {
 
 // isManaged says whether WeChat keeps the program's money, as WeChat said within the last day.
 func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, error) {
-	p.asking.Lock()
-	defer p.asking.Unlock()
+	if err := p.asking.Acquire(ctx, 1); err != nil {
+		return false, err
+	}
+	defer p.asking.Release(1)
 	p.mu.Lock()
 	managed, asked, until, why := p.managed, p.asked, p.until, p.why
 	p.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -83,7 +84,7 @@ func New(cfg Config) (*Reporter, error) {
 	}
 	r := &Reporter{cfg: cfg, programs: make(map[string]*program), asks: rate.NewLimiter(asksASec, asksASec)}
 	for id, orders := range cfg.Programs {
-		r.programs[id] = &program{appID: id, orders: orders, logger: cfg.Logger}
+		r.programs[id] = &program{appID: id, orders: orders, logger: cfg.Logger, asking: semaphore.NewWeighted(1)}
 	}
 	return r, nil
 }
