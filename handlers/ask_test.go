@@ -72,6 +72,7 @@ func TestStrangersDoNotAsk(t *testing.T) {
 
 // While a request waits, Ping++ is asked too.
 func TestWaitAsks(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")
@@ -97,6 +98,7 @@ func TestWaitAsks(t *testing.T) {
 
 // Ping++ does not answer: nobody waits long for it, a webhook that comes meanwhile is seen at once, and a reload too.
 func TestPingppHangs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	session := w.session(payer)
 	id, _ := w.created(session, "1001")

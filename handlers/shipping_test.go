@@ -162,11 +162,12 @@ func TestShippingIsRefused(t *testing.T) {
 	}
 	w.webhook(w.payEvent(id))
 	events := len(w.sandbox.State(100).Events)
-	if a := w.merchant("POST", "/pay/refunds", `{"order_no":"1001","refund_no":"R1","description":"d"}`); a.status != 201 {
+	a := w.merchant("POST", "/pay/refunds", `{"order_no":"1001","refund_no":"R1","description":"d"}`)
+	if a.status != 201 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	w.settle(a.text("refund"), "succeed")
 	w.clock.Add(time.Hour)
-	until(t, "the refund's event", func() bool { return len(w.sandbox.State(100).Events) > events })
 	w.events(events)
 	refused("1001", "refunded")
 	if a := w.merchant("GET", "/pay/orders/1001/shipping", ""); a.status != 200 || a.text("status") != "refunded" {

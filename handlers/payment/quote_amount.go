@@ -32,9 +32,7 @@ func (o *Orders) readAmount(a *answered, currency string) (int64, error) {
 	}
 	text := string(v)
 	if (own || o.Yuan) && v[0] == '"' {
-		if json.Unmarshal(v, &text) != nil {
-			text = ""
-		}
+		_ = json.Unmarshal(v, &text) // it is valid
 	}
 	bad := func(form string) error {
 		return problem.New("amount_invalid", fmt.Errorf("%s must be %s, not %s", a.where("amount"), form, backend.Excerpt(v, 40)))
