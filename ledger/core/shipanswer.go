@@ -15,7 +15,7 @@ var shipBackoff = [...]time.Duration{10 * time.Second, time.Minute, 5 * time.Min
 
 // post makes the report one that WeChat may have accepted.
 func (s *Shipment) post(now, until time.Time) ledger.ShippingAttempt {
-	s.Posted, s.Until = s.Shipping, prolonged(s.Until, until)
+	s.Posted, s.Until = s.next(), prolonged(s.Until, until)
 	s.Attempts++
 	return ledger.ShippingAttempt{N: s.Attempts, At: now, Step: ledger.ShippingPost, Result: ledger.ShippingAsking, Shipping: s.Posted}
 }
@@ -73,7 +73,7 @@ func (s *Shipment) accept(now time.Time, had bool) {
 		s.State = ledger.ShipmentWaiting // for the rest
 	}
 	switch {
-	case posted.Same(s.Shipping):
+	case s.tell(posted):
 		s.Stage = ledger.ReportDone
 	case !s.takes(s.Shipping):
 		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})

@@ -114,7 +114,7 @@ func (s *Shipment) full(n *ledger.Shipping) ledger.ShippingReason {
 	switch {
 	case !s.takes(n):
 		return ledger.RefuseCorrected
-	case !n.Complete && (s.Uploads > 0 || s.Posted != nil && s.Posted.Complete):
+	case !n.Complete && (s.Uploads > 0 || s.Posted != nil && s.Posted.Complete || s.Stage == ledger.ReportOpen && s.Shipping.Complete):
 		return ledger.RefuseComplete
 	}
 	return ""
@@ -139,14 +139,12 @@ func (s *Shipment) report(n *ledger.Shipping, now time.Time) (fresh bool, why le
 	if why := s.full(n); why != "" {
 		return false, why
 	}
-	s.Shipping, s.Recorded = n, now
+	if why := s.join(n); why != "" {
+		return false, why
+	}
+	s.Recorded = now
 	s.reopen(now)
 	return true, ""
-}
-
-// has says that a report is the last one, and did not fail.
-func (s *Shipment) has(n *ledger.Shipping) bool {
-	return s.Shipping.Same(n) && (s.Stage == ledger.ReportOpen || s.Stage == ledger.ReportDone)
 }
 
 // reopen makes the last report due.
@@ -162,6 +160,7 @@ func (s *Shipment) reopen(now time.Time) {
 // again does what a person decided: it returns why that cannot be.
 func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 	if n != nil && !s.has(n) {
+		s.forget()
 		if _, why := s.report(n, now); why != "" {
 			return &ledger.ShippingRefusal{Reason: why, OrderNo: s.Charge.OrderNo}
 		}
