@@ -95,7 +95,7 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 		return a, false
 	}
 	a.At = now
-	report := reportOf(s)
+	report := told(s, s.Posted)
 	if err := report.Check(); err != nil {
 		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
 		return a, true
@@ -123,7 +123,7 @@ func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a le
 	if err == nil {
 		p.knew()
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
-		a.Has = s.Posted != nil && order.Has(postedOf(s))
+		a.Has = s.Posted != nil && order.Has(told(s, s.Posted))
 		return a
 	}
 	a.Result, a.Problem = resultOf(ledger.ShippingAsk, err), problemOf(err)
@@ -232,11 +232,7 @@ func problemOf(err error) ledger.ShippingProblem {
 	return p
 }
 
-// reportOf is what WeChat is told of a shipment; postedOf what it was.
-func reportOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Shipping) }
-
-func postedOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Posted) }
-
+// told is a report of a shipment as WeChat is told it.
 func told(s *ledger.Shipment, n *ledger.Shipping) wechat.Shipping {
 	way, _ := wechat.ParseLogistics(string(n.Type)) // the ledger takes no other
 	w := wechat.Shipping{TransactionID: s.TransactionNo, OpenID: s.Payer, Type: way, Complete: n.Complete}
