@@ -129,7 +129,7 @@ type Shipment struct {
 	Reported time.Time       // when WeChat last accepted something
 	Uploads  int             // how many complete reports WeChat has: it takes two, the second being the one correction
 	Posted   *Shipping       // what was posted, and may have been accepted or not: get_order is to be asked; nil: nothing
-	Problem  ShippingProblem // of the last attempt that did not succeed, while the report is not done
+	Problem  ShippingProblem // of the last attempt that did not succeed, while the report is not done; ProblemDiffers of one that gave way to what was entered elsewhere
 	Attempts int             // how often WeChat was asked about it, over its whole life
 
 	// How often the report was tried in vain since it is open: in all, those for which WeChat did not know the payment, and those of which nobody

@@ -172,7 +172,7 @@ func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 	switch {
 	case s.Shipping == nil:
 		return refuse("was never reported; say what to report")
-	case s.Stage == ledger.ReportDone:
+	case s.Stage == ledger.ReportDone && s.Problem.Code != ledger.ProblemDiffers:
 		return refuse("is known to WeChat; only other content can be reported")
 	case s.Stage == ledger.ReportOpen:
 		s.Due = earlier(s.Due, now)

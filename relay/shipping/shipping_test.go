@@ -278,10 +278,10 @@ func TestNeverKnown(t *testing.T) {
 		s.turn(r)
 		s.Clock.Add(time.Hour)
 	}
-	s.want("after its tries", []any{s.shipment("ch_1").State, s.shipment("ch_1").Problem.Code, s.calls(upload)}, []any{ledger.ShipmentFailed, notFound, 5})
+	s.want("after its tries", []any{s.shipment("ch_1").State, s.shipment("ch_1").Problem.Code, s.calls(upload), s.calls(order)}, []any{ledger.ShipmentFailed, notFound, 1, 4})
 	s.Clock.Add(24 * time.Hour)
 	s.turn(r)
-	s.want("a day later", []any{s.shipment("ch_1").State, s.calls(order)}, []any{ledger.ShipmentFailed, 1})
+	s.want("a day later", []any{s.shipment("ch_1").State, s.calls(order)}, []any{ledger.ShipmentFailed, 5})
 	other := s.paid("2", true)
 	s.report("2", tea)
 	s.turn(r)

@@ -19,7 +19,8 @@ const (
 	settlePause = 100 * time.Millisecond // between tries to record an answer
 	lastSettles = 3                      // tries once the reporter has been told to stop
 
-	strange = time.Hour // after a payment, WeChat knows it, or never will
+	strange = time.Hour       // after a payment, WeChat knows it, or never will
+	byHand  = 5 * time.Minute // after a payment, somebody may have entered its shipping at WeChat before it was reported here
 )
 
 // Codes of problems that WeChat does not have a number for.
@@ -77,10 +78,21 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 	case !managed:
 		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money"}
 		return a, true
-	case a.Step == ledger.ShippingPost:
-		return r.post(ctx, p, lease, a)
+	case a.Step == ledger.ShippingAsk:
+		return r.ask(ctx, p, s, a), true
 	}
-	return r.ask(ctx, p, s, a), true
+	if s.Uploads == 0 && s.Reported.IsZero() && now.Sub(s.TimePaid) >= byHand {
+		if first := r.ask(ctx, p, s, a); first.Result == ledger.ShippingTransient || first.Result == ledger.ShippingNotFound || isThere(&first) {
+			return first, true
+		}
+	}
+	return r.post(ctx, p, lease, a)
+}
+
+// isThere says that WeChat has a complete report, or takes none any more.
+func isThere(a *ledger.ShippingAnswer) bool {
+	state := wechat.OrderState(a.OrderState)
+	return a.Result == ledger.ShippingTold && state != wechat.OrderStateUnknown && state != wechat.OrderToShip && (state != wechat.OrderShipped || a.Finished > 0)
 }
 
 // post tells WeChat what was shipped, once it is on the disk that WeChat may have accepted it.
@@ -105,7 +117,7 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 		return a, true
 	}
 	err = p.orders.UploadShipping(ctx, report)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	oerr, _ := errors.AsType[*wechat.OrderError](err)
 	if a.Had = oerr != nil && oerr.Kind == wechat.OrderDone; a.Had || err == nil {
 		p.knew()
@@ -118,12 +130,17 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 
 // ask asks what WeChat has of a payment.
 func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a ledger.ShippingAnswer) ledger.ShippingAnswer {
+	a.Step = ledger.ShippingAsk
 	order, err := p.orders.Order(ctx, s.TransactionNo)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	if err == nil {
 		p.knew()
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
-		a.Has = s.Posted != nil && order.Has(told(s, s.Posted))
+		report := s.Posted
+		if report == nil && s.Stage == ledger.ReportOpen {
+			report = s.Shipping
+		}
+		a.Has = report != nil && order.Has(told(s, report))
 		return a
 	}
 	a.Result, a.Problem = resultOf(ledger.ShippingAsk, err), problemOf(err)
@@ -166,6 +183,8 @@ func (r *Reporter) log(before, after *ledger.Shipment, a ledger.ShippingAnswer) 
 		zap.String("result", string(a.Result)), zap.String("state", string(after.State)), zap.Duration("took", a.Took)}
 	switch {
 	case a.Result == ledger.ShippingAccepted:
+	case before.Stage == ledger.ReportOpen && after.Stage == ledger.ReportDone && before.Posted == nil:
+		msg = "WeChat has the shipping of a payment already, entered elsewhere; nothing is told"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result == ledger.ShippingNotFound:
 		level, msg = zapcore.WarnLevel, "WeChat does not know a payment whose shipping is reported; it is asked once more tomorrow"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result != ledger.ShippingUnmanaged:
