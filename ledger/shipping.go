@@ -12,6 +12,9 @@ const ShippingChannel = "wx_lite"
 // ShippingTerm is how long after a payment WeChat waits for that.
 const ShippingTerm = 48 * time.Hour
 
+// ShippingSpan is how long it may wait at most, if the buyer agreed to that: presales aside, nothing older can still be in time.
+const ShippingSpan = 15 * 24 * time.Hour
+
 // MostParcels is how many parcels a shipment may have in all its parts; of one report it takes what WeChat takes.
 const MostParcels = 150
 
@@ -29,7 +32,7 @@ const (
 	ShipmentSettled   ShipmentState = "settled"     // the merchant has the money
 	ShipmentRefunded  ShipmentState = "refunded"    // the payer has it back, or the charge was reversed
 	ShipmentFailed    ShipmentState = "failed"      // WeChat will not accept what was reported: waits for a person
-	ShipmentUnmanaged ShipmentState = "not_managed" // WeChat does not keep the money of this program
+	ShipmentUnmanaged ShipmentState = "not_managed" // WeChat does not keep the money, or has not said yet that it does: see [ShippingSearch]
 )
 
 // ShipmentStates are all, in the order of a shipment's life.

@@ -31,7 +31,7 @@ const (
 
 // answered records what became of an attempt.
 func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAttempt, is listed) {
-	was, now := s.State, a.At.Add(a.Took)
+	was, now, doubted := s.State, a.At.Add(a.Took), s.doubted()
 	post, deciding := a.Step == ledger.ShippingPost, s.Posted != nil // else it was asked in the daily round, or before a post, or nothing was posted after all
 	vain := s.Stage == ledger.ReportOpen && a.Result != ledger.ShippingTold
 	s.Owner, s.Until = "", time.Time{}
@@ -52,6 +52,9 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 	}
 	s.Last = a.Result
 	s.schedule(a, now)
+	if doubted && s.State == was {
+		s.doubtOn(a, now)
+	}
 	switch {
 	case post && deciding:
 		is = began
@@ -140,6 +143,9 @@ func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
 		return
 	}
 	told := stateOf(a.OrderState)
+	if s.doubted() && told != "" { // WeChat knows it
+		s.State = ledger.ShipmentWaiting
+	}
 	s.Uploads = max(s.Uploads, min(a.Finished, allUploads)) // also what was entered by hand
 	if told != ledger.ShipmentReported || s.Uploads > 0 {   // else WeChat has parts
 		s.become(told)

@@ -66,6 +66,25 @@ func owed(c *Charge, now time.Time) *Shipment {
 	return s
 }
 
+// doubt makes the shipment one of which WeChat may want nothing: it is asked, of old payments some hours later, so that those whose time runs are first and
+// nobody waits behind a crowd of them.
+func (s *Shipment) doubt(now time.Time) {
+	s.State, s.Due = ledger.ShipmentUnmanaged, now.Add(max(now.Sub(s.TimePaid), 0)/100)
+}
+
+// doubted says that WeChat has not said yet whether it wants anything.
+func (s *Shipment) doubted() bool { return s.State == ledger.ShipmentUnmanaged && !s.Due.IsZero() }
+
+// doubtOn says when a shipment that is still doubted is asked about again, if it is: that WeChat does not know a payment is final an hour after it.
+func (s *Shipment) doubtOn(a ledger.ShippingAnswer, now time.Time) {
+	switch young := now.Sub(s.TimePaid) < shipRetry; {
+	case a.Result == ledger.ShippingTransient, a.Result == ledger.ShippingNotFound && young:
+		s.Due = now.Add(shipRetry)
+	case a.Result == ledger.ShippingUnknown, a.Result == ledger.ShippingTold, a.Result == ledger.ShippingFinal:
+		s.rest(now)
+	}
+}
+
 // public returns the shipment as callers of the ledger see it.
 func (s *Shipment) public() ledger.Shipment {
 	p := s.Shipment

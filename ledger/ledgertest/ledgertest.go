@@ -185,6 +185,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"shipping/many at once post once", func(t *testing.T, l ledger.Ledger) { testShippingConcurrent(t, l, l) }},
 		{"shipping/reported again by a person", testReportAgain},
 		{"shipping/what nobody reported", testFindUnshipped},
+		{"shipping/payments of which nobody knows whether they are owed", testDoubtedShipments},
 		{"shipping/prune and clock", testShipmentsPruned},
 		{"logins", testLogins},
 		{"watch", testWatch},

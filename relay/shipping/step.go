@@ -50,6 +50,9 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 	if after := r.settle(ctx, lease, answer); after != nil {
 		r.cfg.Observe(answer.Result)
 		r.log(s, after, answer)
+		if s.State == ledger.ShipmentUnmanaged && after.State == ledger.ShipmentWaiting {
+			r.tellLate(context.WithoutCancel(ctx), after)
+		}
 	}
 }
 
@@ -57,17 +60,24 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, lease ledger.ShipmentLease, now time.Time) (a ledger.ShippingAnswer, ok bool) {
 	a = ledger.ShippingAnswer{Step: s.Step(), At: now}
 	undecided := s.Stage == ledger.ReportOpen // else it is the daily round's, whose next look is soon enough
+	doubted := s.State == ledger.ShipmentUnmanaged
 	switch {
 	case p == nil:
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemProgram,
 			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one"}
-		if undecided {
+		switch {
+		case undecided:
 			a.Result = ledger.ShippingTransient
+		case doubted:
+			a.Result = ledger.ShippingUnknown
 		}
 		return a, true
 	case s.TransactionNo == "":
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemTransaction,
 			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked"}
+		if doubted && !undecided {
+			a.Result = ledger.ShippingUnknown
+		}
 		return a, true
 	}
 	managed, err := p.isManaged(ctx, r.cfg.Now)
