@@ -185,7 +185,7 @@ func judgeReport(s *ledger.Shipment, other bool) (code, why string) {
 		return string(ledger.RefuseTestMode), "; " + ledger.RefuseTestMode.Text()
 	case !other && s.Shipping == nil:
 		return "nothing_reported", "; nothing was reported of it yet, so say what was shipped"
-	case !other && s.Stage == ledger.ReportDone:
+	case !other && s.Stage == ledger.ReportDone && s.Problem.Code != ledger.ProblemDiffers:
 		return "reported", "; WeChat has the report, and takes only other content"
 	case other && s.Uploads >= mostUploads:
 		return string(ledger.RefuseCorrected), "; " + ledger.RefuseCorrected.Text()

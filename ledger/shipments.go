@@ -39,7 +39,8 @@ type Shipments interface {
 	ShippingAnswered(ctx context.Context, l ShipmentLease, a ShippingAnswer) (*Shipment, error)
 
 	// FindUnshipped gives payments a shipment that have none and whose money WeChat keeps if it manages the program: live ones by [ShippingChannel], created
-	// at or after a time; get_order is due of them at once. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
+	// at or after a time; get_order is due of them at once. Of those created before Doubted nobody knows whether WeChat wants a report: they are none of its
+	// business (ShipmentUnmanaged) until get_order says so, which is due of the newest first. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
 	FindUnshipped(ctx context.Context, f ShippingSearch) (found int, next string, err error)
 	// ListShipments lists shipments by when they were paid, newest first.
 	ListShipments(ctx context.Context, f ShipmentFilter) (Page[Shipment], error)
@@ -102,11 +103,12 @@ type ShippingAnswer struct {
 
 // ShippingSearch is a page of charges to look through.
 type ShippingSearch struct {
-	Scope  Scope
-	Since  time.Time // created at or after
-	Now    time.Time
-	Cursor string // next of the page before
-	Limit  int    // of those that are found: default 50, at most 1000
+	Scope   Scope
+	Since   time.Time // created at or after
+	Doubted time.Time // created before: it may be that nobody has to report them; zero: none are doubted
+	Now     time.Time
+	Cursor  string // next of the page before
+	Limit   int    // of those that are found: default 50, at most 1000
 }
 
 // ShipmentFilter chooses shipments of a scope; its other fields choose all when they are zero.

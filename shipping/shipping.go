@@ -37,7 +37,7 @@ func (e *Error) Error() string { return e.EN }
 //			"company": "顺丰",               // a name, or WeChat's code
 //			"tracking_no": "SF1234567890",
 //			"items": "绿茶 250g",            // default: those of the report
-//			"contact": "13800001234"         // the receiver's telephone number, for 顺丰 (SF) alone: all but its last digits is hidden here
+//			"contact": "13800001234"         // the receiver's telephone number, for 顺丰 (SF) alone: all but its last digits is hidden here; left out for others
 //		}],
 //		"complete": false                    // more parcels follow; default: true
 //	}
@@ -234,7 +234,7 @@ func trackable(s string) bool {
 	return s != "" && len(s) <= maxTracked && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
-// contact is masked; of companies that need none it is kept where there is one.
+// contact is masked, and left out where the company needs none: with and without it the report is the same.
 func (m *members) contact(company string) (string, error) {
 	given, err := m.text("contact")
 	if err != nil {
@@ -247,6 +247,9 @@ func (m *members) contact(company string) (string, error) {
 	case given == "" && wechat.NeedsContact(company):
 		return "", m.wrong("contact", "is missing: 顺丰 (SF) needs the receiver's telephone number, of which WeChat gets the last four digits.",
 			"缺失：顺丰（SF）需要收件人电话，提交给微信时只保留末四位等必要数字。")
+	}
+	if !wechat.NeedsContact(company) {
+		return "", nil
 	}
 	return masked, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,12 +29,14 @@ func TestParse(t *testing.T) {
 				with(yto, func(p *ledger.Parcel) { p.Items = "茶" }), {Company: "KYSY", TrackingNo: "2", Items: "壶"}, {Company: "YTO", TrackingNo: "3", Items: "茶"}}},
 		`{"type":"express","items":"茶","parcels":[{"company":"顺丰速运","tracking_no":"SF1","contact":"138 0000 1234"}]}`: {
 			Type: ledger.ShipExpress, Items: "茶", Complete: true, Parcels: []ledger.Parcel{{Company: "SF", TrackingNo: "SF1", Contact: "138****1234"}}},
+		`{"type":"express","items":"茶","parcels":[{"company":"YTO","tracking_no":"YT1","contact":"138 0000 1234"}]}`: {
+			Type: ledger.ShipExpress, Items: "茶", Complete: true, Parcels: []ledger.Parcel{yto}},
 		`{"type":"virtual","items":"` + strings.Repeat("茶", 200) + `"}`: {Type: ledger.ShipVirtual, Items: strings.Repeat("茶", 119) + "…", Complete: true},
 	} {
 		got, err := Parse([]byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
-		} else if !got.Same(&want) {
+		} else if !got.Same(&want) || !slices.Equal(got.Parcels, want.Parcels) {
 			t.Errorf("%s:\n%+v, want\n%+v", text, *got, want)
 		}
 	}

@@ -15,7 +15,7 @@ var shipBackoff = [...]time.Duration{10 * time.Second, time.Minute, 5 * time.Min
 
 // post makes the report one that WeChat may have accepted.
 func (s *Shipment) post(now, until time.Time) ledger.ShippingAttempt {
-	s.Posted, s.Until = s.Shipping, prolonged(s.Until, until)
+	s.Posted, s.Until = s.next(), prolonged(s.Until, until)
 	s.Attempts++
 	return ledger.ShippingAttempt{N: s.Attempts, At: now, Step: ledger.ShippingPost, Result: ledger.ShippingAsking, Shipping: s.Posted}
 }
@@ -31,8 +31,9 @@ const (
 
 // answered records what became of an attempt.
 func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAttempt, is listed) {
-	was, now := s.State, a.At.Add(a.Took)
-	post, deciding := a.Step == ledger.ShippingPost, s.Posted != nil // else it was asked in the daily round, or nothing was posted after all
+	was, now, doubted := s.State, a.At.Add(a.Took), s.doubted()
+	post, deciding := a.Step == ledger.ShippingPost, s.Posted != nil // else it was asked in the daily round, or before a post, or nothing was posted after all
+	vain := s.Stage == ledger.ReportOpen && a.Result != ledger.ShippingTold
 	s.Owner, s.Until = "", time.Time{}
 	switch {
 	case a.Result == ledger.ShippingUnmanaged:
@@ -41,17 +42,23 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 		s.accept(now, a.Had)
 	case deciding && a.Result == ledger.ShippingTold:
 		s.decided(a, now)
-	case deciding || post && s.Stage == ledger.ReportOpen:
+	case deciding || vain:
 		s.vain(a, now)
+	case s.Stage == ledger.ReportOpen:
+		s.lookedUp(a)
+		s.found(a)
 	default:
 		s.lookedUp(a)
 	}
 	s.Last = a.Result
 	s.schedule(a, now)
+	if doubted && s.State == was {
+		s.doubtOn(a, now)
+	}
 	switch {
 	case post && deciding:
 		is = began
-	case post || deciding || s.State != was:
+	case post || deciding || vain || s.State != was:
 		is = ended
 		s.Attempts++
 	}
@@ -73,7 +80,7 @@ func (s *Shipment) accept(now time.Time, had bool) {
 		s.State = ledger.ShipmentWaiting // for the rest
 	}
 	switch {
-	case posted.Same(s.Shipping):
+	case s.tell(posted):
 		s.Stage = ledger.ReportDone
 	case !s.takes(s.Shipping):
 		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
@@ -98,7 +105,7 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 		s.wait(now)
 	case told == ledger.ShipmentReported: // posting ours would spend the one correction: a person decides
 		s.Posted, s.Uploads = nil, max(s.Uploads, a.Finished)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemDiffers, Text: "WeChat has another report of this payment, which did not come from here"})
+		s.fail(otherReport)
 		s.become(told)
 	case told != "":
 		s.Posted = nil
@@ -109,12 +116,36 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 	}
 }
 
+// found takes over what get_order shows of a payment whose report is open and was not posted: who entered that elsewhere meant it, and posting ours in its
+// place would spend the one correction. The same report again changes nothing of it; a person, or other content, does.
+func (s *Shipment) found(a ledger.ShippingAnswer) {
+	told := stateOf(a.OrderState)
+	switch {
+	case told == ledger.ShipmentConfirmed || told == ledger.ShipmentSettled:
+		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
+	case told != ledger.ShipmentReported || a.Finished == 0 || !s.Reported.IsZero(): // nothing is there, or parts, or what came from here
+		return
+	case a.Finished >= allUploads:
+		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
+	default:
+		s.Stage, s.Problem = ledger.ReportDone, otherReport
+	}
+	if a.Has {
+		s.Stage, s.Problem = ledger.ReportDone, ledger.ShippingProblem{}
+	}
+}
+
+var otherReport = ledger.ShippingProblem{Code: ledger.ProblemDiffers, Text: "WeChat has another report of this payment, which did not come from here"}
+
 // lookedUp records what get_order says of money that is frozen.
 func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
 	if a.Result != ledger.ShippingTold {
 		return
 	}
 	told := stateOf(a.OrderState)
+	if s.doubted() && told != "" { // WeChat knows it
+		s.State = ledger.ShipmentWaiting
+	}
 	s.Uploads = max(s.Uploads, min(a.Finished, allUploads)) // also what was entered by hand
 	if told != ledger.ShipmentReported || s.Uploads > 0 {   // else WeChat has parts
 		s.become(told)
@@ -136,7 +167,7 @@ func (s *Shipment) schedule(a ledger.ShippingAnswer, now time.Time) {
 // vain goes on after an attempt that brought nothing.
 func (s *Shipment) vain(a ledger.ShippingAnswer, now time.Time) {
 	ask := a.Step == ledger.ShippingAsk
-	if !ask || a.Result == ledger.ShippingNotFound {
+	if !ask || a.Result == ledger.ShippingNotFound || s.Posted == nil {
 		s.Problem = a.Problem
 	}
 	switch {

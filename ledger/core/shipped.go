@@ -99,6 +99,9 @@ func (l *Ledger) FindUnshipped(ctx context.Context, f ledger.ShippingSearch) (fo
 				found++
 				s = owed(c, f.Now)
 				s.Due = f.Now // it may be known to WeChat by now, or be none of its
+				if c.Created.Before(f.Doubted) {
+					s.doubt(f.Now)
+				}
 				err = t.AddShipment(s)
 			}
 			if err != nil {

@@ -19,7 +19,8 @@ const (
 	settlePause = 100 * time.Millisecond // between tries to record an answer
 	lastSettles = 3                      // tries once the reporter has been told to stop
 
-	strange = time.Hour // after a payment, WeChat knows it, or never will
+	strange = time.Hour       // after a payment, WeChat knows it, or never will
+	byHand  = 5 * time.Minute // after a payment, somebody may have entered its shipping at WeChat before it was reported here
 )
 
 // Codes of problems that WeChat does not have a number for.
@@ -49,6 +50,9 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 	if after := r.settle(ctx, lease, answer); after != nil {
 		r.cfg.Observe(answer.Result)
 		r.log(s, after, answer)
+		if s.State == ledger.ShipmentUnmanaged && after.State == ledger.ShipmentWaiting {
+			r.tellLate(context.WithoutCancel(ctx), after)
+		}
 	}
 }
 
@@ -56,17 +60,24 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, lease ledger.ShipmentLease, now time.Time) (a ledger.ShippingAnswer, ok bool) {
 	a = ledger.ShippingAnswer{Step: s.Step(), At: now}
 	undecided := s.Stage == ledger.ReportOpen // else it is the daily round's, whose next look is soon enough
+	doubted := s.State == ledger.ShipmentUnmanaged
 	switch {
 	case p == nil:
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemProgram,
 			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one"}
-		if undecided {
+		switch {
+		case undecided:
 			a.Result = ledger.ShippingTransient
+		case doubted:
+			a.Result = ledger.ShippingUnknown
 		}
 		return a, true
 	case s.TransactionNo == "":
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemTransaction,
 			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked"}
+		if doubted && !undecided {
+			a.Result = ledger.ShippingUnknown
+		}
 		return a, true
 	}
 	managed, err := p.isManaged(ctx, r.cfg.Now)
@@ -77,10 +88,21 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 	case !managed:
 		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money"}
 		return a, true
-	case a.Step == ledger.ShippingPost:
-		return r.post(ctx, p, lease, a)
+	case a.Step == ledger.ShippingAsk:
+		return r.ask(ctx, p, s, a), true
 	}
-	return r.ask(ctx, p, s, a), true
+	if s.Uploads == 0 && s.Reported.IsZero() && now.Sub(s.TimePaid) >= byHand {
+		if first := r.ask(ctx, p, s, a); first.Result == ledger.ShippingTransient || first.Result == ledger.ShippingNotFound || isThere(&first) {
+			return first, true
+		}
+	}
+	return r.post(ctx, p, lease, a)
+}
+
+// isThere says that WeChat has a complete report, or takes none any more.
+func isThere(a *ledger.ShippingAnswer) bool {
+	state := wechat.OrderState(a.OrderState)
+	return a.Result == ledger.ShippingTold && state != wechat.OrderStateUnknown && state != wechat.OrderToShip && (state != wechat.OrderShipped || a.Finished > 0)
 }
 
 // post tells WeChat what was shipped, once it is on the disk that WeChat may have accepted it.
@@ -95,7 +117,7 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 		return a, false
 	}
 	a.At = now
-	report := reportOf(s)
+	report := told(s, s.Posted)
 	if err := report.Check(); err != nil {
 		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
 		return a, true
@@ -105,7 +127,7 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 		return a, true
 	}
 	err = p.orders.UploadShipping(ctx, report)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	oerr, _ := errors.AsType[*wechat.OrderError](err)
 	if a.Had = oerr != nil && oerr.Kind == wechat.OrderDone; a.Had || err == nil {
 		p.knew()
@@ -118,12 +140,17 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 
 // ask asks what WeChat has of a payment.
 func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a ledger.ShippingAnswer) ledger.ShippingAnswer {
+	a.Step = ledger.ShippingAsk
 	order, err := p.orders.Order(ctx, s.TransactionNo)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	if err == nil {
 		p.knew()
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
-		a.Has = s.Posted != nil && order.Has(postedOf(s))
+		report := s.Posted
+		if report == nil && s.Stage == ledger.ReportOpen {
+			report = s.Shipping
+		}
+		a.Has = report != nil && order.Has(told(s, report))
 		return a
 	}
 	a.Result, a.Problem = resultOf(ledger.ShippingAsk, err), problemOf(err)
@@ -166,6 +193,8 @@ func (r *Reporter) log(before, after *ledger.Shipment, a ledger.ShippingAnswer) 
 		zap.String("result", string(a.Result)), zap.String("state", string(after.State)), zap.Duration("took", a.Took)}
 	switch {
 	case a.Result == ledger.ShippingAccepted:
+	case before.Stage == ledger.ReportOpen && after.Stage == ledger.ReportDone && before.Posted == nil:
+		msg = "WeChat has the shipping of a payment already, entered elsewhere; nothing is told"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result == ledger.ShippingNotFound:
 		level, msg = zapcore.WarnLevel, "WeChat does not know a payment whose shipping is reported; it is asked once more tomorrow"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result != ledger.ShippingUnmanaged:
@@ -232,11 +261,7 @@ func problemOf(err error) ledger.ShippingProblem {
 	return p
 }
 
-// reportOf is what WeChat is told of a shipment; postedOf what it was.
-func reportOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Shipping) }
-
-func postedOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Posted) }
-
+// told is a report of a shipment as WeChat is told it.
 func told(s *ledger.Shipment, n *ledger.Shipping) wechat.Shipping {
 	way, _ := wechat.ParseLogistics(string(n.Type)) // the ledger takes no other
 	w := wechat.Shipping{TransactionID: s.TransactionNo, OpenID: s.Payer, Type: way, Complete: n.Complete}
