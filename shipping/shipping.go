@@ -4,6 +4,7 @@ package shipping
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/object"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -43,8 +45,16 @@ func (e *Error) Error() string { return e.EN }
 //	}
 //
 // What may be left out may be null too, but for complete. A member that is not one of these, or stands twice, is an error, and so is anything that WeChat would refuse for
-// its form. Errors are of the type [*Error].
+// its form. Errors are of the type [*Error], and quote nobody's telephone number.
 func Parse(raw []byte) (*ledger.Shipping, error) {
+	s, err := parse(raw)
+	if e, ok := errors.AsType[*Error](err); ok { // what was written in the wrong place may be one
+		return nil, &Error{redact.Contacts(e.Field, false), redact.Contacts(e.EN, false), redact.Contacts(e.ZH, false)}
+	}
+	return s, err
+}
+
+func parse(raw []byte) (*ledger.Shipping, error) {
 	if len(raw) > MaxBytes {
 		return nil, &Error{"", fmt.Sprintf("The report has %d bytes: write at most %d.", len(raw), MaxBytes), fmt.Sprintf("发货信息共 %d 字节，超过上限 %d 字节。", len(raw), MaxBytes)}
 	}

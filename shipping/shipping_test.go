@@ -147,3 +147,22 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A telephone number that stands in the wrong place is in no error: errors are kept, shown and logged.
+func TestErrorsQuoteNoContact(t *testing.T) {
+	for name, report := range map[string]string{
+		"a type":     `{"type":"13800001234","items":"Tea"}`,
+		"a member":   `{"type":"virtual","items":"Tea","13800001234":1}`,
+		"a company":  `{"type":"express","items":"Tea","parcels":[{"company":"Li 13800001234","tracking_no":"1"}]}`,
+		"cut off":    `{"type":"\u0031\u0033\u0038\u0030\u0030\u0030\u0030\u0031\u0032\u0033\u0034","items":"Tea"}`,
+		"in parcels": `{"type":"express","items":"Tea","parcels":[{"company":"YTO","tracking_no":"1","13800001234":1}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(report))
+			wrong, ok := errors.AsType[*Error](err)
+			if !ok || strings.Contains(wrong.Field+wrong.EN+wrong.ZH, "1380000") {
+				t.Errorf("%+v", err)
+			}
+		})
+	}
+}
