@@ -68,11 +68,8 @@ func (w *writer) startOver() error {
 	}
 	f := w.file
 	defer f.pauses.pause()()
-	if !w.shut {
-		w.shut = true
-		err = f.reads.close()
-	}
-	err = errors.Join(err, w.folder.close(), w.conn.close(), f.anchor.weigh())
+	w.shut = true
+	err = errors.Join(f.reads.close(), w.folder.close(), w.conn.close(), f.anchor.weigh())
 	w.conn, f.anchor = nil, nil
 	if err != nil {
 		return err

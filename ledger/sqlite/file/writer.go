@@ -85,11 +85,8 @@ func (w *writer) open(ctx context.Context) error {
 
 // disconnect closes the connection, if there is one.
 func (w *writer) disconnect() error {
-	err := w.disk.close()
-	if w.conn != nil {
-		err = errors.Join(err, w.conn.close())
-		w.conn = nil
-	}
+	err := errors.Join(w.disk.close(), w.conn.close())
+	w.conn = nil
 	return err
 }
 
@@ -172,7 +169,7 @@ func (w *writer) alone(j *job) {
 // renew gives up a connection that cannot write. Where a file could not be opened for writing, for want of descriptors say, SQLite has opened it for
 // reading, and says so only now.
 func (w *writer) renew(err error) {
-	if w.conn == nil || !isReadOnly(err) {
+	if !isReadOnly(err) {
 		return
 	}
 	w.file.log.Error("the ledger was opened for reading only; opening it again", zap.String("file", w.file.path), zap.Error(err))
