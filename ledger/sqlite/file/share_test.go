@@ -5,15 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // together has jobs run in one transaction, the first of them before all others come, and returns how they end.
 func together(t *testing.T, l *Ledger, jobs ...func(*tx) error) []error {
+	t.Helper()
+	return togetherWith(t, l, func() {}, jobs...)
+}
+
+// togetherWith has something done, besides, before the first job ends.
+func togetherWith(t *testing.T, l *Ledger, meanwhile func(), jobs ...func(*tx) error) []error {
 	t.Helper()
 	errs := make([]error, len(jobs))
 	running, release := make(chan struct{}), make(chan struct{})
@@ -27,6 +36,7 @@ func together(t *testing.T, l *Ledger, jobs ...func(*tx) error) []error {
 		wg.Go(func() { errs[i+1] = l.write(context.Background(), job) })
 		queued(t, l, i+1)
 	}
+	meanwhile()
 	close(release)
 	wg.Wait()
 	return errs
@@ -77,21 +87,48 @@ func TestAJobThatFailsAlone(t *testing.T) {
 	}
 }
 
-// TestEveryoneIsTold: also when a transaction fails, and no other can begin.
+// TestEveryoneIsTold: also when a transaction fails, and no other can begin, be it that those who came meanwhile are in it or wait for the next one, or
+// that the ledger is being closed.
 func TestEveryoneIsTold(t *testing.T) {
-	l, err := Open(t.Context(), Options{File: newFile(t)})
-	must(t, err)
-	defer l.Close()
 	bad := errors.New("bad")
-	for i, err := range together(t, l, nothing, func(t *tx) error {
-		_ = os.Rename(l.file, l.file+".moved")
-		return errors.Join(t.conn.Close(), bad)
-	}, nothing, nothing) {
-		if err == nil {
-			t.Errorf("job %d was told that it is recorded", i)
+	for _, at := range []int{0, 1} { // of the job with which the ledger is gone
+		for _, closing := range []bool{false, true} {
+			l, err := Open(t.Context(), Options{File: newFile(t)})
+			must(t, err)
+			jobs := []func(*tx) error{nothing, nothing, nothing, nothing}
+			jobs[at] = func(t *tx) error {
+				_ = os.Rename(l.file, l.file+".moved")
+				return errors.Join(t.conn.Close(), bad)
+			}
+			closed := make(chan error, 1)
+			told := togetherWith(t, l, func() {
+				if closing {
+					go func() { closed <- l.Close() }()
+					eventually(t, "it takes no more", func() bool {
+						return errors.Is(l.inside.Read(t.Context(), func(*conn) error { return nil }), ledger.ErrClosed)
+					})
+				}
+			}, jobs...)
+			for i, err := range told {
+				if err == nil {
+					t.Errorf("job %d was told that it is recorded", i)
+				}
+			}
+			if !closing {
+				closed <- l.Close()
+			}
+			<-closed
 		}
 	}
-	must(t, os.Rename(l.file+".moved", l.file))
+}
+
+// TestAJobThatPanics: it takes neither the process nor those beside it along.
+func TestAJobThatPanics(t *testing.T) {
+	l := openFile(t, newFile(t))
+	told := together(t, l, nothing, func(*tx) error { panic("odd") }, nothing)
+	if told[0] != nil || told[2] != nil || told[1] == nil || !strings.Contains(told[1].Error(), "panic while writing: odd") {
+		t.Errorf("%v", told)
+	}
 }
 
 // TestReadOnlyConnection: SQLite begins a transaction on a connection that it has opened for reading only, and says what it is to who writes. Nobody
@@ -180,6 +217,14 @@ func TestLockIsLeftToOthers(t *testing.T) {
 		if waited = <-ran; waited {
 			eventually(t, "the lock is free", func() bool { return other.Run("BEGIN IMMEDIATE", nil) == nil })
 			must(t, other.Rollback())
+			const many = 20
+			began := time.Now()
+			for range many {
+				must(t, l.writeLax(t.Context(), nothing))
+			}
+			if took := time.Since(began); took < many*time.Millisecond {
+				t.Errorf("%d transactions take %s: they leave the other no gap", many, took)
+			}
 		}
 		g.lift()
 		must(t, errors.Join(<-done, <-done))

@@ -282,14 +282,22 @@ func (w *writer) begin() error {
 	return w.lock(context.Background())
 }
 
+// gap says whether another program is to be left the lock for a moment before a transaction begins.
+func (w *writer) gap(now time.Time) bool {
+	if now.Sub(w.ended) > lockGap {
+		w.stint = now
+	}
+	if now.Sub(w.waited) >= contention && now.Sub(w.stint) <= lockStint {
+		return false
+	}
+	w.stint = now
+	return true
+}
+
 func (w *writer) lock(ctx context.Context) error {
 	start := time.Now()
-	if start.Sub(w.ended) > lockGap {
-		w.stint = start
-	}
-	if start.Sub(w.waited) < contention || start.Sub(w.stint) > lockStint {
+	if w.gap(start) {
 		time.Sleep(lockGap)
-		w.stint = start
 	}
 	for {
 		err := w.conn.Run(sqlBegin, nil)
