@@ -40,7 +40,7 @@ type writer struct {
 	refused bool          // the last COMMIT failed: one job at a time has the best chance
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
-	ended   time.Time    // when the last transaction did
+	ended   time.Time    // when the last transaction was committed
 	stint   time.Time    // since when there was no pause between transactions
 	timer   *time.Timer  // of more
 	commits atomic.Int64 // for tests
@@ -181,15 +181,12 @@ func (w *writer) renew(err error) {
 // given a core, is in the same transaction then. Of 32 callers 32 are in one then instead of 25, and 31 instead of 20 while events are delivered (BenchmarkAppend).
 const yields = 2
 
-// more returns the next job of the transaction; nil when it is to be committed.
+// more returns the next job of the transaction; nil, as a closed queue has it, when it is to be committed.
 func (w *writer) more(n int, lax time.Time) *job {
 	for yielded := 0; n < w.batch && !w.refused; {
 		select {
 		case j, open := <-w.queue:
-			if !open {
-				return nil
-			}
-			if j.take() {
+			if !open || j.take() {
 				return j
 			}
 			continue
@@ -210,10 +207,7 @@ func (w *writer) more(n int, lax time.Time) *job {
 		}
 		select {
 		case j, open := <-w.queue:
-			if !open {
-				return nil
-			}
-			if j.take() {
+			if !open || j.take() {
 				return j
 			}
 		case <-w.disk.idle:
@@ -352,7 +346,6 @@ func (w *writer) commit(t *transaction, jobs []*job) {
 
 // rollback ends the transaction. A connection that cannot even do that is replaced.
 func (w *writer) rollback() error {
-	w.ended = time.Now()
 	err := w.conn.Rollback()
 	if err == nil {
 		return nil
@@ -379,9 +372,5 @@ func (w *writer) close() error {
 	if whole {
 		err = errors.Join(err, f.anchor.weigh())
 	}
-	err = errors.Join(err, w.disconnect())
-	if !whole {
-		err = errors.Join(err, f.anchor.weigh())
-	}
-	return err
+	return errors.Join(err, w.disconnect(), f.anchor.weigh())
 }
