@@ -151,27 +151,27 @@ func TestFoundAtTheLastWord(t *testing.T) {
 	}
 }
 
-// A price counts from when it was named by our clock, wherever Ping++'s stands; and a payer's login is on record, whoever looks into a complaint.
+// A price counts from when it was named by our clock, wherever Ping++'s stands: what the backend says after it is its last word.
 func TestWhenThePriceWasNamed(t *testing.T) {
 	s := newTill(t)
-	ahead := func() time.Time { return s.Clock.Now().Add(time.Minute) } // Ping++ is behind
-	s.pay.Now, s.pay.Prices.Now = ahead, ahead
-	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, func(c *reconcile.Config) { c.Now, c.Intake.Now = ahead, ahead })
+	behind := func() time.Time { return s.Clock.Now().Add(-time.Minute) } // Ping++ is ahead
+	s.pay.Now, s.pay.Prices.Now = behind, behind
+	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, func(c *reconcile.Config) { c.Now, c.Intake.Now = behind, behind })
+	c := s.must("order1", payerA)
+	s.After(time.Second)
 	s.says = `"amount":1999,"status":"closed"`
 	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "order_closed" {
 		t.Errorf("%v", p)
 	}
 	s.After(time.Second)
-	s.says = `"amount":1999`
-	c := s.must("order1", payerA)
-	s.After(time.Second)
 	s.PaidEverywhere(s.pay.Reconciler, s.l, c.ID)
 	es, err := s.l.Events(t.Context(), ledger.Filter{Scope: s.Scope, OrderNo: "order1"})
-	if err != nil || len(es) != 1 || es[0].Late != "" {
+	if err != nil || len(es) != 1 || es[0].Late != "closed" {
 		t.Errorf("%+v, %v", es, err)
 	}
 }
 
+// A payer's login is on record, for whoever looks into a complaint.
 func TestLoginIsOnRecord(t *testing.T) {
 	s := newTill(t)
 	since := s.Clock.Now().Add(-time.Hour)
