@@ -169,6 +169,7 @@ func TestRefusalThatCannotBeRecorded(t *testing.T) {
 	s.bought("order1", "order9")
 	s.Pay(s.bought("order1abcdef", "order1").ID)
 	s.l = troubled{Ledger: s.l, append: errors.New("disk full")}
+	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger)
 	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "order_already_paid" {
 		t.Errorf("%v", p)
 	}

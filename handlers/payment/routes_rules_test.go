@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/boombuler/barcode/qr"
 
 	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/problem"
@@ -82,13 +85,23 @@ func codeIn(p *problem.Problem) string {
 // watched counts who watches a ledger, and what its clients note.
 type watched struct {
 	ledger.Ledger
-	watching, notes atomic.Int64
+	watching, notes, reads atomic.Int64
+	change                 func(*ledger.Charge) // what it says of charges; may be nil
 }
 
 func (l *watched) Watch(topic ledger.Topic) (<-chan struct{}, func()) {
 	l.watching.Add(1)
 	changed, stop := l.Ledger.Watch(topic)
 	return changed, func() { l.watching.Add(-1); stop() }
+}
+
+func (l *watched) Charge(ctx context.Context, s ledger.Scope, id string) (*ledger.Charge, error) {
+	l.reads.Add(1)
+	c, err := l.Ledger.Charge(ctx, s, id)
+	if c != nil && l.change != nil {
+		l.change(c)
+	}
+	return c, err
 }
 
 func (l *watched) NoteClient(ctx context.Context, s ledger.Scope, id string, n ledger.ClientNote) error {
@@ -179,7 +192,7 @@ func TestWhatLookingCosts(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"?client=success", "?client=cancel", "?wait=1s"} {
-		if _, _, p := s.looks(mine, c.ID, query); (query == "?client=success") != (p == nil) || p != nil && p.Code != "rate_limited" {
+		if _, _, p := s.looks(mine, c.ID, query); (query == "?client=success") != (p == nil) || p != nil && (p.Code != "rate_limited" || p.Budget != "openid") {
 			t.Errorf("%s: %v", query, p)
 		}
 	}
@@ -272,11 +285,18 @@ func TestVisitorStaysKnown(t *testing.T) {
 	if !look() {
 		t.Error("half of it has gone")
 	}
+	w, p = s.route(func(w http.ResponseWriter, r *http.Request) error {
+		r.AddCookie(cookie)
+		return s.pay.CreateCharge(w, r)
+	}, http.MethodPost, "/pay/charges", `{"order_no":"order2","channel":"wx_pub_qr"}`, "")
+	if p != nil || !strings.Contains(w.Header().Get("Set-Cookie"), "Max-Age=7200") { // whoever pays again is known for as long as at first
+		t.Errorf("%v %v", p, w.Header())
+	}
 	s.PaidEverywhere(s.pay.Reconciler, s.l, id)
 	if look() {
 		t.Error("it is paid")
 	}
-	if len(counted) != 1 || counted[0] != "wx_pub_qr created" {
+	if len(counted) != 2 || counted[0] != "wx_pub_qr created" {
 		t.Errorf("counted %q", counted)
 	}
 }
@@ -408,6 +428,67 @@ func TestWhoPays(t *testing.T) {
 	}
 }
 
+// A site without a mini program knows nobody by a code.
+func TestCodeWithoutAProgram(t *testing.T) {
+	s := newCounter(t)
+	if _, p := s.route(s.pay.CreateCharge, http.MethodPost, "/pay/charges", `{"order_no":"order1","channel":"wx_lite","code":"c"}`, ""); codeIn(p) != "session_missing" {
+		t.Errorf("%v", p)
+	}
+}
+
+// A channel that sends payers back is told where, for this order; without such an address the merchant learns what is missing.
+func TestWherePayersGoBackTo(t *testing.T) {
+	s := newCounter(t)
+	s.pay.Channels = []string{"alipay_wap"}
+	pays := func(orderNo string) (*httptest.ResponseRecorder, *problem.Problem) {
+		return s.route(s.pay.CreateCharge, http.MethodPost, "/pay/charges", `{"order_no":"`+orderNo+`","channel":"alipay_wap"}`, s.token(session.WxLite, payerA))
+	}
+	if _, p := pays("order1"); codeIn(p) != "channel_extra_missing" || len(s.Attempts(s.l, "order1")) != 0 {
+		t.Errorf("%v", p)
+	}
+	s.pay.ReturnURLs = map[string]string{"success_url": "https://shop.example.com/done/{order_no}"}
+	w, p := pays("order1")
+	if p != nil || !strings.Contains(w.Body.String(), `"success_url":"https://shop.example.com/done/order1"`) || strings.Contains(w.Body.String(), payerA) {
+		t.Errorf("%v %s", p, w.Body)
+	}
+}
+
+// Ping++ is asked while somebody waits, as soon as the charge is no longer young, and who has gone meanwhile does no harm.
+func TestAskedWhileSomebodyWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		age   time.Duration
+		asked bool
+	}{"young": {askAfter - time.Millisecond, false}, "no longer": {askAfter, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newCounter(t)
+			l := &watched{Ledger: s.l}
+			s.l = l
+			id := s.must("order1", payerA).ID
+			token := s.token(session.WxLite, payerA)
+			ctx, leave := context.WithCancel(t.Context())
+			answered := make(chan *problem.Problem)
+			go func() {
+				_, p := s.route(func(w http.ResponseWriter, r *http.Request) error { return s.pay.Charge(w, r.WithContext(ctx), id) }, http.MethodGet, "/pay/charges/"+id+"?wait=60s", "", token)
+				answered <- p
+			}()
+			relaytest.WaitFor(t, "it waits", func() bool { return l.watching.Load() == 2 })
+			s.After(c.age)
+			seen := l.reads.Load()
+			relaytest.WaitFor(t, "it looks by itself", func() bool { return l.reads.Load() > seen+1 })
+			if c.asked {
+				relaytest.WaitFor(t, "Ping++ is asked", func() bool { return s.Asked() == 1 })
+			} else if n := s.Asked(); n != 0 {
+				t.Errorf("asked %d times", n)
+			}
+			leave()
+			if p := <-answered; p != nil && !errors.Is(p, context.Canceled) { // while the ledger was read
+				t.Errorf("%v", p)
+			}
+		})
+	}
+}
+
 // The picture of what is scanned is there as long as it can be paid, and for nobody else.
 func TestPictureRoute(t *testing.T) {
 	s := newCounter(t)
@@ -479,4 +560,29 @@ func TestPictureRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("reversed", id, mine, "charge_expired")
+
+	s = newCounter(t)
+	s.pay.Channels = []string{"wx_pub_qr"}
+	mine = s.token(session.WxLite, payerA)
+	id = creates("wx_pub_qr")
+	whole := s.l
+	for what, change := range map[string]func(*ledger.Charge){"pruned": func(c *ledger.Charge) { c.Raw = nil }, "paid, and the money is back": func(c *ledger.Charge) { c.Paid, c.Undone = true, true }} {
+		s.l = &watched{Ledger: whole, change: change}
+		want(what, id, mine, "charge_expired")
+	}
+}
+
+// In the corners of every code are the same marks, dark around light around dark.
+func TestCornerOfACode(t *testing.T) {
+	code, err := qr.Encode("weixin://wxpay/bizpayurl?pr=abc", qr.M, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range []string{"#######", "#.....#", "#.###.#", "#.###.#", "#.###.#", "#.....#", "#######"} {
+		for j, module := range row {
+			if dark(code, j, i) != (module == '#') {
+				t.Errorf("at %d, %d", j, i)
+			}
+		}
+	}
 }
