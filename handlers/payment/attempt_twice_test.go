@@ -2,6 +2,8 @@ package payment
 
 import (
 	"encoding/json"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/relaytest"
 	"github.com/caddypay/caddypay/session"
 )
 
@@ -151,27 +154,27 @@ func TestFoundAtTheLastWord(t *testing.T) {
 	}
 }
 
-// A price counts from when it was named by our clock, wherever Ping++'s stands; and a payer's login is on record, whoever looks into a complaint.
+// A price counts from when it was named by our clock, wherever Ping++'s stands: what the backend says after it is its last word.
 func TestWhenThePriceWasNamed(t *testing.T) {
 	s := newTill(t)
-	ahead := func() time.Time { return s.Clock.Now().Add(time.Minute) } // Ping++ is behind
-	s.pay.Now, s.pay.Prices.Now = ahead, ahead
-	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, func(c *reconcile.Config) { c.Now, c.Intake.Now = ahead, ahead })
+	behind := func() time.Time { return s.Clock.Now().Add(-time.Minute) } // Ping++ is ahead
+	s.pay.Now, s.pay.Prices.Now = behind, behind
+	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, func(c *reconcile.Config) { c.Now, c.Intake.Now = behind, behind })
+	c := s.must("order1", payerA)
+	s.After(time.Second)
 	s.says = `"amount":1999,"status":"closed"`
 	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "order_closed" {
 		t.Errorf("%v", p)
 	}
 	s.After(time.Second)
-	s.says = `"amount":1999`
-	c := s.must("order1", payerA)
-	s.After(time.Second)
 	s.PaidEverywhere(s.pay.Reconciler, s.l, c.ID)
 	es, err := s.l.Events(t.Context(), ledger.Filter{Scope: s.Scope, OrderNo: "order1"})
-	if err != nil || len(es) != 1 || es[0].Late != "" {
+	if err != nil || len(es) != 1 || es[0].Late != "closed" {
 		t.Errorf("%+v, %v", es, err)
 	}
 }
 
+// A payer's login is on record, for whoever looks into a complaint.
 func TestLoginIsOnRecord(t *testing.T) {
 	s := newTill(t)
 	since := s.Clock.Now().Add(-time.Hour)
@@ -180,5 +183,76 @@ func TestLoginIsOnRecord(t *testing.T) {
 		if r := a.reservation(); !r.LoggedIn.Equal(want) || r.OrderNo != "order1" || r.Payer != a.id.Owner() {
 			t.Errorf("%s: %+v", kind, r)
 		}
+	}
+}
+
+// Who holds an order is waited for.
+func TestOrderIsFreeAgain(t *testing.T) {
+	s := newTill(t)
+	number := s.Reserve(s.l, "order1")
+	l := &watched{Ledger: s.l}
+	s.l = l
+	bought := make(chan bool)
+	go func() {
+		_, created, p := s.buys("order1", payerA)
+		bought <- created && p == nil
+	}()
+	relaytest.WaitFor(t, "it waits", func() bool { return l.watching.Load() == 1 && s.asked == 1 })
+	if err := s.l.Release(t.Context(), ledger.Release{Scope: s.Scope, Number: number, As: ledger.Unsent}); err != nil {
+		t.Fatal(err)
+	}
+	if !<-bought || l.watching.Load() != 0 {
+		t.Errorf("it is not, and %d watch", l.watching.Load())
+	}
+}
+
+// Ping++ took longer for a charge than the order was held, and another request has made one since: the late one is handed to nobody, and where the other
+// is paid nobody pays again.
+func TestChargeThatCameTooLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		paid bool
+		want string
+	}{"open": {false, "charge_in_progress"}, "paid": {true, "order_already_paid"}} {
+		t.Run(name, func(t *testing.T) {
+			s := newTill(t)
+			var begun atomic.Bool
+			before := func(r *http.Request) {
+				if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" && !begun.Swap(true) {
+					s.After(reservationLease)
+					if other := s.Charge(s.l, "order1", 1999); c.paid {
+						s.PaidEverywhere(s.pay.Reconciler, s.l, other.ID)
+					}
+				}
+			}
+			s.Before.Store(&before)
+			if got, _, p := s.buys("order1", payerA); codeIn(p) != c.want || p.Code == "charge_in_progress" && p.RetryAfter != time.Second {
+				t.Errorf("%+v %v", got, p)
+			}
+		})
+	}
+}
+
+// What the backend says of an order goes into its charge; an expiry that moved later, or hardly earlier, makes no other purchase of it.
+func TestExpiryOfAPurchase(t *testing.T) {
+	now := time.Unix(1_790_000_000, 0)
+	a := &attempt{pay: &Payments{Now: func() time.Time { return now }}, channel: channel.Of("alipay_qr"), req: &chargeRequest{OrderNo: "order1", Channel: "alipay_qr"}, id: sessionOf(payerA)}
+	ends := now.Add(time.Hour)
+	q := &quote{Amount: 5, Currency: "cny", Subject: "s", Body: "b", TimeExpire: ends, Metadata: map[string]string{"shop": "7"}}
+	p, err := a.purchase(q)
+	if err != nil || p.TimeExpire != ends.Unix() || p.Metadata["shop"] != "7" || p.Metadata["pay_order_no"] != "order1" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	a.purchased = p
+	made := ledger.Charge{State: ledger.Open, Raw: []byte("{}"), Payer: payerA, PayerAppID: "wx1", Created: now, TimeExpire: ends, Fingerprint: p.Fingerprint()}
+	for moved, want := range map[time.Duration]bool{0: true, time.Hour: true, -expiryDoubt: true, -expiryDoubt - 1: false, -30 * time.Minute: false} {
+		if q.TimeExpire = ends.Add(moved); a.reusable(&made, q) != want {
+			t.Errorf("moved by %s: handed out again %t", moved, !want)
+		}
+	}
+	if q.TimeExpire = (time.Time{}); !a.reusable(&made, q) {
+		t.Error("without an expiry it is another purchase")
+	}
+	if p, err := a.purchase(q); err != nil || p.TimeExpire != 0 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -1,6 +1,8 @@
 package payment
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
 // What a refusal tells the client, what becomes of the attempt, and whether another number may do.
@@ -109,6 +112,8 @@ func TestNumberOfAnotherOrdersCharge(t *testing.T) {
 // While Ping++ cannot say who paid a number that its channel calls paid, nobody is charged for the order.
 func TestNumberPaidByNobodyKnown(t *testing.T) {
 	s := newTill(t)
+	var logs relaytest.Logs
+	s.pay.Logger = logs.Logger()
 	s.Pay(s.Elsewhere("order1", 1999).ID)
 	s.Fault("list_charges", "500", 30)
 	for range 2 {
@@ -119,4 +124,72 @@ func TestNumberPaidByNobodyKnown(t *testing.T) {
 	if all := s.Attempts(s.l, "order1"); len(all) != 1 || all[0].State != ledger.Taken || s.State(0).Calls["create_charge"] != 2 {
 		t.Errorf("%+v", all)
 	}
+	const said = "by what is not known now"
+	if n := strings.Count(logs.String(), said); n != 1 {
+		t.Errorf("%d lines say so", n)
+	}
+	s.ClearFaults()
+	s.Fault("create_charge", "402", 1) // a refusal is none of that
+	if _, _, p := s.buys("order2", payerA); p == nil || p.Code != "charge_rejected" || strings.Count(logs.String(), said) != 1 {
+		t.Errorf("%v", p)
+	}
+	s.Pay(s.Elsewhere("order3", 1999).ID) // nor is a payment that is found
+	if _, _, p := s.buys("order3", payerA); p == nil || p.Code != "order_already_paid" || strings.Count(logs.String(), said) != 1 {
+		t.Errorf("%v", p)
+	}
+}
+
+// troubled is a ledger that fails at one thing.
+type troubled struct {
+	ledger.Ledger
+	release, append error
+}
+
+func (l troubled) Release(ctx context.Context, r ledger.Release) error {
+	return cmp.Or(l.release, l.Ledger.Release(ctx, r))
+}
+
+func (l troubled) Append(ctx context.Context, e *ledger.Event) (ledger.Appended, error) {
+	if l.append != nil {
+		return "", l.append
+	}
+	return l.Ledger.Append(ctx, e)
+}
+
+// What the ledger cannot record changes nothing of what the payer is told.
+func TestRefusalThatCannotBeRecorded(t *testing.T) {
+	s := newTill(t)
+	s.Fault("create_charge", "402", 1)
+	whole := s.l
+	s.l = troubled{Ledger: whole, release: errors.New("disk full")}
+	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "charge_rejected" {
+		t.Errorf("%v", p)
+	}
+	s = newTill(t)
+	s.bought("order1", "order9")
+	s.Pay(s.bought("order1abcdef", "order1").ID)
+	s.l = troubled{Ledger: s.l, append: errors.New("disk full")}
+	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger)
+	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "order_already_paid" {
+		t.Errorf("%v", p)
+	}
+}
+
+// A refused attempt leaves the backend's last price: what is paid at it is no mismatch.
+func TestPriceOfARefusedAttempt(t *testing.T) {
+	s := newTill(t)
+	old := s.must("order1", payerA)
+	s.After(time.Second)
+	s.costs("2500")
+	s.must("order1", payerA)
+	s.After(time.Second)
+	s.costs("1999")
+	s.Fault("create_charge", "401", 1)
+	s.says += `,"body":"another"`
+	if _, _, p := s.buys("order1", payerA); p == nil || p.Code != "provider_rejected" {
+		t.Fatal(p)
+	}
+	s.After(time.Second)
+	s.PaidEverywhere(s.pay.Reconciler, s.l, old.ID)
+	s.WantRecorded(s.l, "at the last price", "order1", "charge.succeeded pending")
 }

@@ -3,14 +3,19 @@ package payment
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/backend"
+	"github.com/caddypay/caddypay/handlers/problem"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/pingpp/channel"
+	"github.com/caddypay/caddypay/session"
 )
 
 // In our own format every member has one form alone. Where a path leads into a backend's own JSON, more are read, and an error says where it was.
@@ -22,7 +27,7 @@ func TestFormsOfMembers(t *testing.T) {
 		want  string // the problem's code, or part of the error; empty: none
 	}{
 		"no price":                                           {nil, `{"order_no":"1","subject":"x"}`, "amount is missing; name the price"},
-		"a price that is null":                               {nil, `{"order_no":"1","subject":"x","amount":null}`, "amount_invalid"},
+		"a price that is null":                               {nil, `{"order_no":"1","subject":"x","amount":null}`, `amount must be a whole number of fen like 1999, not "null"`},
 		"a price as text":                                    {nil, `{"order_no":"1","subject":"x","amount":"1"}`, "amount_invalid"},
 		"a number for an order number":                       {nil, `{"order_no":1,"subject":"x","amount":1}`, "order_no must be a string, not"},
 		"the same at a path":                                 {map[string]string{"order_no": "no"}, theirs + `"a":1}`, ""},
@@ -47,6 +52,9 @@ func TestFormsOfMembers(t *testing.T) {
 		case err == nil, codeOf(err) != c.want && (c.want == "" || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: %+v, %v, want %s", name, q, err, c.want)
 		}
+	}
+	if _, err := (&Orders{Yuan: true}).parse([]byte(`{"order_no":"1","subject":"x","amount":null}`), "1"); codeOf(err) != "amount_invalid" || !strings.Contains(err.Error(), `not "null"`) {
+		t.Error(err)
 	}
 	for _, raw := range []string{`"soon"`, `true`, `-1`, `"1790003600abc"`} { // what looks like nothing is said to be nothing
 		_, err := (&Orders{Paths: map[string]string{"time_expire": "t"}}).parse([]byte(ours+`"t":`+raw+`}`), "1")
@@ -150,5 +158,29 @@ func TestPaidWithoutALedger(t *testing.T) {
 	s.pay.Ledger = func(context.Context) (ledger.Ledger, error) { return s.l, errors.New("disk full") }
 	if s.pay.Paid(t.Context(), sessionOf(payerA), "1") {
 		t.Error("paid, by a ledger that cannot be opened")
+	}
+}
+
+// The backend is asked at the host that the payer called, with the payer's address, and an order is not unpayable for a name in emoji.
+func TestBackendIsAskedAsThePayerCame(t *testing.T) {
+	var got *http.Request
+	saying := &backendSaying{status: 200, body: `{"order_no":"1001","amount":5,"subject":"🍵"}`}
+	p := &Prices{Orders: &Orders{Method: http.MethodGet, Path: "/orders/{order_no}", Timeout: time.Minute}, Now: time.Now, Backend: &backend.Backend{
+		RoundTripper: roundTrip(func(r *http.Request) (*http.Response, error) { got = r; return saying.RoundTrip(r) }), Visitors: &session.Visitors{Cookies: &session.Cookies{}}}}
+	r := httptest.NewRequest(http.MethodPost, "https://shop.example.com/pay/charges", nil)
+	r.RemoteAddr = "192.0.2.9:1234"
+	q, err := p.quote(t.Context(), r, session.Identity{}, "1001", channel.Of("wx_lite"))
+	if err != nil || q.Subject != "1001" || got.Host != "shop.example.com" || got.RemoteAddr != "192.0.2.9:1234" || got.URL.Path != "/orders/1001" {
+		t.Errorf("%+v, %v, at %s from %s", q, err, got.Host, got.RemoteAddr)
+	}
+	for status, c := range map[int]struct {
+		says    string
+		backend bool
+	}{401: {"does it compare X-Pay-Token with this site's backend_token?", false}, 403: {"does it compare X-Pay-Token with this site's backend_token?", true}, 404: {"is the path of orders another?", true}} {
+		saying.status = status
+		_, err := p.quote(t.Context(), r, session.Identity{}, "1001", channel.Of("wx_lite"))
+		if p := problem.As(err); p.Backend != c.backend || !strings.Contains(p.Cause.Error(), c.says) {
+			t.Errorf("%d: %+v", status, p)
+		}
 	}
 }
