@@ -55,6 +55,7 @@ type ShippingReport struct {
 	ChargeID string // which of its charges; empty: the one that has paid it
 	Shipping Shipping
 	Now      time.Time
+	First    bool // only where nothing was reported: else that comes back as it stands
 }
 
 // ShippingDecision is a person's, about the shipment of a charge.

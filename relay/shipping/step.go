@@ -53,6 +53,9 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 		if s.State == ledger.ShipmentUnmanaged && after.State == ledger.ShipmentWaiting {
 			r.tellLate(context.WithoutCancel(ctx), after)
 		}
+		if answer.Result == ledger.ShippingTold {
+			r.auto(context.WithoutCancel(ctx), after)
+		}
 	}
 }
 
