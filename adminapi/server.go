@@ -112,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Error is a refusal, or a failure, as the admin API answers it.
 type Error struct {
 	Status  int    `json:"-"`              // HTTP's
-	Code    string `json:"code,omitempty"` // why an action is not done: Ineligible's, or of a shipping report over, test_mode, nothing_reported, reported, corrected, off, channel, not_paid, held, reversed, refunded or changed
+	Code    string `json:"code,omitempty"` // why an action is not done: Ineligible's, or of a shipping report over, test_mode, nothing_reported, reported, corrected, complete, parcels, off, channel, not_paid, held, reversed, refunded or changed
 	Message string `json:"error"`
 }
 

@@ -208,6 +208,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.warnOfNoEvents()
+	a.warnOfNoReports()
 	a.introduce()
 	if size, wal, err := sizes(a.path); err == nil {
 		a.grown = grown{time.Now(), size + wal}

@@ -75,6 +75,7 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	}
 	if lite := h.resolved.WxLite; lite != nil && s.scope.Mode == ledger.Live {
 		c.Ships = a.ships(s.scope)
+		c.Mute = c.Ships && !a.canReport(s.scope)
 		c.Program = a.programOf(s)
 	}
 	if c.Ships {

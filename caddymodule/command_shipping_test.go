@@ -162,11 +162,14 @@ func TestCheckShipping(t *testing.T) {
 		}
 		return found
 	}
-	found := looked("shipping")
+	found := looked("shipping", "merchant_api {\n\t\t\ttoken 0123456789abcdef0123456789abcdef\n\t\t}")
 	for id, want := range map[string]check.Result{"shipping": check.OK, "shipping-confirmed": check.OK, "shipping-path": check.Warn, "shipping-token": check.OK, "shipping-due": check.OK} {
 		if found[id] != want {
 			t.Errorf("%s is %q, not %s", id, found[id], want)
 		}
+	}
+	if found = looked("shipping"); found["shipping"] != check.Warn || found["shipping-due"] != check.OK {
+		t.Errorf("a site that could never report: %v", found)
 	}
 	found = looked()
 	if found["shipping"] != check.Warn || found["shipping-due"] != "" || found["shipping-path"] != "" {

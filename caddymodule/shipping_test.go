@@ -169,3 +169,39 @@ func TestShippingDueAnnounced(t *testing.T) {
 		}
 	}
 }
+
+// Payments that were acknowledged before auto stood there are reported once it does.
+func TestShippingCatchesUp(t *testing.T) {
+	s := must(sandbox.New(sandbox.Config{Managed: true}))
+	srv := httptest.NewServer(s)
+	t.Cleanup(func() {
+		s.Close()
+		srv.Close()
+	})
+	var delay int64
+	must(s.SetProgram(sandbox.WeChatSetting{Delay: &delay}))
+	addr := backend(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success") })
+	dir := t.TempDir()
+	site := func(shipping string) string {
+		return globals(dir, ledgerIn(dir)) + "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app app_test1", "app "+s.App()+"\n\t\t\tendpoint "+srv.URL, "sk_test_Mark0123456789", s.LiveKey(),
+			"app_id wx0123456789abcdef", "app_id "+s.WxLite().AppID+"\n\t\t\tendpoint "+srv.URL, "Mark0123456789abcdef0123456789ab", s.WxLite().Secret).
+			Replace(payBlock(t, dir, "", "allow_http", "upstream "+addr, "events POST /internal/pay/events", shipping)) + "}\n"
+	}
+	run(t, site("shipping"))
+	scope := ledger.Scope{App: s.App(), Mode: ledger.Live}
+	_, found := running(t)
+	id := payLite(t, s, found[0], ledgerOf(t), scope, "ship2026before", 100)
+	eventually(t, "the payment is acknowledged", func() bool {
+		return must(ledgerOf(t).Event(t.Context(), scope, "evt_q_"+id+"_charge_succeeded")).State == ledger.Delivered
+	})
+	if sh := must(ledgerOf(t).Shipment(t.Context(), scope, id)); sh.Stage != ledger.ReportNone {
+		t.Fatalf("it is reported: %+v", sh)
+	}
+	run(t, site("shipping {\n\t\t\tauto virtual \"{subject}\"\n\t\t}"))
+	eventually(t, "the shipment is reported", func() bool {
+		return must(ledgerOf(t).Shipment(t.Context(), scope, id)).State == ledger.ShipmentReported
+	})
+	if sh := must(ledgerOf(t).Shipment(t.Context(), scope, id)); sh.Shipping.Items != "绿茶" || sh.Uploads != 1 {
+		t.Errorf("%+v", sh)
+	}
+}

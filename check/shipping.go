@@ -37,7 +37,7 @@ func (s *Site) shipping(ctx context.Context) []Finding {
 			"微信对该小程序启用了发货管理：须在 48 小时内录入发货信息，而这里没有站点上报。资金会一直冻结，微信还可能限制小程序收款"),
 			say("write shipping into the pay block, and see docs/shipping.md for the three ways; leave it if the shop's own program reports to WeChat", "请在 pay 块中写 shipping，三种做法见 docs/shipping.zh-CN.md；如果商户自己的程序已在上报，则无需处理"))}
 	}
-	found := append(s.taken(), of("shipping", OK, say("WeChat keeps this mini program's money until shipping is reported, which is done here", "微信对该小程序启用了发货管理，发货信息由这里上报"), Words{}))
+	found := append(s.taken(), s.reports())
 	confirmed, err := s.Program.TradeManagementConfirmed(ctx)
 	switch {
 	case err != nil:
@@ -50,6 +50,16 @@ func (s *Site) shipping(ctx context.Context) []Finding {
 		found = append(found, of("shipping-confirmed", OK, say("each merchant number is confirmed", "商户号均已确认"), Words{}))
 	}
 	return append(found, s.detailPath(ctx))
+}
+
+// reports says whether there is a way by which the shop reports.
+func (s *Site) reports() Finding {
+	if s.Mute {
+		return of("shipping", Warn, say("WeChat keeps this mini program's money until shipping is reported, and nothing here could report it: there is neither merchant_api beside shipping, nor auto and events, nor events whose answer may carry pay_shipping",
+			"微信对该小程序启用了发货管理，而这里没有任何途径可以上报：shipping 旁没有 merchant_api，没有 auto 与 events，events 的响应也不能携带 pay_shipping"),
+			say("write merchant_api { token … } into the pay block that has shipping, or see docs/shipping.md for the other ways", "请在有 shipping 的 pay 块中写 merchant_api { token … }，其他做法见 docs/shipping.zh-CN.md"))
+	}
+	return of("shipping", OK, say("WeChat keeps this mini program's money until shipping is reported, which is done here", "微信对该小程序启用了发货管理，发货信息由这里上报"), Words{})
 }
 
 // detailPath looks at the page that WeChat opens for an order.

@@ -65,6 +65,7 @@ func TestShippingAtWeChat(t *testing.T) {
 	for _, c := range []struct {
 		name, secret, lever, fault string
 		silent                     bool // the site has WeChat told of nothing
+		mute                       bool // and nothing could report it
 		id                         string
 		want                       Result
 		says                       string
@@ -73,6 +74,8 @@ func TestShippingAtWeChat(t *testing.T) {
 		{name: "not managed", lever: `{"managed":false}`, id: "shipping", want: OK, says: "does not keep this mini program's money"},
 		{name: "not managed, and nothing is reported", lever: `{"managed":false}`, silent: true, id: "shipping", want: OK, says: "does not keep"},
 		{name: "managed, and nothing is reported", silent: true, id: "shipping", want: Warn, says: "the money stays frozen"},
+		{name: "managed, and nothing could report it", mute: true, id: "shipping", want: Warn, says: "nothing here could report it"},
+		{name: "not managed, and nothing could report it", lever: `{"managed":false}`, mute: true, id: "shipping", want: OK, says: "does not keep"},
 		{name: "not confirmed", lever: `{"confirmed":false}`, id: "shipping-confirmed", want: Fail, says: "neither authorised"},
 		{name: "no order page", lever: `{"order_detail_path":""}`, id: "shipping-path", want: Warn, says: "has no order page"},
 		{name: "an order page for none", lever: `{"order_detail_path":"pages/order"}`, id: "shipping-path", want: Warn, says: `opens no order: "pages/order"`},
@@ -95,7 +98,7 @@ func TestShippingAtWeChat(t *testing.T) {
 			if c.fault != "" {
 				post("/sandbox/faults", `{"on":"is_trade_managed","fault":"`+c.fault+`","times":9}`)
 			}
-			s := Site{Name: "shop.test", Program: orders, Ships: !c.silent, Now: time.Now}
+			s := Site{Name: "shop.test", Program: orders, Ships: !c.silent, Mute: c.mute, Now: time.Now}
 			var found []Finding
 			for _, check := range s.Checks() {
 				if check.ID == "shipping" {

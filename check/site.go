@@ -33,6 +33,7 @@ type Site struct {
 
 	Program   Program                                            // that is paid in; nil: WeChat keeps nothing of these payments
 	Ships     bool                                               // WeChat is told of their shipping here
+	Mute      bool                                               // there is nothing by which anybody could report it but a person's command
 	Unshipped func(context.Context) (*ledger.ShippingDue, error) // what the ledger says of that; nil: it is told nothing
 
 	Swept func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet

@@ -55,6 +55,7 @@ type ShippingReport struct {
 	ChargeID string // which of its charges; empty: the one that has paid it
 	Shipping Shipping
 	Now      time.Time
+	First    bool // only where nothing was reported: else that comes back as it stands
 }
 
 // ShippingDecision is a person's, about the shipment of a charge.
@@ -96,9 +97,10 @@ type ShippingAnswer struct {
 	Had     bool // with ShippingAccepted: WeChat had exactly this before, which takes nothing of what it takes
 
 	// What get_order says, with ShippingTold.
-	OrderState int  // 1 to ship, 2 shipped, 3 receipt confirmed, 4 done, 5 refunded, 6 to be settled; any other decides nothing
-	Finished   int  // finish_shipping_count: complete reports that WeChat has
-	Has        bool // it has what is [Shipment.Posted]
+	OrderState int       // 1 to ship, 2 shipped, 3 receipt confirmed, 4 done, 5 refunded, 6 to be settled; any other decides nothing
+	Finished   int       // finish_shipping_count: complete reports that WeChat has
+	Has        bool      // it has what is [Shipment.Posted], or where nothing is, Of
+	Of         *Shipping // what was to be posted when it was asked; nil: nothing
 }
 
 // ShippingSearch is a page of charges to look through.

@@ -126,8 +126,8 @@ func (a *API) Shipping(w http.ResponseWriter, r *http.Request, orderNo string) e
 	case v == nil && len(attempts) == 0:
 		return neverBegun()
 	case v == nil:
-		return &problem.Problem{Code: "not_found", EN: "WeChat keeps no money of this order, as far as is known: it is not paid by wx_lite in live mode, or was before the site had shipping.",
-			ZH: "目前没有该订单的发货记录：它尚未以 wx_lite（正式模式）支付，或支付时站点还没有配置 shipping。"}
+		return &problem.Problem{Code: "not_found", EN: "WeChat keeps no money of this order, as far as is known: it is not paid by wx_lite in live mode, or was more than 15 days before the app had shipping.",
+			ZH: "目前没有该订单的发货记录：它尚未以 wx_lite（正式模式）支付，或支付于该应用启用 shipping 的 15 天之前。"}
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
 	reply.JSON(w, http.StatusOK, v)

@@ -45,7 +45,6 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 	case deciding || vain:
 		s.vain(a, now)
 	case s.Stage == ledger.ReportOpen:
-		s.lookedUp(a)
 		s.found(a)
 	default:
 		s.lookedUp(a)
@@ -119,18 +118,19 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 // found takes over what get_order shows of a payment whose report is open and was not posted: who entered that elsewhere meant it, and posting ours in its
 // place would spend the one correction. The same report again changes nothing of it; a person, or other content, does.
 func (s *Shipment) found(a ledger.ShippingAnswer) {
-	told := stateOf(a.OrderState)
+	told, known := stateOf(a.OrderState), s.Uploads
+	s.lookedUp(a)
 	switch {
 	case told == ledger.ShipmentConfirmed || told == ledger.ShipmentSettled:
 		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
-	case told != ledger.ShipmentReported || a.Finished == 0 || !s.Reported.IsZero(): // nothing is there, or parts, or what came from here
+	case told != ledger.ShipmentReported || a.Finished <= known: // nothing is there, or parts, or what was known when this was reported
 		return
 	case a.Finished >= allUploads:
 		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
 	default:
 		s.Stage, s.Problem = ledger.ReportDone, otherReport
 	}
-	if a.Has {
+	if a.Has && a.Of != nil && a.Of.Same(s.Shipping) { // and not what was reported since
 		s.Stage, s.Problem = ledger.ReportDone, ledger.ShippingProblem{}
 	}
 }

@@ -36,7 +36,7 @@ func reportShipping(t Tx, r ledger.ShippingReport) (*ledger.Shipment, bool, erro
 		return nil, false, err
 	}
 	n := r.Shipping
-	if s != nil && s.has(&n) { // whatever became of the payment since
+	if s != nil && (s.has(&n) || r.First && s.Stage != ledger.ReportNone) { // whatever became of the payment since
 		p := s.public()
 		return &p, false, nil
 	}

@@ -173,7 +173,7 @@ func TestPartsItems(t *testing.T) {
 	}
 }
 
-// TestContactsOfNoUse: a telephone number that only one of two reports has makes no other content; another number does.
+// TestContactsOfNoUse: a telephone number that only one of two reports has, or that is written in another way, makes no other content; another number does.
 func TestContactsOfNoUse(t *testing.T) {
 	with := func(contact string) *ledger.Shipping {
 		n := parts("1.")
@@ -183,12 +183,12 @@ func TestContactsOfNoUse(t *testing.T) {
 	s := shipment(with("138****1234"))
 	s.post(at(1), at(60))
 	s.answered(answer(ledger.ShippingPost, ledger.ShippingAccepted))
-	for contact, want := range map[string]bool{"": false, "138****1234": false} {
+	for contact, want := range map[string]bool{"": false, "138****1234": false, "+86-138****1234": false, "****1234": false, "138-****-1234": false} {
 		if fresh, why := s.report(with(contact), at(2)); fresh != want || why != "" {
 			t.Errorf("%q: %t, %s", contact, fresh, why)
 		}
 	}
-	if fresh, _ := s.report(with("139****1234"), at(2)); !fresh {
+	if fresh, _ := s.report(with("138****1235"), at(2)); !fresh {
 		t.Error("another number is no correction")
 	}
 }

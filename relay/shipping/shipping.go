@@ -35,6 +35,9 @@ type Config struct {
 	Storage  wechat.Storage            // what all processes remember together beside the ledger
 	Owner    string                    // names this reporter in leases; unique among all processes
 
+	// Auto is what is reported by itself of payments that the backend acknowledged before that was so; those that it acknowledges now are reported with that.
+	// Nothing.
+	Auto *Receipts
 	// Observe is told how each question to WeChat ended, in the words of [ledger.ShippingResult]. None.
 	Observe func(ledger.ShippingResult)
 	// Due is told of each payment that runs out of the time in which WeChat waits for a report, twelve hours before and when it has. None.
@@ -55,6 +58,7 @@ type Reporter struct {
 	asks     *rate.Limiter
 	found    time.Time // when payments that nobody reported were last looked for
 	looked   time.Time // when what runs out of its time was
+	caught   time.Time // when what is to be reported by itself was
 }
 
 // New checks the configuration and returns a reporter that does nothing until [Reporter.Run].
@@ -116,6 +120,7 @@ func (r *Reporter) reports(ctx context.Context) {
 func (r *Reporter) rounds(ctx context.Context) {
 	r.poll(ctx, roundsPoll, nil, func() bool {
 		r.findUnshipped(ctx)
+		r.catchUp(ctx)
 		r.tellDue(ctx)
 		if r.asks.Wait(ctx) != nil {
 			return false

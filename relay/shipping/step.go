@@ -53,6 +53,9 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 		if s.State == ledger.ShipmentUnmanaged && after.State == ledger.ShipmentWaiting {
 			r.tellLate(context.WithoutCancel(ctx), after)
 		}
+		if answer.Result == ledger.ShippingTold {
+			r.auto(context.WithoutCancel(ctx), after)
+		}
 	}
 }
 
@@ -148,7 +151,7 @@ func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a le
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
 		report := s.Posted
 		if report == nil && s.Stage == ledger.ReportOpen {
-			report = s.Shipping
+			report, a.Of = s.Shipping, s.Shipping
 		}
 		a.Has = report != nil && order.Has(told(s, report))
 		return a
