@@ -205,7 +205,10 @@ func (s *shipServer) frozen(ctx context.Context, l ledger.Ledger, scope ledger.S
 	if err != nil {
 		return nil, unread(err)
 	}
-	return &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next}, nil
+	v := &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next,
+		Failed: due.Failed, FailedAmount: due.FailedFen, FailedOrder: due.FailedOrder, FailedCode: due.Why.Code}
+	v.FailedWhy, v.FailedWhyZH = new(veil).problem(due.Why)
+	return v, nil
 }
 
 // Shipments is Server.Shipments.

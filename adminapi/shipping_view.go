@@ -23,14 +23,15 @@ type ShipmentView struct {
 	Stage         string           `json:"stage,omitempty"` // how far the last report has come: open, done or failed; absent: nothing was reported
 	Deadline      time.Time        `json:"deadline"`        // when WeChat stops waiting for a report
 	Shipping      *ledger.Shipping `json:"shipping,omitempty"`
-	Recorded      time.Time        `json:"recorded,omitzero"` // when that was reported here
-	Reported      time.Time        `json:"reported,omitzero"` // when WeChat last accepted something
-	Uploads       int              `json:"uploads"`           // complete reports that WeChat has: it takes two, the second being the one correction
-	Code          string           `json:"code,omitempty"`    // WeChat's errcode, or a word, while the report is not done
-	Error         string           `json:"error,omitempty"`   // the same in words
-	Attempts      int              `json:"attempts"`          // how often WeChat was asked
-	Next          time.Time        `json:"next,omitzero"`     // when it is asked next
-	May           []string         `json:"may"`               // what a person may do: again (report the same again), other (report something else)
+	Recorded      time.Time        `json:"recorded,omitzero"`  // when that was reported here
+	Reported      time.Time        `json:"reported,omitzero"`  // when WeChat last accepted something
+	Uploads       int              `json:"uploads"`            // complete reports that WeChat has: it takes two, the second being the one correction
+	Code          string           `json:"code,omitempty"`     // WeChat's errcode, or a word, while the report is not done
+	Error         string           `json:"error,omitempty"`    // the same in words
+	ErrorZH       string           `json:"error_zh,omitempty"` // and in Chinese
+	Attempts      int              `json:"attempts"`           // how often WeChat was asked
+	Next          time.Time        `json:"next,omitzero"`      // when it is asked next
+	May           []string         `json:"may"`                // what a person may do: again (report the same again), other (report something else)
 }
 
 // ShipmentPage is one page of a list, newest first.
@@ -55,6 +56,7 @@ type AskedView struct {
 	State    string           `json:"state,omitempty"` // the shipment's after it
 	Code     string           `json:"code,omitempty"`
 	Error    string           `json:"error,omitempty"`
+	ErrorZH  string           `json:"error_zh,omitempty"`
 	Shipping *ledger.Shipping `json:"shipping,omitempty"` // what was posted
 }
 
@@ -67,6 +69,12 @@ type FrozenView struct {
 	Late         int64     `json:"late"`       // those whose 48 hours have run out; likewise
 	LateAmount   int64     `json:"late_amount"`
 	NextDeadline time.Time `json:"next_deadline,omitzero"` // when the next of the former runs out
+	Failed       int64     `json:"failed"`                 // payments whose report WeChat will not accept as it is: they wait for a person; of 3000 there may be more
+	FailedAmount int64     `json:"failed_amount"`
+	FailedOrder  string    `json:"failed_order,omitempty"`  // the order of the one of these that was paid last
+	FailedCode   string    `json:"failed_code,omitempty"`   // WeChat's errcode, or a word: why its report failed
+	FailedWhy    string    `json:"failed_why,omitempty"`    // the same in words
+	FailedWhyZH  string    `json:"failed_why_zh,omitempty"` // and in Chinese
 }
 
 func viewShipment(s *ledger.Shipment) ShipmentView {
@@ -78,7 +86,7 @@ func viewShipment(s *ledger.Shipment) ShipmentView {
 	if s.Payer != "" {
 		v.Payer = redact.ShortID(s.Payer)
 	}
-	v.Error, _ = veilOf(s).words(s.Problem.Text)
+	v.Error, v.ErrorZH = veilOf(s).problem(s.Problem)
 	for _, other := range []bool{false, true} {
 		if code, _ := judgeReport(s, other); code == "" {
 			v.May = append(v.May, map[bool]string{false: "again", true: "other"}[other])
@@ -95,7 +103,7 @@ func viewShipped(s *ledger.Shipped) ShipmentWhole {
 		v := AskedView{
 			Attempt: a.N, At: a.At, MS: float64(a.Took.Microseconds()) / 1000, Step: string(a.Step), Result: string(a.Result), State: string(a.State), Code: a.Problem.Code, Shipping: a.Shipping,
 		}
-		v.Error, _ = veil.words(a.Problem.Text)
+		v.Error, v.ErrorZH = veil.problem(a.Problem)
 		w.Asked = append(w.Asked, v)
 	}
 	return w
@@ -106,6 +114,13 @@ func veilOf(s *ledger.Shipment) *veil {
 	v := new(veil)
 	v.know(s.Payer)
 	return v
+}
+
+// problem is what did not go well, as it is shown, in English and in Chinese.
+func (v *veil) problem(p ledger.ShippingProblem) (en, zh string) {
+	en, _ = v.words(p.Text)
+	zh, _ = v.words(p.ZH)
+	return en, zh
 }
 
 // ofShipment tells what was reported of a payment, what WeChat said, and what is to come.

@@ -155,6 +155,33 @@ type taken struct {
 
 func (p taken) TokensTakenBack() int { return p.n }
 
+// A report that failed is told at once, with why, long before its 48 hours are over.
+func TestShippingFailed(t *testing.T) {
+	why := ledger.ShippingProblem{Code: "10060009", Text: "upload_shipping_info: the items are too long", ZH: "商品描述过长"}
+	for _, c := range []struct {
+		due    ledger.ShippingDue
+		err    error
+		want   Result
+		en, zh string
+	}{
+		{want: OK, en: "no shipping report failed", zh: "没有失败"},
+		{due: ledger.ShippingDue{Soon: 2, SoonFen: 5}, want: OK, en: "no shipping report failed", zh: "没有失败"},
+		{due: ledger.ShippingDue{Failed: 2, FailedFen: 1999, FailedOrder: "A-1", Why: why}, want: Fail, en: "2 payments (¥19.99) failed, and is not tried again by itself; the last is order A-1: upload_shipping_info: the items are too long", zh: "订单 A-1：商品描述过长"},
+		{err: errors.New("disk"), want: Unknown, en: "disk", zh: "disk"},
+	} {
+		s := Site{Name: "shop.test", Now: time.Now, Unshipped: func(context.Context) (*ledger.ShippingDue, error) { return &c.due, c.err }}
+		all := s.Checks()
+		i := slices.IndexFunc(all, func(one Check) bool { return one.ID == "shipping-failed" })
+		found := all[i].run(t.Context())
+		if len(found) != 1 || found[0].ID != "shipping-failed" || found[0].Result != c.want || !strings.Contains(found[0].Text.EN, c.en) || !strings.Contains(found[0].Text.ZH, c.zh) {
+			t.Errorf("%+v", found)
+		}
+		if c.want == Fail && (found[0].Fix.EN == "" || found[0].Fix.ZH == "" || len(found[0].Commands) != 1) {
+			t.Errorf("%+v", found)
+		}
+	}
+}
+
 // Money that stays frozen is a warning before its 48 hours are over, and a failure after them.
 func TestShippingDue(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)

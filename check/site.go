@@ -67,6 +67,7 @@ func (s *Site) Checks() []Check {
 		all = append(all, Check{ID: "shipping", Run: s.shipping})
 	}
 	if s.Unshipped != nil {
+		all = append(all, Check{ID: "shipping-failed", Run: s.failedReports})
 		all = append(all, Check{ID: "shipping-due", Run: s.unshipped})
 	}
 	for i := range all {

@@ -76,7 +76,7 @@ func (s *Shipment) accept(now time.Time, had bool) {
 	case posted.Same(s.Shipping):
 		s.Stage = ledger.ReportDone
 	case !s.takes(s.Shipping):
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
+		s.fail(problemCorrected)
 	default:
 		s.Stage, s.Due = ledger.ReportOpen, now
 	}
@@ -92,18 +92,18 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 	case told == ledger.ShipmentWaiting, told == ledger.ShipmentReported && a.Finished <= s.Uploads:
 		s.Posted = nil // it was not accepted
 		if s.Unclear++; s.Unclear >= mostUnclear {
-			s.fail(ledger.ShippingProblem{Code: ledger.ProblemUnclear, Text: "WeChat has not accepted the report, and never said why"})
+			s.fail(problemUnclear)
 			return
 		}
 		s.wait(now)
 	case told == ledger.ShipmentReported: // posting ours would spend the one correction: a person decides
 		s.Posted, s.Uploads = nil, max(s.Uploads, a.Finished)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemDiffers, Text: "WeChat has another report of this payment, which did not come from here"})
+		s.fail(problemDiffers)
 		s.become(told)
 	case told != "":
 		s.Posted = nil
 		s.become(told)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
+		s.fail(problemOver)
 	default: // nothing that anybody knows
 		s.wait(now)
 	}
@@ -200,7 +200,7 @@ func (s *Shipment) close() {
 	s.Due = time.Time{}
 	if s.Stage == ledger.ReportOpen {
 		s.Stage = ledger.ReportFailed
-		s.Problem = ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()}
+		s.Problem = problemOver
 	}
 }
 
