@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/redact"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // ShipmentView is what WeChat has to know, and was told, of how a payment was shipped.
@@ -31,7 +32,24 @@ type ShipmentView struct {
 	ErrorZH       string           `json:"error_zh,omitempty"` // and in Chinese
 	Attempts      int              `json:"attempts"`           // how often WeChat was asked
 	Next          time.Time        `json:"next,omitzero"`      // when it is asked next
+	Paused        *ShippingPause   `json:"paused,omitempty"`   // why that is not sooner; absent: nothing is in the way
 	May           []string         `json:"may"`                // what a person may do: again (report the same again), other (report something else)
+}
+
+// ShippingPause is why this process does not ask WeChat about the payments of a mini program for a while.
+type ShippingPause struct {
+	AppID string    `json:"appid"`
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	Code  string    `json:"code"` // WeChat's errcode, or a word
+	Why   string    `json:"why"`  // what WeChat answered, and what to do
+	WhyZH string    `json:"why_zh"`
+}
+
+func viewShippingPause(p *shipping.Pause) *ShippingPause {
+	v := &ShippingPause{AppID: p.AppID, Since: p.Since, Until: p.Until, Code: p.Code}
+	v.Why, v.WhyZH = new(veil).problem(ledger.ShippingProblem{Text: p.EN, ZH: p.ZH})
+	return v
 }
 
 // ShipmentPage is one page of a list, newest first.
@@ -69,15 +87,17 @@ type FrozenView struct {
 	Late         int64     `json:"late"`       // those whose 48 hours have run out; likewise
 	LateAmount   int64     `json:"late_amount"`
 	NextDeadline time.Time `json:"next_deadline,omitzero"` // when the next of the former runs out
-	Failed       int64     `json:"failed"`                 // payments whose report WeChat will not accept as it is: they wait for a person; of 3000 there may be more
-	FailedAmount int64     `json:"failed_amount"`
+	Failed       int64     `json:"failed,omitempty"`       // payments whose report WeChat will not accept as it is: they wait for a person; of 3000 there may be more
+	FailedAmount int64     `json:"failed_amount,omitempty"`
 	FailedOrder  string    `json:"failed_order,omitempty"`  // the order of the one of these that was paid last
 	FailedCode   string    `json:"failed_code,omitempty"`   // WeChat's errcode, or a word: why its report failed
 	FailedWhy    string    `json:"failed_why,omitempty"`    // the same in words
 	FailedWhyZH  string    `json:"failed_why_zh,omitempty"` // and in Chinese
+
+	Paused []ShippingPause `json:"paused,omitempty"` // mini programs about which this process does not ask WeChat now
 }
 
-func viewShipment(s *ledger.Shipment) ShipmentView {
+func viewShipment(s *ledger.Shipment, pauses []shipping.Pause) ShipmentView {
 	v := ShipmentView{
 		App: s.App, Mode: string(s.Mode), Charge: s.ChargeID, OrderNo: s.OrderNo, TransactionNo: s.TransactionNo, Amount: s.Amount, Paid: s.TimePaid,
 		State: string(s.State), Frozen: s.State.Frozen(), Stage: string(s.Stage), Deadline: s.Deadline(), Shipping: s.Shipping, Recorded: s.Recorded, Reported: s.Reported,
@@ -87,6 +107,15 @@ func viewShipment(s *ledger.Shipment) ShipmentView {
 		v.Payer = redact.ShortID(s.Payer)
 	}
 	v.Error, v.ErrorZH = veilOf(s).problem(s.Problem)
+	if p := shipping.PauseOf(pauses, s.PayerAppID); p != nil && !s.Due.IsZero() {
+		v.Paused = viewShippingPause(p)
+		if v.Next.Before(p.Until) {
+			v.Next = p.Until
+		}
+		if s.Stage == ledger.ReportOpen && v.Code == "" {
+			v.Code, v.Error, v.ErrorZH = v.Paused.Code, v.Paused.Why, v.Paused.WhyZH
+		}
+	}
 	for _, other := range []bool{false, true} {
 		if code, _ := judgeReport(s, other); code == "" {
 			v.May = append(v.May, map[bool]string{false: "again", true: "other"}[other])
@@ -95,8 +124,8 @@ func viewShipment(s *ledger.Shipment) ShipmentView {
 	return v
 }
 
-func viewShipped(s *ledger.Shipped) ShipmentWhole {
-	w := ShipmentWhole{ShipmentView: viewShipment(&s.Shipment), Asked: make([]AskedView, 0, len(s.Attempts))}
+func viewShipped(s *ledger.Shipped, pauses []shipping.Pause) ShipmentWhole {
+	w := ShipmentWhole{ShipmentView: viewShipment(&s.Shipment, pauses), Asked: make([]AskedView, 0, len(s.Attempts))}
 	veil := veilOf(&s.Shipment)
 	for i := range s.Attempts {
 		a := &s.Attempts[i]

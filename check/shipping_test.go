@@ -15,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -154,6 +155,29 @@ type taken struct {
 }
 
 func (p taken) TokensTakenBack() int { return p.n }
+
+// A pause of the program says since and until when, why, and whether a person is needed.
+func TestShippingPaused(t *testing.T) {
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	quota := shipping.Pause{AppID: "wx0", Since: at, Until: at.Add(time.Hour), Code: "45009", EN: "the quota is used up", ZH: "次数已用完"}
+	list := shipping.Pause{AppID: "wx1", Since: at, Until: at.Add(time.Minute), Code: "40164", Person: true, EN: "the IP list", ZH: "白名单"}
+	for _, c := range []struct {
+		all    []shipping.Pause
+		want   Result
+		en, zh string
+	}{
+		{nil, OK, "WeChat is told", "可以上报"},
+		{[]shipping.Pause{quota}, Warn, "since 2026-11-26 12:00:00 UTC, until 2026-11-26 13:00:00 UTC: the quota is used up", "自 2026-11-26 12:00:00 UTC 起暂停向微信上报发货信息，至 2026-11-26 13:00:00 UTC：次数已用完"},
+		{[]shipping.Pause{quota, list}, Fail, "the IP list", "白名单"},
+	} {
+		s := Site{Name: "shop.test", Now: time.Now, Paused: func() []shipping.Pause { return c.all }}
+		all := s.Checks()
+		i := slices.IndexFunc(all, func(one Check) bool { return one.ID == "shipping-paused" })
+		if f := all[i].run(t.Context()); len(f) != 1 || f[0].Result != c.want || !strings.Contains(f[0].Text.EN, c.en) || !strings.Contains(f[0].Text.ZH, c.zh) || c.want != OK && (f[0].Fix.EN == "" || f[0].Fix.ZH == "") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
 
 // A report that failed is told at once, with why, long before its 48 hours are over.
 func TestShippingFailed(t *testing.T) {

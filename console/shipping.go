@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddypay/caddypay/adminapi"
@@ -21,6 +22,7 @@ func (f *frozenView) add(o *adminapi.FrozenView) *frozenView {
 	if f == nil {
 		return &frozenView{*o}
 	}
+	f.Paused = append(slices.Clip(f.Paused), o.Paused...)
 	f.Amount, f.Payments = f.Amount+o.Amount, f.Payments+o.Payments
 	f.Due, f.DueAmount, f.Late, f.LateAmount = f.Due+o.Due, f.DueAmount+o.DueAmount, f.Late+o.Late, f.LateAmount+o.LateAmount
 	f.NextDeadline = earlier(f.NextDeadline, o.NextDeadline)

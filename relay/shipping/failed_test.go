@@ -15,7 +15,9 @@ func TestFailed(t *testing.T) {
 	var told []string
 	reporter := func() *Reporter {
 		cfg := s.config(s.l)
-		cfg.Failed = func(sh *ledger.Shipment) { told = append(told, fmt.Sprint(sh.OrderNo, " ", sh.Problem.Code, " ", sh.Problem.In("zh") != "")) }
+		cfg.Failed = func(sh *ledger.Shipment) {
+			told = append(told, fmt.Sprint(sh.OrderNo, " ", sh.Problem.Code, " ", sh.Problem.In("zh") != ""))
+		}
 		r, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -31,6 +31,7 @@ type program struct {
 	asked   time.Time // when WeChat last said so; zero: never
 	until   time.Time // before which WeChat is not to be asked anything
 	why     error     // that is so
+	since   time.Time // when that began; zero: it is not so
 	faults  int       // of the configuration, one after the other
 	known   bool      // WeChat has known a payment by the number that Ping++ gave
 	busy    int       // times that WeChat was, one after the other
@@ -95,7 +96,7 @@ func (p *program) heard(err error, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !ok {
-		p.faults, p.busy = 0, 0
+		p.faults, p.busy, p.since = 0, 0, time.Time{}
 		return
 	}
 	pause := time.Duration(0)
@@ -110,10 +111,13 @@ func (p *program) heard(err error, now time.Time) {
 			pause = oerr.RetryAfter(now)
 		}
 	default: // of the one payment
-		p.faults, p.busy = 0, 0
+		p.faults, p.busy, p.since = 0, 0, time.Time{}
 	}
 	if pause <= 0 {
 		return
+	}
+	if p.since.IsZero() {
+		p.since = now
 	}
 	p.until, p.why = now.Add(pause), err
 	en, _ := oerr.Advice()
