@@ -29,6 +29,7 @@ import (
 	"github.com/caddypay/caddypay/notify"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/shipping"
 )
 
 const defaultRetention = 400 * 24 * time.Hour
@@ -69,6 +70,7 @@ type App struct {
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
 	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
+	reporters atomic.Pointer[[]*shipping.Reporter]
 	announce  *announcer      // to Caddy's events app; nil: there is none
 	targets   []notify.Target // of Notify
 	storage   certmagic.Storage
@@ -221,6 +223,7 @@ func (a *App) Start() error {
 	for _, r := range relays {
 		a.work.Go(func() { r.Run(ctx) })
 	}
+	a.reporters.Store(&reporters)
 	for _, r := range reporters {
 		a.work.Go(func() { r.Run(ctx) })
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -79,6 +80,7 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 		c.Program = a.programOf(s)
 	}
 	if c.Ships {
+		c.Paused = func() []shipping.Pause { return a.pauses(s.scope) }
 		c.Unshipped = func(ctx context.Context) (*ledger.ShippingDue, error) {
 			l, err := a.store.open(ctx)
 			if err != nil {

@@ -134,7 +134,7 @@ func TestShippingDueAnnounced(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	scope := ledger.Scope{App: "app_test1", Mode: ledger.Live}
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(dir, "ledger.db")}))
-	for orderNo, ago := range map[string]time.Duration{"soon": 40 * time.Hour, "over": 50 * time.Hour, "later": 30 * time.Hour, "before": 70 * time.Hour} {
+	for orderNo, ago := range map[string]time.Duration{"soon": 40 * time.Hour, "over": 50 * time.Hour, "later": 30 * time.Hour, "before": 70 * time.Hour, "failed": time.Hour} {
 		oursIn(t, l, scope, orderNo, "ch_"+orderNo, 100)
 		at := now.Add(-ago)
 		e := &ledger.Event{Scope: scope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: "ch_" + orderNo, ChargeID: "ch_" + orderNo, OrderNo: orderNo, Lane: orderNo,
@@ -142,6 +142,16 @@ func TestShippingDueAnnounced(t *testing.T) {
 			Change: &ledger.ChargeChange{Paid: true, TimePaid: at}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: at}}
 		if did, err := l.Append(t.Context(), e); err != nil || did != ledger.Recorded {
 			t.Fatal(did, err)
+		}
+	}
+	claimed := must(l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "me", Now: now, Until: now.Add(time.Second), Limit: 9}))
+	for i := range claimed {
+		d := ledger.Delivery{Scope: scope, EventID: claimed[i].ID, Attempt: 1, At: now, Status: 200, State: ledger.Delivered}
+		if claimed[i].OrderNo == "failed" {
+			d.ShippingProblem = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: "pay_shipping of the backend's answer: no"}
+		}
+		if err := l.Settle(t.Context(), "me", d); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := l.Close(); err != nil {
@@ -160,7 +170,8 @@ func TestShippingDueAnnounced(t *testing.T) {
 	write(t, kept, "app_test1_live.json", fmt.Sprintf(`{"since":%q,"told":%q}`, now.Add(-100*time.Hour).Format(time.RFC3339), now.Add(-10*time.Hour).Format(time.RFC3339)))
 	run(t, file)
 	const at = " app=app_test1 mode=live order_no="
-	hears(t, "pay.shipping_due"+at+"soon charge=ch_soon amount=100 state=waiting", "pay.shipping_due"+at+"over charge=ch_over amount=100 state=waiting")
+	hears(t, "pay.shipping_due"+at+"soon charge=ch_soon amount=100 state=waiting", "pay.shipping_due"+at+"over charge=ch_over amount=100 state=waiting",
+		"pay.shipping_due"+at+"failed charge=ch_failed amount=100 state=failed why")
 	heard.Lock()
 	defer heard.Unlock()
 	for _, line := range heard.lines {

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -109,6 +110,46 @@ func refusedBy(id string, err error) Finding {
 		return of(id, Fail, say("WeChat refuses to answer about shipping (%d): %s", "微信拒绝回答发货管理的查询（%d）：%s", e.Code, e.Message), advice)
 	}
 	return of(id, Unknown, say("WeChat gave no answer to go by: %s", "微信没有给出可用的答复：%s", e.Error()), advice)
+}
+
+// paused says why nothing is reported for a while.
+func (s *Site) paused(context.Context) []Finding {
+	all := s.Paused()
+	if len(all) == 0 {
+		return one(OK, say("WeChat is told what was shipped", "发货信息可以上报微信"), Words{})
+	}
+	p, result := all[0], Warn
+	for i := range all {
+		if all[i].Person {
+			p, result = all[i], Fail
+		}
+	}
+	fix := say("nothing: it goes on by itself", "无需处理：会自动继续")
+	if p.Person {
+		fix = say("mend what WeChat names: it is tried again by itself", "请按微信的说明更正，之后会自动重试")
+	}
+	const clock = "2006-01-02 15:04:05 MST"
+	since, until := p.Since.Format(clock), p.Until.Format(clock)
+	return one(result, Words{
+		EN: fmt.Sprintf("WeChat is told nothing of shipping since %s, until %s: %s", since, until, p.EN),
+		ZH: fmt.Sprintf("自 %s 起暂停向微信上报发货信息，至 %s：%s", since, until, p.ZH),
+	}, fix, "caddy pay shipping list --stage open")
+}
+
+// failedReports looks for reports that WeChat will not accept as they are: each day that nobody corrects one goes from its 48 hours.
+func (s *Site) failedReports(ctx context.Context) []Finding {
+	due, err := s.Unshipped(ctx)
+	switch {
+	case err != nil:
+		return one(Unknown, say("the ledger could not be read: %s", "无法读取账本：%s", err), Words{})
+	case due.Failed == 0:
+		return one(OK, say("no shipping report failed", "没有失败的发货信息"), Words{})
+	}
+	text := Words{
+		EN: fmt.Sprintf("the shipping report of %d payments (¥%s) failed, and is not tried again by itself; the last is order %s: %s", due.Failed, yuan(due.FailedFen), due.FailedOrder, due.Why.Text),
+		ZH: fmt.Sprintf("有 %d 笔付款（¥%s）的发货信息上报失败，不会自动重试；最近一笔是订单 %s：%s", due.Failed, yuan(due.FailedFen), due.FailedOrder, due.Why.In("zh")),
+	}
+	return one(Fail, text, say("correct what was reported, or what WeChat names, and report it again", "请按说明更正内容或配置，然后重新上报"), "caddy pay shipping list --state failed")
 }
 
 // unshipped looks for money that stays frozen because nobody reports.

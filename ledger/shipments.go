@@ -44,7 +44,7 @@ type Shipments interface {
 	FindUnshipped(ctx context.Context, f ShippingSearch) (found int, next string, err error)
 	// ListShipments lists shipments by when they were paid, newest first.
 	ListShipments(ctx context.Context, f ShipmentFilter) (Page[Shipment], error)
-	// ShippingDue says what WeChat has no complete report of: what runs out of its time until a time, and what has.
+	// ShippingDue says what WeChat has no complete report of: what runs out of its time until a time, what has, and of what the report failed.
 	ShippingDue(ctx context.Context, s Scope, now, until time.Time) (*ShippingDue, error)
 }
 
@@ -132,6 +132,11 @@ type ShippingDue struct {
 	Soon, SoonFen int64     // payments, and fen of them, whose time runs out, up to MostDue of each state
 	Late, LateFen int64     // those whose time has run out; likewise
 	Next          time.Time // when the first of the former runs out; zero: there is none
+
+	// Payments whose report WeChat will not accept as it is, whenever they were paid, up to MostDue: they wait for a person. They are among the others too.
+	Failed, FailedFen int64
+	FailedOrder       string          // of the one of these that was paid last, its order's number
+	Why               ShippingProblem // and why its report failed
 }
 
 // Shipped is a shipment on its order's page.

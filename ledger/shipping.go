@@ -190,6 +190,15 @@ const (
 type ShippingProblem struct {
 	Code string // WeChat's errcode, or one of ours; empty: there is no problem
 	Text string // a sentence for the operator
+	ZH   string // the same in Chinese; empty: nobody has written it
+}
+
+// In is the sentence in a language, zh or en.
+func (p ShippingProblem) In(language string) string {
+	if language == "zh" && p.ZH != "" {
+		return p.ZH
+	}
+	return p.Text
 }
 
 // Codes of problems that the ledger itself sees.

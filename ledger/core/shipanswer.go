@@ -82,7 +82,7 @@ func (s *Shipment) accept(now time.Time, had bool) {
 	case s.tell(posted):
 		s.Stage = ledger.ReportDone
 	case !s.takes(s.Shipping):
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
+		s.fail(problemCorrected)
 	default:
 		s.Stage, s.Due = ledger.ReportOpen, now
 	}
@@ -98,18 +98,18 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 	case told == ledger.ShipmentWaiting, told == ledger.ShipmentReported && a.Finished <= s.Uploads:
 		s.Posted = nil // it was not accepted
 		if s.Unclear++; s.Unclear >= mostUnclear {
-			s.fail(ledger.ShippingProblem{Code: ledger.ProblemUnclear, Text: "WeChat has not accepted the report, and never said why"})
+			s.fail(problemUnclear)
 			return
 		}
 		s.wait(now)
 	case told == ledger.ShipmentReported: // posting ours would spend the one correction: a person decides
 		s.Posted, s.Uploads = nil, max(s.Uploads, a.Finished)
-		s.fail(otherReport)
+		s.fail(problemDiffers)
 		s.become(told)
 	case told != "":
 		s.Posted = nil
 		s.become(told)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
+		s.fail(problemOver)
 	default: // nothing that anybody knows
 		s.wait(now)
 	}
@@ -126,16 +126,14 @@ func (s *Shipment) found(a ledger.ShippingAnswer) {
 	case told != ledger.ShipmentReported || a.Finished <= known: // nothing is there, or parts, or what was known when this was reported
 		return
 	case a.Finished >= allUploads:
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
+		s.fail(problemCorrected)
 	default:
-		s.Stage, s.Problem = ledger.ReportDone, otherReport
+		s.Stage, s.Problem = ledger.ReportDone, problemDiffers
 	}
 	if a.Has && a.Of != nil && a.Of.Same(s.Shipping) { // and not what was reported since
 		s.Stage, s.Problem = ledger.ReportDone, ledger.ShippingProblem{}
 	}
 }
-
-var otherReport = ledger.ShippingProblem{Code: ledger.ProblemDiffers, Text: "WeChat has another report of this payment, which did not come from here"}
 
 // lookedUp records what get_order says of money that is frozen.
 func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
@@ -231,7 +229,7 @@ func (s *Shipment) close() {
 	s.Due = time.Time{}
 	if s.Stage == ledger.ReportOpen {
 		s.Stage = ledger.ReportFailed
-		s.Problem = ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()}
+		s.Problem = problemOver
 	}
 }
 

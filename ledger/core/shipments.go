@@ -175,7 +175,7 @@ func shipDelivered(t Tx, d ledger.Delivery) error {
 // wrong says what keeps a report from being one.
 func wrong(n *ledger.Shipping) (p ledger.ShippingProblem) {
 	if err := n.Check(); err != nil {
-		p = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
+		p = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error(), ZH: "发货信息有误：" + err.Error()}
 	}
 	return p
 }

@@ -110,7 +110,7 @@ func (s *Shipment) lease(owner string, until time.Time) {
 // putOff delays a report whose payment is held by now, so that nobody posts it.
 func (s *Shipment) putOff(now time.Time) {
 	s.Due = now.Add(shipRetry)
-	s.Problem = ledger.ShippingProblem{Code: string(ledger.RefuseHeld), Text: ledger.RefuseHeld.Text()}
+	s.Problem = problemHeld
 }
 
 // heldBy says that a lease is the one that was given last.

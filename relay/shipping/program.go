@@ -33,6 +33,7 @@ type program struct {
 	asked   time.Time           // when WeChat last said so; zero: never
 	until   time.Time           // before which WeChat is not to be asked anything
 	why     error               // that is so
+	since   time.Time           // when that began; zero: it is not so
 	faults  int                 // of the configuration, one after the other
 	known   bool                // WeChat has known a payment by the number that Ping++ gave
 	busy    int                 // times that WeChat was, one after the other
@@ -101,7 +102,7 @@ func (p *program) heard(step ledger.ShippingStep, err error, now time.Time) {
 	defer p.mu.Unlock()
 	well := func() {
 		if step == p.ailing || step == ledger.ShippingPost {
-			p.faults, p.busy = 0, 0
+			p.faults, p.busy, p.since = 0, 0, time.Time{}
 		}
 	}
 	if !ok {
@@ -126,6 +127,9 @@ func (p *program) heard(step ledger.ShippingStep, err error, now time.Time) {
 	p.ailing = step
 	if pause <= 0 {
 		return
+	}
+	if p.since.IsZero() {
+		p.since = now
 	}
 	p.until, p.why = now.Add(pause), err
 	en, _ := oerr.Advice()

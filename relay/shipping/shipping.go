@@ -42,6 +42,8 @@ type Config struct {
 	Observe func(ledger.ShippingResult)
 	// Due is told of each payment that runs out of the time in which WeChat waits for a report, twelve hours before and when it has. None.
 	Due func(s *ledger.Shipment, over bool)
+	// Failed is told, once, of each report that failed: a person has to look. None.
+	Failed func(s *ledger.Shipment)
 	// Span is told that WeChat is to be asked about a payment, and returns the context for that and what is called at its end, with why it brought
 	// nothing. None.
 	Span func(context.Context, *ledger.Shipment) (_ context.Context, end func(why string))
@@ -59,6 +61,7 @@ type Reporter struct {
 	found    time.Time // when payments that nobody reported were last looked for
 	looked   time.Time // when what runs out of its time was
 	caught   time.Time // when what is to be reported by itself was
+	failed   failures  // that were told of
 }
 
 // New checks the configuration and returns a reporter that does nothing until [Reporter.Run].
@@ -74,6 +77,9 @@ func New(cfg Config) (*Reporter, error) {
 	}
 	if cfg.Due == nil {
 		cfg.Due = func(*ledger.Shipment, bool) {}
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func(*ledger.Shipment) {}
 	}
 	if cfg.Span == nil {
 		cfg.Span = func(ctx context.Context, _ *ledger.Shipment) (context.Context, func(string)) {
@@ -122,6 +128,7 @@ func (r *Reporter) rounds(ctx context.Context) {
 		r.findUnshipped(ctx)
 		r.catchUp(ctx)
 		r.tellDue(ctx)
+		r.tellFailed(ctx)
 		if r.asks.Wait(ctx) != nil {
 			return false
 		}

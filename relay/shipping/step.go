@@ -56,6 +56,9 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 		if answer.Result == ledger.ShippingTold {
 			r.auto(context.WithoutCancel(ctx), after)
 		}
+		if s.Stage == ledger.ReportOpen && after.Stage == ledger.ReportFailed && after.State == ledger.ShipmentReported {
+			r.cfg.Failed(after) // a correction: what WeChat has stays, so that the payment itself has not failed
+		}
 	}
 }
 
@@ -67,7 +70,8 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 	switch {
 	case p == nil:
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemProgram,
-			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one"}
+			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one",
+			ZH:   "支付发生在小程序 " + s.PayerAppID + " 中，而该应用没有任何配置了 shipping 的站点使用它；请写入某个站点的 wechat wx_lite，并加上 shipping"}
 		switch {
 		case undecided:
 			a.Result = ledger.ShippingTransient
@@ -77,7 +81,8 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 		return a, true
 	case s.TransactionNo == "":
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemTransaction,
-			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked"}
+			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked",
+			ZH:   "Ping++ 没有给出微信的交易单号（transaction_no），因此无法询问微信"}
 		if doubted && !undecided {
 			a.Result = ledger.ShippingUnknown
 		}
@@ -89,7 +94,8 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 		a.Result, a.Problem = ledger.ShippingTransient, problemOf(err)
 		return a, true
 	case !managed:
-		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money"}
+		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money",
+			ZH: "微信没有对该小程序启用发货管理，不冻结其资金"}
 		return a, true
 	case a.Step == ledger.ShippingAsk:
 		return r.ask(ctx, p, s, a), true
@@ -122,11 +128,12 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 	a.At = now
 	report := told(s, s.Posted)
 	if err := report.Check(); err != nil {
-		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
+		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error(), ZH: "发货信息有误：" + err.Error()}
 		return a, true
 	}
 	if r.cfg.Now().Sub(now) > startTime || time.Since(began) > startTime { // the lease could end before WeChat has answered
-		a.Result, a.Problem = ledger.ShippingTransient, ledger.ShippingProblem{Code: problemUnanswered, Text: "the disk was too slow: WeChat was not told, and is later"}
+		a.Result, a.Problem = ledger.ShippingTransient, ledger.ShippingProblem{Code: problemUnanswered, Text: "the disk was too slow: WeChat was not told, and is later",
+			ZH: "磁盘过慢：尚未告知微信，稍后再告知"}
 		return a, true
 	}
 	err = p.orders.UploadShipping(ctx, report)
@@ -161,7 +168,8 @@ func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a le
 	if a.Result == ledger.ShippingNotFound && unheard && a.At.Sub(s.TimePaid) > strange && p.knows() {
 		// It was paid before the merchant's number was authorised, for example, or in a test build. Where WeChat knows no payment at all the numbers may
 		// be another's, like a bank's, and its money frozen: then it stays what it is.
-		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not know the payment, so it keeps none of its money"}
+		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not know the payment, so it keeps none of its money",
+			ZH: "微信查不到这笔支付，不冻结其资金"}
 	}
 	return a
 }
@@ -251,7 +259,7 @@ const (
 func problemOf(err error) ledger.ShippingProblem {
 	oerr, ok := errors.AsType[*wechat.OrderError](err)
 	if !ok {
-		return ledger.ShippingProblem{Code: problemUnanswered, Text: err.Error()}
+		return ledger.ShippingProblem{Code: problemUnanswered, Text: err.Error(), ZH: err.Error()}
 	}
 	p := ledger.ShippingProblem{Code: problemUnanswered, Text: strings.TrimPrefix(oerr.Error(), "wechat: ")}
 	if oerr.Code != 0 {
@@ -259,8 +267,9 @@ func problemOf(err error) ledger.ShippingProblem {
 	} else if oerr.Kind == wechat.OrderFinal {
 		p.Code = ledger.ProblemInvalid
 	}
-	en, _ := oerr.Advice()
+	en, zh := oerr.Advice()
 	p.Text += ". " + en
+	p.ZH = oerr.ZH() + "。" + zh
 	return p
 }
 
