@@ -90,6 +90,8 @@ func TestSlowDiskDelivers(t *testing.T) {
 	if received.Load() != acknowledged.Load() {
 		t.Errorf("%d deliveries of %d events", received.Load(), acknowledged.Load())
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	got.Range(func(id, at any) bool {
 		when, ok := made.Load(id)
 		if !ok || !slices.ContainsFunc(forced, func(s span) bool { return s.began.After(when.(time.Time)) && s.ended.Before(at.(time.Time)) }) {
