@@ -205,7 +205,7 @@ func TestCloseDropsWhatWaits(t *testing.T) {
 	<-arrived
 	began := time.Now()
 	b.Close()
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("Close took %v", took)
 	}
 	b.Close()
