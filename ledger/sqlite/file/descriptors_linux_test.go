@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	engine "github.com/caddypay/caddypay/ledger/sqlite"
 )
 
 // descriptors counts what this process has open of a ledger, by the endings of the files; also of those that are gone from their names.
@@ -64,6 +66,15 @@ func TestNothingStaysOpen(t *testing.T) {
 	must(t, l.Close())
 	if open := descriptors(t, filepath.Dir(file)); len(open) > 0 {
 		t.Errorf("closed, but %v are open", open)
+	}
+	if faults, err := engine.Inspect(t.Context(), file); err != nil || len(faults) > 0 {
+		t.Error(faults, err)
+	}
+	if _, err := engine.Restore(t.Context(), file, to+"3"); err != nil {
+		t.Error(err)
+	}
+	if open := descriptors(t, filepath.Dir(file)); len(open) > 0 {
+		t.Errorf("looked at and copied, but %v are open", open)
 	}
 }
 
