@@ -3,16 +3,20 @@ package payment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddypay/caddypay/handlers/limits"
 	"github.com/caddypay/caddypay/handlers/problem"
+	"github.com/caddypay/caddypay/pingpp/channel"
 	"github.com/caddypay/caddypay/relay/relaytest"
 	"github.com/caddypay/caddypay/session"
 )
@@ -247,5 +251,79 @@ func TestContrast(t *testing.T) {
 		if got := c.a.contrast(c.b); math.Abs(got-c.want) > .005 || got != c.b.contrast(c.a) {
 			t.Errorf("%s on %s: %.3f, want %.2f", c.a, c.b, got, c.want)
 		}
+	}
+}
+
+// What people read on the page: names of channels in their language, prices as they are written, and whether another try helps.
+func TestWordsOfThePage(t *testing.T) {
+	for fen, want := range map[int64]string{1: "0.01", 99: "0.99", 100: "1.00", 99999: "999.99", 100000: "1,000.00", 123456789: "1,234,567.89"} {
+		if got := yuan(fen); got != want {
+			t.Errorf("%d: %s", fen, got)
+		}
+	}
+	if symbol("cny") != "¥" || symbol("hkd") != "HKD " {
+		t.Error(symbol("cny"), symbol("hkd"))
+	}
+	for _, c := range []struct{ channel, lang, want string }{
+		{"wx_pub_qr", "en", "{wx_pub_qr scan wechat 微 WeChat Pay Scan with WeChat 7200}"}, {"alipay_qr", "zh", "{alipay_qr scan alipay 支 支付宝 请使用支付宝扫一扫支付 0}"},
+		{"wx_wap", "en", "{wx_wap scan wechat 微 WeChat Pay Scan with WeChat 300}"}, {"upacp_pc", "en", "{upacp_pc scan unionpay 银 UnionPay Scan with UnionPay 0}"}, {"chinaums_alipay_wap", "en", "{chinaums_alipay_wap scan alipay 支 Alipay Scan with Alipay 0}"},
+	} {
+		v := choice{Channel: c.channel, Way: "scan"}
+		if v.name(checkoutTexts[c.lang], c.lang); fmt.Sprint(v) != c.want {
+			t.Errorf("%+v, want %s", v, c.want)
+		}
+	}
+	for lang, want := range map[string]string{"zh": channel.Of("balance").ZH, "en": channel.Of("balance").EN} {
+		v := choice{Channel: "balance"}
+		if v.name(checkoutTexts[lang], lang); v.Label != want || v.Mark != "¥" || v.Brand != "" {
+			t.Errorf("%+v", v)
+		}
+	}
+	if css := (Colour{0xff, 0xd4, 0}).style(); !strings.Contains(css, "--accent: #ffd400; --accent-ink: #000000; --link: var(--ink) }") || !strings.Contains(css, "--link: #ffd400 } }") { // yellow is read on the dark card alone
+		t.Error(css)
+	}
+	c := &Checkout{Channels: []string{"wx_pub_qr", "wx_wap"}}
+	for at, want := range map[place]string{onPhone: "[wx_wap]", onScreen: "[wx_pub_qr]", inWeChat: "[]"} {
+		got := []string{}
+		for _, o := range c.offered(at) {
+			got = append(got, o.Channel)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: %s", at, got)
+		}
+	}
+	if got := (&Checkout{Channels: []string{"wx_pub_qr"}}).offered(onPhone); len(got) != 1 || got[0].Way != "scan" { // another phone may scan it
+		t.Errorf("%+v", got)
+	}
+	w := httptest.NewRecorder()
+	_ = c.Script(w, httptest.NewRequest(http.MethodGet, "/pay/checkout.js?v=old", nil))
+	if h := w.Header(); h.Get("Cache-Control") != "no-cache" || h.Get("Content-Type") != "text/javascript; charset=utf-8" || h.Get("Content-Length") != strconv.Itoa(len(checkoutScript)) || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%v", h)
+	}
+
+	s, _ := newCashier(t, "upacp_pc", "wx_pub_qr")
+	v := s.pages("order1", onADesktop, "en", "")
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Vary": "Accept-Language, User-Agent", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "strict-origin-when-cross-origin"} {
+		if got := v.Header().Get(name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if v.data["auto"] != "" || !strings.Contains(v.Body.String(), "UnionPay</button>") { // nobody is sent away by itself
+		t.Errorf("%v", v.data)
+	}
+	for says, hidden := range map[string]bool{`"amount":1999,"status":"closed"`: true, `"amount":1.5`: true, "x": true} {
+		s.says = says
+		if v := s.pages("order1", onADesktop, "en", ""); strings.Contains(v.Body.String(), `order_no=order1" hidden>`) != hidden {
+			t.Errorf("%s: %v", says, v.data)
+		}
+	}
+	l := limits.Default
+	l.OpenID = limits.Rate{N: 1, Per: time.Hour}
+	s.pay.Budgets = limits.NewBudgets(l)
+	mine := s.token(session.WxLite, payerA)
+	s.says = `"amount":1999`
+	s.pages("order1", onADesktop, "en", mine)
+	if v := s.pages("order1", onADesktop, "en", mine); v.Code != 429 || v.Header().Get("Retry-After") == "" || !strings.Contains(v.Body.String(), `order_no=order1">Try again`) {
+		t.Errorf("%d %v", v.Code, v.Header())
 	}
 }
