@@ -1,17 +1,24 @@
 package payment
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/intake"
+	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/reconcile/reconciletest"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
@@ -192,4 +199,32 @@ func TestPriceOfARefusedAttempt(t *testing.T) {
 	s.After(time.Second)
 	s.PaidEverywhere(s.pay.Reconciler, s.l, old.ID)
 	s.WantRecorded(s.l, "at the last price", "order1", "charge.succeeded pending")
+}
+
+// A shop with more payments than can be looked through in time is not closed by that: where none of the newest is the order's, its next number is tried.
+func TestBackupOfABusyShop(t *testing.T) {
+	s := newTill(t)
+	s.bought("order1", "order9")
+	s.Pay(s.bought("order8", "order8").ID)
+	endless, err := pingpp.New(pingpp.Config{App: s.App(), Key: redact.New(s.TestKey()), Endpoint: s.URL, Now: s.Clock.Now, Rand: func() float64 { return 0 },
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err == nil && r.Method == http.MethodGet && r.URL.Path == "/v1/charges" {
+				page, rerr := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				page, err = bytes.Replace(page, []byte(`"has_more":false`), []byte(`"has_more":true`), 1), rerr
+				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(page)), int64(len(page))
+			}
+			return resp, err
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	questions := reconciletest.Unlimited()
+	questions.Payers = rate.NewLimiter(rate.Every(time.Minute), 1)
+	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, reconciletest.Asking(questions), func(c *reconcile.Config) { c.Pingpp = endless })
+	if c := s.must("order1", payerA); c.Number == "order1" || s.State(0).Calls["list_charges"] != 1 {
+		t.Errorf("%+v after %d lists", c, s.State(0).Calls["list_charges"])
+	}
 }
