@@ -1,6 +1,8 @@
 package core
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -8,6 +10,34 @@ import (
 
 // mostPosted is how many parcels WeChat takes in one post.
 const mostPosted = 15
+
+// content is what was reported, with what is known of its parts.
+type content struct {
+	*ledger.Shipping
+	Told  int              `json:"told,omitempty"`
+	Ended *ledger.Shipping `json:"ended,omitempty"`
+}
+
+// Content is what an engine keeps of what was reported, in JSON; empty: nothing was. SetContent reads it.
+func (s *Shipment) Content() string {
+	if s.Shipping == nil {
+		return ""
+	}
+	b, _ := json.Marshal(content{s.Shipping, s.Told, s.Ended}) // strings and numbers always can
+	return string(b)
+}
+
+// SetContent fills in Shipping, Told and Ended.
+func (s *Shipment) SetContent(text string) error {
+	var c content
+	if text != "" {
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			return fmt.Errorf("the report of a shipment: %w", err)
+		}
+	}
+	s.Shipping, s.Told, s.Ended = c.Shipping, c.Told, c.Ended
+	return nil
+}
 
 // has says that a report is among what was reported, and that nothing of it failed.
 func (s *Shipment) has(n *ledger.Shipping) bool {

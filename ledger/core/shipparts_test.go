@@ -217,3 +217,21 @@ func TestPartsOfBefore(t *testing.T) {
 		t.Errorf("posted %s of %s", written(s.Posted), written(s.Shipping))
 	}
 }
+
+// TestContent: what an engine keeps of a report is all that is known of it; what one kept that knew of no parts can be read.
+func TestContent(t *testing.T) {
+	for _, s := range []*Shipment{shipment(nil), shipment(tea), changed(shipment(parts("1")), func(s *Shipment) { s.report(parts("2."), at(1)); s.Told = 1 })} {
+		var got Shipment
+		if err := got.SetContent(s.Content()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, s.Content(), []any{got.Shipping, got.Told, got.Ended}, []any{s.Shipping, s.Told, s.Ended})
+	}
+	var old Shipment
+	if err := old.SetContent(`{"type":"virtual","items":"tea","complete":true}`); err != nil || !old.Shipping.Same(tea) || old.Told != 0 || old.Ended != nil {
+		t.Errorf("%+v, %v", old.Shipping, err)
+	}
+	if err := old.SetContent(`{"type":`); err == nil {
+		t.Error("what is cut off is read")
+	}
+}

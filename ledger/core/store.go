@@ -212,7 +212,7 @@ type Tx interface {
 
 	// Shipment is that of Reader.
 	Shipment(s ledger.Scope, charge int64) (*Shipment, error)
-	// AddShipment and SetShipment write a row; of one that is recorded Amount and TimePaid stay. DropShipment deletes it with its attempts.
+	// AddShipment and SetShipment write a row, of what was reported its Content; of one that is recorded Amount and TimePaid stay. DropShipment deletes it with its attempts.
 	AddShipment(s *Shipment) error
 	SetShipment(s *Shipment) error
 	DropShipment(s *Shipment) error

@@ -175,6 +175,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"shipping/of a payment that comes before the answer", testShipmentBeforeAnswer},
 		{"shipping/report and correct", testReportShipping},
 		{"shipping/parts join until WeChat has them", testShippingParts},
+		{"shipping/a process that ends between two steps of parts", testPartsDeaths},
 		{"shipping/what cannot be reported", testReportRefused},
 		{"shipping/step by step", testShippingSteps},
 		{"shipping/the daily round", testShippingDaily},

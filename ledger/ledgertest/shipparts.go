@@ -1,7 +1,9 @@
 package ledgertest
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -43,4 +45,73 @@ func testShippingParts(t *testing.T, l ledger.Ledger) {
 	report(t, l, reporting("1", *all(true, "YT1"), 10), true)
 	s = post(t, l, at(10), ledger.ShippingAccepted)
 	equal(t, "corrected", []any{s.Shipping, s.Ended, s.Uploads}, []any{all(true, "YT1"), (*ledger.Shipping)(nil), 2})
+}
+
+// A process may end between any two steps while parts come in: each parcel is told exactly once.
+func testPartsDeaths(t *testing.T, l ledger.Ledger) {
+	order := 0
+	for first := afterClaim; first <= never; first++ {
+		for second := afterClaim; second <= never; second++ {
+			order++
+			n := fmt.Sprint(order)
+			keeps(t, l, n)
+			told := make(map[string]int)
+			complete := 0
+			now := noon
+			for i, death := range []dies{first, second, never, never, never, never, never} {
+				if i < 3 {
+					for range 2 { // and again
+						_, _, err := l.ReportShipping(t.Context(), ledger.ShippingReport{Scope: live, OrderNo: n, Now: now, Shipping: ledger.Shipping{Type: ledger.ShipExpress, Items: "tea", Complete: i == 2,
+							Parcels: []ledger.Parcel{{Company: "YTO", TrackingNo: fmt.Sprint("YT", i)}}}})
+						must(t, err)
+					}
+				}
+				workParts(t, l, now, death, told, &complete)
+				now = now.Add(2 * time.Minute)
+			}
+			s := shipment(t, l, "ch_"+n)
+			if told["YT0"] != 1 || told["YT1"] != 1 || told["YT2"] != 1 || complete != 1 || s.State != ledger.ShipmentReported || s.Stage != ledger.ReportDone || s.Uploads != 1 || s.Told != 3 {
+				t.Fatalf("after %d and %d: told %v, complete %d, %s", first, second, told, complete, show(s))
+			}
+		}
+	}
+}
+
+// workParts is work about a shipment in parts: told is how often WeChat has accepted each parcel.
+func workParts(t *testing.T, l ledger.Ledger, now time.Time, death dies, told map[string]int, complete *int) {
+	t.Helper()
+	ss := claimShipments(t, l, "a", false, now, now.Add(time.Minute))
+	if len(ss) == 0 || death == afterClaim {
+		return
+	}
+	lease, a := shipmentLease(ss[0], "a"), ledger.ShippingAnswer{Step: ss[0].Step(), At: now}
+	if a.Step == ledger.ShippingPost {
+		s, err := l.PostShipping(t.Context(), lease, now, now.Add(time.Minute))
+		must(t, err)
+		if death == beforePost {
+			return
+		}
+		for _, p := range s.Posted.Parcels {
+			told[p.TrackingNo]++
+		}
+		if s.Posted.Complete {
+			*complete++
+		}
+		if death == afterPost {
+			return
+		}
+		a.Result = ledger.ShippingAccepted
+	} else {
+		if death == beforeAsk {
+			return
+		}
+		a.Result, a.OrderState, a.Finished, a.Has = ledger.ShippingTold, 1+*complete, *complete, true
+		for _, p := range ss[0].Posted.Parcels {
+			a.Has = a.Has && told[p.TrackingNo] > 0
+		}
+		if death == afterAsk {
+			return
+		}
+	}
+	answered(t, l, lease, a)
 }

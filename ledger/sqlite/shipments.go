@@ -111,39 +111,15 @@ func encodeShipping(n *ledger.Shipping) any {
 	return string(b)
 }
 
-// joined is the content of a shipment, with what is known of its parts.
-type joined struct {
-	*ledger.Shipping
-	Told  int              `json:"told,omitempty"`
-	Ended *ledger.Shipping `json:"ended,omitempty"`
-}
-
-func (r *row) joined() (j joined) {
-	text := r.text()
-	if text == "" {
-		return j
-	}
-	if err := json.Unmarshal([]byte(text), &j); err != nil && r.err == nil {
-		r.err = err
-	}
-	return j
-}
-
-func encodeJoined(p *core.Shipment) any {
-	if p.Shipping == nil {
-		return nil
-	}
-	b, _ := json.Marshal(joined{p.Shipping, p.Told, p.Ended}) // strings and numbers always can
-	return string(b)
-}
-
 // readShipment reads shipmentColumns.
 func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 	r.next++ // the charge, which comes with the rest of it
 	p.Scope, p.Amount, p.TimePaid = s, r.number(), r.time()
 	p.State, p.Stage = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text())
-	content := r.joined()
-	p.Shipping, p.Told, p.Ended, p.Recorded, p.Reported = content.Shipping, content.Told, content.Ended, r.time(), r.time()
+	if err := p.SetContent(r.text()); err != nil && r.err == nil {
+		r.err = err
+	}
+	p.Recorded, p.Reported = r.time(), r.time()
 	p.Uploads, p.Posted, p.Problem, p.Attempts = r.count(), r.content(), r.problem(), r.count()
 	p.Tries, p.Missed, p.Unclear, p.Last, p.Due, p.Epoch = r.count(), r.count(), r.count(), ledger.ShippingResult(r.text()), r.time(), r.count()
 	p.Owner, p.Until = r.text(), r.time()
@@ -154,7 +130,7 @@ func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 
 // shipped are the parameters of what SetShipment writes.
 func shipped(p *core.Shipment) []any {
-	return []any{string(p.State), string(p.Stage), encodeJoined(p), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
+	return []any{string(p.State), string(p.Stage), nullable(p.Content()), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
 		p.Problem.Code, sentences(p.Problem), p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
 }
 
