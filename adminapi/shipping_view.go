@@ -18,6 +18,7 @@ type ShipmentView struct {
 	TransactionNo string           `json:"transaction_no,omitempty"` // WeChat's; absent: Ping++ has not told it yet
 	Payer         string           `json:"payer,omitempty"`          // the start of the openid
 	Amount        int64            `json:"amount"`                   // fen
+	Refunded      int64            `json:"refunded,omitempty"`       // fen of them that the payer has back
 	Paid          time.Time        `json:"paid"`
 	State         string           `json:"state"`           // waiting, failed, reported, confirmed, settled, refunded or not_managed
 	Frozen        bool             `json:"frozen"`          // WeChat keeps the money, as far as is known
@@ -35,6 +36,9 @@ type ShipmentView struct {
 	Paused        *ShippingPause   `json:"paused,omitempty"`   // why that is not sooner; absent: nothing is in the way
 	May           []string         `json:"may"`                // what a person may do: again (report the same again), other (report something else)
 }
+
+// Kept is what WeChat keeps of it, in fen, as long as it is frozen.
+func (s ShipmentView) Kept() int64 { return max(0, s.Amount-s.Refunded) }
 
 // ShippingPause is why this process does not ask WeChat about the payments of a mini program for a while.
 type ShippingPause struct {
@@ -99,7 +103,7 @@ type FrozenView struct {
 
 func viewShipment(s *ledger.Shipment, pauses []shipping.Pause) ShipmentView {
 	v := ShipmentView{
-		App: s.App, Mode: string(s.Mode), Charge: s.ChargeID, OrderNo: s.OrderNo, TransactionNo: s.TransactionNo, Amount: s.Amount, Paid: s.TimePaid,
+		App: s.App, Mode: string(s.Mode), Charge: s.ChargeID, OrderNo: s.OrderNo, TransactionNo: s.TransactionNo, Amount: s.Amount, Refunded: s.Refunded, Paid: s.TimePaid,
 		State: string(s.State), Frozen: s.State.Frozen(), Stage: string(s.Stage), Deadline: s.Deadline(), Shipping: s.Shipping, Recorded: s.Recorded, Reported: s.Reported,
 		Uploads: s.Uploads, Code: s.Problem.Code, Attempts: s.Attempts, Next: s.Due, May: []string{},
 	}

@@ -127,6 +127,7 @@ type Shipment struct {
 	Payer         string // the openid of who paid
 	PayerAppID    string // the WeChat appid that it belongs to
 	Amount        int64  // fen that were paid
+	Refunded      int64  // fen of them that the payer has back: WeChat keeps the rest
 	TimePaid      time.Time
 
 	State    ShipmentState

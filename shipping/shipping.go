@@ -275,6 +275,10 @@ func (m *members) company() (string, error) {
 	if code, ok := wechat.CompanyCode(wrote); ok {
 		return code, nil
 	}
+	where, wo := wechat.WhereCodes()
+	if name, ok := wechat.Uncoded(wrote); ok {
+		return "", m.wrong("company", fmt.Sprintf("is %.60s, whose code at WeChat is not known here: %s.", name, where), fmt.Sprintf("为 %.60s，其在微信的编码未知：%s。", name, wo))
+	}
 	if near, ok := wechat.NearestCompany(wrote); ok {
 		return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Did you mean %s (%s)? Write that, or WeChat's code of another.", wrote, near.Name, near.Code),
 			fmt.Sprintf("%.60q 不是已知的快递公司，是否指 %s（%s）？请这样写，或写其他公司在微信的编码。", wrote, near.Name, near.Code))
@@ -283,6 +287,6 @@ func (m *members) company() (string, error) {
 	for _, c := range wechat.Companies() {
 		names = append(names, c.Name)
 	}
-	return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Write %s, or WeChat's code of another.", wrote, strings.Join(names, ", ")),
-		fmt.Sprintf("%.60q 不是已知的快递公司。请写 %s，或其他公司在微信的编码。", wrote, strings.Join(names, "、")))
+	return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Write %s; of another %s.", wrote, strings.Join(names, ", "), where),
+		fmt.Sprintf("%.60q 不是已知的快递公司。请写 %s；其他公司%s。", wrote, strings.Join(names, "、"), wo))
 }

@@ -148,6 +148,20 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// Of a company whose code nobody here knows it is said where WeChat's codes are; another company is never named in its place.
+func TestUncodedCompany(t *testing.T) {
+	for _, company := range []string{"跨越速运", "中通快运", "百世快递", "kuayue"} {
+		_, err := Parse([]byte(`{"type":"express","items":"Tea","parcels":[{"company":"` + company + `","tracking_no":"1"}]}`))
+		wrong, ok := errors.AsType[*Error](err)
+		if !ok || wrong.Field != "parcels[0].company" || !strings.Contains(wrong.EN, "get_delivery_list") || !strings.Contains(wrong.ZH, "get_delivery_list") || strings.Contains(wrong.EN, "Did you mean") || strings.Contains(wrong.EN, "(SF)") {
+			t.Errorf("%s: %+v", company, wrong)
+		}
+	}
+	if s, err := Parse([]byte(`{"type":"express","items":"Tea","parcels":[{"company":"zhongtong","tracking_no":"1"}]}`)); err != nil || s.Parcels[0].Company != "ZTO" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // A telephone number that stands in the wrong place is in no error: errors are kept, shown and logged.
 func TestErrorsQuoteNoContact(t *testing.T) {
 	for name, report := range map[string]string{

@@ -205,6 +205,9 @@ func printShipment(w io.Writer, s *adminapi.ShipmentWhole, now time.Time) {
 	row("WeChat's number", s.TransactionNo)
 	row("payer", s.Payer)
 	row("paid", adminapi.Yuan(s.Amount)+", at "+s.Paid.Local().Format(zoned))
+	if s.Refunded > 0 {
+		row("went back", adminapi.Yuan(s.Refunded)+", so that "+adminapi.Yuan(s.Kept())+" are left")
+	}
 	row("state", s.State)
 	if wait := runsOut(&s.ShipmentView, now); wait != "-" {
 		row("runs out", s.Deadline.Local().Format(zoned)+", "+wait)

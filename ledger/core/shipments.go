@@ -120,16 +120,24 @@ func owe(t Tx, c *Charge, now time.Time) error {
 	return t.AddShipment(owed(c, now))
 }
 
-// shipBack ends the shipment of a charge whose money went back.
+// shipBack ends the shipment of a charge whose money went back, and of one whose money did in part takes that off what is frozen.
 func shipBack(t Tx, c *Charge) error {
-	if why := c.unkept(); why != ledger.RefuseRefunded && why != ledger.RefuseReversed {
+	why := c.unkept()
+	whole := why == ledger.RefuseRefunded || why == ledger.RefuseReversed
+	if !whole && (why != "" || c.AmountRefunded == 0) {
 		return nil
 	}
 	s, err := t.Shipment(c.Scope, c.Seq)
-	if err != nil || s == nil || s.over() && s.State != ledger.ShipmentSettled {
+	if err != nil || s == nil {
 		return err
 	}
-	s.refund()
+	s.Charge = *c
+	switch {
+	case whole && s.over() && s.State != ledger.ShipmentSettled, !whole && s.Fen() == s.StoredFen:
+		return nil
+	case whole:
+		s.refund()
+	}
 	return t.SetShipment(s)
 }
 

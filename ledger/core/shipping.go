@@ -58,7 +58,7 @@ func reportable(cs []Charge) (c *Charge, why ledger.ShippingReason) {
 // owed is the shipment of a payment about which nothing is reported yet.
 func owed(c *Charge, now time.Time) *Shipment {
 	s := &Shipment{Charge: *c}
-	s.Scope, s.Amount, s.TimePaid, s.State = c.Scope, c.PaidAmount, c.TimePaid, ledger.ShipmentWaiting
+	s.Scope, s.TimePaid, s.State = c.Scope, c.TimePaid, ledger.ShipmentWaiting
 	if s.TimePaid.IsZero() {
 		s.TimePaid = now
 	}
@@ -88,6 +88,7 @@ func (s *Shipment) doubtOn(a ledger.ShippingAnswer, now time.Time) {
 // public returns the shipment as callers of the ledger see it.
 func (s *Shipment) public() ledger.Shipment {
 	p := s.Shipment
+	p.Amount, p.Refunded = s.Charge.PaidAmount, s.Charge.AmountRefunded
 	p.ChargeID, p.OrderNo, p.TransactionNo, p.Payer, p.PayerAppID = s.Charge.ID, s.Charge.OrderNo, s.Charge.TransactionNo, s.Charge.Payer, s.Charge.PayerAppID
 	return p
 }

@@ -180,6 +180,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"shipping/step by step", testShippingSteps},
 		{"shipping/the daily round", testShippingDaily},
 		{"shipping/money that goes back", testShippingRefunded},
+		{"shipping/money that goes back in part", testFrozenInPart},
 		{"shipping/reported with the acknowledgement", testSettleReports},
 		{"shipping/leases", testShipmentLeases},
 		{"shipping/a process that ends between two steps", testShippingDeaths},

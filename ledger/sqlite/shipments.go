@@ -16,7 +16,7 @@ const (
 
 	sqlAddShipment = `INSERT INTO shipments (charge, scope, amount, paid, ` + shipmentFields + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	sqlSetShipment = `UPDATE shipments SET state = ?, stage = ?, content = ?, recorded = ?, reported = ?, uploads = ?, posted = ?, code = ?, problem = ?,
+	sqlSetShipment = `UPDATE shipments SET amount = ?, state = ?, stage = ?, content = ?, recorded = ?, reported = ?, uploads = ?, posted = ?, code = ?, problem = ?,
 		attempts = ?, tries = ?, missed = ?, unclear = ?, last = ?, due = ?, epoch = ?, owner = ?, until = ? WHERE charge = ?`
 	sqlDropShipment  = `DELETE FROM shipments WHERE charge = ?`
 	sqlDropShippings = `DELETE FROM shippings WHERE charge = ?`
@@ -58,17 +58,21 @@ const (
 )
 
 // freeze notes how much money of a shipment was frozen, and is.
-func (t *tx) freeze(scope int64, was, is bool, fen int64) {
-	switch {
-	case was == is:
-		return
-	case was:
-		t.add(scope, frozen, -1)
-		t.add(scope, fenFrozen, -fen)
-	default:
-		t.add(scope, frozen, 1)
+func (t *tx) freeze(scope int64, p *core.Shipment) {
+	var payments, fen int64
+	if p.Stored.Frozen() {
+		payments, fen = -1, -p.StoredFen
+	}
+	if p.State.Frozen() {
+		payments, fen = payments+1, fen+p.Fen()
+	}
+	if payments != 0 {
+		t.add(scope, frozen, payments)
+	}
+	if fen != 0 {
 		t.add(scope, fenFrozen, fen)
 	}
+	p.Stored, p.StoredFen = p.State, p.Fen()
 }
 
 // content reads a report; NULL for none.
@@ -114,7 +118,7 @@ func encodeShipping(n *ledger.Shipping) any {
 // readShipment reads shipmentColumns.
 func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 	r.next++ // the charge, which comes with the rest of it
-	p.Scope, p.Amount, p.TimePaid = s, r.number(), r.time()
+	p.Scope, p.StoredFen, p.TimePaid = s, r.number(), r.time()
 	p.State, p.Stage = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text())
 	if err := p.SetContent(r.text()); err != nil && r.err == nil {
 		r.err = err
@@ -204,9 +208,9 @@ func (t *tx) AddShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	rows, _, err := t.change(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Amount, millis(p.TimePaid)}, shipped(p)...)...)
+	rows, _, err := t.change(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Fen(), millis(p.TimePaid)}, shipped(p)...)...)
 	if err == nil && rows > 0 {
-		t.freeze(scope, false, p.State.Frozen(), p.Amount)
+		t.freeze(scope, p)
 	}
 	return err
 }
@@ -216,9 +220,8 @@ func (t *tx) SetShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	t.freeze(scope, p.Stored.Frozen(), p.State.Frozen(), p.Amount)
-	p.Stored = p.State
-	return t.set(sqlSetShipment, append(shipped(p), p.Charge.Seq)...)
+	t.freeze(scope, p)
+	return t.set(sqlSetShipment, append(append([]any{p.Fen()}, shipped(p)...), p.Charge.Seq)...)
 }
 
 func (t *tx) DropShipment(p *core.Shipment) error {

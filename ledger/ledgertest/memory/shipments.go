@@ -63,7 +63,7 @@ func (v *view) Unshipped(s ledger.Scope, state ledger.ShipmentState, after, unti
 	slices.SortStableFunc(found, func(a, b core.Shipment) int { return a.TimePaid.Compare(b.TimePaid) })
 	for _, p := range found[:min(ledger.MostDue, len(found))] {
 		payments++
-		fen += p.Amount
+		fen += p.StoredFen
 		first = earliest(first, p.TimePaid)
 	}
 	return payments, fen, first, err
@@ -87,7 +87,7 @@ func (t *tx) SetShipment(p *core.Shipment) error {
 
 func keepShipment(p core.Shipment) core.Shipment {
 	keep(&p.TimePaid, &p.Recorded, &p.Reported, &p.Due, &p.Until)
-	p.Stored = p.State
+	p.Stored, p.StoredFen = p.State, p.Fen()
 	return p
 }
 
