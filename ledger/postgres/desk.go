@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -42,7 +43,20 @@ var (
 	sqlPause = `SELECT since, by, said, reason FROM caddypay.pauses WHERE scope = $1`
 )
 
-// These are core.Desk, with EventParts, ShipmentParts, Unshipped, AtOnce, Figures and Hours.
+// These are core.Desk, with EventParts, ShipmentParts, Unshipped, Figures and Hours.
+
+// AtOnce has its statements in one transaction, which sees what was committed when the first of them ran.
+func (r *reader) AtOnce(f func() error) (err error) {
+	r.tell("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	defer func() {
+		if len(r.ahead) > 0 { // nothing was asked
+			r.ahead = nil
+			return
+		}
+		err = errors.Join(err, r.run("ROLLBACK", nil))
+	}()
+	return f()
+}
 
 func chargeMark(c *core.Charge) core.Mark { return core.Mark{At: millis(c.Created), Seq: c.Seq} }
 

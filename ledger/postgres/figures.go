@@ -7,17 +7,6 @@ import (
 	"github.com/caddypay/caddypay/ledger/core"
 )
 
-// These stand among the states in counts.
-const (
-	eventsAtRisk ledger.State = "at risk"
-	fenAtRisk    ledger.State = "fen at risk"
-	frozen       ledger.State = "frozen"
-	fenFrozen    ledger.State = "fen frozen"
-)
-
-// noHour is the hour of what is counted for ever.
-const noHour = -1
-
 const (
 	// kept is what is counted, in whichever of its tables.
 	kept = `(SELECT scope, hour, what, n FROM caddypay.counts UNION ALL SELECT scope, hour, what, n FROM caddypay.deltas) AS kept`
@@ -49,17 +38,17 @@ func (r *reader) Figures(s ledger.Scope) (*ledger.Figures, error) {
 		return f, err
 	}
 	err = r.run(sqlCounts, func(row *row) {
-		switch state, n := ledger.State(row.text()), row.number(); {
-		case state == eventsAtRisk:
+		switch what, n := row.text(), row.number(); {
+		case what == eventsAtRisk:
 			f.AtRiskEvents = n
-		case state == fenAtRisk:
+		case what == fenAtRisk:
 			f.AtRisk = n
-		case state == frozen:
+		case what == frozen:
 			f.FrozenShipments = n
-		case state == fenFrozen:
+		case what == fenFrozen:
 			f.Frozen = n
 		case n != 0:
-			f.Events[state] = n
+			f.Events[ledger.State(what)] = n
 		}
 	}, scope)
 	if err != nil {

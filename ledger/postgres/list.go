@@ -23,7 +23,8 @@ var (
 	ofShelf = `e.shelf IS NOT NULL AND e.scope = $1 AND e.shelf = substr($2, 2) AND e.risk = (left($2, 1) = '1')` // $2 begins with whether they are at risk
 	ofScope = `e.scope = $1 AND $2 = ''`
 
-	heads        = `SELECT ` + eventHead + eventTables + `WHERE `
+	// A plan that was made while few are pending is not one for a million: so each row's place in the queue is looked up by itself.
+	heads        = `SELECT ` + eventHead + ` FROM caddypay.events AS e LEFT JOIN LATERAL (SELECT * FROM caddypay.queue WHERE event = e.seq LIMIT 1) AS q ON true WHERE `
 	seqs         = `SELECT e.seq FROM caddypay.events AS e WHERE `
 	sqlByType    = heads + ofType + fromTo
 	sqlDownType  = seqs + ofType + down
