@@ -55,8 +55,11 @@ func empty(dsn string) error {
 	return err
 }
 
+// open opens a ledger whose writes may take as long as they do on a machine that is busy with other tests.
 func open(t *testing.T, o Options) *Ledger {
 	t.Helper()
+	o.Now = longAgo
+	o.Patience = max(o.Patience, time.Minute)
 	l, err := Open(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { must(t, l.Close()) })
@@ -65,7 +68,7 @@ func open(t *testing.T, o Options) *Ledger {
 
 func openLedger(t *testing.T) *Ledger {
 	t.Helper()
-	return open(t, Options{DSN: newDatabase(t), Now: longAgo})
+	return open(t, Options{DSN: newDatabase(t)})
 }
 
 // The suite of all engines.
@@ -76,6 +79,22 @@ func TestLedger(t *testing.T) {
 func TestLedgerShared(t *testing.T) {
 	ledgertest.RunShared(t, func(t *testing.T) (a, b ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: dsn, Now: longAgo}), open(t, Options{DSN: dsn, Now: longAgo})
+		return open(t, Options{DSN: dsn}), open(t, Options{DSN: dsn})
+	})
+}
+
+// All of it works through PgBouncer in transaction mode, where no two transactions need be on one connection.
+func TestLedgerThroughPgBouncer(t *testing.T) {
+	b := pgtest.Shared(t).PgBouncer(t)
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+		return open(t, Options{DSN: b.DSN(t, newDatabase(t)), NoListen: true})
+	})
+}
+
+func TestLedgerSharedThroughPgBouncer(t *testing.T) {
+	b := pgtest.Shared(t).PgBouncer(t)
+	ledgertest.RunShared(t, func(t *testing.T) (l, other ledger.Ledger) {
+		dsn := newDatabase(t)
+		return open(t, Options{DSN: b.DSN(t, dsn), NoListen: true}), open(t, Options{DSN: dsn})
 	})
 }
