@@ -27,7 +27,7 @@ func longAgo() time.Time { return time.Unix(0, 0) }
 func newDatabase(t *testing.T) string {
 	t.Helper()
 	return pgtest.Shared(t).Like(t, "ledger", func(dsn string) error {
-		l, err := Open(t.Context(), Options{DSN: dsn, Now: longAgo})
+		l, err := Open(t.Context(), Options{DSN: dsn, Now: longAgo, Patience: time.Minute})
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func open(t *testing.T, o Options) *Ledger {
 
 func openLedger(t *testing.T) *Ledger {
 	t.Helper()
-	return open(t, Options{DSN: newDatabase(t), Now: longAgo})
+	return open(t, Options{DSN: newDatabase(t), Now: longAgo, Patience: time.Minute})
 }
 
 // The suite of all engines.
@@ -56,6 +56,6 @@ func TestLedger(t *testing.T) {
 func TestLedgerShared(t *testing.T) {
 	ledgertest.RunShared(t, func(t *testing.T) (a, b ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: dsn, Now: longAgo}), open(t, Options{DSN: dsn, Now: longAgo})
+		return open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute}), open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute})
 	})
 }

@@ -285,11 +285,7 @@ func (r *reader) Login(key []byte, now int64) (identity []byte, err error) {
 }
 
 func (r *reader) OldBodies(after int64, limit int) (es []core.Event, err error) {
-	err = r.run(sqlOldBodies, func(row *row) {
-		var e core.Event
-		e.Seq, e.State, e.Received, e.Settled = row.number(), ledger.State(row.text()), row.time(), row.time()
-		es = append(es, e)
-	}, after, limit)
+	err = r.run(sqlOldBodies, func(row *row) { es = append(es, readOldBody(row)) }, after, limit)
 	return es, err
 }
 
