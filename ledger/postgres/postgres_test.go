@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -26,13 +28,31 @@ func longAgo() time.Time { return time.Unix(0, 0) }
 // newDatabase returns where a ledger is in which nothing is recorded.
 func newDatabase(t *testing.T) string {
 	t.Helper()
-	return pgtest.Shared(t).Like(t, "ledger", func(dsn string) error {
-		l, err := Open(t.Context(), Options{DSN: dsn, Now: longAgo, Patience: time.Minute})
+	return pgtest.Shared(t).Lend(t, "ledger", func(dsn string) error {
+		l, err := Open(t.Context(), Options{DSN: dsn, Now: longAgo})
 		if err != nil {
 			return err
 		}
 		return l.Close()
-	})
+	}, empty)
+}
+
+// empty deletes what is recorded in a ledger.
+func empty(dsn string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var script string
+	err = conn.QueryRow(ctx, `SELECT string_agg('DELETE FROM caddypay.' || relname, '; ') FROM pg_class
+		WHERE relnamespace = 'caddypay'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'about'`).Scan(&script)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 func open(t *testing.T, o Options) *Ledger {

@@ -11,11 +11,17 @@ const sqlDropBody = `UPDATE caddypay.events SET body_day = NULL WHERE seq = $1`
 // What may be pruned is looked for again in the transaction that does it, and locked there: a person may decide about it meanwhile.
 
 func (t *tx) OldBodies(after int64, limit int) (es []core.Event, err error) {
+	if after, err = afterGone(&t.session, after, sqlOldestBody); err != nil {
+		return nil, err
+	}
 	err = t.run(sqlOldBodies+` FOR UPDATE`, func(r *row) { es = append(es, readOldBody(r)) }, after, limit)
 	return es, err
 }
 
 func (t *tx) OldAnswers(after int64, limit int) (cs []core.Charge, err error) {
+	if after, err = afterGone(&t.session, after, sqlOldestAnswer); err != nil {
+		return nil, err
+	}
 	err = t.run(sqlOldAnswers+` FOR UPDATE`, func(r *row) { cs = append(cs, readCharge(r, ledger.Scope{})) }, after, limit)
 	return cs, err
 }
