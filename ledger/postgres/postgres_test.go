@@ -55,20 +55,24 @@ func empty(dsn string) error {
 	return err
 }
 
-// open opens a ledger whose writes may take as long as they do on a machine that is busy with other tests.
 func open(t *testing.T, o Options) *Ledger {
 	t.Helper()
-	o.Now = longAgo
-	o.Patience = max(o.Patience, time.Minute)
 	l, err := Open(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { must(t, l.Close()) })
 	return l
 }
 
+// patient opens a ledger whose writes may take as long as they do on a machine that is busy with other tests.
+func patient(t *testing.T, o Options) *Ledger {
+	t.Helper()
+	o.Now, o.Patience = longAgo, time.Minute
+	return open(t, o)
+}
+
 func openLedger(t *testing.T) *Ledger {
 	t.Helper()
-	return open(t, Options{DSN: newDatabase(t)})
+	return patient(t, Options{DSN: newDatabase(t)})
 }
 
 // The suite of all engines.
@@ -79,7 +83,7 @@ func TestLedger(t *testing.T) {
 func TestLedgerShared(t *testing.T) {
 	ledgertest.RunShared(t, func(t *testing.T) (a, b ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: dsn}), open(t, Options{DSN: dsn})
+		return patient(t, Options{DSN: dsn}), patient(t, Options{DSN: dsn})
 	})
 }
 
@@ -87,7 +91,7 @@ func TestLedgerShared(t *testing.T) {
 func TestLedgerThroughPgBouncer(t *testing.T) {
 	b := pgtest.Shared(t).PgBouncer(t)
 	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
-		return open(t, Options{DSN: b.DSN(t, newDatabase(t)), NoListen: true})
+		return patient(t, Options{DSN: b.DSN(t, newDatabase(t)), NoListen: true})
 	})
 }
 
@@ -95,6 +99,6 @@ func TestLedgerSharedThroughPgBouncer(t *testing.T) {
 	b := pgtest.Shared(t).PgBouncer(t)
 	ledgertest.RunShared(t, func(t *testing.T) (l, other ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: b.DSN(t, dsn), NoListen: true}), open(t, Options{DSN: dsn})
+		return patient(t, Options{DSN: b.DSN(t, dsn), NoListen: true}), patient(t, Options{DSN: dsn})
 	})
 }

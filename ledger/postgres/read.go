@@ -300,11 +300,7 @@ func (r *reader) OldBodies(after int64, limit int) (es []core.Event, err error) 
 	if after, err = afterGone(&r.session, after, sqlOldestBody); err != nil {
 		return nil, err
 	}
-	err = r.run(sqlOldBodies, func(row *row) {
-		var e core.Event
-		e.Seq, e.State, e.Received, e.Settled = row.number(), ledger.State(row.text()), row.time(), row.time()
-		es = append(es, e)
-	}, after, limit)
+	err = r.run(sqlOldBodies, func(row *row) { es = append(es, readOldBody(row)) }, after, limit)
 	return es, err
 }
 

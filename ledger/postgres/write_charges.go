@@ -37,10 +37,9 @@ const (
 		time_expire = $26, fingerprint = $27 WHERE seq = $1`
 	sqlDropCharge = `DELETE FROM caddypay.charges WHERE seq = $1`
 
-	// An answer is where the row of its charge says: of another day there is none left.
-	sqlDropAnswer = `DELETE FROM caddypay.answers AS a USING caddypay.charges AS c WHERE c.seq = $1 AND a.charge = c.seq AND a.day = c.answer_day`
-	sqlAddAnswer  = `INSERT INTO caddypay.answers (charge, day, raw) VALUES ($1, ` + today + `, $2)`
-	sqlAnswered   = `UPDATE caddypay.charges SET answer_day = CASE WHEN $2::boolean THEN ` + today + ` END WHERE seq = $1`
+	// An answer is where the row of its charge says; what is there else goes with its day.
+	sqlAddAnswer = `INSERT INTO caddypay.answers (charge, day, raw) VALUES ($1, ` + today + `, $2) ON CONFLICT (charge, day) DO UPDATE SET raw = excluded.raw`
+	sqlAnswered  = `UPDATE caddypay.charges SET answer_day = CASE WHEN $2::boolean THEN ` + today + ` END WHERE seq = $1`
 
 	sqlSetQuote = `INSERT INTO caddypay.quotes (scope, order_no, amount, currency, closed, at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (scope, order_no) DO UPDATE SET amount = excluded.amount, currency = excluded.currency, closed = excluded.closed, at = excluded.at`
@@ -114,13 +113,11 @@ func (t *tx) SetAttempt(c *core.Charge) error {
 }
 
 func (t *tx) DropCharge(c *core.Charge) error {
-	t.tell(sqlDropAnswer, c.Seq)
 	t.tell(sqlDropCharge, c.Seq)
 	return nil
 }
 
 func (t *tx) SetAnswer(c *core.Charge) error {
-	t.tell(sqlDropAnswer, c.Seq)
 	if c.Raw != nil {
 		t.tell(sqlAddAnswer, c.Seq, c.Raw)
 	}

@@ -30,15 +30,14 @@ const (
 	sqlUnqueue    = `DELETE FROM caddypay.queue WHERE event = $1`
 	sqlSetBlocked = `UPDATE caddypay.queue SET blocked = $2 WHERE event = $1`
 
-	sqlSent       = `SELECT sent OR first_at IS NOT NULL, acks > 0 FROM caddypay.events WHERE seq = $1`
+	sqlSent       = `SELECT sent_from IS NOT NULL OR first_at IS NOT NULL, acks > 0 FROM caddypay.events WHERE seq = $1`
 	sqlEffectSeen = `SELECT 1 FROM caddypay.events WHERE scope = $1 AND object_id = $2 AND type = $3 AND effect`
 
 	sqlAddDelivery = `INSERT INTO caddypay.deliveries (event, day, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES ($1, ` + today + `, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	sqlSetSent  = `UPDATE caddypay.events SET sent = true WHERE seq = $1 AND NOT sent`
+	sqlSetSent  = `UPDATE caddypay.events SET sent_from = coalesce(sent_from, ` + today + `), sent_to = ` + today + ` WHERE seq = $1`
 	sqlAddAudit = `INSERT INTO caddypay.audit (scope, event, at, action, state, by, said, reason, run) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
-	sqlPause     = `SELECT since, by, said, reason FROM caddypay.pauses WHERE scope = $1`
 	sqlSetPause  = `INSERT INTO caddypay.pauses (scope, since, by, said, reason) VALUES ($1, $2, $3, $4, $5)`
 	sqlDropPause = `DELETE FROM caddypay.pauses WHERE scope = $1`
 )
@@ -183,11 +182,6 @@ func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
 	}
 	t.tell(sqlAddAudit, scope, e.Seq, millis(d.Now), string(d.Action), string(e.State), d.By, d.Said, d.Reason, d.Run)
 	return nil
-}
-
-// readPause reads what sqlPause finds.
-func readPause(r *row, _ ledger.Scope) ledger.Pause {
-	return ledger.Pause{Since: r.time(), By: r.text(), Said: r.text(), Reason: r.text()}
 }
 
 func (t *tx) Pause(s ledger.Scope) (*ledger.Pause, error) {

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"fmt"
+
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
 )
@@ -18,7 +20,7 @@ const (
 	sqlRetry = `WITH q AS (UPDATE caddypay.queue AS q SET owner = NULL, until = 0, tries = tries + $4::integer, due = $5, back = $6` + mine + `)
 		UPDATE caddypay.events AS e SET attempts = attempts + $4::integer FROM q WHERE e.seq = q.event` + behind + `, false`
 	// The first delivery comes with it as long as none is recorded.
-	unsent    = `(e.first_at IS NULL AND NOT e.sent AND $7::bigint > 0)`
+	unsent    = `(e.first_at IS NULL AND e.sent_from IS NULL AND $7::bigint > 0)`
 	sqlSettle = `WITH q AS (DELETE FROM caddypay.queue AS q` + mine + `)
 		UPDATE caddypay.events AS e SET state = $5, attempts = e.attempts + $4::integer, tries = q.tries + $4::integer, due = NULL, back = NULL, settled = $6,
 			acks = e.acks + ($5 = 'delivered')::integer,
@@ -36,7 +38,8 @@ var (
 		), q AS (
 			UPDATE caddypay.queue AS taken SET owner = $1, until = $2 FROM due WHERE taken.event = due.event RETURNING taken.event, taken.due, taken.back, taken.tries
 		)
-		SELECT ` + eventWhole + ` FROM q JOIN caddypay.events AS e ON e.seq = q.event` + withBody
+		SELECT ` + eventHead + `, e.body_day FROM q JOIN caddypay.events AS e ON e.seq = q.event`
+	sqlBodies = `SELECT event, signature, body FROM caddypay.bodies WHERE event = ANY ($1) AND day = %d`
 
 	sqlWaiting = `SELECT ` + eventRow + ` FROM caddypay.queue AS q JOIN caddypay.events AS e ON e.seq = q.event
 		WHERE q.scope = $1 AND q.back > 0 AND q.due > q.back ORDER BY q.event LIMIT $2 FOR UPDATE OF q SKIP LOCKED`
@@ -48,9 +51,29 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) ([]ledger.Event, error) {
 		return nil, err
 	}
 	var es []ledger.Event
-	err = t.run(sqlClaim, func(r *row) { es = append(es, readEvent(r, c.Scope)) },
-		c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit, int64(0))
-	return es, err
+	days := make(map[int64][]int64) // the events whose bodies are of a day
+	err = t.run(sqlClaim, func(r *row) {
+		e := readEventHead(r, c.Scope)
+		if !r.null() {
+			day := r.number()
+			days[day] = append(days[day], e.Seq)
+		}
+		es = append(es, e)
+	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit, int64(0))
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[int64]*ledger.Event, len(es))
+	for i := range es {
+		at[es[i].Seq] = &es[i]
+	}
+	for day, seqs := range days { // which stands in the statement itself: so it is planned for that one partition, and locks no other
+		t.ask(fmt.Sprintf(sqlBodies, day), func(r *row) {
+			e := at[r.number()]
+			e.Signature, e.Body = r.text(), r.bytes()
+		}, seqs)
+	}
+	return es, t.flush()
 }
 
 func (t *tx) Leases(s ledger.Scope, owner string) ([]core.Lease, error) {
