@@ -55,7 +55,7 @@ type App struct {
 	Lines lines `json:"lines,omitempty"`
 
 	logger *zap.Logger
-	path   string
+	place  place
 	store  *store
 	held   bool // a reference on the store is ours
 	sites  []*registration
@@ -71,7 +71,7 @@ type App struct {
 	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
 	announce  *announcer      // to Caddy's events app; nil: there is none
 	targets   []notify.Target // of Notify
-	storage   certmagic.Storage
+	shared    wechat.Storage  // what all nodes know together
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -103,20 +103,8 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	a.logger = plainLog(ctx.Logger())
 	r := a.resolver()
-	file := ""
-	if a.Ledger != nil {
-		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {
-			return r.errorf("ledger", "%q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
-		}
-		if a.Ledger.File != "" {
-			if file, err = r.value("ledger", a.Ledger.File); err != nil {
-				return err
-			}
-		}
-	}
-	path, err := ledgerPath(file)
-	if err != nil {
-		return r.errorf("ledger", "%w; write ledger sqlite and a file that can be in its folder, like /var/lib/caddy/pay.db", err)
+	if a.place, err = a.Ledger.place(r); err != nil {
+		return err
 	}
 	if a.Retention < 0 {
 		return r.errorf("retention", "%s is not above 0; write retention 400d", time.Duration(a.Retention))
@@ -135,10 +123,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.announce, err = newAnnouncer(ctx, a.logger); err != nil {
 		return err
 	}
-	a.path = path
 	a.closing = make(chan struct{})
-	a.storage = ctx.Storage()
-	a.store, a.held = acquireStore(path, ctx.Storage()), true
+	a.store, a.held = acquire(a.place, ctx.Storage()), true
+	a.shared = a.store.shared()
 	a.operators = a.newOperators()
 	return nil
 }
@@ -234,7 +221,7 @@ func (a *App) Start() error {
 	go func() {
 		<-ctx.Done()
 		a.work.Wait()
-		if err := releaseStore(a.path); err != nil {
+		if err := releaseStore(a.place.key); err != nil {
 			a.logger.Error("closing the ledger", zap.Error(err))
 		}
 	}()
@@ -310,7 +297,7 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	a.held = false
-	return releaseStore(a.path)
+	return releaseStore(a.place.key)
 }
 
 // Interface guards
