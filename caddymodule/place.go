@@ -120,7 +120,7 @@ func (p place) log() *zap.Logger {
 // mends says that what keeps a ledger from being opened may go away by itself. What the server refuses for good is the configuration's, or the
 // database's: a Caddy that is started without it would never take a payment.
 func (p place) mends(err error) bool {
-	if p.file != "" || errors.Is(err, postgres.ErrNewer) {
+	if p.file != "" || unfit(err) {
 		return false
 	}
 	refused, ok := errors.AsType[*pgconn.PgError](err)
