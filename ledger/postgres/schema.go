@@ -55,7 +55,6 @@ CREATE TABLE caddypay.events (
 	effect     boolean NOT NULL,    -- it has the effect (object_id, type); else another has, or its effect is its id, or see charges.payment
 	by_charge  boolean NOT NULL,    -- charges.payment leads from its order, which is its lane, to it
 	replay     boolean NOT NULL DEFAULT false,
-	sent       boolean NOT NULL DEFAULT false, -- there are, or were, rows of deliveries
 	id         text COLLATE "C" NOT NULL,
 	type       text COLLATE "C" NOT NULL,
 	object_id  text COLLATE "C" NOT NULL,
@@ -72,16 +71,19 @@ CREATE TABLE caddypay.events (
 	due        bigint,
 	back       bigint,
 	body_day   integer,             -- the day of its row of bodies; NULL: there is none
+	sent_from  integer,             -- the days of the first and the last of its rows of deliveries, those dropped too; NULL: there is none
+	sent_to    integer,
 	first_at   bigint,              -- its first delivery succeeded, began then, and is in no row of deliveries; NULL: it is not so
 	first_took bigint,              -- microseconds
 	first_status  integer,
 	first_snippet text COLLATE "C",
 	shelf      text COLLATE "C" GENERATED ALWAYS AS (CASE WHEN state = 'pending' OR state = 'delivered' THEN NULL ELSE state END) STORED,
+	risk       boolean GENERATED ALWAYS AS (CASE WHEN state = 'pending' OR state = 'delivered' THEN NULL ELSE ` + atRisk + ` END) STORED,
 	UNIQUE (scope, id)
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE UNIQUE INDEX events_effect ON caddypay.events (scope, object_id, type) WHERE effect;
 CREATE INDEX events_scope ON caddypay.events (scope, seq);
-CREATE INDEX events_shelf ON caddypay.events (scope, shelf, seq) WHERE shelf IS NOT NULL;
+CREATE INDEX events_shelf ON caddypay.events (scope, shelf, risk, seq) WHERE shelf IS NOT NULL;
 CREATE INDEX events_order ON caddypay.events (scope, order_no, seq) WHERE order_no <> '' AND NOT by_charge;
 CREATE INDEX events_type  ON caddypay.events (scope, type, seq) WHERE type <> 'charge.succeeded';
 CREATE INDEX events_unpaid ON caddypay.events (scope, charge_id) WHERE shelf = 'filtered' AND reasons = '["payment_held"]';
@@ -107,6 +109,7 @@ CREATE TABLE caddypay.queue (
 CREATE INDEX queue_due ON caddypay.queue (scope, due, event) WHERE NOT blocked;
 CREATE INDEX queue_lane ON caddypay.queue (scope, lane, rank, created, event) WHERE lane <> '';
 CREATE INDEX queue_leased ON caddypay.queue (scope, owner) WHERE owner IS NOT NULL;
+CREATE INDEX queue_old ON caddypay.queue (scope, risk, received);
 CREATE INDEX queue_back ON caddypay.queue (scope, event) WHERE back > 0;
 
 -- What Ping++ sent; the row goes when retention prunes it, and the event stays. A day is that of the server's clock in UTC, counted from 1970-01-01.

@@ -26,7 +26,6 @@ type store struct{ ledger *Ledger }
 // reader is a read on a connection of the pool. Every statement sees what is committed by then.
 type reader struct {
 	session
-	core.Reader
 	ledger *Ledger
 }
 
