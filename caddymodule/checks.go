@@ -27,7 +27,7 @@ const noCode = "caddypay-check"
 func (a *App) Check(ctx context.Context) []check.Finding { return check.Run(ctx, a.checks(ctx)) }
 
 func (a *App) checks(ctx context.Context) []check.Check {
-	checks := a.book().Checks()
+	checks := a.bookChecks()
 	counted := make(map[ledger.Scope]bool)
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)

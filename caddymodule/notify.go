@@ -129,7 +129,7 @@ func (a *App) tell(ctx context.Context) {
 		return
 	}
 	notify.New(notify.Config{
-		Targets: a.targets, Owner: a.owner, Now: time.Now, Every: lookEvery, Logger: a.logger, Sum: a.summary, Store: &toldStore{storage: a.shared, path: a.place.file}, Alone: a.place.file == "",
+		Targets: a.targets, Owner: a.owner, Now: time.Now, Every: lookEvery, Logger: a.logger, Sum: a.summary, Store: &toldStore{storage: a.shared, path: a.home.file}, Alone: a.home.file == "",
 		Look: func(ctx context.Context) []check.Finding {
 			checks := a.checks(ctx)
 			return check.Run(ctx, slices.DeleteFunc(checks, func(c check.Check) bool { return !notify.Watches(c.ID) }))

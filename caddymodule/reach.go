@@ -58,6 +58,21 @@ func (s *store) reach(ctx context.Context) (ledger.Ledger, error) {
 	return nil, ledger.ErrClosed
 }
 
+// await returns the ledger as soon as it can be had, or the last error when the context ends or that is one which does not go away.
+func (s *store) await(ctx context.Context) (ledger.Ledger, error) {
+	for {
+		l, err := s.open(context.WithoutCancel(ctx))
+		if err == nil || errors.Is(err, ledger.ErrClosed) || !s.home.mends(err) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(reachPause):
+		}
+	}
+}
+
 // over says that another attempt may begin.
 func over(a *attempt) bool {
 	select {
@@ -77,7 +92,7 @@ func (s *store) begin() *attempt {
 	go func() {
 		defer close(a.done)
 		defer s.end()
-		l, err := s.place.open(ctx, s.storage)
+		l, err := s.home.open(ctx, s.storage)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		switch {
@@ -86,13 +101,13 @@ func (s *store) begin() *attempt {
 		case err == nil:
 			s.opens(l)
 			if s.failed {
-				s.place.log().Info("the ledger's database answers: payments go on")
+				s.home.log().Info("the ledger's database answers: payments go on")
 			}
 		default:
 			a.err = fmt.Errorf("the ledger's database: %w", err)
 			if !s.failed && !s.closed { // once, however long it takes
-				s.place.log().Error("the ledger's database cannot be used: webhooks and payments are answered 503; it is tried again each second",
-					zap.Error(err), zap.Bool("mends_by_itself", s.place.mends(err)))
+				s.home.log().Error("the ledger's database cannot be used: webhooks and payments are answered 503; it is tried again each second",
+					zap.Error(err), zap.Bool("mends_by_itself", s.home.mends(err)))
 			}
 		}
 		s.failed, a.ended = err != nil, time.Now()

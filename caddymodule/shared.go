@@ -12,7 +12,7 @@ import (
 // it was looked for payments without a report. Nodes that share a PostgreSQL have it there: each one's Caddy may keep its storage in a folder of its own,
 // which knows nothing of the others. With SQLite it is in Caddy's storage.
 func (s *store) shared() wechat.Storage {
-	if s.place.file == "" {
+	if s.home.file == "" {
 		return database{s}
 	}
 	return s.storage

@@ -23,7 +23,7 @@ var stores = caddy.NewUsagePool()
 // store is a ledger that is opened when it is first needed: provisioning, and so `caddy validate`, touches no file and no server. It
 // belongs to no configuration and keeps nothing of one.
 type store struct {
-	place   place
+	home    home
 	storage certmagic.Storage // Caddy's: remembers that the ledger was in use
 
 	mu      sync.Mutex
@@ -42,8 +42,8 @@ func acquireStore(path string, storage certmagic.Storage) *store {
 	return acquire(inFile(path), storage)
 }
 
-func acquire(p place, storage certmagic.Storage) *store {
-	s, _ := stores.LoadOrStore(p.key, &store{place: p, storage: storage})
+func acquire(p home, storage certmagic.Storage) *store {
+	s, _ := stores.LoadOrStore(p.key, &store{home: p, storage: storage})
 	return s.(*store)
 }
 
@@ -74,7 +74,7 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	if l, ok := s.opened(); ok {
 		return l, nil
 	}
-	if s.place.file == "" {
+	if s.home.file == "" {
 		return s.reach(ctx)
 	}
 	s.mu.Lock()
@@ -85,7 +85,7 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	case s.ledger != nil:
 		return s.ledger, nil
 	}
-	l, err := s.place.open(ctx, s.storage)
+	l, err := s.home.open(ctx, s.storage)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Unfit says that a database cannot keep the ledger however long somebody waits: its server is too old, or the ledger in it too new.
@@ -22,6 +24,10 @@ func Place(dsn string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return place(config), nil
+}
+
+func place(config *pgxpool.Config) string {
 	c := config.ConnConfig
 	hosts := []string{at(c.Host, c.Port)}
 	for _, f := range c.Fallbacks {
@@ -29,14 +35,14 @@ func Place(dsn string) (string, error) {
 			hosts = append(hosts, host)
 		}
 	}
-	place := strings.Join(hosts, ",")
-	if !plain.MatchString(strings.ReplaceAll(place, ",", "")) {
-		place = "a server"
+	name := strings.Join(hosts, ",")
+	if !plain.MatchString(strings.ReplaceAll(name, ",", "")) {
+		name = "a server"
 	}
 	if c.Database != "" && plain.MatchString(c.Database) {
-		place += ", database " + c.Database
+		name += ", database " + c.Database
 	}
-	return "PostgreSQL at " + place, nil
+	return "PostgreSQL at " + name
 }
 
 func at(host string, port uint16) string {

@@ -20,8 +20,8 @@ import (
 	"github.com/caddypay/caddypay/redact"
 )
 
-// place is where a ledger is.
-type place struct {
+// home is where a ledger is.
+type home struct {
 	key   string // the same for every spelling of one place, and no secret
 	label string // for people
 	file  string // the SQLite file; empty: it is in PostgreSQL
@@ -31,10 +31,10 @@ type place struct {
 }
 
 // inFile is the place of an SQLite ledger, by its resolved path.
-func inFile(path string) place { return place{key: path, label: path, file: path} }
+func inFile(path string) home { return home{key: path, label: path, file: path} }
 
-// place resolves where the ledger is, and opens nothing.
-func (c *LedgerConfig) place(r *resolver) (p place, err error) {
+// home resolves where the ledger is, and opens nothing.
+func (c *LedgerConfig) home(r *resolver) (p home, err error) {
 	if c == nil {
 		c = new(LedgerConfig)
 	}
@@ -57,7 +57,7 @@ func (c *LedgerConfig) place(r *resolver) (p place, err error) {
 	return p, r.errorf("ledger", "%s is not a kind of ledger that is known here; write ledger sqlite, or ledger postgres <dsn>", named)
 }
 
-func (c *LedgerConfig) inFile(r *resolver) (p place, err error) {
+func (c *LedgerConfig) inFile(r *resolver) (p home, err error) {
 	name := ""
 	if c.File != "" {
 		if name, err = r.value("ledger", c.File); err != nil {
@@ -71,7 +71,7 @@ func (c *LedgerConfig) inFile(r *resolver) (p place, err error) {
 	return inFile(path), nil
 }
 
-func (c *LedgerConfig) inPostgres(r *resolver) (p place, err error) {
+func (c *LedgerConfig) inPostgres(r *resolver) (p home, err error) {
 	if c.DSN == "" {
 		return p, r.errorf("ledger", "needs the database's DSN; write ledger postgres {env.PAY_LEDGER_DSN}")
 	}
@@ -82,7 +82,7 @@ func (c *LedgerConfig) inPostgres(r *resolver) (p place, err error) {
 	if c.MaxConns < 0 || c.MaxConns > mostConns {
 		return p, r.errorf("ledger max_conns", "is a number from 1 to %d, not %d; write max_conns 16", mostConns, c.MaxConns)
 	}
-	p = place{dsn: redact.New(dsn), conns: c.MaxConns, deaf: c.Listen != nil && !*c.Listen}
+	p = home{dsn: redact.New(dsn), conns: c.MaxConns, deaf: c.Listen != nil && !*c.Listen}
 	if p.label, err = postgres.Place(dsn); err != nil {
 		return p, r.errorf("ledger", "%w", err)
 	}
@@ -92,7 +92,7 @@ func (c *LedgerConfig) inPostgres(r *resolver) (p place, err error) {
 }
 
 // open opens the ledger that is there.
-func (p place) open(ctx context.Context, storage certmagic.Storage) (ledger.Ledger, error) {
+func (p home) open(ctx context.Context, storage certmagic.Storage) (ledger.Ledger, error) {
 	if p.file == "" {
 		return postgres.Open(ctx, postgres.Options{DSN: p.dsn.Reveal(), MaxConns: p.conns, NoListen: p.deaf, Now: time.Now, Logger: p.log()})
 	}
@@ -110,7 +110,7 @@ func (p place) open(ctx context.Context, storage certmagic.Storage) (ledger.Ledg
 }
 
 // log is the ledger's own, which belongs to no configuration.
-func (p place) log() *zap.Logger {
+func (p home) log() *zap.Logger {
 	if p.file == "" {
 		return plainLog(caddy.Log()).Named("pay.ledger").With(zap.String("database", p.label))
 	}
@@ -119,8 +119,8 @@ func (p place) log() *zap.Logger {
 
 // mends says that what keeps a ledger from being opened may go away by itself. What the server refuses for good is the configuration's, or the
 // database's: a Caddy that is started without it would never take a payment.
-func (p place) mends(err error) bool {
-	if p.file != "" || unfit(err) {
+func (p home) mends(err error) bool {
+	if _, unfit := errors.AsType[*postgres.Unfit](err); p.file != "" || unfit {
 		return false
 	}
 	refused, ok := errors.AsType[*pgconn.PgError](err)
@@ -131,8 +131,6 @@ func (p place) mends(err error) bool {
 		"28",    // user, password, pg_hba.conf
 		"3D000", // no such database
 		"42501", // the user may not
-		"0A000", // the server is too old for it
-		"42601",
 	} {
 		if strings.HasPrefix(refused.Code, never) {
 			return false
