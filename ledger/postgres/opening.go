@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// here tells this ledger on this server from one that was restored from a backup, elsewhere or in its place.
-	here = `((SELECT system_identifier FROM pg_control_system())::text || ' ' || 'caddypay.events'::regclass::oid)`
+	// here tells this ledger on this server from one that was restored from a backup or copied, elsewhere or in its place.
+	here = `((SELECT system_identifier FROM pg_control_system())::text || ' ' || (SELECT oid FROM pg_database WHERE datname = current_database())
+		|| ' ' || 'caddypay.events'::regclass::oid)`
 
 	sqlAwake = `SELECT last, at FROM caddypay.awake WHERE which = ` + here
 	sqlWake  = `INSERT INTO caddypay.awake (which, last, at) SELECT ` + here + `, coalesce(max(seq), 0), $1 FROM caddypay.events ON CONFLICT DO NOTHING`

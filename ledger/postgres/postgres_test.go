@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -26,13 +28,31 @@ func longAgo() time.Time { return time.Unix(0, 0) }
 // newDatabase returns where a ledger is in which nothing is recorded.
 func newDatabase(t *testing.T) string {
 	t.Helper()
-	return pgtest.Shared(t).Like(t, "ledger", func(dsn string) error {
+	return pgtest.Shared(t).Lend(t, "ledger", func(dsn string) error {
 		l, err := Open(t.Context(), Options{DSN: dsn, Now: longAgo})
 		if err != nil {
 			return err
 		}
 		return l.Close()
-	})
+	}, empty)
+}
+
+// empty deletes what is recorded in a ledger.
+func empty(dsn string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var script string
+	err = conn.QueryRow(ctx, `SELECT string_agg('DELETE FROM caddypay.' || relname, '; ') FROM pg_class
+		WHERE relnamespace = 'caddypay'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'about'`).Scan(&script)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol)
+	return err
 }
 
 func open(t *testing.T, o Options) *Ledger {
@@ -45,7 +65,7 @@ func open(t *testing.T, o Options) *Ledger {
 
 func openLedger(t *testing.T) *Ledger {
 	t.Helper()
-	return open(t, Options{DSN: newDatabase(t), Now: longAgo})
+	return open(t, Options{DSN: newDatabase(t), Now: longAgo, Patience: time.Minute})
 }
 
 // The suite of all engines.
@@ -56,6 +76,6 @@ func TestLedger(t *testing.T) {
 func TestLedgerShared(t *testing.T) {
 	ledgertest.RunShared(t, func(t *testing.T) (a, b ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: dsn, Now: longAgo}), open(t, Options{DSN: dsn, Now: longAgo})
+		return open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute}), open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute})
 	})
 }

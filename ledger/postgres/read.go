@@ -33,7 +33,8 @@ var (
 	sqlEventsAhead = `SELECT event, due, tries FROM caddypay.queue
 		WHERE scope = $1 AND NOT blocked AND (due, event) > ($2, $3) ORDER BY due, event LIMIT $4`
 
-	sqlOldBodies = `SELECT seq, state, received, settled FROM caddypay.events WHERE body_day IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2`
+	sqlOldBodies  = `SELECT seq, state, received, settled FROM caddypay.events WHERE body_day IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2`
+	sqlOldestBody = `SELECT coalesce(min(event), 0) FROM caddypay.bodies`
 )
 
 // Charges, as they are read.
@@ -51,7 +52,8 @@ const (
 	sqlChargesAhead = `SELECT ` + chargeColumns + ` FROM caddypay.charges
 		WHERE scope = $1 AND ` + queryKind + ` = $5 AND next_query > 0 AND (next_query, seq) > ($2, $3) ORDER BY next_query, seq LIMIT $4`
 
-	sqlOldAnswers = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE answer_day IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2`
+	sqlOldAnswers   = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE answer_day IS NOT NULL AND seq > $1 ORDER BY seq LIMIT $2`
+	sqlOldestAnswer = `SELECT coalesce(min(charge), 0) FROM caddypay.answers`
 )
 
 // Refunds and logins, as they are read.
@@ -284,16 +286,28 @@ func (r *reader) Login(key []byte, now int64) (identity []byte, err error) {
 	return identity, err
 }
 
+// afterGone is after what a search for old rows may leave out: at its beginning all whose day is gone. No index knows what is pruned, so that pruning one
+// costs no more than its row.
+func afterGone(s *session, after int64, oldest string) (int64, error) {
+	if after > 0 {
+		return after, nil
+	}
+	first, err := s.number(oldest)
+	return max(0, first-1), err
+}
+
 func (r *reader) OldBodies(after int64, limit int) (es []core.Event, err error) {
-	err = r.run(sqlOldBodies, func(row *row) {
-		var e core.Event
-		e.Seq, e.State, e.Received, e.Settled = row.number(), ledger.State(row.text()), row.time(), row.time()
-		es = append(es, e)
-	}, after, limit)
+	if after, err = afterGone(&r.session, after, sqlOldestBody); err != nil {
+		return nil, err
+	}
+	err = r.run(sqlOldBodies, func(row *row) { es = append(es, readOldBody(row)) }, after, limit)
 	return es, err
 }
 
 func (r *reader) OldAnswers(after int64, limit int) (cs []core.Charge, err error) {
+	if after, err = afterGone(&r.session, after, sqlOldestAnswer); err != nil {
+		return nil, err
+	}
 	err = r.run(sqlOldAnswers, func(row *row) { cs = append(cs, readCharge(row, ledger.Scope{})) }, after, limit)
 	return cs, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/caddypay/caddypay/ledger"
 )
@@ -23,9 +24,9 @@ type row struct {
 // read has a function read what a statement has found, row by row.
 func read(rows pgx.Rows, f func(*row)) error {
 	for _, column := range rows.FieldDescriptions() {
-		if column.Format != pgx.BinaryFormatCode {
+		if column.Format != pgx.BinaryFormatCode && column.DataTypeOID != pgtype.TextOID { // of a text both are the same
 			rows.Close()
-			return fmt.Errorf("column %s comes as text", column.Name)
+			return fmt.Errorf("column %s does not come in binary", column.Name)
 		}
 	}
 	var r row

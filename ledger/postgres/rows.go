@@ -15,11 +15,9 @@ import (
 var (
 	eventHead = of("e", `seq, id, type, object_id, charge_id, number, order_no, lane, rank, source, created, received, host, trace, state, reasons, late,
 		attempts`) + `, coalesce(q.tries, e.tries), e.replay, coalesce(q.due, e.due), coalesce(q.back, e.back), e.settled, e.money, e.acks`
-	eventWhole = eventHead + `, b.signature, b.body`
-	eventRow   = eventHead + `, q.owner, q.until, q.blocked, e.by_charge, e.body_day`
+	eventRow = eventHead + `, q.owner, q.until, q.blocked, e.by_charge, e.body_day`
 
 	eventTables = ` FROM caddypay.events AS e LEFT JOIN caddypay.queue AS q ON q.event = e.seq `
-	withBody    = ` LEFT JOIN caddypay.bodies AS b ON b.event = e.seq AND b.day = e.body_day `
 )
 
 const (
@@ -55,13 +53,6 @@ func readEventHead(r *row, s ledger.Scope) ledger.Event {
 	e.Host, e.TraceParent, e.State, e.Reasons, e.Late = r.text(), r.text(), ledger.State(r.text()), r.reasons(), r.text()
 	e.Attempts, e.Tries, e.Replay, e.Due, e.Back, e.Settled = r.count(), r.count(), r.flag(), r.time(), r.time(), r.time()
 	e.Money, e.Acks = r.number(), r.count()
-	return e
-}
-
-// readEvent reads eventWhole.
-func readEvent(r *row, s ledger.Scope) ledger.Event {
-	e := readEventHead(r, s)
-	e.Signature, e.Body = r.text(), r.bytes()
 	return e
 }
 

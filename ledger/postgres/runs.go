@@ -16,11 +16,6 @@ const (
 
 // These are core.Reader.
 
-func (r *reader) runs(text string, args ...any) (rs []core.Run, err error) {
-	err = r.run(text, func(row *row) { rs = append(rs, readRun(row)) }, args...)
-	return rs, err
-}
-
 func (r *reader) Run(id string) (found *core.Run, err error) {
 	rs, err := r.runs(sqlRun, id)
 	if err != nil || len(rs) == 0 {

@@ -29,9 +29,14 @@ type session struct {
 
 // run runs a statement, behind those that were told before. What comes from outside is a parameter, always.
 func (s *session) run(text string, read func(*row), args ...any) error {
+	s.ask(text, read, args...)
+	return s.flush()
+}
+
+// ask has a statement run, and its rows read, with the next one that is waited for.
+func (s *session) ask(text string, read func(*row), args ...any) {
 	s.tell(text, args...)
 	s.ahead[len(s.ahead)-1].read = read
-	return s.flush()
 }
 
 // tell has a statement run with the next one that is waited for, or with the end of the transaction: what goes wrong with it is told then.

@@ -38,11 +38,7 @@ func (r *reader) Shipment(of ledger.Scope, charge int64) (*core.Shipment, error)
 }
 
 func (r *reader) OldShipments(after int64, limit int) (ps []core.Shipment, err error) {
-	err = r.run(sqlOldShipments, func(row *row) {
-		var p core.Shipment
-		p.Charge.Seq, p.State, p.TimePaid = row.number(), ledger.ShipmentState(row.text()), row.time()
-		ps = append(ps, p)
-	}, after, limit)
+	err = r.run(sqlOldShipments, func(row *row) { ps = append(ps, readOldShipment(row)) }, after, limit)
 	return ps, err
 }
 

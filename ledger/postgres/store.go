@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -93,15 +94,14 @@ func (l *Ledger) attempt(ctx, caller context.Context, lax bool, f func(core.Tx) 
 	}
 	if err != nil {
 		t.rollback(w)
-		return nil, passes(err), err
+		return nil, met(err) || lost(err), err
 	}
 	if err = t.commit(w, lax); err != nil {
 		var doubt *notDurable
 		if errors.As(err, &doubt) {
 			l.log.Error("a write is not durable, and is answered as failed", zap.String("warning", doubt.notice.Message), zap.String("code", doubt.notice.Code))
 		}
-		var refused *pgconn.PgError
-		return nil, errors.As(err, &refused) && passes(err), err
+		return nil, met(err), err
 	}
 	return t, false, nil
 }
@@ -117,23 +117,25 @@ func (l *Ledger) call(t *tx, f func(core.Tx) error) (err error) {
 	return f(t)
 }
 
-// passes says whether an error that came before the commit is none if the same thing is done again: two transactions met, or the connection was lost,
-// as all are when the server restarts.
-func passes(err error) bool {
+// met says whether an error is that two transactions met, which has undone this one.
+func met(err error) bool {
 	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return errors.Is(err, errLost)
-	}
-	switch refused.Code {
-	case "40001", "40P01", // serialization failure, deadlock
-		"55P03",                   // a lock was not to be had in time: perhaps a deadlock, and finding that out takes longer
-		"23505",                   // unique violation: the other one is committed now, and will be found
-		"57P01", "57P02", "57P03", // the server goes down, or comes up
-		"25P03", // the server ended a transaction that was idle for too long
-		"25006": // it is a standby now
-		return true
-	}
-	return false
+	return errors.As(err, &refused) && slices.Contains([]string{
+		"40001", "40P01", // serialization failure, deadlock
+		"55P03", // a lock was not to be had in time: perhaps a deadlock, and finding that out takes longer
+		"23505", // unique violation: the other one is committed now, and will be found
+	}, refused.Code)
+}
+
+// lost says whether an error is that the server went away, as it does from all when it restarts or another takes its place. Before the commit was sent
+// that has undone the transaction; after that nobody knows.
+func lost(err error) bool {
+	var refused *pgconn.PgError
+	return errors.Is(err, errLost) || errors.As(err, &refused) && slices.Contains([]string{
+		"57P01", "57P02", "57P03", // it goes down, or comes up
+		"25P03", // it ended a transaction that was idle for too long
+		"25006", // it is a standby now
+	}, refused.Code)
 }
 
 // begin has what opens a transaction go out with its first statement. A lax one returns once the server has it in memory.

@@ -23,7 +23,6 @@ const opens = 2
 // tx is what a function sees of its transaction. These, with those of the files write_*.go, are core.Tx.
 type tx struct {
 	session
-	core.Tx
 	ledger *Ledger
 	topics []ledger.Topic
 	held   map[string]bool // what is locked
@@ -109,20 +108,24 @@ func (t *tx) count(scope int64, from, to ledger.State) {
 	t.add(delta{scope, -1, string(to)}, 1)
 }
 
-// weigh notes how much money of an event was at risk, and is; freeze, how much of a shipment was frozen, and is.
-func (t *tx) weigh(scope, was, is int64) { t.shift(scope, eventsAtRisk, fenAtRisk, was, is) }
+// weigh notes how much money of an event was at risk, and is.
+func (t *tx) weigh(scope, was, is int64) {
+	t.shift(scope, eventsAtRisk, fenAtRisk, was != 0, is != 0, was, is)
+}
 
-func (t *tx) freeze(scope, was, is int64) { t.shift(scope, frozen, fenFrozen, was, is) }
+// freeze notes whether the money of a shipment was frozen, and is.
+func (t *tx) freeze(scope int64, was, is bool, fen int64) {
+	fens := map[bool]int64{true: fen}
+	t.shift(scope, frozen, fenFrozen, was, is, fens[was], fens[is])
+}
 
-func (t *tx) shift(scope int64, number, fen string, was, is int64) {
-	if was == is {
-		return
-	}
-	t.add(delta{scope, -1, fen}, is-was)
+// shift notes that something was among others that are counted, with an amount, or is.
+func (t *tx) shift(scope int64, number, fen string, was, is bool, of, to int64) {
+	t.add(delta{scope, -1, fen}, to-of)
 	switch {
-	case was == 0:
+	case is && !was:
 		t.add(delta{scope, -1, number}, 1)
-	case is == 0:
+	case was && !is:
 		t.add(delta{scope, -1, number}, -1)
 	}
 }

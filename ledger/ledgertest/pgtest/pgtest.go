@@ -41,7 +41,7 @@ type Server struct {
 
 	databases atomic.Int64
 	mu        sync.Mutex
-	templates map[string]string
+	free      map[string][]string // databases to lend, by their kind
 }
 
 var shared struct {
@@ -75,7 +75,7 @@ func Start(t testing.TB, o Options) *Server {
 // create makes a server's folder and data.
 func create(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{dir: folder(t)}
+	s := &Server{dir: folder(t), free: make(map[string][]string)}
 	run(t, program(t, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	settings := map[string]string{"max_connections": "200", "shared_buffers": "64MB", "jit": "off", "log_line_prefix": "%m [%p] %d "}
 	if !o.Durable {
@@ -170,42 +170,39 @@ func address(dir string, port int, database string) string {
 	return fmt.Sprintf("postgres:///%s?host=%s&port=%d&user=postgres", database, url.QueryEscape(dir), port)
 }
 
-// DSN makes an empty database for a test, and drops it when that ends.
-func (s *Server) DSN(t testing.TB) string { t.Helper(); return s.make(t, "template1") }
+// DSN makes an empty database for a test. It goes with the server.
+func (s *Server) DSN(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	s.Exec(t, "CREATE DATABASE "+name)
+	return s.URL(name)
+}
 
-// Like makes a database for a test, as fill left one that it was given: it is asked once for each name, and its database is copied then.
-func (s *Server) Like(t testing.TB, name string, fill func(dsn string) error) string {
+// Lend lends a test a database of a kind, as make made one that it was given empty. That takes far longer than to empty one, so clean does so once the
+// test has ended, for the next of that kind; nobody may be connected then.
+func (s *Server) Lend(t testing.TB, kind string, make, clean func(dsn string) error) string {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	template, ok := s.templates[name]
-	if !ok {
-		template = fmt.Sprintf("template_%d", s.databases.Add(1))
-		s.Exec(t, "CREATE DATABASE "+template)
-		if err := fill(s.URL(template)); err != nil {
+	var dsn string
+	if free := s.free[kind]; len(free) > 0 {
+		dsn, s.free[kind] = free[0], free[1:]
+	} else {
+		dsn = s.DSN(t)
+		if err := make(dsn); err != nil {
 			t.Fatal(err)
 		}
-		if s.templates == nil {
-			s.templates = make(map[string]string)
-		}
-		s.templates[name] = template
 	}
-	return s.make(t, template)
-}
-
-func (s *Server) make(t testing.TB, template string) string {
-	t.Helper()
-	name := fmt.Sprintf("test_%d", s.databases.Add(1))
-	s.Exec(t, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() {
-		if !s.process.runs() {
+		if err := clean(dsn); err != nil {
+			t.Errorf("a database that was lent cannot be lent again: %v", err)
 			return
 		}
-		if err := s.exec("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
-			t.Logf("a test's database stays: %v", err)
-		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.free[kind] = append(s.free[kind], dsn)
 	})
-	return s.URL(name)
+	return dsn
 }
 
 // Exec runs statements in the database postgres, as a superuser: what concerns the whole server.

@@ -12,7 +12,7 @@ import (
 // Standby starts a server that follows this one under a name, which synchronous_standby_names may hold.
 func (s *Server) Standby(t testing.TB, name string) *Server {
 	t.Helper()
-	standby := &Server{dir: folder(t)}
+	standby := &Server{dir: folder(t), free: make(map[string][]string)}
 	run(t, program(t, "pg_basebackup"), "-D", standby.data(), "-d", s.URL("postgres"), "-X", "stream", "-c", "fast", "--no-sync")
 	standby.configure(t, map[string]string{"primary_conninfo": "host=" + s.dir + " user=postgres application_name=" + name})
 	if err := os.WriteFile(filepath.Join(standby.data(), "standby.signal"), nil, 0o644); err != nil {
