@@ -47,7 +47,7 @@ func migrate(ctx context.Context, conn *pgx.Conn) error {
 		case err != nil:
 			return err
 		case version > schemaVersion:
-			return fmt.Errorf("the ledger in this database is of a newer caddypay (schema %d, this one knows %d); upgrade this node", version, schemaVersion)
+			return &Unfit{fmt.Errorf("the ledger in this database is of a newer caddypay (schema %d, this one knows %d); upgrade this node", version, schemaVersion)}
 		case version == 0:
 			if err := makeSchema(ctx, tx); err != nil {
 				return err
@@ -90,10 +90,10 @@ func suits(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if n, _ := strconv.Atoi(number); n < leastServer {
-		return fmt.Errorf("the server is PostgreSQL %s; the ledger needs 15 or newer", name)
+		return &Unfit{fmt.Errorf("the server is PostgreSQL %s; the ledger needs 15 or newer", name)}
 	}
 	if encoding != "UTF8" {
-		return fmt.Errorf("the database is encoded in %s; make one with ENCODING 'UTF8' for the ledger", encoding)
+		return &Unfit{fmt.Errorf("the database is encoded in %s; make one with ENCODING 'UTF8' for the ledger", encoding)}
 	}
 	return nil
 }
