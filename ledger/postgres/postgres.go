@@ -61,6 +61,7 @@ type Ledger struct {
 	now      func() time.Time
 	patience time.Duration
 	scopes   scopes
+	wakener  *wakener // nil: nobody listens
 	closed   atomic.Bool
 
 	stop  context.CancelFunc // of what goes on in the background
@@ -94,6 +95,10 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	var background context.Context
 	background, l.stop = context.WithCancel(context.Background())
 	l.upkeep(background)
+	if !o.NoListen {
+		l.wakener = newWakener(l, config.ConnConfig)
+		l.tasks.Go(func() { l.wakener.run(background) })
+	}
 	return l, nil
 }
 

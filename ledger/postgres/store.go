@@ -62,8 +62,7 @@ func (l *Ledger) write(caller context.Context, patience time.Duration, lax bool,
 	for {
 		t, again, err := l.attempt(ctx, caller, patience, lax, f)
 		if err == nil {
-			l.scopes.add(t.fresh)
-			l.Signal(t.topics...)
+			l.committed(t)
 			return nil
 		}
 		if !again || ctx.Err() != nil || caller.Err() != nil {
@@ -74,6 +73,15 @@ func (l *Ledger) write(caller context.Context, patience time.Duration, lax bool,
 		case <-ctx.Done():
 			return err
 		}
+	}
+}
+
+// committed tells what a transaction has done, once that is certain.
+func (l *Ledger) committed(t *tx) {
+	l.scopes.add(t.fresh)
+	l.Signal(t.topics...)
+	if l.wakener != nil {
+		l.wakener.tell(t.topics)
 	}
 }
 
