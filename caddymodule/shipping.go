@@ -28,7 +28,7 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 			}
 		}
 		r, err := shipping.New(shipping.Config{
-			Scope: scope, Ledger: l, Programs: programs, Storage: a.storage, Owner: a.owner,
+			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner,
 			Observe: func(result ledger.ShippingResult) { metrics.shipping.WithLabelValues(string(result)).Inc() },
 			Due:     a.announce.shippingDue, Span: spanShipping,
 			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),

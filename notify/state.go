@@ -62,6 +62,19 @@ func readState(raw []byte) *state {
 	return s
 }
 
+// join takes over what was told while this state could not be had, so that its end is told too, and what still waits to be.
+func (s *state) join(alone *state) {
+	if alone == nil {
+		return
+	}
+	for key, o := range alone.Open {
+		if known := s.Open[key]; o.Told && (known == nil || !known.Told) {
+			s.Open[key] = o
+		}
+	}
+	s.Waiting = append(s.Waiting, alone.Waiting...)
+}
+
 // mind takes in a look: what is new for as many looks as it takes is told, and what is over for as many.
 func (s *state) mind(found []check.Finding, now time.Time, language string) {
 	bad, well, unknown, sites := make(map[string]check.Finding), make(map[string]bool), make(map[string]bool), make(map[string]bool)

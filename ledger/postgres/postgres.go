@@ -62,6 +62,8 @@ type Ledger struct {
 	patience time.Duration
 	scopes   scopes
 	wakener  *wakener // nil: nobody listens
+	shared   *Shared
+	place    string // for people
 	closed   atomic.Bool
 
 	stop  context.CancelFunc // of what goes on in the background
@@ -85,6 +87,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.patience = defaultPatience
 	}
 	l.Ledger = core.New(store{l}, time.Now())
+	l.shared = newShared(l)
+	l.place = place(config)
 	if l.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, describe(err)
 	}

@@ -351,6 +351,18 @@ CREATE TABLE caddypay.shippings (
 	content text COLLATE "C",       -- what was posted; NULL: nothing
 	PRIMARY KEY (charge, n)
 ) WITH (fillfactor = 75);
+
+-- What nodes know together beside the ledger: see Shared. And who is making something of it.
+CREATE TABLE caddypay.shared (
+	version bigint NOT NULL,        -- how often it was stored
+	key     text COLLATE "C" PRIMARY KEY,
+	value   bytea NOT NULL
+);
+CREATE TABLE caddypay.shared_locks (
+	name   text COLLATE "C" PRIMARY KEY,
+	holder text COLLATE "C" NOT NULL,
+	until  timestamptz NOT NULL     -- by the server's clock
+);
 `
 
 // upgrades brings a ledger of an older version up to the next, by that version.
