@@ -61,9 +61,9 @@ type Ledger struct {
 	now      func() time.Time
 	patience time.Duration
 	scopes   scopes
-	wakener  *wakener // nil: nobody listens
 	shared   *Shared
-	place    string // for people
+	place    string   // for people
+	wakener  *wakener // nil: nobody listens
 	closed   atomic.Bool
 
 	stop  context.CancelFunc // of what goes on in the background
