@@ -63,9 +63,16 @@ func open(t *testing.T, o Options) *Ledger {
 	return l
 }
 
+// patient opens a ledger whose writes may take as long as they do on a machine that is busy with other tests.
+func patient(t *testing.T, o Options) *Ledger {
+	t.Helper()
+	o.Now, o.Patience = longAgo, time.Minute
+	return open(t, o)
+}
+
 func openLedger(t *testing.T) *Ledger {
 	t.Helper()
-	return open(t, Options{DSN: newDatabase(t), Now: longAgo, Patience: time.Minute})
+	return patient(t, Options{DSN: newDatabase(t)})
 }
 
 // The suite of all engines.
@@ -76,6 +83,22 @@ func TestLedger(t *testing.T) {
 func TestLedgerShared(t *testing.T) {
 	ledgertest.RunShared(t, func(t *testing.T) (a, b ledger.Ledger) {
 		dsn := newDatabase(t)
-		return open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute}), open(t, Options{DSN: dsn, Now: longAgo, Patience: time.Minute})
+		return patient(t, Options{DSN: dsn}), patient(t, Options{DSN: dsn})
+	})
+}
+
+// All of it works through PgBouncer in transaction mode, where no two transactions need be on one connection.
+func TestLedgerThroughPgBouncer(t *testing.T) {
+	b := pgtest.Shared(t).PgBouncer(t)
+	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
+		return patient(t, Options{DSN: b.DSN(t, newDatabase(t)), NoListen: true})
+	})
+}
+
+func TestLedgerSharedThroughPgBouncer(t *testing.T) {
+	b := pgtest.Shared(t).PgBouncer(t)
+	ledgertest.RunShared(t, func(t *testing.T) (l, other ledger.Ledger) {
+		dsn := newDatabase(t)
+		return patient(t, Options{DSN: b.DSN(t, dsn), NoListen: true}), patient(t, Options{DSN: dsn})
 	})
 }

@@ -53,6 +53,18 @@ func (d dayTable) of() (table string, day int64, err error) {
 	return table, at.Unix() / 86400, err
 }
 
+// oldDays are the tables of days that are over.
+func oldDays(ctx context.Context, conn *pgx.Conn) ([]dayTable, error) {
+	rows, err := conn.Query(ctx, sqlDays)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d dayTable, err error) {
+		err = row.Scan(&d.name, &d.attached, &d.pending)
+		return d, err
+	})
+}
+
 // dropDays drops the tables of days into which nothing points.
 func (l *Ledger) dropDays(ctx context.Context) error {
 	conn, err := l.acquire(ctx)
@@ -60,14 +72,7 @@ func (l *Ledger) dropDays(ctx context.Context) error {
 		return err
 	}
 	defer conn.Release()
-	rows, err := conn.Query(ctx, sqlDays, pgx.QueryExecModeExec)
-	if err != nil {
-		return err
-	}
-	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d dayTable, err error) {
-		err = row.Scan(&d.name, &d.attached, &d.pending)
-		return d, err
-	})
+	days, err := oldDays(ctx, conn.Conn())
 	if err != nil {
 		return err
 	}
