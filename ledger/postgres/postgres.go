@@ -62,7 +62,8 @@ type Ledger struct {
 	patience time.Duration
 	scopes   scopes
 	shared   *Shared
-	place    string // for people
+	place    string   // for people
+	wakener  *wakener // nil: nobody listens
 	closed   atomic.Bool
 
 	stop  context.CancelFunc // of what goes on in the background
@@ -98,6 +99,10 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	var background context.Context
 	background, l.stop = context.WithCancel(context.Background())
 	l.upkeep(background)
+	if !o.NoListen {
+		l.wakener = newWakener(l, config.ConnConfig)
+		l.tasks.Go(func() { l.wakener.run(background) })
+	}
 	return l, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 const (
 	laxPatience = 10 * time.Second     // of writes that nobody waits for with a request
+	lockShare   = 3                    // of the patience is for one lock
 	againPause  = 5 * time.Millisecond // at most, between a transaction that met another one and its next run
 )
 
@@ -59,10 +60,9 @@ func (l *Ledger) write(caller context.Context, patience time.Duration, lax bool,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), patience)
 	defer cancel()
 	for {
-		t, again, err := l.attempt(ctx, caller, lax, f)
+		t, again, err := l.attempt(ctx, caller, patience, lax, f)
 		if err == nil {
-			l.scopes.add(t.fresh)
-			l.Signal(t.topics...)
+			l.committed(t)
 			return nil
 		}
 		if !again || ctx.Err() != nil || caller.Err() != nil {
@@ -76,8 +76,17 @@ func (l *Ledger) write(caller context.Context, patience time.Duration, lax bool,
 	}
 }
 
+// committed tells what a transaction has done, once that is certain.
+func (l *Ledger) committed(t *tx) {
+	l.scopes.add(t.fresh)
+	l.Signal(t.topics...)
+	if l.wakener != nil {
+		l.wakener.tell(t.topics)
+	}
+}
+
 // attempt runs a function in a transaction once, and says whether it may be run again after an error.
-func (l *Ledger) attempt(ctx, caller context.Context, lax bool, f func(core.Tx) error) (t *tx, again bool, err error) {
+func (l *Ledger) attempt(ctx, caller context.Context, patience time.Duration, lax bool, f func(core.Tx) error) (t *tx, again bool, err error) {
 	conn, err := l.acquire(ctx)
 	if err != nil {
 		return nil, false, err
@@ -85,7 +94,7 @@ func (l *Ledger) attempt(ctx, caller context.Context, lax bool, f func(core.Tx) 
 	defer conn.Release()
 	w := &wire{ctx: ctx, conn: conn.Conn()}
 	t = &tx{session: session{link: w, scopes: &l.scopes}, ledger: l}
-	t.begin(lax)
+	t.begin(lax, patience)
 	if err = l.call(t, f); err == nil {
 		err = t.writeCounts()
 	}
@@ -140,18 +149,18 @@ func lost(err error) bool {
 
 // begin has what opens a transaction go out with its first statement. A lax one returns once the server has it in memory.
 //
-// What is accepted has to be on disk whatever the database's default says. Nobody waits for another's lock longer than a request may take; and a node that
-// is stopped in the middle keeps its locks for two seconds, not until it wakes up.
-func (t *tx) begin(lax bool) {
+// What is accepted has to be on disk whatever the database's default says. A wait for another's lock ends while there is time to run again: two may wait for
+// each other, and finding that out takes the server a second. And a node that is stopped in the middle keeps its locks for two seconds, not until it wakes up.
+func (t *tx) begin(lax bool, patience time.Duration) {
 	t.tell(sqlBegin)
-	t.tell(sqlSettings, lax)
+	t.tell(sqlSettings, lax, fmt.Sprint((patience / lockShare).Milliseconds()))
 }
 
 const (
 	sqlBegin    = `BEGIN`
 	sqlCommit   = `COMMIT`
 	sqlSettings = `SELECT set_config('synchronous_commit', CASE WHEN $1::boolean THEN 'off' WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
-	ELSE current_setting('synchronous_commit') END, true), set_config('lock_timeout', '300ms', true),
+	ELSE current_setting('synchronous_commit') END, true), set_config('lock_timeout', $2, true),
 	set_config('idle_in_transaction_session_timeout', '2s', true)`
 )
 

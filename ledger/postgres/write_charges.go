@@ -20,6 +20,8 @@ const (
 			UNION ALL SELECT seq FROM caddypay.charges WHERE scope = $1 AND number = $4 AND state <> 'foreign'))
 		ORDER BY seq FOR UPDATE`
 
+	// Whoever reserves an order, or pays it, locks that first and its charges then.
+	sqlLockOrder = `SELECT pg_advisory_xact_lock(hashtextextended($3 || order_no, 0)) FROM caddypay.charges WHERE scope = $1 AND number = $2 AND state <> 'foreign'`
 	sqlChargeRow = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE scope = $1 AND id = $2 AND id IS NOT NULL FOR UPDATE`
 	sqlNumbered  = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE scope = $1 AND number = $2 AND state <> 'foreign' FOR UPDATE`
 	sqlForsaken  = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE scope = $1 AND state = 'reserved'
@@ -92,6 +94,11 @@ func (t *tx) Charge(s ledger.Scope, id string) (*core.Charge, error) {
 }
 
 func (t *tx) Numbered(s ledger.Scope, number string) (*core.Charge, error) {
+	scope, err := t.scope(s)
+	if err != nil {
+		return nil, err
+	}
+	t.tell(sqlLockOrder, scope, number, lockName(s, core.AnOrder, ""))
 	return one(&t.session, readCharge, sqlNumbered, s, number)
 }
 
