@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger/ledgertest/pgtest"
@@ -113,6 +114,19 @@ func TestDatabaseKeptOverReload(t *testing.T) {
 	}
 	eventually(t, "the backend hears of it", func() bool { return s.heard("1") == 1 })
 	app := must(activeApp())
+	reg := prometheus.NewPedanticRegistry()
+	if err := registerGauges(reg, app); err != nil {
+		t.Fatal(err)
+	}
+	shown := make(map[string]bool)
+	for _, family := range must(reg.Gather()) {
+		shown[family.GetName()] = true
+	}
+	for _, name := range []string{"connections", "connection_waits_total", "clock_offset_seconds", "horizon_transactions", "dead_rows", "standbys", "bytes"} {
+		if !shown["caddy_pay_ledger_"+name] {
+			t.Errorf("caddy_pay_ledger_%s is not shown", name)
+		}
+	}
 	if st := must(app.state(t.Context())); st.Pool.Max != 3 {
 		t.Errorf("%+v", st.Pool)
 	}
