@@ -20,9 +20,13 @@ const (
 
 const (
 	sqlMigrateLock = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`
-	sqlHasAbout    = `SELECT to_regclass('caddypay.about') IS NOT NULL`
+	sqlHasAbout    = `SELECT EXISTS (` + sqlHasTable + `'about')`
+	sqlHasDay      = `SELECT EXISTS (` + sqlHasTable + `$1::name)`
 	sqlVersion     = `SELECT version FROM caddypay.about`
 	sqlSetVersion  = `UPDATE caddypay.about SET version = $1`
+
+	// sqlHasTable asks the catalog itself: to_regclass goes by what the connection remembers of it, also after a wait for another node that has made the table.
+	sqlHasTable = `SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'caddypay' AND c.relname = `
 
 	// today is the day of the server's clock, in UTC, counted from 1970-01-01.
 	today = `floor(extract(epoch FROM now()) / 86400)::integer`
@@ -136,14 +140,14 @@ func makeDays(ctx context.Context, conn *pgx.Conn) error {
 func makeDay(ctx context.Context, conn *pgx.Conn, table string, day int64) error {
 	name := dayName(table, day)
 	var there bool
-	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, "caddypay."+name).Scan(&there); err != nil || there {
+	if err := conn.QueryRow(ctx, sqlHasDay, name).Scan(&there); err != nil || there {
 		return err
 	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, sqlMigrateLock, migrateLock); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, "caddypay."+name).Scan(&there); err != nil || there {
+		if err := tx.QueryRow(ctx, sqlHasDay, name).Scan(&there); err != nil || there {
 			return err
 		}
 		script := fmt.Sprintf(`SET LOCAL lock_timeout = '%[1]s';

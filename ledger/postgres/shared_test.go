@@ -175,3 +175,22 @@ func TestState(t *testing.T) {
 		t.Errorf("%+v at %s", st.Pool, st.Place)
 	}
 }
+
+// Nodes that are started at once on a database in which there is nothing all find their tables.
+func TestOpenedAtOnce(t *testing.T) {
+	dsn := pgtest.Shared(t).DSN(t)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			l, err := Open(t.Context(), Options{DSN: dsn, MaxConns: 2})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
