@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // needed is whether anything points into a day of a table. Bodies and answers are pointed at by their event and charge until they are pruned; attempts
@@ -93,7 +94,7 @@ func dropDay(ctx context.Context, conn *pgx.Conn, d dayTable) error {
 	if d.attached && !d.pending {
 		var stays bool
 		if err := conn.QueryRow(ctx, fmt.Sprintf(needed[table], d.name), pgx.QueryExecModeExec, day).Scan(&stays); err != nil || stays {
-			return err
+			return unlessOther(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, detachWait)
@@ -104,21 +105,18 @@ func dropDay(ctx context.Context, conn *pgx.Conn, d dayTable) error {
 			how = "FINALIZE"
 		}
 		if _, err := conn.Exec(ctx, fmt.Sprintf(`ALTER TABLE caddypay.%s DETACH PARTITION caddypay.%s %s`, table, d.name, how), pgx.QueryExecModeSimpleProtocol); err != nil {
-			return unlessGone(ctx, conn, d, err)
+			return unlessOther(err)
 		}
 	}
 	_, err = conn.Exec(ctx, `DROP TABLE IF EXISTS caddypay.`+d.name, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
-// unlessGone is no error when another node has dropped the table meanwhile.
-func unlessGone(ctx context.Context, conn *pgx.Conn, d dayTable, err error) error {
-	var there bool
-	if ask := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.QueryExecModeExec, "caddypay."+d.name).Scan(&there); ask != nil {
-		return errors.Join(err, ask)
+// unlessOther is no error when another node drops the table, or has.
+func unlessOther(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == "55000" || refused.Code == "42P01") { // it is being detached; there is none
+		return nil
 	}
-	if there {
-		return err
-	}
-	return nil
+	return err
 }
