@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,9 +33,42 @@ const (
 	detachWait = 30 * time.Second
 )
 
+// gone is how far a search for old rows has come, until it has come to its end: no index knows which are pruned, so that pruning one costs no more than
+// its row, and there may be millions that were, before the first that was not.
+type gone struct{ bodies, answers reached }
+
+type reached struct{ last atomic.Int64 }
+
+// reach says that what was recorded before a row is pruned by now, or waits for somebody and is looked at again the next time.
+func (r *reached) reach(seq int64) {
+	for {
+		last := r.last.Load()
+		if last >= seq || r.last.CompareAndSwap(last, seq) {
+			return
+		}
+	}
+}
+
+// after is where a search goes on; one that begins leaves out all whose days are gone.
+func (r *reached) after(s *session, after int64, oldest string) (int64, error) {
+	if after > 0 {
+		return after, nil
+	}
+	if last := r.last.Load(); last > 0 {
+		return last, nil
+	}
+	first, err := s.number(oldest)
+	return max(0, first-1), err
+}
+
 // Prune implements [ledger.Events]. When nothing points into a day any more its tables go as a whole, which frees the disk.
 func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	pruned, err := l.Ledger.Prune(ctx, before, limit)
+	if err == nil && pruned == limit {
+		return pruned, nil // there may be more
+	}
+	l.gone.bodies.last.Store(0)
+	l.gone.answers.last.Store(0)
 	if err != nil {
 		return pruned, err
 	}
