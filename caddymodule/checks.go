@@ -28,7 +28,7 @@ const noCode = "caddypay-check"
 func (a *App) Check(ctx context.Context) []check.Finding { return check.Run(ctx, a.checks(ctx)) }
 
 func (a *App) checks(ctx context.Context) []check.Check {
-	checks := a.book().Checks()
+	checks := a.bookChecks()
 	counted := make(map[ledger.Scope]bool)
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)
@@ -103,7 +103,7 @@ func (a *App) programOf(s *registration) check.Program {
 	}
 	lite := s.handler.resolved.WxLite
 	warn := func(what string, err error) { a.logger.Warn(what, zap.String("appid", lite.AppID()), zap.Error(err)) }
-	return wechat.NewOrders(lite, wechat.ShareToken(lite, a.storage, time.Now, warn), time.Now)
+	return wechat.NewOrders(lite, wechat.ShareToken(lite, a.shared, time.Now, warn), time.Now)
 }
 
 // host is the first name of the site that is no wildcard.

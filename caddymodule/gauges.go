@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/postgres"
 )
 
 const (
@@ -79,7 +80,17 @@ func registerGauges(r *prometheus.Registry, a *App) error {
 	}
 	g := newGauges(func() (ledger.Ledger, bool) { return a.store.opened() }, a.scopes, time.Now)
 	g.ships = a.ships
-	return r.Register(g)
+	if err := r.Register(g); err != nil || a.home.file != "" {
+		return err
+	}
+	return r.Register(&databaseGauges{now: time.Now, opened: func() (*postgres.Ledger, bool) {
+		l, ok := a.store.opened()
+		if !ok {
+			return nil, false
+		}
+		p, ok := l.(*postgres.Ledger)
+		return p, ok
+	}})
 }
 
 func newGauges(opened func() (ledger.Ledger, bool), scopes func() []ledger.Scope, now func() time.Time) *gauges {

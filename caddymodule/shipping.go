@@ -31,7 +31,7 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 			}
 		}
 		r, err := shipping.New(shipping.Config{
-			Scope: scope, Ledger: l, Programs: programs, Storage: a.storage, Owner: a.owner, Auto: a.receiptsOf(scope),
+			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner, Auto: a.receiptsOf(scope),
 			Observe: func(result ledger.ShippingResult) { metrics.shipping.WithLabelValues(string(result)).Inc() },
 			Due:     func(s *ledger.Shipment, over bool) { a.announce.shippingDue(s, over, false) },
 			Failed:  func(s *ledger.Shipment) { a.announce.shippingDue(s, false, true) },

@@ -73,7 +73,7 @@ type ShippingDecision struct {
 type ShipmentClaim struct {
 	Scope Scope
 	Daily bool   // those of the daily round
-	Owner string // who asks; unique among all processes
+	Owner string // who asks; unique among all processes. Each lease has an epoch besides
 	Now   time.Time
 	Until time.Time // when the lease ends
 	Limit int

@@ -353,3 +353,25 @@ func TestSlowService(t *testing.T) {
 		t.Error("who did not answer counts as told")
 	}
 }
+
+// While what was told cannot be kept since the ledger's database is away, which is what is wrong, this process tells all the same; once it is back, so is the
+// end of it told, once.
+func TestToldWithoutTheStore(t *testing.T) {
+	d := newDesk(t)
+	d.Alone = true
+	bad, well := finding("ledger-write", check.Fail), finding("ledger-write", check.OK)
+	d.looks(t, d.teller, 2, well)
+	d.notes.err = errors.New("the database is away")
+	d.looks(t, d.teller, 4, bad)
+	if told := d.robot.told(); len(told) != 1 {
+		t.Fatalf("while it is away: told %q", told)
+	}
+	d.notes.err = nil
+	d.looks(t, d.teller, 4, well)
+	if told := d.robot.told(); len(told) != 2 || !strings.Contains(told[1], "over") {
+		t.Errorf("once it is back: told %q", told)
+	}
+	if len(d.state().Open) != 0 || d.teller.alone != nil {
+		t.Errorf("left over: %+v", d.state().Open)
+	}
+}

@@ -76,7 +76,7 @@ const (
 	Unread         // its event cannot be read: a person decides, or the payment is heard of in another way
 )
 
-// Charge is the row of an attempt. Held and Undone are no part of it: they follow from the rest.
+// Charge is the row of an attempt. Held and Undone are no part of it: they follow from the rest. Neither is Lease: it is QueryUntil.
 type Charge struct {
 	ledger.Charge
 	Seq           int64     // order of the attempts; 0: not recorded

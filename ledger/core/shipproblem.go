@@ -1,6 +1,10 @@
 package core
 
-import "github.com/caddypay/caddypay/ledger"
+import (
+	"strings"
+
+	"github.com/caddypay/caddypay/ledger"
+)
 
 // What the rules themselves find wrong with a report.
 var (
@@ -12,3 +16,21 @@ var (
 	problemOver      = ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text(), ZH: "买家已确认收货或资金已结算，微信不再接受发货信息"}
 	problemHeld      = ledger.ShippingProblem{Code: string(ledger.RefuseHeld), Text: ledger.RefuseHeld.Text(), ZH: "该支付已被暂扣，等待人工处理；请先放行"}
 )
+
+// between stands between what a problem says in English and in Chinese.
+const between = "\x1e"
+
+// Sentences is what an engine keeps of a problem beside its code; ProblemOf reads both.
+func Sentences(p ledger.ShippingProblem) string {
+	text := strings.ReplaceAll(p.Text, between, " ")
+	if p.ZH != "" {
+		text += between + p.ZH
+	}
+	return text
+}
+
+// ProblemOf is the problem of a code and its [Sentences].
+func ProblemOf(code, sentences string) ledger.ShippingProblem {
+	text, zh, _ := strings.Cut(sentences, between)
+	return ledger.ShippingProblem{Code: code, Text: text, ZH: zh}
+}

@@ -114,7 +114,7 @@ type Old interface {
 type Thing string
 
 // What is locked: all that happens to an order and its lane (by its number), to a charge and its refunds (by its id), to an event (by its id), to a
-// scope's sweep or pause, or to a run (by its id, which is of no scope).
+// scope's sweep or pause, to a run (by its id, which is of no scope), or to prune, which is of no scope either: one process at a time does that.
 const (
 	AnOrder Thing = "order"
 	ACharge Thing = "charge"
@@ -122,6 +122,7 @@ const (
 	ASweep  Thing = "sweep"
 	ARun    Thing = "run"
 	APause  Thing = "pause"
+	APrune  Thing = "prune"
 )
 
 // Tx reads and writes rows in a transaction. An engine that has many transactions at a time locks what it is told to, and the rows that it returns;

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -88,25 +87,6 @@ func (r *row) content() *ledger.Shipping {
 	return n
 }
 
-// between stands between what a problem says in English and in Chinese.
-const between = "\x1e"
-
-// sentences is what is kept of a problem beside its code.
-func sentences(p ledger.ShippingProblem) string {
-	text := strings.ReplaceAll(p.Text, between, " ")
-	if p.ZH != "" {
-		text += between + p.ZH
-	}
-	return text
-}
-
-// problem reads a code and sentences.
-func (r *row) problem() (p ledger.ShippingProblem) {
-	p.Code = r.text()
-	p.Text, p.ZH, _ = strings.Cut(r.text(), between)
-	return p
-}
-
 func encodeShipping(n *ledger.Shipping) any {
 	if n == nil {
 		return nil
@@ -124,7 +104,7 @@ func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 		r.err = err
 	}
 	p.Recorded, p.Reported = r.time(), r.time()
-	p.Uploads, p.Posted, p.Problem, p.Attempts = r.count(), r.content(), r.problem(), r.count()
+	p.Uploads, p.Posted, p.Problem, p.Attempts = r.count(), r.content(), core.ProblemOf(r.text(), r.text()), r.count()
 	p.Tries, p.Missed, p.Unclear, p.Last, p.Due, p.Epoch = r.count(), r.count(), r.count(), ledger.ShippingResult(r.text()), r.time(), r.count()
 	p.Owner, p.Until = r.text(), r.time()
 	p.Stored = p.State
@@ -135,7 +115,7 @@ func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 // shipped are the parameters of what SetShipment writes.
 func shipped(p *core.Shipment) []any {
 	return []any{string(p.State), string(p.Stage), nullable(p.Content()), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
-		p.Problem.Code, sentences(p.Problem), p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
+		p.Problem.Code, core.Sentences(p.Problem), p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
 }
 
 // Shipment is core.Reader's and core.Tx's, as OldShipments is.
@@ -161,7 +141,7 @@ func (r *reader) ShipmentsOf(s ledger.Scope, orderNo string) ([]core.Shipment, e
 func (r *reader) ShippingAttempts(_ ledger.Scope, charge int64, limit int) (as []ledger.ShippingAttempt, err error) {
 	err = r.run(sqlShippings, func(row *row) {
 		a := ledger.ShippingAttempt{N: row.count(), At: row.time(), Took: time.Duration(row.number()) * time.Microsecond}
-		a.Step, a.Result, a.Problem = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), row.problem()
+		a.Step, a.Result, a.Problem = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), core.ProblemOf(row.text(), row.text())
 		a.State, a.Shipping = ledger.ShipmentState(row.text()), row.content()
 		as = append(as, a)
 	}, charge, limit)
@@ -236,10 +216,10 @@ func (t *tx) DueShipments(c ledger.ShipmentClaim, leases core.Span) ([]core.Ship
 }
 
 func (t *tx) AddShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	return t.set(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, sentences(a.Problem),
+	return t.set(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, core.Sentences(a.Problem),
 		string(a.State), encodeShipping(a.Shipping))
 }
 
 func (t *tx) SetShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	return t.set(sqlSetShipping, a.Took.Microseconds(), string(a.Result), a.Problem.Code, sentences(a.Problem), string(a.State), charge, a.N)
+	return t.set(sqlSetShipping, a.Took.Microseconds(), string(a.Result), a.Problem.Code, core.Sentences(a.Problem), string(a.State), charge, a.N)
 }
