@@ -10,7 +10,7 @@ import (
 
 // A list of decisions reads on behind those that it does not want, also where many were made at one moment; each is there once.
 func testAuditPages(t *testing.T, l ledger.Ledger) {
-	const many = 70 // more than are read at a time
+	const many = 70       // more than are read at a time
 	var all, few []string // newest first
 	for i := range many {
 		e := event(live, fmt.Sprintf("evt_%02d", i))

@@ -10,7 +10,7 @@ import (
 
 // A list of shipments reads on behind what it does not want, also where many were paid at one moment; each is there once.
 func testShipmentPages(t *testing.T, l ledger.Ledger) {
-	const many = 70 // more than are read at a time
+	const many = 70  // more than are read at a time
 	var all []string // newest first
 	for i := range many {
 		n := fmt.Sprintf("%02d", i)
