@@ -55,7 +55,8 @@ func (s *ledgerServer) BackupLedger(ctx context.Context, o BackupOrder, progress
 	}
 	c, ok := l.(copier)
 	if !ok {
-		return nil, refuse(http.StatusConflict, "this ledger is in no file; back it up with its database's own tools")
+		return nil, refuse(http.StatusConflict, "this ledger is in no file but in a database, %s; back that up with its own tools, while payments go on: "+
+			"pg_dump --format=custom --schema=caddypay --file=ledger.dump with the DSN of ledger postgres, or with backups of the whole server that go on with its WAL", s.file)
 	}
 	to, start := filepath.Clean(o.File), time.Now()
 	err = c.Backup(ctx, to, func(done, pages int) { progress(BackupProgress{Done: done, Pages: pages}) })

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -37,12 +38,13 @@ func (s *runServer) Carry(ctx context.Context, owner string, log *zap.Logger) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	free := make(chan struct{}, runsMost)
-	for {
+	for claims := 1; ; claims++ {
 		select {
 		case <-ctx.Done():
 			return
 		case free <- struct{}{}:
 		}
+		owner := owner + "#" + strconv.Itoa(claims) // whoever stood still for longer than its lease is not to save over whoever went on, in this process too
 		run, err := l.ClaimRun(ctx, ledger.RunClaim{Owner: owner, Now: time.Now(), Until: time.Now().Add(runLease)})
 		if err == nil {
 			all.Go(func() {

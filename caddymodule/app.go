@@ -8,7 +8,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/adminapi"
@@ -29,6 +27,8 @@ import (
 	"github.com/caddypay/caddypay/notify"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/shipping"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 const defaultRetention = 400 * 24 * time.Hour
@@ -55,7 +55,7 @@ type App struct {
 	Lines lines `json:"lines,omitempty"`
 
 	logger *zap.Logger
-	path   string
+	home   home
 	store  *store
 	held   bool // a reference on the store is ours
 	sites  []*registration
@@ -69,9 +69,10 @@ type App struct {
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
 	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
+	reporters atomic.Pointer[[]*shipping.Reporter]
 	announce  *announcer      // to Caddy's events app; nil: there is none
 	targets   []notify.Target // of Notify
-	storage   certmagic.Storage
+	shared    wechat.Storage  // what all nodes know together
 
 	closing chan struct{} // closed when requests that wait should answer
 	closed  sync.Once
@@ -103,20 +104,8 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	defer apart(&err)
 	a.logger = plainLog(ctx.Logger())
 	r := a.resolver()
-	file := ""
-	if a.Ledger != nil {
-		if a.Ledger.Driver != "" && a.Ledger.Driver != "sqlite" {
-			return r.errorf("ledger", "%q is not a kind of ledger that is known here; write ledger sqlite", a.Ledger.Driver)
-		}
-		if a.Ledger.File != "" {
-			if file, err = r.value("ledger", a.Ledger.File); err != nil {
-				return err
-			}
-		}
-	}
-	path, err := ledgerPath(file)
-	if err != nil {
-		return r.errorf("ledger", "%w; write ledger sqlite and a file that can be in its folder, like /var/lib/caddy/pay.db", err)
+	if a.home, err = a.Ledger.home(r); err != nil {
+		return err
 	}
 	if a.Retention < 0 {
 		return r.errorf("retention", "%s is not above 0; write retention 400d", time.Duration(a.Retention))
@@ -135,10 +124,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.announce, err = newAnnouncer(ctx, a.logger); err != nil {
 		return err
 	}
-	a.path = path
 	a.closing = make(chan struct{})
-	a.storage = ctx.Storage()
-	a.store, a.held = acquireStore(path, ctx.Storage()), true
+	a.store, a.held = acquire(a.home, ctx.Storage()), true
+	a.shared = a.store.shared()
 	a.operators = a.newOperators()
 	return nil
 }
@@ -188,91 +176,6 @@ func (a *App) reconcilers() map[ledger.Scope]*reconcile.Reconciler {
 	return all
 }
 
-// Start opens the ledger and begins to deliver, to look up late charges, and to prune.
-func (a *App) Start() error {
-	if len(a.sites) == 0 {
-		return nil
-	}
-	l, err := a.store.open(context.Background())
-	if err != nil {
-		err = a.resolver().errorf("ledger", "%w", err)
-		apart(&err)
-		return err
-	}
-	relays, err := a.newRelays(l)
-	if err != nil {
-		return err
-	}
-	reporters, err := a.newReporters(l)
-	if err != nil {
-		return err
-	}
-	a.warnOfNoEvents()
-	a.introduce()
-	if size, wal, err := sizes(a.path); err == nil {
-		a.grown = grown{time.Now(), size + wal}
-	}
-	var ctx context.Context
-	ctx, a.stop = context.WithCancel(context.Background())
-	if a.announce != nil {
-		go a.announce.run(ctx)
-	}
-	for _, r := range relays {
-		a.work.Go(func() { r.Run(ctx) })
-	}
-	for _, r := range reporters {
-		a.work.Go(func() { r.Run(ctx) })
-	}
-	for _, r := range a.reconcilers() {
-		a.work.Go(func() { r.Run(ctx) })
-	}
-	a.work.Go(func() { a.prune(ctx, l) })
-	a.work.Go(func() { a.operators.Carry(ctx, a.owner, a.logger) })
-	a.work.Go(func() { a.tell(ctx) })
-	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
-	acquireStore(a.path, nil) // it has one
-	go func() {
-		<-ctx.Done()
-		a.work.Wait()
-		if err := releaseStore(a.path); err != nil {
-			a.logger.Error("closing the ledger", zap.Error(err))
-		}
-	}()
-	return nil
-}
-
-const (
-	pruneEvery = time.Hour
-	pruneBatch = 500 // rows in a transaction: webhooks wait for no longer than that takes
-)
-
-// prune deletes what is older than the retention, a little at a time.
-func (a *App) prune(ctx context.Context, l ledger.Ledger) {
-	tick := time.NewTicker(pruneEvery)
-	defer tick.Stop()
-	for {
-		total := 0
-		for ctx.Err() == nil {
-			n, err := l.Prune(ctx, time.Now().Add(-cmp.Or(time.Duration(a.Retention), defaultRetention)), pruneBatch)
-			if err != nil && ctx.Err() == nil {
-				a.logger.Warn("old events could not be pruned, trying again later", zap.Error(err))
-			}
-			total += n
-			if err != nil || n < pruneBatch {
-				break
-			}
-		}
-		if total > 0 {
-			a.logger.Info("pruned", zap.Int("rows", total))
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // close ends the waiting requests of this configuration.
 func (a *App) close() { a.closed.Do(func() { close(a.closing) }) }
 
@@ -310,7 +213,7 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	a.held = false
-	return releaseStore(a.path)
+	return releaseStore(a.home.key)
 }
 
 // Interface guards

@@ -129,7 +129,7 @@ func noBlock(d *caddyfile.Dispenser, name string) error {
 // parseGlobal parses the global option:
 //
 //	pay {
-//	    ledger    sqlite [<file>]
+//	    ledger    sqlite [<file>] | postgres <dsn> { … }
 //	    retention <duration>
 //	    notify    wecom|dingtalk|feishu|webhook <url> { … }
 //	}
@@ -143,17 +143,7 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Errf("the global option pay takes a block, not %q; write: pay { ledger sqlite }", args[0])
 	}
 	err := options{
-		"ledger": func(d *caddyfile.Dispenser) error {
-			args := d.RemainingArgs()
-			if len(args) == 0 || args[0] != "sqlite" || len(args) > 2 {
-				return d.Errf("ledger takes a kind and perhaps a file; write: ledger sqlite [<file>]")
-			}
-			app.Ledger = &LedgerConfig{Driver: args[0]}
-			if len(args) == 2 {
-				app.Ledger.File = args[1]
-			}
-			return noBlock(d, "ledger")
-		},
+		"ledger":    func(d *caddyfile.Dispenser) error { return parseLedger(d, app) },
 		"retention": func(d *caddyfile.Dispenser) error { return duration(d, &app.Retention, "400d") },
 		"notify":    func(d *caddyfile.Dispenser) error { return parseNotify(d, app) },
 	}.parse(d, "the global option pay", "notify")

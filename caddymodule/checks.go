@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -27,7 +28,7 @@ const noCode = "caddypay-check"
 func (a *App) Check(ctx context.Context) []check.Finding { return check.Run(ctx, a.checks(ctx)) }
 
 func (a *App) checks(ctx context.Context) []check.Check {
-	checks := a.book().Checks()
+	checks := a.bookChecks()
 	counted := make(map[ledger.Scope]bool)
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)
@@ -75,9 +76,11 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	}
 	if lite := h.resolved.WxLite; lite != nil && s.scope.Mode == ledger.Live {
 		c.Ships = a.ships(s.scope)
+		c.Mute = c.Ships && !a.canReport(s.scope)
 		c.Program = a.programOf(s)
 	}
 	if c.Ships {
+		c.Paused = func() []shipping.Pause { return a.pauses(s.scope) }
 		c.Unshipped = func(ctx context.Context) (*ledger.ShippingDue, error) {
 			l, err := a.store.open(ctx)
 			if err != nil {
@@ -100,7 +103,7 @@ func (a *App) programOf(s *registration) check.Program {
 	}
 	lite := s.handler.resolved.WxLite
 	warn := func(what string, err error) { a.logger.Warn(what, zap.String("appid", lite.AppID()), zap.Error(err)) }
-	return wechat.NewOrders(lite, wechat.ShareToken(lite, a.storage, time.Now, warn), time.Now)
+	return wechat.NewOrders(lite, wechat.ShareToken(lite, a.shared, time.Now, warn), time.Now)
 }
 
 // host is the first name of the site that is no wildcard.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/postgres"
 	"github.com/caddypay/caddypay/ledger/sqlite/file"
 )
 
@@ -70,31 +71,51 @@ type grown struct {
 	size int64
 }
 
-// book is what is looked at of the ledger.
+// bookChecks are those of the ledger that all sites share.
+func (a *App) bookChecks() []check.Check {
+	if a.home.file == "" {
+		return (&check.Database{Place: a.home.label, Write: a.writeNothing, State: a.state}).Checks()
+	}
+	return a.book().Checks()
+}
+
+// state is that of the ledger's database.
+func (a *App) state(ctx context.Context) (postgres.State, error) {
+	l, err := a.store.open(ctx)
+	if err != nil {
+		return postgres.State{}, err
+	}
+	return l.(*postgres.Ledger).State(ctx) // it is in no file
+}
+
+// book is what is looked at of a ledger in a file.
 func (a *App) book() *check.Book {
 	return &check.Book{
-		File: a.path, Kind: file.FileSystem(a.path),
-		Write: func(ctx context.Context) error {
-			l, err := a.store.open(ctx)
-			if err != nil {
-				return err
-			}
-			key := make([]byte, 32) // no login has it, and it is always the same row
-			copy(key, noCode)
-			now := time.Now().UnixMilli()
-			return l.SaveLogin(ctx, ledger.Login{Key: key, Identity: []byte(noCode), Now: now, Expires: now + 1})
-		},
-		Sizes: func() (int64, int64, error) { return sizes(a.path) },
-		Free:  func() (int64, error) { return check.Free(filepath.Dir(a.path)) },
+		File: a.home.file, Kind: file.FileSystem(a.home.file),
+		Write: a.writeNothing,
+		Sizes: func() (int64, int64, error) { return sizes(a.home.file) },
+		Free:  func() (int64, error) { return check.Free(filepath.Dir(a.home.file)) },
 		Grown: func() (int64, time.Duration) {
-			size, wal, err := sizes(a.path)
+			size, wal, err := sizes(a.home.file)
 			if err != nil || a.grown.at.IsZero() {
 				return 0, 0
 			}
 			return size + wal - a.grown.size, time.Since(a.grown.at)
 		},
-		Users: func() []check.User { return check.Users(a.path) },
+		Users: func() []check.User { return check.Users(a.home.file) },
 	}
+}
+
+// writeNothing writes what is worth nothing, and returns when it is on disk.
+func (a *App) writeNothing(ctx context.Context) error {
+	l, err := a.store.open(ctx)
+	if err != nil {
+		return err
+	}
+	key := make([]byte, 32) // no login has it, and it is always the same row
+	copy(key, noCode)
+	now := time.Now().UnixMilli()
+	return l.SaveLogin(ctx, ledger.Login{Key: key, Identity: []byte(noCode), Now: now, Expires: now + 1})
 }
 
 // sizes are those of the ledger's file and of its -wal file.

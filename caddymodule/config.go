@@ -13,12 +13,23 @@ import (
 
 // LedgerConfig says where the durable record is kept.
 type LedgerConfig struct {
-	// The kind of ledger. Only `sqlite` is available. Default: `sqlite`.
+	// The kind of ledger: `sqlite`, a file of this machine, or `postgres`, a database that several nodes share. Default: `sqlite`.
 	Driver string `json:"driver,omitempty"`
 
 	// The SQLite file; it is made with mode 0600. A relative name is relative to the working directory.
-	// Default: `pay/ledger.db` in Caddy's data directory. Placeholders are resolved.
+	// Default: `pay/ledger.db` in Caddy's data directory. Placeholders are resolved. Only for `sqlite`.
 	File string `json:"file,omitempty"`
+
+	// The PostgreSQL database, as a URL (`postgres://user:password@host/database?sslmode=verify-full`) or as keywords (`host=… dbname=…`). It is never
+	// logged. Required for `postgres`, and only for that. Placeholders are resolved; write `{env.…}` or `{file.…}` to keep it out of the configuration.
+	DSN string `json:"dsn,omitempty"`
+
+	// How many connections this node has to PostgreSQL at most, without the one that listens. Default: `8`.
+	MaxConns int `json:"max_conns,omitempty"`
+
+	// Whether PostgreSQL tells this node at once what other nodes have recorded. `off` (false in JSON) where PgBouncer pools transactions, which cannot:
+	// this node then looks each second. Default: `on`.
+	Listen *bool `json:"listen,omitempty"`
 }
 
 // PingppConfig is a merchant's Ping++ app.

@@ -72,7 +72,8 @@ func TestValidateTouchesNothing(t *testing.T) {
 	srv.Start()
 	t.Cleanup(srv.Close)
 
-	for _, ledger := range []string{ledgerIn(dir), "pay {\n\t\tledger sqlite\n\t}", ""} {
+	database := "pay {\n\t\tledger postgres postgres://" + strings.TrimPrefix(srv.URL, "http://") + "/pay\n\t}"
+	for _, ledger := range []string{ledgerIn(dir), "pay {\n\t\tledger sqlite\n\t}", "", database} {
 		file := strings.Replace(globals(dir, ledger), "output file "+filepath.Join(dir, "log")+" {\n\t\t\troll_disabled\n\t\t}", "output discard", 1) +
 			"http://" + freeAddr(t) + " {\n" + payBlock(t, keys, "", "allow_http", "upstream "+srv.URL,
 			"orders GET /internal/pay/orders/{order_no}", "events POST /internal/pay/events") +
@@ -117,8 +118,8 @@ func TestCleanupAfterFailedProvision(t *testing.T) {
 		})
 	}
 	t.Run("other ledger", func(t *testing.T) {
-		raw := strings.Replace(string(adapt(t, good)), `"driver":"sqlite"`, `"driver":"postgres"`, 1)
-		if err := validateJSON(t, raw); err == nil || !strings.Contains(err.Error(), `pay on all sites: ledger: "postgres" is not a kind of ledger that is known here; write ledger sqlite`) {
+		raw := strings.Replace(string(adapt(t, good)), `"driver":"sqlite"`, `"driver":"mysql"`, 1)
+		if err := validateJSON(t, raw); err == nil || !strings.Contains(err.Error(), `pay on all sites: ledger: "mysql" is not a kind of ledger that is known here; write ledger sqlite`) {
 			t.Error(err)
 		}
 		if n := references(t, filepath.Join(dir, "ledger.db")); n != 0 {

@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/notify"
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 // NotifyConfig is a chat, or a service of the merchant's own, that is told of incidents.
@@ -129,7 +129,7 @@ func (a *App) tell(ctx context.Context) {
 		return
 	}
 	notify.New(notify.Config{
-		Targets: a.targets, Owner: a.owner, Now: time.Now, Every: lookEvery, Logger: a.logger, Sum: a.summary, Store: &toldStore{storage: a.storage, path: a.path},
+		Targets: a.targets, Owner: a.owner, Now: time.Now, Every: lookEvery, Logger: a.logger, Sum: a.summary, Store: &toldStore{storage: a.shared, path: a.home.file}, Alone: a.home.file == "",
 		Look: func(ctx context.Context) []check.Finding {
 			checks := a.checks(ctx)
 			return check.Run(ctx, slices.DeleteFunc(checks, func(c check.Check) bool { return !notify.Watches(c.ID) }))
@@ -159,20 +159,23 @@ func (a *App) summary(ctx context.Context) (check.Words, error) {
 	return check.Summary(days), nil
 }
 
-// toldStore keeps what was told in Caddy's storage, where all processes that have the ledger find it.
+// toldStore keeps what was told where all processes that have the ledger find it: with the ledger if several nodes share that, else in Caddy's storage.
 type toldStore struct {
-	storage certmagic.Storage
-	path    string // of the ledger: several machines may share a storage, each with a ledger of its own
+	storage wechat.Storage
+	path    string // of a ledger that is a file: several machines may share a storage, each with a ledger of its own
 }
 
 // Change implements [notify.Store].
 func (s *toldStore) Change(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
-	instance, err := caddy.InstanceID()
-	if err != nil {
-		return err
+	key := "pay/told/" + name + ".json"
+	if s.path != "" {
+		instance, err := caddy.InstanceID()
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256([]byte(s.path))
+		key = "pay/told/" + instance.String() + "/" + hex.EncodeToString(sum[:8]) + "/" + name + ".json"
 	}
-	sum := sha256.Sum256([]byte(s.path))
-	key := "pay/told/" + instance.String() + "/" + hex.EncodeToString(sum[:8]) + "/" + name + ".json"
 	if err := s.storage.Lock(ctx, key); err != nil {
 		return err
 	}

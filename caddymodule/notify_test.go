@@ -152,7 +152,7 @@ func TestNotifyErrors(t *testing.T) {
 
 // Webhooks that are refused are found after three of them, unless good ones come too.
 func TestWebhooksRefused(t *testing.T) {
-	a, scope := &App{path: filepath.Join(t.TempDir(), "ledger.db")}, ledger.Scope{App: "app_test1", Mode: ledger.Live}
+	a, scope := &App{home: inFile(filepath.Join(t.TempDir(), "ledger.db"))}, ledger.Scope{App: "app_test1", Mode: ledger.Live}
 	site := &check.Site{Name: "shop.test", Now: time.Now, Turned: func() check.Turned { return a.turnedOf(scope) }}
 	result := func() check.Result {
 		for _, c := range site.Checks() {

@@ -93,7 +93,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 		}
 	}
 	h.resolved.Logger = h.logger.With(zap.String("app", h.resolved.Scope.App), zap.String("mode", string(h.resolved.Scope.Mode)))
-	if err := h.provisionSessions(ctx, r); err != nil {
+	if err := h.provisionSessions(r); err != nil {
 		return err
 	}
 	upstreamJSON := string(h.UpstreamRaw) // loading the module clears it
@@ -115,7 +115,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 	if err := h.provisionLogin(r); err != nil {
 		return err
 	}
-	h.provisionTicket(ctx)
+	h.provisionTicket()
 	dest, err := h.provisionEvents(r, upstreamJSON)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (h *Handler) provisionPingpp(r *resolver) error {
 	return nil
 }
 
-func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
+func (h *Handler) provisionSessions(r *resolver) error {
 	c := h.Session
 	if c == nil {
 		c = &SessionConfig{}
@@ -227,7 +227,7 @@ func (h *Handler) provisionSessions(ctx caddy.Context, r *resolver) error {
 	}
 	h.resolved.Sessions = &session.Tokens{TTL: ttl, Now: time.Now}
 	if len(c.Keys) == 0 {
-		stored := &storedKey{storage: ctx.Storage(), random: rand.Reader}
+		stored := &storedKey{storage: h.app.shared, random: rand.Reader}
 		h.resolved.Sessions.Keys = stored.keys
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -43,9 +44,10 @@ func (h *Handler) provisionShipping(ctx caddy.Context, r *resolver) (*shippingRu
 	}
 	h.resolved.Shipping = h.app.ordersOf(rules)
 	if h.resolved.Shipping == nil {
-		h.resolved.Shipping = h.newOrders(ctx)
+		h.resolved.Shipping = h.newOrders()
 	}
 	rules.orders = h.resolved.Shipping
+	h.resolved.ShippingPauses = func() []shipping.Pause { return h.app.pauses(h.resolved.Scope) }
 	return rules, nil
 }
 
@@ -59,13 +61,13 @@ func (a *App) ordersOf(rules *shippingRules) *wechat.Orders {
 	return nil
 }
 
-// newOrders shares the mini program's access token with all nodes that share Caddy's storage.
-func (h *Handler) newOrders(ctx caddy.Context) *wechat.Orders {
+// newOrders shares the mini program's access token with all nodes that have the same ledger, or share Caddy's storage.
+func (h *Handler) newOrders() *wechat.Orders {
 	program := h.resolved.WxLite
 	warn := func(what string, err error) {
 		h.logger.Warn(what, zap.String("appid", program.AppID()), zap.Error(err))
 	}
-	return wechat.NewOrders(program, wechat.ShareToken(program, ctx.Storage(), time.Now, warn), time.Now)
+	return wechat.NewOrders(program, wechat.ShareToken(program, h.app.shared, time.Now, warn), time.Now)
 }
 
 // differs says in which option two blocks of one app and mode differ; empty: in none.

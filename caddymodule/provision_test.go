@@ -280,7 +280,12 @@ func TestProvisionErrorsOfJSON(t *testing.T) {
 		{"look-ups before the charge", `"orders":{`, `"reconcile":{"after":-1},"orders":{`, "reconcile: after and until must be above 0; write after 30s and until 24h"},
 		{"merchant API without a token", `"orders":{`, `"merchant_api":{},"orders":{`, "merchant_api token: is missing; write token {env.PAY_MERCHANT_TOKEN}, and make one with: openssl rand -hex 32"},
 		{"client amounts without an end", `"orders":{"method":"GET","path":"/internal/pay/orders/{order_no}"}`, `"allow_client_amount":{"subject":"x"}`, "allow_client_amount max: is missing; write the most that a client may name, in fen, like max 20000 for 200 yuan"},
-		{"other ledger", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres"}},`, `pay on all sites: ledger: "postgres" is not a kind of ledger that is known here; write ledger sqlite`},
+		{"other ledger", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"mysql"}},`, `pay on all sites: ledger: "mysql" is not a kind of ledger that is known here; write ledger sqlite, or ledger postgres <dsn>`},
+		{"a DSN for a driver", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres://u:p@h/d"}},`, `pay on all sites: ledger: this is not a kind of ledger that is known here; write`},
+		{"postgres without a DSN", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres"}},`, "pay on all sites: ledger: needs the database's DSN; write ledger postgres {env.PAY_LEDGER_DSN}"},
+		{"a DSN of a file", `"apps":{`, `"apps":{"pay":{"ledger":{"dsn":"postgres://h/d"}},`, "pay on all sites: ledger: dsn, max_conns and listen are of a ledger in PostgreSQL; write ledger postgres <dsn>"},
+		{"a file of a database", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres","dsn":"postgres://h/d","file":"a.db"}},`, "pay on all sites: ledger: a ledger in PostgreSQL is in no file"},
+		{"too many connections", `"apps":{`, `"apps":{"pay":{"ledger":{"driver":"postgres","dsn":"postgres://h/d","max_conns":1001}},`, "pay on all sites: ledger max_conns: is a number from 1 to 1000, not 1001"},
 		{"negative retention", `"apps":{`, `"apps":{"pay":{"retention":-1},`, "pay on all sites: retention: -1ns is not above 0; write retention 400d"},
 		{"prefix without a slash", `"handler":"pay"`, `"handler":"pay","prefix":"pay"`, `prefix: "pay" must begin with a slash`},
 	} {
@@ -344,6 +349,8 @@ func TestProvisionSites(t *testing.T) {
 		{"a Unix socket beside a port", "http://shop.example.com {\n\tbind unix/FOLDER/caddy.sock 127.0.0.1\n" + block + "}\n", "write servers { trusted_proxies_unix } into the global options"},
 		{"a trusted Unix socket", "{\n\tservers {\n\t\ttrusted_proxies_unix\n\t}\n}\nhttp://shop.example.com {\n\tbind unix/FOLDER/caddy.sock\n" + block + "}\n", ""},
 		{"ledger that cannot be", "{\n\tpay {\n\t\tledger sqlite PINGPP/ledger.db\n\t}\n}\n" + goodSite, "not a directory"},
+		{"a DSN that cannot be read", "{\n\tpay {\n\t\tledger postgres postgres://pay:Mark/pw@db/pay\n\t}\n}\n" + goodSite, "pay on all sites: ledger: the ledger's DSN cannot be read; write postgres://user:password@host:5432/database"},
+		{"a DSN that resolves to nothing", "{\n\tpay {\n\t\tledger postgres {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
 		{"ledger placeholder", "{\n\tpay {\n\t\tledger sqlite {env.TEST_UNSET}\n\t}\n}\n" + goodSite, "pay on all sites: ledger: {env.TEST_UNSET} resolves to nothing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

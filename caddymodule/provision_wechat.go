@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/handlers/login"
@@ -76,12 +75,12 @@ func (h *Handler) weChat(r *resolver, kind string, c *WeChatConfig) (cfg wechat.
 	return cfg, nil
 }
 
-// provisionTicket shares the official account's ticket with all nodes that share Caddy's storage.
-func (h *Handler) provisionTicket(ctx caddy.Context) {
+// provisionTicket shares the official account's ticket with all nodes that have the same ledger, or share Caddy's storage.
+func (h *Handler) provisionTicket() {
 	if h.resolved.WxPub == nil {
 		return
 	}
-	account, storage := h.resolved.WxPub, ctx.Storage()
+	account, storage := h.resolved.WxPub, h.app.shared
 	warn := func(what string, err error) {
 		h.logger.Warn(what, zap.String("appid", account.AppID()), zap.Error(err))
 	}

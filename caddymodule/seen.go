@@ -44,7 +44,7 @@ type answers struct {
 func (a *App) sawRefused(site string, scope ledger.Scope, reason string) {
 	witnessed.Lock()
 	defer witnessed.Unlock()
-	key := refusedKey{turnedKey{a.path, scope}, site, reason}
+	key := refusedKey{turnedKey{a.home.key, scope}, site, reason}
 	r := witnessed.refused[key]
 	if r == nil {
 		r = new(refused)
@@ -58,7 +58,7 @@ func (a *App) sawAttempt(scope ledger.Scope) func(relay.Attempt) {
 	return func(at relay.Attempt) {
 		witnessed.Lock()
 		defer witnessed.Unlock()
-		key := turnedKey{a.path, scope}
+		key := turnedKey{a.home.key, scope}
 		b := witnessed.backends[key]
 		if b == nil {
 			b = new(answers)
@@ -85,7 +85,7 @@ func (a *App) seen() adminapi.Seen {
 	defer witnessed.Unlock()
 	s := adminapi.Seen{Since: witnessed.since, Refused: []adminapi.RefusedView{}, Backends: []adminapi.BackendView{}}
 	for key, r := range witnessed.refused {
-		if key.ledger == a.path && slices.ContainsFunc(a.sites, func(s *registration) bool { return s.site == key.site && s.scope == key.scope }) {
+		if key.ledger == a.home.key && slices.ContainsFunc(a.sites, func(s *registration) bool { return s.site == key.site && s.scope == key.scope }) {
 			s.Refused = append(s.Refused, adminapi.RefusedView{Site: key.site, App: key.scope.App, Mode: string(key.scope.Mode), Reason: key.reason, Count: r.count, Last: r.last})
 		}
 	}
@@ -94,7 +94,7 @@ func (a *App) seen() adminapi.Seen {
 	})
 	for _, scope := range a.scopes() {
 		if d := a.destinationOf(scope); d != nil {
-			s.Backends = append(s.Backends, a.backendSeen(scope, d, witnessed.backends[turnedKey{a.path, scope}]))
+			s.Backends = append(s.Backends, a.backendSeen(scope, d, witnessed.backends[turnedKey{a.home.key, scope}]))
 		}
 	}
 	return s

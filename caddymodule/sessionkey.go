@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"sync"
 
-	"github.com/caddyserver/certmagic"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 const (
@@ -18,9 +18,9 @@ const (
 )
 
 // storedKey is the session key that nobody configured: made once, under the storage's lock, when a session is first needed, and
-// kept in Caddy's storage, so that every node that shares the storage reads every session.
+// kept where all nodes have it (see store.shared), so that every node reads every session.
 type storedKey struct {
-	storage certmagic.Storage
+	storage wechat.Storage
 	random  io.Reader
 
 	mu  sync.Mutex
@@ -33,7 +33,7 @@ func (k *storedKey) keys(ctx context.Context) ([][]byte, error) {
 	if k.key == nil {
 		key, err := k.loadOrMake(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("session key in Caddy's storage: %w", err)
+			return nil, fmt.Errorf("session key in %s: %w", storageName(k.storage), err)
 		}
 		k.key = key
 	}

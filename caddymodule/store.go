@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,35 +14,41 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
-	"github.com/caddypay/caddypay/ledger/sqlite"
 )
 
-// stores holds the open ledgers of this process by their resolved path, so that two sites, or the old and the new
+// stores holds the open ledgers of this process by their places, so that two sites, or the old and the new
 // configuration during a reload, share one.
 var stores = caddy.NewUsagePool()
 
-// store is a ledger that is opened when it is first needed: provisioning, and so `caddy validate`, touches no file. It
+// store is a ledger that is opened when it is first needed: provisioning, and so `caddy validate`, touches no file and no server. It
 // belongs to no configuration and keeps nothing of one.
 type store struct {
-	path    string
+	home    home
 	storage certmagic.Storage // Caddy's: remembers that the ledger was in use
 
-	mu     sync.Mutex
-	ledger ledger.Ledger // nil until opened
-	closed bool
+	mu      sync.Mutex
+	ledger  ledger.Ledger // nil until opened
+	closed  bool
+	attempt *attempt           // to reach the server; nil: there was none
+	end     context.CancelFunc // of the attempt
+	failed  bool               // the last attempt
 
 	ready atomic.Pointer[ledger.Ledger] // the ledger, for who does not wait until it is open
 }
 
-// acquireStore takes a reference on the store of a path; each is given back with one releaseStore. The storage is that of whoever comes
-// first.
+// acquireStore takes a reference on the store of an SQLite file, by its resolved path; each is given back with one releaseStore. The storage is that of
+// whoever comes first.
 func acquireStore(path string, storage certmagic.Storage) *store {
-	s, _ := stores.LoadOrStore(path, &store{path: path, storage: storage})
+	return acquire(inFile(path), storage)
+}
+
+func acquire(p home, storage certmagic.Storage) *store {
+	s, _ := stores.LoadOrStore(p.key, &store{home: p, storage: storage})
 	return s.(*store)
 }
 
-func releaseStore(path string) error {
-	_, err := stores.Delete(path)
+func releaseStore(key string) error {
+	_, err := stores.Delete(key)
 	return err
 }
 
@@ -66,6 +71,12 @@ func shareLedger(file, storage string) (open func(context.Context) (ledger.Ledge
 
 // open returns the ledger, opening it the first time. An error is not remembered: the next call tries again.
 func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
+	if l, ok := s.opened(); ok {
+		return l, nil
+	}
+	if s.home.file == "" {
+		return s.reach(ctx)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -74,19 +85,18 @@ func (s *store) open(ctx context.Context) (ledger.Ledger, error) {
 	case s.ledger != nil:
 		return s.ledger, nil
 	}
-	m := marker{storage: s.storage, path: s.path}
-	l, err := sqlite.Open(ctx, sqlite.Options{File: s.path, Known: func() (bool, error) { return m.known(ctx) }, Logger: ledgerLog(s.path)})
-	if errors.Is(err, sqlite.ErrMissing) {
-		return nil, fmt.Errorf("%w; put it back, or restore it from a backup together with its -wal file; to begin anew on purpose, delete %s from Caddy's storage (%s)",
-			err, m.key, s.storage)
-	}
+	l, err := s.home.open(ctx, s.storage)
 	if err != nil {
 		return nil, err
 	}
-	m.set(ctx)
+	s.opens(l)
+	return l, nil
+}
+
+// opens keeps the ledger. s.mu is held.
+func (s *store) opens(l ledger.Ledger) {
 	s.ledger = l
 	s.ready.Store(&s.ledger)
-	return l, nil
 }
 
 // opened returns the ledger if it is open, and never waits.
@@ -109,6 +119,9 @@ func (s *store) Destruct() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	s.ready.Store(nil)
+	if s.end != nil {
+		s.end()
+	}
 	if s.ledger == nil {
 		return nil
 	}

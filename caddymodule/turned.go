@@ -23,7 +23,7 @@ type turnedKey struct {
 func (a *App) turnedBy(scope ledger.Scope, result string) {
 	turned.Lock()
 	defer turned.Unlock()
-	key := turnedKey{a.path, scope}
+	key := turnedKey{a.home.key, scope}
 	t := turned.of[key]
 	if t == nil {
 		t = new(check.Turned)
@@ -41,7 +41,7 @@ func (a *App) turnedBy(scope ledger.Scope, result string) {
 func (a *App) turnedOf(scope ledger.Scope) check.Turned {
 	turned.Lock()
 	defer turned.Unlock()
-	if t := turned.of[turnedKey{a.path, scope}]; t != nil {
+	if t := turned.of[turnedKey{a.home.key, scope}]; t != nil {
 		return *t
 	}
 	return check.Turned{}

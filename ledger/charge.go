@@ -48,6 +48,7 @@ type Charge struct {
 	Undone         bool      // reversed, or its payment was discarded and went back whole: if it was paid, that does not count, unless a person is still to decide
 	Queries        int       // how often the reconciler has asked for it
 	NextQuery      time.Time // when it will ask next; zero: not any more
+	Lease          time.Time // only from ClaimQueries: when the lease ends, by which [Queried] names it
 }
 
 // Pays reports whether the charge has paid its order, or may have, also if a person is still to decide about the payment: nobody is to pay the
@@ -128,21 +129,23 @@ const (
 type QueryClaim struct {
 	Scope Scope
 	Kind  QueryKind // of attempts; refunds have no kinds
-	Owner string    // who asks; unique among all processes
+	Owner string    // who asks; unique among all processes and claims
 	Now   time.Time // those whose NextQuery has come
 	Until time.Time // when the lease ends
 	Limit int
 }
 
-// Queried is the outcome of a look-up; it ends the lease.
+// Queried is the outcome of a look-up; it ends the lease that it names.
 type Queried struct {
 	Scope    Scope
 	ChargeID string
 	Number   string    // in place of ChargeID for an unknown or taken attempt; when its charge is known by now, nothing happens
 	Next     time.Time // when to ask again; zero: never
+	// Lease is [QueryClaim.Until] of the claim under which it was looked up; zero: of none, somebody wanted to know.
+	Lease time.Time
 	// Superseded is what whoever asked took the attempt for. If it has become superseded since, it stays due: it is to be reversed.
 	Superseded bool
-	// Reversed says that the charge was found or made reversed. The event of its payment becomes Discarded if it is held, or pending and was
+	// Reversed says that the charge was found or made reversed, whoever says so. The event of its payment becomes Discarded if it is held, or pending and was
 	// never sent: the money went back.
 	Reversed bool
 	At       time.Time // with Reversed: now

@@ -130,7 +130,7 @@ type Lease struct {
 // Claim asks for a lease on pending events.
 type Claim struct {
 	Scope Scope
-	Owner string    // names the relay that asks; unique among all processes
+	Owner string    // names who asks; unique among all processes and claims, so that no lease is taken for an earlier one of the same process
 	Now   time.Time // events due by now
 	Until time.Time // when the lease ends unless renewed
 	Limit int

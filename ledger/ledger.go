@@ -172,7 +172,9 @@ type Charges interface {
 	// reversed, and Unknown and Taken attempts, which have no id. First ones come newest first, so that old ones that nobody pays cannot hold up those
 	// that are being paid; all others oldest first. Before it claims later ones, an attempt whose reservation ran out a minute ago becomes Unknown.
 	ClaimQueries(ctx context.Context, c QueryClaim) ([]Charge, error)
-	// Queried records the outcome of a look-up and ends its lease.
+	// Queried records the outcome of a look-up and ends its lease, which is named by its end: no later one of the charge ends then. What was looked up
+	// under a lease that another has taken over since, or has ended, changes nothing, and neither does what was looked up under none while one is: but
+	// for a reversal, which Ping++ knows of. That is no error.
 	Queried(ctx context.Context, q Queried) error
 	// ChargesCreated lists the attempts that Ping++ answered with, created in [from, to), in the order of their ids, after the id given.
 	ChargesCreated(ctx context.Context, scope Scope, from, to time.Time, after string, limit int) ([]Charge, error)

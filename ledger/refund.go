@@ -62,7 +62,7 @@ type RefundReservation struct {
 	FundingSource string
 
 	Paid  int64     // fen that the charge was paid, as Ping++ says
-	Owner string    // who asks; unique among all processes and requests
+	Owner string    // who asks; unique among all processes, requests and claims
 	Now   time.Time // and when the lease ends:
 	Until time.Time
 }

@@ -45,7 +45,7 @@ type Runs interface {
 
 // RunClaim asks for a lease on a run, or has it.
 type RunClaim struct {
-	Owner string    // who carries it out; unique among all processes
+	Owner string    // who carries it out; unique among all processes and claims, so that whoever had a run before cannot save it once more
 	Now   time.Time // and when the lease ends:
 	Until time.Time
 }

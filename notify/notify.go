@@ -36,6 +36,7 @@ type Config struct {
 	Look    func(context.Context) []check.Finding // those of Watched checks, or more
 	Sum     func(context.Context) (check.Words, error)
 	Store   Store
+	Alone   bool   // while Store fails, what is wrong is told all the same, perhaps by several processes: the ledger that it is kept with may be what is wrong
 	Owner   string // unique among all processes and configurations
 	Now     func() time.Time
 	Every   time.Duration // between looks; default: Look
@@ -99,6 +100,7 @@ type teller struct {
 	log    *zap.Logger
 	failed int    // attempts in a row
 	summed string // the last day that was, as far as this teller knows
+	alone  *state // what was told while the Store failed
 }
 
 // gaps are those between attempts that fail; the last one stays.
@@ -196,14 +198,25 @@ func (t *teller) change(ctx context.Context, change func(*state)) error {
 	defer cancel()
 	err := t.Store.Change(ctx, t.target.name(), func(old []byte) ([]byte, error) {
 		s, now := readState(old), t.Now()
-		if s.Owner != t.Owner && s.Owner != "" && now.Before(s.Until) && s.Until.Sub(now) <= lease {
+		if s.Owner != t.Owner && s.Owner != "" && now.Before(s.Until) && s.Until.Sub(now) <= 2*lease { // other nodes have clocks of their own
 			return nil, errElse
 		}
 		s.Owner, s.Until = t.Owner, now.Add(lease)
+		s.join(t.alone)
 		change(s)
 		return json.Marshal(s)
 	})
-	if err == errElse {
+	switch {
+	case err == nil:
+		t.alone = nil
+	case err == errElse:
+		return nil
+	case t.Alone && ctx.Err() == nil || t.Alone && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		if t.alone == nil {
+			t.alone = readState(nil)
+			t.log.Warn("what was told cannot be kept, so this process tells by itself", zap.Error(err))
+		}
+		change(t.alone)
 		return nil
 	}
 	return err

@@ -25,7 +25,8 @@ var kinds = map[string]struct {
 	"events-pending": {kind: "backend"}, "backend-reach": {kind: "backend"}, "backend-redirect": {kind: "backend"}, "backend-refuses": {kind: "backend"},
 	"backend-quote": {kind: "quote"}, "events-dead": {kind: "dead"}, "events-held": {kind: "held"}, "webhooks-silent": {kind: "silent"},
 	"webhooks-refused": {kind: "refused"}, "sweep": {kind: "sweep"}, "certificate": {kind: "certificate", warn: true},
-	"shipping-due": {kind: "shipping", warn: true},
+	"shipping-due": {kind: "shipping", warn: true}, "shipping-failed": {kind: "unreported"}, "shipping-paused": {kind: "paused"},
+	"database-durability": {kind: "database"}, "database-clock": {kind: "database"}, "database-rows": {kind: "database"},
 	"ledger-write": {kind: "ledger"}, "disk": {kind: "disk", warn: true}, "wal": {kind: "wal"},
 }
 
@@ -60,6 +61,19 @@ func readState(raw []byte) *state {
 		s.Open = make(map[string]*open)
 	}
 	return s
+}
+
+// join takes over what was told while this state could not be had, so that its end is told too, and what still waits to be.
+func (s *state) join(alone *state) {
+	if alone == nil {
+		return
+	}
+	for key, o := range alone.Open {
+		if known := s.Open[key]; o.Told && (known == nil || !known.Told) {
+			s.Open[key] = o
+		}
+	}
+	s.Waiting = append(s.Waiting, alone.Waiting...)
 }
 
 // mind takes in a look: what is new for as many looks as it takes is told, and what is over for as many.

@@ -13,6 +13,9 @@ command -v curl >/dev/null || missing="$missing curl"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"
 command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
+set -- /usr/lib/postgresql/*/bin/initdb
+[ -x "$1" ] || command -v initdb >/dev/null || missing="$missing postgresql"
+[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
 [ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
 promtool=""
 command -v promtool >/dev/null || promtool=" promtool"
@@ -21,12 +24,20 @@ command -v promtool >/dev/null || promtool=" promtool"
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	echo "installing:$missing$promtool"
 	apt-get update -qq
+	made=""
+	trap 'rm -rf $made' EXIT
+	policy=/usr/sbin/policy-rc.d # the tests start what they need: nothing that is installed begins to run and to listen
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+		made=$policy
+	fi
 	# shellcheck disable=SC2086
 	[ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 	[ -n "$promtool" ] || exit 0
-	# Of the package prometheus the one program alone: installed whole it would begin to run and to listen.
+	# Of the package prometheus the one program alone: the rest is a server.
 	dir=$(mktemp -d)
-	trap 'rm -rf "$dir"' EXIT
+	made="$made $dir"
 	(cd "$dir" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb . && install -m 755 usr/bin/promtool /usr/local/bin/promtool)
 	exit 0
 fi

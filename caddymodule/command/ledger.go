@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,7 +40,8 @@ func (c *running) verifyLedger() *cobra.Command {
 		Use: "verify", Short: "Reads the whole ledger and says whether it is damaged", Args: noFile,
 		Long: `
 Reads every page of the ledger and compares every index with its table, beside everything else. It takes minutes where there are millions
-of events. The same check runs by itself five minutes after the start, and then once a week.
+of events. The same check runs by itself five minutes after the start, and then once a week. Of a ledger in PostgreSQL it compares what is counted with what
+there is; the server's own pg_amcheck looks at its pages.
 
 With --ledger no Caddy is asked: the file is read as it is, a backup or a ledger that no program has open. Nothing is written, neither to it nor
 beside it.
@@ -54,6 +56,9 @@ Exits 1 when something is damaged.`,
 			}
 			if err := c.show(cmd, check, func(w io.Writer) { printCheck(w, check) }); err != nil {
 				return err
+			}
+			if !check.Sound && !filepath.IsAbs(check.File) && !cmd.Flags().Changed(ledgerFlag) {
+				return errors.New("the ledger is damaged; stop Caddy on all nodes and restore the database from a backup (pg_restore, or the server's own), then run caddy pay reconcile --date for each day since")
 			}
 			if !check.Sound {
 				return errors.New("the ledger is damaged; stop Caddy, move it away with its -wal file and put a backup in its place (caddy pay ledger restore), or repair it with sqlite3 " + check.File + " .recover")

@@ -21,7 +21,7 @@ Copies the ledger, as it stands at this moment, into a file that must not exist,
 0600, so its user needs to be able to write to the folder. The file has its name once all of it is on the disk, and is a whole ledger by itself:
 it needs no -wal file beside it. A copy that is broken off leaves nothing.
 
-caddy pay ledger restore puts it back.`,
+caddy pay ledger restore puts it back. A ledger in PostgreSQL is backed up by the server's own tools, like pg_dump --schema=caddypay.`,
 		Example: `  caddy pay ledger backup /var/backups/ledger-$(date +%F).db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.SilenceUsage = true

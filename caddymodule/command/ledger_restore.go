@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -35,6 +36,10 @@ of it was found sound and is on the disk. A backup of an older caddypay is broug
 			cmd.SilenceUsage = true
 			if err := askNobody(cmd); err != nil {
 				return err
+			}
+			if inDatabase(args[0]) || inDatabase(args[1]) {
+				return errors.New("a ledger in PostgreSQL is restored by the server's own tools: stop Caddy on all nodes, make an empty database and run pg_restore --dbname=… ledger.dump, " +
+					"then start Caddy and run caddy pay reconcile --date for each day since the backup")
 			}
 			start := time.Now()
 			r, err := sqlite.Restore(cmd.Context(), args[0], args[1])

@@ -63,7 +63,20 @@ func (c *running) named(cmd *cobra.Command) error {
 	if c.ledger == "" {
 		return fmt.Errorf("--%s needs a file: the one that ledger sqlite <file> names in the Caddyfile, or else %s", ledgerFlag, shellWord(defaultLedger()))
 	}
+	if inDatabase(c.ledger) {
+		return fmt.Errorf("--%s takes the name of a file, and this is the DSN of a database; ask a running Caddy, of any node, and leave the flag out", ledgerFlag)
+	}
 	return askNobody(cmd)
+}
+
+// inDatabase says that what should be the name of a file is a DSN, which may hold a password: it is not to be shown.
+func inDatabase(name string) bool {
+	for _, sign := range []string{"postgres://", "postgresql://", "host=", "dbname=", "password="} {
+		if strings.Contains(name, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // askNobody refuses the flags that name a running Caddy where none is asked.

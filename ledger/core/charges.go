@@ -79,6 +79,7 @@ func (l *Ledger) ClaimQueries(ctx context.Context, c ledger.QueryClaim) (ps []le
 		cs, err := t.DueQueries(c, leases)
 		ps = publish(cs)
 		for i := range cs {
+			ps[i].Lease = Kept(c.Until)
 			if err == nil {
 				cs[i].leaseQuery(c.Until)
 				err = t.SetCharge(&cs[i])
@@ -124,7 +125,7 @@ func (l *Ledger) Queried(ctx context.Context, q ledger.Queried) error {
 
 func sought(t Tx, q ledger.Queried) error {
 	c, err := t.Numbered(q.Scope, q.Number)
-	if err != nil || !c.isSought() {
+	if err != nil || !c.isSought() || !c.leasedAs(q.Lease) {
 		return err
 	}
 	c.sought(q.Next)

@@ -69,7 +69,7 @@ func TestAnswerOfWhatIsOver(t *testing.T) {
 // TestQueriedEdges: only of a superseded attempt an early time means that it was moved forward.
 func TestQueriedEdges(t *testing.T) {
 	c := with(open(), func(c *Charge) { c.NextQuery, c.QueryUntil = at(-60), at(-90) })
-	if c.queried(ledger.Queried{Next: at(300)}); !c.NextQuery.Equal(at(300)) {
+	if c.queried(ledger.Queried{Next: at(300), Lease: at(-90)}); !c.NextQuery.Equal(at(300)) {
 		t.Errorf("looked up again at %s", c.NextQuery)
 	}
 	// What is not to be looked up any more is not, though the client has seen something.
@@ -86,7 +86,7 @@ func TestLeaseEdges(t *testing.T) {
 		t.Error("a lease ends that is as long as may be")
 	}
 	s := Sweep{Compared: noon}
-	if from, _ := s.claim(ledger.SweepClaim{Owner: "a", Now: noon, To: at(60), Until: at(60)}, at(-60)); !from.Equal(noon) {
+	if from, _ := s.claim(ledger.SweepClaim{Owner: "a", Now: noon, To: at(60), Until: at(60)}, spanAt(noon), at(-60)); !from.Equal(noon) {
 		t.Errorf("what was compared up to now is compared again, from %s", from)
 	}
 }

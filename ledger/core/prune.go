@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"time"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // pruneStep is how many rows one transaction looks at; everybody else who writes may wait for it.
@@ -83,6 +85,9 @@ func (l *Ledger) prune(ctx context.Context, limit int, look func(o Old, after in
 		if len(p.over) > 0 {
 			err = l.store.WriteLax(ctx, func(t Tx) error {
 				gone = 0
+				if err := t.Lock(ledger.Scope{}, APrune, ""); err != nil {
+					return err
+				}
 				now, err := look(t, last)
 				for _, drop := range now.over[:min(len(now.over), limit-pruned)] {
 					if err == nil {

@@ -15,6 +15,7 @@ func (l *Ledger) ClaimSweep(ctx context.Context, c ledger.SweepClaim) (from time
 	if c.Owner == "" {
 		return from, false, errNoOwner
 	}
+	leases := l.steps.leases(c.Now, c.Until.Sub(c.Now))
 	err = l.store.WriteLax(ctx, func(t Tx) error {
 		if err := t.Lock(c.Scope, ASweep, ""); err != nil {
 			return err
@@ -27,7 +28,7 @@ func (l *Ledger) ClaimSweep(ctx context.Context, c ledger.SweepClaim) (from time
 		if err != nil {
 			return err
 		}
-		from, granted = s.claim(c, first)
+		from, granted = s.claim(c, leases, first)
 		if !granted {
 			return nil
 		}

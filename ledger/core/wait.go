@@ -53,9 +53,17 @@ func (c *Charge) Kind() ledger.QueryKind {
 // leaseQuery gives an attempt to whoever looks it up. The next query moves behind the lease: if its owner dies, somebody else asks then.
 func (c *Charge) leaseQuery(until time.Time) { c.QueryUntil, c.NextQuery = until, until }
 
-// queried records the outcome of a look-up. A query that was moved forward meanwhile stays: the client saw something that the answer may not know
+// leasedAs says whether the lease of an attempt's look-ups is the one that ends at a time; zero: none. Of one attempt each lease ends at another time than
+// the one before it: it is given once that is over, which is when its end is past, or further ahead than any may be.
+func (c *Charge) leasedAs(until time.Time) bool { return Kept(until).Equal(c.QueryUntil) }
+
+// queried records the outcome of a look-up, unless the attempt is leased to another by now. A query that was moved forward meanwhile stays: the client saw something that the answer may not know
 // yet, or the attempt has become superseded.
 func (c *Charge) queried(q ledger.Queried) {
+	if !c.leasedAs(q.Lease) {
+		c.reverse(q.Reversed)
+		return
+	}
 	over := c.Paid || c.Reversed || q.Reversed || c.State != ledger.Open
 	moved := c.NextQuery.Before(c.QueryUntil) || c.Superseded && !q.Superseded && !c.NextQuery.After(c.Created)
 	switch {
@@ -134,7 +142,7 @@ func answerOver(c *Charge, before time.Time) bool {
 }
 
 // claim leases the comparison of what a scope's charges were since it was last compared, or since the first one. It says from when on.
-func (s *Sweep) claim(c ledger.SweepClaim, first time.Time) (from time.Time, granted bool) {
+func (s *Sweep) claim(c ledger.SweepClaim, leases Span, first time.Time) (from time.Time, granted bool) {
 	if s.Compared.After(c.Now) { // by a clock that has been put back since
 		s.Compared = time.Time{}
 	}
@@ -142,9 +150,8 @@ func (s *Sweep) claim(c ledger.SweepClaim, first time.Time) (from time.Time, gra
 	if from.IsZero() {
 		from = first
 	}
-	// A lease that would last longer than the one asked for is over too.
-	leased := s.Owner != "" && s.Owner != c.Owner && s.Until.After(c.Now) && !s.Until.After(c.Until)
-	if leased || from.IsZero() || !from.Before(c.To) {
+	others := s.Owner != c.Owner && (c.Prolong || s.Owner != "" && leases.InUse(s.Until))
+	if others || from.IsZero() || !from.Before(c.To) {
 		return from, false
 	}
 	s.Owner, s.Until = c.Owner, c.Until

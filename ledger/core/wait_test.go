@@ -135,7 +135,7 @@ func TestQueried(t *testing.T) {
 		"superseded, and due later": {with(leased, func(c *Charge) { c.Superseded = true }), nil, at(300)},
 		"looked up no more":         {with(leased, func(c *Charge) { c.NextQuery = never }), nil, at(300)},
 	} {
-		q := ledger.Queried{Next: at(300)}
+		q := ledger.Queried{Next: at(300), Lease: c.charge.QueryUntil}
 		if c.what != nil {
 			c.what(&q)
 		}
@@ -144,6 +144,13 @@ func TestQueried(t *testing.T) {
 		want := c.charge
 		want.Queries, want.QueryUntil, want.NextQuery, want.Reversed = 1, never, c.next, c.charge.Reversed || q.Reversed
 		equal(t, name, got, want)
+	}
+	for name, lease := range map[string]time.Time{"another's": at(61), "nobody's": never} {
+		got := leased
+		got.queried(ledger.Queried{Next: at(300), Lease: lease})
+		equal(t, "leased as "+name, got, leased)
+		got.queried(ledger.Queried{Next: at(300), Lease: lease, Reversed: true})
+		equal(t, "reversed, and leased as "+name, got, with(leased, func(c *Charge) { c.Reversed, c.NextQuery = true, never }))
 	}
 	c := leased
 	c.leaseQuery(at(90))
@@ -275,15 +282,35 @@ func TestSweep(t *testing.T) {
 		"all is compared":           {Sweep{Compared: at(-100)}, at(-300), at(-100), false, Sweep{Compared: at(-100)}},
 		"another is at it":          {Sweep{Compared: at(-200), Owner: "b", Until: at(60)}, never, at(-200), false, Sweep{Compared: at(-200), Owner: "b", Until: at(60)}},
 		"another's lease ran out":   {Sweep{Compared: at(-200), Owner: "b", Until: noon}, never, at(-200), true, mine},
-		"another's is too long":     {Sweep{Compared: at(-200), Owner: "b", Until: at(61)}, never, at(-200), true, mine},
+		"another's is too long":     {Sweep{Compared: at(-200), Owner: "b", Until: at(121)}, never, at(-200), true, mine},
+		"by a clock ahead of ours":  {Sweep{Compared: at(-200), Owner: "b", Until: at(120)}, never, at(-200), false, Sweep{Compared: at(-200), Owner: "b", Until: at(120)}},
 		"its own":                   {Sweep{Compared: at(-200), Owner: "a", Until: at(9)}, never, at(-200), true, mine},
 		"compared by a wrong clock": {Sweep{Compared: at(1)}, at(-300), at(-300), true, Sweep{Owner: "a", Until: at(60)}},
 	} {
-		from, granted := c.sweep.claim(claim, c.first)
+		from, granted := c.sweep.claim(claim, spanAt(noon), c.first)
 		if !from.Equal(c.from) || granted != c.granted {
 			t.Errorf("%s: from %s, %t", name, from, granted)
 		}
 		equal(t, name, c.sweep, c.want)
+	}
+	claim.Prolong = true
+	for name, c := range map[string]struct {
+		sweep   Sweep
+		granted bool
+	}{
+		"its own":             {Sweep{Compared: at(-200), Owner: "a", Until: at(9)}, true},
+		"its own, run out":    {Sweep{Compared: at(-200), Owner: "a", Until: at(-9)}, true},
+		"another's":           {Sweep{Compared: at(-200), Owner: "b", Until: at(60)}, false},
+		"another's, run out":  {Sweep{Compared: at(-200), Owner: "b", Until: at(-9)}, false},
+		"given up by another": {Sweep{Compared: at(-200)}, false},
+	} {
+		was := c.sweep
+		if _, granted := c.sweep.claim(claim, spanAt(noon), never); granted != c.granted {
+			t.Errorf("%s is prolonged: %t", name, granted)
+		}
+		if !c.granted {
+			equal(t, name+", not prolonged", c.sweep, was)
+		}
 	}
 	s := mine
 	s.end(never)

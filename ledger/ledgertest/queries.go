@@ -43,15 +43,15 @@ func testClaimQueries(t *testing.T, l ledger.Ledger) {
 	equal(t, "the rest", first("b", 30, 40, 9), []string{"ch_1"})
 	equal(t, "leased", first("b", 39, 50, 9), nil)
 
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(60)}))
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_0"})) // never again
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(60), Lease: at(40)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_0", Lease: at(40)})) // never again
 	c := getCharge(t, l, "ch_1")
 	if c.Queries != 1 || !c.NextQuery.Equal(at(60)) {
 		t.Fatalf("after the first query: %s", show(c))
 	}
 	equal(t, "never again", getCharge(t, l, "ch_0").NextQuery, time.Time{})
 	equal(t, "the lease that ran out", first("b", 40, 50, 9), []string{"ch_2"})
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_2", Next: at(55)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_2", Next: at(55), Lease: at(50)}))
 	later := func(now, limit int) []string {
 		return queries(t, l, ledger.QueryLater, "b", at(now), at(now+10), limit)
 	}
@@ -87,7 +87,7 @@ func testQueryKinds(t *testing.T, l ledger.Ledger) {
 	}
 	// A lease that ran out, and a look-up, end what the client's report was a reason for.
 	equal(t, "told, after the lease", queries(t, l, ledger.QueryTold, "a", at(999), at(1009), 9), nil)
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_told", Next: at(1000)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_told", Next: at(1000), Lease: at(110)}))
 	equal(t, "first, after the lease", queries(t, l, ledger.QueryFirst, "a", at(1000), at(1010), 9), []string{"ch_first", "ch_overdue"})
 	equal(t, "later, after the lease", queries(t, l, ledger.QueryLater, "a", at(1000), at(1010), 9), []string{"ch_toldLater", "ch_later", "", "ch_told"})
 }
@@ -127,7 +127,7 @@ func testNoteAsksNow(t *testing.T, l ledger.Ledger) {
 	for _, result := range []string{"success", "cancel", "fail"} {
 		must(t, l.NoteClient(t.Context(), live, "ch_1", ledger.ClientNote{Result: result, At: at(5)}))
 		equal(t, result, told("a", 5), []string{"ch_1"})
-		must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(600)}))
+		must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(600), Lease: at(15)}))
 		equal(t, "after it was asked for", getCharge(t, l, "ch_1").NextQuery, at(600))
 	}
 	// While somebody asks: the answer may not know yet what the client saw.
@@ -135,9 +135,9 @@ func testNoteAsksNow(t *testing.T, l ledger.Ledger) {
 	told("a", 20)
 	must(t, l.NoteClient(t.Context(), live, "ch_1", ledger.ClientNote{Result: "success", At: at(21)}))
 	equal(t, "while the lease lasts", told("b", 22), nil)
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(600)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(600), Lease: at(30)}))
 	equal(t, "after it", told("b", 22), []string{"ch_1"})
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1"}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Lease: at(32)}))
 	must(t, l.NoteClient(t.Context(), live, "ch_1", ledger.ClientNote{Result: "success", At: at(40)}))
 	equal(t, "given up, but the client saw something", told("b", 40), []string{"ch_1"})
 }

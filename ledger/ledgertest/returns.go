@@ -228,11 +228,11 @@ func testSupersededQueries(t *testing.T, l ledger.Ledger) {
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_2", Next: at(0)}))
 	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_3"})) // given up
 	equal(t, "leased", queries(t, l, ledger.QueryLater, "a", at(1), at(60), 9), []string{"ch_2"})
-	for _, order := range []string{"1", "2", "3"} {
+	for order, lease := range map[string]time.Time{"1": {}, "2": at(60), "3": {}} {
 		asked(t, l, order, "ch_"+order+"b", time.Time{})
-		must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_" + order, Next: at(6 * 3600)})) // an answer from before
+		must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_" + order, Next: at(6 * 3600), Lease: lease})) // an answer from before
 	}
 	equal(t, "due", queries(t, l, ledger.QueryLater, "b", at(1), at(60), 9), []string{"ch_1", "ch_2", "ch_3"})
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(120), Superseded: true}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, ChargeID: "ch_1", Next: at(120), Superseded: true, Lease: at(60)}))
 	equal(t, "by whoever knows", getCharge(t, l, "ch_1").NextQuery, at(120))
 }

@@ -29,7 +29,7 @@ func testTaken(t *testing.T, l ledger.Ledger) {
 		release(reserve(t, l, no, noon, at(30)).Number, ledger.Taken)
 	}
 	due("at once", 1, "1", "2", "3")
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: "1", Next: at(60)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: "1", Next: at(60), Lease: at(11)}))
 	release("2", ledger.Unknown) // whoever knows less says nothing new
 	release("2", ledger.Unsent)
 	equal(t, "state", attempts(t, l, "2")[0].State, ledger.Taken)

@@ -38,7 +38,7 @@ func testUnknownQueries(t *testing.T, l ledger.Ledger) {
 	wantErr(t, l.Extend(t.Context(), reservation(live, "1", at(160), at(200)), first.Number), ledger.ErrNotFound)
 	due("leased", 169)
 	due("the lease that ran out", 170, "1")
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: "1", Next: at(300)}))
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: "1", Next: at(300), Lease: at(180)}))
 	if c := attempts(t, l, "1")[0]; c.Queries != 1 || !c.NextQuery.Equal(at(300)) {
 		t.Fatalf("looked for once: %s", show(c))
 	}
@@ -53,9 +53,9 @@ func testUnknownQueries(t *testing.T, l ledger.Ledger) {
 	due("taken over, and released", 299, taken.Number, released.Number)
 
 	must(t, l.Created(t.Context(), &ledger.Charge{Scope: live, Number: taken.Number, ID: "ch_2", NextQuery: at(299)})) // found
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: taken.Number}))                                 // by two at once
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: taken.Number, Lease: at(309)}))                 // by two at once
 	equal(t, "a found one, while the search's lease lasts", queries(t, l, ledger.QueryFirst, "b", at(299), at(999), 9), []string{"ch_2"})
-	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: released.Number})) // it is not there
+	must(t, l.Queried(t.Context(), ledger.Queried{Scope: live, Number: released.Number, Lease: at(309)})) // it is not there
 	due("the only one left", 340, "1")
 	add(t, l, paid(live, "evt_1", "ch_1", "1"), ledger.Recorded)
 	due("an event has told its charge", 358)

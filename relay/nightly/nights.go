@@ -17,8 +17,8 @@ import (
 const (
 	sweepHour    = 1         // of the day after, in China
 	sweepAgain   = time.Hour // after one that failed; and nobody looks less often, whatever the clock did meanwhile
-	sweepLease   = 2 * time.Minute
-	sweepRenew   = 30 * time.Second
+	sweepLease   = ledger.LongestLease
+	sweepRenew   = 15 * time.Second
 	sweepRelease = 5 * time.Second // to record how far it came, while the process ends
 	sweepDays    = 30              // the most that are made up for
 	sweepTries   = 24              // of one day, before it holds up those after it no longer
@@ -129,7 +129,7 @@ func (n *Nights) sweepHeld(ctx context.Context, l ledger.Ledger, claim ledger.Sw
 				return
 			case <-tick.C:
 			}
-			claim.Now = n.Now()
+			claim.Prolong, claim.Now = true, n.Now()
 			claim.Until = claim.Now.Add(sweepLease)
 			if _, granted, err := l.ClaimSweep(ctx, claim); err == nil && !granted {
 				cancel(errSweepTaken)

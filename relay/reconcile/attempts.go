@@ -148,7 +148,7 @@ func (a *Attempts) seek(ctx context.Context, l ledger.Ledger, c *ledger.Charge) 
 	defer cancel()
 	now := a.now()
 	age := now.Sub(c.Created)
-	next := ledger.Queried{Scope: a.scope, Number: c.Number, Next: now.Add(asking.Gap(age, a.rand()))}
+	next := ledger.Queried{Scope: a.scope, Number: c.Number, Next: now.Add(asking.Gap(age, a.rand())), Lease: c.Lease}
 	found, err := a.find(ctx, l, a.questions.Later, []ledger.Charge{*c})
 	switch {
 	case err != nil:

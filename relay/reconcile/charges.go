@@ -33,6 +33,7 @@ type Charges struct {
 	logger    *zap.Logger
 
 	flight singleflight.Group // one look-up of a charge at a time
+	leases sync.Map           // by charge: that of whoever waits for such a look-up and has claimed it
 
 	mu    sync.Mutex
 	asked map[string]time.Time // when somebody's question about a charge was last passed on
@@ -111,6 +112,10 @@ func (r *Charges) notAsked(chargeID string) {
 
 // lookUp asks Ping++ about a charge and records what it says.
 func (r *Charges) lookUp(ctx context.Context, l ledger.Ledger, c *ledger.Charge) error {
+	if !c.Lease.IsZero() {
+		r.leases.Store(c.ID, c.Lease)
+		defer r.leases.Delete(c.ID)
+	}
 	answered := r.flight.DoChan(c.ID, func() (any, error) {
 		result, err := r.lookUpOnce(context.WithoutCancel(ctx), l, c) // the client's timeout bounds it
 		r.observe(result)
@@ -133,15 +138,23 @@ func (r *Charges) lookUpOnce(ctx context.Context, l ledger.Ledger, c *ledger.Cha
 	}
 	if err != nil {
 		return "error", errors.Join(err, l.Queried(ctx, ledger.Queried{
-			Scope: r.scope, ChargeID: c.ID, Next: r.reversals.again(c, r.schedule.afterError(c), refusal), Superseded: c.Superseded,
+			Scope: r.scope, ChargeID: c.ID, Next: r.reversals.again(c, r.schedule.afterError(c), refusal), Superseded: c.Superseded, Lease: r.leaseOf(c),
 		}))
 	}
 	return r.conclude(ctx, l, c, found, refusal, tried && found.Reversed)
 }
 
+// leaseOf is the lease that a look-up of a charge ends. One that somebody wants to know of may be under way already when it is claimed.
+func (r *Charges) leaseOf(c *ledger.Charge) time.Time {
+	if lease, ok := r.leases.Load(c.ID); ok {
+		return lease.(time.Time)
+	}
+	return c.Lease
+}
+
 // conclude records what Ping++ says about a charge, and when to ask for it again. refusal says why a reversal failed, made that one did not.
 func (r *Charges) conclude(ctx context.Context, l ledger.Ledger, c *ledger.Charge, found *pingpp.Charge, refusal error, made bool) (result string, err error) {
-	done := ledger.Queried{Scope: r.scope, ChargeID: c.ID, Next: r.reversals.again(c, r.schedule.next(c), refusal), Superseded: c.Superseded}
+	done := ledger.Queried{Scope: r.scope, ChargeID: c.ID, Next: r.reversals.again(c, r.schedule.next(c), refusal), Superseded: c.Superseded, Lease: r.leaseOf(c)}
 	switch {
 	case found.Paid:
 		if err := r.reversals.recordEnd(ctx, l, c, found, made); err != nil {

@@ -170,7 +170,7 @@ func (d *Due) postpone(ctx context.Context, l ledger.Ledger, c *ledger.Charge) (
 	if !c.Superseded || !pingpp.Reversible(c.Channel) || wait <= 0 {
 		return false, nil
 	}
-	return true, l.Queried(ctx, ledger.Queried{Scope: d.scope, ChargeID: c.ID, Next: now.Add(wait), Superseded: true})
+	return true, l.Queried(ctx, ledger.Queried{Scope: d.scope, ChargeID: c.ID, Next: now.Add(wait), Superseded: true, Lease: c.Lease})
 }
 
 // window is the time in which charges were created, as a list is asked for.

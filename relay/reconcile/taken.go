@@ -147,7 +147,7 @@ func (a *Attempts) seekPaid(ctx context.Context, l ledger.Ledger, c *ledger.Char
 	defer cancel()
 	now := a.now()
 	age := now.Sub(c.Created)
-	next := ledger.Queried{Scope: a.scope, Number: c.Number, Next: now.Add(asking.Gap(age, a.rand()))}
+	next := ledger.Queried{Scope: a.scope, Number: c.Number, Next: now.Add(asking.Gap(age, a.rand())), Lease: c.Lease}
 	holder, err := a.findPaid(ctx, l, a.questions.Later, c)
 	switch {
 	case err != nil:

@@ -42,7 +42,7 @@ type locked struct {
 }
 
 func (t *locked) Lock(s ledger.Scope, what core.Thing, name string) error {
-	if name == "" && what != core.ASweep && what != core.APause {
+	if name == "" && what != core.ASweep && what != core.APause && what != core.APrune {
 		t.missing = fmt.Errorf("%s without a name is locked", what)
 	}
 	t.held[s.Key()+" "+string(what)+" "+name] = true

@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+)
+
+const (
+	foldPause = time.Second // between two foldings, and ten times as long as one took: while rows cannot be cleaned up it takes long
+	daysPause = time.Hour
+	foldMost  = 50_000 // deltas in one folding
+)
+
+const (
+	foldLock = `caddypay fold`
+
+	// One node at a time folds; who comes second has nothing to do.
+	sqlFold = `WITH mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS is),
+		gone AS (DELETE FROM caddypay.deltas WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM caddypay.deltas AS d, mine WHERE mine.is LIMIT $2))
+			RETURNING scope, hour, what, n)
+		INSERT INTO caddypay.counts AS c (scope, hour, what, n) SELECT scope, hour, what, sum(n)::bigint FROM gone GROUP BY scope, hour, what
+		ON CONFLICT (scope, hour, what) DO UPDATE SET n = c.n + excluded.n`
+)
+
+// upkeep goes on until the ledger is closed.
+func (l *Ledger) upkeep(ctx context.Context) {
+	l.tasks.Go(func() {
+		folded, made := time.NewTimer(foldPause), time.NewTicker(daysPause)
+		defer folded.Stop()
+		defer made.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-folded.C:
+				began := time.Now()
+				l.keep(ctx, "folding the ledger's counts", func(c *pgxpool.Conn) error {
+					_, err := c.Exec(ctx, sqlFold, foldLock, foldMost)
+					return err
+				})
+				folded.Reset(max(foldPause, 10*time.Since(began)))
+			case <-made.C:
+				l.keep(ctx, "making the ledger's partitions of the days to come", func(c *pgxpool.Conn) error { return makeDays(ctx, c.Conn()) })
+			}
+		}
+	})
+}
+
+// keep does what is to be done now and then: what fails is done the next time.
+func (l *Ledger) keep(ctx context.Context, what string, do func(*pgxpool.Conn) error) {
+	conn, err := l.acquire(ctx)
+	if err == nil {
+		err = do(conn)
+		conn.Release()
+	}
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn(what+" failed; it is tried again", zap.Error(err))
+	}
+}
