@@ -67,6 +67,7 @@ type Ledger struct {
 	wakener  *wakener // nil: nobody listens
 	group    *group
 	closed   atomic.Bool
+	gone     gone
 
 	stop  context.CancelFunc // of what goes on in the background
 	tasks sync.WaitGroup

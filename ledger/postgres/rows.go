@@ -31,7 +31,7 @@ const (
 		owner, until`
 )
 
-// The columns of a shipment s and its charge c.
+// The columns of a shipment s with its charge c.
 var (
 	shipmentColumns = of("s", `charge, amount, paid, `+shipmentFields) + `, ` + of("c", chargeColumns)
 	shipmentTables  = ` FROM caddypay.shipments AS s JOIN caddypay.charges AS c ON c.seq = s.charge `
