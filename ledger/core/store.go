@@ -66,6 +66,7 @@ type Reader interface {
 
 	Desk
 	Old
+	Whole
 }
 
 // Desk reads what operators ask for.

@@ -20,6 +20,7 @@ var (
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 		sqlShipment, sqlShipmentsOf, sqlShipmentsBy, sqlShipmentsAhead, sqlShippings, sqlUnshipped, sqlOldShipments,
+		sqlScopes, sqlWholeEvents, sqlWholeCharges, sqlWholeRefunds, sqlWholeAudit, sqlWholeQuotes, sqlWholeLogins, sqlEventID,
 	}
 	writes = []string{
 		sqlScope, sqlAddScope, sqlCount,
