@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/relaytest"
@@ -34,14 +35,14 @@ func TestPausesOfAProgram(t *testing.T) {
 		"a quota":                      {[]wechat.OrderKind{minute}, time.Minute},
 		"a single payment's":           {[]wechat.OrderKind{one}, 0},
 	} {
-		p := &program{logger: zap.NewNop()}
+		p := &program{logger: zap.NewNop(), ailing: ledger.ShippingAsk}
 		for _, kind := range c.heard {
 			p.until, p.why = time.Time{}, nil
 			if kind == "" {
-				p.heard(nil, now)
+				p.heard(ledger.ShippingAsk, nil, now)
 				continue
 			}
-			p.heard(&wechat.OrderError{Kind: kind, Code: 1}, now)
+			p.heard(ledger.ShippingAsk, &wechat.OrderError{Kind: kind, Code: 1}, now)
 		}
 		if got := max(p.until.Sub(now), 0); got != c.want || p.paused(now) != (c.want > 0) || (p.why != nil) != (c.want > 0) || c.want > 0 && (!p.paused(now.Add(c.want-1)) || p.paused(now.Add(c.want))) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -52,7 +53,7 @@ func TestPausesOfAProgram(t *testing.T) {
 // Whether WeChat manages a program is asked once a day, said when it is new, and taken for yes where WeChat does not say.
 func TestWhetherItIsManaged(t *testing.T) {
 	s := newStage(t)
-	p := &program{appID: "wx1", orders: s.program(), logger: s.logs.Logger()}
+	p := &program{appID: "wx1", orders: s.program(), logger: s.logs.Logger(), asking: semaphore.NewWeighted(1)}
 	ask := func(what string, want bool, calls, lines int) {
 		t.Helper()
 		got, err := p.isManaged(t.Context(), s.Clock.Now)
