@@ -71,7 +71,7 @@ func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, er
 	if now().Before(until) { // since another has asked meanwhile
 		return false, why
 	}
-	if at := now(); !asked.IsZero() && at.Sub(asked) < askManaged && !at.Before(asked) {
+	if at := now(); at.Sub(asked) < askManaged && !at.Before(asked) {
 		return managed, nil
 	}
 	was := managed

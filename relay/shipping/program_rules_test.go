@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/relaytest"
@@ -38,10 +39,10 @@ func TestPausesOfAProgram(t *testing.T) {
 		for _, kind := range c.heard {
 			p.until, p.why = time.Time{}, nil
 			if kind == "" {
-				p.heard(nil, now)
+				p.heard(ledger.ShippingAsk, nil, now)
 				continue
 			}
-			p.heard(&wechat.OrderError{Kind: kind, Code: 1}, now)
+			p.heard(ledger.ShippingAsk, &wechat.OrderError{Kind: kind, Code: 1}, now)
 		}
 		if got := max(p.until.Sub(now), 0); got != c.want || p.paused(now) != (c.want > 0) || (p.why != nil) != (c.want > 0) || c.want > 0 && (!p.paused(now.Add(c.want-1)) || p.paused(now.Add(c.want))) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
@@ -49,10 +50,29 @@ func TestPausesOfAProgram(t *testing.T) {
 	}
 }
 
+// What goes well ends what went wrong at the same step, and a report that goes well ends everything.
+func TestWhatEndsTrouble(t *testing.T) {
+	now := time.Unix(1_790_000_000, 0)
+	const ask, post = ledger.ShippingAsk, ledger.ShippingPost
+	for name, c := range map[string]struct {
+		ails, well ledger.ShippingStep
+		paused     bool
+	}{"the same": {ask, ask, false}, "reports go on to fail": {post, ask, true}, "a report": {ask, post, false}} {
+		p := &program{logger: zap.NewNop()}
+		for range busyAfter - 1 {
+			p.heard(c.ails, &wechat.OrderError{Kind: wechat.OrderRetry}, now)
+		}
+		p.heard(c.well, nil, now)
+		if p.heard(c.ails, &wechat.OrderError{Kind: wechat.OrderRetry}, now); p.paused(now) != c.paused {
+			t.Errorf("%s: paused %t", name, !c.paused)
+		}
+	}
+}
+
 // Whether WeChat manages a program is asked once a day, said when it is new, and taken for yes where WeChat does not say.
 func TestWhetherItIsManaged(t *testing.T) {
 	s := newStage(t)
-	p := &program{appID: "wx1", orders: s.program(), logger: s.logs.Logger()}
+	p := &program{appID: "wx1", orders: s.program(), logger: s.logs.Logger(), asking: semaphore.NewWeighted(1)}
 	ask := func(what string, want bool, calls, lines int) {
 		t.Helper()
 		got, err := p.isManaged(t.Context(), s.Clock.Now)
@@ -92,6 +112,8 @@ func TestWhetherItIsManaged(t *testing.T) {
 	if !strings.Contains(s.logs.String(), "reports go out as if it did") {
 		t.Error("nothing is said of that")
 	}
+	p = &program{appID: "wx1", orders: p.orders, logger: p.logger, asking: semaphore.NewWeighted(1)}
+	ask("another process, of one that is not managed", false, 7, 4)
 }
 
 // Nobody is asked while all programs are paused; a payment that does not say its program is the only one's, if there is only one.

@@ -59,7 +59,7 @@ func (r *Reporter) remember(ctx context.Context, change func(*marks) error) (err
 // elapsed says that it is time for something again, and notes that it is done; a clock that was put back is no reason to wait.
 func (r *Reporter) elapsed(last *time.Time, gap time.Duration) bool {
 	now := r.cfg.Now()
-	if !last.IsZero() && now.Sub(*last) < gap && !now.Before(*last) {
+	if now.Sub(*last) < gap && !now.Before(*last) {
 		return false
 	}
 	*last = now

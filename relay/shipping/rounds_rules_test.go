@@ -180,4 +180,6 @@ func TestWhatIsRemembered(t *testing.T) {
 	look("half written", s.Clock.Now(), 2)
 	s.storage.kept[key] = []byte(`{"since":7,"told":"2020-01-01T00:00:00Z"}`)
 	look("of another form", s.Clock.Now(), 3)
+	s.storage.kept[key] = []byte(`{"since":"2020-01-01T00:00:00Z","told":7}`)
+	look("half of another form", s.Clock.Now(), 4)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -36,7 +38,7 @@ func TestAnswersWithoutWeChat(t *testing.T) {
 	r := s.reporter(s.l)
 	now := s.Clock.Now()
 	p := r.programs[s.WxLite().AppID]
-	unmanaged := &program{managed: false, asked: now, logger: p.logger}
+	unmanaged := &program{managed: false, asked: now, logger: p.logger, asking: semaphore.NewWeighted(1)}
 	for name, c := range map[string]struct {
 		p      *program
 		s      ledger.Shipment
@@ -62,6 +64,7 @@ func TestPostRules(t *testing.T) {
 	id := s.paid("1", true)
 	s.report("1", tea)
 	whole := *s.shipment(id)
+	whole.Posted = whole.Shipping
 	for name, c := range map[string]struct {
 		err    error
 		change func(*ledger.Shipment)
@@ -74,7 +77,7 @@ func TestPostRules(t *testing.T) {
 		"it is another's":       {ledger.ErrNotFound, nil, 0, false, "", "", ""},
 		"it is over":            {ledger.ErrState, nil, 0, false, "", "", ""},
 		"the disk is full":      {errors.New("disk full"), nil, 0, false, "", "", "about to be told, so it is not"},
-		"no report":             {nil, func(s *ledger.Shipment) { s.Shipping = &ledger.Shipping{Type: ledger.ShipVirtual} }, 0, true, ledger.ShippingFinal, ledger.ProblemInvalid, "items"},
+		"no report":             {nil, func(s *ledger.Shipment) { s.Posted = &ledger.Shipping{Type: ledger.ShipVirtual} }, 0, true, ledger.ShippingFinal, ledger.ProblemInvalid, "items"},
 		"the disk was too slow": {nil, nil, startTime + 1, true, ledger.ShippingTransient, problemUnanswered, "the disk was too slow"},
 		"it was slow":           {nil, nil, startTime, true, ledger.ShippingAccepted, "", ""},
 	} {
@@ -109,7 +112,7 @@ func TestAskRules(t *testing.T) {
 	other := *posted
 	other.Posted = &ledger.Shipping{Type: ledger.ShipVirtual, Items: "coffee", Complete: true}
 	none := *posted
-	none.Posted = nil
+	none.Posted, none.Stage = nil, ledger.ReportNone
 	for name, c := range map[string]struct {
 		s   *ledger.Shipment
 		has bool
@@ -140,6 +143,7 @@ func TestAskRules(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
+	p.busy = 0 // the answer that was lost counts too
 	s.line.always("get_order", answers(-1))
 	for i := range busyAfter {
 		if p.paused(now) {
