@@ -41,7 +41,8 @@ var reportStages = []ledger.ReportStage{ledger.ReportOpen, ledger.ReportDone, le
 // shipServer shows what WeChat was told of how payments were shipped, and lets it be told again.
 type shipServer struct {
 	books
-	ships func(ledger.Scope) bool // Config.Ships
+	ships  func(ledger.Scope) bool             // Config.Ships
+	pauses func(ledger.Scope) []shipping.Pause // Config.ShippingPauses
 }
 
 type shipClient struct{ *Endpoint }
@@ -76,7 +77,7 @@ func (s *shipServer) Shipments(ctx context.Context, q ShippingQuery) (*ShipmentP
 	}
 	page := &ShipmentPage{Shipments: make([]ShipmentView, 0, len(rows)), Listing: listing}
 	for i := range rows {
-		page.Shipments = append(page.Shipments, viewShipment(&rows[i].row))
+		page.Shipments = append(page.Shipments, viewShipment(&rows[i].row, s.pauses(rows[i].row.Scope)))
 	}
 	return page, nil
 }
@@ -98,7 +99,7 @@ func (s *shipServer) Shipment(ctx context.Context, ref ShipmentRef) (*ShipmentWh
 	if err != nil {
 		return nil, unread(err)
 	}
-	whole := viewShipped(&ledger.Shipped{Shipment: *ship, Attempts: attempts})
+	whole := viewShipped(&ledger.Shipped{Shipment: *ship, Attempts: attempts}, s.pauses(scope))
 	return &whole, nil
 }
 
@@ -185,7 +186,7 @@ func judgeReport(s *ledger.Shipment, other bool) (code, why string) {
 		return string(ledger.RefuseTestMode), "; " + ledger.RefuseTestMode.Text()
 	case !other && s.Shipping == nil:
 		return "nothing_reported", "; nothing was reported of it yet, so say what was shipped"
-	case !other && s.Stage == ledger.ReportDone:
+	case !other && s.Stage == ledger.ReportDone && s.Problem.Code != ledger.ProblemDiffers:
 		return "reported", "; WeChat has the report, and takes only other content"
 	case other && s.Uploads >= mostUploads:
 		return string(ledger.RefuseCorrected), "; " + ledger.RefuseCorrected.Text()
@@ -205,7 +206,13 @@ func (s *shipServer) frozen(ctx context.Context, l ledger.Ledger, scope ledger.S
 	if err != nil {
 		return nil, unread(err)
 	}
-	return &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next}, nil
+	v := &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next,
+		Failed: due.Failed, FailedAmount: due.FailedFen, FailedOrder: due.FailedOrder, FailedCode: due.Why.Code}
+	v.FailedWhy, v.FailedWhyZH = new(veil).problem(due.Why)
+	for _, p := range s.pauses(scope) {
+		v.Paused = append(v.Paused, *viewShippingPause(&p))
+	}
+	return v, nil
 }
 
 // Shipments is Server.Shipments.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // ships records an order whose money WeChat keeps, paid some time ago.
@@ -65,7 +67,7 @@ func TestShipments(t *testing.T) {
 		t.Errorf("nobody reports shipping, and there is %+v, %+v", f[0].Frozen, f[1].Frozen)
 	}
 	d.reports(true)
-	if f := must(d.Figures(t.Context())); f[0].Frozen == nil || *f[0].Frozen != (FrozenView{}) || f[1].Frozen != nil {
+	if f := must(d.Figures(t.Context())); f[0].Frozen == nil || !reflect.DeepEqual(*f[0].Frozen, FrozenView{}) || f[1].Frozen != nil {
 		t.Errorf("nothing is frozen yet, and there is %+v, %+v", f[0].Frozen, f[1].Frozen)
 	}
 	d.ships("n1", 100, time.Hour)
@@ -112,7 +114,8 @@ func TestShipments(t *testing.T) {
 	if f.NextDeadline.IsZero() || f.NextDeadline.Before(time.Now()) {
 		t.Errorf("%+v", f)
 	}
-	if f.NextDeadline = (time.Time{}); *f != (FrozenView{Amount: 1500, Payments: 4, Due: 1, DueAmount: 200, Late: 1, LateAmount: 400}) {
+	if f.NextDeadline = (time.Time{}); !reflect.DeepEqual(*f, FrozenView{Amount: 1500, Payments: 4, Due: 1, DueAmount: 200, Late: 1, LateAmount: 400, Failed: 1, FailedAmount: 100,
+		FailedOrder: "n1", FailedCode: "10060003", FailedWhy: "WeChat refuses it for oSecre…"}) {
 		t.Errorf("%+v", f)
 	}
 
@@ -212,5 +215,41 @@ func TestReportShippingAgain(t *testing.T) {
 	defer posted.Body.Close()
 	if posted.StatusCode != http.StatusBadRequest {
 		t.Error(posted.Status)
+	}
+}
+
+// A pause of a mini program stands with each of its payments that WeChat is to be asked about: which, since and until when, and what to do.
+func TestShippingPaused(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("p1", 100, time.Hour)
+	if _, _, err := d.ledger.ReportShipping(t.Context(), ledger.ShippingReport{Scope: scope, OrderNo: "p1", Now: time.Now(), Shipping: ledger.Shipping{Type: ledger.ShipVirtual, Items: "tea", Complete: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_p1"})); s.Paused != nil || s.Next.After(time.Now()) {
+		t.Errorf("%+v", s)
+	}
+	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	paused := func(ledger.Scope) []shipping.Pause {
+		return []shipping.Pause{{AppID: "wx0", Since: until.Add(-2 * time.Hour), Until: until, Code: "40164", Person: true, EN: "invalid ip for " + whole, ZH: "白名单 " + whole}}
+	}
+	d.server.shipServer.pauses, d.server.orderServer.pauses = paused, paused
+	want := &ShippingPause{AppID: "wx0", Since: until.Add(-2 * time.Hour), Until: until, Code: "40164", Why: "invalid ip for oUpF8u…", WhyZH: "白名单 oUpF8u…"}
+	is := func(what string, s *ShipmentView) {
+		t.Helper()
+		if !reflect.DeepEqual(s.Paused, want) || !s.Next.Equal(until) || s.Code != "40164" || s.Error != want.Why || s.ErrorZH != want.WhyZH {
+			t.Errorf("%s: %+v, %+v", what, s, s.Paused)
+		}
+	}
+	is("show", &must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_p1"})).ShipmentView)
+	is("list", &must(d.Shipments(t.Context(), ShippingQuery{})).Shipments[0])
+	is("report", &must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "ch_p1"}, ShippingDecision{})).ShipmentView)
+	life := must(d.Order(t.Context(), "", "", "p1"))
+	is("order", &life.Shipments[0].ShipmentView)
+	if last := life.Timeline[len(life.Timeline)-2]; last.Kind != "wechat" || !last.Ahead || !last.At.Equal(until) {
+		t.Errorf("%+v", life.Timeline)
+	}
+	if f := must(d.Figures(t.Context()))[0].Frozen; len(f.Paused) != 1 || !reflect.DeepEqual(&f.Paused[0], want) {
+		t.Errorf("%+v", f)
 	}
 }

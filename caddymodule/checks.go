@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -75,9 +76,11 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	}
 	if lite := h.resolved.WxLite; lite != nil && s.scope.Mode == ledger.Live {
 		c.Ships = a.ships(s.scope)
+		c.Mute = c.Ships && !a.canReport(s.scope)
 		c.Program = a.programOf(s)
 	}
 	if c.Ships {
+		c.Paused = func() []shipping.Pause { return a.pauses(s.scope) }
 		c.Unshipped = func(ctx context.Context) (*ledger.ShippingDue, error) {
 			l, err := a.store.open(ctx)
 			if err != nil {

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -10,7 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/shipping"
+	told "github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -28,10 +31,12 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 			}
 		}
 		r, err := shipping.New(shipping.Config{
-			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner,
+			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner, Auto: a.receiptsOf(scope),
 			Observe: func(result ledger.ShippingResult) { metrics.shipping.WithLabelValues(string(result)).Inc() },
-			Due:     a.announce.shippingDue, Span: spanShipping,
-			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
+			Due:     func(s *ledger.Shipment, over bool) { a.announce.shippingDue(s, over, false) },
+			Failed:  func(s *ledger.Shipment) { a.announce.shippingDue(s, false, true) },
+			Span:    spanShipping,
+			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pay: shipping of %s: %w", scope.Key(), err)
@@ -39,6 +44,20 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 		reporters = append(reporters, r)
 	}
 	return reporters, nil
+}
+
+// pauses are why WeChat is not asked about payments of an app and mode now, by this process.
+func (a *App) pauses(scope ledger.Scope) (all []told.Pause) {
+	reporters := a.reporters.Load()
+	if reporters == nil {
+		return nil
+	}
+	for _, r := range *reporters {
+		if r.Scope() == scope {
+			all = append(all, r.Pauses(time.Now())...)
+		}
+	}
+	return all
 }
 
 // receiptsOf says what is reported once the backend has acknowledged a payment of an app and mode; nil: nothing ever is.
@@ -66,8 +85,12 @@ func spanShipping(ctx context.Context, s *ledger.Shipment) (context.Context, fun
 	}
 }
 
-// shippingDue announces that a payment runs out of the time in which WeChat waits for its report, or has.
-func (a *announcer) shippingDue(s *ledger.Shipment, over bool) {
-	a.tell(eventShippingDue, s.Scope, map[string]any{"order_no": s.OrderNo, "charge": s.ChargeID, "amount": s.Amount, "state": string(s.State),
-		"deadline": s.Deadline().Unix(), "over": over, "code": s.Problem.Code})
+// shippingDue announces that the report of a payment failed, or that the payment runs out of the time in which WeChat waits for it, or has.
+func (a *announcer) shippingDue(s *ledger.Shipment, over, failed bool) {
+	m := map[string]any{"order_no": s.OrderNo, "charge": s.ChargeID, "amount": s.Amount, "state": string(s.State),
+		"deadline": s.Deadline().Unix(), "over": over, "failed": failed, "code": s.Problem.Code}
+	if s.Problem.Code != "" {
+		m["why"] = redact.OpenIDs(s.Problem.Text, redact.ShortID)
+	}
+	a.tell(eventShippingDue, s.Scope, m)
 }

@@ -96,7 +96,7 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 		if a := e.Asked; a != nil {
 			telling = a.Step == "post"
 			add("", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])
-			add("", a.Error)
+			add("", inLanguage("zh", a.Error, a.ErrorZH))
 			break
 		}
 		add("将", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])

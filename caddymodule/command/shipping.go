@@ -74,6 +74,18 @@ func printShipments(w io.Writer, page *adminapi.ShipmentPage, now time.Time) {
 			plain.Text(s.State), plain.Text(dash(s.Stage)), runsOut(&s, now), countdown(s.Next, now), plain.Text(dash(s.Code)))
 	}
 	_ = t.Flush()
+	told := make(map[string]bool)
+	for _, s := range page.Shipments {
+		if p := s.Paused; p != nil && !told[p.AppID] {
+			told[p.AppID] = true
+			fmt.Fprintf(w, "\nWeChat is asked nothing about %s %s\n", plain.Text(p.AppID), plain.Text(pausedSince(p, now)))
+		}
+	}
+}
+
+// pausedSince says since and until when WeChat is not asked, and why.
+func pausedSince(p *adminapi.ShippingPause, now time.Time) string {
+	return fmt.Sprintf("since %s, until %s (%s): %s", p.Since.Local().Format(zoned), p.Until.Local().Format(zoned), countdown(p.Until, now), p.Why)
 }
 
 // runsOut says when WeChat stops waiting for a report; "-": it has one, or needs none.
@@ -193,6 +205,9 @@ func printShipment(w io.Writer, s *adminapi.ShipmentWhole, now time.Time) {
 	row("WeChat's number", s.TransactionNo)
 	row("payer", s.Payer)
 	row("paid", adminapi.Yuan(s.Amount)+", at "+s.Paid.Local().Format(zoned))
+	if s.Refunded > 0 {
+		row("went back", adminapi.Yuan(s.Refunded)+", so that "+adminapi.Yuan(s.Kept())+" are left")
+	}
 	row("state", s.State)
 	if wait := runsOut(&s.ShipmentView, now); wait != "-" {
 		row("runs out", s.Deadline.Local().Format(zoned)+", "+wait)
@@ -211,6 +226,9 @@ func printShipment(w io.Writer, s *adminapi.ShipmentWhole, now time.Time) {
 		when("accepted", s.Reported)
 	}
 	row("error", s.Error)
+	if s.Paused != nil {
+		row("paused", pausedSince(s.Paused, now))
+	}
 	if !s.Next.IsZero() {
 		row("asked next", countdown(s.Next, now))
 	}

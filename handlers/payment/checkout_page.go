@@ -136,7 +136,6 @@ func (c *Checkout) asset(w http.ResponseWriter, r *http.Request, contentType str
 	if r.URL.Query().Get("v") == c.version() {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(content)
 	return nil
 }

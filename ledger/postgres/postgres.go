@@ -65,6 +65,7 @@ type Ledger struct {
 	place    string   // for people
 	wakener  *wakener // nil: nobody listens
 	closed   atomic.Bool
+	gone     gone
 
 	stop  context.CancelFunc // of what goes on in the background
 	tasks sync.WaitGroup

@@ -286,18 +286,8 @@ func (r *reader) Login(key []byte, now int64) (identity []byte, err error) {
 	return identity, err
 }
 
-// afterGone is after what a search for old rows may leave out: at its beginning all whose day is gone. No index knows what is pruned, so that pruning one
-// costs no more than its row.
-func afterGone(s *session, after int64, oldest string) (int64, error) {
-	if after > 0 {
-		return after, nil
-	}
-	first, err := s.number(oldest)
-	return max(0, first-1), err
-}
-
 func (r *reader) OldBodies(after int64, limit int) (es []core.Event, err error) {
-	if after, err = afterGone(&r.session, after, sqlOldestBody); err != nil {
+	if after, err = r.ledger.gone.bodies.after(&r.session, after, sqlOldestBody); err != nil {
 		return nil, err
 	}
 	err = r.run(sqlOldBodies, func(row *row) { es = append(es, readOldBody(row)) }, after, limit)
@@ -305,7 +295,7 @@ func (r *reader) OldBodies(after int64, limit int) (es []core.Event, err error) 
 }
 
 func (r *reader) OldAnswers(after int64, limit int) (cs []core.Charge, err error) {
-	if after, err = afterGone(&r.session, after, sqlOldestAnswer); err != nil {
+	if after, err = r.ledger.gone.answers.after(&r.session, after, sqlOldestAnswer); err != nil {
 		return nil, err
 	}
 	err = r.run(sqlOldAnswers, func(row *row) { cs = append(cs, readCharge(row, ledger.Scope{})) }, after, limit)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // needed is whether anything points into a day of a table. Bodies and answers are pointed at by their event and charge until they are pruned; attempts
@@ -31,9 +33,42 @@ const (
 	detachWait = 30 * time.Second
 )
 
+// gone is how far a search for old rows has come, until it has come to its end: no index knows which are pruned, so that pruning one costs no more than
+// its row, and there may be millions that were, before the first that was not.
+type gone struct{ bodies, answers reached }
+
+type reached struct{ last atomic.Int64 }
+
+// reach says that what was recorded before a row is pruned by now, or waits for somebody and is looked at again the next time.
+func (r *reached) reach(seq int64) {
+	for {
+		last := r.last.Load()
+		if last >= seq || r.last.CompareAndSwap(last, seq) {
+			return
+		}
+	}
+}
+
+// after is where a search goes on; one that begins leaves out all whose days are gone.
+func (r *reached) after(s *session, after int64, oldest string) (int64, error) {
+	if after > 0 {
+		return after, nil
+	}
+	if last := r.last.Load(); last > 0 {
+		return last, nil
+	}
+	first, err := s.number(oldest)
+	return max(0, first-1), err
+}
+
 // Prune implements [ledger.Events]. When nothing points into a day any more its tables go as a whole, which frees the disk.
 func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	pruned, err := l.Ledger.Prune(ctx, before, limit)
+	if err == nil && pruned == limit {
+		return pruned, nil // there may be more
+	}
+	l.gone.bodies.last.Store(0)
+	l.gone.answers.last.Store(0)
 	if err != nil {
 		return pruned, err
 	}
@@ -93,7 +128,7 @@ func dropDay(ctx context.Context, conn *pgx.Conn, d dayTable) error {
 	if d.attached && !d.pending {
 		var stays bool
 		if err := conn.QueryRow(ctx, fmt.Sprintf(needed[table], d.name), pgx.QueryExecModeExec, day).Scan(&stays); err != nil || stays {
-			return err
+			return unlessOther(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, detachWait)
@@ -104,21 +139,18 @@ func dropDay(ctx context.Context, conn *pgx.Conn, d dayTable) error {
 			how = "FINALIZE"
 		}
 		if _, err := conn.Exec(ctx, fmt.Sprintf(`ALTER TABLE caddypay.%s DETACH PARTITION caddypay.%s %s`, table, d.name, how), pgx.QueryExecModeSimpleProtocol); err != nil {
-			return unlessGone(ctx, conn, d, err)
+			return unlessOther(err)
 		}
 	}
 	_, err = conn.Exec(ctx, `DROP TABLE IF EXISTS caddypay.`+d.name, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
-// unlessGone is no error when another node has dropped the table meanwhile.
-func unlessGone(ctx context.Context, conn *pgx.Conn, d dayTable, err error) error {
-	var there bool
-	if ask := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, pgx.QueryExecModeExec, "caddypay."+d.name).Scan(&there); ask != nil {
-		return errors.Join(err, ask)
+// unlessOther is no error when another node drops the table, or has.
+func unlessOther(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == "55000" || refused.Code == "42P01") { // it is being detached; there is none
+		return nil
 	}
-	if there {
-		return err
-	}
-	return nil
+	return err
 }

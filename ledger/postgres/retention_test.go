@@ -151,3 +151,95 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%d faults: %q", len(faults), faults)
 	}
 }
+
+// goingDay makes a day that may go, and has somebody read it until the function that it returns is called.
+func goingDay(t *testing.T, l *Ledger) (over func()) {
+	t.Helper()
+	ctx := t.Context()
+	var day int64
+	must(t, l.pool.QueryRow(ctx, "SELECT "+today).Scan(&day))
+	must(t, l.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return makeDay(ctx, c.Conn(), "bodies", day-400) }))
+	reading, err := l.pool.Begin(ctx)
+	must(t, err)
+	var n int
+	must(t, reading.QueryRow(ctx, "SELECT count(*) FROM caddypay.bodies").Scan(&n))
+	return func() { must(t, reading.Rollback(context.WithoutCancel(ctx))) }
+}
+
+// detaching are the processes of the server that drop a day, and wait for whoever reads it.
+const detaching = ` FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'ALTER%DETACH%'`
+
+func waiting(t *testing.T, l *Ledger) (n int) {
+	t.Helper()
+	must(t, l.pool.QueryRow(t.Context(), "SELECT count(*)"+detaching).Scan(&n))
+	return n
+}
+
+func untilWaiting(t *testing.T, l *Ledger) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); waiting(t, l) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits for whoever reads")
+		}
+	}
+}
+
+// What a node began to drop, and did not, another drops.
+func TestDroppingIsFinished(t *testing.T) {
+	l := openLedger(t)
+	over := goingDay(t, l)
+	dropped := make(chan error, 1)
+	go func() { dropped <- l.dropDays(t.Context()) }()
+	untilWaiting(t, l)
+	exec(t, l, "SELECT pg_terminate_backend(pid)"+detaching)
+	if err := <-dropped; err == nil {
+		t.Error("it was dropped")
+	}
+	over()
+	must(t, l.pool.AcquireFunc(t.Context(), func(c *pgxpool.Conn) error {
+		days, err := oldDays(t.Context(), c.Conn())
+		if len(days) != 1 || !days[0].attached || !days[0].pending {
+			t.Errorf("there are %+v", days)
+		}
+		return err
+	}))
+	must(t, l.dropDays(t.Context()))
+	if names := tables(t, l); len(names) > 0 {
+		t.Errorf("%q stay", names)
+	}
+}
+
+// Whoever still reads a day that goes holds up nobody but those who drop it, however many nodes do; what is accepted meanwhile is accepted at once.
+func TestDroppingHoldsUpNobody(t *testing.T) {
+	dsn := newDatabase(t)
+	l, other := patient(t, Options{DSN: dsn}), patient(t, Options{DSN: dsn})
+	ctx := t.Context()
+	over := goingDay(t, l)
+	dropped := make(chan error, 2)
+	for _, node := range []*Ledger{l, other} {
+		go func() { dropped <- node.dropDays(ctx) }()
+	}
+	untilWaiting(t, l)
+	now := time.Now()
+	for i := range 20 {
+		_, err := l.Append(ctx, &ledger.Event{Scope: liveScope, ID: fmt.Sprint("evt_", i), Type: "charge.reversed", ObjectID: fmt.Sprint("ch_", i), State: ledger.Pending,
+			Source: ledger.Webhook, Received: now, Due: now, Body: []byte("{}")})
+		must(t, err)
+	}
+	es, err := l.Claim(ctx, ledger.Claim{Scope: liveScope, Owner: "a", Now: now, Until: now.Add(time.Second), Limit: 99})
+	must(t, err)
+	if len(es) != 20 || string(es[19].Body) != "{}" {
+		t.Errorf("claimed %d", len(es))
+	}
+	if waiting(t, l) == 0 {
+		t.Error("what was accepted waited for whoever reads")
+	}
+	over()
+	for range 2 {
+		must(t, <-dropped)
+	}
+	must(t, other.dropDays(ctx)) // one that came while the other was at it left the rest to it
+	if names := tables(t, l); len(names) > 0 {
+		t.Errorf("%q stay", names)
+	}
+}

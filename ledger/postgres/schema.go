@@ -121,7 +121,7 @@ CREATE TABLE caddypay.bodies (
 	PRIMARY KEY (event, day)
 ) PARTITION BY RANGE (day);
 
-CREATE SEQUENCE caddypay.deliveries_n CACHE 20;
+CREATE SEQUENCE caddypay.deliveries_n; -- without a cache, which each connection has for itself: the order would be lost
 CREATE TABLE caddypay.deliveries (
 	event     bigint NOT NULL,
 	n         bigint NOT NULL DEFAULT nextval('caddypay.deliveries_n'), -- order of recording, of those of one event

@@ -127,6 +127,8 @@ func (t *tx) DropCharge(c *core.Charge) error {
 func (t *tx) SetAnswer(c *core.Charge) error {
 	if c.Raw != nil {
 		t.tell(sqlAddAnswer, c.Seq, c.Raw)
+	} else {
+		t.ledger.gone.answers.reach(c.Seq)
 	}
 	t.tell(sqlAnswered, c.Seq, c.Raw != nil)
 	return nil

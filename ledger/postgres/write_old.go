@@ -11,7 +11,7 @@ const sqlDropBody = `UPDATE caddypay.events SET body_day = NULL WHERE seq = $1`
 // What may be pruned is looked for again in the transaction that does it, and locked there: a person may decide about it meanwhile.
 
 func (t *tx) OldBodies(after int64, limit int) (es []core.Event, err error) {
-	if after, err = afterGone(&t.session, after, sqlOldestBody); err != nil {
+	if after, err = t.ledger.gone.bodies.after(&t.session, after, sqlOldestBody); err != nil {
 		return nil, err
 	}
 	err = t.run(sqlOldBodies+` FOR UPDATE`, func(r *row) { es = append(es, readOldBody(r)) }, after, limit)
@@ -19,7 +19,7 @@ func (t *tx) OldBodies(after int64, limit int) (es []core.Event, err error) {
 }
 
 func (t *tx) OldAnswers(after int64, limit int) (cs []core.Charge, err error) {
-	if after, err = afterGone(&t.session, after, sqlOldestAnswer); err != nil {
+	if after, err = t.ledger.gone.answers.after(&t.session, after, sqlOldestAnswer); err != nil {
 		return nil, err
 	}
 	err = t.run(sqlOldAnswers+` FOR UPDATE`, func(r *row) { cs = append(cs, readCharge(r, ledger.Scope{})) }, after, limit)
@@ -33,6 +33,7 @@ func (t *tx) OldShipments(after int64, limit int) (ps []core.Shipment, err error
 
 func (t *tx) DropBody(e *core.Event) error {
 	t.tell(sqlDropBody, e.Seq)
+	t.ledger.gone.bodies.reach(e.Seq)
 	return nil
 }
 

@@ -124,12 +124,11 @@ type reader struct {
 	file string // the ledger's
 }
 
-// AtOnce is core.Desk's.
-func (r *reader) AtOnce(f func() error) (err error) {
+// AtOnce is core.Desk's. The transaction ends with the read.
+func (r *reader) AtOnce(f func() error) error {
 	if err := r.run("BEGIN", nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.conn.Rollback()) }()
 	return f()
 }
 

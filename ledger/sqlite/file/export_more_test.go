@@ -1,0 +1,9 @@
+package file
+
+import "context"
+
+// Asked says that the writer waits for those who read.
+func (i *Inside) Asked() bool { return i.file.pauses.asked.Load() }
+
+// Prepare has the connection know these statements and no others.
+func (c *Conn) Prepare(ctx context.Context, texts ...string) error { return c.prepare(ctx, texts) }
