@@ -106,9 +106,9 @@ func (w *wakener) hear(payload string) {
 // run goes on until the ledger is closed.
 func (w *wakener) run(ctx context.Context) {
 	told := false // the operator knows
-	for pause := notifyGap; ; {
+	for pause, again := notifyGap, false; ; again = true {
 		began := time.Now()
-		err := w.listen(ctx)
+		err := w.listen(ctx, again)
 		if ctx.Err() != nil {
 			return
 		}
@@ -130,7 +130,7 @@ func (w *wakener) run(ctx context.Context) {
 }
 
 // listen connects, listens and tells until the connection fails.
-func (w *wakener) listen(ctx context.Context) error {
+func (w *wakener) listen(ctx context.Context, again bool) error {
 	conn, err := pgx.ConnectConfig(ctx, w.config.Copy())
 	if err != nil {
 		return err
@@ -153,8 +153,10 @@ func (w *wakener) listen(ctx context.Context) error {
 	if err := exec("LISTEN " + channel); err != nil {
 		return err
 	}
-	for _, s := range w.ledger.scopes.all() { // what happened before
-		w.ledger.Signal(ledger.EventsTopic(s))
+	if again { // what happened meanwhile was not heard
+		for _, s := range w.ledger.scopes.all() {
+			w.ledger.Signal(ledger.EventsTopic(s))
+		}
 	}
 	w.ring()
 	for next := time.Now(); ; {

@@ -59,7 +59,7 @@ func planned() map[string][]any {
 	of := func(by string) []any { return append([]any{1, by}, page[2:]...) }
 	return map[string][]any{
 		sqlEvent: {1, "evt_7"}, fmt.Sprintf(sqlBody, planDay): {7}, fmt.Sprintf(sqlAnswers, planDay): {[]int64{7, 8}},
-		fmt.Sprintf(sqlDeliveries, planDay, planDay+1): {7, 10}, sqlSentByID: {1, "evt_7"}, sqlSentBySeq: {7}, sqlNextDue: {1},
+		fmt.Sprintf(sqlDeliveries, planDay, planDay+1): {7, 10}, sqlSentByID: {1, "evt_7"}, sqlSentBySeq: {7}, sqlNextDue: {1, 0},
 		sqlEventsAhead: {1, planRows - 10, 0, 1000}, sqlOldBodies: {planRows - 100, 200}, sqlOldAnswers: {planRows - 100, 200},
 		sqlCharge: {1, "ch_7"}, sqlAttempts: {1, "O7"}, sqlPayable: {1, "payer7", 1000}, sqlChargesCreated: {1, 1000, 1100, "", 100},
 		sqlChargesAhead: {1, planRows - 10, 0, 1000, 1}, sqlRefundsOf: {1, "O7"}, sqlRefundsOfCharge: {1, "ch_7"}, sqlRefunds: {1, "re_7", "R7"},

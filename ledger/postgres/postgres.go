@@ -61,9 +61,11 @@ type Ledger struct {
 	now      func() time.Time
 	patience time.Duration
 	scopes   scopes
+	floors   floors
 	shared   *Shared
 	place    string   // for people
 	wakener  *wakener // nil: nobody listens
+	group    *group
 	closed   atomic.Bool
 	gone     gone
 
@@ -100,6 +102,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	var background context.Context
 	background, l.stop = context.WithCancel(context.Background())
 	l.upkeep(background)
+	l.group = newGroup(l)
+	l.tasks.Go(func() { l.group.work(background) })
 	if !o.NoListen {
 		l.wakener = newWakener(l, config.ConnConfig)
 		l.tasks.Go(func() { l.wakener.run(background) })

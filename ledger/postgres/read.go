@@ -26,7 +26,7 @@ var (
 	// The first event without a lease is due when it is due, one with a lease when that ends.
 	sqlNextDue = `SELECT
 		CASE WHEN NOT EXISTS (SELECT 1 FROM caddypay.pauses WHERE scope = $1) THEN
-			(SELECT due FROM caddypay.queue WHERE scope = $1 AND NOT blocked AND owner IS NULL ORDER BY due LIMIT 1) END,
+			(SELECT due FROM caddypay.queue WHERE scope = $1 AND NOT blocked AND due >= $2 AND owner IS NULL ORDER BY due LIMIT 1) END,
 		CASE WHEN NOT EXISTS (SELECT 1 FROM caddypay.pauses WHERE scope = $1) THEN
 			(SELECT min(until) FROM caddypay.queue WHERE scope = $1 AND owner IS NOT NULL AND NOT blocked) END, ` +
 		counted(`'pending'`)
@@ -156,7 +156,7 @@ func (r *reader) NextDue(s ledger.Scope) (free, leased time.Time, pending int64,
 			*at = time.UnixMilli(row.number()).UTC()
 		}
 		pending = row.number()
-	}, id)
+	}, id, r.ledger.floors.get(id))
 	return free, leased, pending, err
 }
 

@@ -31,10 +31,8 @@ const (
 		owner, until`
 )
 
-// The columns of a charge c with its row a of answers, and of a shipment s with its charge c.
+// The columns of a shipment s with its charge c.
 var (
-	chargeWhole     = of("c", chargeColumns) + `, a.raw`
-	chargeTables    = ` FROM caddypay.charges AS c LEFT JOIN caddypay.answers AS a ON a.charge = c.seq AND a.day = c.answer_day `
 	shipmentColumns = of("s", `charge, amount, paid, `+shipmentFields) + `, ` + of("c", chargeColumns)
 	shipmentTables  = ` FROM caddypay.shipments AS s JOIN caddypay.charges AS c ON c.seq = s.charge `
 )
@@ -75,13 +73,6 @@ func readCharge(r *row, s ledger.Scope) (c core.Charge) {
 	c.Queries, c.NextQuery, c.Fingerprint, c.ReservedUntil = r.count(), r.time(), r.text(), r.time()
 	c.PaidAmount, c.Payment, c.Hold, c.QueryUntil, c.TransactionNo = r.number(), r.number(), core.Hold(r.count()), r.time(), r.text()
 	c.LoggedIn = r.time()
-	return c
-}
-
-// readChargeWhole reads chargeWhole.
-func readChargeWhole(r *row, s ledger.Scope) core.Charge {
-	c := readCharge(r, s)
-	c.Raw = r.bytes()
 	return c
 }
 

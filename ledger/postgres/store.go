@@ -44,6 +44,9 @@ func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
 }
 
 func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
+	if ctx.Value(appending{}) != nil {
+		return s.ledger.group.write(ctx, f)
+	}
 	return s.ledger.write(ctx, s.ledger.patience, false, f)
 }
 
@@ -79,6 +82,7 @@ func (l *Ledger) write(caller context.Context, patience time.Duration, lax bool,
 // committed tells what a transaction has done, once that is certain.
 func (l *Ledger) committed(t *tx) {
 	l.scopes.add(t.fresh)
+	l.floors.lower(t.dues)
 	l.Signal(t.topics...)
 	if l.wakener != nil {
 		l.wakener.tell(t.topics)
@@ -96,9 +100,6 @@ func (l *Ledger) attempt(ctx, caller context.Context, patience time.Duration, la
 	t = &tx{session: session{link: w, scopes: &l.scopes}, ledger: l}
 	t.begin(lax, patience)
 	if err = l.call(t, f); err == nil {
-		err = t.writeCounts()
-	}
-	if err == nil {
 		err = caller.Err()
 	}
 	if err != nil {
@@ -106,10 +107,7 @@ func (l *Ledger) attempt(ctx, caller context.Context, patience time.Duration, la
 		return nil, met(err) || lost(err), err
 	}
 	if err = t.commit(w, lax); err != nil {
-		var doubt *notDurable
-		if errors.As(err, &doubt) {
-			l.log.Error("a write is not durable, and is answered as failed", zap.String("warning", doubt.notice.Message), zap.String("code", doubt.notice.Code))
-		}
+		l.doubt(err)
 		return nil, met(err), err
 	}
 	return t, false, nil
@@ -124,6 +122,12 @@ func (l *Ledger) call(t *tx, f func(core.Tx) error) (err error) {
 		}
 	}()
 	return f(t)
+}
+
+// undone says whether the server has refused something, and so undone the transaction.
+func undone(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR"
 }
 
 // met says whether an error is that two transactions met, which has undone this one.
@@ -173,6 +177,7 @@ func (t *tx) commit(w *wire, lax bool) error {
 	if len(t.ahead) == opens && t.ahead[0].text == sqlBegin {
 		return nil // nothing was asked
 	}
+	t.writeCounts()
 	if !lax {
 		t.tell(sqlVouch)
 	}

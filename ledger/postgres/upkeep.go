@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	foldPause = time.Second // between two foldings, and ten times as long as one took: while rows cannot be cleaned up it takes long
+	foldPause = time.Second // between two foldings, but ten times as long as one took: while rows cannot be cleaned up it takes long
 	daysPause = time.Hour
 	foldMost  = 50_000 // deltas in one folding
 )
@@ -28,8 +28,9 @@ const (
 // upkeep goes on until the ledger is closed.
 func (l *Ledger) upkeep(ctx context.Context) {
 	l.tasks.Go(func() {
-		folded, made := time.NewTimer(foldPause), time.NewTicker(daysPause)
+		folded, looked, made := time.NewTimer(foldPause), time.NewTimer(floorPause), time.NewTicker(daysPause)
 		defer folded.Stop()
+		defer looked.Stop()
 		defer made.Stop()
 		for {
 			select {
@@ -42,6 +43,10 @@ func (l *Ledger) upkeep(ctx context.Context) {
 					return err
 				})
 				folded.Reset(max(foldPause, 10*time.Since(began)))
+			case <-looked.C:
+				began := time.Now()
+				l.look(ctx)
+				looked.Reset(max(floorPause, 10*time.Since(began)))
 			case <-made.C:
 				l.keep(ctx, "making the ledger's partitions of the days to come", func(c *pgxpool.Conn) error { return makeDays(ctx, c.Conn()) })
 			}

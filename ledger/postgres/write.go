@@ -27,6 +27,11 @@ type tx struct {
 	topics []ledger.Topic
 	held   map[string]bool // what is locked
 	counts map[delta]int64
+	dues   map[int64]int64 // when, at the earliest, what it made due is so, by the scope
+
+	lends bool          // a pause is asked for: it is read with the books
+	known bool          // that it was
+	pause *ledger.Pause // it; nil: there is none
 }
 
 // lockName is what an advisory lock is of.
@@ -73,6 +78,16 @@ func (t *tx) addScope(s ledger.Scope) (int64, error) {
 	}
 	t.tell(sqlAddScope, s.App, string(s.Mode))
 	return t.scope(s)
+}
+
+// lower notes that something of a scope is due, or may be, at a time.
+func (t *tx) lower(scope, due int64) {
+	if t.dues == nil {
+		t.dues = make(map[int64]int64)
+	}
+	if low, some := t.dues[scope]; !some || due < low {
+		t.dues[scope] = due
+	}
 }
 
 // delta is something that is counted: a state of a scope's events, in the hour -1, or what happened in an hour.
@@ -145,7 +160,7 @@ func (t *tx) Tally(s ledger.Scope, at time.Time, what string, n int64) {
 }
 
 // writeCounts has what was counted written with the commit, once for all that the transaction did.
-func (t *tx) writeCounts() error {
+func (t *tx) writeCounts() {
 	var scopes, hours, ns []int64
 	var whats []string
 	for of, n := range t.counts {
@@ -156,5 +171,4 @@ func (t *tx) writeCounts() error {
 	if len(ns) > 0 {
 		t.tell(sqlCount, scopes, hours, whats, ns)
 	}
-	return nil
 }

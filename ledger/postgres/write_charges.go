@@ -67,6 +67,13 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 		b.Quote.At, b.Quote.Amount, b.Quote.Currency, b.Quote.Closed = r.time(), r.number(), r.text(), r.flag()
 		first.Seq, first.Rank, first.Created, first.Blocked = r.number(), r.count(), r.time(), r.flag()
 	}, scope, nullable(q.OrderNo), nullable(q.Lane))
+	if t.lends {
+		t.known, t.pause = true, nil
+		t.ask(sqlPause, func(r *row) {
+			p := readPause(r, s)
+			t.pause = &p
+		}, scope)
+	}
 	b.Charges, err = list(&t.session, readCharge, sqlBookedCharges, s, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number))
 	if first.Seq != 0 {
 		b.Lane = append(b.Lane, first)

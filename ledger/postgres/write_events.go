@@ -28,7 +28,7 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (event) DO UPDATE SET due = excluded.due, back = excluded.back,
 			tries = excluded.tries, blocked = excluded.blocked, risk = excluded.risk, owner = excluded.owner, until = excluded.until`
 	sqlUnqueue    = `DELETE FROM caddypay.queue WHERE event = $1`
-	sqlSetBlocked = `UPDATE caddypay.queue SET blocked = $2 WHERE event = $1`
+	sqlSetBlocked = `UPDATE caddypay.queue SET blocked = $2 WHERE event = $1 RETURNING scope, due`
 
 	sqlSent       = `SELECT sent_from IS NOT NULL OR first_at IS NOT NULL, acks > 0 FROM caddypay.events WHERE seq = $1`
 	sqlEffectSeen = `SELECT 1 FROM caddypay.events WHERE scope = $1 AND object_id = $2 AND type = $3 AND effect`
@@ -58,6 +58,9 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	e.Seq = seq
 	t.count(scope, "", e.State)
 	t.weigh(scope, 0, e.Risk())
+	if e.State == ledger.Pending {
+		t.lower(scope, millis(e.Due))
+	}
 	return true, nil
 }
 
@@ -147,6 +150,7 @@ func (t *tx) SetEvent(e *core.Event) error {
 		e.Money, e.Acks, e.ByCharge)
 	switch {
 	case e.State == ledger.Pending:
+		t.lower(scope, millis(e.Due))
 		t.tell(sqlQueue, e.Seq, scope, millis(e.Created), millis(e.Received), e.Rank, e.Lane, millis(e.Due), millis(e.Back), e.Tries, e.Blocked, e.Risk() > 0,
 			nullable(e.Owner), millis(e.Until))
 	case e.Stored == ledger.Pending:
@@ -157,7 +161,7 @@ func (t *tx) SetEvent(e *core.Event) error {
 }
 
 func (t *tx) SetBlocked(seq int64, blocked bool) error {
-	t.tell(sqlSetBlocked, seq, blocked)
+	t.ask(sqlSetBlocked, func(r *row) { t.lower(r.number(), r.number()) }, seq, blocked)
 	return nil
 }
 
@@ -185,6 +189,9 @@ func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
 }
 
 func (t *tx) Pause(s ledger.Scope) (*ledger.Pause, error) {
+	if t.known {
+		return t.pause, nil
+	}
 	return one(&t.session, readPause, sqlPause, s)
 }
 

@@ -59,7 +59,7 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) ([]ledger.Event, error) {
 			days[day] = append(days[day], e.Seq)
 		}
 		es = append(es, e)
-	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit, int64(0))
+	}, c.Owner, millis(c.Until), scope, millis(c.Now), millis(leases.Now), millis(leases.Far), c.Limit, t.ledger.floors.get(scope))
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +115,9 @@ func (t *tx) Settle(s ledger.Scope, id, owner string, o core.Outcome) (*core.Set
 		return nil, err
 	}
 	t.count(scope, ledger.Pending, o.State)
+	if o.State == ledger.Pending {
+		t.lower(scope, millis(o.Due))
+	}
 	e.State = o.State
 	is := e.Risk()
 	if e.State = ledger.Pending; o.State == ledger.Delivered {

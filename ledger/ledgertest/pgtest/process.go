@@ -127,12 +127,6 @@ func (p *process) start(t testing.TB, log, name string, args ...string) {
 	p.cmd = cmd
 }
 
-func (p *process) runs() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cmd != nil
-}
-
 // ended says whether it ended by itself. Nobody waits for it otherwise: a goroutine that did would seem to leak.
 func (p *process) ended() bool {
 	p.mu.Lock()
