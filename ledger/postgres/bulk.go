@@ -22,6 +22,26 @@ var bulks = map[string]bulk{
 			UNION SELECT seq FROM caddypay.charges WHERE scope = a.scope AND id = a.id AND id IS NOT NULL
 			UNION SELECT seq FROM caddypay.charges WHERE scope = a.scope AND number = a.number AND state <> 'foreign') AS of
 		JOIN caddypay.charges AS c ON c.seq = of.seq ORDER BY c.seq FOR UPDATE OF c`, []string{"integer", "text", "text", "text"}},
+	sqlSomeUnreadable: {`SELECT a.i FROM unnest($1::integer[], $2::text[], $3::text[]) WITH ORDINALITY AS a (scope, object_id, type, i)
+		WHERE EXISTS (SELECT 1 FROM caddypay.events AS e WHERE e.scope = a.scope AND e.object_id = a.object_id AND e.type = a.type AND e.shelf = 'held'
+			AND e.reasons = '["unreadable"]')`, []string{"integer", "text", "text"}},
+	// Foreign ones are told apart by their ids, of which there is one each.
+	sqlAddCharge: {`WITH a AS MATERIALIZED (
+			SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[],
+				$11::text[], $12::text[], $13::bigint[], $14::boolean[], $15::bigint[], $16::bigint[], $17::bigint[], $18::integer[], $19::boolean[],
+				$20::text[], $21::bigint[]) WITH ORDINALITY
+			AS a (scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
+				paid, time_paid, amount_paid, payment, hold, reversed, transaction_no, logged_in, i)
+		), added AS (
+			INSERT INTO caddypay.charges (scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
+				paid, time_paid, amount_paid, payment, hold, reversed, transaction_no, logged_in)
+			SELECT scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
+				paid, time_paid, amount_paid, payment, hold, reversed, transaction_no, logged_in FROM a ORDER BY i
+			ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING RETURNING seq, scope, id
+		)
+		SELECT a.i, added.seq FROM added JOIN a ON a.scope = added.scope AND a.id = added.id`,
+		[]string{"integer", "text", "text", "text", "bigint", "text", "text", "text", "text", "bigint", "text", "text", "bigint", "boolean", "bigint", "bigint",
+			"bigint", "integer", "boolean", "text", "bigint"}},
 	// Of two that have the same id the first is added; the other one's place in the queue is taken then, which undoes the group.
 	sqlAddEvent: {`WITH a AS MATERIALIZED (
 			SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[],

@@ -33,6 +33,8 @@ const (
 	sqlSent       = `SELECT sent_from IS NOT NULL OR first_at IS NOT NULL, acks > 0 FROM caddypay.events WHERE seq = $1`
 	sqlEffectSeen = `SELECT 1 FROM caddypay.events WHERE scope = $1 AND object_id = $2 AND type = $3 AND effect`
 
+	sqlSomeUnreadable = `SELECT 1 FROM caddypay.events WHERE scope = $1 AND object_id = $2 AND type = $3 AND shelf = 'held' AND reasons = '["unreadable"]'`
+
 	sqlAddDelivery = `INSERT INTO caddypay.deliveries (event, day, attempt, at, took, status, error, snippet, state, due, uncounted)
 		VALUES ($1, ` + today + `, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlSetSent  = `UPDATE caddypay.events SET sent_from = coalesce(sent_from, ` + today + `), sent_to = ` + today + ` WHERE seq = $1`
@@ -135,7 +137,14 @@ func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
 }
 
 func (t *tx) Unreadable(s ledger.Scope, objectID, kind string) ([]core.Event, error) {
+	scope, err := t.scope(s)
+	if err != nil {
+		return nil, err
+	}
 	t.lock(lockName(s, anEffect, objectID))
+	if some, err := t.found(sqlSomeUnreadable, scope, objectID, kind); err != nil || !some { // hardly ever
+		return nil, err
+	}
 	return t.chosen(sqlUnreadable, s, objectID, kind)
 }
 
