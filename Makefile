@@ -13,9 +13,9 @@ RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/li
 LONG = ./test ./caddymodule ./relay ./handlers ./ledger/sqlite/file ./console ./ledger/sqlite ./test/power ./test/crash
 
 # Everything that has to hold: formatting, vet, staticcheck, all tests with the race detector, a little fuzzing, and the xcaddy build.
-# Many packages wait more than they compute, so one more than there are processors are tested at a time.
+# Many packages wait more than they compute, so one more than there are processors are tested at a time. lint has vetted all of them before.
 test: deps lint
-	$(GO) test $(RACE) -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 20m $(LONG) ./...
+	$(GO) test $(RACE) -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 20m $(LONG) ./...
 	$(MAKE) fuzz FUZZTIME=2s
 	$(MAKE) check-build
 

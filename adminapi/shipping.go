@@ -24,7 +24,7 @@ type ShippingQuery struct {
 
 // ShipmentRef names the shipment of a charge.
 type ShipmentRef struct {
-	Charge string `path:"charge"` // ch_…
+	Charge string `path:"charge"` // ch_…, or the number of an order that was paid once
 	App    string `query:"app"`   // app_…; both app and mode, only when several have a charge of this id
 	Mode   string `query:"mode"`  // live or test
 }
@@ -88,14 +88,14 @@ func (s *shipServer) Shipment(ctx context.Context, ref ShipmentRef) (*ShipmentWh
 	if err != nil {
 		return nil, err
 	}
-	scope, ship, err := s.find(ctx, l, ref)
+	scope, charge, ship, err := s.find(ctx, l, ref)
 	if err != nil {
 		return nil, err
 	}
 	if ship == nil {
-		return nil, refuse(http.StatusNotFound, "of the charge %.80q WeChat was told nothing, and waits for nothing that is known here", ref.Charge)
+		return nil, refuse(http.StatusNotFound, "of the charge %.80q WeChat was told nothing, and waits for nothing that is known here", charge)
 	}
-	attempts, err := l.ShippingAttempts(ctx, scope, ref.Charge)
+	attempts, err := l.ShippingAttempts(ctx, scope, charge)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -103,31 +103,78 @@ func (s *shipServer) Shipment(ctx context.Context, ref ShipmentRef) (*ShipmentWh
 	return &whole, nil
 }
 
-// find looks for the shipment of a charge among the apps and modes of the running sites, or in the one that is named; none, if only its charge is known.
-func (s *shipServer) find(ctx context.Context, l ledger.Ledger, ref ShipmentRef) (at ledger.Scope, found *ledger.Shipment, err error) {
+// find looks for the shipment of a charge, or of the payment of an order, among the apps and modes of the running sites, or in the one that is named; none,
+// if only its charge is known.
+func (s *shipServer) find(ctx context.Context, l ledger.Ledger, ref ShipmentRef) (at ledger.Scope, charge string, found *ledger.Shipment, err error) {
 	named, err := scopeOf(ref.App, ref.Mode)
 	if err != nil {
-		return at, nil, err
+		return at, "", nil, err
 	}
 	for _, scope := range s.scopesOf(named) {
-		ship, err := l.Shipment(ctx, scope, ref.Charge)
-		if errors.Is(err, ledger.ErrNotFound) {
-			_, err = l.Charge(ctx, scope, ref.Charge)
-		}
+		id, ship, err := shipmentIn(ctx, l, scope, ref.Charge)
+		var refused *Error
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
+		case errors.As(err, &refused):
+			return at, "", nil, err
 		case err != nil:
-			return at, nil, unread(err)
+			return at, "", nil, unread(err)
 		case at != ledger.Scope{}:
-			return at, nil, refuse(http.StatusConflict, "charge %s is known for %s and %s; name one with app and mode", ref.Charge, at.Key(), scope.Key())
+			return at, "", nil, refuse(http.StatusConflict, "%.80s is known for %s and %s; name one with app and mode", ref.Charge, at.Key(), scope.Key())
 		default:
-			at, found = scope, ship
+			at, charge, found = scope, id, ship
 		}
 	}
 	if at == (ledger.Scope{}) {
-		return at, nil, refuse(http.StatusNotFound, "there is no charge %.80q in the ledger", ref.Charge)
+		return at, "", nil, refuse(http.StatusNotFound, "there is no charge %.80q in the ledger, and no payment of an order of this number", ref.Charge)
 	}
-	return at, found, nil
+	return at, charge, found, nil
+}
+
+// shipmentIn looks in one app and mode: a charge goes before an order of the same name.
+func shipmentIn(ctx context.Context, l ledger.Ledger, scope ledger.Scope, name string) (charge string, found *ledger.Shipment, err error) {
+	found, err = l.Shipment(ctx, scope, name)
+	if errors.Is(err, ledger.ErrNotFound) {
+		_, err = l.Charge(ctx, scope, name)
+	}
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return name, found, err
+	}
+	attempts, err := l.Attempts(ctx, scope, name)
+	if err != nil {
+		return "", nil, err
+	}
+	shipments, err := l.Shipments(ctx, scope, name)
+	if err != nil {
+		return "", nil, err
+	}
+	var standing, paid []string // what can be reported of, and what was paid at all
+	for i := range attempts {
+		c := &attempts[i]
+		if !c.Paid {
+			continue
+		}
+		paid = append(paid, c.ID)
+		if c.Status(time.Now()) == ledger.StatusPaid { // neither held nor back with the payer
+			standing = append(standing, c.ID)
+		}
+	}
+	switch {
+	case len(standing) > 1:
+		return "", nil, refuse(http.StatusConflict, "the order %.80s was paid more than once, by %s; name one of these charges", name, strings.Join(standing, " and "))
+	case len(standing) == 1:
+		charge = standing[0]
+	case len(paid) > 0:
+		charge = paid[0]
+	default:
+		return "", nil, ledger.ErrNotFound
+	}
+	for i := range shipments {
+		if shipments[i].ChargeID == charge {
+			return charge, &shipments[i], nil
+		}
+	}
+	return charge, nil, nil
 }
 
 // ReportShipping lets WeChat be told again what was shipped, or something else, as a person decided.
@@ -143,10 +190,11 @@ func (s *shipServer) ReportShipping(ctx context.Context, ref ShipmentRef, d Ship
 	if err != nil {
 		return nil, err
 	}
-	scope, ship, err := s.find(ctx, l, ref)
+	scope, charge, ship, err := s.find(ctx, l, ref)
 	if err != nil {
 		return nil, err
 	}
+	ref.Charge = charge
 	if ship == nil {
 		ship = &ledger.Shipment{Scope: scope, ChargeID: ref.Charge, State: ledger.ShipmentWaiting}
 	}

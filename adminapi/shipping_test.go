@@ -253,3 +253,82 @@ func TestShippingPaused(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// Whoever has an order's number needs no charge's; where an order was paid twice both are named, and one has to be chosen.
+func TestShipmentOfAnOrder(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("o1", 100, time.Hour)
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "o1"})); s.Charge != "ch_o1" || s.OrderNo != "o1" {
+		t.Errorf("%+v", s)
+	}
+	s := must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "o1"}, ShippingDecision{Reason: "r", Shipping: json.RawMessage(`{"type":"virtual","items":"tea"}`)}))
+	if s.Charge != "ch_o1" || s.Shipping == nil || s.Stage != "open" {
+		t.Errorf("%+v", s)
+	}
+	d.charge(scope, "unpaid", 1, time.Now())
+	for _, name := range []string{"unpaid", "none"} {
+		if _, err := d.Shipment(t.Context(), ShipmentRef{Charge: name}); err == nil || !strings.Contains(err.Error(), "no payment of an order of this number") {
+			t.Error(err)
+		}
+	}
+	at := time.Now()
+	must(d.ledger.Append(t.Context(), &ledger.Event{Scope: scope, ID: "evt_again", Type: "charge.succeeded", ObjectID: "ch_again", ChargeID: "ch_again", OrderNo: "o1", Lane: "o1", Source: ledger.Webhook,
+		State: ledger.Pending, Ships: true, Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: at}, Body: []byte(`{}`)}))
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "o1"})); s.Charge != "ch_o1" {
+		t.Errorf("while the second payment is held: %+v", s)
+	}
+	if err := d.ledger.Decide(t.Context(), ledger.Decision{Scope: scope, EventID: "evt_again", Action: ledger.ActionRelease, Now: at, By: "me", Reason: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range []func() error{
+		func() error { _, err := d.Shipment(t.Context(), ShipmentRef{Charge: "o1"}); return err },
+		func() error {
+			_, err := d.ReportShipping(t.Context(), ShipmentRef{Charge: "o1"}, ShippingDecision{})
+			return err
+		},
+	} {
+		var refused *Error
+		if err := do(); !errors.As(err, &refused) || refused.Status != 409 || !strings.Contains(refused.Message, "ch_o1 and ch_again") {
+			t.Error(err)
+		}
+	}
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_o1"})); s.Charge != "ch_o1" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The timeline shows what each post had, also what was corrected since, and what the backend said that was no report, with the reason.
+func TestShippingTimeline(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("c1", 100, time.Hour)
+	d.told("c1", ledger.ShippingAccepted)
+	must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "c1"}, ShippingDecision{Reason: "r", Shipping: json.RawMessage(`{"type":"express","items":"pot","parcels":[{"company":"YTO","tracking_no":"Y1"}]}`)}))
+	d.answers("c1", ledger.ShippingAccepted)
+	d.ships("c2", 100, time.Hour)
+	now := time.Now()
+	for _, e := range must(d.ledger.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "me", Now: now, Until: now.Add(time.Minute), Limit: 9})) {
+		del := ledger.Delivery{Scope: scope, EventID: e.ID, Attempt: 1, At: now, Status: 200, State: ledger.Delivered}
+		if e.OrderNo == "c2" {
+			del.ShippingProblem = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: "pay_shipping of the backend's answer: type cannot be boat", ZH: "type 不能是 boat"}
+		}
+		if err := d.ledger.Settle(t.Context(), "me", del); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for orderNo, want := range map[string][]string{
+		"c1": {"was shipped (virtual, tea) in 12.0 ms: accepted", "was shipped in 12.0 ms: accepted", "was reported: express, pot, YTO Y1"},
+		"c2": {"what was to be reported of ch_c2 is no report: pay_shipping of the backend's answer: type cannot be boat"},
+	} {
+		var all []string
+		for _, e := range must(d.Order(t.Context(), "", "", orderNo)).Timeline {
+			all = append(all, e.Text)
+		}
+		for _, text := range want {
+			if !strings.Contains(strings.Join(all, "\n"), text) {
+				t.Errorf("%s: %q is not in %q", orderNo, text, all)
+			}
+		}
+	}
+}

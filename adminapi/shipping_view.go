@@ -162,14 +162,20 @@ func ofShipment(s *ShipmentWhole, now time.Time) (t []Entry) {
 		t = append(t, Entry{At: at, Kind: kind, Charge: s.Charge, Text: text})
 		return &t[len(t)-1]
 	}
-	if s.Shipping != nil {
+	switch {
+	case s.Shipping != nil:
 		add(s.Recorded, "shipping", "the shipping of "+s.Charge+" was reported: "+shippedAs(s.Shipping))
+	case !s.Recorded.IsZero(): // by the backend's answer, or by auto
+		add(s.Recorded, "shipping", "what was to be reported of "+s.Charge+" is no report: "+s.Error)
 	}
 	for i := range s.Asked {
 		a := &s.Asked[i]
 		e := add(a.At, "wechat", "WeChat was asked what became of "+s.Charge)
 		if e.Asked = a; a.Step == string(ledger.ShippingPost) {
 			e.Text = "WeChat was told how " + s.Charge + " was shipped"
+			if a.Shipping != nil && !a.Shipping.Same(s.Shipping) { // else that stands where it was reported
+				e.Text += " (" + shippedAs(a.Shipping) + ")"
+			}
 		}
 		e.Text += fmt.Sprintf(" in %.1f ms: %s", a.MS, a.Result)
 		if a.State != "" {

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -13,7 +12,6 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/shipping"
-	told "github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -44,20 +42,6 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 		reporters = append(reporters, r)
 	}
 	return reporters, nil
-}
-
-// pauses are why WeChat is not asked about payments of an app and mode now, by this process.
-func (a *App) pauses(scope ledger.Scope) (all []told.Pause) {
-	reporters := a.reporters.Load()
-	if reporters == nil {
-		return nil
-	}
-	for _, r := range *reporters {
-		if r.Scope() == scope {
-			all = append(all, r.Pauses(time.Now())...)
-		}
-	}
-	return all
 }
 
 // receiptsOf says what is reported once the backend has acknowledged a payment of an app and mode; nil: nothing ever is.

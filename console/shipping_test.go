@@ -60,6 +60,8 @@ func TestShippingPages(t *testing.T) {
 	order := s.get("order?order_no=B3")
 	order.want(t, http.StatusOK, "Report it again", "Report something else", "绿茶 250g ×2", "YTO YTB3", "the shipping of ch_B300 was reported", "refused", "WeChat&#39;s 48 hours")
 	s.get("order?order_no=B3", "Accept-Language", "zh").want(t, http.StatusOK, "重新上报", "告知微信发货信息", "微信要求在此之前录入发货信息", "微信查不到该运单号 oUpF8u…")
+	s.get("order?order_no=A1").want(t, http.StatusOK, "Your backend knows of charge.succeeded")
+	s.get("order?order_no=A1", "Accept-Language", "zh").want(t, http.StatusOK, "后端已知道 charge.succeeded")
 	s.get("order?order_no=A1").lacks(t, "Report it again", "Frozen at WeChat")
 	for _, page := range []string{"order?order_no=B3", "shipping", "shipping.csv", ""} {
 		s.get(page).lacks(t, openID)

@@ -98,6 +98,7 @@ var chinese = map[string]string{
 	"Shipping": "发货", "Report": "上报", "Runs out": "到期时间", "Shipped as": "发货方式", "Asked next": "下次询问", "Frozen at WeChat": "微信冻结的资金", "WeChat is told.": "正在告知微信。",
 	"are kept by WeChat until shipping is reported and received.": "被微信冻结，直到发货信息录入并确认收货。", "WeChat keeps no payment, as far as is known.": "据目前所知，微信没有冻结付款。",
 	"the 48 hours for the report have run out; WeChat may keep the program from taking payments.": "已超过 48 小时未录入发货信息；微信可能限制小程序收款。",
+	"Your backend knows of": "后端已知道", "Your backend does not know of": "后端还不知道", "Your backend has not acknowledged again, but knows of": "后端没有再次确认，但已知道",
 	"WeChat is asked nothing about": "暂停询问微信：", "It goes on": "恢复于",
 	"the report failed, and is not tried again by itself; the last is order": "上报失败，不会自动重试；最近一笔是订单", ": ": "：",
 	"the 48 hours for the report run out soon, of the first one": "48 小时期限即将到期，最早一笔", "more is to follow": "未发完", "Report it again": "重新上报", "Report something else": "上报其他内容",

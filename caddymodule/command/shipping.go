@@ -26,8 +26,8 @@ WeChat keeps the money of the mini programs that it manages until it is told how
 what it knows of them, shows all that it was asked about one, and lets it be told again.
 
   caddy pay shipping list --state waiting,failed
-  caddy pay shipping show ch_…
-  caddy pay shipping report ch_…
+  caddy pay shipping show 20260101001      by the order's number, or its charge's
+  caddy pay shipping report 20260101001
   caddy pay shipping list --state failed --ledger ledger.db    while Caddy is down`,
 	}
 	c.readFlags(cmd)
@@ -102,8 +102,9 @@ func runsOut(s *adminapi.ShipmentView, now time.Time) string {
 func (c *running) showShipment() *cobra.Command {
 	var ref adminapi.ShipmentRef
 	cmd := &cobra.Command{
-		Use: "show <charge>", Short: "Shows what was shipped for one payment, and all that WeChat was asked about it", Args: cobra.ExactArgs(1),
-		Example: `  caddy pay shipping show ch_…`,
+		Use: "show <order or charge>", Short: "Shows what was shipped for one payment, and all that WeChat was asked about it", Args: cobra.ExactArgs(1),
+		Example: `  caddy pay shipping show 20260101001
+  caddy pay shipping show ch_…`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref.Charge = args[0]
 			return c.shipment(cmd, func(ctx context.Context, api *adminapi.Client) (*adminapi.ShipmentWhole, error) {
@@ -134,7 +135,7 @@ func (c *running) reportShipping() *cobra.Command {
 	var d adminapi.ShippingDecision
 	var file string
 	cmd := &cobra.Command{
-		Use: "report <charge>", Short: "Has WeChat told again what was shipped, or something else", Args: cobra.ExactArgs(1),
+		Use: "report <order or charge>", Short: "Has WeChat told again what was shipped, or something else", Args: cobra.ExactArgs(1),
 		Long: `
 Has WeChat told again, at once, what was reported last and what it does not have. With --file it is told what that file says, in the JSON that
 POST /pay/orders/{order_no}/shipping takes: of what it has already that is the correction, of which it takes one.

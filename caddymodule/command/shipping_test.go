@@ -39,7 +39,7 @@ func TestPrintShipments(t *testing.T) {
 		t.Errorf("%d in %s", n, &out)
 	}
 	printShipment(&out, &adminapi.ShipmentWhole{ShipmentView: open}, noon)
-	if !strings.Contains(out.String(), "paused           since ") {
+	if !strings.Contains(out.String(), "paused      since ") {
 		t.Error(out.String())
 	}
 	out.Reset()

@@ -159,17 +159,24 @@ func TestShippingOfOneOfTwoPayments(t *testing.T) {
 		t.Errorf("%v %s", p, w.Body)
 	}
 	l := s.l
-	s.l = noneStands{l}
-	if w, p := s.reads("order1"); p != nil || !strings.Contains(w.Body.String(), `"charge":"ch_`) {
-		t.Errorf("%v %s", p, w.Body)
+	for _, s.l = range []ledger.Ledger{noneStands{l, false}, noneStands{l, true}} {
+		if w, p := s.reads("order1"); p != nil || !strings.Contains(w.Body.String(), `"charge":"ch_`) {
+			t.Errorf("%v %s", p, w.Body)
+		}
 	}
 }
 
-// noneStands is a ledger in which nothing is paid any more.
-type noneStands struct{ ledger.Ledger }
+// noneStands is a ledger in which nothing is paid any more, or which has only the shipments left.
+type noneStands struct {
+	ledger.Ledger
+	pruned bool
+}
 
 func (l noneStands) Attempts(ctx context.Context, s ledger.Scope, orderNo string) ([]ledger.Charge, error) {
 	all, err := l.Ledger.Attempts(ctx, s, orderNo)
+	if l.pruned {
+		return nil, err
+	}
 	for i := range all {
 		all[i].Held = true
 	}

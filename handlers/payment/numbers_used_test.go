@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -201,26 +203,54 @@ func TestPriceOfARefusedAttempt(t *testing.T) {
 	s.WantRecorded(s.l, "at the last price", "order1", "charge.succeeded pending")
 }
 
+// through is Ping++'s client whose answers are changed on their way.
+func (s *till) through(change func([]byte) []byte) *pingpp.Client {
+	s.T.Helper()
+	transport := &http.Transport{}
+	s.T.Cleanup(transport.CloseIdleConnections)
+	c, err := pingpp.New(pingpp.Config{App: s.App(), Key: redact.New(s.TestKey()), Endpoint: s.URL, Now: s.Clock.Now, Rand: func() float64 { return 0 },
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := transport.RoundTrip(r)
+			if err != nil {
+				return nil, err
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			body = change(body)
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			return resp, err
+		})})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return c
+}
+
+// Where Ping++ does not say how long a charge can be paid, what it was asked for counts.
+func TestExpiryThatPingppDoesNotSay(t *testing.T) {
+	s := newTill(t)
+	s.pay.Pingpp = s.through(func(body []byte) []byte {
+		return regexp.MustCompile(`"time_expire":\d+`).ReplaceAll(body, []byte(`"time_expire":null`))
+	})
+	ends := time.Unix(s.Clock.Now().Add(time.Hour).Unix(), 0)
+	for orderNo, want := range map[string]time.Time{"order1": ends, "order2": {}} {
+		if s.costs("1999"); !want.IsZero() {
+			s.says += fmt.Sprintf(`,"time_expire":%d`, want.Unix())
+		}
+		if c := s.Known(s.l, s.must(orderNo, payerA).ID); !c.TimeExpire.Equal(want) {
+			t.Errorf("%s: %s, want %s", orderNo, c.TimeExpire, want)
+		}
+	}
+}
+
 // A shop with more payments than can be looked through in time is not closed by that: where none of the newest is the order's, its next number is tried.
 func TestBackupOfABusyShop(t *testing.T) {
 	s := newTill(t)
 	s.bought("order1", "order9")
 	s.Pay(s.bought("order8", "order8").ID)
-	endless, err := pingpp.New(pingpp.Config{App: s.App(), Key: redact.New(s.TestKey()), Endpoint: s.URL, Now: s.Clock.Now, Rand: func() float64 { return 0 },
-		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			resp, err := http.DefaultTransport.RoundTrip(r)
-			if err == nil && r.Method == http.MethodGet && r.URL.Path == "/v1/charges" {
-				page, rerr := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				page, err = bytes.Replace(page, []byte(`"has_more":false`), []byte(`"has_more":true`), 1), rerr
-				resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(page)), int64(len(page))
-			}
-			return resp, err
-		})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	endless := s.through(func(page []byte) []byte {
+		return bytes.Replace(page, []byte(`"has_more":false`), []byte(`"has_more":true`), 1)
+	})
 	questions := reconciletest.Unlimited()
 	questions.Payers = rate.NewLimiter(rate.Every(time.Minute), 1)
 	s.pay.Reconciler = s.Reconciler(s.l, s.pay.Logger, reconciletest.Asking(questions), func(c *reconcile.Config) { c.Pingpp = endless })

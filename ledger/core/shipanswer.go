@@ -122,7 +122,7 @@ func (s *Shipment) found(a ledger.ShippingAnswer) {
 	s.lookedUp(a)
 	switch {
 	case told == ledger.ShipmentConfirmed || told == ledger.ShipmentSettled:
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
+		s.fail(problemOver)
 	case told != ledger.ShipmentReported || a.Finished <= known: // nothing is there, or parts, or what was known when this was reported
 		return
 	case a.Finished >= allUploads:

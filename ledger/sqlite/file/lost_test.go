@@ -19,10 +19,12 @@ func TestBegunAnew(t *testing.T) {
 				must(t, os.WriteFile(file+ending, nil, 0o600))
 			}
 			core, logs := observer.New(zap.InfoLevel)
-			l, err := Open(t.Context(), Options{File: file, Logger: zap.New(core), Known: func() (bool, error) { return false, nil }})
-			must(t, err)
-			appendEvents(t, l, "evt_1")
-			must(t, l.Close())
+			for _, id := range []string{"evt_1", "evt_2"} { // the second time in a file that is its own
+				l, err := Open(t.Context(), Options{File: file, Logger: zap.New(core), Known: func() (bool, error) { return false, nil }})
+				must(t, err)
+				appendEvents(t, l, id)
+				must(t, l.Close())
+			}
 			if logs.Len() > 0 {
 				t.Errorf("logged %v", logs.All())
 			}

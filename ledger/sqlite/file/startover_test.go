@@ -95,9 +95,10 @@ func TestMendedAfterAReader(t *testing.T) {
 		appendEvents(t, l, "evt_0")
 		release := hold(t, l)
 		l.inside.Failed.Store(true)
-		appended := make(chan error)
+		appended := make(chan error, 1)
 		go func() { _, err := l.Append(t.Context(), newEvent("evt_1")); appended <- err }()
-		time.Sleep(100 * time.Millisecond) // what the other takes
+		eventually(t, "it waits for who reads", func() bool { return l.inside.Asked() || len(appended) > 0 })
+		time.Sleep(50 * time.Millisecond) // what the other takes
 		release()
 		if err = <-appended; err == nil {
 			return
