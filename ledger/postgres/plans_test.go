@@ -94,6 +94,9 @@ func init() {
 	for _, of := range []locked{sqlEventRow, sqlEventAt, sqlPendingRefunds, sqlWithheld, sqlUnreadable} {
 		written = append(written, of.places, of.events, of.read)
 	}
+	for _, b := range bulks {
+		written = append(written, b.text)
+	}
 }
 
 var parameter = regexp.MustCompile(`\$(\d+)`)

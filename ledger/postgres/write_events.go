@@ -65,14 +65,14 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 }
 
 // locked are statements that lock the events that are chosen, and read them then. Their places in the queue come first, as for whoever delivers them, and
-// again, since one may have come into it meanwhile.
+// again, since one may have come into it meanwhile. The order is none that an index has: the server is to use the one that finds few.
 type locked struct{ places, events, read string }
 
 func choose(which string) locked {
-	places := `SELECT 1 FROM caddypay.queue WHERE event IN (SELECT e.seq FROM caddypay.events AS e WHERE ` + which + `) ORDER BY event FOR UPDATE`
+	places := `SELECT 1 FROM caddypay.queue WHERE event = ANY (ARRAY(SELECT e.seq FROM caddypay.events AS e WHERE ` + which + `)) ORDER BY event FOR UPDATE`
 	return locked{places,
-		`SELECT 1 FROM caddypay.events AS e WHERE ` + which + ` ORDER BY e.seq FOR UPDATE`,
-		`SELECT ` + eventRow + eventTables + `WHERE ` + which + ` ORDER BY e.seq`}
+		`SELECT 1 FROM caddypay.events AS e WHERE ` + which + ` ORDER BY e.seq + 0 FOR UPDATE`,
+		`SELECT ` + eventRow + eventTables + `WHERE ` + which + ` ORDER BY e.seq + 0`}
 }
 
 var (
