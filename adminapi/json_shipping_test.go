@@ -22,8 +22,11 @@ func TestShippingJSONIsStable(t *testing.T) {
 		`{"shipments":[` + shipmentJSON + `}],"next":"n"}`: ShipmentPage{[]ShipmentView{shipment}, Listing{Next: "n"}},
 		shipmentJSON + `,"asked":[{"attempt":1,"at":` + when + `,"ms":1.5,"step":"post","result":"final","state":"failed","code":"c","error":"e","shipping":` + shippingJSON + `}]}`: ShipmentWhole{shipment,
 			[]AskedView{{Attempt: 1, At: at, MS: 1.5, Step: "post", Result: "final", State: "failed", Code: "c", Error: "e", Shipping: shipping}}},
-		`{"amount":1,"payments":2,"due":3,"due_amount":4,"late":5,"late_amount":6,"next_deadline":` + when + `}`: FrozenView{1, 2, 3, 4, 5, 6, at},
-		`{"said":"m","reason":"r","shipping":` + shippingJSON + `}`:                                              ShippingDecision{"m", "r", json.RawMessage(shippingJSON)},
+		`{"amount":1,"payments":2,"due":3,"due_amount":4,"late":5,"late_amount":6,"next_deadline":` + when + `}`: FrozenView{Amount: 1, Payments: 2, Due: 3, DueAmount: 4, Late: 5, LateAmount: 6, NextDeadline: at},
+		`{"amount":0,"payments":0,"due":0,"due_amount":0,"late":0,"late_amount":0,"failed":1,"failed_amount":2,"failed_order":"o","failed_code":"c","failed_why":"w","failed_why_zh":"z",` +
+			`"paused":[{"appid":"wx","since":` + when + `,"until":` + when + `,"code":"45009","why":"w","why_zh":"z"}]}`: FrozenView{Failed: 1, FailedAmount: 2, FailedOrder: "o", FailedCode: "c",
+			FailedWhy: "w", FailedWhyZH: "z", Paused: []ShippingPause{{AppID: "wx", Since: at, Until: at, Code: "45009", Why: "w", WhyZH: "z"}}},
+		`{"said":"m","reason":"r","shipping":` + shippingJSON + `}`: ShippingDecision{"m", "r", json.RawMessage(shippingJSON)},
 	} {
 		if got := string(must(json.Marshal(v))); got != want {
 			t.Errorf("%T is\n%s\nwant\n%s", v, got, want)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // OrderLife is all that is known of an order.
@@ -65,6 +66,7 @@ type orderServer struct {
 	books
 	query    func(ctx context.Context, scope ledger.Scope, orderNo string) error
 	unpriced unpriced
+	pauses   func(ledger.Scope) []shipping.Pause // Config.ShippingPauses
 }
 
 type orderClient struct{ *Endpoint }
@@ -95,7 +97,7 @@ func (s *orderServer) Order(ctx context.Context, app, mode, orderNo string) (*Or
 		if err != nil {
 			return nil, unread(err)
 		}
-		found = viewLife(scope, life, f.Paused, now)
+		found = viewLife(scope, life, f.Paused, now, s.pauses(scope)...)
 	}
 	if found != nil {
 		return found, nil
@@ -107,7 +109,7 @@ func (s *orderServer) Order(ctx context.Context, app, mode, orderNo string) (*Or
 	return nil, refuse(http.StatusNotFound, "%s", why)
 }
 
-func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now time.Time) *OrderLife {
+func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now time.Time, untold ...shipping.Pause) *OrderLife {
 	v := &OrderLife{
 		App: scope.App, Mode: string(scope.Mode), OrderNo: life.OrderNo, Status: string((&ledger.Order{Attempts: life.Charges}).Status(now)),
 		Charges: []ChargeView{}, Refunds: []RefundView{}, Events: []ToldView{}, Paused: viewPause(scope, paused), Now: now,
@@ -132,7 +134,7 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 		v.Events = append(v.Events, t)
 	}
 	for i := range life.Shipped {
-		v.Shipments = append(v.Shipments, viewShipped(&life.Shipped[i]))
+		v.Shipments = append(v.Shipments, viewShipped(&life.Shipped[i], untold))
 	}
 	v.Timeline = timeline(v, life)
 	return v

@@ -25,6 +25,7 @@ import (
 	"github.com/caddypay/caddypay/handlers/payment"
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/relay/nightly"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // Config is what a Server stands on.
@@ -45,6 +46,8 @@ type Config struct {
 	Unpriced func(scopes []ledger.Scope, orderNo string) (payment.Unpriced, bool)
 	// Ships says whether WeChat is told of the shipping of an app in a mode; nil: of none.
 	Ships func(ledger.Scope) bool
+	// ShippingPauses are why this process does not tell WeChat of payments of an app in a mode now. Default: it does.
+	ShippingPauses func(ledger.Scope) []shipping.Pause
 	// Seen returns what this process has seen; what a reason means is not in it yet.
 	Seen func() Seen
 	// Check carries out all checks.
@@ -82,10 +85,14 @@ func New(cfg Config) *Server {
 	if ships == nil {
 		ships = func(ledger.Scope) bool { return false }
 	}
-	shipping := shipServer{b, ships}
+	pauses := cfg.ShippingPauses
+	if pauses == nil {
+		pauses = func(ledger.Scope) []shipping.Pause { return nil }
+	}
+	shipments := shipServer{b, ships, pauses}
 	s := &Server{
-		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced},
-		listServer: listServer{b}, figureServer: figureServer{b, &shipping}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen}, shipServer: shipping,
+		mux: http.NewServeMux(), eventServer: eventServer{b, cfg.Unpriced}, runServer: runServer{b, cfg.QueryInTurn}, orderServer: orderServer{b, cfg.Query, cfg.Unpriced, pauses},
+		listServer: listServer{b}, figureServer: figureServer{b, &shipments}, haltServer: haltServer{b}, checkServer: checkServer{cfg.Check, cfg.TryBackend, looks{turn: make(chan struct{}, 1)}}, seenServer: seenServer{cfg.Seen}, shipServer: shipments,
 		healthServer: healthServer{b, cfg.File}, sweepServer: sweepServer{b, cfg.Sweep}, ledgerServer: ledgerServer{b, cfg.File},
 	}
 	paths := make(map[string]methods)
@@ -112,7 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Error is a refusal, or a failure, as the admin API answers it.
 type Error struct {
 	Status  int    `json:"-"`              // HTTP's
-	Code    string `json:"code,omitempty"` // why an action is not done: Ineligible's, or of a shipping report over, test_mode, nothing_reported, reported, corrected, off, channel, not_paid, held, reversed, refunded or changed
+	Code    string `json:"code,omitempty"` // why an action is not done: Ineligible's, or of a shipping report over, test_mode, nothing_reported, reported, corrected, complete, parcels, off, channel, not_paid, held, reversed, refunded or changed
 	Message string `json:"error"`
 }
 

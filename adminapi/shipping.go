@@ -24,7 +24,7 @@ type ShippingQuery struct {
 
 // ShipmentRef names the shipment of a charge.
 type ShipmentRef struct {
-	Charge string `path:"charge"` // ch_…
+	Charge string `path:"charge"` // ch_…, or the number of an order that was paid once
 	App    string `query:"app"`   // app_…; both app and mode, only when several have a charge of this id
 	Mode   string `query:"mode"`  // live or test
 }
@@ -41,7 +41,8 @@ var reportStages = []ledger.ReportStage{ledger.ReportOpen, ledger.ReportDone, le
 // shipServer shows what WeChat was told of how payments were shipped, and lets it be told again.
 type shipServer struct {
 	books
-	ships func(ledger.Scope) bool // Config.Ships
+	ships  func(ledger.Scope) bool             // Config.Ships
+	pauses func(ledger.Scope) []shipping.Pause // Config.ShippingPauses
 }
 
 type shipClient struct{ *Endpoint }
@@ -76,7 +77,7 @@ func (s *shipServer) Shipments(ctx context.Context, q ShippingQuery) (*ShipmentP
 	}
 	page := &ShipmentPage{Shipments: make([]ShipmentView, 0, len(rows)), Listing: listing}
 	for i := range rows {
-		page.Shipments = append(page.Shipments, viewShipment(&rows[i].row))
+		page.Shipments = append(page.Shipments, viewShipment(&rows[i].row, s.pauses(rows[i].row.Scope)))
 	}
 	return page, nil
 }
@@ -87,46 +88,93 @@ func (s *shipServer) Shipment(ctx context.Context, ref ShipmentRef) (*ShipmentWh
 	if err != nil {
 		return nil, err
 	}
-	scope, ship, err := s.find(ctx, l, ref)
+	scope, charge, ship, err := s.find(ctx, l, ref)
 	if err != nil {
 		return nil, err
 	}
 	if ship == nil {
-		return nil, refuse(http.StatusNotFound, "of the charge %.80q WeChat was told nothing, and waits for nothing that is known here", ref.Charge)
+		return nil, refuse(http.StatusNotFound, "of the charge %.80q WeChat was told nothing, and waits for nothing that is known here", charge)
 	}
-	attempts, err := l.ShippingAttempts(ctx, scope, ref.Charge)
+	attempts, err := l.ShippingAttempts(ctx, scope, charge)
 	if err != nil {
 		return nil, unread(err)
 	}
-	whole := viewShipped(&ledger.Shipped{Shipment: *ship, Attempts: attempts})
+	whole := viewShipped(&ledger.Shipped{Shipment: *ship, Attempts: attempts}, s.pauses(scope))
 	return &whole, nil
 }
 
-// find looks for the shipment of a charge among the apps and modes of the running sites, or in the one that is named; none, if only its charge is known.
-func (s *shipServer) find(ctx context.Context, l ledger.Ledger, ref ShipmentRef) (at ledger.Scope, found *ledger.Shipment, err error) {
+// find looks for the shipment of a charge, or of the payment of an order, among the apps and modes of the running sites, or in the one that is named; none,
+// if only its charge is known.
+func (s *shipServer) find(ctx context.Context, l ledger.Ledger, ref ShipmentRef) (at ledger.Scope, charge string, found *ledger.Shipment, err error) {
 	named, err := scopeOf(ref.App, ref.Mode)
 	if err != nil {
-		return at, nil, err
+		return at, "", nil, err
 	}
 	for _, scope := range s.scopesOf(named) {
-		ship, err := l.Shipment(ctx, scope, ref.Charge)
-		if errors.Is(err, ledger.ErrNotFound) {
-			_, err = l.Charge(ctx, scope, ref.Charge)
-		}
+		id, ship, err := shipmentIn(ctx, l, scope, ref.Charge)
+		var refused *Error
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
+		case errors.As(err, &refused):
+			return at, "", nil, err
 		case err != nil:
-			return at, nil, unread(err)
+			return at, "", nil, unread(err)
 		case at != ledger.Scope{}:
-			return at, nil, refuse(http.StatusConflict, "charge %s is known for %s and %s; name one with app and mode", ref.Charge, at.Key(), scope.Key())
+			return at, "", nil, refuse(http.StatusConflict, "%.80s is known for %s and %s; name one with app and mode", ref.Charge, at.Key(), scope.Key())
 		default:
-			at, found = scope, ship
+			at, charge, found = scope, id, ship
 		}
 	}
 	if at == (ledger.Scope{}) {
-		return at, nil, refuse(http.StatusNotFound, "there is no charge %.80q in the ledger", ref.Charge)
+		return at, "", nil, refuse(http.StatusNotFound, "there is no charge %.80q in the ledger, and no payment of an order of this number", ref.Charge)
 	}
-	return at, found, nil
+	return at, charge, found, nil
+}
+
+// shipmentIn looks in one app and mode: a charge goes before an order of the same name.
+func shipmentIn(ctx context.Context, l ledger.Ledger, scope ledger.Scope, name string) (charge string, found *ledger.Shipment, err error) {
+	found, err = l.Shipment(ctx, scope, name)
+	if errors.Is(err, ledger.ErrNotFound) {
+		_, err = l.Charge(ctx, scope, name)
+	}
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return name, found, err
+	}
+	attempts, err := l.Attempts(ctx, scope, name)
+	if err != nil {
+		return "", nil, err
+	}
+	shipments, err := l.Shipments(ctx, scope, name)
+	if err != nil {
+		return "", nil, err
+	}
+	var standing, paid []string // what can be reported of, and what was paid at all
+	for i := range attempts {
+		c := &attempts[i]
+		if !c.Paid {
+			continue
+		}
+		paid = append(paid, c.ID)
+		if c.Status(time.Now()) == ledger.StatusPaid { // neither held nor back with the payer
+			standing = append(standing, c.ID)
+		}
+	}
+	switch {
+	case len(standing) > 1:
+		return "", nil, refuse(http.StatusConflict, "the order %.80s was paid more than once, by %s; name one of these charges", name, strings.Join(standing, " and "))
+	case len(standing) == 1:
+		charge = standing[0]
+	case len(paid) > 0:
+		charge = paid[0]
+	default:
+		return "", nil, ledger.ErrNotFound
+	}
+	for i := range shipments {
+		if shipments[i].ChargeID == charge {
+			return charge, &shipments[i], nil
+		}
+	}
+	return charge, nil, nil
 }
 
 // ReportShipping lets WeChat be told again what was shipped, or something else, as a person decided.
@@ -142,10 +190,11 @@ func (s *shipServer) ReportShipping(ctx context.Context, ref ShipmentRef, d Ship
 	if err != nil {
 		return nil, err
 	}
-	scope, ship, err := s.find(ctx, l, ref)
+	scope, charge, ship, err := s.find(ctx, l, ref)
 	if err != nil {
 		return nil, err
 	}
+	ref.Charge = charge
 	if ship == nil {
 		ship = &ledger.Shipment{Scope: scope, ChargeID: ref.Charge, State: ledger.ShipmentWaiting}
 	}
@@ -185,7 +234,7 @@ func judgeReport(s *ledger.Shipment, other bool) (code, why string) {
 		return string(ledger.RefuseTestMode), "; " + ledger.RefuseTestMode.Text()
 	case !other && s.Shipping == nil:
 		return "nothing_reported", "; nothing was reported of it yet, so say what was shipped"
-	case !other && s.Stage == ledger.ReportDone:
+	case !other && s.Stage == ledger.ReportDone && s.Problem.Code != ledger.ProblemDiffers:
 		return "reported", "; WeChat has the report, and takes only other content"
 	case other && s.Uploads >= mostUploads:
 		return string(ledger.RefuseCorrected), "; " + ledger.RefuseCorrected.Text()
@@ -205,7 +254,13 @@ func (s *shipServer) frozen(ctx context.Context, l ledger.Ledger, scope ledger.S
 	if err != nil {
 		return nil, unread(err)
 	}
-	return &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next}, nil
+	v := &FrozenView{Amount: f.Frozen, Payments: f.FrozenShipments, Due: due.Soon, DueAmount: due.SoonFen, Late: due.Late, LateAmount: due.LateFen, NextDeadline: due.Next,
+		Failed: due.Failed, FailedAmount: due.FailedFen, FailedOrder: due.FailedOrder, FailedCode: due.Why.Code}
+	v.FailedWhy, v.FailedWhyZH = new(veil).problem(due.Why)
+	for _, p := range s.pauses(scope) {
+		v.Paused = append(v.Paused, *viewShippingPause(&p))
+	}
+	return v, nil
 }
 
 // Shipments is Server.Shipments.

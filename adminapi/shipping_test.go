@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // ships records an order whose money WeChat keeps, paid some time ago.
@@ -65,7 +67,7 @@ func TestShipments(t *testing.T) {
 		t.Errorf("nobody reports shipping, and there is %+v, %+v", f[0].Frozen, f[1].Frozen)
 	}
 	d.reports(true)
-	if f := must(d.Figures(t.Context())); f[0].Frozen == nil || *f[0].Frozen != (FrozenView{}) || f[1].Frozen != nil {
+	if f := must(d.Figures(t.Context())); f[0].Frozen == nil || !reflect.DeepEqual(*f[0].Frozen, FrozenView{}) || f[1].Frozen != nil {
 		t.Errorf("nothing is frozen yet, and there is %+v, %+v", f[0].Frozen, f[1].Frozen)
 	}
 	d.ships("n1", 100, time.Hour)
@@ -112,7 +114,8 @@ func TestShipments(t *testing.T) {
 	if f.NextDeadline.IsZero() || f.NextDeadline.Before(time.Now()) {
 		t.Errorf("%+v", f)
 	}
-	if f.NextDeadline = (time.Time{}); *f != (FrozenView{Amount: 1500, Payments: 4, Due: 1, DueAmount: 200, Late: 1, LateAmount: 400}) {
+	if f.NextDeadline = (time.Time{}); !reflect.DeepEqual(*f, FrozenView{Amount: 1500, Payments: 4, Due: 1, DueAmount: 200, Late: 1, LateAmount: 400, Failed: 1, FailedAmount: 100,
+		FailedOrder: "n1", FailedCode: "10060003", FailedWhy: "WeChat refuses it for oSecre…"}) {
 		t.Errorf("%+v", f)
 	}
 
@@ -212,5 +215,120 @@ func TestReportShippingAgain(t *testing.T) {
 	defer posted.Body.Close()
 	if posted.StatusCode != http.StatusBadRequest {
 		t.Error(posted.Status)
+	}
+}
+
+// A pause of a mini program stands with each of its payments that WeChat is to be asked about: which, since and until when, and what to do.
+func TestShippingPaused(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("p1", 100, time.Hour)
+	if _, _, err := d.ledger.ReportShipping(t.Context(), ledger.ShippingReport{Scope: scope, OrderNo: "p1", Now: time.Now(), Shipping: ledger.Shipping{Type: ledger.ShipVirtual, Items: "tea", Complete: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_p1"})); s.Paused != nil || s.Next.After(time.Now()) {
+		t.Errorf("%+v", s)
+	}
+	until := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	paused := func(ledger.Scope) []shipping.Pause {
+		return []shipping.Pause{{AppID: "wx0", Since: until.Add(-2 * time.Hour), Until: until, Code: "40164", Person: true, EN: "invalid ip for " + whole, ZH: "白名单 " + whole}}
+	}
+	d.server.shipServer.pauses, d.server.orderServer.pauses = paused, paused
+	want := &ShippingPause{AppID: "wx0", Since: until.Add(-2 * time.Hour), Until: until, Code: "40164", Why: "invalid ip for oUpF8u…", WhyZH: "白名单 oUpF8u…"}
+	is := func(what string, s *ShipmentView) {
+		t.Helper()
+		if !reflect.DeepEqual(s.Paused, want) || !s.Next.Equal(until) || s.Code != "40164" || s.Error != want.Why || s.ErrorZH != want.WhyZH {
+			t.Errorf("%s: %+v, %+v", what, s, s.Paused)
+		}
+	}
+	is("show", &must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_p1"})).ShipmentView)
+	is("list", &must(d.Shipments(t.Context(), ShippingQuery{})).Shipments[0])
+	is("report", &must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "ch_p1"}, ShippingDecision{})).ShipmentView)
+	life := must(d.Order(t.Context(), "", "", "p1"))
+	is("order", &life.Shipments[0].ShipmentView)
+	if last := life.Timeline[len(life.Timeline)-2]; last.Kind != "wechat" || !last.Ahead || !last.At.Equal(until) {
+		t.Errorf("%+v", life.Timeline)
+	}
+	if f := must(d.Figures(t.Context()))[0].Frozen; len(f.Paused) != 1 || !reflect.DeepEqual(&f.Paused[0], want) {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Whoever has an order's number needs no charge's; where an order was paid twice both are named, and one has to be chosen.
+func TestShipmentOfAnOrder(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("o1", 100, time.Hour)
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "o1"})); s.Charge != "ch_o1" || s.OrderNo != "o1" {
+		t.Errorf("%+v", s)
+	}
+	s := must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "o1"}, ShippingDecision{Reason: "r", Shipping: json.RawMessage(`{"type":"virtual","items":"tea"}`)}))
+	if s.Charge != "ch_o1" || s.Shipping == nil || s.Stage != "open" {
+		t.Errorf("%+v", s)
+	}
+	d.charge(scope, "unpaid", 1, time.Now())
+	for _, name := range []string{"unpaid", "none"} {
+		if _, err := d.Shipment(t.Context(), ShipmentRef{Charge: name}); err == nil || !strings.Contains(err.Error(), "no payment of an order of this number") {
+			t.Error(err)
+		}
+	}
+	at := time.Now()
+	must(d.ledger.Append(t.Context(), &ledger.Event{Scope: scope, ID: "evt_again", Type: "charge.succeeded", ObjectID: "ch_again", ChargeID: "ch_again", OrderNo: "o1", Lane: "o1", Source: ledger.Webhook,
+		State: ledger.Pending, Ships: true, Created: at, Received: at, Due: at, Change: &ledger.ChargeChange{Paid: true, TimePaid: at}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: at}, Body: []byte(`{}`)}))
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "o1"})); s.Charge != "ch_o1" {
+		t.Errorf("while the second payment is held: %+v", s)
+	}
+	if err := d.ledger.Decide(t.Context(), ledger.Decision{Scope: scope, EventID: "evt_again", Action: ledger.ActionRelease, Now: at, By: "me", Reason: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, do := range []func() error{
+		func() error { _, err := d.Shipment(t.Context(), ShipmentRef{Charge: "o1"}); return err },
+		func() error {
+			_, err := d.ReportShipping(t.Context(), ShipmentRef{Charge: "o1"}, ShippingDecision{})
+			return err
+		},
+	} {
+		var refused *Error
+		if err := do(); !errors.As(err, &refused) || refused.Status != 409 || !strings.Contains(refused.Message, "ch_o1 and ch_again") {
+			t.Error(err)
+		}
+	}
+	if s := must(d.Shipment(t.Context(), ShipmentRef{Charge: "ch_o1"})); s.Charge != "ch_o1" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The timeline shows what each post had, also what was corrected since, and what the backend said that was no report, with the reason.
+func TestShippingTimeline(t *testing.T) {
+	d := newDesk(t)
+	d.reports(true)
+	d.ships("c1", 100, time.Hour)
+	d.told("c1", ledger.ShippingAccepted)
+	must(d.ReportShipping(t.Context(), ShipmentRef{Charge: "c1"}, ShippingDecision{Reason: "r", Shipping: json.RawMessage(`{"type":"express","items":"pot","parcels":[{"company":"YTO","tracking_no":"Y1"}]}`)}))
+	d.answers("c1", ledger.ShippingAccepted)
+	d.ships("c2", 100, time.Hour)
+	now := time.Now()
+	for _, e := range must(d.ledger.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "me", Now: now, Until: now.Add(time.Minute), Limit: 9})) {
+		del := ledger.Delivery{Scope: scope, EventID: e.ID, Attempt: 1, At: now, Status: 200, State: ledger.Delivered}
+		if e.OrderNo == "c2" {
+			del.ShippingProblem = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: "pay_shipping of the backend's answer: type cannot be boat", ZH: "type 不能是 boat"}
+		}
+		if err := d.ledger.Settle(t.Context(), "me", del); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for orderNo, want := range map[string][]string{
+		"c1": {"was shipped (virtual, tea) in 12.0 ms: accepted", "was shipped in 12.0 ms: accepted", "was reported: express, pot, YTO Y1"},
+		"c2": {"what was to be reported of ch_c2 is no report: pay_shipping of the backend's answer: type cannot be boat"},
+	} {
+		var all []string
+		for _, e := range must(d.Order(t.Context(), "", "", orderNo)).Timeline {
+			all = append(all, e.Text)
+		}
+		for _, text := range want {
+			if !strings.Contains(strings.Join(all, "\n"), text) {
+				t.Errorf("%s: %q is not in %q", orderNo, text, all)
+			}
+		}
 	}
 }

@@ -27,6 +27,8 @@ func TestBodyAsShown(t *testing.T) {
 		"a credential":        {`{"credential":{"wx_lite":{"paySign":"S+/=","timeStamp":1,"list":["x"]},"alipay_qr":"https://qr"},"subject":"S+/="}`, `{"credential":{"wx_lite":{"paySign":"…","timeStamp":1,"list":["…"]},"alipay_qr":"…"},"subject":"S+/="}`},
 		"an empty one":        {`{"credential":{},"id":"ch_1"}`, `{"credential":{},"id":"ch_1"}`},
 		"a code of the payer": {`{"extra":{"scan_code":"134567890123456789"}}`, `{"extra":{"scan_code":"…"}}`},
+		"bare numbers":        {`{"extra":{"scan_code":134567890123456789,"openid":123456789},"metadata":{"contact":13800001234,"Phone":["13800001234"]},"n":13800001234}`, `{"extra":{"scan_code":"…","openid":"123456…"},"metadata":{"contact":"…","Phone":["…"]},"n":13800001234}`},
+		"several payers":      {`{"openid":["` + whole + `","` + union + `"]}`, `{"openid":["oUpF8u…","oR5Gjj…"]}`},
 		"quotes and braces":   {`{"subject":"}\"open_id\":\"{","extra":{"open_id":"` + whole + `"}}`, `{"subject":"}\"open_id\":\"{","extra":{"open_id":"oUpF8u…"}}`},
 		"<, > and &":          {`{"metadata":"{\"a\":\"<&>\",\"open_id\":\"` + whole + `\"}"}`, `{"metadata":"{\"a\":\"<&>\",\"open_id\":\"oUpF8u…\"}"}`},
 		"no JSON":             {`open_id=` + whole, `open_id=` + whole},
@@ -55,6 +57,8 @@ func TestWordsAsShown(t *testing.T) {
 		"at a dash":     {"no user_" + whole[:27] + "-", "no user_oUpF8u…"},
 		"an echo":       {`you said {"data":{"object":{"extra":{"open_id":"o-short-one"`, `you said {"data":{"object":{"extra":{"open_id":"o-shor…"`},
 		"who gets it":   {`{"pay_shipping":{"parcels":[{"company":"SF","contact":"13800001234"}]}}`, `{"pay_shipping":{"parcels":[{"company":"SF","contact":"…"}]}}`},
+		"a bare number": {`{"pay_shipping":{"parcels":[{"company":"SF","contact":13800001234}]}}`, `{"pay_shipping":{"parcels":[{"company":"SF","contact":"…"}]}}`},
+		"a number":      {`no user 13800001234`, `no user 138****1234`},
 		"a page":        {`<a href="/login">`, `<a href="/login">`},
 	} {
 		t.Run(name, func(t *testing.T) {

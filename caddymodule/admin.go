@@ -53,7 +53,7 @@ var errNoSite = errors.New("no site takes payments for it")
 // newOperators makes the server of the admin API for this configuration.
 func (a *App) newOperators() *adminapi.Server {
 	return adminapi.New(adminapi.Config{
-		Ledger: a.store.open, File: a.home.label, Scopes: a.scopes, Unpriced: a.unpriced, Ships: a.ships, Seen: a.seen, Check: a.Check, TryBackend: a.TryBackend, Logger: a.logger,
+		Ledger: a.store.open, File: a.home.label, Scopes: a.scopes, Unpriced: a.unpriced, Ships: a.ships, ShippingPauses: a.pauses, Seen: a.seen, Check: a.Check, TryBackend: a.TryBackend, Logger: a.logger,
 		Sweep: func(ctx context.Context, scope ledger.Scope, day time.Time) (*nightly.Sweep, error) {
 			return a.reconcilers()[scope].Days.Day(ctx, day)
 		},

@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // What is said about configurations that load and then do not do what somebody hopes for.
@@ -87,6 +89,26 @@ func (a *App) warnOfNoEvents() {
 				"write events POST /internal/pay/events into its pay block", zapSite(s.site), zap.String("app", s.scope.App), zap.String("mode", string(s.scope.Mode)))
 		}
 	}
+}
+
+// warnOfNoReports finds apps whose money stays frozen: they have shipping, and nothing that could report it.
+func (a *App) warnOfNoReports() {
+	for _, s := range a.sites {
+		if s.shipping != nil && s.scope.Mode == ledger.Live && !a.canReport(s.scope) {
+			a.logger.Warn("shipping has nothing that could report it: neither merchant_api in the same block, nor auto and events, nor events whose answer may carry pay_shipping, for which expect body is too narrow; "+
+				"write merchant_api { token … } beside shipping, or see docs/shipping.md for the other ways; until then only caddy pay shipping report does", zapSite(s.site), zap.String("app", s.scope.App))
+		}
+	}
+}
+
+// canReport says that there is a way by which the shipping of an app's payments comes to be reported without a person.
+func (a *App) canReport(scope ledger.Scope) bool {
+	if d := a.destinationOf(scope); d != nil && (d.Expect.Body == "" || a.shippingOf(scope).auto != "") {
+		return true
+	}
+	return slices.ContainsFunc(a.sites, func(s *registration) bool {
+		return s.scope == scope && s.shipping != nil && s.handler.resolved.Merchant != nil
+	})
 }
 
 // answeredBefore returns a directive that could refuse, change or answer a request and that an order puts before pay; "" when there is none.

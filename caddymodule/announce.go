@@ -18,7 +18,7 @@ const (
 	eventMismatch       = "pay.mismatch"        // a payment failed a money check, or cannot be read; `reasons` says why
 	eventDead           = "pay.event_dead"      // no attempt to deliver an event is left
 	eventBackendFailing = "pay.backend_failing" // the last three attempts to deliver failed
-	eventShippingDue    = "pay.shipping_due"    // WeChat has no report of a payment's shipping: within twelve hours its time is over, or is by now (`over`)
+	eventShippingDue    = "pay.shipping_due"    // WeChat has no report of a payment's shipping: it failed (`failed`), or within twelve hours its time is over, or is by now (`over`)
 )
 
 // announced is how many announcements wait for slow handlers; more are dropped, since payments do not wait for them.

@@ -27,6 +27,7 @@ import (
 	"github.com/caddypay/caddypay/notify"
 	"github.com/caddypay/caddypay/relay"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/relay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -68,6 +69,7 @@ type App struct {
 	grown     grown            // when this configuration began
 	operators *adminapi.Server // what they see and decide
 	relays    atomic.Pointer[map[ledger.Scope]*relay.Relay]
+	reporters atomic.Pointer[[]*shipping.Reporter]
 	announce  *announcer      // to Caddy's events app; nil: there is none
 	targets   []notify.Target // of Notify
 	shared    wechat.Storage  // what all nodes know together

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -32,7 +33,7 @@ func (a *App) checks(ctx context.Context) []check.Check {
 	for _, s := range a.sites {
 		site := a.checkedSite(ctx, s)
 		if counted[s.scope] { // what the ledger says of an app and mode is said once
-			site.Figures, site.Swept, site.Turned, site.Unshipped, site.Program = nil, nil, nil, nil, nil
+			site.Figures, site.Swept, site.Turned, site.Unshipped, site.Paused, site.Program = nil, nil, nil, nil, nil, nil
 		}
 		counted[s.scope] = true
 		checks = append(checks, site.Checks()...)
@@ -46,9 +47,10 @@ func (a *App) TryBackend(ctx context.Context, site string, t check.Trial) ([]che
 	var found []check.Finding
 	var names []string
 	for _, s := range a.sites {
-		names = append(names, s.site)
+		name := a.nameOf(s)
+		names = append(names, name)
 		hosts := strings.Split(s.site, ", ")
-		if shop := a.shop(s); shop != nil && (site == "" || site == s.site || slices.Contains(hosts, site)) {
+		if shop := a.shop(s); shop != nil && (site == "" || site == name || site == s.site || slices.Contains(hosts, site)) {
 			found = append(found, check.TryBackend(ctx, *shop, t)...)
 		}
 	}
@@ -58,11 +60,31 @@ func (a *App) TryBackend(ctx context.Context, site string, t check.Trial) ([]che
 	return found, nil
 }
 
+// nameOf is what people call a block: its hosts, and what tells it from others of the same hosts.
+func (a *App) nameOf(s *registration) string {
+	var apart []string
+	differs := func(of func(*registration) string) {
+		if slices.ContainsFunc(a.sites, func(o *registration) bool { return o.site == s.site && of(o) != of(s) }) {
+			apart = append(apart, of(s))
+		}
+	}
+	differs(func(r *registration) string { return r.prefix })
+	differs(func(r *registration) string { return string(r.scope.Mode) })
+	differs(func(r *registration) string { return r.scope.App })
+	if len(apart) == 0 {
+		differs(func(r *registration) string { return r.listen })
+	}
+	if len(apart) == 0 {
+		return s.site
+	}
+	return s.site + " (" + strings.Join(apart, ", ") + ")"
+}
+
 // checkedSite is what is looked at of a block.
 func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	h := s.handler
 	c := &check.Site{
-		Name: s.site, Scope: s.scope, Public: isPublic(s.host()), Now: time.Now,
+		Name: a.nameOf(s), Scope: s.scope, Public: isPublic(s.host()), Now: time.Now,
 		Priced: h.resolved.Orders != nil || h.resolved.ClientAmount != nil, Delivered: a.destinationOf(s.scope) != nil, LiveToo: a.tookMoney(ctx, s.scope.App),
 		Own: h.ownKey, Webhook: h.webhookKeys, Pingpp: h.resolved.Pingpp.Probe, Emulated: h.Pingpp.Endpoint != "",
 		WeChat: make(map[string]func(context.Context) error), Door: a.door(s), Shop: a.shop(s),
@@ -75,9 +97,11 @@ func (a *App) checkedSite(ctx context.Context, s *registration) *check.Site {
 	}
 	if lite := h.resolved.WxLite; lite != nil && s.scope.Mode == ledger.Live {
 		c.Ships = a.ships(s.scope)
+		c.Mute = c.Ships && !a.canReport(s.scope)
 		c.Program = a.programOf(s)
 	}
 	if c.Ships {
+		c.Paused = func() []shipping.Pause { return a.pauses(s.scope) }
 		c.Unshipped = func(ctx context.Context) (*ledger.ShippingDue, error) {
 			l, err := a.store.open(ctx)
 			if err != nil {

@@ -21,7 +21,7 @@ func (a *App) shop(s *registration) *check.Shop {
 	if h.upstream == nil {
 		return nil
 	}
-	c := &check.Shop{Site: s.site, Host: s.host(), Scope: s.scope, Now: time.Now, Token: !h.resolved.Token.Empty()}
+	c := &check.Shop{Site: a.nameOf(s), Host: s.host(), Scope: s.scope, Now: time.Now, Token: !h.resolved.Token.Empty()}
 	if u, err := url.Parse(s.webhooks); err == nil && !strings.ContainsAny(u.Host, "<> ") {
 		c.Host = u.Host
 	}

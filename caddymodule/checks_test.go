@@ -127,9 +127,14 @@ func TestCheckOfTwoSites(t *testing.T) {
 	block := strings.NewReplacer("app app_test1", "app app_test1"+endpoint, "wechat wx_lite {", "wechat wx_lite {"+endpoint).
 		Replace(payBlock(t, dir, "", "allow_http", "upstream "+d.addr, "events POST /internal/pay/events"))
 	run(t, globals(dir, ledgerIn(dir))+"http://"+freeAddr(t)+" {\n"+block+"}\nhttp://"+freeAddr(t)+" {\n"+block+"}\n")
-	count := make(map[string]int)
+	count, config := make(map[string]int), make(map[string]bool)
 	for _, f := range must(activeApp()).Check(t.Context()) {
-		count[f.ID]++
+		if count[f.ID]++; f.ID == "config" {
+			config[f.Site] = true
+		}
+	}
+	if len(config) != 2 {
+		t.Errorf("nobody can tell them apart: %v", config)
 	}
 	if count["events-dead"] != 1 || count["sweep"] != 1 || count["ledger-write"] != 1 || count["config"] != 2 {
 		t.Errorf("%v", count)

@@ -143,7 +143,7 @@ func TestReconcileCommand(t *testing.T) {
 	}
 	today := time.Unix(made.Created, 0).In(nightly.China).Format(time.DateOnly)
 	out, err = pay("--date", today)
-	if err == nil || err.Error() != "the two sides differ in 1 charges" || !strings.Contains(out, "only at Ping++  "+made.ID+"  1001  100 fen  unpaid") {
+	if err == nil || err.Error() != "the two sides differ in 1 charges" || !strings.Contains(out, "only at Ping++  "+made.ID+"  1001  ¥1.00  unpaid") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = pay("--date", today, "--json")

@@ -99,7 +99,7 @@ func TestShippingCommands(t *testing.T) {
 	says("audit --action report", "evt_s3", "because")
 
 	const of = `{app="app_live1",mode="live"}`
-	for name, want := range map[string]string{"frozen_fen": "3199", "frozen_payments": "3", "shipping_due": "1", "shipping_late": "1"} {
+	for name, want := range map[string]string{"frozen_fen": "3199", "frozen_payments": "3", "shipping_due": "1", "shipping_late": "1", "shipping_failed": "0"} {
 		eventually(t, name, func() bool { return a.metric("caddy_pay_"+name+of) == want })
 	}
 }
@@ -111,7 +111,7 @@ func TestNoShipping(t *testing.T) {
 	if v := a.metric(`caddy_pay_events_pending{app="app_live1",mode="live"}`); v == "" {
 		t.Error("the ledger's gauges are not there")
 	}
-	for _, name := range []string{"frozen_fen", "frozen_payments", "shipping_due", "shipping_late"} {
+	for _, name := range []string{"frozen_fen", "frozen_payments", "shipping_due", "shipping_late", "shipping_failed"} {
 		if v := a.metric("caddy_pay_" + name + `{app="app_live1",mode="live"}`); v != "" {
 			t.Errorf("%s is %s", name, v)
 		}
@@ -162,11 +162,14 @@ func TestCheckShipping(t *testing.T) {
 		}
 		return found
 	}
-	found := looked("shipping")
+	found := looked("shipping", "merchant_api {\n\t\t\ttoken 0123456789abcdef0123456789abcdef\n\t\t}")
 	for id, want := range map[string]check.Result{"shipping": check.OK, "shipping-confirmed": check.OK, "shipping-path": check.Warn, "shipping-token": check.OK, "shipping-due": check.OK} {
 		if found[id] != want {
 			t.Errorf("%s is %q, not %s", id, found[id], want)
 		}
+	}
+	if found = looked("shipping"); found["shipping"] != check.Warn || found["shipping-due"] != check.OK {
+		t.Errorf("a site that could never report: %v", found)
 	}
 	found = looked()
 	if found["shipping"] != check.Warn || found["shipping-due"] != "" || found["shipping-path"] != "" {

@@ -218,7 +218,7 @@ func siteIn(t *testing.T, mode, upstream string, options ...string) *phpSite {
 	box, err := sandbox.New(sandbox.Config{App: "app_test1", TestKey: "sk_test_Mark0123456789", LiveKey: "sk_live_Mark0123456789", MerchantKey: &merchantKey().PublicKey,
 		SigningKey: pingppKey(), Managed: true,
 		WxLite:   sandbox.WeChatApp{AppID: "wx0123456789abcdef", Secret: "Mark0123456789abcdef0123456789ab"},
-		Webhooks: []string{"http://" + site.addr + "/pay/webhooks"}, WebhookClient: &http.Client{Transport: hooks, Timeout: 20 * time.Second}, TimeScale: 1200})
+		Webhooks: []string{"http://" + site.addr + "/pay/webhooks"}, WebhookClient: &http.Client{Transport: hooks, Timeout: time.Minute}, TimeScale: 1200})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestFirstHour(t *testing.T) {
 	hooks := &http.Transport{}
 	t.Cleanup(hooks.CloseIdleConnections)
 	box, err := sandbox.New(sandbox.Config{SigningKey: pingppKey(), Webhooks: []string{"http://" + addr + "/pay/webhooks"},
-		WebhookClient: &http.Client{Transport: hooks, Timeout: 20 * time.Second}, TimeScale: 1200})
+		WebhookClient: &http.Client{Transport: hooks, Timeout: time.Minute}, TimeScale: 1200})
 	if err != nil {
 		t.Fatal(err)
 	}

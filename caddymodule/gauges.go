@@ -33,6 +33,7 @@ var (
 	frozenPaymentsDesc = gaugeDesc("frozen_payments", "Payments whose money WeChat keeps, as far as is known.", scopeLabels)
 	dueDesc            = gaugeDesc("shipping_due", "Payments that WeChat has no complete report of, and whose 48 hours for it run out within 12.", scopeLabels)
 	lateDesc           = gaugeDesc("shipping_late", "Payments that WeChat has no complete report of, and whose 48 hours for it have run out.", scopeLabels)
+	failedDesc         = gaugeDesc("shipping_failed", "Payments whose shipping report failed: a person has to correct it.", scopeLabels)
 
 	sweptDesc   = gaugeDesc("last_sweep_timestamp_seconds", "What was created before this moment has been compared with Ping++; absent until a first day was.", scopeLabels)
 	failingDesc = gaugeDesc("backend_failing", "1 when this process's last three attempts to deliver, or more, all failed.", scopeLabels)
@@ -102,7 +103,7 @@ func newGauges(opened func() (ledger.Ledger, bool), scopes func() []ledger.Scope
 
 // Describe is prometheus.Collector's.
 func (g *gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range append([]*prometheus.Desc{frozenDesc, frozenPaymentsDesc, dueDesc, lateDesc, sweptDesc, failingDesc, bytesDesc, walDesc, readersDesc}, g.descs...) {
+	for _, d := range append([]*prometheus.Desc{frozenDesc, frozenPaymentsDesc, dueDesc, lateDesc, failedDesc, sweptDesc, failingDesc, bytesDesc, walDesc, readersDesc}, g.descs...) {
 		to <- d
 	}
 }
@@ -128,6 +129,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 			send(frozenPaymentsDesc, float64(f.FrozenShipments), labels...)
 			send(dueDesc, float64(read.due.Soon), labels...)
 			send(lateDesc, float64(read.due.Late), labels...)
+			send(failedDesc, float64(read.due.Failed), labels...)
 		}
 		send(failingDesc, oneIf(backends.failing(scope)), labels...)
 		file = f

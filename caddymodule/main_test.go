@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -166,15 +167,27 @@ func payBlock(t testing.TB, dir, head string, more ...string) string {
 		testSessionKey, testToken, strings.Join(more, "\n\t\t"))
 }
 
-// freeAddr is an address on this machine that nothing listens on.
+// given are the ports that tests have got.
+var given sync.Map
+
+// freeAddr is an address on this machine that nothing listens on. Its port lies below those that systems give to outgoing connections, and beside
+// those of other packages' tests: somebody else could take it before it is used.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for tries := 0; ; tries++ {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(10000))
+		ln, err := net.Listen("tcp", addr)
+		if err != nil && tries > 1000 {
+			t.Fatal(err)
+		}
+		if err != nil {
+			continue
+		}
+		ln.Close()
+		if _, taken := given.LoadOrStore(addr, true); !taken {
+			return addr
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // run loads a Caddyfile into the Caddy of this process, which is stopped at the end of the test; such tests do not run in parallel.
@@ -261,7 +274,7 @@ func signature(t testing.TB, body []byte) string {
 func client(t testing.TB) *http.Client {
 	tr := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: again{tr}, Timeout: 20 * time.Second}
+	return &http.Client{Transport: again{tr}, Timeout: time.Minute}
 }
 
 type again struct{ *http.Transport }
@@ -283,7 +296,7 @@ func (a again) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -46,6 +47,7 @@ func (h *Handler) provisionShipping(ctx caddy.Context, r *resolver) (*shippingRu
 		h.resolved.Shipping = h.newOrders()
 	}
 	rules.orders = h.resolved.Shipping
+	h.resolved.ShippingPauses = func() []shipping.Pause { return h.app.pauses(h.resolved.Scope) }
 	return rules, nil
 }
 

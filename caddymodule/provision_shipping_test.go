@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,5 +97,43 @@ func TestShippingOfBlocks(t *testing.T) {
 	const said = "shipping is not reported in test mode"
 	if log := string(must(os.ReadFile(filepath.Join(dir, "log")))); strings.Count(log, said) != 1 {
 		t.Errorf("the log says %d times that %s", strings.Count(log, said), said)
+	}
+}
+
+// Where nothing could ever report the shipping of a live app, the start says so.
+func TestNoReportsIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	file := globals(dir, ledgerIn(dir))
+	const events, merchant = "upstream 127.0.0.1:1\n\t\tevents POST /events", "merchant_api {\n\t\t\ttoken 0123456789abcdef0123456789abcdef\n\t\t}"
+	const word = "upstream 127.0.0.1:1\n\t\tevents POST /events {\n\t\t\texpect body success\n\t\t}"
+	const auto = "shipping {\n\t\t\tauto virtual \"{subject}\"\n\t\t}"
+	mute := map[string]bool{}
+	for i, c := range []struct {
+		mute bool
+		more []string
+	}{
+		{true, []string{"shipping"}},
+		{true, []string{auto}}, // nobody acknowledges anything
+		{true, []string{"shipping", word}},
+		{false, []string{"shipping", events}},
+		{false, []string{auto, word}},
+		{false, []string{"shipping", merchant}},
+		{false, []string{merchant}},
+	} {
+		app := fmt.Sprint("app_", i)
+		mute[app] = c.mute
+		block := payBlock(t, dir, "", append(c.more, "allow_http")...)
+		file += "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app_test1", app, "sk_test_", "sk_live_").Replace(block) + "}\n"
+	}
+	run(t, file)
+	log := string(must(os.ReadFile(filepath.Join(dir, "log"))))
+	for app, want := range mute {
+		said := false
+		for line := range strings.Lines(log) {
+			said = said || strings.Contains(line, "nothing that could report it") && strings.Contains(line, `"app":"`+app+`"`) && strings.Contains(line, `"level":"warn"`)
+		}
+		if said != want {
+			t.Errorf("%s: said %t, want %t", app, said, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
@@ -28,10 +29,12 @@ func (a *App) newReporters(l ledger.Ledger) ([]*shipping.Reporter, error) {
 			}
 		}
 		r, err := shipping.New(shipping.Config{
-			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner,
+			Scope: scope, Ledger: l, Programs: programs, Storage: a.shared, Owner: a.owner, Auto: a.receiptsOf(scope),
 			Observe: func(result ledger.ShippingResult) { metrics.shipping.WithLabelValues(string(result)).Inc() },
-			Due:     a.announce.shippingDue, Span: spanShipping,
-			Logger: a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
+			Due:     func(s *ledger.Shipment, over bool) { a.announce.shippingDue(s, over, false) },
+			Failed:  func(s *ledger.Shipment) { a.announce.shippingDue(s, false, true) },
+			Span:    spanShipping,
+			Logger:  a.logger.With(zap.String("app", scope.App), zap.String("mode", string(scope.Mode))),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("pay: shipping of %s: %w", scope.Key(), err)
@@ -66,8 +69,12 @@ func spanShipping(ctx context.Context, s *ledger.Shipment) (context.Context, fun
 	}
 }
 
-// shippingDue announces that a payment runs out of the time in which WeChat waits for its report, or has.
-func (a *announcer) shippingDue(s *ledger.Shipment, over bool) {
-	a.tell(eventShippingDue, s.Scope, map[string]any{"order_no": s.OrderNo, "charge": s.ChargeID, "amount": s.Amount, "state": string(s.State),
-		"deadline": s.Deadline().Unix(), "over": over, "code": s.Problem.Code})
+// shippingDue announces that the report of a payment failed, or that the payment runs out of the time in which WeChat waits for it, or has.
+func (a *announcer) shippingDue(s *ledger.Shipment, over, failed bool) {
+	m := map[string]any{"order_no": s.OrderNo, "charge": s.ChargeID, "amount": s.Amount, "state": string(s.State),
+		"deadline": s.Deadline().Unix(), "over": over, "failed": failed, "code": s.Problem.Code}
+	if s.Problem.Code != "" {
+		m["why"] = redact.OpenIDs(s.Problem.Text, redact.ShortID)
+	}
+	a.tell(eventShippingDue, s.Scope, m)
 }

@@ -134,7 +134,7 @@ func TestShippingDueAnnounced(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	scope := ledger.Scope{App: "app_test1", Mode: ledger.Live}
 	l := must(sqlite.Open(t.Context(), sqlite.Options{File: filepath.Join(dir, "ledger.db")}))
-	for orderNo, ago := range map[string]time.Duration{"soon": 40 * time.Hour, "over": 50 * time.Hour, "later": 30 * time.Hour, "before": 70 * time.Hour} {
+	for orderNo, ago := range map[string]time.Duration{"soon": 40 * time.Hour, "over": 50 * time.Hour, "later": 30 * time.Hour, "before": 70 * time.Hour, "failed": time.Hour} {
 		oursIn(t, l, scope, orderNo, "ch_"+orderNo, 100)
 		at := now.Add(-ago)
 		e := &ledger.Event{Scope: scope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: "ch_" + orderNo, ChargeID: "ch_" + orderNo, OrderNo: orderNo, Lane: orderNo,
@@ -142,6 +142,16 @@ func TestShippingDueAnnounced(t *testing.T) {
 			Change: &ledger.ChargeChange{Paid: true, TimePaid: at}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: at}}
 		if did, err := l.Append(t.Context(), e); err != nil || did != ledger.Recorded {
 			t.Fatal(did, err)
+		}
+	}
+	claimed := must(l.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "me", Now: now, Until: now.Add(time.Second), Limit: 9}))
+	for i := range claimed {
+		d := ledger.Delivery{Scope: scope, EventID: claimed[i].ID, Attempt: 1, At: now, Status: 200, State: ledger.Delivered}
+		if claimed[i].OrderNo == "failed" {
+			d.ShippingProblem = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: "pay_shipping of the backend's answer: no"}
+		}
+		if err := l.Settle(t.Context(), "me", d); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := l.Close(); err != nil {
@@ -160,12 +170,49 @@ func TestShippingDueAnnounced(t *testing.T) {
 	write(t, kept, "app_test1_live.json", fmt.Sprintf(`{"since":%q,"told":%q}`, now.Add(-100*time.Hour).Format(time.RFC3339), now.Add(-10*time.Hour).Format(time.RFC3339)))
 	run(t, file)
 	const at = " app=app_test1 mode=live order_no="
-	hears(t, "pay.shipping_due"+at+"soon charge=ch_soon amount=100 state=waiting", "pay.shipping_due"+at+"over charge=ch_over amount=100 state=waiting")
+	hears(t, "pay.shipping_due"+at+"soon charge=ch_soon amount=100 state=waiting", "pay.shipping_due"+at+"over charge=ch_over amount=100 state=waiting",
+		"pay.shipping_due"+at+"failed charge=ch_failed amount=100 state=failed why")
 	heard.Lock()
 	defer heard.Unlock()
 	for _, line := range heard.lines {
 		if strings.Contains(line, "later") || strings.Contains(line, "before") {
 			t.Errorf("it is announced that %s", line)
 		}
+	}
+}
+
+// Payments that were acknowledged before auto stood there are reported once it does.
+func TestShippingCatchesUp(t *testing.T) {
+	s := must(sandbox.New(sandbox.Config{Managed: true}))
+	srv := httptest.NewServer(s)
+	t.Cleanup(func() {
+		s.Close()
+		srv.Close()
+	})
+	var delay int64
+	must(s.SetProgram(sandbox.WeChatSetting{Delay: &delay}))
+	addr := backend(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success") })
+	dir := t.TempDir()
+	site := func(shipping string) string {
+		return globals(dir, ledgerIn(dir)) + "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app app_test1", "app "+s.App()+"\n\t\t\tendpoint "+srv.URL, "sk_test_Mark0123456789", s.LiveKey(),
+			"app_id wx0123456789abcdef", "app_id "+s.WxLite().AppID+"\n\t\t\tendpoint "+srv.URL, "Mark0123456789abcdef0123456789ab", s.WxLite().Secret).
+			Replace(payBlock(t, dir, "", "allow_http", "upstream "+addr, "events POST /internal/pay/events", shipping)) + "}\n"
+	}
+	run(t, site("shipping"))
+	scope := ledger.Scope{App: s.App(), Mode: ledger.Live}
+	_, found := running(t)
+	id := payLite(t, s, found[0], ledgerOf(t), scope, "ship2026before", 100)
+	eventually(t, "the payment is acknowledged", func() bool {
+		return must(ledgerOf(t).Event(t.Context(), scope, "evt_q_"+id+"_charge_succeeded")).State == ledger.Delivered
+	})
+	if sh := must(ledgerOf(t).Shipment(t.Context(), scope, id)); sh.Stage != ledger.ReportNone {
+		t.Fatalf("it is reported: %+v", sh)
+	}
+	run(t, site("shipping {\n\t\t\tauto virtual \"{subject}\"\n\t\t}"))
+	eventually(t, "the shipment is reported", func() bool {
+		return must(ledgerOf(t).Shipment(t.Context(), scope, id)).State == ledger.ShipmentReported
+	})
+	if sh := must(ledgerOf(t).Shipment(t.Context(), scope, id)); sh.Shipping.Items != "绿茶" || sh.Uploads != 1 {
+		t.Errorf("%+v", sh)
 	}
 }

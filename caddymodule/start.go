@@ -27,7 +27,7 @@ func (a *App) introduce() {
 		a.logger.Info("taking payments", zapSite(s.site), zap.String("mode", string(s.scope.Mode)), zap.String("app", s.scope.App),
 			zap.String("webhook_url", s.webhooks), zap.String("ledger", a.home.label), zap.String("events", events), zap.String("channels", channels))
 		if s.shipping != nil && s.scope.Mode != ledger.Live {
-			a.logger.Info("shipping is not reported in test mode: WeChat knows nothing of test payments", zapSite(s.site), zap.String("app", s.scope.App))
+			a.logger.Warn("shipping is not reported in test mode: WeChat knows nothing of test payments; with a live key it is", zapSite(s.site), zap.String("app", s.scope.App))
 		}
 	}
 }

@@ -42,6 +42,7 @@ func (a *App) Start() error {
 		workers = []func(context.Context){a.late}
 	}
 	a.warnOfNoEvents()
+	a.warnOfNoReports()
 	a.introduce()
 	if size, wal, err := sizes(a.home.file); err == nil {
 		a.grown = grown{time.Now(), size + wal}
@@ -78,6 +79,7 @@ func (a *App) workers(l ledger.Ledger) (all []func(context.Context), err error) 
 	if err != nil {
 		return nil, err
 	}
+	a.reporters.Store(&reporters)
 	for _, r := range relays {
 		all = append(all, r.Run)
 	}

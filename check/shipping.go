@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *Site) shipping(ctx context.Context) []Finding {
 			"微信对该小程序启用了发货管理：须在 48 小时内录入发货信息，而这里没有站点上报。资金会一直冻结，微信还可能限制小程序收款"),
 			say("write shipping into the pay block, and see docs/shipping.md for the three ways; leave it if the shop's own program reports to WeChat", "请在 pay 块中写 shipping，三种做法见 docs/shipping.zh-CN.md；如果商户自己的程序已在上报，则无需处理"))}
 	}
-	found := append(s.taken(), of("shipping", OK, say("WeChat keeps this mini program's money until shipping is reported, which is done here", "微信对该小程序启用了发货管理，发货信息由这里上报"), Words{}))
+	found := append(s.taken(), s.reports())
 	confirmed, err := s.Program.TradeManagementConfirmed(ctx)
 	switch {
 	case err != nil:
@@ -50,6 +51,16 @@ func (s *Site) shipping(ctx context.Context) []Finding {
 		found = append(found, of("shipping-confirmed", OK, say("each merchant number is confirmed", "商户号均已确认"), Words{}))
 	}
 	return append(found, s.detailPath(ctx))
+}
+
+// reports says whether there is a way by which the shop reports.
+func (s *Site) reports() Finding {
+	if s.Mute {
+		return of("shipping", Warn, say("WeChat keeps this mini program's money until shipping is reported, and nothing here could report it: there is neither merchant_api beside shipping, nor auto and events, nor events whose answer may carry pay_shipping",
+			"微信对该小程序启用了发货管理，而这里没有任何途径可以上报：shipping 旁没有 merchant_api，没有 auto 与 events，events 的响应也不能携带 pay_shipping"),
+			say("write merchant_api { token … } into the pay block that has shipping, or see docs/shipping.md for the other ways", "请在有 shipping 的 pay 块中写 merchant_api { token … }，其他做法见 docs/shipping.zh-CN.md"))
+	}
+	return of("shipping", OK, say("WeChat keeps this mini program's money until shipping is reported, which is done here", "微信对该小程序启用了发货管理，发货信息由这里上报"), Words{})
 }
 
 // detailPath looks at the page that WeChat opens for an order.
@@ -99,6 +110,46 @@ func refusedBy(id string, err error) Finding {
 		return of(id, Fail, say("WeChat refuses to answer about shipping (%d): %s", "微信拒绝回答发货管理的查询（%d）：%s", e.Code, e.Message), advice)
 	}
 	return of(id, Unknown, say("WeChat gave no answer to go by: %s", "微信没有给出可用的答复：%s", e.Error()), advice)
+}
+
+// paused says why nothing is reported for a while.
+func (s *Site) paused(context.Context) []Finding {
+	all := s.Paused()
+	if len(all) == 0 {
+		return one(OK, say("WeChat is told what was shipped", "发货信息可以上报微信"), Words{})
+	}
+	p, result := all[0], Warn
+	for i := range all {
+		if all[i].Person {
+			p, result = all[i], Fail
+		}
+	}
+	fix := say("nothing: it goes on by itself", "无需处理：会自动继续")
+	if p.Person {
+		fix = say("mend what WeChat names: it is tried again by itself", "请按微信的说明更正，之后会自动重试")
+	}
+	const clock = "2006-01-02 15:04:05 MST"
+	since, until := p.Since.Format(clock), p.Until.Format(clock)
+	return one(result, Words{
+		EN: fmt.Sprintf("WeChat is told nothing of shipping since %s, until %s: %s", since, until, p.EN),
+		ZH: fmt.Sprintf("自 %s 起暂停向微信上报发货信息，至 %s：%s", since, until, p.ZH),
+	}, fix, "caddy pay shipping list --stage open")
+}
+
+// failedReports looks for reports that WeChat will not accept as they are: each day that nobody corrects one goes from its 48 hours.
+func (s *Site) failedReports(ctx context.Context) []Finding {
+	due, err := s.Unshipped(ctx)
+	switch {
+	case err != nil:
+		return one(Unknown, say("the ledger could not be read: %s", "无法读取账本：%s", err), Words{})
+	case due.Failed == 0:
+		return one(OK, say("no shipping report failed", "没有失败的发货信息"), Words{})
+	}
+	text := Words{
+		EN: fmt.Sprintf("the shipping report of %d payments (¥%s) failed, and is not tried again by itself; the last is order %s: %s", due.Failed, yuan(due.FailedFen), due.FailedOrder, due.Why.Text),
+		ZH: fmt.Sprintf("有 %d 笔付款（¥%s）的发货信息上报失败，不会自动重试；最近一笔是订单 %s：%s", due.Failed, yuan(due.FailedFen), due.FailedOrder, due.Why.In("zh")),
+	}
+	return one(Fail, text, say("correct what was reported, or what WeChat names, and report it again", "请按说明更正内容或配置，然后重新上报"), "caddy pay shipping list --state failed")
 }
 
 // unshipped looks for money that stays frozen because nobody reports.

@@ -15,6 +15,7 @@ import (
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox"
 	"github.com/caddypay/caddypay/sandbox/sandboxtest"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -65,6 +66,7 @@ func TestShippingAtWeChat(t *testing.T) {
 	for _, c := range []struct {
 		name, secret, lever, fault string
 		silent                     bool // the site has WeChat told of nothing
+		mute                       bool // and nothing could report it
 		id                         string
 		want                       Result
 		says                       string
@@ -73,6 +75,8 @@ func TestShippingAtWeChat(t *testing.T) {
 		{name: "not managed", lever: `{"managed":false}`, id: "shipping", want: OK, says: "does not keep this mini program's money"},
 		{name: "not managed, and nothing is reported", lever: `{"managed":false}`, silent: true, id: "shipping", want: OK, says: "does not keep"},
 		{name: "managed, and nothing is reported", silent: true, id: "shipping", want: Warn, says: "the money stays frozen"},
+		{name: "managed, and nothing could report it", mute: true, id: "shipping", want: Warn, says: "nothing here could report it"},
+		{name: "not managed, and nothing could report it", lever: `{"managed":false}`, mute: true, id: "shipping", want: OK, says: "does not keep"},
 		{name: "not confirmed", lever: `{"confirmed":false}`, id: "shipping-confirmed", want: Fail, says: "neither authorised"},
 		{name: "no order page", lever: `{"order_detail_path":""}`, id: "shipping-path", want: Warn, says: "has no order page"},
 		{name: "an order page for none", lever: `{"order_detail_path":"pages/order"}`, id: "shipping-path", want: Warn, says: `opens no order: "pages/order"`},
@@ -95,7 +99,7 @@ func TestShippingAtWeChat(t *testing.T) {
 			if c.fault != "" {
 				post("/sandbox/faults", `{"on":"is_trade_managed","fault":"`+c.fault+`","times":9}`)
 			}
-			s := Site{Name: "shop.test", Program: orders, Ships: !c.silent, Now: time.Now}
+			s := Site{Name: "shop.test", Program: orders, Ships: !c.silent, Mute: c.mute, Now: time.Now}
 			var found []Finding
 			for _, check := range s.Checks() {
 				if check.ID == "shipping" {
@@ -154,6 +158,56 @@ type taken struct {
 }
 
 func (p taken) TokensTakenBack() int { return p.n }
+
+// A pause of the program says since and until when, why, and whether a person is needed.
+func TestShippingPaused(t *testing.T) {
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	quota := shipping.Pause{AppID: "wx0", Since: at, Until: at.Add(time.Hour), Code: "45009", EN: "the quota is used up", ZH: "次数已用完"}
+	list := shipping.Pause{AppID: "wx1", Since: at, Until: at.Add(time.Minute), Code: "40164", Person: true, EN: "the IP list", ZH: "白名单"}
+	for _, c := range []struct {
+		all    []shipping.Pause
+		want   Result
+		en, zh string
+	}{
+		{nil, OK, "WeChat is told", "可以上报"},
+		{[]shipping.Pause{quota}, Warn, "since 2026-11-26 12:00:00 UTC, until 2026-11-26 13:00:00 UTC: the quota is used up", "自 2026-11-26 12:00:00 UTC 起暂停向微信上报发货信息，至 2026-11-26 13:00:00 UTC：次数已用完"},
+		{[]shipping.Pause{quota, list}, Fail, "the IP list", "白名单"},
+	} {
+		s := Site{Name: "shop.test", Now: time.Now, Paused: func() []shipping.Pause { return c.all }}
+		all := s.Checks()
+		i := slices.IndexFunc(all, func(one Check) bool { return one.ID == "shipping-paused" })
+		if f := all[i].run(t.Context()); len(f) != 1 || f[0].Result != c.want || !strings.Contains(f[0].Text.EN, c.en) || !strings.Contains(f[0].Text.ZH, c.zh) || c.want != OK && (f[0].Fix.EN == "" || f[0].Fix.ZH == "") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A report that failed is told at once, with why, long before its 48 hours are over.
+func TestShippingFailed(t *testing.T) {
+	why := ledger.ShippingProblem{Code: "10060009", Text: "upload_shipping_info: the items are too long", ZH: "商品描述过长"}
+	for _, c := range []struct {
+		due    ledger.ShippingDue
+		err    error
+		want   Result
+		en, zh string
+	}{
+		{want: OK, en: "no shipping report failed", zh: "没有失败"},
+		{due: ledger.ShippingDue{Soon: 2, SoonFen: 5}, want: OK, en: "no shipping report failed", zh: "没有失败"},
+		{due: ledger.ShippingDue{Failed: 2, FailedFen: 1999, FailedOrder: "A-1", Why: why}, want: Fail, en: "2 payments (¥19.99) failed, and is not tried again by itself; the last is order A-1: upload_shipping_info: the items are too long", zh: "订单 A-1：商品描述过长"},
+		{err: errors.New("disk"), want: Unknown, en: "disk", zh: "disk"},
+	} {
+		s := Site{Name: "shop.test", Now: time.Now, Unshipped: func(context.Context) (*ledger.ShippingDue, error) { return &c.due, c.err }}
+		all := s.Checks()
+		i := slices.IndexFunc(all, func(one Check) bool { return one.ID == "shipping-failed" })
+		found := all[i].run(t.Context())
+		if len(found) != 1 || found[0].ID != "shipping-failed" || found[0].Result != c.want || !strings.Contains(found[0].Text.EN, c.en) || !strings.Contains(found[0].Text.ZH, c.zh) {
+			t.Errorf("%+v", found)
+		}
+		if c.want == Fail && (found[0].Fix.EN == "" || found[0].Fix.ZH == "" || len(found[0].Commands) != 1) {
+			t.Errorf("%+v", found)
+		}
+	}
+}
 
 // Money that stays frozen is a warning before its 48 hours are over, and a failure after them.
 func TestShippingDue(t *testing.T) {

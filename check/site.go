@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/pingpp"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // Site is one pay block as it runs.
@@ -33,6 +34,8 @@ type Site struct {
 
 	Program   Program                                            // that is paid in; nil: WeChat keeps nothing of these payments
 	Ships     bool                                               // WeChat is told of their shipping here
+	Mute      bool                                               // there is nothing by which anybody could report it but a person's command
+	Paused    func() []shipping.Pause                            // why WeChat is not told of that now; nil: it is told nothing
 	Unshipped func(context.Context) (*ledger.ShippingDue, error) // what the ledger says of that; nil: it is told nothing
 
 	Swept func(context.Context) (time.Time, error) // how far charges have been compared with Ping++'s list; zero: nothing was yet
@@ -66,7 +69,11 @@ func (s *Site) Checks() []Check {
 	if s.Program != nil {
 		all = append(all, Check{ID: "shipping", Run: s.shipping})
 	}
+	if s.Paused != nil {
+		all = append(all, Check{ID: "shipping-paused", Run: s.paused})
+	}
 	if s.Unshipped != nil {
+		all = append(all, Check{ID: "shipping-failed", Run: s.failedReports})
 		all = append(all, Check{ID: "shipping-due", Run: s.unshipped})
 	}
 	for i := range all {

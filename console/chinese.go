@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/caddypay/caddypay/adminapi"
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // inChinese says an entry of a timeline, whose own sentence is English, from what that was made of. What a backend or Ping++ said stays as it is.
@@ -82,13 +83,12 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 	case "refunded":
 		return "退款已到账"
 	case "shipping":
-		if i := shipmentOf(o, e); i >= 0 && o.Shipments[i].Shipping != nil {
-			s := o.Shipments[i].Shipping
-			add("", zh("by "+string(s.Type)))
-			add("", s.Items)
-			for _, p := range s.Parcels {
-				add("", p.Company+" "+p.TrackingNo)
-			}
+		switch i := shipmentOf(o, e); {
+		case i < 0:
+		case o.Shipments[i].Shipping != nil:
+			add("", shippedInChinese(o.Shipments[i].Shipping))
+		default:
+			add("发货信息有误：", inLanguage("zh", o.Shipments[i].Error, o.Shipments[i].ErrorZH))
 		}
 	case "wechat":
 		i := shipmentOf(o, e)
@@ -96,7 +96,10 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 		if a := e.Asked; a != nil {
 			telling = a.Step == "post"
 			add("", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])
-			add("", a.Error)
+			if a.Shipping != nil && (i < 0 || !a.Shipping.Same(o.Shipments[i].Shipping)) { // else that stands where it was reported
+				add("", shippedInChinese(a.Shipping))
+			}
+			add("", inLanguage("zh", a.Error, a.ErrorZH))
 			break
 		}
 		add("将", map[bool]string{true: "告知微信发货信息", false: "询问微信订单状态"}[telling])
@@ -122,6 +125,18 @@ func inChinese(o *adminapi.OrderLife, e *adminapi.Entry) string {
 		return "已不能再支付"
 	default:
 		return e.Text
+	}
+	return strings.Join(said, "，")
+}
+
+// shippedInChinese says what was reported, in a line.
+func shippedInChinese(s *ledger.Shipping) string {
+	said := []string{say("zh", "by "+string(s.Type)), s.Items}
+	for _, p := range s.Parcels {
+		said = append(said, p.Company+" "+p.TrackingNo)
+	}
+	if !s.Complete {
+		said = append(said, say("zh", "more is to follow"))
 	}
 	return strings.Join(said, "，")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddypay/caddypay/adminapi"
@@ -21,9 +22,13 @@ func (f *frozenView) add(o *adminapi.FrozenView) *frozenView {
 	if f == nil {
 		return &frozenView{*o}
 	}
+	f.Paused = append(slices.Clip(f.Paused), o.Paused...)
 	f.Amount, f.Payments = f.Amount+o.Amount, f.Payments+o.Payments
 	f.Due, f.DueAmount, f.Late, f.LateAmount = f.Due+o.Due, f.DueAmount+o.DueAmount, f.Late+o.Late, f.LateAmount+o.LateAmount
 	f.NextDeadline = earlier(f.NextDeadline, o.NextDeadline)
+	if f.Failed, f.FailedAmount = f.Failed+o.Failed, f.FailedAmount+o.FailedAmount; f.FailedOrder == "" {
+		f.FailedOrder, f.FailedCode, f.FailedWhy, f.FailedWhyZH = o.FailedOrder, o.FailedCode, o.FailedWhy, o.FailedWhyZH
+	}
 	return f
 }
 
@@ -57,7 +62,7 @@ func readShipments(v *visit, cursor string, limit int) (*rows, error) {
 			stage = v.stateCell(s.Stage)
 		}
 		r.cells = append(r.cells, []cell{
-			timeCell(s.Paid), v.stateCell(s.State), stage, idCell(s.OrderNo, orderLink(s.App, s.Mode, s.OrderNo)), moneyCell(s.Amount, ""), runsOut, plainCell(as), plainCell(s.Error), timeCell(s.Next),
+			timeCell(s.Paid), v.stateCell(s.State), stage, idCell(s.OrderNo, orderLink(s.App, s.Mode, s.OrderNo)), moneyCell(s.Amount, ""), runsOut, plainCell(as), plainCell(inLanguage(v.lang, s.Error, s.ErrorZH)), timeCell(s.Next),
 			idCell(s.Charge, ""), idCell(s.TransactionNo, ""), idCell(s.App, ""), plainCell(v.t(s.Mode)),
 		})
 	}

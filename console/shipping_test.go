@@ -28,7 +28,7 @@ func (s *shop) tells(orderNo string, r ledger.ShippingResult, said ledger.Shippi
 		must(s.ledger.PostShipping(s.t.Context(), l, now, now.Add(time.Minute)))
 		a := ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: r, At: now, Took: 31 * time.Millisecond}
 		if r != ledger.ShippingAccepted {
-			a.Problem = ledger.ShippingProblem{Code: "10060002", Text: "WeChat does not know this tracking number of " + openID}
+			a.Problem = ledger.ShippingProblem{Code: "10060002", Text: "WeChat does not know this tracking number of " + openID, ZH: "微信查不到该运单号 " + openID}
 		}
 		must(s.ledger.ShippingAnswered(s.t.Context(), l, a))
 	}
@@ -47,8 +47,9 @@ func TestShippingPages(t *testing.T) {
 	s.order("B2", 600, 600, 50*time.Hour, ledger.Delivered)
 	s.shipped("B3", 700, time.Hour, ledger.ShippingFinal)
 	s.shipped("B4", 800, time.Hour, ledger.ShippingAccepted)
-	s.get("").want(t, http.StatusOK, "¥1,255.00", "4 payments", `href="shipping?state=waiting%2Cfailed&amp;until=48h"`, "¥6.00", "¥1,234.00", "run out soon, of the first one", "in 7 h")
-	s.get("", "Accept-Language", "zh").want(t, http.StatusOK, "微信冻结的资金", "被微信冻结", "48 小时期限即将到期")
+	s.get("").want(t, http.StatusOK, "¥1,255.00", "4 payments", `href="shipping?state=waiting%2Cfailed&amp;until=48h"`, "¥6.00", "¥1,234.00", "run out soon, of the first one", "in 7 h",
+		`<a href="shipping?state=failed">1 payments</a> <span class="money">¥7.00</span>: the report failed, and is not tried again by itself; the last is order B3: WeChat does not know this tracking number of oUpF8u…`)
+	s.get("", "Accept-Language", "zh").want(t, http.StatusOK, "微信冻结的资金", "被微信冻结", "48 小时期限即将到期", "上报失败，不会自动重试；最近一笔是订单 B3：微信查不到该运单号 oUpF8u…")
 
 	s.get("shipping?state=waiting%2Cfailed&until=48h").want(t, http.StatusOK, "B2", "waiting, failed")
 	s.get("shipping?state=failed").want(t, http.StatusOK, "B3", "by express", "WeChat does not know this tracking number of oUpF8u…")
@@ -58,7 +59,9 @@ func TestShippingPages(t *testing.T) {
 
 	order := s.get("order?order_no=B3")
 	order.want(t, http.StatusOK, "Report it again", "Report something else", "绿茶 250g ×2", "YTO YTB3", "the shipping of ch_B300 was reported", "refused", "WeChat&#39;s 48 hours")
-	s.get("order?order_no=B3", "Accept-Language", "zh").want(t, http.StatusOK, "重新上报", "告知微信发货信息", "微信要求在此之前录入发货信息")
+	s.get("order?order_no=B3", "Accept-Language", "zh").want(t, http.StatusOK, "重新上报", "告知微信发货信息", "微信要求在此之前录入发货信息", "微信查不到该运单号 oUpF8u…")
+	s.get("order?order_no=A1").want(t, http.StatusOK, "Your backend knows of charge.succeeded")
+	s.get("order?order_no=A1", "Accept-Language", "zh").want(t, http.StatusOK, "后端已知道 charge.succeeded")
 	s.get("order?order_no=A1").lacks(t, "Report it again", "Frozen at WeChat")
 	for _, page := range []string{"order?order_no=B3", "shipping", "shipping.csv", ""} {
 		s.get(page).lacks(t, openID)

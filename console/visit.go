@@ -110,6 +110,16 @@ type page struct {
 	Data              any
 }
 
+// Said is what stands in the ledger in both languages, or in English alone.
+func (p *page) Said(en, zh string) string { return inLanguage(p.Lang, en, zh) }
+
+func inLanguage(lang, en, zh string) string {
+	if lang == "zh" && zh != "" {
+		return zh
+	}
+	return en
+}
+
 // render answers with a page.
 func (v *visit) render(status int, template, title string, data any, more ...func(*page)) error {
 	p := &page{

@@ -156,7 +156,7 @@ func TestProviderFailures(t *testing.T) {
 			w := newWorld(t)
 			if c.fault == "slow" {
 				client, err := pingpp.New(pingpp.Config{App: w.sandbox.App(), Key: redact.New(w.sandbox.TestKey()), SigningKey: merchantKey(), Endpoint: w.outsideURL,
-					Transport: w.transport, Now: w.clock.Now, Timeout: 500 * time.Millisecond})
+					Transport: w.transport, Now: w.clock.Now, Timeout: 2 * time.Second})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -18,6 +18,7 @@ import (
 	"github.com/caddypay/caddypay/relay/intake"
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/session"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -65,6 +66,9 @@ type Config struct {
 
 	// Shipping is WeChat's order management, told how payments were shipped; nil: the block says nothing of it.
 	Shipping *wechat.Orders
+
+	// ShippingPauses are why WeChat is not told now; nil: it is.
+	ShippingPauses func() []shipping.Pause
 
 	// Ticket returns the official account's jsapi ticket, as WeChat lends it to all nodes together.
 	Ticket func(context.Context) (string, error)

@@ -24,7 +24,7 @@ const (
 // not for browsers.
 func (rt route) payers() bool {
 	switch rt.name {
-	case "openid", "charges", "charge", "qr", "jssdk":
+	case "openid", "charges", "charge", "qr", "order_state", "jssdk":
 		return true
 	}
 	return false

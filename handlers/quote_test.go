@@ -41,7 +41,6 @@ func TestQuoteAnswers(t *testing.T) {
 		}
 		return m
 	}
-	w.config.Orders.Timeout = 500 * time.Millisecond
 	for _, c := range []struct {
 		name   string
 		quote  http.HandlerFunc
@@ -162,6 +161,10 @@ func TestQuoteAnswers(t *testing.T) {
 		{"other members", with("anything", map[string]int{"x": 1}), 201, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			w.config.Orders.Timeout = 10 * time.Second
+			if strings.HasPrefix(c.name, "slow") {
+				w.config.Orders.Timeout = 500 * time.Millisecond
+			}
 			w.setQuote(c.quote)
 			before := w.calls("create_charge")
 			no := fmt.Sprintf("N%d", time.Now().UnixNano())

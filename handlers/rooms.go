@@ -57,7 +57,7 @@ func New(c Config) *Site {
 		s.Merchant = &merchant.API{
 			Access: c.Merchant, Prefix: c.Prefix, Scope: c.Scope, Pingpp: c.Pingpp, Reconciler: c.Reconciler, Ledger: c.Ledger,
 			Bodies: &c.Budgets.Bodies, Count: c.Count.Refund, Logger: c.Logger, Now: c.Now,
-			Ships: c.Shipping != nil,
+			Ships: c.Shipping != nil, Pauses: c.ShippingPauses,
 		}
 	}
 	return s

@@ -71,6 +71,13 @@ func (s *Site) route(below string) route {
 			}}
 		}
 	}
+	if rest, ok := strings.CutPrefix(below, "/orders/"); ok {
+		if orderNo, sub, _ := strings.Cut(rest, "/"); orderNo != "" && sub == "state" {
+			return route{"order_state", []string{get}, func(w http.ResponseWriter, r *http.Request) error {
+				return s.Payments.OrderState(w, r, orderNo)
+			}}
+		}
+	}
 	return route{name: "unknown"}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/shipping"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -162,11 +163,12 @@ func TestShippingIsRefused(t *testing.T) {
 	}
 	w.webhook(w.payEvent(id))
 	events := len(w.sandbox.State(100).Events)
-	if a := w.merchant("POST", "/pay/refunds", `{"order_no":"1001","refund_no":"R1","description":"d"}`); a.status != 201 {
+	a := w.merchant("POST", "/pay/refunds", `{"order_no":"1001","refund_no":"R1","description":"d"}`)
+	if a.status != 201 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	w.settle(a.text("refund"), "succeed")
 	w.clock.Add(time.Hour)
-	until(t, "the refund's event", func() bool { return len(w.sandbox.State(100).Events) > events })
 	w.events(events)
 	refused("1001", "refunded")
 	if a := w.merchant("GET", "/pay/orders/1001/shipping", ""); a.status != 200 || a.text("status") != "refunded" {
@@ -295,5 +297,51 @@ func TestShippingPage(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, page) {
 		t.Errorf("answered %v, the page shows %v", got, page)
+	}
+}
+
+// While WeChat is not asked about the mini program, and when it did not take a report, both stand with the order, in the language that is asked for.
+func TestShippingPausedAndLanguages(t *testing.T) {
+	w := newShop(t)
+	w.paidOrder("1001")
+	var pauses []shipping.Pause
+	w.set(func(c *Config) { c.ShippingPauses = func() []shipping.Pause { return pauses } })
+	w.report("1001", parcels)
+	type shown struct {
+		Error  *struct{ Code, Detail string }
+		Paused *struct {
+			Code, Detail string
+			Since, Until int64
+		}
+	}
+	read := func(language string) (s shown) {
+		t.Helper()
+		a := w.do("GET", "/pay/orders/1001/shipping", "", "Authorization", "Bearer "+merchantToken, "Accept-Language", language)
+		if a.status != 200 || json.Unmarshal(a.body, &s) != nil || !strings.Contains(strings.Join(a.header.Values("Vary"), ","), "Accept-Language") {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		return s
+	}
+	if s := read("en"); s.Error != nil || s.Paused != nil {
+		t.Errorf("%+v", s)
+	}
+	now := w.clock.Now()
+	pauses = []shipping.Pause{{AppID: "wxffffffffffffffff", Code: "1", Until: now.Add(time.Hour)}, {AppID: w.sandbox.WxLite().AppID, Since: now, Until: now.Add(time.Hour), Code: "45009", EN: "used up", ZH: "已用完"}}
+	for language, want := range map[string]string{"en": "used up", "zh": "已用完", "": "已用完"} {
+		s := read(language)
+		if s.Error == nil || s.Error.Code != "45009" || s.Error.Detail != want || s.Paused == nil || s.Paused.Code != "45009" || s.Paused.Detail != want || s.Paused.Since != now.Unix() || s.Paused.Until != now.Add(time.Hour).Unix() {
+			t.Errorf("%q: %+v", language, s)
+		}
+	}
+	pauses = nil
+	w.posts(ledger.ShippingFinal, ledger.ShippingProblem{Code: "10060009", Text: "too long", ZH: "过长"})
+	for language, want := range map[string]string{"en-GB": "too long", "zh-CN": "过长"} {
+		if s := read(language); s.Error == nil || s.Error.Detail != want || s.Paused != nil {
+			t.Errorf("%q: %+v", language, s)
+		}
+		var order struct{ Shipping shown }
+		if a := w.do("GET", "/pay/orders/1001", "", "Authorization", "Bearer "+merchantToken, "Accept-Language", language); json.Unmarshal(a.body, &order) != nil || order.Shipping.Error == nil || order.Shipping.Error.Detail != want {
+			t.Errorf("%q: %s", language, a.body)
+		}
 	}
 }

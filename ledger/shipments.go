@@ -39,11 +39,12 @@ type Shipments interface {
 	ShippingAnswered(ctx context.Context, l ShipmentLease, a ShippingAnswer) (*Shipment, error)
 
 	// FindUnshipped gives payments a shipment that have none and whose money WeChat keeps if it manages the program: live ones by [ShippingChannel], created
-	// at or after a time; get_order is due of them at once. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
+	// at or after a time; get_order is due of them at once. Of those created before Doubted nobody knows whether WeChat wants a report: they are none of its
+	// business (ShipmentUnmanaged) until get_order says so, which is due of the newest first. It looks through a page of them, and says how many it found and where to go on; next is empty at the end.
 	FindUnshipped(ctx context.Context, f ShippingSearch) (found int, next string, err error)
 	// ListShipments lists shipments by when they were paid, newest first.
 	ListShipments(ctx context.Context, f ShipmentFilter) (Page[Shipment], error)
-	// ShippingDue says what WeChat has no complete report of: what runs out of its time until a time, and what has.
+	// ShippingDue says what WeChat has no complete report of: what runs out of its time until a time, what has, and of what the report failed.
 	ShippingDue(ctx context.Context, s Scope, now, until time.Time) (*ShippingDue, error)
 }
 
@@ -54,6 +55,7 @@ type ShippingReport struct {
 	ChargeID string // which of its charges; empty: the one that has paid it
 	Shipping Shipping
 	Now      time.Time
+	First    bool // only where nothing was reported: else that comes back as it stands
 }
 
 // ShippingDecision is a person's, about the shipment of a charge.
@@ -95,18 +97,20 @@ type ShippingAnswer struct {
 	Had     bool // with ShippingAccepted: WeChat had exactly this before, which takes nothing of what it takes
 
 	// What get_order says, with ShippingTold.
-	OrderState int  // 1 to ship, 2 shipped, 3 receipt confirmed, 4 done, 5 refunded, 6 to be settled; any other decides nothing
-	Finished   int  // finish_shipping_count: complete reports that WeChat has
-	Has        bool // it has what is [Shipment.Posted]
+	OrderState int       // 1 to ship, 2 shipped, 3 receipt confirmed, 4 done, 5 refunded, 6 to be settled; any other decides nothing
+	Finished   int       // finish_shipping_count: complete reports that WeChat has
+	Has        bool      // it has what is [Shipment.Posted], or where nothing is, Of
+	Of         *Shipping // what was to be posted when it was asked; nil: nothing
 }
 
 // ShippingSearch is a page of charges to look through.
 type ShippingSearch struct {
-	Scope  Scope
-	Since  time.Time // created at or after
-	Now    time.Time
-	Cursor string // next of the page before
-	Limit  int    // of those that are found: default 50, at most 1000
+	Scope   Scope
+	Since   time.Time // created at or after
+	Doubted time.Time // created before: it may be that nobody has to report them; zero: none are doubted
+	Now     time.Time
+	Cursor  string // next of the page before
+	Limit   int    // of those that are found: default 50, at most 1000
 }
 
 // ShipmentFilter chooses shipments of a scope; its other fields choose all when they are zero.
@@ -128,6 +132,11 @@ type ShippingDue struct {
 	Soon, SoonFen int64     // payments, and fen of them, whose time runs out, up to MostDue of each state
 	Late, LateFen int64     // those whose time has run out; likewise
 	Next          time.Time // when the first of the former runs out; zero: there is none
+
+	// Payments whose report WeChat will not accept as it is, whenever they were paid, up to MostDue: they wait for a person. They are among the others too.
+	Failed, FailedFen int64
+	FailedOrder       string          // of the one of these that was paid last, its order's number
+	Why               ShippingProblem // and why its report failed
 }
 
 // Shipped is a shipment on its order's page.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,6 +12,12 @@ const ShippingChannel = "wx_lite"
 
 // ShippingTerm is how long after a payment WeChat waits for that.
 const ShippingTerm = 48 * time.Hour
+
+// ShippingSpan is how long it may wait at most, if the buyer agreed to that: presales aside, nothing older can still be in time.
+const ShippingSpan = 15 * 24 * time.Hour
+
+// MostParcels is how many parcels a shipment may have in all its parts; of one report it takes what WeChat takes.
+const MostParcels = 150
 
 // ShippingNotice is how long before that is over somebody has to hear of it.
 const ShippingNotice = 12 * time.Hour
@@ -26,7 +33,7 @@ const (
 	ShipmentSettled   ShipmentState = "settled"     // the merchant has the money
 	ShipmentRefunded  ShipmentState = "refunded"    // the payer has it back, or the charge was reversed
 	ShipmentFailed    ShipmentState = "failed"      // WeChat will not accept what was reported: waits for a person
-	ShipmentUnmanaged ShipmentState = "not_managed" // WeChat does not keep the money of this program
+	ShipmentUnmanaged ShipmentState = "not_managed" // WeChat does not keep the money, or has not said yet that it does: see [ShippingSearch]
 )
 
 // ShipmentStates are all, in the order of a shipment's life.
@@ -69,7 +76,20 @@ func (s *Shipping) Same(o *Shipping) bool {
 	if s == nil || o == nil {
 		return s == o
 	}
-	return s.Type == o.Type && s.Items == o.Items && s.Complete == o.Complete && slices.Equal(s.Parcels, o.Parcels)
+	return s.Type == o.Type && s.Items == o.Items && s.Complete == o.Complete && slices.EqualFunc(s.Parcels, o.Parcels, Parcel.Same)
+}
+
+// Same says that two parcels have the same content. A contact that one of them leaves out is none that its company needs, and of the others the last four
+// digits count, by which a company finds the parcel: the same telephone number can be written in several ways.
+func (p Parcel) Same(o Parcel) bool {
+	same := p.Contact == "" || o.Contact == "" || lastFour(p.Contact) == lastFour(o.Contact)
+	p.Contact, o.Contact = "", ""
+	return same && p == o
+}
+
+func lastFour(contact string) string {
+	digits := strings.ReplaceAll(contact, "-", "")
+	return digits[max(0, len(digits)-4):]
 }
 
 // Check says what no report may be.
@@ -107,16 +127,19 @@ type Shipment struct {
 	Payer         string // the openid of who paid
 	PayerAppID    string // the WeChat appid that it belongs to
 	Amount        int64  // fen that were paid
+	Refunded      int64  // fen of them that the payer has back: WeChat keeps the rest
 	TimePaid      time.Time
 
 	State    ShipmentState
 	Stage    ReportStage
-	Shipping *Shipping       // what was reported last; nil: nothing
-	Recorded time.Time       // when that was
+	Shipping *Shipping       // what was reported: the last report, with the parts before it that it joined; nil: nothing
+	Told     int             // how many of its parcels WeChat has accepted in parts: the first ones
+	Ended    *Shipping       // the report that came last of all parts, as it was made; nil: none was, or no part came before it
+	Recorded time.Time       // when the last report was
 	Reported time.Time       // when WeChat last accepted something
 	Uploads  int             // how many complete reports WeChat has: it takes two, the second being the one correction
 	Posted   *Shipping       // what was posted, and may have been accepted or not: get_order is to be asked; nil: nothing
-	Problem  ShippingProblem // of the last attempt that did not succeed, while the report is not done
+	Problem  ShippingProblem // of the last attempt that did not succeed, while the report is not done; ProblemDiffers of one that gave way to what was entered elsewhere
 	Attempts int             // how often WeChat was asked about it, over its whole life
 
 	// How often the report was tried in vain since it is open: in all, those for which WeChat did not know the payment, and those of which nobody
@@ -168,6 +191,15 @@ const (
 type ShippingProblem struct {
 	Code string // WeChat's errcode, or one of ours; empty: there is no problem
 	Text string // a sentence for the operator
+	ZH   string // the same in Chinese; empty: nobody has written it
+}
+
+// In is the sentence in a language, zh or en.
+func (p ShippingProblem) In(language string) string {
+	if language == "zh" && p.ZH != "" {
+		return p.ZH
+	}
+	return p.Text
 }
 
 // Codes of problems that the ledger itself sees.
@@ -203,7 +235,8 @@ const (
 	RefuseReversed  ShippingReason = "reversed"
 	RefuseRefunded  ShippingReason = "refunded"  // whole
 	RefuseCorrected ShippingReason = "corrected" // it was reported and corrected: WeChat takes no third report
-	RefuseComplete  ShippingReason = "complete"  // a part, where WeChat has, or may have, a complete report: it adds nothing to one
+	RefuseComplete  ShippingReason = "complete"  // a part, where there is a complete report: nothing is added to one
+	RefuseParcels   ShippingReason = "parcels"   // more of them than anybody sends
 	RefuseOver      ShippingReason = "over"      // receipt is confirmed, or the money is settled
 )
 
@@ -228,6 +261,7 @@ var refusals = map[ShippingReason]string{
 	RefuseReversed:  "its charge is reversed",
 	RefuseRefunded:  "it is refunded whole",
 	RefuseCorrected: "WeChat has a report and its correction, and takes no more",
-	RefuseComplete:  "WeChat has, or may have, a complete report, to which no part can be added; report all parcels at once, as its correction",
+	RefuseComplete:  "there is a complete report, to which no part can be added; report all parcels at once, in its place or as its correction",
+	RefuseParcels:   fmt.Sprintf("its parts have more than %d parcels", MostParcels),
 	RefuseOver:      "its receipt is confirmed, or its money is settled",
 }

@@ -147,13 +147,15 @@ func TestIncidents(t *testing.T) {
 		looks []string // of findings, id=result
 		told  []string // what each message has
 	}{
-		"one bad look":         {[]string{"sweep=fail", "sweep=ok", "sweep=fail", "sweep=ok"}, nil},
-		"begins and ends":      {[]string{"events-held=fail", "events-held=fail", "events-held=fail", "events-held=ok", "events-held=ok", "events-held=ok"}, []string{"✗ shop.test: events-held", "✓ over after 2m"}},
-		"ends, and does not":   {[]string{"wal=fail", "wal=fail", "wal=ok", "wal=fail", "wal=ok", "wal=fail"}, []string{"✗ shop.test: wal"}},
-		"a doubt":              {[]string{"certificate=fail", "certificate=fail", "certificate=unknown", "certificate=unknown", "certificate=unknown"}, []string{"✗ shop.test: cert"}},
-		"only a doubt":         {[]string{"disk=unknown", "disk=unknown", "disk=unknown"}, nil},
-		"a warning":            {[]string{"disk=warn", "disk=warn", "disk=fail"}, []string{"✗ shop.test: disk is warn"}},
-		"shipping runs out":    {[]string{"shipping-due=warn", "shipping-due=warn", "shipping-due=fail", "shipping-due=ok", "shipping-due=ok"}, []string{"shop.test: shipping-due is warn", "✓ over after"}},
+		"one bad look":       {[]string{"sweep=fail", "sweep=ok", "sweep=fail", "sweep=ok"}, nil},
+		"begins and ends":    {[]string{"events-held=fail", "events-held=fail", "events-held=fail", "events-held=ok", "events-held=ok", "events-held=ok"}, []string{"✗ shop.test: events-held", "✓ over after 2m"}},
+		"ends, and does not": {[]string{"wal=fail", "wal=fail", "wal=ok", "wal=fail", "wal=ok", "wal=fail"}, []string{"✗ shop.test: wal"}},
+		"a doubt":            {[]string{"certificate=fail", "certificate=fail", "certificate=unknown", "certificate=unknown", "certificate=unknown"}, []string{"✗ shop.test: cert"}},
+		"only a doubt":       {[]string{"disk=unknown", "disk=unknown", "disk=unknown"}, nil},
+		"a warning":          {[]string{"disk=warn", "disk=warn", "disk=fail"}, []string{"✗ shop.test: disk is warn"}},
+		"shipping runs out":  {[]string{"shipping-due=warn", "shipping-due=warn", "shipping-due=fail", "shipping-due=ok", "shipping-due=ok"}, []string{"shop.test: shipping-due is warn", "✓ over after"}},
+		"a shipping report failed, beside what runs out": {[]string{"shipping-due=warn", "shipping-due=warn", "shipping-due=warn shipping-failed=fail", "shipping-due=warn shipping-failed=fail", "shipping-due=warn shipping-failed=fail", "shipping-due=warn shipping-failed=ok", "shipping-due=warn shipping-failed=ok"},
+			[]string{"✗ shop.test: shipping-due", "✗ shop.test: shipping-failed", "✓ over after 2m: shop.test: shipping-failed"}},
 		"no warning":           {[]string{"mode=warn", "delivery-paused=warn", "delivery-paused=warn"}, nil},
 		"of one kind":          {[]string{"backend-redirect=fail", "backend-redirect=fail", "backend-redirect=fail events-pending=fail", "backend-quote=ok events-pending=fail", "backend-quote=ok events-pending=ok", "backend-quote=ok events-pending=ok"}, []string{"✗ shop.test: backend-redirect", "✓ over after"}},
 		"money first":          {[]string{"backend-redirect=fail events-pending=fail", "backend-redirect=fail events-pending=fail"}, []string{"✗ shop.test: events-pending is fail"}},

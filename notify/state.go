@@ -25,7 +25,7 @@ var kinds = map[string]struct {
 	"events-pending": {kind: "backend"}, "backend-reach": {kind: "backend"}, "backend-redirect": {kind: "backend"}, "backend-refuses": {kind: "backend"},
 	"backend-quote": {kind: "quote"}, "events-dead": {kind: "dead"}, "events-held": {kind: "held"}, "webhooks-silent": {kind: "silent"},
 	"webhooks-refused": {kind: "refused"}, "sweep": {kind: "sweep"}, "certificate": {kind: "certificate", warn: true},
-	"shipping-due":        {kind: "shipping", warn: true},
+	"shipping-due": {kind: "shipping", warn: true}, "shipping-failed": {kind: "unreported"}, "shipping-paused": {kind: "paused"},
 	"database-durability": {kind: "database"}, "database-clock": {kind: "database"}, "database-rows": {kind: "database"},
 	"ledger-write": {kind: "ledger"}, "disk": {kind: "disk", warn: true}, "wal": {kind: "wal"},
 }

@@ -96,7 +96,8 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 	a.status, a.reach = resp.StatusCode, reached(resp.StatusCode)
 	a.retryAfter = retryAfter(resp.Header, c.now())
 	body, err := readAnswer(resp, c.expect.limit())
-	a.snippet = printable(body, snippetLen)
+	said := redact.Contacts(string(body), err != nil || len(body) >= c.expect.limit()) // nobody's telephone number goes further than this
+	a.snippet = printable([]byte(said), snippetLen)
 	if a.status >= 200 && a.status <= 299 { // else the status says more than how the body ended
 		if ctx.Err() != nil {
 			a.verdict = refused("your backend answered %d but did not finish within %s", a.status, c.timeout)
@@ -108,8 +109,9 @@ func (c *courier) attempt(ctx context.Context, ev *ledger.Event, n int, at time.
 		}
 	}
 	if a.verdict = judge(a.status, resp.Header, body, c.expect); a.ok() {
-		a.reach, a.body, a.snippet = succeeded, body, printable(body, receiptLen)
+		a.reach, a.body, a.snippet = succeeded, body, printable([]byte(said), receiptLen)
 	}
+	a.detail = redact.Contacts(a.detail, false)
 	if turnedAway(a.status) {
 		a.detail = fmt.Sprintf("it was asked %s %s", c.method, c.path)
 	}

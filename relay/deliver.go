@@ -41,8 +41,8 @@ func (r *Relay) deliver(ctx context.Context, t task, p pass) {
 	r.report.log(ev, d, a.why)
 	r.report.count(ev, d, a.reach, end)
 	r.cfg.Tried(Attempt{At: end, Status: a.status, Why: a.why})
-	r.settle(ctx, t.hold, d)
-	r.release(t.hold)
+	owner := r.settle(ctx, t.hold, d)
+	r.release(ctx, t.hold, owner, d.State)
 	if d.State == ledger.Dead {
 		r.cfg.Dead(ev, d.Error)
 	}
@@ -67,8 +67,8 @@ func (r *Relay) ship(ev *ledger.Event, d *ledger.Delivery, body []byte) {
 }
 
 // settle records an outcome. As long as the relay runs it tries until the ledger takes it: the backend may have the event
-// already, and would get it a second time. After that it tries a few times more.
-func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
+// already, and would get it a second time. After that it tries a few times more. It returns under which name the event was leased in the last try.
+func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) (owner string) {
 	detached := context.WithoutCancel(ctx)
 	stranded := false
 	for failures, last := 0, 0; ; {
@@ -78,10 +78,11 @@ func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 			last++
 		}
 		sctx, cancel := context.WithTimeout(detached, timeout)
-		err := r.cfg.Ledger.Settle(sctx, r.owner(h), d)
+		owner = r.owner(h)
+		err := r.cfg.Ledger.Settle(sctx, owner, d)
 		cancel()
 		if err == nil {
-			return
+			return owner
 		}
 		failures++
 		if !stranded && errors.Is(err, ledger.ErrDamaged) {
@@ -93,7 +94,7 @@ func (r *Relay) settle(ctx context.Context, h hold, d ledger.Delivery) {
 			zap.Int("failures", failures), zap.Error(err)}
 		if last >= lastSettles || errors.Is(err, ledger.ErrNotFound) {
 			r.cfg.Logger.Error("the outcome of a delivery could not be recorded; the event may be delivered again", fields...)
-			return
+			return owner
 		}
 		r.cfg.Logger.Warn("cannot record the outcome of a delivery, trying again", fields...)
 		if ctx.Err() != nil {

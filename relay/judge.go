@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/caddypay/caddypay/redact"
 )
 
 const (
@@ -58,7 +60,7 @@ func judge(status int, h http.Header, body []byte, expect Expect) verdict {
 func judgeRedirect(status int, h http.Header) verdict {
 	to := ""
 	if u, err := url.Parse(h.Get("Location")); err == nil { // without query, user or fragment: they may hold secrets
-		to = printable([]byte((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()), 200)
+		to = printable([]byte(redact.Contacts((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String(), false)), 200)
 	}
 	if to == "" {
 		return refused("your backend answered %d (a redirect is not a receipt)", status)

@@ -1,8 +1,14 @@
 package relay
 
 import (
+	"context"
+	"net"
 	"net/http"
+	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // slowBackend answers the first request when it is told to, and all others at once.
@@ -79,5 +85,59 @@ func TestLeaseThatIsOverUnderWay(t *testing.T) {
 	e, ds := load(t, l, "evt_1")
 	if len(b.Requests()) != 1 || len(ds) != 1 || e.State != "delivered" {
 		t.Errorf("%d requests, %d attempts, %s", len(b.Requests()), len(ds), e.State)
+	}
+}
+
+// meanwhile is a ledger in which something happens once an outcome has been recorded, and before the relay knows of it.
+type meanwhile struct {
+	ledger.Ledger
+	then func()
+}
+
+func (m *meanwhile) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	err := m.Ledger.Settle(ctx, owner, d)
+	if then := m.then; then != nil {
+		m.then = nil
+		then()
+	}
+	return err
+}
+
+// An event is due again, and claimed, before the relay is done with the attempt before, which does not count: it is tried at once, not when the lease
+// that nobody uses is over.
+func TestClaimedBeforeTheAttemptBeforeIsOver(t *testing.T) {
+	l, c := newLedger(t), newClock()
+	back := newBackend(t, answerOK)
+	var away atomic.Bool
+	away.Store(true)
+	m := &meanwhile{Ledger: l}
+	cfg := config(t, m, transport(func(r *http.Request) (*http.Response, error) {
+		if away.Swap(false) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}
+		return back.RoundTrip(r)
+	}))
+	cfg.Now = c.Now
+	r, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.then = func() {
+		e, _ := load(t, l, "evt_1")
+		c.Set(e.Due)
+		if n, err := r.claim(t.Context(), "b", 1); n != 0 || err != nil { // its attempt goes on, as far as the relay knows
+			t.Error(n, err)
+		}
+	}
+	record(t, l, newEvent("evt_1", c.Now()))
+	if n, err := r.claim(t.Context(), "a", 1); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	r.work.Wait()
+	if e, ds := load(t, l, "evt_1"); e.State != ledger.Delivered || e.Attempts != 1 || len(ds) != 2 || !ds[1].At.Equal(ds[0].Due) {
+		t.Errorf("%s after %d attempts that count, of %+v", e.State, e.Attempts, ds)
+	}
+	if len(r.held) != 0 || len(r.ready) != 0 || r.sending != 0 {
+		t.Errorf("still held: %v, ready: %v, under way: %d", r.held, r.ready, r.sending)
 	}
 }

@@ -87,7 +87,7 @@ func (r *Relay) take(e *ledger.Event, given bool, began time.Time) {
 	}
 	lent := *e // the caller goes on with its own
 	t := task{hold{e.ID, e.Attempts + 1}, &lent}
-	r.held[t.hold] = lease{e.Lease.Owner, began, e.Lease.Until}
+	r.held[t.hold] = lease{owner: e.Lease.Owner, claimed: began, until: e.Lease.Until}
 	r.ready = append(r.ready, t)
 	r.startReady(r.running, now)
 }

@@ -132,7 +132,7 @@ func TestTakeRules(t *testing.T) {
 			if held != c.taken || len(r.ready) != boolInt(c.taken) || r.lent != 0 || r.drained != c.after || len(r.freed) != boolInt(!c.taken) {
 				t.Errorf("held %t, %d ready, %d lent, drained %t, told %d", held, len(r.ready), r.lent, r.drained, len(r.freed))
 			}
-			if c.taken && (l != lease{e.Lease.Owner, began, e.Lease.Until} || r.ready[0].hold != h || r.ready[0].event == e || r.ready[0].event.ID != e.ID) {
+			if c.taken && (l != lease{owner: e.Lease.Owner, claimed: began, until: e.Lease.Until} || r.ready[0].hold != h || r.ready[0].event == e || r.ready[0].event.ID != e.ID) {
 				t.Errorf("%+v %+v", l, r.ready[0])
 			}
 			r.work.Wait()

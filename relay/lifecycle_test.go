@@ -131,7 +131,7 @@ func TestDeadOwnersEventsAreFree(t *testing.T) {
 	cfg.Poll = time.Hour
 	start(t, cfg)
 	_, d := waitAttempts(t, l, "evt_1", 1)
-	if late := d.At.Sub(died); late < leaseTime-5*time.Millisecond || late > 3*time.Second {
+	if late := d.At.Sub(died); late < leaseTime-5*time.Millisecond || late > 30*time.Second { // nothing else wakes the relay within an hour
 		t.Errorf("delivered after %s", late)
 	}
 }
@@ -277,7 +277,7 @@ func TestShutdownWithBrokenLedger(t *testing.T) {
 	waitFor(t, "the delivery", func() bool { return len(b.Requests()) == 1 })
 	began := time.Now()
 	stop()
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > 30*time.Second {
 		t.Errorf("Run took %s to end", d)
 	}
 	if e, _ := load(t, l, "evt_1"); e.State != ledger.Pending {

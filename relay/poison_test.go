@@ -59,7 +59,10 @@ func TestPoisonAlone(t *testing.T) {
 			refund.OrderNo, refund.Lane, refund.Rank = "orderevt_poison", "orderevt_poison", 1
 			record(t, l, refund)
 			cfg := config(t, l, b)
-			cfg.Now, cfg.Poll, cfg.Timeout, cfg.Retry = c.Now, time.Millisecond, 100*time.Millisecond, DefaultRetry[:8]
+			cfg.Now, cfg.Poll, cfg.Retry = c.Now, time.Millisecond, DefaultRetry[:8]
+			if name == "sleeps" {
+				cfg.Backend = hasty{b, func(r *http.Request) bool { return r.Header.Get("Webhook-Id") == "evt_poison" && !cured.Load() }}
+			}
 			began := c.Now()
 			start(t, cfg)
 			e, ds := untilDead(t, l, c, "evt_poison", 100)

@@ -117,6 +117,7 @@ type lease struct {
 	owner   string
 	claimed time.Time
 	until   time.Time
+	anew    *ledger.Event // as it was claimed while its attempt went on, or was only just recorded; nil: it was not
 }
 
 // task is an event to deliver.

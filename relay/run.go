@@ -148,12 +148,12 @@ func (r *Relay) claim(ctx context.Context, owner string, limit int) (claimed int
 	r.ahead, r.quick = min(r.quick, r.cfg.Concurrency), 0
 	for i := range events {
 		t := task{hold{events[i].ID, events[i].Attempts + 1}, &events[i]}
-		if _, ok := r.held[t.hold]; ok { // our own lease ran out while the attempt goes on: it has this name now
-			r.held[t.hold] = lease{owner, now, until}
+		if _, ok := r.held[t.hold]; ok { // our own lease ran out while the attempt goes on: it has this name now; or release is about to come
+			r.held[t.hold] = lease{owner, now, until, t.event}
 			continue
 		}
 		claimed++
-		r.held[t.hold] = lease{owner, now, until}
+		r.held[t.hold] = lease{owner: owner, claimed: now, until: until}
 		r.ready = append(r.ready, t)
 	}
 	r.startReady(ctx, now)
@@ -229,9 +229,18 @@ func (r *Relay) owner(h hold) string {
 	return r.held[h].owner
 }
 
-func (r *Relay) release(h hold) {
+// release ends an attempt whose outcome was recorded under the name of owner. An event that goes on may have been claimed since, and then it is this
+// relay's to try: nobody else could before that lease ended.
+func (r *Relay) release(ctx context.Context, h hold, owner string, d ledger.State) {
 	r.mu.Lock()
-	delete(r.held, h)
+	l := r.held[h]
+	if l.anew != nil && l.owner != owner && d != ledger.Delivered {
+		r.held[h] = lease{owner: l.owner, claimed: l.claimed, until: l.until}
+		r.ready = append(r.ready, task{h, l.anew})
+		r.startReady(ctx, r.cfg.Now())
+	} else {
+		delete(r.held, h)
+	}
 	r.mu.Unlock()
 	signal(r.freed)
 }

@@ -245,9 +245,9 @@ func TestRenewRules(t *testing.T) {
 	now := l.clock.Now()
 	set := func() {
 		r.held = map[hold]lease{
-			{"evt_old", 1}: {"a", now.Add(-renewEvery / 2), now.Add(time.Second)}, {"evt_older", 1}: {"a", now.Add(-time.Second), now.Add(time.Second)},
-			{"evt_young", 1}: {"b", now.Add(1 - renewEvery/2), now.Add(time.Second)}, {"evt_gone", 1}: {"a", now.Add(-time.Second), now.Add(time.Second)},
-			{"evt_long", 1}: {"a", now.Add(-time.Second), now.Add(time.Hour)},
+			{"evt_old", 1}: {owner: "a", claimed: now.Add(-renewEvery / 2), until: now.Add(time.Second)}, {"evt_older", 1}: {owner: "a", claimed: now.Add(-time.Second), until: now.Add(time.Second)},
+			{"evt_young", 1}: {owner: "b", claimed: now.Add(1 - renewEvery/2), until: now.Add(time.Second)}, {"evt_gone", 1}: {owner: "a", claimed: now.Add(-time.Second), until: now.Add(time.Second)},
+			{"evt_long", 1}: {owner: "a", claimed: now.Add(-time.Second), until: now.Add(time.Hour)},
 		}
 	}
 	set()
@@ -273,7 +273,7 @@ func TestRenewRules(t *testing.T) {
 	if got := r.owner(hold{"evt_old", 1}); got != "a" {
 		t.Errorf("%q", got)
 	}
-	r.release(hold{"evt_old", 1})
+	r.release(t.Context(), hold{"evt_old", 1}, "a", ledger.Delivered)
 	if _, ok := r.held[hold{"evt_old", 1}]; ok || len(r.freed) != 1 {
 		t.Error("it is held after its release")
 	}

@@ -9,7 +9,7 @@ import (
 // Every reason that the ledger has is told in both languages.
 func TestRefused(t *testing.T) {
 	reasons := []ledger.ShippingReason{ledger.RefuseTestMode, ledger.RefuseChannel, ledger.RefuseNotPaid, ledger.RefuseHeld, ledger.RefuseReversed,
-		ledger.RefuseRefunded, ledger.RefuseCorrected, ledger.RefuseComplete, ledger.RefuseOver}
+		ledger.RefuseRefunded, ledger.RefuseCorrected, ledger.RefuseComplete, ledger.RefuseParcels, ledger.RefuseOver}
 	for _, why := range reasons {
 		if en, zh := Refused(why); en == "" || zh == "" || why.Text() == "" {
 			t.Errorf("%s: %q, %q, %q", why, en, zh, why.Text())

@@ -4,6 +4,7 @@ package shipping
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/object"
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -37,14 +39,22 @@ func (e *Error) Error() string { return e.EN }
 //			"company": "顺丰",               // a name, or WeChat's code
 //			"tracking_no": "SF1234567890",
 //			"items": "绿茶 250g",            // default: those of the report
-//			"contact": "13800001234"         // the receiver's telephone number, for 顺丰 (SF) alone: all but its last digits is hidden here
+//			"contact": "13800001234"         // the receiver's telephone number, for 顺丰 (SF) alone: all but its last digits is hidden here; left out for others
 //		}],
 //		"complete": false                    // more parcels follow; default: true
 //	}
 //
 // What may be left out may be null too, but for complete. A member that is not one of these, or stands twice, is an error, and so is anything that WeChat would refuse for
-// its form. Errors are of the type [*Error].
+// its form. Errors are of the type [*Error], and quote nobody's telephone number.
 func Parse(raw []byte) (*ledger.Shipping, error) {
+	s, err := parse(raw)
+	if e, ok := errors.AsType[*Error](err); ok { // what was written in the wrong place may be one
+		return nil, &Error{redact.Contacts(e.Field, false), redact.Contacts(e.EN, false), redact.Contacts(e.ZH, false)}
+	}
+	return s, err
+}
+
+func parse(raw []byte) (*ledger.Shipping, error) {
 	if len(raw) > MaxBytes {
 		return nil, &Error{"", fmt.Sprintf("The report has %d bytes: write at most %d.", len(raw), MaxBytes), fmt.Sprintf("发货信息共 %d 字节，超过上限 %d 字节。", len(raw), MaxBytes)}
 	}
@@ -234,7 +244,7 @@ func trackable(s string) bool {
 	return s != "" && len(s) <= maxTracked && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
-// contact is masked; of companies that need none it is kept where there is one.
+// contact is masked, and left out where the company needs none: with and without it the report is the same.
 func (m *members) contact(company string) (string, error) {
 	given, err := m.text("contact")
 	if err != nil {
@@ -247,6 +257,9 @@ func (m *members) contact(company string) (string, error) {
 	case given == "" && wechat.NeedsContact(company):
 		return "", m.wrong("contact", "is missing: 顺丰 (SF) needs the receiver's telephone number, of which WeChat gets the last four digits.",
 			"缺失：顺丰（SF）需要收件人电话，提交给微信时只保留末四位等必要数字。")
+	}
+	if !wechat.NeedsContact(company) {
+		return "", nil
 	}
 	return masked, nil
 }
@@ -262,6 +275,10 @@ func (m *members) company() (string, error) {
 	if code, ok := wechat.CompanyCode(wrote); ok {
 		return code, nil
 	}
+	where, wo := wechat.WhereCodes()
+	if name, ok := wechat.Uncoded(wrote); ok {
+		return "", m.wrong("company", fmt.Sprintf("is %.60s, whose code at WeChat is not known here: %s.", name, where), fmt.Sprintf("为 %.60s，其在微信的编码未知：%s。", name, wo))
+	}
 	if near, ok := wechat.NearestCompany(wrote); ok {
 		return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Did you mean %s (%s)? Write that, or WeChat's code of another.", wrote, near.Name, near.Code),
 			fmt.Sprintf("%.60q 不是已知的快递公司，是否指 %s（%s）？请这样写，或写其他公司在微信的编码。", wrote, near.Name, near.Code))
@@ -270,6 +287,6 @@ func (m *members) company() (string, error) {
 	for _, c := range wechat.Companies() {
 		names = append(names, c.Name)
 	}
-	return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Write %s, or WeChat's code of another.", wrote, strings.Join(names, ", ")),
-		fmt.Sprintf("%.60q 不是已知的快递公司。请写 %s，或其他公司在微信的编码。", wrote, strings.Join(names, "、")))
+	return "", m.wrong("company", fmt.Sprintf("%.60q is no express company that we know. Write %s; of another %s.", wrote, strings.Join(names, ", "), where),
+		fmt.Sprintf("%.60q 不是已知的快递公司。请写 %s；其他公司%s。", wrote, strings.Join(names, "、"), wo))
 }

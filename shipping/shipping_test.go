@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,12 +29,14 @@ func TestParse(t *testing.T) {
 				with(yto, func(p *ledger.Parcel) { p.Items = "茶" }), {Company: "KYSY", TrackingNo: "2", Items: "壶"}, {Company: "YTO", TrackingNo: "3", Items: "茶"}}},
 		`{"type":"express","items":"茶","parcels":[{"company":"顺丰速运","tracking_no":"SF1","contact":"138 0000 1234"}]}`: {
 			Type: ledger.ShipExpress, Items: "茶", Complete: true, Parcels: []ledger.Parcel{{Company: "SF", TrackingNo: "SF1", Contact: "138****1234"}}},
+		`{"type":"express","items":"茶","parcels":[{"company":"YTO","tracking_no":"YT1","contact":"138 0000 1234"}]}`: {
+			Type: ledger.ShipExpress, Items: "茶", Complete: true, Parcels: []ledger.Parcel{yto}},
 		`{"type":"virtual","items":"` + strings.Repeat("茶", 200) + `"}`: {Type: ledger.ShipVirtual, Items: strings.Repeat("茶", 119) + "…", Complete: true},
 	} {
 		got, err := Parse([]byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
-		} else if !got.Same(&want) {
+		} else if !got.Same(&want) || !slices.Equal(got.Parcels, want.Parcels) {
 			t.Errorf("%s:\n%+v, want\n%+v", text, *got, want)
 		}
 	}
@@ -143,4 +146,37 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q was kept as %s, which reads as %+v, %v", raw, kept, again, err)
 		}
 	})
+}
+
+// Of a company whose code nobody here knows it is said where WeChat's codes are; another company is never named in its place.
+func TestUncodedCompany(t *testing.T) {
+	for _, company := range []string{"跨越速运", "中通快运", "百世快递", "kuayue"} {
+		_, err := Parse([]byte(`{"type":"express","items":"Tea","parcels":[{"company":"` + company + `","tracking_no":"1"}]}`))
+		wrong, ok := errors.AsType[*Error](err)
+		if !ok || wrong.Field != "parcels[0].company" || !strings.Contains(wrong.EN, "get_delivery_list") || !strings.Contains(wrong.ZH, "get_delivery_list") || strings.Contains(wrong.EN, "Did you mean") || strings.Contains(wrong.EN, "(SF)") {
+			t.Errorf("%s: %+v", company, wrong)
+		}
+	}
+	if s, err := Parse([]byte(`{"type":"express","items":"Tea","parcels":[{"company":"zhongtong","tracking_no":"1"}]}`)); err != nil || s.Parcels[0].Company != "ZTO" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// A telephone number that stands in the wrong place is in no error: errors are kept, shown and logged.
+func TestErrorsQuoteNoContact(t *testing.T) {
+	for name, report := range map[string]string{
+		"a type":     `{"type":"13800001234","items":"Tea"}`,
+		"a member":   `{"type":"virtual","items":"Tea","13800001234":1}`,
+		"a company":  `{"type":"express","items":"Tea","parcels":[{"company":"Li 13800001234","tracking_no":"1"}]}`,
+		"cut off":    `{"type":"\u0031\u0033\u0038\u0030\u0030\u0030\u0030\u0031\u0032\u0033\u0034","items":"Tea"}`,
+		"in parcels": `{"type":"express","items":"Tea","parcels":[{"company":"YTO","tracking_no":"1","13800001234":1}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(report))
+			wrong, ok := errors.AsType[*Error](err)
+			if !ok || strings.Contains(wrong.Field+wrong.EN+wrong.ZH, "1380000") {
+				t.Errorf("%+v", err)
+			}
+		})
+	}
 }

@@ -110,7 +110,7 @@ func (b *backend) ofOrder(orderNo string) []heard {
 // await waits until an event was heard n times, and returns each time.
 func (b *backend) await(t testing.TB, id string, n int) []heard {
 	t.Helper()
-	eventually(t, 15*time.Second, func() error {
+	eventually(t, shortly, func() error {
 		if got := len(b.events(id)); got < n {
 			return fmt.Errorf("the backend heard %s %d times, want %d", id, got, n)
 		}

@@ -106,10 +106,10 @@ func (p *process) stop(t testing.TB) {
 		if p.err != nil {
 			t.Errorf("caddy did not exit cleanly: %v\n%s", p.err, p.log.tail())
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		_ = p.cmd.Process.Signal(syscall.SIGABRT) // shows where its goroutines are
 		<-p.done
-		t.Errorf("caddy did not exit within 30s of SIGTERM\n%s", p.log.String())
+		t.Errorf("caddy did not exit within %s of SIGTERM\n%s", patience, p.log.String())
 	}
 }
 
@@ -149,13 +149,16 @@ func checkRace(t testing.TB, log string) {
 	}
 }
 
-// freePorts returns ports of the loopback interface that nobody listens on. They are found together, so that they differ, and
-// lie below those that systems give to outgoing connections: one of those could take a port before it is used.
+// given are the ports that tests have got: Caddy takes its time until it listens, and another test must not find the same port free meanwhile.
+var given sync.Map
+
+// freePorts returns ports of the loopback interface that nobody listens on, and that no other test of this process gets. They lie below those
+// that systems give to outgoing connections, and beside those of other packages' tests: somebody else could take a port before it is used.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, 0, n)
 	for tries := 0; len(ports) < n; tries++ {
-		port := 10000 + rand.IntN(20000)
+		port := 10000 + rand.IntN(10000)
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil && tries > 1000 {
 			t.Fatal(err)
@@ -163,8 +166,10 @@ func freePorts(t testing.TB, n int) []int {
 		if err != nil {
 			continue
 		}
-		defer ln.Close()
-		ports = append(ports, port)
+		ln.Close()
+		if _, taken := given.LoadOrStore(port, true); !taken {
+			ports = append(ports, port)
+		}
 	}
 	return ports
 }
@@ -198,7 +203,7 @@ type fatalError struct{ error }
 func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // shortly is how long to wait for what happens at once on an idle machine.
-const shortly = 20 * time.Second
+const shortly = patience
 
 func listen(t testing.TB, addr string) net.Listener {
 	t.Helper()

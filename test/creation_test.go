@@ -25,7 +25,7 @@ func (s *stage) second(sites string) (url string) {
 	}
 	s.t.Cleanup(func() { s.finish(p) })
 	url = fmt.Sprintf("https://localhost:%d", ports[0])
-	eventually(s.t, 30*time.Second, func() error {
+	eventually(s.t, shortly, func() error {
 		if err := p.running(); err != nil {
 			return &fatalError{err}
 		}

@@ -90,7 +90,7 @@ func TestWhatTheBackendReceives(t *testing.T) {
 	if err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("%v %s", err, a)
 	}
-	h := s.backend.await(t, unknown.ID, 1)[0]
+	h := s.backend.await(t, unknown.ID, 2)[0] // once refused by the script, once taken
 	if got := h.Header.Get("traceparent"); got != "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" {
 		t.Errorf("traceparent is %q", got)
 	}
@@ -107,7 +107,7 @@ func TestWhatTheBackendReceives(t *testing.T) {
 	last := s.succeeded("B10003")
 	s.accept(last)
 	s.backend.await(t, last.ID, 2)
-	if n := len(s.backend.events(unknown.ID)); n != 2 { // once refused by the script, once taken
+	if n := len(s.backend.events(unknown.ID)); n != 2 {
 		t.Errorf("the event was delivered %d times, want 2", n)
 	}
 	if n := len(s.backend.events(twin.ID)); n != 0 {
@@ -119,7 +119,7 @@ func TestWhatTheBackendReceives(t *testing.T) {
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, false)
-	block := strings.Replace(payBlock, "timeout 2s", "timeout 2s\n\t\ttypes charge.succeeded", 1)
+	block := strings.Replace(payBlock, "timeout 15s", "timeout 15s\n\t\ttypes charge.succeeded", 1)
 	s.start(strings.Replace(plainSite, "<pay>", block, 1))
 	summary := s.event("TY1", func(e map[string]any) {
 		e["type"] = "summary.daily.available"

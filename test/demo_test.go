@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 var demoSteps = []string{"https", "login", "openid", "order_quote", "charge_created", "user_paid", "webhook_verified", "event_stored",
@@ -140,7 +139,7 @@ func TestDemoPage(t *testing.T) {
 		checkRace(t, p.log.String())
 	})
 	site := fmt.Sprintf("https://localhost:%d/", port)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, shortly, func() error {
 		if err := p.running(); err != nil {
 			return &fatalError{err}
 		}

@@ -48,7 +48,7 @@ var backendFaults = []struct {
 func TestBackendFaults(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, false)
-	block := strings.Replace(payBlock, "timeout 2s", "timeout 1s\n\t\texpect body success", 1)
+	block := strings.Replace(payBlock, "timeout 15s", "timeout 4s\n\t\texpect body success", 1)
 	s.start(strings.Replace(plainSite, "<pay>", block, 1))
 	wrong := make(map[string]func(http.ResponseWriter, *http.Request))
 	hooks := make([]webhook, len(backendFaults))
@@ -132,10 +132,17 @@ func TestDeadEvent(t *testing.T) {
 func TestBackendDown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, false)
-	_, port, _ := strings.Cut(s.backend.addr(), ":")
+	serve := func(addr string) *httptest.Server {
+		up := &httptest.Server{Listener: listen(t, addr), Config: &http.Server{Handler: http.HandlerFunc(s.backend.serve)}}
+		up.Start()
+		t.Cleanup(up.Close)
+		return up
+	}
+	s.backend.Close()
+	addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0]) // which nobody takes while the backend is down
+	s.backend.Server = serve(addr)
 	s.start(plainSite)
 	_, session := s.login()
-	handler := s.backend.Config.Handler
 	s.backend.Close()
 
 	a := s.charge(session, "DOWN1")
@@ -161,11 +168,7 @@ func TestBackendDown(t *testing.T) {
 		}
 		return nil
 	})
-	up := httptest.NewUnstartedServer(handler)
-	up.Listener.Close()
-	up.Listener = listen(t, "127.0.0.1:"+port)
-	up.Start()
-	defer up.Close()
+	s.backend.Server = serve(addr)
 	acked := make(map[string]bool)
 	for _, hook := range hooks {
 		acked[hook.ID] = true

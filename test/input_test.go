@@ -128,7 +128,7 @@ http://localhost:<plain> {
 // Ping++ and WeChat in trouble: the code of each, and a charge as soon as they are well.
 func TestProvidersInTrouble(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false).start(strings.Replace(plainSite, "<pay>", strings.Replace(payBlock, "timeout     5s", "timeout     1s", 1), 1))
+	s := newStage(t, false).start(strings.Replace(plainSite, "<pay>", strings.Replace(payBlock, "timeout     5s", "timeout     4s", 1), 1))
 	_, session := s.login()
 	for i, tt := range []struct {
 		fault  string

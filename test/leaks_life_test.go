@@ -70,7 +70,7 @@ https://localhost:<port> {
 		events POST /internal/pay/events {
 			secret  {env.PAY_EVENTS_SECRET}
 			expect  body success
-			timeout 2s
+			timeout 15s
 			retry   50ms 50ms
 		}
 		reconcile {

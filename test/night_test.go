@@ -32,7 +32,7 @@ https://localhost:<port> {
 	pay {` + accounts + `
 	events POST /internal/pay/events {
 		secret  {env.PAY_EVENTS_SECRET}
-		timeout 2s
+		timeout 15s
 		retry   100ms 100ms 45s
 	}
 }

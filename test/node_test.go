@@ -176,3 +176,59 @@ func TestMiniProgram(t *testing.T) {
 		})
 	}
 }
+
+// packageModules installs what builds and tries the mini program's package, once.
+var packageModules = sync.OnceValue(func() error {
+	cmd := exec.Command("npm", "ci")
+	cmd.Dir = "../client/miniprogram"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci in client/miniprogram: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// The package for mini programs, as it is packed: its own tests under wx, uni and Taro, WeChat's build of it, and orders at a running site.
+func TestMiniProgramPackage(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false).start(plainSite)
+	if err := modules(); err != nil {
+		t.Fatal(err)
+	}
+	if err := packageModules(); err != nil {
+		t.Fatal(err)
+	}
+	const dir = "../client/miniprogram"
+	build := exec.CommandContext(t.Context(), "npm", "run", "build")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the package: %v\n%s", err, out)
+	}
+	for _, shape := range []string{"wx", "uni", "Taro"} {
+		s.keepSecret("sandbox-"+shape, "a login code")
+	}
+	files, err := filepath.Glob(dir + "/test/*.test.js")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("the package's tests are %v, %v", files, err)
+	}
+	for i := range files {
+		files[i] = strings.TrimPrefix(files[i], dir+"/")
+	}
+	out, err := node(t, dir, []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=MP1000",
+		"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}, append([]string{"--test"}, files...)...)
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, shape := range []string{"wx", "uni", "Taro"} {
+		if !strings.Contains(out, "an order is paid at "+s.url("")+" under "+shape) {
+			t.Errorf("no order was paid at the running site under %s:\n%s", shape, out)
+		}
+		eventually(t, shortly, func() error {
+			for _, h := range s.backend.events("") {
+				if h.Header.Get("X-Pay-Order-No") == "MP1000"+shape {
+					return nil
+				}
+			}
+			return errorf("the backend did not hear of MP1000%s", shape)
+		})
+	}
+}

@@ -19,7 +19,7 @@ func TestTwoProcesses(t *testing.T) {
 	const perSecond = 60
 	s := newStage(t, false)
 	s.noTLS = true
-	site := strings.NewReplacer("upstream <backend>\n", "upstream <backend> {\n\t\theader_up X-Process <n>\n\t}\n", "timeout 2s", "timeout 20s").Replace(cheapOptions + cheapSite)
+	site := strings.NewReplacer("upstream <backend>\n", "upstream <backend> {\n\t\theader_up X-Process <n>\n\t}\n", "timeout 15s", "timeout 20s").Replace(cheapOptions + cheapSite)
 	run := func(name string, plain, admin int) *process {
 		s.write(name, []byte(s.fill(strings.NewReplacer("<n>", name, "<plain>", strconv.Itoa(plain), "<admin>", strconv.Itoa(admin)).Replace(site))))
 		p, err := spawn(s.dir, s.env(), "run", "--config", s.file(name), "--adapter", "caddyfile")

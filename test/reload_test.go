@@ -197,7 +197,7 @@ func TestWaitEnds(t *testing.T) {
 			var got result
 			select {
 			case got = <-waiting:
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("the request goes on waiting")
 			}
 			took := time.Since(start)
@@ -207,7 +207,7 @@ func TestWaitEnds(t *testing.T) {
 			if got.a.StatusCode != http.StatusOK || !bytes.Contains(got.a.Body, []byte(`"created"`)) {
 				t.Errorf("answered %s", got.a)
 			}
-			if took > 5*time.Second {
+			if took > 30*time.Second { // of the minute that it asked for
 				t.Errorf("it took %s", took)
 			}
 			t.Logf("%s: answered, and done, after %s", tt.name, took.Round(time.Millisecond))

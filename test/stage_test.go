@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -162,7 +161,7 @@ const (
 	events = `
 	events POST /internal/pay/events {
 		secret  {env.PAY_EVENTS_SECRET}
-		timeout 2s
+		timeout 15s
 		retry   100ms 200ms 400ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 500ms 1s 1s 1s 1s 1s 1s 1s 1s 1s 1s
 	}
 `
@@ -226,7 +225,7 @@ func (s *stage) restart() {
 // ready waits until the site answers over HTTPS.
 func (s *stage) ready() {
 	s.t.Helper()
-	eventually(s.t, 30*time.Second, func() error {
+	eventually(s.t, shortly, func() error {
 		if err := s.caddy.running(); err != nil {
 			return &fatalError{err}
 		}

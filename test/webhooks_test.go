@@ -99,7 +99,7 @@ type flood struct {
 func (s *stage) flood(hooks iter.Seq[webhook], perSecond int, resend bool) *flood {
 	f := &flood{acked: make(map[string]bool), refused: make(map[string]string), done: make(chan struct{}), stop: make(chan struct{})}
 	client := s.newClient(&http.Transport{DisableKeepAlives: resend, MaxIdleConnsPerHost: 64})
-	client.Timeout = 20 * time.Second
+	client.Timeout = patience
 	s.t.Cleanup(f.halt)
 	room := make(chan struct{}, 200) // under way at once: a machine that cannot keep up gets fewer, not a pile
 	if resend {

@@ -49,6 +49,21 @@ func (e *OrderError) Error() string {
 	return s
 }
 
+// ZH is what the error says, in Chinese; WeChat's own words are.
+func (e *OrderError) ZH() string {
+	s := "微信 " + e.API
+	if e.Code != 0 {
+		s += fmt.Sprintf("（错误码 %d）", e.Code)
+	}
+	if e.Message != "" {
+		s += "：" + e.Message
+	}
+	if e.Rid != "" {
+		s += "（rid " + e.Rid + "）"
+	}
+	return s
+}
+
 // Unwrap returns the context's error when the context ended the call, else nil.
 func (e *OrderError) Unwrap() error { return e.cause }
 

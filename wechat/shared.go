@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddypay/caddypay/redact"
 )
@@ -32,7 +33,7 @@ const (
 
 // Shared is what WeChat lends an account for a while, an access token or a ticket, kept in a storage: all servers that share the storage use
 // the same one, and only one of them asks WeChat, under the storage's lock. The old one serves while a new one is asked for, until its end.
-// It is safe for concurrent use.
+// It is safe for concurrent use; whoever waits while WeChat is asked may go away before.
 type Shared struct {
 	storage Storage
 	key     string // in the storage; the lock's name is another
@@ -45,12 +46,13 @@ type Shared struct {
 
 	serves atomic.Pointer[lent] // for those who need not wait while a new one is asked for; nil: none yet
 
-	mu        sync.Mutex // held while WeChat is asked
-	held      lent
-	takenBack int           // how many WeChat did not take before their end, each counted once
-	refused   redact.Secret // the last one that WeChat did not take before its end
-	failed    error         // of the last time that WeChat was asked
-	pause     time.Time
+	takenBack atomic.Int64 // how many WeChat did not take before their end, each counted once
+
+	turn    *semaphore.Weighted // of one, held while WeChat is asked
+	held    lent
+	refused redact.Secret // the last one that WeChat did not take before its end
+	failed  error         // of the last time that WeChat was asked
+	pause   time.Time
 }
 
 // lent is what WeChat has lent, and until when.
@@ -71,7 +73,7 @@ func ShareToken(a interface {
 	AccessToken(context.Context) (Token, error)
 }, storage Storage, now func() time.Time, warn func(what string, err error)) *Shared {
 	return &Shared{storage: storage, key: "pay/wechat/" + a.AppID() + "-token.json", lock: "pay_wechat_" + a.AppID() + "_token", what: "access token",
-		early: tokenEarly, ask: a.AccessToken, now: now, warn: warn}
+		early: tokenEarly, ask: a.AccessToken, now: now, warn: warn, turn: semaphore.NewWeighted(1)}
 }
 
 // ShareTicket shares the jsapi ticket of an official account, by the account's shared access token. now and warn as in [ShareToken].
@@ -84,18 +86,20 @@ func ShareTicket(o *OfficialAccount, token *Shared, storage Storage, now func() 
 		return ticket, err
 	}
 	return &Shared{storage: storage, key: "pay/wechat/" + o.AppID() + ".json", lock: "pay_wechat_" + o.AppID(), what: "jsapi ticket",
-		early: ticketEarly, ask: ask, now: now, warn: warn}
+		early: ticketEarly, ask: ask, now: now, warn: warn, turn: semaphore.NewWeighted(1)}
 }
 
 // Value returns the one of now.
 func (s *Shared) Value(ctx context.Context) (string, error) {
-	if !s.mu.TryLock() {
+	if !s.turn.TryAcquire(1) {
 		if old := s.serves.Load(); old != nil && old.Expires.After(s.now()) {
 			return old.Value.Reveal(), nil
 		}
-		s.mu.Lock()
+		if err := s.turn.Acquire(ctx, 1); err != nil {
+			return "", fmt.Errorf("waiting for WeChat's %s: %w", s.what, err)
+		}
 	}
-	defer s.mu.Unlock()
+	defer s.turn.Release(1)
 	now := s.now()
 	if s.held.Expires.Sub(now) > s.early {
 		return s.held.Value.Reveal(), nil
@@ -136,8 +140,10 @@ func (s *Shared) Use(ctx context.Context, call func(value string) error) error {
 // instead returns what to use after WeChat has refused a value: what another server has by now, or what WeChat gives, which may be the same
 // value once more. It is empty where that was tried a moment ago.
 func (s *Shared) instead(ctx context.Context, refused string) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.turn.Acquire(ctx, 1); err != nil {
+		return "", fmt.Errorf("waiting for WeChat's %s: %w", s.what, err)
+	}
+	defer s.turn.Release(1)
 	now := s.now()
 	if s.held.Value.Reveal() != refused && s.held.Expires.After(now) {
 		return s.held.Value.Reveal(), nil
@@ -146,7 +152,7 @@ func (s *Shared) instead(ctx context.Context, refused string) (string, error) {
 		return "", s.failed
 	}
 	if s.refused.Reveal() != refused {
-		s.takenBack++
+		s.takenBack.Add(1)
 	}
 	s.refused, s.held = redact.New(refused), lent{}
 	if err := s.refresh(ctx, now); err != nil {
@@ -156,11 +162,7 @@ func (s *Shared) instead(ctx context.Context, refused string) (string, error) {
 }
 
 // TakenBack says how many WeChat took no more before their end, since this process was started.
-func (s *Shared) TakenBack() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.takenBack
-}
+func (s *Shared) TakenBack() int { return int(s.takenBack.Load()) }
 
 // refresh takes the value from the storage, or from WeChat where that one is old. Others wait for this one: it does not end because its own
 // caller goes away.

@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,11 +119,31 @@ func TestTicketIsShared(t *testing.T) {
 	s.wantCalls(1, 2) // the access token still serves
 
 	s.at.Add(int64((2*time.Hour - 4*time.Minute).Seconds()))
-	a.mu.Lock() // as while WeChat takes its time over the next one
+	if !a.turn.TryAcquire(1) { // as while WeChat takes its time over the next one
+		t.Fatal("somebody asks WeChat")
+	}
 	old := s.get(a)
-	a.mu.Unlock()
+	a.turn.Release(1)
 	if renewed := s.get(a); old == got[0] || renewed == old {
 		t.Errorf("while another ticket is asked for there is %q, then %q", old, renewed)
+	}
+}
+
+// Whoever waits for what another asks WeChat for need not wait longer than they want to.
+func TestTicketWaits(t *testing.T) {
+	s := newTicketStage(t)
+	n := s.node()
+	if !n.turn.TryAcquire(1) {
+		t.Fatal("somebody asks WeChat")
+	}
+	defer n.turn.Release(1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ticket, err := n.Value(gone); ticket != "" || !errors.Is(err, context.Canceled) {
+		t.Errorf("one that went away has %q, %v", ticket, err)
+	}
+	if ticket, err := n.instead(gone, "taken back"); ticket != "" || !errors.Is(err, context.Canceled) {
+		t.Errorf("one that went away has %q instead, %v", ticket, err)
 	}
 }
 

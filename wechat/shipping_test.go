@@ -177,15 +177,37 @@ func TestCompanies(t *testing.T) {
 	for name, code := range map[string]string{
 		"顺丰": "SF", "顺丰速运": "SF", "sf": "SF", "圆通": "YTO", "中通快递": "ZTO", "韵达": "YD", "yunda": "YD", "申通": "STO", "极兔": "JTSD", "j&t": "JTSD", "德邦物流": "DBL",
 		"EMS": "EMS", "京东": "JD", "邮政": "YZPY", " 中国 邮政 ": "YZPY", "DHL": "DHL", "HTKY": "HTKY", "KYSY2": "KYSY2",
+		"shunfeng": "SF", "SHUNFENG": "SF", "SF Express": "SF", "zto": "ZTO", "zhongtong": "ZTO", "yuantong": "YTO", "shentong": "STO", "jitu": "JTSD", "J&T Express": "JTSD", "debang": "DBL", "Deppon": "DBL", "jingdong": "JD",
+		"JD Logistics": "JD", "China Post": "YZPY", "极兔速递": "JTSD", "德邦快递": "DBL",
+		"跨越速运": "", "中通快运": "", "百世": "", "天天快递": "", "优速": "", "安能物流": "", "丹鸟": "", "德邦快运": "", "顺丰快运": "", "京东快运": "", "baishi": "", "zhongtongkuaiyun": "",
 		"": "", "顺风": "", "htky": "", "A": "", "圆通YTO": "", strings.Repeat("A", 33): "",
 	} {
 		if got, ok := CompanyCode(name); got != code || ok != (code != "") {
 			t.Errorf("%q: %q, %t", name, got, ok)
 		}
 	}
-	for wrote, code := range map[string]string{"顺风": "SF", "园通快递": "YTO", "中通": "ZTO", "emss": "EMS", "韵达快运": "YD", "极免速递": "JTSD", "京东快第": "JD", "马车": "", "": "", strings.Repeat("顺丰", 99): ""} {
+	for wrote, code := range map[string]string{"顺风": "SF", "园通快递": "YTO", "中通": "ZTO", "emss": "EMS", "极免速递": "JTSD", "京东快第": "JD", "马车": "", "": "", strings.Repeat("顺丰", 99): ""} {
 		if near, ok := NearestCompany(wrote); near.Code != code || ok != (code != "") {
 			t.Errorf("%q: %+v, %t", wrote, near, ok)
+		}
+	}
+	// Another company is never suggested, however near its name is.
+	for _, wrote := range []string{"跨越速运", "跨越", "中通快运", "韵达快运", "百世快递", "百世快运", "天天快递", "天天", "优速快递", "安能快运", "丹鸟", "德邦快运", "顺丰快运", "顺丰同城", "京东快运", "极兔国际",
+		"联邦快递", "国通快递", "汇通快递", "京广快递", "Baishi", "zhongtong kuaiyun", " 跨越 速运 "} {
+		name, ok := Uncoded(wrote)
+		near, suggested := NearestCompany(wrote)
+		if err := unknownCompany(wrote); !ok || suggested || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "get_delivery_list") {
+			t.Errorf("%q is %q, %+v: %v", wrote, name, near, err)
+		}
+	}
+	for _, wrote := range []string{"顺丰", "YTO", "马车", "", "快运", "国际"} {
+		if name, ok := Uncoded(wrote); ok {
+			t.Errorf("%q is %q", wrote, name)
+		}
+	}
+	for _, wrote := range []string{"龙邦快递", "速通快递", "全峰快递", "增益速递"} { // nor is a company that nobody has listed
+		if near, ok := NearestCompany(wrote); ok {
+			t.Errorf("%q: %+v", wrote, near)
 		}
 	}
 	for i, c := range companies {

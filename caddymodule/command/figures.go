@@ -65,6 +65,12 @@ func printFigures(w io.Writer, figures []adminapi.ScopeFigures, now time.Time) {
 				text += fmt.Sprintf("; of %d, %s, they run out within 12 hours, of the first %s", z.Due, adminapi.Yuan(z.DueAmount), countdown(z.NextDeadline, now))
 			}
 			row("frozen at WeChat", text)
+			for _, p := range z.Paused {
+				row("WeChat not asked", "about "+p.AppID+" "+pausedSince(&p, now))
+			}
+			if z.Failed > 0 {
+				row("shipping failed", fmt.Sprintf("%s of %d payments, the last is order %s: %s", adminapi.Yuan(z.FailedAmount), z.Failed, z.FailedOrder, z.FailedWhy))
+			}
 		}
 		row("pending", fmt.Sprint(f.Events["pending"], since(f.OldestPending)))
 		row("dead", fmt.Sprint(f.Events["dead"]))

@@ -27,11 +27,13 @@ Looks after the ledger of the running Caddy, and puts a backup of it where there
   caddy pay ledger verify
   caddy pay ledger verify  --ledger /var/backups/ledger.db
   caddy pay ledger backup  /var/backups/ledger.db
-  caddy pay ledger restore /var/backups/ledger.db /var/lib/caddy/pay/ledger.db`,
+  caddy pay ledger restore /var/backups/ledger.db /var/lib/caddy/pay/ledger.db
+  caddy pay ledger export  /var/lib/caddy/pay/ledger.db /var/backups/ledger.jsonl
+  caddy pay ledger import  /var/backups/ledger.jsonl '{env.PAY_LEDGER_DSN}'`,
 	}
 	c.flags(cmd)
 	verbs(cmd)
-	cmd.AddCommand(c.verifyLedger(), c.backupLedger(), c.restoreLedger())
+	cmd.AddCommand(c.verifyLedger(), c.backupLedger(), c.restoreLedger(), c.exportLedger(), c.importLedger())
 	return cmd
 }
 

@@ -102,9 +102,9 @@ func TestPrintSweeps(t *testing.T) {
 	var out bytes.Buffer
 	printSweeps(&out, views)
 	const want = `app_1, live mode, 2026-11-22: 3 charges at Ping++, 3 in the ledger, 1 payments recovered
-  only at Ping++      ch_1   1001  1999 fen  paid    
-  only in the ledger  ch_20  2     5 fen     unpaid  
-  differ              ch_3   3     100 fen   paid    refunded 0 here, 30 at Ping++
+  only at Ping++      ch_1   1001  ¥19.99  paid    
+  only in the ledger  ch_20  2     ¥0.05   unpaid  
+  differ              ch_3   3     ¥1.00   paid    refunded 0 here, 30 at Ping++
 app_1, test mode, 2026-11-22: 0 charges at Ping++, 0 in the ledger, 0 payments recovered
 `
 	if out.String() != want {

@@ -69,7 +69,7 @@ func printSweeps(w io.Writer, views []adminapi.SweepView) {
 				if i.Paid {
 					paid = "paid"
 				}
-				fmt.Fprintf(t, "  %s\t%s\t%s\t%d fen\t%s\t%s\n", part.name, plain.Text(i.Charge), plain.Text(i.OrderNo), i.Amount, paid, plain.Text(i.What))
+				fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", part.name, plain.Text(i.Charge), plain.Text(i.OrderNo), adminapi.Yuan(i.Amount), paid, plain.Text(i.What))
 			}
 		}
 		_ = t.Flush()

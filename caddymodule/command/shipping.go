@@ -26,8 +26,8 @@ WeChat keeps the money of the mini programs that it manages until it is told how
 what it knows of them, shows all that it was asked about one, and lets it be told again.
 
   caddy pay shipping list --state waiting,failed
-  caddy pay shipping show ch_…
-  caddy pay shipping report ch_…
+  caddy pay shipping show 20260101001      by the order's number, or its charge's
+  caddy pay shipping report 20260101001
   caddy pay shipping list --state failed --ledger ledger.db    while Caddy is down`,
 	}
 	c.readFlags(cmd)
@@ -74,6 +74,18 @@ func printShipments(w io.Writer, page *adminapi.ShipmentPage, now time.Time) {
 			plain.Text(s.State), plain.Text(dash(s.Stage)), runsOut(&s, now), countdown(s.Next, now), plain.Text(dash(s.Code)))
 	}
 	_ = t.Flush()
+	told := make(map[string]bool)
+	for _, s := range page.Shipments {
+		if p := s.Paused; p != nil && !told[p.AppID] {
+			told[p.AppID] = true
+			fmt.Fprintf(w, "\nWeChat is asked nothing about %s %s\n", plain.Text(p.AppID), plain.Text(pausedSince(p, now)))
+		}
+	}
+}
+
+// pausedSince says since and until when WeChat is not asked, and why.
+func pausedSince(p *adminapi.ShippingPause, now time.Time) string {
+	return fmt.Sprintf("since %s, until %s (%s): %s", p.Since.Local().Format(zoned), p.Until.Local().Format(zoned), countdown(p.Until, now), p.Why)
 }
 
 // runsOut says when WeChat stops waiting for a report; "-": it has one, or needs none.
@@ -90,8 +102,9 @@ func runsOut(s *adminapi.ShipmentView, now time.Time) string {
 func (c *running) showShipment() *cobra.Command {
 	var ref adminapi.ShipmentRef
 	cmd := &cobra.Command{
-		Use: "show <charge>", Short: "Shows what was shipped for one payment, and all that WeChat was asked about it", Args: cobra.ExactArgs(1),
-		Example: `  caddy pay shipping show ch_…`,
+		Use: "show <order or charge>", Short: "Shows what was shipped for one payment, and all that WeChat was asked about it", Args: cobra.ExactArgs(1),
+		Example: `  caddy pay shipping show 20260101001
+  caddy pay shipping show ch_…`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref.Charge = args[0]
 			return c.shipment(cmd, func(ctx context.Context, api *adminapi.Client) (*adminapi.ShipmentWhole, error) {
@@ -122,7 +135,7 @@ func (c *running) reportShipping() *cobra.Command {
 	var d adminapi.ShippingDecision
 	var file string
 	cmd := &cobra.Command{
-		Use: "report <charge>", Short: "Has WeChat told again what was shipped, or something else", Args: cobra.ExactArgs(1),
+		Use: "report <order or charge>", Short: "Has WeChat told again what was shipped, or something else", Args: cobra.ExactArgs(1),
 		Long: `
 Has WeChat told again, at once, what was reported last and what it does not have. With --file it is told what that file says, in the JSON that
 POST /pay/orders/{order_no}/shipping takes: of what it has already that is the correction, of which it takes one.
@@ -193,6 +206,9 @@ func printShipment(w io.Writer, s *adminapi.ShipmentWhole, now time.Time) {
 	row("WeChat's number", s.TransactionNo)
 	row("payer", s.Payer)
 	row("paid", adminapi.Yuan(s.Amount)+", at "+s.Paid.Local().Format(zoned))
+	if s.Refunded > 0 {
+		row("went back", adminapi.Yuan(s.Refunded)+", so that "+adminapi.Yuan(s.Kept())+" are left")
+	}
 	row("state", s.State)
 	if wait := runsOut(&s.ShipmentView, now); wait != "-" {
 		row("runs out", s.Deadline.Local().Format(zoned)+", "+wait)
@@ -211,6 +227,9 @@ func printShipment(w io.Writer, s *adminapi.ShipmentWhole, now time.Time) {
 		when("accepted", s.Reported)
 	}
 	row("error", s.Error)
+	if s.Paused != nil {
+		row("paused", pausedSince(s.Paused, now))
+	}
 	if !s.Next.IsZero() {
 		row("asked next", countdown(s.Next, now))
 	}

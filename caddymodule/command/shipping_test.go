@@ -32,6 +32,17 @@ func TestPrintShipments(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	out.Reset()
+	open.Paused = &adminapi.ShippingPause{AppID: "wx0", Since: noon, Until: noon.Add(time.Minute), Code: "45009", Why: "used up\x1b"}
+	open.Error = "used up"
+	printShipments(&out, &adminapi.ShipmentPage{Shipments: []adminapi.ShipmentView{open, open}}, noon)
+	if n := strings.Count(out.String(), "WeChat is asked nothing about wx0 since "+noon.Local().Format(zoned)+", until "+noon.Add(time.Minute).Local().Format(zoned)+" (in 1m0s): used up\\u001b"); n != 1 {
+		t.Errorf("%d in %s", n, &out)
+	}
+	printShipment(&out, &adminapi.ShipmentWhole{ShipmentView: open}, noon)
+	if !strings.Contains(out.String(), "paused      since ") {
+		t.Error(out.String())
+	}
+	out.Reset()
 	printShipments(&out, &adminapi.ShipmentPage{}, noon)
 	if out.String() != "No shipments.\n" {
 		t.Error(out.String())

@@ -42,7 +42,8 @@ func location(resp *http.Response) string {
 
 var longWord = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
 
-// Excerpt shows the start of what the backend sent. Long words are cut short: they may be an openid or a token.
+// Excerpt shows the start of what the backend sent, without anybody's telephone number. Long words are cut short: they may be an openid or a token.
 func Excerpt(raw []byte, most int) string {
-	return strconv.Quote(longWord.ReplaceAllStringFunc(string(raw[:min(len(raw), most)]), redact.ShortID))
+	said := redact.Contacts(string(raw[:min(len(raw), most)]), len(raw) >= most)
+	return strconv.Quote(longWord.ReplaceAllStringFunc(said, redact.ShortID))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/relay/reconcile"
+	"github.com/caddypay/caddypay/shipping"
 )
 
 // MinToken is how many characters a token of the merchant API has at least.
@@ -50,6 +51,8 @@ type API struct {
 
 	// Ships says that WeChat is told how orders were shipped; without it nobody can report that.
 	Ships bool
+	// Pauses are why WeChat is not told now. Default: it is.
+	Pauses func() []shipping.Pause
 }
 
 // Authorize looks at the address first: whoever calls from elsewhere learns nothing about tokens.

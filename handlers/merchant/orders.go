@@ -90,9 +90,10 @@ func (a *API) Order(w http.ResponseWriter, r *http.Request, orderNo string) erro
 		v.Refunds = append(v.Refunds, viewRefund(&refunds[i]))
 	}
 	if a.Ships {
-		if v.Shipping, err = a.shippingOf(ctx, l, orderNo, attempts); err != nil {
+		if v.Shipping, err = a.shippingOf(r, l, orderNo, attempts); err != nil {
 			return err
 		}
+		w.Header().Add("Vary", "Accept-Language")
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
 	reply.JSON(w, http.StatusOK, v)

@@ -19,15 +19,22 @@ import (
 // shippingView is what WeChat has to know, and has been told, of the payment of an order.
 type shippingView struct {
 	OrderNo    string          `json:"order_no"`
-	Charge     string          `json:"charge"`      // the payment that it is about: ch_…
-	Status     string          `json:"status"`      // waiting, reported, confirmed, settled, refunded, failed or not_managed
-	Type       *string         `json:"type"`        // of the last report, as the three that follow; null while there is none
-	Items      *string         `json:"items"`       // as WeChat gets them
-	Parcels    []ledger.Parcel `json:"parcels"`     // with WeChat's codes and masked contacts
-	Complete   *bool           `json:"complete"`    // nothing more is to follow
-	ReportedAt *int64          `json:"reported_at"` // Unix seconds: when WeChat last accepted something
-	Deadline   int64           `json:"deadline"`    // Unix seconds: when WeChat stops waiting for a report
-	Error      *shippingError  `json:"error"`       // why the last report was not accepted yet, or will not be
+	Charge     string          `json:"charge"`           // the payment that it is about: ch_…
+	Status     string          `json:"status"`           // waiting, reported, confirmed, settled, refunded, failed or not_managed
+	Type       *string         `json:"type"`             // of the last report, as the three that follow; null while there is none
+	Items      *string         `json:"items"`            // as WeChat gets them
+	Parcels    []ledger.Parcel `json:"parcels"`          // with WeChat's codes and masked contacts
+	Complete   *bool           `json:"complete"`         // nothing more is to follow
+	ReportedAt *int64          `json:"reported_at"`      // Unix seconds: when WeChat last accepted something
+	Deadline   int64           `json:"deadline"`         // Unix seconds: when WeChat stops waiting for a report
+	Error      *shippingError  `json:"error"`            // why the last report was not accepted yet, or will not be
+	Paused     *shippingPause  `json:"paused,omitempty"` // why WeChat is told nothing of the mini program now; absent: it is
+}
+
+type shippingPause struct {
+	shippingError
+	Since int64 `json:"since"` // Unix seconds
+	Until int64 `json:"until"` // Unix seconds
 }
 
 type shippingError struct {
@@ -35,16 +42,35 @@ type shippingError struct {
 	Detail string `json:"detail"`
 }
 
-func viewShipment(s *ledger.Shipment) *shippingView {
+// view shows a shipment in the language that a request asks for.
+func (a *API) view(s *ledger.Shipment, r *http.Request) *shippingView {
+	language := "zh"
+	if problem.PrefersEnglish(r.Header.Get("Accept-Language")) {
+		language = "en"
+	}
 	v := &shippingView{OrderNo: s.OrderNo, Charge: s.ChargeID, Status: string(s.State), Parcels: []ledger.Parcel{}, ReportedAt: charge.Unix(s.Reported), Deadline: s.Deadline().Unix()}
 	if r := s.Shipping; r != nil {
 		v.Type, v.Items, v.Complete = charge.Optional(string(r.Type)), charge.Optional(r.Items), &r.Complete
 		v.Parcels = append(v.Parcels, r.Parcels...)
 	}
 	if s.Problem.Code != "" {
-		v.Error = &shippingError{s.Problem.Code, s.Problem.Text}
+		v.Error = &shippingError{s.Problem.Code, s.Problem.In(language)}
+	}
+	if p := a.paused(s); p != nil {
+		v.Paused = &shippingPause{shippingError{p.Code, p.In(language)}, p.Since.Unix(), p.Until.Unix()}
+		if s.Stage == ledger.ReportOpen && v.Error == nil {
+			v.Error = &v.Paused.shippingError
+		}
 	}
 	return v
+}
+
+// paused is why WeChat is not asked about a payment now; nil: it is, or need not be.
+func (a *API) paused(s *ledger.Shipment) *shipping.Pause {
+	if a.Pauses == nil || s.Due.IsZero() {
+		return nil
+	}
+	return shipping.PauseOf(a.Pauses(), s.PayerAppID)
 }
 
 // ReportShipping serves POST /pay/orders/{order_no}/shipping: 202 when the report is recorded and WeChat is being told, 200 when WeChat has it.
@@ -62,7 +88,8 @@ func (a *API) ReportShipping(w http.ResponseWriter, r *http.Request, orderNo str
 		status = http.StatusAccepted
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
-	reply.JSON(w, status, viewShipment(s))
+	w.Header().Add("Vary", "Accept-Language")
+	reply.JSON(w, status, a.view(s, r))
 	return nil
 }
 
@@ -119,24 +146,25 @@ func (a *API) Shipping(w http.ResponseWriter, r *http.Request, orderNo string) e
 	if err != nil {
 		return err
 	}
-	v, err := a.shippingOf(ctx, l, orderNo, attempts)
+	v, err := a.shippingOf(r, l, orderNo, attempts)
 	switch {
 	case err != nil:
 		return err
 	case v == nil && len(attempts) == 0:
 		return neverBegun()
 	case v == nil:
-		return &problem.Problem{Code: "not_found", EN: "WeChat keeps no money of this order, as far as is known: it is not paid by wx_lite in live mode, or was before the site had shipping.",
-			ZH: "目前没有该订单的发货记录：它尚未以 wx_lite（正式模式）支付，或支付时站点还没有配置 shipping。"}
+		return &problem.Problem{Code: "not_found", EN: "WeChat keeps no money of this order, as far as is known: it is not paid by wx_lite in live mode, or was more than 15 days before the app had shipping.",
+			ZH: "目前没有该订单的发货记录：它尚未以 wx_lite（正式模式）支付，或支付于该应用启用 shipping 的 15 天之前。"}
 	}
 	w.Header().Set("X-Pay-Order-No", orderNo)
+	w.Header().Add("Vary", "Accept-Language")
 	reply.JSON(w, http.StatusOK, v)
 	return nil
 }
 
 // shippingOf shows the shipment of an order; nil: there is none. Where it was paid more than once that is the one which the next report is about.
-func (a *API) shippingOf(ctx context.Context, l ledger.Ledger, orderNo string, attempts []ledger.Charge) (*shippingView, error) {
-	shipments, err := l.Shipments(ctx, a.Scope, orderNo)
+func (a *API) shippingOf(r *http.Request, l ledger.Ledger, orderNo string, attempts []ledger.Charge) (*shippingView, error) {
+	shipments, err := l.Shipments(r.Context(), a.Scope, orderNo)
 	if err != nil || len(shipments) == 0 {
 		return nil, err
 	}
@@ -146,10 +174,10 @@ func (a *API) shippingOf(ctx context.Context, l ledger.Ledger, orderNo string, a
 	}
 	for i := range shipments {
 		if paid[shipments[i].ChargeID] {
-			return viewShipment(&shipments[i]), nil
+			return a.view(&shipments[i], r), nil
 		}
 	}
-	return viewShipment(&shipments[0]), nil
+	return a.view(&shipments[0], r), nil
 }
 
 func neverBegun() *problem.Problem {

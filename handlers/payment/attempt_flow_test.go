@@ -83,7 +83,7 @@ func (s *till) scans(orderNo string) (c *ledger.Charge, created bool, p *problem
 
 func (s *till) buysBy(through, orderNo, openid string, extra map[string]json.RawMessage) (c *ledger.Charge, created bool, p *problem.Problem) {
 	s.T.Helper()
-	a := &attempt{pay: s.pay, channel: channel.Of(through), req: &chargeRequest{OrderNo: orderNo, Channel: through, Extra: extra}, log: zap.NewNop(), host: "shop.example.com",
+	a := &attempt{pay: s.pay, channel: channel.Of(through), req: &chargeRequest{OrderNo: orderNo, Channel: through, Extra: extra}, log: s.pay.Logger, host: "shop.example.com",
 		id: session.Identity{Kind: session.WxLite, OpenID: openid, AppID: "wx1", Scope: s.Scope}}
 	c, created, err := a.run(s.T.Context(), httptest.NewRequest(http.MethodPost, "/pay/charges", nil))
 	if err != nil {

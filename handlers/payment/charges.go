@@ -159,11 +159,7 @@ func (s *Payments) payer(w http.ResponseWriter, r *http.Request, c channel.Chann
 
 // makeExtra is what the channel needs: the backend's, with the openid from the session and from nowhere else.
 func (a *attempt) makeExtra(q *quote) (map[string]any, error) {
-	g := channel.Given{Quote: q.Extra, URLs: a.pay.ReturnURLs, Client: a.req.Extra, OrderNo: a.req.OrderNo}
-	if a.channel.Payer != "" {
-		g.OpenID = a.id.OpenID
-	}
-	extra, err := a.channel.Extra(g)
+	extra, err := a.channel.Extra(channel.Given{Quote: q.Extra, URLs: a.pay.ReturnURLs, Client: a.req.Extra, OrderNo: a.req.OrderNo, OpenID: a.id.OpenID})
 	if _, missing := errors.AsType[*channel.MissingError](err); missing {
 		return nil, problem.New("channel_extra_missing", err)
 	}

@@ -136,7 +136,6 @@ func (c *Checkout) asset(w http.ResponseWriter, r *http.Request, contentType str
 	if r.URL.Query().Get("v") == c.version() {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(content)
 	return nil
 }
@@ -149,7 +148,6 @@ func (c *choice) name(t map[string]string, lang string) {
 	switch {
 	case strings.Contains(c.Channel, "alipay"):
 		c.Brand, c.Mark, c.Label = "alipay", "支", t["alipay"]
-		app = t["alipayApp"]
 	case strings.Contains(c.Channel, "upacp"):
 		c.Brand, c.Mark, c.Label = "unionpay", "银", t["unionpay"]
 	case strings.Contains(c.Channel, "wx"):
@@ -183,7 +181,7 @@ func symbol(currency string) string {
 var checkoutTexts = map[string]map[string]string{
 	"zh": {
 		"title": "收银台", "order": "订单号", "channels": "支付方式", "loading": "请稍候…", "waiting": "等待支付，剩余时间",
-		"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联支付", "wechatApp": "微信", "alipayApp": "支付宝", "scan": "请使用%s扫一扫支付", "qr": "付款二维码",
+		"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联支付", "wechatApp": "微信", "scan": "请使用%s扫一扫支付", "qr": "付款二维码",
 		"opened": "请在打开的页面中完成支付，完成后本页会自动更新", "again": "重新打开支付页面", "payWeChat": "立即支付",
 		"expired": "支付已过期", "expiredMore": "该付款码已失效，请重新获取。", "renew": "重新获取",
 		"paid": "支付成功", "returning": "正在返回商家…", "already": "订单已支付", "alreadyMore": "无需再次付款。", "otherMore": "该订单已通过另一笔支付完成，请勿重复付款。",
@@ -195,7 +193,7 @@ var checkoutTexts = map[string]map[string]string{
 	},
 	"en": {
 		"title": "Checkout", "order": "Order", "channels": "Ways to pay", "loading": "One moment…", "waiting": "Waiting for the payment,",
-		"wechat": "WeChat Pay", "alipay": "Alipay", "unionpay": "UnionPay", "wechatApp": "WeChat", "alipayApp": "Alipay", "scan": "Scan with %s", "qr": "QR code to pay",
+		"wechat": "WeChat Pay", "alipay": "Alipay", "unionpay": "UnionPay", "wechatApp": "WeChat", "scan": "Scan with %s", "qr": "QR code to pay",
 		"opened": "Pay on the page that has opened. This page follows by itself.", "again": "Open the payment page again", "payWeChat": "Pay now",
 		"expired": "This payment has expired", "expiredMore": "The code is no longer good. Get a new one to go on.", "renew": "Get a new one",
 		"paid": "Paid", "returning": "Going back to the shop…", "already": "This order is paid", "alreadyMore": "There is nothing left to pay.", "otherMore": "Another payment of this order succeeded. Please do not pay again.",

@@ -70,7 +70,6 @@ func (s *Payments) QR(w http.ResponseWriter, r *http.Request, chargeID, name str
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Pay-Order-No", c.OrderNo)
-	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(picture)
 	return nil
 }

@@ -31,10 +31,8 @@ func (o *Orders) readAmount(a *answered, currency string) (int64, error) {
 		v = json.RawMessage("null")
 	}
 	text := string(v)
-	if (own || o.Yuan) && v[0] == '"' {
-		if json.Unmarshal(v, &text) != nil {
-			text = ""
-		}
+	if own || o.Yuan {
+		_ = json.Unmarshal(v, &text) // a number stays as it stands
 	}
 	bad := func(form string) error {
 		return problem.New("amount_invalid", fmt.Errorf("%s must be %s, not %s", a.where("amount"), form, backend.Excerpt(v, 40)))

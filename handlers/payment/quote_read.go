@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -85,7 +84,7 @@ func (a *answered) text(name string) (string, error) {
 }
 
 // scalar reports whether a JSON value is a number, true or false.
-func scalar(v json.RawMessage) bool { return len(v) > 0 && !strings.ContainsRune(`"[{n`, rune(v[0])) }
+func scalar(v json.RawMessage) bool { return !strings.ContainsRune(`"[{n`, rune(v[0])) }
 
 // parse reads the backend's answer.
 func (o *Orders) parse(raw []byte, orderNo string) (*quote, error) {
@@ -188,17 +187,11 @@ func (a *answered) pairs(name string) (map[string]string, error) {
 	return pairs, nil
 }
 
-// uniqueNames reads a JSON text to its end and refuses it when an object has a name twice, at any depth.
+// uniqueNames refuses a valid JSON text when an object has a name twice, at any depth.
 func uniqueNames(raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	if err := uniqueIn(d); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON")
-	}
-	return nil
+	return uniqueIn(d)
 }
 
 func uniqueIn(d *json.Decoder) error {

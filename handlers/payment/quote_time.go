@@ -35,7 +35,7 @@ func (a *answered) time(name string) (time.Time, error) {
 		return time.Unix(seconds, 0), nil
 	}
 	return time.Time{}, fmt.Errorf("%s must be Unix seconds between 2001 and 2100, like 1790003600, or 0 or null for none; it is %s%s",
-		a.where(name), backend.Excerpt(v, 40), timeLike(strings.Trim(string(v), `"`), v[0] == '"'))
+		a.where(name), backend.Excerpt(v, 40), timeLike(strings.Trim(string(v), `"`)))
 }
 
 // unixSeconds reads a number of seconds that can be a time.
@@ -51,8 +51,8 @@ var (
 )
 
 // timeLike says what something that is no time looks like, and what to write in its place.
-func timeLike(text string, quoted bool) string {
-	if _, ok := unixSeconds(text); ok && quoted {
+func timeLike(text string) string {
+	if _, ok := unixSeconds(text); ok {
 		return ", a number as text: write it without quotes, or give time_expire a path"
 	}
 	for unit, digits := range map[string]int{"milliseconds: divide them by 1000": 3, "microseconds: divide them by 1000000": 6, "nanoseconds: divide them by 1000000000": 9} {

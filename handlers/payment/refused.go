@@ -109,16 +109,16 @@ func createProblem(err error) (*problem.Problem, ledger.AttemptState) {
 	if !ok {
 		return problem.OfPingpp(err), ledger.Unknown
 	}
-	if perr.NumberUsed() && !perr.OrderPaid() {
+	if perr.NumberUsed() {
 		err = fmt.Errorf("%w: %w", errNumberUsed, err)
 	}
 	p := problem.OfPingpp(err)
 	switch {
 	case perr.OrderPaid():
 		return p, ledger.Taken
-	case perr.Kind == pingpp.Channel, perr.Kind == pingpp.InvalidRequest && perr.NumberUsed():
+	case perr.Kind == pingpp.Channel, perr.NumberUsed():
 		return p, ledger.Refused
-	case perr.Kind == pingpp.Timeout, perr.Unknown():
+	case perr.Unknown():
 		return p, ledger.Unknown
 	}
 	return p, ledger.Unsent

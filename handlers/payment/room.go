@@ -3,6 +3,7 @@ package payment
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -43,7 +44,7 @@ func (a *attempt) room(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charge, limit int) (undone int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	var soonest time.Duration
+	soonest := time.Duration(math.MaxInt64)
 	for i := range open {
 		if len(open)-undone < limit {
 			return undone, nil
@@ -57,11 +58,8 @@ func (a *attempt) undo(ctx context.Context, l ledger.Ledger, open []ledger.Charg
 				continue
 			}
 			a.log.Warn("an old attempt could not be reversed", zap.String("charge", c.ID), zap.Error(err))
-			wait = time.Second
 		}
-		if soonest == 0 || wait < soonest {
-			soonest = wait
-		}
+		soonest = min(soonest, wait)
 	}
 	if len(open)-undone < limit {
 		return undone, nil

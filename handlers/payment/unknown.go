@@ -30,9 +30,6 @@ func (a *attempt) find(ctx context.Context, l ledger.Ledger, held *ledger.Reserv
 			unknown = append(unknown, c)
 		}
 	}
-	if len(unknown) == 0 {
-		return held.Attempts, nil
-	}
 	within, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
 	found, missed := a.pay.Reconciler.Attempts.Find(within, l, unknown)

@@ -26,10 +26,8 @@ type unpriced struct {
 func (u *unpriced) note(orderNo string, at time.Time, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if _, known := u.orders[orderNo]; known {
-		delete(u.orders, orderNo)
-		u.oldest = slices.DeleteFunc(u.oldest, func(no string) bool { return no == orderNo })
-	}
+	delete(u.orders, orderNo)
+	u.oldest = slices.DeleteFunc(u.oldest, func(no string) bool { return no == orderNo })
 	if err == nil {
 		return
 	}

@@ -99,11 +99,15 @@ type Refund struct {
 // Shipment is a shipment's row, with its charge's. What [ledger.Shipment] has of the charge is no part of it.
 type Shipment struct {
 	ledger.Shipment
-	Charge Charge               // without Raw
-	Stored ledger.ShipmentState // the state that is recorded; empty for a row that is not
-	Owner  string               // of the lease; empty without one
-	Until  time.Time
+	Charge    Charge               // without Raw
+	Stored    ledger.ShipmentState // the state that is recorded; empty for a row that is not
+	StoredFen int64                // what Fen was when that was
+	Owner     string               // of the lease; empty without one
+	Until     time.Time
 }
+
+// Fen is the money that WeChat keeps, as long as the shipment is [ledger.ShipmentState.Frozen]: what the payer has back is none of it.
+func (s *Shipment) Fen() int64 { return max(0, s.Charge.PaidAmount-s.Charge.AmountRefunded) }
 
 // Sweep is how far a scope's charges have been compared with Ping++'s list.
 type Sweep struct {

@@ -15,7 +15,7 @@ var shipBackoff = [...]time.Duration{10 * time.Second, time.Minute, 5 * time.Min
 
 // post makes the report one that WeChat may have accepted.
 func (s *Shipment) post(now, until time.Time) ledger.ShippingAttempt {
-	s.Posted, s.Until = s.Shipping, prolonged(s.Until, until)
+	s.Posted, s.Until = s.next(), prolonged(s.Until, until)
 	s.Attempts++
 	return ledger.ShippingAttempt{N: s.Attempts, At: now, Step: ledger.ShippingPost, Result: ledger.ShippingAsking, Shipping: s.Posted}
 }
@@ -31,8 +31,9 @@ const (
 
 // answered records what became of an attempt.
 func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAttempt, is listed) {
-	was, now := s.State, a.At.Add(a.Took)
-	post, deciding := a.Step == ledger.ShippingPost, s.Posted != nil // else it was asked in the daily round, or nothing was posted after all
+	was, now, doubted := s.State, a.At.Add(a.Took), s.doubted()
+	post, deciding := a.Step == ledger.ShippingPost, s.Posted != nil // else it was asked in the daily round, or before a post, or nothing was posted after all
+	vain := s.Stage == ledger.ReportOpen && a.Result != ledger.ShippingTold
 	s.Owner, s.Until = "", time.Time{}
 	switch {
 	case a.Result == ledger.ShippingUnmanaged:
@@ -41,17 +42,22 @@ func (s *Shipment) answered(a ledger.ShippingAnswer) (attempt ledger.ShippingAtt
 		s.accept(now, a.Had)
 	case deciding && a.Result == ledger.ShippingTold:
 		s.decided(a, now)
-	case deciding || post && s.Stage == ledger.ReportOpen:
+	case deciding || vain:
 		s.vain(a, now)
+	case s.Stage == ledger.ReportOpen:
+		s.found(a)
 	default:
 		s.lookedUp(a)
 	}
 	s.Last = a.Result
 	s.schedule(a, now)
+	if doubted && s.State == was {
+		s.doubtOn(a, now)
+	}
 	switch {
 	case post && deciding:
 		is = began
-	case post || deciding || s.State != was:
+	case post || deciding || vain || s.State != was:
 		is = ended
 		s.Attempts++
 	}
@@ -73,10 +79,10 @@ func (s *Shipment) accept(now time.Time, had bool) {
 		s.State = ledger.ShipmentWaiting // for the rest
 	}
 	switch {
-	case posted.Same(s.Shipping):
+	case s.tell(posted):
 		s.Stage = ledger.ReportDone
 	case !s.takes(s.Shipping):
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemCorrected, Text: ledger.RefuseCorrected.Text()})
+		s.fail(problemCorrected)
 	default:
 		s.Stage, s.Due = ledger.ReportOpen, now
 	}
@@ -92,20 +98,40 @@ func (s *Shipment) decided(a ledger.ShippingAnswer, now time.Time) {
 	case told == ledger.ShipmentWaiting, told == ledger.ShipmentReported && a.Finished <= s.Uploads:
 		s.Posted = nil // it was not accepted
 		if s.Unclear++; s.Unclear >= mostUnclear {
-			s.fail(ledger.ShippingProblem{Code: ledger.ProblemUnclear, Text: "WeChat has not accepted the report, and never said why"})
+			s.fail(problemUnclear)
 			return
 		}
 		s.wait(now)
 	case told == ledger.ShipmentReported: // posting ours would spend the one correction: a person decides
 		s.Posted, s.Uploads = nil, max(s.Uploads, a.Finished)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemDiffers, Text: "WeChat has another report of this payment, which did not come from here"})
+		s.fail(problemDiffers)
 		s.become(told)
 	case told != "":
 		s.Posted = nil
 		s.become(told)
-		s.fail(ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()})
+		s.fail(problemOver)
 	default: // nothing that anybody knows
 		s.wait(now)
+	}
+}
+
+// found takes over what get_order shows of a payment whose report is open and was not posted: who entered that elsewhere meant it, and posting ours in its
+// place would spend the one correction. The same report again changes nothing of it; a person, or other content, does.
+func (s *Shipment) found(a ledger.ShippingAnswer) {
+	told, known := stateOf(a.OrderState), s.Uploads
+	s.lookedUp(a)
+	switch {
+	case told == ledger.ShipmentConfirmed || told == ledger.ShipmentSettled:
+		s.fail(problemOver)
+	case told != ledger.ShipmentReported || a.Finished <= known: // nothing is there, or parts, or what was known when this was reported
+		return
+	case a.Finished >= allUploads:
+		s.fail(problemCorrected)
+	default:
+		s.Stage, s.Problem = ledger.ReportDone, problemDiffers
+	}
+	if a.Has && a.Of != nil && a.Of.Same(s.Shipping) { // and not what was reported since
+		s.Stage, s.Problem = ledger.ReportDone, ledger.ShippingProblem{}
 	}
 }
 
@@ -115,6 +141,9 @@ func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
 		return
 	}
 	told := stateOf(a.OrderState)
+	if s.doubted() && told != "" { // WeChat knows it
+		s.State = ledger.ShipmentWaiting
+	}
 	s.Uploads = max(s.Uploads, min(a.Finished, allUploads)) // also what was entered by hand
 	if told != ledger.ShipmentReported || s.Uploads > 0 {   // else WeChat has parts
 		s.become(told)
@@ -136,7 +165,7 @@ func (s *Shipment) schedule(a ledger.ShippingAnswer, now time.Time) {
 // vain goes on after an attempt that brought nothing.
 func (s *Shipment) vain(a ledger.ShippingAnswer, now time.Time) {
 	ask := a.Step == ledger.ShippingAsk
-	if !ask || a.Result == ledger.ShippingNotFound {
+	if !ask || a.Result == ledger.ShippingNotFound || s.Posted == nil {
 		s.Problem = a.Problem
 	}
 	switch {
@@ -200,7 +229,7 @@ func (s *Shipment) close() {
 	s.Due = time.Time{}
 	if s.Stage == ledger.ReportOpen {
 		s.Stage = ledger.ReportFailed
-		s.Problem = ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()}
+		s.Problem = problemOver
 	}
 }
 

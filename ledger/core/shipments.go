@@ -36,7 +36,7 @@ func reportShipping(t Tx, r ledger.ShippingReport) (*ledger.Shipment, bool, erro
 		return nil, false, err
 	}
 	n := r.Shipping
-	if s != nil && s.has(&n) { // whatever became of the payment since
+	if s != nil && (s.has(&n) || r.First && s.Stage != ledger.ReportNone) { // whatever became of the payment since
 		p := s.public()
 		return &p, false, nil
 	}
@@ -120,16 +120,24 @@ func owe(t Tx, c *Charge, now time.Time) error {
 	return t.AddShipment(owed(c, now))
 }
 
-// shipBack ends the shipment of a charge whose money went back.
+// shipBack ends the shipment of a charge whose money went back, and of one whose money did in part takes that off what is frozen.
 func shipBack(t Tx, c *Charge) error {
-	if why := c.unkept(); why != ledger.RefuseRefunded && why != ledger.RefuseReversed {
+	why := c.unkept()
+	whole := why == ledger.RefuseRefunded || why == ledger.RefuseReversed
+	if !whole && (why != "" || c.AmountRefunded == 0) {
 		return nil
 	}
 	s, err := t.Shipment(c.Scope, c.Seq)
-	if err != nil || s == nil || s.over() && s.State != ledger.ShipmentSettled {
+	if err != nil || s == nil {
 		return err
 	}
-	s.refund()
+	s.Charge = *c
+	switch {
+	case whole && s.over() && s.State != ledger.ShipmentSettled, !whole && s.Fen() == s.StoredFen:
+		return nil
+	case whole:
+		s.refund()
+	}
 	return t.SetShipment(s)
 }
 
@@ -175,7 +183,7 @@ func shipDelivered(t Tx, d ledger.Delivery) error {
 // wrong says what keeps a report from being one.
 func wrong(n *ledger.Shipping) (p ledger.ShippingProblem) {
 	if err := n.Check(); err != nil {
-		p = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
+		p = ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error(), ZH: "发货信息有误：" + err.Error()}
 	}
 	return p
 }

@@ -99,6 +99,9 @@ func (l *Ledger) FindUnshipped(ctx context.Context, f ledger.ShippingSearch) (fo
 				found++
 				s = owed(c, f.Now)
 				s.Due = f.Now // it may be known to WeChat by now, or be none of its
+				if c.Created.Before(f.Doubted) {
+					s.doubt(f.Now)
+				}
 				err = t.AddShipment(s)
 			}
 			if err != nil {
@@ -138,20 +141,43 @@ func (l *Ledger) ShippingDue(ctx context.Context, s ledger.Scope, now, until tim
 	err = l.atOnce(ctx, func(r Reader) error {
 		d = &ledger.ShippingDue{}
 		over := now.Add(-ledger.ShippingTerm)
-		if d.Late, d.LateFen, _, err = r.Unshipped(s, time.Time{}, over); err != nil {
-			return err
+		for _, state := range []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed} {
+			n, fen, _, err := r.Unshipped(s, state, time.Time{}, over)
+			if err != nil {
+				return err
+			}
+			d.Late, d.LateFen = d.Late+n, d.LateFen+fen
+			n, fen, first, err := r.Unshipped(s, state, over, until.Add(-ledger.ShippingTerm))
+			if err != nil {
+				return err
+			}
+			d.Soon, d.SoonFen = d.Soon+n, d.SoonFen+fen
+			if end := first.Add(ledger.ShippingTerm); !first.IsZero() && (d.Next.IsZero() || end.Before(d.Next)) {
+				d.Next = end
+			}
 		}
-		var first time.Time
-		d.Soon, d.SoonFen, first, err = r.Unshipped(s, over, until.Add(-ledger.ShippingTerm))
-		if !first.IsZero() {
-			d.Next = first.Add(ledger.ShippingTerm)
-		}
-		return err
+		return failedOf(r, s, now.AddDate(100, 0, 0), d)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// failedOf adds what failed of what was paid until a time.
+func failedOf(r Reader, s ledger.Scope, end time.Time, d *ledger.ShippingDue) (err error) {
+	if d.Failed, d.FailedFen, _, err = r.Unshipped(s, ledger.ShipmentFailed, time.Time{}, end); err != nil || d.Failed == 0 {
+		return err
+	}
+	parts, err := r.ShipmentParts(ledger.ShipmentFilter{Scope: s, States: []ledger.ShipmentState{ledger.ShipmentFailed}})
+	if err != nil {
+		return err
+	}
+	p, err := pageOf(list[Shipment]{parts: parts, mark: shipmentMark, limit: 1, look: lookRows, want: func(*Shipment) (bool, error) { return true, nil }}, "", until(time.Time{}), (*Shipment).public)
+	for i := range p.Rows {
+		d.FailedOrder, d.Why = p.Rows[i].OrderNo, p.Rows[i].Problem
+	}
+	return err
 }
 
 // shippedOf reads the shipments of an order.

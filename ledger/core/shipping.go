@@ -58,7 +58,7 @@ func reportable(cs []Charge) (c *Charge, why ledger.ShippingReason) {
 // owed is the shipment of a payment about which nothing is reported yet.
 func owed(c *Charge, now time.Time) *Shipment {
 	s := &Shipment{Charge: *c}
-	s.Scope, s.Amount, s.TimePaid, s.State = c.Scope, c.PaidAmount, c.TimePaid, ledger.ShipmentWaiting
+	s.Scope, s.TimePaid, s.State = c.Scope, c.TimePaid, ledger.ShipmentWaiting
 	if s.TimePaid.IsZero() {
 		s.TimePaid = now
 	}
@@ -66,9 +66,29 @@ func owed(c *Charge, now time.Time) *Shipment {
 	return s
 }
 
+// doubt makes the shipment one of which WeChat may want nothing: it is asked, of old payments some hours later, so that those whose time runs are first and
+// nobody waits behind a crowd of them.
+func (s *Shipment) doubt(now time.Time) {
+	s.State, s.Due = ledger.ShipmentUnmanaged, now.Add(max(now.Sub(s.TimePaid), 0)/100)
+}
+
+// doubted says that WeChat has not said yet whether it wants anything.
+func (s *Shipment) doubted() bool { return s.State == ledger.ShipmentUnmanaged && !s.Due.IsZero() }
+
+// doubtOn says when a shipment that is still doubted is asked about again, if it is: that WeChat does not know a payment is final an hour after it.
+func (s *Shipment) doubtOn(a ledger.ShippingAnswer, now time.Time) {
+	switch young := now.Sub(s.TimePaid) < shipRetry; {
+	case a.Result == ledger.ShippingTransient, a.Result == ledger.ShippingNotFound && young:
+		s.Due = now.Add(shipRetry)
+	case a.Result == ledger.ShippingUnknown, a.Result == ledger.ShippingTold, a.Result == ledger.ShippingFinal:
+		s.rest(now)
+	}
+}
+
 // public returns the shipment as callers of the ledger see it.
 func (s *Shipment) public() ledger.Shipment {
 	p := s.Shipment
+	p.Amount, p.Refunded = s.Charge.PaidAmount, s.Charge.AmountRefunded
 	p.ChargeID, p.OrderNo, p.TransactionNo, p.Payer, p.PayerAppID = s.Charge.ID, s.Charge.OrderNo, s.Charge.TransactionNo, s.Charge.Payer, s.Charge.PayerAppID
 	return p
 }
@@ -91,7 +111,7 @@ func (s *Shipment) lease(owner string, until time.Time) {
 // putOff delays a report whose payment is held by now, so that nobody posts it.
 func (s *Shipment) putOff(now time.Time) {
 	s.Due = now.Add(shipRetry)
-	s.Problem = ledger.ShippingProblem{Code: string(ledger.RefuseHeld), Text: ledger.RefuseHeld.Text()}
+	s.Problem = problemHeld
 }
 
 // heldBy says that a lease is the one that was given last.
@@ -114,7 +134,7 @@ func (s *Shipment) full(n *ledger.Shipping) ledger.ShippingReason {
 	switch {
 	case !s.takes(n):
 		return ledger.RefuseCorrected
-	case !n.Complete && (s.Uploads > 0 || s.Posted != nil && s.Posted.Complete):
+	case !n.Complete && (s.Uploads > 0 || s.Posted != nil && s.Posted.Complete || s.Stage == ledger.ReportOpen && s.Shipping.Complete):
 		return ledger.RefuseComplete
 	}
 	return ""
@@ -139,14 +159,12 @@ func (s *Shipment) report(n *ledger.Shipping, now time.Time) (fresh bool, why le
 	if why := s.full(n); why != "" {
 		return false, why
 	}
-	s.Shipping, s.Recorded = n, now
+	if why := s.join(n); why != "" {
+		return false, why
+	}
+	s.Recorded = now
 	s.reopen(now)
 	return true, ""
-}
-
-// has says that a report is the last one, and did not fail.
-func (s *Shipment) has(n *ledger.Shipping) bool {
-	return s.Shipping.Same(n) && (s.Stage == ledger.ReportOpen || s.Stage == ledger.ReportDone)
 }
 
 // reopen makes the last report due.
@@ -162,6 +180,7 @@ func (s *Shipment) reopen(now time.Time) {
 // again does what a person decided: it returns why that cannot be.
 func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 	if n != nil && !s.has(n) {
+		s.forget()
 		if _, why := s.report(n, now); why != "" {
 			return &ledger.ShippingRefusal{Reason: why, OrderNo: s.Charge.OrderNo}
 		}
@@ -173,7 +192,7 @@ func (s *Shipment) again(n *ledger.Shipping, now time.Time) error {
 	switch {
 	case s.Shipping == nil:
 		return refuse("was never reported; say what to report")
-	case s.Stage == ledger.ReportDone:
+	case s.Stage == ledger.ReportDone && s.Problem.Code != ledger.ProblemDiffers:
 		return refuse("is known to WeChat; only other content can be reported")
 	case s.Stage == ledger.ReportOpen:
 		s.Due = earlier(s.Due, now)

@@ -320,7 +320,7 @@ func TestShipmentRefund(t *testing.T) {
 	s := shipment(tea)
 	s.refund()
 	equal(t, "open", []any{s.State, s.Stage, s.Problem, s.Due}, []any{ledger.ShipmentRefunded, ledger.ReportFailed,
-		ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text()}, never})
+		ledger.ShippingProblem{Code: ledger.ProblemOver, Text: ledger.RefuseOver.Text(), ZH: "买家已确认收货或资金已结算，微信不再接受发货信息"}, never})
 	s = reportedTea()
 	s.refund()
 	equal(t, "done", []any{s.State, s.Stage, s.Problem, s.Due}, []any{ledger.ShipmentRefunded, ledger.ReportDone, ledger.ShippingProblem{}, never})

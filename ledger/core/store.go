@@ -66,6 +66,7 @@ type Reader interface {
 
 	Desk
 	Old
+	Whole
 }
 
 // Desk reads what operators ask for.
@@ -83,9 +84,9 @@ type Desk interface {
 	AuditParts(f ledger.AuditFilter) ([]Part[ledger.Decided], error)
 	// ShipmentParts do the same by (TimePaid, the charge's Seq): Scope and States are what chooses.
 	ShipmentParts(f ledger.ShipmentFilter) ([]Part[Shipment], error)
-	// Unshipped counts the shipments that are waiting or failed and that were paid after a time and not after another, up to ledger.MostDue of each state, and says
-	// when the first of them was paid.
-	Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error)
+	// Unshipped counts the shipments in a state that were paid after a time and not after another, up to ledger.MostDue, and says when the first of them was
+	// paid.
+	Unshipped(s ledger.Scope, state ledger.ShipmentState, after, until time.Time) (payments, fen int64, first time.Time, err error)
 
 	// OrderAttempts and LastAttempts return the first and the last attempts of an order, up to a limit, oldest first, without Raw.
 	OrderAttempts(s ledger.Scope, orderNo string, limit int) ([]Charge, error)
@@ -213,7 +214,7 @@ type Tx interface {
 
 	// Shipment is that of Reader.
 	Shipment(s ledger.Scope, charge int64) (*Shipment, error)
-	// AddShipment and SetShipment write a row; of one that is recorded Amount and TimePaid stay. DropShipment deletes it with its attempts.
+	// AddShipment and SetShipment write a row, of what was reported its Content; of one that is recorded Amount and TimePaid stay. DropShipment deletes it with its attempts.
 	AddShipment(s *Shipment) error
 	SetShipment(s *Shipment) error
 	DropShipment(s *Shipment) error

@@ -114,7 +114,11 @@ func testFindUnshipped(t *testing.T, l ledger.Ledger) {
 	post(t, l, at(30001), ledger.ShippingFinal)
 	due, err = l.ShippingDue(t.Context(), live, over, over.Add(2*time.Hour))
 	must(t, err)
-	equal(t, "due, reported", due, &ledger.ShippingDue{Late: 2, LateFen: 200, Soon: 1, SoonFen: 100, Next: over.Add(2 * time.Hour)})
+	equal(t, "due, reported", due, &ledger.ShippingDue{Late: 2, LateFen: 200, Soon: 1, SoonFen: 100, Next: over.Add(2 * time.Hour),
+		Failed: 1, FailedFen: 100, FailedOrder: "3", Why: unknownPayment})
+	as, err := l.ShippingAttempts(t.Context(), live, "ch_3")
+	must(t, err)
+	equal(t, "why, of the attempt", as[len(as)-1].Problem, unknownPayment)
 	due, err = l.ShippingDue(t.Context(), test, over, over.Add(time.Hour))
 	must(t, err)
 	equal(t, "due elsewhere", due, &ledger.ShippingDue{})
@@ -138,6 +142,12 @@ func testFindUnshipped(t *testing.T, l ledger.Ledger) {
 	equal(t, "a time", list(ledger.ShipmentFilter{Since: at(3600), Until: at(3 * 3600)}), []string{"ch_2", "ch_1"})
 	_, err = l.ListShipments(t.Context(), ledger.ShipmentFilter{Scope: live, Cursor: "odd"})
 	wantErr(t, err, ledger.ErrCursor)
+
+	report(t, l, reporting("4", tea, 30002), true)
+	post(t, l, at(30002), ledger.ShippingFinal)
+	due, err = l.ShippingDue(t.Context(), live, at(30003), at(30004))
+	must(t, err)
+	equal(t, "failed at once", []any{due.Failed, due.FailedFen, due.FailedOrder, due.Soon}, []any{int64(2), int64(200), "4", int64(0)})
 }
 
 // Shipments that are over go with what else is old; a clock that was put back leaves none waiting.

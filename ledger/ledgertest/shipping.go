@@ -90,6 +90,8 @@ func answered(t *testing.T, l ledger.Ledger, lease ledger.ShipmentLease, a ledge
 	return s
 }
 
+var unknownPayment = ledger.ShippingProblem{Code: "10060001", Text: "not found\nyet", ZH: "支付单不存在\n请稍候"}
+
 // post tells WeChat what is due, which answers so.
 func post(t *testing.T, l ledger.Ledger, now time.Time, result ledger.ShippingResult) *ledger.Shipment {
 	t.Helper()
@@ -98,7 +100,7 @@ func post(t *testing.T, l ledger.Ledger, now time.Time, result ledger.ShippingRe
 	must(t, err)
 	a := ledger.ShippingAnswer{Step: ledger.ShippingPost, Result: result, At: now}
 	if result != ledger.ShippingAccepted {
-		a.Problem = ledger.ShippingProblem{Code: "10060001", Text: "支付单不存在"}
+		a.Problem = unknownPayment
 	}
 	return answered(t, l, lease, a)
 }

@@ -97,9 +97,13 @@ func readRun(r *row) (run core.Run) {
 // readShipment reads shipmentColumns.
 func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 	r.next++ // the charge, which comes with the rest of it
-	p.Scope, p.Amount, p.TimePaid = s, r.number(), r.time()
-	p.State, p.Stage, p.Shipping, p.Recorded, p.Reported = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text()), r.content(), r.time(), r.time()
-	p.Uploads, p.Posted, p.Problem.Code, p.Problem.Text, p.Attempts = r.count(), r.content(), r.text(), r.text(), r.count()
+	p.Scope, p.StoredFen, p.TimePaid = s, r.number(), r.time()
+	p.State, p.Stage = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text())
+	if err := p.SetContent(r.text()); err != nil && r.err == nil {
+		r.err = err
+	}
+	p.Recorded, p.Reported = r.time(), r.time()
+	p.Uploads, p.Posted, p.Problem, p.Attempts = r.count(), r.content(), core.ProblemOf(r.text(), r.text()), r.count()
 	p.Tries, p.Missed, p.Unclear, p.Last, p.Due, p.Epoch = r.count(), r.count(), r.count(), ledger.ShippingResult(r.text()), r.time(), r.count()
 	p.Owner, p.Until = r.text(), r.time()
 	p.Stored = p.State

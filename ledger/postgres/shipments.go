@@ -49,7 +49,7 @@ func (r *reader) ShipmentsOf(s ledger.Scope, orderNo string) ([]core.Shipment, e
 func (r *reader) ShippingAttempts(_ ledger.Scope, charge int64, limit int) (as []ledger.ShippingAttempt, err error) {
 	err = r.run(sqlShippings, func(row *row) {
 		a := ledger.ShippingAttempt{N: row.count(), At: row.time(), Took: row.micros()}
-		a.Step, a.Result, a.Problem.Code, a.Problem.Text = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), row.text(), row.text()
+		a.Step, a.Result, a.Problem = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), core.ProblemOf(row.text(), row.text())
 		a.State, a.Shipping = ledger.ShipmentState(row.text()), row.content()
 		as = append(as, a)
 	}, charge, limit)
@@ -84,22 +84,12 @@ func (r *reader) ShipmentParts(f ledger.ShipmentFilter) (parts []core.Part[core.
 	return parts, nil
 }
 
-func (r *reader) Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error) {
+func (r *reader) Unshipped(s ledger.Scope, state ledger.ShipmentState, after, until time.Time) (payments, fen int64, first time.Time, err error) {
 	scope, err := r.scope(s)
 	if err != nil {
 		return 0, 0, first, err
 	}
-	for _, state := range []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed} {
-		err := r.run(sqlUnshipped, func(row *row) {
-			payments += row.number()
-			fen += row.number()
-			if at := row.time(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
-		}, scope, string(state), millis(after), millis(until), ledger.MostDue)
-		if err != nil {
-			return 0, 0, first, err
-		}
-	}
-	return payments, fen, first, nil
+	err = r.run(sqlUnshipped, func(row *row) { payments, fen, first = row.number(), row.number(), row.time() },
+		scope, string(state), millis(after), millis(until), ledger.MostDue)
+	return payments, fen, first, err
 }

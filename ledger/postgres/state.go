@@ -121,3 +121,17 @@ func (s *State) horizon(ctx context.Context, c *pgxpool.Conn) error {
 func (s *State) rows(ctx context.Context, c *pgxpool.Conn) error {
 	return c.QueryRow(ctx, sqlRows).Scan(&s.Dead, &s.Live)
 }
+
+const sqlOthers = `SELECT count(*)::integer FROM pg_stat_activity WHERE datname = current_database() AND application_name = current_setting('application_name')
+	AND pid <> pg_backend_pid() AND pid <> ALL ($1)`
+
+// Others says how many connections to the ledger's database there are that are not this one's, and that call themselves as this one does.
+func (l *Ledger) Others(ctx context.Context) (n int, err error) {
+	var own []int32
+	for _, c := range l.pool.AcquireAllIdle(ctx) {
+		own = append(own, int32(c.Conn().PgConn().PID()))
+		defer c.Release()
+	}
+	err = l.pool.QueryRow(ctx, sqlOthers, own).Scan(&n)
+	return n, err
+}

@@ -25,7 +25,8 @@ const sqlDrift = `
 		UNION ALL SELECT scope, -1, 'at risk', 0, risks FROM read WHERE state IN ('pending', 'held', 'dead')
 		UNION ALL SELECT scope, -1, 'fen at risk', 0, fen FROM read WHERE state IN ('pending', 'held', 'dead')
 		UNION ALL SELECT scope, -1, 'frozen', 0, count(*) FROM caddypay.shipments WHERE ` + isFrozen + ` GROUP BY 1
-		UNION ALL SELECT scope, -1, 'fen frozen', 0, sum(amount) FROM caddypay.shipments WHERE ` + isFrozen + ` GROUP BY 1
+		UNION ALL SELECT s.scope, -1, 'fen frozen', 0, sum(greatest(0, c.amount_paid - c.amount_refunded)) FROM caddypay.shipments AS s
+			JOIN caddypay.charges AS c ON c.seq = s.charge WHERE s.` + isFrozen + ` GROUP BY 1
 		UNION ALL SELECT scope, hour, source, 0, payments FROM read
 		UNION ALL SELECT scope, hour, 'paid', 0, paid FROM read
 		UNION ALL SELECT scope, hour, 'refunded', 0, refunded FROM read

@@ -128,10 +128,17 @@ func (t *tx) weigh(scope, was, is int64) {
 	t.shift(scope, eventsAtRisk, fenAtRisk, was != 0, is != 0, was, is)
 }
 
-// freeze notes whether the money of a shipment was frozen, and is.
-func (t *tx) freeze(scope int64, was, is bool, fen int64) {
-	fens := map[bool]int64{true: fen}
-	t.shift(scope, frozen, fenFrozen, was, is, fens[was], fens[is])
+// freeze notes how much money of a shipment was frozen, and is.
+func (t *tx) freeze(scope int64, p *core.Shipment) {
+	var of, to int64
+	if p.Stored.Frozen() {
+		of = p.StoredFen
+	}
+	if p.State.Frozen() {
+		to = p.Fen()
+	}
+	t.shift(scope, frozen, fenFrozen, p.Stored.Frozen(), p.State.Frozen(), of, to)
+	p.Stored, p.StoredFen = p.State, p.Fen()
 }
 
 // shift notes that something was among others that are counted, with an amount, or is.

@@ -11,8 +11,8 @@ const (
 
 	sqlAddShipment = `INSERT INTO caddypay.shipments (charge, scope, amount, paid, ` + shipmentFields + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING RETURNING 1`
-	sqlSetShipment = `UPDATE caddypay.shipments SET state = $2, stage = $3, content = $4, recorded = $5, reported = $6, uploads = $7, posted = $8, code = $9,
-		problem = $10, attempts = $11, tries = $12, missed = $13, unclear = $14, last = $15, due = $16, epoch = $17, owner = $18, until = $19 WHERE charge = $1`
+	sqlSetShipment = `UPDATE caddypay.shipments SET amount = $2, state = $3, stage = $4, content = $5, recorded = $6, reported = $7, uploads = $8, posted = $9, code = $10,
+		problem = $11, attempts = $12, tries = $13, missed = $14, unclear = $15, last = $16, due = $17, epoch = $18, owner = $19, until = $20 WHERE charge = $1`
 	sqlDropShipment  = `DELETE FROM caddypay.shipments WHERE charge = $1`
 	sqlDropShippings = `DELETE FROM caddypay.shippings WHERE charge = $1`
 
@@ -35,8 +35,8 @@ func (t *tx) Shipment(s ledger.Scope, charge int64) (*core.Shipment, error) {
 
 // shipped are the parameters of what SetShipment writes.
 func shipped(p *core.Shipment) []any {
-	return []any{string(p.State), string(p.Stage), encodeShipping(p.Shipping), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
-		p.Problem.Code, p.Problem.Text, p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
+	return []any{string(p.State), string(p.Stage), nullable(p.Content()), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
+		p.Problem.Code, core.Sentences(p.Problem), p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
 }
 
 func (t *tx) AddShipment(p *core.Shipment) error {
@@ -44,9 +44,9 @@ func (t *tx) AddShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	added, err := t.found(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Amount, millis(p.TimePaid)}, shipped(p)...)...)
+	added, err := t.found(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Fen(), millis(p.TimePaid)}, shipped(p)...)...)
 	if added {
-		t.freeze(scope, false, p.State.Frozen(), p.Amount)
+		t.freeze(scope, p)
 	}
 	return err
 }
@@ -56,9 +56,8 @@ func (t *tx) SetShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	t.freeze(scope, p.Stored.Frozen(), p.State.Frozen(), p.Amount)
-	p.Stored = p.State
-	t.tell(sqlSetShipment, append([]any{p.Charge.Seq}, shipped(p)...)...)
+	t.freeze(scope, p)
+	t.tell(sqlSetShipment, append([]any{p.Charge.Seq, p.Fen()}, shipped(p)...)...)
 	return nil
 }
 
@@ -73,12 +72,12 @@ func (t *tx) DueShipments(c ledger.ShipmentClaim, leases core.Span) ([]core.Ship
 }
 
 func (t *tx) AddShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	t.tell(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, a.Problem.Text,
+	t.tell(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, core.Sentences(a.Problem),
 		string(a.State), encodeShipping(a.Shipping))
 	return nil
 }
 
 func (t *tx) SetShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	t.tell(sqlSetShipping, charge, a.N, a.Took.Microseconds(), string(a.Result), a.Problem.Code, a.Problem.Text, string(a.State))
+	t.tell(sqlSetShipping, charge, a.N, a.Took.Microseconds(), string(a.Result), a.Problem.Code, core.Sentences(a.Problem), string(a.State))
 	return nil
 }

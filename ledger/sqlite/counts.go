@@ -125,7 +125,8 @@ const sqlDrift = `
 		UNION ALL SELECT scope, -1, 'at risk', 0, risks FROM read WHERE state IN ('pending', 'held', 'dead')
 		UNION ALL SELECT scope, -1, 'fen at risk', 0, fen FROM read WHERE state IN ('pending', 'held', 'dead')
 		UNION ALL SELECT scope, -1, 'frozen', 0, count(*) FROM shipments WHERE ` + isFrozen + ` GROUP BY 1
-		UNION ALL SELECT scope, -1, 'fen frozen', 0, sum(amount) FROM shipments WHERE ` + isFrozen + ` GROUP BY 1
+		UNION ALL SELECT s.scope, -1, 'fen frozen', 0, sum(max(0, c.amount_paid - c.amount_refunded)) FROM shipments AS s JOIN charges AS c ON c.seq = s.charge
+			WHERE s.` + isFrozen + ` GROUP BY 1
 		UNION ALL SELECT scope, hour, what, n, 0 FROM tallies WHERE what <> 'since'
 		UNION ALL SELECT scope, hour, source, 0, payments FROM read
 		UNION ALL SELECT scope, hour, 'paid', 0, paid FROM read

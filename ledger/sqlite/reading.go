@@ -24,7 +24,7 @@ type Reader struct {
 func OpenReading(ctx context.Context, path string) (r *Reader, err error) {
 	r = &Reader{}
 	r.Ledger = core.New(onlyRead{r}, time.Now())
-	r.file, err = file.OpenReading(ctx, path, file.Engine{Schema: whole, Reads: append([]string{sqlScopes}, reads...)})
+	r.file, err = file.OpenReading(ctx, path, file.Engine{Schema: whole, Reads: reads})
 	if err != nil {
 		return nil, err
 	}

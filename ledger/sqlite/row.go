@@ -19,41 +19,23 @@ type row struct {
 	err    error // a column that has what does not belong there
 }
 
-// take goes to the next column, and says whether it has something; that must be of the type given.
-func (r *row) take(want sqlite.ColumnType) (column int, ok bool) {
+// take goes to the next column. If that has something, it must be of the type given.
+func (r *row) take(want sqlite.ColumnType) (column int) {
 	column = r.next
 	r.next++
-	switch got := r.stmt.ColumnType(column); got {
-	case want:
-		return column, true
-	case sqlite.TypeNull:
-	default:
-		if r.err == nil {
-			r.err = fmt.Errorf("column %d has a %s where a %s belongs", column+1, got, want)
-		}
+	if got := r.stmt.ColumnType(column); got != want && got != sqlite.TypeNull && r.err == nil {
+		r.err = fmt.Errorf("column %d has a %s where a %s belongs", column+1, got, want)
 	}
-	return column, false
+	return column
 }
 
-func (r *row) number() int64 {
-	column, ok := r.take(sqlite.TypeInteger)
-	if !ok {
-		return 0
-	}
-	return r.stmt.ColumnInt64(column)
-}
+func (r *row) number() int64 { return r.stmt.ColumnInt64(r.take(sqlite.TypeInteger)) }
 
 func (r *row) count() int { return int(r.number()) }
 
 func (r *row) flag() bool { return r.number() != 0 }
 
-func (r *row) text() string {
-	column, ok := r.take(sqlite.TypeText)
-	if !ok {
-		return ""
-	}
-	return r.stmt.ColumnText(column)
-}
+func (r *row) text() string { return r.stmt.ColumnText(r.take(sqlite.TypeText)) }
 
 // bytes returns nil for NULL only; text will do.
 func (r *row) bytes() []byte {

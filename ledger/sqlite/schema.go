@@ -35,7 +35,7 @@ const shipments4 = `
 CREATE TABLE shipments (
 	charge   INTEGER PRIMARY KEY,
 	scope    INTEGER NOT NULL,
-	amount   INTEGER NOT NULL,      -- fen that were paid
+	amount   INTEGER NOT NULL,      -- fen that WeChat keeps, or kept: what was paid and the payer has not got back
 	paid     INTEGER NOT NULL,      -- when
 	state    TEXT NOT NULL,         -- waiting, failed, reported, confirmed, settled, refunded or not_managed
 	stage    TEXT NOT NULL,         -- of the report: open, done or failed; empty: there is none

@@ -15,7 +15,7 @@ const (
 
 	sqlAddShipment = `INSERT INTO shipments (charge, scope, amount, paid, ` + shipmentFields + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	sqlSetShipment = `UPDATE shipments SET state = ?, stage = ?, content = ?, recorded = ?, reported = ?, uploads = ?, posted = ?, code = ?, problem = ?,
+	sqlSetShipment = `UPDATE shipments SET amount = ?, state = ?, stage = ?, content = ?, recorded = ?, reported = ?, uploads = ?, posted = ?, code = ?, problem = ?,
 		attempts = ?, tries = ?, missed = ?, unclear = ?, last = ?, due = ?, epoch = ?, owner = ?, until = ? WHERE charge = ?`
 	sqlDropShipment  = `DELETE FROM shipments WHERE charge = ?`
 	sqlDropShippings = `DELETE FROM shippings WHERE charge = ?`
@@ -57,17 +57,21 @@ const (
 )
 
 // freeze notes how much money of a shipment was frozen, and is.
-func (t *tx) freeze(scope int64, was, is bool, fen int64) {
-	switch {
-	case was == is:
-		return
-	case was:
-		t.add(scope, frozen, -1)
-		t.add(scope, fenFrozen, -fen)
-	default:
-		t.add(scope, frozen, 1)
+func (t *tx) freeze(scope int64, p *core.Shipment) {
+	var payments, fen int64
+	if p.Stored.Frozen() {
+		payments, fen = -1, -p.StoredFen
+	}
+	if p.State.Frozen() {
+		payments, fen = payments+1, fen+p.Fen()
+	}
+	if payments != 0 {
+		t.add(scope, frozen, payments)
+	}
+	if fen != 0 {
 		t.add(scope, fenFrozen, fen)
 	}
+	p.Stored, p.StoredFen = p.State, p.Fen()
 }
 
 // content reads a report; NULL for none.
@@ -94,9 +98,13 @@ func encodeShipping(n *ledger.Shipping) any {
 // readShipment reads shipmentColumns.
 func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 	r.next++ // the charge, which comes with the rest of it
-	p.Scope, p.Amount, p.TimePaid = s, r.number(), r.time()
-	p.State, p.Stage, p.Shipping, p.Recorded, p.Reported = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text()), r.content(), r.time(), r.time()
-	p.Uploads, p.Posted, p.Problem.Code, p.Problem.Text, p.Attempts = r.count(), r.content(), r.text(), r.text(), r.count()
+	p.Scope, p.StoredFen, p.TimePaid = s, r.number(), r.time()
+	p.State, p.Stage = ledger.ShipmentState(r.text()), ledger.ReportStage(r.text())
+	if err := p.SetContent(r.text()); err != nil && r.err == nil {
+		r.err = err
+	}
+	p.Recorded, p.Reported = r.time(), r.time()
+	p.Uploads, p.Posted, p.Problem, p.Attempts = r.count(), r.content(), core.ProblemOf(r.text(), r.text()), r.count()
 	p.Tries, p.Missed, p.Unclear, p.Last, p.Due, p.Epoch = r.count(), r.count(), r.count(), ledger.ShippingResult(r.text()), r.time(), r.count()
 	p.Owner, p.Until = r.text(), r.time()
 	p.Stored = p.State
@@ -106,8 +114,8 @@ func readShipment(r *row, s ledger.Scope) (p core.Shipment) {
 
 // shipped are the parameters of what SetShipment writes.
 func shipped(p *core.Shipment) []any {
-	return []any{string(p.State), string(p.Stage), encodeShipping(p.Shipping), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
-		p.Problem.Code, p.Problem.Text, p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
+	return []any{string(p.State), string(p.Stage), nullable(p.Content()), millis(p.Recorded), millis(p.Reported), p.Uploads, encodeShipping(p.Posted),
+		p.Problem.Code, core.Sentences(p.Problem), p.Attempts, p.Tries, p.Missed, p.Unclear, string(p.Last), millis(p.Due), p.Epoch, nullable(p.Owner), millis(p.Until)}
 }
 
 // Shipment is core.Reader's and core.Tx's, as OldShipments is.
@@ -133,7 +141,7 @@ func (r *reader) ShipmentsOf(s ledger.Scope, orderNo string) ([]core.Shipment, e
 func (r *reader) ShippingAttempts(_ ledger.Scope, charge int64, limit int) (as []ledger.ShippingAttempt, err error) {
 	err = r.run(sqlShippings, func(row *row) {
 		a := ledger.ShippingAttempt{N: row.count(), At: row.time(), Took: time.Duration(row.number()) * time.Microsecond}
-		a.Step, a.Result, a.Problem.Code, a.Problem.Text = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), row.text(), row.text()
+		a.Step, a.Result, a.Problem = ledger.ShippingStep(row.text()), ledger.ShippingResult(row.text()), core.ProblemOf(row.text(), row.text())
 		a.State, a.Shipping = ledger.ShipmentState(row.text()), row.content()
 		as = append(as, a)
 	}, charge, limit)
@@ -163,24 +171,14 @@ func (r *reader) ShipmentParts(f ledger.ShipmentFilter) (parts []core.Part[core.
 	return parts, nil
 }
 
-func (r *reader) Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error) {
+func (r *reader) Unshipped(s ledger.Scope, state ledger.ShipmentState, after, until time.Time) (payments, fen int64, first time.Time, err error) {
 	scope, err := r.scope(s)
 	if err != nil {
 		return 0, 0, first, err
 	}
-	for _, state := range []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed} {
-		err := r.run(sqlUnshipped, func(row *row) {
-			payments += row.number()
-			fen += row.number()
-			if at := row.time(); !at.IsZero() && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
-		}, scope, string(state), millis(after), millis(until), ledger.MostDue)
-		if err != nil {
-			return 0, 0, first, err
-		}
-	}
-	return payments, fen, first, nil
+	err = r.run(sqlUnshipped, func(row *row) { payments, fen, first = row.number(), row.number(), row.time() },
+		scope, string(state), millis(after), millis(until), ledger.MostDue)
+	return payments, fen, first, err
 }
 
 // These are core.Tx.
@@ -190,9 +188,9 @@ func (t *tx) AddShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	rows, _, err := t.change(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Amount, millis(p.TimePaid)}, shipped(p)...)...)
+	rows, _, err := t.change(sqlAddShipment, append([]any{p.Charge.Seq, scope, p.Fen(), millis(p.TimePaid)}, shipped(p)...)...)
 	if err == nil && rows > 0 {
-		t.freeze(scope, false, p.State.Frozen(), p.Amount)
+		t.freeze(scope, p)
 	}
 	return err
 }
@@ -202,9 +200,8 @@ func (t *tx) SetShipment(p *core.Shipment) error {
 	if err != nil {
 		return err
 	}
-	t.freeze(scope, p.Stored.Frozen(), p.State.Frozen(), p.Amount)
-	p.Stored = p.State
-	return t.set(sqlSetShipment, append(shipped(p), p.Charge.Seq)...)
+	t.freeze(scope, p)
+	return t.set(sqlSetShipment, append(append([]any{p.Fen()}, shipped(p)...), p.Charge.Seq)...)
 }
 
 func (t *tx) DropShipment(p *core.Shipment) error {
@@ -219,10 +216,10 @@ func (t *tx) DueShipments(c ledger.ShipmentClaim, leases core.Span) ([]core.Ship
 }
 
 func (t *tx) AddShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	return t.set(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, a.Problem.Text,
+	return t.set(sqlAddShipping, charge, a.N, millis(a.At), a.Took.Microseconds(), string(a.Step), string(a.Result), a.Problem.Code, core.Sentences(a.Problem),
 		string(a.State), encodeShipping(a.Shipping))
 }
 
 func (t *tx) SetShippingAttempt(charge int64, a *ledger.ShippingAttempt) error {
-	return t.set(sqlSetShipping, a.Took.Microseconds(), string(a.Result), a.Problem.Code, a.Problem.Text, string(a.State), charge, a.N)
+	return t.set(sqlSetShipping, a.Took.Microseconds(), string(a.Result), a.Problem.Code, core.Sentences(a.Problem), string(a.State), charge, a.N)
 }

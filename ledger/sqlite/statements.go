@@ -20,6 +20,7 @@ var (
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 		sqlShipment, sqlShipmentsOf, sqlShipmentsBy, sqlShipmentsAhead, sqlShippings, sqlUnshipped, sqlOldShipments,
+		sqlScopes, sqlWholeEvents, sqlWholeCharges, sqlWholeRefunds, sqlWholeAudit, sqlWholeQuotes, sqlWholeLogins, sqlEventID,
 	}
 	writes = []string{
 		sqlScope, sqlAddScope, sqlCount,
@@ -123,12 +124,11 @@ type reader struct {
 	file string // the ledger's
 }
 
-// AtOnce is core.Desk's.
-func (r *reader) AtOnce(f func() error) (err error) {
+// AtOnce is core.Desk's. The transaction ends with the read.
+func (r *reader) AtOnce(f func() error) error {
 	if err := r.run("BEGIN", nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.conn.Rollback()) }()
 	return f()
 }
 

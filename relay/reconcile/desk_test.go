@@ -44,6 +44,7 @@ type desk struct {
 	search  int
 	page    int
 	hangs   int               // the list that is not answered in time; 0: none
+	listing func()            // is called at each list; may be nil
 	answers map[string]string // to other questions; none: there is no such charge
 	then    map[string]string // to the same questions from the second time on
 }
@@ -132,6 +133,9 @@ func (d *desk) RoundTrip(req *http.Request) (*http.Response, error) {
 	if what == "GET charges" {
 		if since := req.URL.Query().Get("created[gte]"); since != d.since {
 			d.since, d.search, d.page = since, d.search+1, 0
+		}
+		if d.listing != nil {
+			d.listing()
 		}
 		if d.listed = append(d.listed, req.URL.Query().Encode()); len(d.listed) == d.hangs {
 			<-req.Context().Done()

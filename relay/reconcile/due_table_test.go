@@ -327,7 +327,7 @@ func TestFindPaymentRules(t *testing.T) {
 	for hangs, newest := range map[int]bool{1: false, 2: true} {
 		s := newSitting(t)
 		s.desk.pages, s.desk.hangs = [][]string{{"+" + s.desk.charge("ch_9", "9x", "o9", isPaid...)}}, hangs
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		found, err := s.Attempts.FindPayment(ctx, s.desk, "o1")
 		if found || err == nil || errors.Is(err, ErrNewestOnly) != newest || newest && !strings.Contains(err.Error(), "looked through, 100 of them: ") {

@@ -364,7 +364,7 @@ func TestRateLimit(t *testing.T) {
 	begin = time.Now()
 	cancel()
 	<-done
-	if took := time.Since(begin); took > 500*time.Millisecond {
+	if took := time.Since(begin); took > 3*time.Second { // the rest of the look-ups takes longer
 		t.Errorf("Run ended after %s", took)
 	}
 	q.Refunds.SetLimit(0)

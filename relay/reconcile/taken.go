@@ -86,7 +86,7 @@ func (a *Attempts) FindPayment(ctx context.Context, l ledger.Ledger, orderNo str
 	for n := range findPages {
 		page, err := a.payersPage(ctx, p)
 		switch {
-		case err != nil && n > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		case err != nil && n > 0 && (errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, asking.ErrTooMuch) && a.lastTurn(ctx)):
 			return false, fmt.Errorf("%w, %d of them: %w", ErrNewestOnly, n*pingpp.MostListed, err)
 		case err != nil:
 			return false, err
@@ -110,6 +110,12 @@ func (a *Attempts) FindPayment(ctx context.Context, l ledger.Ledger, orderNo str
 		}
 	}
 	return false, fmt.Errorf("%w, %d of them", ErrNewestOnly, findPages*pingpp.MostListed)
+}
+
+// lastTurn says that the time of ctx ends before the budget of payers has another turn: whoever took the one before took the last that there was time for.
+func (a *Attempts) lastTurn(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end).Seconds()*float64(a.questions.Payers.Limit()) <= 1
 }
 
 // payersPage asks for a page of charges while somebody waits to pay.

@@ -44,14 +44,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			s := newStage(t)
 			id := s.paid("1", true)
 			s.report("1", tea)
-			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), envMoment+"="+moment, envFile+"="+s.file, envNow+"="+strconv.FormatInt(s.Clock.Now().UnixMilli(), 10), envURL+"="+s.Server.URL,
-				envAppID+"="+s.WxLite().AppID, envSecret+"="+s.WxLite().Secret, envCert+"="+base64.StdEncoding.EncodeToString(s.Server.Certificate().Raw))
-			out, err := child.CombinedOutput()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-				t.Fatalf("%v\n%s", err, out)
-			}
+			s.kill(moment)
 			if did := s.uploads(); moment == "claimed" && did != 0 || moment == "sent" && did != 1 {
 				t.Fatalf("killed when %s, %d reports are with WeChat", moment, did)
 			}
@@ -64,6 +57,44 @@ func TestKilledAtEachStep(t *testing.T) {
 				return s.shipment(id).Stage == ledger.ReportDone
 			})
 			s.want("reports at WeChat", []any{s.shipment(id).State, s.shipment(id).Uploads, s.uploads()}, []any{ledger.ShipmentReported, 1, 1})
+		})
+	}
+}
+
+// kill has a process do what is due, and die at a moment of it.
+func (s *stage) kill(moment string) {
+	s.t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), envMoment+"="+moment, envFile+"="+s.file, envNow+"="+strconv.FormatInt(s.Clock.Now().UnixMilli(), 10), envURL+"="+s.Server.URL,
+		envAppID+"="+s.WxLite().AppID, envSecret+"="+s.WxLite().Secret, envCert+"="+base64.StdEncoding.EncodeToString(s.Server.Certificate().Raw))
+	out, err := child.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// Killed while it tells a part, the part is told once, and so is what the shop reports after it.
+func TestKilledBetweenParts(t *testing.T) {
+	for _, moment := range []string{"posted", "sent", "answered"} {
+		t.Run(moment, func(t *testing.T) {
+			s := newStage(t)
+			id := s.paid("1", true)
+			s.report("1", part(false, "YT1"))
+			s.kill(moment)
+			s.report("1", part(false, "YT2"))
+			s.report("1", part(false, "YT1")) // again, for whom the answer was lost
+			s.Clock.Add(time.Second)
+			for range 2 {
+				relaytest.Run(t, s.reporter(relaytest.OpenLedgerAt(t, s.file, s.Clock.Now)).Run)
+			}
+			s.report("1", part(true, "YT3"))
+			relaytest.WaitFor(t, "the report is done", func() bool {
+				s.Clock.Add(time.Second)
+				return s.shipment(id).Stage == ledger.ReportDone && s.shipment(id).State == ledger.ShipmentReported
+			})
+			s.want("parcels at WeChat", s.parcels(id), []string{"YT1", "YT2", "YT3"})
+			s.want("the correction is left", s.shipment(id).Uploads, 1)
 		})
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
+	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/wechat"
 )
 
@@ -24,16 +26,18 @@ type program struct {
 	orders *wechat.Orders
 	logger *zap.Logger
 
-	asking sync.Mutex // held while WeChat is asked whether it manages the program
+	asking *semaphore.Weighted // of one, held while WeChat is asked whether it manages the program
 
 	mu      sync.Mutex
 	managed bool
-	asked   time.Time // when WeChat last said so; zero: never
-	until   time.Time // before which WeChat is not to be asked anything
-	why     error     // that is so
-	faults  int       // of the configuration, one after the other
-	known   bool      // WeChat has known a payment by the number that Ping++ gave
-	busy    int       // times that WeChat was, one after the other
+	asked   time.Time           // when WeChat last said so; zero: never
+	until   time.Time           // before which WeChat is not to be asked anything
+	why     error               // that is so
+	since   time.Time           // when that began; zero: it is not so
+	faults  int                 // of the configuration, one after the other
+	known   bool                // WeChat has known a payment by the number that Ping++ gave
+	busy    int                 // times that WeChat was, one after the other
+	ailing  ledger.ShippingStep // at which that was: where another step goes well, it goes on; empty: at the question whether it is managed
 }
 
 func (p *program) paused(now time.Time) bool {
@@ -57,8 +61,10 @@ func (p *program) knows() bool {
 
 // isManaged says whether WeChat keeps the program's money, as WeChat said within the last day.
 func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, error) {
-	p.asking.Lock()
-	defer p.asking.Unlock()
+	if err := p.asking.Acquire(ctx, 1); err != nil {
+		return false, err
+	}
+	defer p.asking.Release(1)
 	p.mu.Lock()
 	managed, asked, until, why := p.managed, p.asked, p.until, p.why
 	p.mu.Unlock()
@@ -74,7 +80,7 @@ func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, er
 		p.logger.Warn("WeChat does not say whether it manages the mini program; reports go out as if it did", zap.String("appid", p.appID), zap.Error(err))
 		managed, err = true, nil
 	}
-	p.heard(err, now())
+	p.heard("", err, now())
 	if err != nil {
 		return false, err
 	}
@@ -90,12 +96,17 @@ func (p *program) isManaged(ctx context.Context, now func() time.Time) (bool, er
 }
 
 // heard goes by what WeChat answered to anything: a quota, or what only the merchant can mend, stops all questions, not one.
-func (p *program) heard(err error, now time.Time) {
+func (p *program) heard(step ledger.ShippingStep, err error, now time.Time) {
 	oerr, ok := errors.AsType[*wechat.OrderError](err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	well := func() {
+		if step == p.ailing || step == ledger.ShippingPost {
+			p.faults, p.busy, p.since = 0, 0, time.Time{}
+		}
+	}
 	if !ok {
-		p.faults, p.busy = 0, 0
+		well()
 		return
 	}
 	pause := time.Duration(0)
@@ -110,10 +121,15 @@ func (p *program) heard(err error, now time.Time) {
 			pause = oerr.RetryAfter(now)
 		}
 	default: // of the one payment
-		p.faults, p.busy = 0, 0
+		well()
+		return
 	}
+	p.ailing = step
 	if pause <= 0 {
 		return
+	}
+	if p.since.IsZero() {
+		p.since = now
 	}
 	p.until, p.why = now.Add(pause), err
 	en, _ := oerr.Advice()

@@ -2,6 +2,7 @@ package shipping
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -25,12 +26,13 @@ func (r *Receipts) Of(ev *ledger.Event, answer []byte) (*ledger.Shipping, ledger
 	if bytes.Contains(answer, []byte(`"`+member+`"`)) {
 		answer = bytes.TrimPrefix(answer, []byte("\xef\xbb\xbf"))
 		if !gjson.ValidBytes(answer) {
-			return invalid("the backend's answer has " + member + " but is no JSON, or too long to be read whole: answer with JSON of at most 4 KiB, in UTF-8")
+			return invalid("the backend's answer has "+member+" but is no JSON, or too long to be read whole: answer with JSON of at most 4 KiB, in UTF-8",
+				"后端的响应中有 "+member+"，但不是 JSON，或过长而无法完整读取：请返回不超过 4 KiB 的 JSON，UTF-8 编码")
 		}
 		if said := gjson.GetBytes(answer, member); said.Exists() && said.Type != gjson.Null {
 			s, err := shipping.Parse([]byte(said.Raw))
-			if err != nil {
-				return invalid(member + " of the backend's answer: " + err.Error())
+			if wrong, ok := errors.AsType[*shipping.Error](err); ok {
+				return invalid(member+" of the backend's answer: "+wrong.EN, "后端响应中的 "+member+"："+wrong.ZH)
 			}
 			return s, ledger.ShippingProblem{}
 		}
@@ -41,11 +43,11 @@ func (r *Receipts) Of(ev *ledger.Event, answer []byte) (*ledger.Shipping, ledger
 	subject := gjson.GetBytes(ev.Body, "data.object.subject").String()
 	items := wechat.CutItems(strings.NewReplacer("{subject}", subject, "{order_no}", ev.OrderNo).Replace(r.Items))
 	if items == "" {
-		return invalid("the text of auto is empty: the payment has no subject; write some words into it")
+		return invalid("the text of auto is empty: the payment has no subject; write some words into it", "auto 的文字为空：支付没有商品名，请在其中写上文字")
 	}
 	return &ledger.Shipping{Type: r.Type, Items: items, Complete: true}, ledger.ShippingProblem{}
 }
 
-func invalid(text string) (*ledger.Shipping, ledger.ShippingProblem) {
-	return nil, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: text}
+func invalid(text, zh string) (*ledger.Shipping, ledger.ShippingProblem) {
+	return nil, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: text, ZH: zh}
 }

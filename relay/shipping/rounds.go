@@ -22,7 +22,7 @@ const (
 
 // marks are what all processes remember together.
 type marks struct {
-	Since time.Time `json:"since"` // when shipping was first reported for the app: what was paid before is the shop's own matter
+	Since time.Time `json:"since"` // when shipping was first reported for the app: of what was paid before it, the shop's own program may have told WeChat
 	Told  time.Time `json:"told"`  // until when the times are told of that payments have run out of
 }
 
@@ -66,17 +66,22 @@ func (r *Reporter) elapsed(last *time.Time, gap time.Duration) bool {
 	return true
 }
 
-// findUnshipped gives those payments a shipment, once a day, that came in while no site reported shipping, or by one that does not.
+// findUnshipped gives those payments a shipment, once a day, that came in while no site reported shipping, or by one that does not. It begins as far before
+// the first report as WeChat may still want one.
 func (r *Reporter) findUnshipped(ctx context.Context) {
 	if !r.elapsed(&r.found, findEvery) {
 		return
 	}
-	var since time.Time
-	err := r.remember(ctx, func(m *marks) error { since = m.Since; return nil })
+	var first time.Time
+	err := r.remember(ctx, func(m *marks) error { first = m.Since; return nil })
+	since := r.cfg.Now().Add(-ledger.ShippingSpan)
+	if first.Before(since) {
+		since = first
+	}
 	total := 0
 	for cursor := ""; err == nil && ctx.Err() == nil; {
 		var n int
-		n, cursor, err = r.cfg.Ledger.FindUnshipped(ctx, ledger.ShippingSearch{Scope: r.cfg.Scope, Since: since, Now: r.cfg.Now(), Cursor: cursor, Limit: findPage})
+		n, cursor, err = r.cfg.Ledger.FindUnshipped(ctx, ledger.ShippingSearch{Scope: r.cfg.Scope, Since: since, Doubted: first, Now: r.cfg.Now(), Cursor: cursor, Limit: findPage})
 		if total += n; cursor == "" {
 			break
 		}
@@ -114,6 +119,27 @@ func (r *Reporter) tellDue(ctx context.Context) {
 	}
 }
 
+// tellLate tells of a payment of which WeChat has only now said that it wants a report, if the time to tell of that has passed.
+func (r *Reporter) tellLate(ctx context.Context, s *ledger.Shipment) {
+	var told time.Time
+	err := r.remember(ctx, func(m *marks) error { told = m.Told; return nil })
+	if err != nil {
+		told = r.cfg.Now() // rather twice than never
+	}
+	switch deadline := s.Deadline(); {
+	case deadline.Before(told):
+		r.tell(s, true)
+	case deadline.Add(-ledger.ShippingNotice).Before(told):
+		r.tell(s, false)
+	}
+}
+
+func (r *Reporter) tell(s *ledger.Shipment, over bool) {
+	r.cfg.Logger.Warn("WeChat has no report of a payment's shipping", zap.String("order_no", s.OrderNo), zap.String("charge", s.ChargeID),
+		zap.Int64("amount", s.Amount), zap.Time("deadline", s.Deadline()), zap.Bool("over", over), zap.String("code", s.Problem.Code))
+	r.cfg.Due(s, over)
+}
+
 // deadlines tells of the payments without a complete report whose time is over at or after one moment and before another.
 func (r *Reporter) deadlines(ctx context.Context, from, to time.Time, over bool) error {
 	f := ledger.ShipmentFilter{Scope: r.cfg.Scope, States: []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed},
@@ -127,10 +153,7 @@ func (r *Reporter) deadlines(ctx context.Context, from, to time.Time, over bool)
 			return err
 		}
 		for i := range p.Rows {
-			s := &p.Rows[i]
-			r.cfg.Logger.Warn("WeChat has no report of a payment's shipping", zap.String("order_no", s.OrderNo), zap.String("charge", s.ChargeID),
-				zap.Int64("amount", s.Amount), zap.Time("deadline", s.Deadline()), zap.Bool("over", over), zap.String("code", s.Problem.Code))
-			r.cfg.Due(s, over)
+			r.tell(&p.Rows[i], over)
 		}
 		if f.Cursor = p.Next; f.Cursor == "" {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/caddypay/caddypay/ledger"
@@ -34,10 +35,15 @@ type Config struct {
 	Storage  wechat.Storage            // what all processes remember together beside the ledger
 	Owner    string                    // names this reporter in leases; unique among all processes
 
+	// Auto is what is reported by itself of payments that the backend acknowledged before that was so; those that it acknowledges now are reported with that.
+	// Nothing.
+	Auto *Receipts
 	// Observe is told how each question to WeChat ended, in the words of [ledger.ShippingResult]. None.
 	Observe func(ledger.ShippingResult)
 	// Due is told of each payment that runs out of the time in which WeChat waits for a report, twelve hours before and when it has. None.
 	Due func(s *ledger.Shipment, over bool)
+	// Failed is told, once, of each report that failed: a person has to look. None.
+	Failed func(s *ledger.Shipment)
 	// Span is told that WeChat is to be asked about a payment, and returns the context for that and what is called at its end, with why it brought
 	// nothing. None.
 	Span func(context.Context, *ledger.Shipment) (_ context.Context, end func(why string))
@@ -54,6 +60,8 @@ type Reporter struct {
 	asks     *rate.Limiter
 	found    time.Time // when payments that nobody reported were last looked for
 	looked   time.Time // when what runs out of its time was
+	caught   time.Time // when what is to be reported by itself was
+	failed   failures  // that were told of
 }
 
 // New checks the configuration and returns a reporter that does nothing until [Reporter.Run].
@@ -70,6 +78,9 @@ func New(cfg Config) (*Reporter, error) {
 	if cfg.Due == nil {
 		cfg.Due = func(*ledger.Shipment, bool) {}
 	}
+	if cfg.Failed == nil {
+		cfg.Failed = func(*ledger.Shipment) {}
+	}
 	if cfg.Span == nil {
 		cfg.Span = func(ctx context.Context, _ *ledger.Shipment) (context.Context, func(string)) {
 			return ctx, func(string) {}
@@ -83,7 +94,7 @@ func New(cfg Config) (*Reporter, error) {
 	}
 	r := &Reporter{cfg: cfg, programs: make(map[string]*program), asks: rate.NewLimiter(asksASec, asksASec)}
 	for id, orders := range cfg.Programs {
-		r.programs[id] = &program{appID: id, orders: orders, logger: cfg.Logger}
+		r.programs[id] = &program{appID: id, orders: orders, logger: cfg.Logger, asking: semaphore.NewWeighted(1)}
 	}
 	return r, nil
 }
@@ -115,7 +126,9 @@ func (r *Reporter) reports(ctx context.Context) {
 func (r *Reporter) rounds(ctx context.Context) {
 	r.poll(ctx, roundsPoll, nil, func() bool {
 		r.findUnshipped(ctx)
+		r.catchUp(ctx)
 		r.tellDue(ctx)
+		r.tellFailed(ctx)
 		if r.asks.Wait(ctx) != nil {
 			return false
 		}

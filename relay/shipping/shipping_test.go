@@ -243,10 +243,10 @@ func TestUnmanaged(t *testing.T) {
 	s.want("since it is managed", s.shipment(id).State, ledger.ShipmentReported)
 }
 
-// Payments that nobody reported are found, of the time since shipping is reported, and asked about at once; what WeChat does not know ends in silence.
+// Payments that nobody reported are found, those from before shipping was reported too, and asked about; what WeChat does not know ends in silence.
 func TestFoundUnshipped(t *testing.T) {
 	s := newStage(t)
-	s.paid("before", false)
+	before := s.paid("before", false)
 	s.Clock.Add(time.Hour)
 	r := s.reporter(s.l)
 	r.findUnshipped(t.Context())
@@ -257,10 +257,11 @@ func TestFoundUnshipped(t *testing.T) {
 	r = s.reporter(s.l) // of the next configuration
 	r.findUnshipped(t.Context())
 	s.turn(r)
+	s.want("before", s.shipment(before).State, ledger.ShipmentWaiting)
 	s.want("frozen", s.shipment(frozen).State, ledger.ShipmentWaiting)
 	s.want("unknown", s.shipment("ch_unknown").State, ledger.ShipmentUnmanaged)
 	all, err := s.l.ListShipments(t.Context(), ledger.ShipmentFilter{Scope: scope})
-	if err != nil || len(all.Rows) != 2 || s.calls(order) != 2 {
+	if err != nil || len(all.Rows) != 3 || s.calls(order) != 3 {
 		t.Error(len(all.Rows), "shipments", s.calls(order), "questions", err)
 	}
 	if log := s.logs.String(); strings.Contains(log, `"level":"error"`) || strings.Contains(log, `"level":"warn"`) {
@@ -278,10 +279,10 @@ func TestNeverKnown(t *testing.T) {
 		s.turn(r)
 		s.Clock.Add(time.Hour)
 	}
-	s.want("after its tries", []any{s.shipment("ch_1").State, s.shipment("ch_1").Problem.Code, s.calls(upload)}, []any{ledger.ShipmentFailed, notFound, 5})
+	s.want("after its tries", []any{s.shipment("ch_1").State, s.shipment("ch_1").Problem.Code, s.calls(upload), s.calls(order)}, []any{ledger.ShipmentFailed, notFound, 1, 4})
 	s.Clock.Add(24 * time.Hour)
 	s.turn(r)
-	s.want("a day later", []any{s.shipment("ch_1").State, s.calls(order)}, []any{ledger.ShipmentFailed, 1})
+	s.want("a day later", []any{s.shipment("ch_1").State, s.calls(order)}, []any{ledger.ShipmentFailed, 5})
 	other := s.paid("2", true)
 	s.report("2", tea)
 	s.turn(r)

@@ -242,6 +242,12 @@ func (s *stage) paid(orderNo string, ships bool) (chargeID string) {
 
 func (s *stage) record(orderNo, id, transactionNo string, ships bool) {
 	s.t.Helper()
+	s.recordPaid(orderNo, id, transactionNo, ships, 100)
+}
+
+// recordPaid records a payment of an order of 100 fen.
+func (s *stage) recordPaid(orderNo, id, transactionNo string, ships bool, amount int64) {
+	s.t.Helper()
 	now := s.Clock.Now()
 	r, err := s.l.Reserve(s.t.Context(), ledger.Reservation{Scope: scope, OrderNo: orderNo, Now: now, Until: now.Add(30 * time.Second), Payer: payer, PayerAppID: s.WxLite().AppID,
 		Number: func(int, int) string { return orderNo }})
@@ -256,7 +262,7 @@ func (s *stage) record(orderNo, id, transactionNo string, ships bool) {
 	relaytest.Record(s.t, s.l, &ledger.Event{
 		Scope: scope, ID: "evt_" + orderNo, Type: "charge.succeeded", ObjectID: id, ChargeID: id, Number: r.Number, OrderNo: orderNo, Lane: orderNo, Source: ledger.Webhook,
 		Created: now, Received: now, Due: now, Body: []byte(`{}`), State: ledger.Pending, Ships: ships,
-		Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: 100, Currency: "cny", Time: now, TransactionNo: transactionNo},
+		Change: &ledger.ChargeChange{Paid: true, TimePaid: now}, Payment: &ledger.Payment{Amount: amount, Currency: "cny", Time: now, TransactionNo: transactionNo},
 	})
 }
 

@@ -19,7 +19,8 @@ const (
 	settlePause = 100 * time.Millisecond // between tries to record an answer
 	lastSettles = 3                      // tries once the reporter has been told to stop
 
-	strange = time.Hour // after a payment, WeChat knows it, or never will
+	strange = time.Hour       // after a payment, WeChat knows it, or never will
+	byHand  = 5 * time.Minute // after a payment, somebody may have entered its shipping at WeChat before it was reported here
 )
 
 // Codes of problems that WeChat does not have a number for.
@@ -49,6 +50,15 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 	if after := r.settle(ctx, lease, answer); after != nil {
 		r.cfg.Observe(answer.Result)
 		r.log(s, after, answer)
+		if s.State == ledger.ShipmentUnmanaged && after.State == ledger.ShipmentWaiting {
+			r.tellLate(context.WithoutCancel(ctx), after)
+		}
+		if answer.Result == ledger.ShippingTold {
+			r.auto(context.WithoutCancel(ctx), after)
+		}
+		if s.Stage == ledger.ReportOpen && after.Stage == ledger.ReportFailed && after.State == ledger.ShipmentReported {
+			r.cfg.Failed(after) // a correction: what WeChat has stays, so that the payment itself has not failed
+		}
 	}
 }
 
@@ -56,17 +66,26 @@ func (r *Reporter) step(ctx context.Context, s *ledger.Shipment) {
 func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, lease ledger.ShipmentLease, now time.Time) (a ledger.ShippingAnswer, ok bool) {
 	a = ledger.ShippingAnswer{Step: s.Step(), At: now}
 	undecided := s.Stage == ledger.ReportOpen // else it is the daily round's, whose next look is soon enough
+	doubted := s.State == ledger.ShipmentUnmanaged
 	switch {
 	case p == nil:
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemProgram,
-			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one"}
-		if undecided {
+			Text: "it was paid in the mini program " + s.PayerAppID + ", which no site of this app with shipping has; write it into wechat wx_lite, and shipping, of one",
+			ZH:   "支付发生在小程序 " + s.PayerAppID + " 中，而该应用没有任何配置了 shipping 的站点使用它；请写入某个站点的 wechat wx_lite，并加上 shipping"}
+		switch {
+		case undecided:
 			a.Result = ledger.ShippingTransient
+		case doubted:
+			a.Result = ledger.ShippingUnknown
 		}
 		return a, true
 	case s.TransactionNo == "":
 		a.Result, a.Problem = ledger.ShippingNotFound, ledger.ShippingProblem{Code: problemTransaction,
-			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked"}
+			Text: "Ping++ has not told WeChat's number of the payment (transaction_no), without which WeChat cannot be asked",
+			ZH:   "Ping++ 没有给出微信的交易单号（transaction_no），因此无法询问微信"}
+		if doubted && !undecided {
+			a.Result = ledger.ShippingUnknown
+		}
 		return a, true
 	}
 	managed, err := p.isManaged(ctx, r.cfg.Now)
@@ -75,12 +94,24 @@ func (r *Reporter) answer(ctx context.Context, p *program, s *ledger.Shipment, l
 		a.Result, a.Problem = ledger.ShippingTransient, problemOf(err)
 		return a, true
 	case !managed:
-		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money"}
+		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not manage the mini program, so it keeps none of its money",
+			ZH: "微信没有对该小程序启用发货管理，不冻结其资金"}
 		return a, true
-	case a.Step == ledger.ShippingPost:
-		return r.post(ctx, p, lease, a)
+	case a.Step == ledger.ShippingAsk:
+		return r.ask(ctx, p, s, a), true
 	}
-	return r.ask(ctx, p, s, a), true
+	if s.Uploads == 0 && s.Reported.IsZero() && now.Sub(s.TimePaid) >= byHand {
+		if first := r.ask(ctx, p, s, a); first.Result == ledger.ShippingTransient || first.Result == ledger.ShippingNotFound || isThere(&first) {
+			return first, true
+		}
+	}
+	return r.post(ctx, p, lease, a)
+}
+
+// isThere says that WeChat has a complete report, or takes none any more.
+func isThere(a *ledger.ShippingAnswer) bool {
+	state := wechat.OrderState(a.OrderState)
+	return a.Result == ledger.ShippingTold && state != wechat.OrderStateUnknown && state != wechat.OrderToShip && (state != wechat.OrderShipped || a.Finished > 0)
 }
 
 // post tells WeChat what was shipped, once it is on the disk that WeChat may have accepted it.
@@ -95,17 +126,18 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 		return a, false
 	}
 	a.At = now
-	report := reportOf(s)
+	report := told(s, s.Posted)
 	if err := report.Check(); err != nil {
-		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error()}
+		a.Result, a.Problem = ledger.ShippingFinal, ledger.ShippingProblem{Code: ledger.ProblemInvalid, Text: err.Error(), ZH: "发货信息有误：" + err.Error()}
 		return a, true
 	}
 	if r.cfg.Now().Sub(now) > startTime || time.Since(began) > startTime { // the lease could end before WeChat has answered
-		a.Result, a.Problem = ledger.ShippingTransient, ledger.ShippingProblem{Code: problemUnanswered, Text: "the disk was too slow: WeChat was not told, and is later"}
+		a.Result, a.Problem = ledger.ShippingTransient, ledger.ShippingProblem{Code: problemUnanswered, Text: "the disk was too slow: WeChat was not told, and is later",
+			ZH: "磁盘过慢：尚未告知微信，稍后再告知"}
 		return a, true
 	}
 	err = p.orders.UploadShipping(ctx, report)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	oerr, _ := errors.AsType[*wechat.OrderError](err)
 	if a.Had = oerr != nil && oerr.Kind == wechat.OrderDone; a.Had || err == nil {
 		p.knew()
@@ -118,12 +150,17 @@ func (r *Reporter) post(ctx context.Context, p *program, lease ledger.ShipmentLe
 
 // ask asks what WeChat has of a payment.
 func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a ledger.ShippingAnswer) ledger.ShippingAnswer {
+	a.Step = ledger.ShippingAsk
 	order, err := p.orders.Order(ctx, s.TransactionNo)
-	p.heard(err, r.cfg.Now())
+	p.heard(a.Step, err, r.cfg.Now())
 	if err == nil {
 		p.knew()
 		a.Result, a.OrderState, a.Finished = ledger.ShippingTold, int(order.State), order.Reports
-		a.Has = s.Posted != nil && order.Has(postedOf(s))
+		report := s.Posted
+		if report == nil && s.Stage == ledger.ReportOpen {
+			report, a.Of = s.Shipping, s.Shipping
+		}
+		a.Has = report != nil && order.Has(told(s, report))
 		return a
 	}
 	a.Result, a.Problem = resultOf(ledger.ShippingAsk, err), problemOf(err)
@@ -131,7 +168,8 @@ func (r *Reporter) ask(ctx context.Context, p *program, s *ledger.Shipment, a le
 	if a.Result == ledger.ShippingNotFound && unheard && a.At.Sub(s.TimePaid) > strange && p.knows() {
 		// It was paid before the merchant's number was authorised, for example, or in a test build. Where WeChat knows no payment at all the numbers may
 		// be another's, like a bank's, and its money frozen: then it stays what it is.
-		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not know the payment, so it keeps none of its money"}
+		a.Result, a.Problem = ledger.ShippingUnmanaged, ledger.ShippingProblem{Code: problemUnmanaged, Text: "WeChat does not know the payment, so it keeps none of its money",
+			ZH: "微信查不到这笔支付，不冻结其资金"}
 	}
 	return a
 }
@@ -166,6 +204,8 @@ func (r *Reporter) log(before, after *ledger.Shipment, a ledger.ShippingAnswer) 
 		zap.String("result", string(a.Result)), zap.String("state", string(after.State)), zap.Duration("took", a.Took)}
 	switch {
 	case a.Result == ledger.ShippingAccepted:
+	case before.Stage == ledger.ReportOpen && after.Stage == ledger.ReportDone && before.Posted == nil:
+		msg = "WeChat has the shipping of a payment already, entered elsewhere; nothing is told"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result == ledger.ShippingNotFound:
 		level, msg = zapcore.WarnLevel, "WeChat does not know a payment whose shipping is reported; it is asked once more tomorrow"
 	case after.Stage == ledger.ReportFailed && before.Stage == ledger.ReportOpen && a.Result != ledger.ShippingUnmanaged:
@@ -219,7 +259,7 @@ const (
 func problemOf(err error) ledger.ShippingProblem {
 	oerr, ok := errors.AsType[*wechat.OrderError](err)
 	if !ok {
-		return ledger.ShippingProblem{Code: problemUnanswered, Text: err.Error()}
+		return ledger.ShippingProblem{Code: problemUnanswered, Text: err.Error(), ZH: err.Error()}
 	}
 	p := ledger.ShippingProblem{Code: problemUnanswered, Text: strings.TrimPrefix(oerr.Error(), "wechat: ")}
 	if oerr.Code != 0 {
@@ -227,16 +267,13 @@ func problemOf(err error) ledger.ShippingProblem {
 	} else if oerr.Kind == wechat.OrderFinal {
 		p.Code = ledger.ProblemInvalid
 	}
-	en, _ := oerr.Advice()
+	en, zh := oerr.Advice()
 	p.Text += ". " + en
+	p.ZH = oerr.ZH() + "。" + zh
 	return p
 }
 
-// reportOf is what WeChat is told of a shipment; postedOf what it was.
-func reportOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Shipping) }
-
-func postedOf(s *ledger.Shipment) wechat.Shipping { return told(s, s.Posted) }
-
+// told is a report of a shipment as WeChat is told it.
 func told(s *ledger.Shipment, n *ledger.Shipping) wechat.Shipping {
 	way, _ := wechat.ParseLogistics(string(n.Type)) // the ledger takes no other
 	w := wechat.Shipping{TransactionID: s.TransactionNo, OpenID: s.Payer, Type: way, Complete: n.Complete}

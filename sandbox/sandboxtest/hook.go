@@ -1,6 +1,7 @@
 package sandboxtest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 // end it answers 200.
 type Hook struct {
 	*httptest.Server
+	Says   string // what it answers; by default "seen"
 	mu     sync.Mutex
 	script []int
 	got    []Received
@@ -52,7 +54,7 @@ func (h *Hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/elsewhere")
 	}
 	w.WriteHeader(status)
-	fmt.Fprint(w, "seen")
+	fmt.Fprint(w, cmp.Or(h.Says, "seen"))
 }
 
 // Seen is what came so far.

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -306,11 +307,24 @@ func (s *stage) start(c *site) error {
 	}
 }
 
+// given are the addresses that sites have got, which listen only later.
+var given sync.Map
+
+// freeAddr is an address that nobody listens on. Its port lies below those that systems give to outgoing connections, and beside those of other
+// packages' tests: somebody else could take it before it is used.
 func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for tries := 0; ; tries++ {
+		addr := fmt.Sprintf("127.0.0.1:%d", 32000+mathrand.IntN(700))
+		ln, err := net.Listen("tcp", addr)
+		if err != nil && tries > 1000 {
+			return "", err
+		}
+		if err != nil {
+			continue
+		}
+		_ = ln.Close()
+		if _, taken := given.LoadOrStore(addr, true); !taken {
+			return addr, nil
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }

@@ -297,10 +297,11 @@ func (p *process) limit(on bool) error {
 }
 
 // freePorts are ports of the loopback interface that nobody listens on. They lie below those that systems give to outgoing
-// connections: one of those could take the port of a process that is away for a moment. They are found together, so that they differ.
+// connections, and beside those of other packages' tests: one of those could take the port of a process that is away for a moment. They are found
+// together, so that they differ.
 func freePorts(n int) (ports []int, err error) {
 	for tries := 0; len(ports) < n; tries++ {
-		port := 15000 + mathrand.IntN(15000)
+		port := 30000 + mathrand.IntN(1000)
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			defer ln.Close()

@@ -27,8 +27,8 @@ var groups = []group{
 	},
 	{
 		name:    "relay",
-		changed: []source{{pkg: "relay"}, {pkg: "relay/asking"}, {pkg: "relay/intake"}, {pkg: "relay/nightly"}, {pkg: "relay/reconcile"}, {pkg: "relay/refunds"}},
-		tests:   []string{"relay", "relay/asking", "relay/intake", "relay/nightly", "relay/reconcile", "relay/refunds"},
+		changed: []source{{pkg: "relay"}, {pkg: "relay/asking"}, {pkg: "relay/intake"}, {pkg: "relay/nightly"}, {pkg: "relay/reconcile"}, {pkg: "relay/refunds"}, {pkg: "relay/shipping"}},
+		tests:   []string{"relay", "relay/asking", "relay/intake", "relay/nightly", "relay/reconcile", "relay/refunds", "relay/shipping"},
 	},
 	{
 		name:    "handlers",

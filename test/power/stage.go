@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -169,26 +170,33 @@ type server struct {
 	pid   int
 }
 
+// freePorts are ports that nobody listens on. They lie below those that systems give to outgoing connections, and beside those of other packages' tests:
+// somebody else could take one before it is used. They are found together, so that they differ.
+func freePorts(n int) (ports []int, err error) {
+	for tries := 0; len(ports) < n; tries++ {
+		port := 31000 + mathrand.IntN(1000)
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			defer ln.Close()
+			ports = append(ports, port)
+		} else if tries > 1000 {
+			return nil, fmt.Errorf("no free port: %w", err)
+		}
+	}
+	return ports, nil
+}
+
 // start runs a process and waits until it answers.
 func (s *stage) start(ctx context.Context, name string) (*server, error) {
-	ports := make([]int, 2) // found together, so that they differ
-	for i := range ports {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer ln.Close()
-		ports[i] = ln.Addr().(*net.TCPAddr).Port
-		if err := ln.Close(); err != nil {
-			return nil, err
-		}
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
 	}
 	v := &server{stage: s, addr: fmt.Sprintf("127.0.0.1:%d", ports[0])}
 	file := "Caddyfile." + name
 	if err := os.WriteFile(filepath.Join(s.dir, file), []byte(s.caddyfile(ports[0], ports[1])), 0o600); err != nil {
 		return nil, err
 	}
-	var err error
 	if v.pid, err = s.tell(fmt.Sprintf("'%s' run --config %s 1>&2 & echo $!", s.bin, file)); err != nil {
 		return nil, err
 	}

@@ -164,7 +164,7 @@ func (v *view) Figures(s ledger.Scope) (*ledger.Figures, error) {
 	}
 	for _, row := range v.shipments {
 		if p := row.is; p.Scope == s && p.State.Frozen() {
-			f.Frozen += p.Amount
+			f.Frozen += p.StoredFen
 			f.FrozenShipments++
 		}
 	}

@@ -20,3 +20,8 @@ func TestLedgerShared(t *testing.T) {
 		return open(rows), open(rows)
 	})
 }
+
+func TestMove(t *testing.T) {
+	empty := func(*testing.T) ledgertest.Mover { return open(NewRows()) }
+	ledgertest.RunMove(t, empty, empty)
+}

@@ -56,22 +56,17 @@ func (v *view) ShipmentParts(f ledger.ShipmentFilter) ([]core.Part[core.Shipment
 	return run(found, func(p *core.Shipment) core.Mark { return markAt(p.TimePaid, p.Charge.Seq) }), err
 }
 
-func (v *view) Unshipped(s ledger.Scope, after, until time.Time) (payments, fen int64, first time.Time, err error) {
-	for _, state := range []ledger.ShipmentState{ledger.ShipmentWaiting, ledger.ShipmentFailed} {
-		found, err := v.shipped(func(p *core.Shipment) bool {
-			return p.Scope == s && p.State == state && p.TimePaid.After(after) && !p.TimePaid.After(until)
-		})
-		if err != nil {
-			return 0, 0, first, err
-		}
-		slices.SortStableFunc(found, func(a, b core.Shipment) int { return a.TimePaid.Compare(b.TimePaid) })
-		for _, p := range found[:min(ledger.MostDue, len(found))] {
-			payments++
-			fen += p.Amount
-			first = earliest(first, p.TimePaid)
-		}
+func (v *view) Unshipped(s ledger.Scope, state ledger.ShipmentState, after, until time.Time) (payments, fen int64, first time.Time, err error) {
+	found, err := v.shipped(func(p *core.Shipment) bool {
+		return p.Scope == s && p.State == state && p.TimePaid.After(after) && !p.TimePaid.After(until)
+	})
+	slices.SortStableFunc(found, func(a, b core.Shipment) int { return a.TimePaid.Compare(b.TimePaid) })
+	for _, p := range found[:min(ledger.MostDue, len(found))] {
+		payments++
+		fen += p.StoredFen
+		first = earliest(first, p.TimePaid)
 	}
-	return payments, fen, first, nil
+	return payments, fen, first, err
 }
 
 func (v *view) OldShipments(after int64, limit int) ([]core.Shipment, error) {
@@ -92,7 +87,7 @@ func (t *tx) SetShipment(p *core.Shipment) error {
 
 func keepShipment(p core.Shipment) core.Shipment {
 	keep(&p.TimePaid, &p.Recorded, &p.Reported, &p.Due, &p.Until)
-	p.Stored = p.State
+	p.Stored, p.StoredFen = p.State, p.Fen()
 	return p
 }
 

@@ -93,9 +93,7 @@ func (c *Conn) close() error {
 // until has a context end what runs on the connection, until the returned function is called.
 func (c *Conn) until(ctx context.Context) (end func()) {
 	c.ctx = ctx
-	if ctx.Done() != nil {
-		c.raw.SetInterrupt(ctx.Done())
-	}
+	c.raw.SetInterrupt(ctx.Done())
 	return func() {
 		c.ctx = nil
 		if c.raw != nil {
@@ -193,12 +191,7 @@ func bind(stmt *sqlite.Stmt, args []any) error {
 }
 
 // script runs statements that return no rows, all or none of them.
-func (c *Conn) script(text string) error {
-	if c.raw == nil {
-		return errClosed
-	}
-	return sqlitex.ExecuteScript(c.raw, text, nil)
-}
+func (c *Conn) script(text string) error { return sqlitex.ExecuteScript(c.raw, text, nil) }
 
 // InTransaction says whether a transaction is open. After an error of the disk SQLite may have ended it by itself.
 func (c *Conn) InTransaction() bool { return c.raw != nil && !c.raw.AutocommitEnabled() }

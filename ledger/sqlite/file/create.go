@@ -27,11 +27,11 @@ func prepareFile(file string, known func() (bool, error), log *zap.Logger) error
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("ledger %s: not a file; name a file in ledger sqlite <file>", file)
 	}
-	if missing := err != nil; missing || info.Size() == 0 {
-		if err := checkLost(file, known); err != nil || !missing {
+	if err != nil || info.Size() == 0 {
+		if err := checkLost(file, known); err != nil {
 			return err
 		}
-		return createFile(file)
+		return createFile(file) // also of an empty one the name may not be on the disk yet
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		log.Warn("other users of this machine may read or write the ledger; run chmod 600 on it",

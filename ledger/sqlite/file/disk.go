@@ -70,7 +70,7 @@ func (d *disk) open(file string) error {
 	if err != nil {
 		return errors.Join(err, log.Close())
 	}
-	if d.log != nil && !d.failed.Load() && d.use(d.sync) != nil {
+	if d.log != nil && d.use(d.sync) != nil {
 		d.failed.Store(true)
 	}
 	err = d.close()

@@ -117,7 +117,7 @@ func TestSlowDisk(t *testing.T) {
 		_, err = l.Renew(t.Context(), "a", ledger.Claim{Scope: scope, Until: time.UnixMilli(199)})
 		must(t, err)
 		must(t, l.Settle(t.Context(), "a", ledger.Delivery{Scope: scope, EventID: want, Attempt: 1, State: ledger.Delivered}))
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %s", took)
 		}
 		if i == 0 {

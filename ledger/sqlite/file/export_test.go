@@ -136,3 +136,12 @@ func (i *Inside) Die() error {
 
 // Forget has a program that has died take note of it.
 func (i *Inside) Forget() { i.file.writer.conn = nil }
+
+// Reads are what the connections of the pool prepare. It is changed while nothing else goes on.
+func (i *Inside) Reads() *[]string { return &i.file.engine.Reads }
+
+// SetWriter has the writer use another connection from now on. It is for jobs.
+func (i *Inside) SetWriter(c *Conn) { i.file.writer.conn = c }
+
+// Waited is how long ago the writer last waited for another program. It is for jobs.
+func (i *Inside) Waited() time.Duration { return time.Since(i.file.writer.waited) }

@@ -68,11 +68,8 @@ func (w *writer) startOver() error {
 	}
 	f := w.file
 	defer f.pauses.pause()()
-	if !w.shut {
-		w.shut = true
-		err = f.reads.close()
-	}
-	err = errors.Join(err, w.folder.close(), w.conn.close(), f.anchor.weigh())
+	w.shut = true
+	err = errors.Join(f.reads.close(), w.folder.close(), w.conn.close(), f.anchor.weigh())
 	w.conn, f.anchor = nil, nil
 	if err != nil {
 		return err
@@ -113,9 +110,14 @@ func (w *writer) beginAnew() error {
 }
 
 // checkpoint is one that does not give up at the first error.
-func (w *writer) checkpoint(mode string) (done copied, err error) {
+func (w *writer) checkpoint(mode string) (copied, error) {
+	return insist(func() (copied, error) { return w.conn.checkpoint(mode) }, w.disk.noteForce)
+}
+
+// insist copies again after an error, unless that was noted: what could not be forced to the disk would seem to be there the next time.
+func insist(copy func() (copied, error), noted func(error) bool) (done copied, err error) {
 	for range attempts {
-		if done, err = w.conn.checkpoint(mode); err == nil || w.disk.noteForce(err) {
+		if done, err = copy(); err == nil || noted(err) {
 			break
 		}
 	}

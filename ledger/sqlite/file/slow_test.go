@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,14 +22,21 @@ import (
 func TestSlowDiskDelivers(t *testing.T) {
 	const callers, slow = 8, 2 * time.Second
 	l := openFile(t, newFile(t))
+	var mu sync.Mutex
+	var forced []span
 	must(t, l.writeLax(t.Context(), func(*tx) error {
 		*l.inside.Sync = func(f *os.File) error {
+			began := time.Now()
 			time.Sleep(slow) // the disk's work
-			return datasync(f)
+			err := datasync(f)
+			mu.Lock()
+			defer mu.Unlock()
+			forced = append(forced, span{began, time.Now()})
+			return err
 		}
 		return nil
 	}))
-	var told sync.Map // when an event was acknowledged
+	var made sync.Map // before an event was written
 	var got sync.Map
 	var received atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -58,11 +66,11 @@ func TestSlowDiskDelivers(t *testing.T) {
 			for n := 0; !enough.Load(); n++ {
 				e := newEvent(fmt.Sprintf("evt_%d_%d", i, n))
 				e.Received = time.Now()
+				made.Store(e.ID, time.Now())
 				if _, err := l.Append(t.Context(), e); err != nil {
 					t.Error(err)
 					return
 				}
-				told.Store(e.ID, time.Now())
 				acknowledged.Add(1)
 			}
 		})
@@ -82,14 +90,19 @@ func TestSlowDiskDelivers(t *testing.T) {
 	if received.Load() != acknowledged.Load() {
 		t.Errorf("%d deliveries of %d events", received.Load(), acknowledged.Load())
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	got.Range(func(id, at any) bool {
-		// Whoever is told and the relay hear of it at the same moment.
-		if when, ok := told.Load(id); !ok || when.(time.Time).Sub(at.(time.Time)) > slow/2 {
+		when, ok := made.Load(id)
+		if !ok || !slices.ContainsFunc(forced, func(s span) bool { return s.began.After(when.(time.Time)) && s.ended.Before(at.(time.Time)) }) {
 			t.Errorf("%s was delivered before it was on disk", id)
 		}
 		return true
 	})
 }
+
+// span is an fsync.
+type span struct{ began, ended time.Time }
 
 type transport func(*http.Request) (*http.Response, error)
 

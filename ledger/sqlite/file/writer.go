@@ -40,7 +40,7 @@ type writer struct {
 	refused bool          // the last COMMIT failed: one job at a time has the best chance
 	disk    *disk
 	waited  time.Time    // when the writer last had to wait for another process's lock
-	ended   time.Time    // when the last transaction did
+	ended   time.Time    // when the last transaction was committed
 	stint   time.Time    // since when there was no pause between transactions
 	timer   *time.Timer  // of more
 	commits atomic.Int64 // for tests
@@ -85,11 +85,8 @@ func (w *writer) open(ctx context.Context) error {
 
 // disconnect closes the connection, if there is one.
 func (w *writer) disconnect() error {
-	err := w.disk.close()
-	if w.conn != nil {
-		err = errors.Join(err, w.conn.close())
-		w.conn = nil
-	}
+	err := errors.Join(w.disk.close(), w.conn.close())
+	w.conn = nil
 	return err
 }
 
@@ -172,7 +169,7 @@ func (w *writer) alone(j *job) {
 // renew gives up a connection that cannot write. Where a file could not be opened for writing, for want of descriptors say, SQLite has opened it for
 // reading, and says so only now.
 func (w *writer) renew(err error) {
-	if w.conn == nil || !isReadOnly(err) {
+	if !isReadOnly(err) {
 		return
 	}
 	w.file.log.Error("the ledger was opened for reading only; opening it again", zap.String("file", w.file.path), zap.Error(err))
@@ -184,15 +181,12 @@ func (w *writer) renew(err error) {
 // given a core, is in the same transaction then. Of 32 callers 32 are in one then instead of 25, and 31 instead of 20 while events are delivered (BenchmarkAppend).
 const yields = 2
 
-// more returns the next job of the transaction; nil when it is to be committed.
+// more returns the next job of the transaction; nil, as a closed queue has it, when it is to be committed.
 func (w *writer) more(n int, lax time.Time) *job {
 	for yielded := 0; n < w.batch && !w.refused; {
 		select {
 		case j, open := <-w.queue:
-			if !open {
-				return nil
-			}
-			if j.take() {
+			if !open || j.take() {
 				return j
 			}
 			continue
@@ -213,10 +207,7 @@ func (w *writer) more(n int, lax time.Time) *job {
 		}
 		select {
 		case j, open := <-w.queue:
-			if !open {
-				return nil
-			}
-			if j.take() {
+			if !open || j.take() {
 				return j
 			}
 		case <-w.disk.idle:
@@ -285,14 +276,22 @@ func (w *writer) begin() error {
 	return w.lock(context.Background())
 }
 
+// gap says whether another program is to be left the lock for a moment before a transaction begins.
+func (w *writer) gap(now time.Time) bool {
+	if now.Sub(w.ended) > lockGap {
+		w.stint = now
+	}
+	if now.Sub(w.waited) >= contention && now.Sub(w.stint) <= lockStint {
+		return false
+	}
+	w.stint = now
+	return true
+}
+
 func (w *writer) lock(ctx context.Context) error {
 	start := time.Now()
-	if start.Sub(w.ended) > lockGap {
-		w.stint = start
-	}
-	if start.Sub(w.waited) < contention || start.Sub(w.stint) > lockStint {
+	if w.gap(start) {
 		time.Sleep(lockGap)
-		w.stint = start
 	}
 	for {
 		err := w.conn.Run(sqlBegin, nil)
@@ -347,7 +346,6 @@ func (w *writer) commit(t *transaction, jobs []*job) {
 
 // rollback ends the transaction. A connection that cannot even do that is replaced.
 func (w *writer) rollback() error {
-	w.ended = time.Now()
 	err := w.conn.Rollback()
 	if err == nil {
 		return nil
@@ -374,9 +372,5 @@ func (w *writer) close() error {
 	if whole {
 		err = errors.Join(err, f.anchor.weigh())
 	}
-	err = errors.Join(err, w.disconnect())
-	if !whole {
-		err = errors.Join(err, f.anchor.weigh())
-	}
-	return err
+	return errors.Join(err, w.disconnect(), f.anchor.weigh())
 }

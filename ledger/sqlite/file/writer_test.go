@@ -36,7 +36,7 @@ func stall(t *testing.T, l *Ledger) (resume func()) {
 // queued waits until n jobs wait.
 func queued(t *testing.T, l *Ledger, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); l.inside.Queued() != n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); l.inside.Queued() != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d jobs wait, want %d", l.inside.Queued(), n)
 		}

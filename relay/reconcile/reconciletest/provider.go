@@ -23,6 +23,7 @@ import (
 	"github.com/caddypay/caddypay/relay/reconcile"
 	"github.com/caddypay/caddypay/relay/relaytest"
 	"github.com/caddypay/caddypay/sandbox"
+	"github.com/caddypay/caddypay/sandbox/sandboxtest"
 )
 
 // Provider is Ping++ as the sandbox plays it, over HTTP, with a clock that is moved by hand. It sends no webhooks.
@@ -41,7 +42,7 @@ func NewProvider(t testing.TB) *Provider {
 	t.Helper()
 	p := &Provider{T: t, Clock: relaytest.NewClock()}
 	var err error
-	if p.Sandbox, err = sandbox.New(sandbox.Config{Now: p.Clock.Now}); err != nil {
+	if p.Sandbox, err = sandbox.New(sandbox.Config{Now: p.Clock.Now, SigningKey: sandboxtest.Key()}); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/redact"
 	"github.com/caddypay/caddypay/sandbox/desk"
 	"github.com/caddypay/caddypay/sandbox/store"
 )
@@ -271,8 +272,8 @@ func (s *sender) post(target string, body []byte, header http.Header) (status in
 	if err != nil {
 		return res.StatusCode, "", reason(err)
 	}
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // lets the connection be used again
-	return res.StatusCode, string(got), ""
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)                                   // lets the connection be used again
+	return res.StatusCode, redact.Contacts(string(got), len(got) == maxSnippet), "" // a merchant may try with real people
 }
 
 // reason is an error without the URL, whose query may hold a secret.
