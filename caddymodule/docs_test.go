@@ -37,7 +37,7 @@ func snippets(t *testing.T, page string) (found [][2]string) {
 
 // Both languages show the same code, and every Caddyfile in it adapts and is as caddy fmt writes it.
 func TestDocsSnippets(t *testing.T) {
-	for _, page := range []string{"backend", "channels", "console", "http-api", "sandbox", "shipping"} {
+	for _, page := range []string{"backend", "channels", "console", "http-api", "sandbox", "scale", "shipping"} {
 		en := snippets(t, page+".md")
 		if zh := snippets(t, page+".zh-CN.md"); !slices.Equal(en, zh) {
 			t.Errorf("the two languages of %s show different code", page)
@@ -50,6 +50,8 @@ func TestDocsSnippets(t *testing.T) {
 			whole := s[1]
 			switch {
 			case strings.HasPrefix(whole, "shop.example.com"):
+			case strings.HasPrefix(whole, "{\n"): // the global options
+				whole += "\n" + head + "\t}\n}\n"
 			case strings.HasPrefix(whole, "wechat_auth"): // stands beside the pay block
 				whole = head + "\t}\n" + indent("\t", whole) + "}\n"
 			default:

@@ -269,17 +269,31 @@ func (t *tx) send(round []*member, names []string) error {
 		t.ahead = append(t.ahead, stmt{text: sqlLock, args: []any{slices.Compact(names)}})
 	}
 	wait := false
+	var texts []string // of what is asked by many, in the order in which each of them asks it
+	many := make(map[string][]stmt)
 	for _, m := range round {
 		for _, s := range m.asked {
-			switch s.text {
-			case sqlLock:
-			case sqlUndo:
+			switch _, some := bulks[s.text]; {
+			case s.text == sqlLock:
+			case s.text == sqlUndo:
 				return errAlone
+			case some:
+				if many[s.text] == nil {
+					texts = append(texts, s.text)
+				}
+				many[s.text] = append(many[s.text], s)
 			default:
 				t.ahead = append(t.ahead, s)
 			}
 		}
 		wait = wait || !m.ended
+	}
+	for _, text := range texts { // behind what each of them told before
+		if of := many[text]; len(of) > 1 {
+			t.ahead = append(t.ahead, bulks[text].merged(of))
+		} else {
+			t.ahead = append(t.ahead, of...)
+		}
 	}
 	if !wait {
 		return nil // it goes out with what comes next

@@ -15,24 +15,14 @@ var (
 	chosen = ` AND ($6 = '' OR strpos($6, e.state) > 0) AND ($7 = '' OR e.type = $7) AND ($8 = '' OR e.source = $8) AND ($9 = '' OR strpos(e.reasons, $9) > 0)
 		AND (NOT $10 OR ` + atRisk + `) AND e.received >= $11 AND e.received <= $12`
 	fromTo = ` AND e.seq >= $3 AND e.seq < $4` + chosen + ` ORDER BY e.seq DESC LIMIT $5`
-	// The sequence number that so many rows further down has: nobody counts what a statement looks at and leaves out.
-	down = ` AND e.seq >= $3 AND e.seq < $4 ORDER BY e.seq DESC LIMIT 1 OFFSET $5`
 
-	// Each finds its events in an index, in their order; the first condition is the index's.
-	ofType  = `e.type <> 'charge.succeeded' AND e.scope = $1 AND e.type = $2`
-	ofShelf = `e.shelf IS NOT NULL AND e.scope = $1 AND e.shelf = substr($2, 2) AND e.risk = (left($2, 1) = '1')` // $2 begins with whether they are at risk
-	ofScope = `e.scope = $1 AND $2 = ''`
+	// Events of all states: whoever wants those of some takes them from there.
+	sqlNewest, sqlDown       = along(`$2 = ''`, `e.scope`, `$1`)
+	sqlByType, sqlDownType   = along(`e.type <> 'charge.succeeded'`, `e.scope, e.type`, `$1, $2`)
+	sqlByShelf, sqlDownShelf = along(`e.shelf IS NOT NULL`, `e.scope, e.shelf, e.risk`, `$1, substr($2, 2), left($2, 1) = '1'`) // $2 begins with whether they are at risk
 
 	// A plan that was made while few are pending is not one for a million: so each row's place in the queue is looked up by itself.
-	heads        = `SELECT ` + eventHead + ` FROM caddypay.events AS e LEFT JOIN LATERAL (SELECT * FROM caddypay.queue WHERE event = e.seq LIMIT 1) AS q ON true WHERE `
-	seqs         = `SELECT e.seq FROM caddypay.events AS e WHERE `
-	sqlByType    = heads + ofType + fromTo
-	sqlDownType  = seqs + ofType + down
-	sqlByShelf   = heads + ofShelf + fromTo
-	sqlDownShelf = seqs + ofShelf + down
-	// Events of all states: whoever wants those of some takes them from there.
-	sqlNewest = heads + ofScope + fromTo
-	sqlDown   = seqs + ofScope + down
+	heads = `SELECT ` + eventHead + ` FROM caddypay.events AS e LEFT JOIN LATERAL (SELECT * FROM caddypay.queue WHERE event = e.seq LIMIT 1) AS q ON true WHERE `
 	// While few are pending they may be far below the newest.
 	sqlPendings = heads + `e.seq = ANY (ARRAY (SELECT event FROM caddypay.queue WHERE scope = $1 AND event >= $3 AND event < $4)) AND $2 = ''` + fromTo
 
@@ -40,6 +30,15 @@ var (
 	sqlByOrder  = heads + `e.scope = $1 AND e.order_no = $2 AND e.order_no <> '' AND NOT e.by_charge` + ofOrder
 	sqlPayments = heads + `e.seq = ANY (ARRAY (SELECT payment FROM caddypay.charges WHERE scope = $1 AND order_no = $2 AND payment <> 0))` + ofOrder
 )
+
+// along is what goes down an index whose columns are compared with values, then seq: the events that are chosen, and the number that one so many rows
+// further down has, since nobody counts what a statement looks at and leaves out. They are compared, and ordered by, all together: the primary key has
+// the order of seq as well, and would be gone through from one end to the other for what is rare, or long ago.
+func along(where, columns, values string) (rows, further string) {
+	where += ` AND (` + columns + `, e.seq) >= (` + values + `, $3) AND (` + columns + `, e.seq) < (` + values + `, $4)`
+	order := ` ORDER BY ` + strings.ReplaceAll(columns, `,`, ` DESC,`) + ` DESC, e.seq DESC`
+	return heads + where + chosen + order + ` LIMIT $5`, `SELECT e.seq FROM caddypay.events AS e WHERE ` + where + order + ` LIMIT 1 OFFSET $5`
+}
 
 const (
 	sqlLast     = `SELECT coalesce(max(seq), 0) FROM caddypay.events`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 )
@@ -12,6 +13,7 @@ const (
 	foldPause = time.Second // between two foldings, but ten times as long as one took: while rows cannot be cleaned up it takes long
 	daysPause = time.Hour
 	foldMost  = 50_000 // deltas in one folding
+	fewRows   = 100_000
 )
 
 const (
@@ -24,6 +26,20 @@ const (
 		INSERT INTO caddypay.counts AS c (scope, hour, what, n) SELECT scope, hour, what, sum(n)::bigint FROM gone GROUP BY scope, hour, what
 		ON CONFLICT (scope, hour, what) DO UPDATE SET n = c.n + excluded.n`
 )
+
+// The server plans a statement by what it knows of the tables, once for all, and looks at them once a minute at best: of a ledger that is new it knows that
+// there is nothing in it, and reads all of it for each event until then. So what has grown by half is looked at each second, while it is small.
+const sqlGrown = `SELECT string_agg('caddypay.' || relname, ', ') FROM pg_stat_user_tables
+	WHERE schemaname = 'caddypay' AND n_live_tup < $1 AND n_mod_since_analyze > 200 + n_live_tup / 2`
+
+func analyze(ctx context.Context, c *pgxpool.Conn) error {
+	var grown *string
+	if err := c.QueryRow(ctx, sqlGrown, fewRows).Scan(&grown); err != nil || grown == nil {
+		return err
+	}
+	_, err := c.Exec(ctx, "ANALYZE (SKIP_LOCKED) "+*grown, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
 
 // upkeep goes on until the ledger is closed.
 func (l *Ledger) upkeep(ctx context.Context) {
@@ -42,6 +58,7 @@ func (l *Ledger) upkeep(ctx context.Context) {
 					_, err := c.Exec(ctx, sqlFold, foldLock, foldMost)
 					return err
 				})
+				l.keep(ctx, "looking at the ledger's tables", func(c *pgxpool.Conn) error { return analyze(ctx, c) })
 				folded.Reset(max(foldPause, 10*time.Since(began)))
 			case <-looked.C:
 				began := time.Now()

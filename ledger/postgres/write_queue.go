@@ -10,7 +10,7 @@ import (
 const (
 	leaseOver = ` (owner IS NULL OR until <= $5 OR until > $6)`
 
-	sqlLeases   = `SELECT q.event, e.id, q.until FROM caddypay.queue AS q JOIN caddypay.events AS e ON e.seq = q.event WHERE q.scope = $1 AND q.owner = $2 FOR UPDATE OF q`
+	sqlLeases   = `SELECT event, (SELECT id FROM caddypay.events WHERE seq = event), until FROM caddypay.queue WHERE scope = $1 AND owner = $2 FOR UPDATE`
 	sqlSetLease = `UPDATE caddypay.queue SET until = $2 WHERE event = $1`
 	// The lane of an event is locked like any order.
 	sqlLockLane = `SELECT pg_advisory_xact_lock(hashtextextended($3 || lane, 0)) FROM caddypay.events WHERE scope = $1 AND id = $2 AND lane <> ''`
