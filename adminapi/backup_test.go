@@ -81,7 +81,7 @@ func TestBackupFails(t *testing.T) {
 		{"/copy.db", failing{}, "no backup was made: no space left on device", 0},
 		{"copy.db", failing{}, "file must be a path from the root", http.StatusBadRequest},
 		{"", failing{}, "file must be a path from the root", http.StatusBadRequest},
-		{"/copy.db", struct{ ledger.Ledger }{}, "its database's own tools", http.StatusConflict},
+		{"/copy.db", struct{ ledger.Ledger }{}, "back that up with its own tools", http.StatusConflict},
 	} {
 		l = tc.ledger
 		_, err := c.BackupLedger(t.Context(), BackupOrder{File: tc.file}, func(BackupProgress) {})
