@@ -216,7 +216,7 @@ func TestThirteenQuestions(t *testing.T) {
 	page := string(must(os.ReadFile("../docs/operations.md")))
 	_, page, _ = strings.Cut(page, "## Thirteen questions")
 	page, _, _ = strings.Cut(page, "\n## ")
-	names := strings.NewReplacer("4200001234202611260000000001", must(l.Charge(t.Context(), testScope, chargeID)).TransactionNo, "ch_1", parcel, "evt_1", "evt_right", "evt_2", "evt_wrong")
+	names := strings.NewReplacer("4200001234202611260000000001", must(l.Charge(t.Context(), testScope, chargeID)).TransactionNo, "ch_1", parcel, "20260101002", "parcel", "evt_1", "evt_right", "evt_2", "evt_wrong")
 	ran := 0
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(page, -1) {
 		for line := range strings.Lines(block[1]) {

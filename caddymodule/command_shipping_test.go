@@ -133,8 +133,8 @@ func TestShippingGauges(t *testing.T) {
 		t.Errorf("%d series of sites without shipping, not %d", n, all)
 	}
 	g.ships, g.read = func(s ledger.Scope) bool { return s == liveScope }, time.Time{}
-	if n := series(t, r); n != all+4 {
-		t.Errorf("%d series of one with it, not %d", n, all+4)
+	if n := series(t, r); n != all+5 {
+		t.Errorf("%d series of one with it, not %d", n, all+5)
 	}
 	families := must(r.Gather())
 	for _, f := range families {

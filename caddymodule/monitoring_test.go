@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/ledger/ledgertest/pgtest"
+	"github.com/caddypay/caddypay/ledger/postgres"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const monitoring = "../docs/monitoring/"
@@ -207,6 +210,8 @@ func TestMonitoringAsksForWhatIsThere(t *testing.T) {
 		return strings.Contains(body, "\ncaddy_pay_last_sweep_timestamp_seconds{")
 	})
 
+	lines = append(lines, databaseLines(t)...)
+
 	var asked []string
 	for _, rule := range alerts(t) {
 		expr, _, _ := strings.Cut(rule, "for:")
@@ -252,4 +257,27 @@ func TestMonitoringAsksForWhatIsThere(t *testing.T) {
 			t.Errorf("no page names %s", m[1])
 		}
 	}
+}
+
+// databaseLines are the names and labels of what is told of a ledger in a database.
+func databaseLines(t *testing.T) (lines []string) {
+	t.Helper()
+	l, err := postgres.Open(t.Context(), postgres.Options{DSN: pgtest.Shared(t).DSN(t), Patience: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(&databaseGauges{opened: func() (*postgres.Ledger, bool) { return l, true }, now: time.Now})
+	for _, f := range must(r.Gather()) {
+		lines = append(lines, "# TYPE "+f.GetName())
+		for _, m := range f.GetMetric() {
+			labels := ""
+			for _, label := range m.GetLabel() {
+				labels += label.GetName() + `="` + label.GetValue() + `"`
+			}
+			lines = append(lines, f.GetName()+"{"+labels+"}")
+		}
+	}
+	return lines
 }

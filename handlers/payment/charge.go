@@ -97,7 +97,10 @@ func (s *Payments) ownCharge(ctx context.Context, l ledger.Ledger, chargeID stri
 		return nil, false, err
 	}
 	if !id.Owns(c) {
-		return nil, false, problem.New("charge_not_found", fmt.Errorf("charge %s belongs to another user, or to nobody that its event named", chargeID))
+		return nil, false, problem.New("charge_not_found", fmt.Errorf("charge %s belongs to another user", chargeID))
+	}
+	if c.State != ledger.Open {
+		return nil, false, problem.New("charge_not_found", fmt.Errorf("of charge %s no more is known than its event said", chargeID))
 	}
 	orderPaid, err := charge.OrderPaid(ctx, l, c)
 	return c, orderPaid, err

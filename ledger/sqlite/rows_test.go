@@ -26,6 +26,7 @@ func TestQueryPlans(t *testing.T) {
 		sqlWaiting:        "SEARCH events USING INDEX events_back (scope=?)", // what it makes due
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
 		sqlUnshipped:      "SCAN (subquery",                                  // of so many that it counts
+		sqlScopes:         "SCAN scopes",                                     // apps, of which there are few
 	}
 	for _, text := range slices.Concat(reads, writes) {
 		for _, step := range steps(t, l, text) {

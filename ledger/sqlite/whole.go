@@ -5,13 +5,13 @@ import (
 	"github.com/caddypay/caddypay/ledger/core"
 )
 
-// Everything, as it is moved elsewhere.
+// Everything, as it is moved elsewhere: by the row's number, which no index of a scope has in order.
 const (
-	sqlWholeEvents  = `SELECT ` + eventRow + `, effect FROM events WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?`
-	sqlWholeCharges = `SELECT ` + chargeColumns + ` FROM charges WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?`
-	sqlWholeRefunds = `SELECT ` + refundColumns + ` FROM refunds WHERE scope = ? AND seq > ? ORDER BY seq LIMIT ?`
+	sqlWholeEvents  = `SELECT ` + eventRow + `, effect FROM events WHERE +scope = ? AND seq > ? ORDER BY seq LIMIT ?`
+	sqlWholeCharges = `SELECT ` + chargeColumns + ` FROM charges WHERE +scope = ? AND seq > ? ORDER BY seq LIMIT ?`
+	sqlWholeRefunds = `SELECT ` + refundColumns + ` FROM refunds WHERE +scope = ? AND seq > ? ORDER BY seq LIMIT ?`
 	sqlWholeAudit   = `SELECT a.seq, coalesce(e.id, ''), coalesce(e.order_no, ''), a.at, a.action, a.state, a.by, a.said, a.reason, a.run
-		FROM audit AS a LEFT JOIN events AS e ON e.seq = a.event WHERE a.scope = ? AND a.seq > ? ORDER BY a.seq LIMIT ?`
+		FROM audit AS a LEFT JOIN events AS e ON e.seq = a.event WHERE +a.scope = ? AND a.seq > ? ORDER BY a.seq LIMIT ?`
 	sqlWholeQuotes = `SELECT order_no FROM quotes WHERE scope = ? AND order_no > ? ORDER BY order_no LIMIT ?`
 	sqlWholeLogins = `SELECT key, identity, expires FROM logins WHERE key > ? ORDER BY key LIMIT ?`
 	sqlEventID     = `SELECT id FROM events WHERE scope = ? AND seq = ?`
