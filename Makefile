@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build crash crash-proof power mutants bench fuzz
+.PHONY: demo test build lint deps check-build crash crash-proof power mutants bench fuzz dist
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -22,6 +22,10 @@ test: deps lint
 # Caddy with this module, as xcaddy.json says, into ./caddy.
 build:
 	$(GO) run scripts/xcaddy.go caddy
+
+# What is released, into dist/: binaries, packages, what they are made of, and SHA256SUMS. TARGETS=linux/amd64,… names some systems alone.
+dist:
+	$(GO) run packaging/dist.go $(if $(TARGETS),-targets $(TARGETS))
 
 check-build: build
 	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.handlers.pay_console http.authentication.providers.wechat http.matchers.pay_paid; do \
