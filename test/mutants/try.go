@@ -43,7 +43,8 @@ type bench struct {
 	mutants []*mutant
 	units   []*unit // those first that are quick and about little, which notice most for their time
 	known   map[string]result
-	file    string // of results
+	passed  map[string]map[string]bool // by the mutants that survived earlier runs, the tests that did not notice them
+	file    string                     // of results
 }
 
 // prepare compiles a group, and finds out which tests come by which mutants, unless a file in the folder says so of the same code and tests.
@@ -56,7 +57,7 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}}
+	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}, passed: map[string]map[string]bool{}}
 	now, err := stateOf(module, g, ms)
 	if err != nil {
 		return nil, err
@@ -171,9 +172,12 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, most tim
 	return results, context.Cause(ctx)
 }
 
-// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may.
+// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may. Those that passed before are not run.
 func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	r := result{Key: m.key, Verdict: unreached}
+	if slices.ContainsFunc(b.units, func(u *unit) bool { return u.reaches(m) && b.passed[m.key][u.id()] }) {
+		r.Verdict = survived
+	}
 	spent := time.Duration(0)
 	for _, batch := range b.batches(m) {
 		names, took := []string{}, time.Duration(0)
@@ -198,6 +202,14 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	return r
 }
 
+// id tells a test from those of other packages.
+func (u *unit) id() string { return u.Package + " " + u.Name }
+
+func (u *unit) reaches(m *mutant) bool {
+	_, reached := slices.BinarySearch(u.Reaches, m.id)
+	return reached
+}
+
 // cost is what a test takes, times what it is about.
 func (u *unit) cost() int64 { return u.Took.Milliseconds() * int64(len(u.Reaches)) }
 
@@ -209,7 +221,7 @@ func (b *bench) batches(m *mutant) (batches [][]*unit) {
 	alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
 	for _, own := range []bool{true, false} {
 		for _, u := range b.units {
-			if _, reached := slices.BinarySearch(u.Reaches, m.id); !reached || (u.Package == m.pkg) != own {
+			if !u.reaches(m) || (u.Package == m.pkg) != own || b.passed[m.key][u.id()] {
 				continue
 			}
 			if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
