@@ -347,3 +347,24 @@ func TestSurvivors(t *testing.T) {
 		}
 	}
 }
+
+// TestHangs: a mutant that keeps a test from its end is noticed by that, and soon.
+func TestHangs(t *testing.T) {
+	const code = "package price\n\n// Wait asks until it is done.\nfunc Wait(done func(int) bool) {\n\tfor n := 0; ; n++ {\n\t\tif done(n) {\n\t\t\tbreak\n\t\t}\n\t}\n}\n"
+	const test = "package price\n\nimport \"testing\"\n\nfunc TestWait(t *testing.T) { Wait(func(n int) bool { return n == 3 }) }\n"
+	dir := module(t, map[string]string{"price/price.go": code, "price/price_test.go": test})
+	g := group{name: "price", changed: []source{{pkg: "price"}}, tests: []string{"price"}}
+	pkgs, err := load(dir, g.changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := mutantsOf(pkgs)
+	b, err := prepare(t.Context(), dir, t.TempDir(), g, pkgs, ms, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Wait: break → removed" })]
+	if r := b.one(t.Context(), m, 0); r.Verdict != hung || r.By != "[TestWait]" {
+		t.Error(r)
+	}
+}

@@ -188,10 +188,8 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 			r.cut = true
 			return r
 		}
-		by := fmt.Sprint(names)
-		limit := patience(took)
-		if _, err := batch[0].bin.run(ctx, limit, []string{fmt.Sprintf("MUTANT=%d", m.id)}, "-test.failfast", "-test.run", exactly(names...)); err != nil {
-			r.Verdict, r.By, r.In = noticed, by, batch[0].Package
+		if err := batch[0].bin.notice(ctx, m, took, names); err != nil {
+			r.Verdict, r.By, r.In = noticed, fmt.Sprint(names), batch[0].Package
 			if errors.Is(err, errSlow) {
 				r.Verdict = hung
 			}
@@ -200,6 +198,23 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 		r.Verdict = survived
 	}
 	return r
+}
+
+// notice runs tests with a mutant, and returns how they fail. Most that hang would do so for a minute: they are ended soon, if the same tests without the
+// mutant take no longer than ever at this moment, and else when that is sure.
+func (b *binary) notice(ctx context.Context, m *mutant, took time.Duration, names []string) error {
+	with, args := []string{fmt.Sprintf("MUTANT=%d", m.id)}, []string{"-test.failfast", "-test.run", exactly(names...)}
+	soon := impatience(took)
+	_, err := b.run(ctx, soon, with, args...)
+	if !errors.Is(err, errSlow) {
+		return err
+	}
+	start := time.Now()
+	if _, without := b.run(ctx, soon/3, nil, args...); without == nil {
+		return err
+	}
+	_, err = b.run(ctx, patience(max(took, time.Since(start))), with, args...)
+	return err
 }
 
 // id tells a test from those of other packages.
