@@ -80,7 +80,7 @@ func TestLookingForAcknowledged(t *testing.T) {
 		r.catchUp(t.Context())
 		var got []string
 		for _, f := range l.lists {
-			if got = append(got, f.Cursor); f.Scope != scope || len(f.States) != 1 || f.States[0] != ledger.ShipmentWaiting || f.Limit != duePage {
+			if got = append(got, "from "+f.Cursor); f.Scope != scope || len(f.States) != 1 || f.States[0] != ledger.ShipmentWaiting || f.Limit != duePage {
 				t.Errorf("%s: %+v", what, f)
 			}
 		}
@@ -91,15 +91,15 @@ func TestLookingForAcknowledged(t *testing.T) {
 		return []ledger.Shipment{{Scope: scope, OrderNo: orderNo, ChargeID: "ch_" + orderNo, State: ledger.ShipmentWaiting}}
 	}
 	l.pages = [][]ledger.Shipment{waiting("1"), waiting("2"), waiting("3")}
-	want("three pages", "", "next", "next")
+	want("three pages", "from ", "from next", "from next")
 	s.want("asked about", []string{l.asked[0].OrderNo, l.asked[1].OrderNo, l.asked[2].OrderNo}, []string{"1", "2", "3"})
 	s.Clock.Add(findEvery - time.Second)
 	want("within the day")
 	s.Clock.Add(time.Second)
-	want("a day later", "")
+	want("a day later", "from ")
 	s.Clock.Add(findEvery)
 	l.failing = errors.New("disk I/O error")
-	want("in vain", "")
+	want("in vain", "from ")
 	if n := strings.Count(s.logs.String(), "cannot look for payments that are to be reported by themselves"); n != 1 {
 		t.Errorf("%d lines", n)
 	}
@@ -107,7 +107,7 @@ func TestLookingForAcknowledged(t *testing.T) {
 	s.Clock.Add(lookEvery - time.Second)
 	want("not at once")
 	s.Clock.Add(time.Second)
-	want("soon", "")
+	want("soon", "from ")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.Clock.Add(findEvery)

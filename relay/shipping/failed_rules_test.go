@@ -91,7 +91,7 @@ func TestLookingForFailed(t *testing.T) {
 // A reporter that nobody listens to tells nobody.
 func TestFailedToNobody(t *testing.T) {
 	s := newStage(t)
-	l := &acks{Ledger: s.l, pages: [][]ledger.Shipment{{{ChargeID: "ch_1"}}}}
+	l := &acks{Ledger: s.l, pages: [][]ledger.Shipment{{{ChargeID: "ch_1", Attempts: 1}}}}
 	s.reporter(l).tellFailed(t.Context())
 	if raw, err := s.storage.Load(t.Context(), "pay/shipping/app_test_live_failed.json"); err != nil || !strings.Contains(string(raw), "ch_1") || s.logs.String() != "" {
 		t.Errorf("%s, %v, %s", raw, err, s.logs.String())
