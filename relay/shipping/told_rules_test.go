@@ -154,3 +154,22 @@ func TestNobodyToAskRules(t *testing.T) {
 		}
 	}
 }
+
+// Of an old payment WeChat is asked before the first part alone: by then it has what was reported here.
+func TestAskedBeforeTheFirstPart(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	id := s.paid("1", true)
+	s.Clock.Add(byHand - time.Second) // with the second that has passed
+	asked := 0
+	for i, no := range []string{"YT1", "YT2", "YT3"} {
+		s.report("1", part(i == 2, no))
+		s.turn(r)
+		if i == 0 {
+			asked = s.calls(order)
+		}
+		s.Clock.Add(time.Minute)
+	}
+	s.want("asked", []any{asked, s.calls(order)}, []any{1, 1})
+	s.want("at WeChat", s.parcels(id), []string{"YT1", "YT2", "YT3"})
+}
