@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/wechat"
 )
 
 // clerk is a ledger that makes of an answer what it is told to.
@@ -172,4 +173,81 @@ func TestAskedBeforeTheFirstPart(t *testing.T) {
 	}
 	s.want("asked", []any{asked, s.calls(order)}, []any{1, 1})
 	s.want("at WeChat", s.parcels(id), []string{"YT1", "YT2", "YT3"})
+}
+
+// WeChat has all that it takes where it says so: not where it did not say, where it waits, or where parts are there alone.
+func TestIsThere(t *testing.T) {
+	for _, c := range []struct {
+		a    ledger.ShippingAnswer
+		want bool
+	}{
+		{ledger.ShippingAnswer{Result: ledger.ShippingTold}, false},
+		{ledger.ShippingAnswer{Result: ledger.ShippingTold, OrderState: int(wechat.OrderToShip), Finished: 1}, false},
+		{ledger.ShippingAnswer{Result: ledger.ShippingTold, OrderState: int(wechat.OrderShipped)}, false},
+		{ledger.ShippingAnswer{Result: ledger.ShippingTold, OrderState: int(wechat.OrderShipped), Finished: 1}, true},
+		{ledger.ShippingAnswer{Result: ledger.ShippingTold, OrderState: int(wechat.OrderConfirmed)}, true},
+		{ledger.ShippingAnswer{Result: ledger.ShippingUnknown, OrderState: int(wechat.OrderConfirmed)}, false},
+	} {
+		if got := isThere(&c.a); got != c.want {
+			t.Errorf("%+v: %t", c.a, got)
+		}
+	}
+}
+
+// Why a report was not told is said in both languages.
+func TestWhyItWasNotTold(t *testing.T) {
+	s := newStage(t)
+	id := s.paid("1", true)
+	s.report("1", tea)
+	for zh, c := range map[string]struct {
+		posted ledger.Shipping
+		takes  time.Duration
+	}{"发货信息有误": {ledger.Shipping{Type: ledger.ShipVirtual}, 0}, "磁盘过慢": {tea, startTime + 1}} {
+		sh := *s.shipment(id)
+		sh.Posted = &c.posted
+		r := s.reporter(&desk{Ledger: s.l, post: func() (*ledger.Shipment, error) { s.Clock.Add(c.takes); return &sh, nil }})
+		a, ok := r.post(t.Context(), r.programs[s.WxLite().AppID], ledger.ShipmentLease{ChargeID: id}, ledger.ShippingAnswer{Step: ledger.ShippingPost})
+		if !ok || !strings.Contains(a.Problem.ZH, zh) || a.Problem.Text == "" || a.Problem.Text == a.Problem.ZH {
+			t.Errorf("%s: %+v, %t", zh, a, ok)
+		}
+	}
+	s.want("told", s.calls(upload), 0)
+}
+
+// What was entered elsewhere is said so where nothing was posted, and a payment that WeChat does not know yet is no failure.
+func TestMoreLinesOfSteps(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	const open, failed, done = ledger.ReportOpen, ledger.ReportFailed, ledger.ReportDone
+	const here, asked, later = "WeChat has the shipping of a payment already, entered elsewhere", "WeChat was asked about frozen money", "shipping is not with WeChat yet, will try again"
+	for name, c := range map[string]struct {
+		before, after ledger.Shipment
+		result        ledger.ShippingResult
+		want          string
+	}{
+		"entered elsewhere":    {ledger.Shipment{Stage: open}, ledger.Shipment{Stage: done}, ledger.ShippingTold, here},
+		"posted, and there":    {ledger.Shipment{Stage: open, Posted: &tea}, ledger.Shipment{Stage: done}, ledger.ShippingTold, asked},
+		"done before":          {ledger.Shipment{Stage: done}, ledger.Shipment{Stage: done}, ledger.ShippingTold, asked},
+		"not done":             {ledger.Shipment{Stage: open}, ledger.Shipment{Stage: open}, ledger.ShippingTold, later},
+		"not known yet":        {ledger.Shipment{Stage: open}, ledger.Shipment{Stage: open}, ledger.ShippingNotFound, later},
+		"refused since, found": {ledger.Shipment{Stage: failed}, ledger.Shipment{Stage: failed}, ledger.ShippingFinal, asked},
+	} {
+		s.logs.Lines.Reset()
+		r.log(&c.before, &c.after, ledger.ShippingAnswer{Result: c.result})
+		if line := s.logs.String(); !strings.Contains(line, `"msg":"`+c.want) || strings.Count(line, "\n") != 1 || strings.Contains(line, `"level":"info"`) != (c.want == here) || strings.Contains(line, `"next":`) != (c.want == later) {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+}
+
+// That WeChat does not know a payment, and so keeps none of its money, is said in both languages.
+func TestNotKnownIsSaid(t *testing.T) {
+	s := newStage(t)
+	r := s.reporter(s.l)
+	p := r.programs[s.WxLite().AppID]
+	p.known = true
+	a := r.ask(t.Context(), p, &ledger.Shipment{TransactionNo: "4200000000202608160000000001", TimePaid: s.Clock.Now().Add(-2 * strange)}, ledger.ShippingAnswer{At: s.Clock.Now()})
+	if a.Result != ledger.ShippingUnmanaged || !strings.Contains(a.Problem.ZH, "微信查不到这笔支付") || a.Problem.ZH == a.Problem.Text {
+		t.Errorf("%+v", a)
+	}
 }
