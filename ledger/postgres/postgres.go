@@ -136,6 +136,7 @@ func configure(o Options) (*pgxpool.Config, error) {
 	if o.NoListen {
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
+	config.AfterConnect = takeArrays
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		guarded(c)
 		return nil
