@@ -27,7 +27,7 @@ func (b *bulk) once() *bulk {
 	return b
 }
 
-// bulks are those that there are, by what they stand for: what every event asks.
+// bulks are those that there are, by what they stand for: what every event asks, and every delivery that is over.
 var bulks = map[string]*bulk{
 	sqlPause: many(`SELECT a.i, since, by, said, reason FROM unnest($1::integer[]) WITH ORDINALITY AS a (scope, i) JOIN caddypay.pauses AS p ON p.scope = a.scope`, 1),
 	sqlComing: many(`SELECT a.i, nextval('caddypay.events_seq_seq'),
@@ -73,6 +73,22 @@ var bulks = map[string]*bulk{
 			$11::integer[], $12::bigint[], $13::bigint[], $14::bigint[], $15::integer[], $16::bigint[], $17::text[])
 		AS a (seq, amount, currency, superseded, paid, time_paid, amount_refunded, reversed, client_result, client_at, queries, next_query, amount_paid,
 			payment, hold, query_until, transaction_no) WHERE c.seq = a.seq`, 7).once(),
+	sqlLockLane: many(`SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM (SELECT DISTINCT a.lock || e.lane AS name
+			FROM unnest($1::integer[], $2::text[], $3::text[]) AS a (scope, id, lock) JOIN caddypay.events AS e ON e.scope = a.scope AND e.id = a.id
+			WHERE e.lane <> '' ORDER BY 1) AS lanes`, 8),
+	sqlSettle: many(`WITH a AS MATERIALIZED (
+			SELECT e.seq, a.* FROM unnest($1::integer[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::integer[],
+				$10::text[]) WITH ORDINALITY AS a (scope, id, owner, counted, state, settled, first_at, first_took, first_status, first_snippet, i)
+			JOIN caddypay.events AS e ON e.scope = a.scope AND e.id = a.id
+		), q AS (DELETE FROM caddypay.queue AS q USING a WHERE q.event = a.seq AND q.owner = a.owner RETURNING q.event, q.tries, q.blocked)
+		UPDATE caddypay.events AS e SET state = a.state, attempts = e.attempts + a.counted, tries = q.tries + a.counted, due = NULL, back = NULL,
+			settled = a.settled, acks = e.acks + (a.state = 'delivered')::integer,
+			first_at = CASE WHEN `+unsentMany+` THEN a.first_at ELSE e.first_at END, first_took = CASE WHEN `+unsentMany+` THEN a.first_took ELSE e.first_took END,
+			first_status = CASE WHEN `+unsentMany+` THEN a.first_status ELSE e.first_status END,
+			first_snippet = CASE WHEN `+unsentMany+` THEN a.first_snippet ELSE e.first_snippet END
+		FROM q JOIN a ON a.seq = q.event JOIN caddypay.events AS was ON was.seq = q.event WHERE e.seq = q.event
+		RETURNING a.i, e.seq, e.lane, q.blocked, EXISTS (SELECT 1 FROM caddypay.queue AS o WHERE o.scope = a.scope AND o.lane = e.lane AND o.lane <> ''
+			AND o.blocked AND o.event <> e.seq), e.money, e.acks, was.first_at IS NULL AND e.first_at IS NOT NULL`, 9),
 }
 
 // merged puts statements of one text together.

@@ -18,17 +18,19 @@ import (
 const (
 	groupMost  = 64  // functions in a transaction: bounds how long the locks of one are kept for the others
 	groupQueue = 512 // functions that wait; further callers wait to get in
-	groups     = 2   // transactions at a time: one is put together while the other is forced to the disk
+	groups     = 2   // transactions of events at a time: one is put together while the other is forced to the disk
+	laxGroups  = 1   // of outcomes, which are not waited for
 	yields     = 2   // how often others are let run before a transaction begins: whoever is about to come, and has only to be given a core, is in it then
 )
 
-// group puts what events come with into one transaction for many: one COMMIT, and few round trips. The functions of its members run in step: what each
+// group puts what events come with, or what became of their delivery, into one transaction for many: one COMMIT, and few round trips. The functions of its members run in step: what each
 // of them asks next goes to the server at once, as one.
 //
 // To the server they are one, so that it keeps none from what another has locked. The group does: a member waits for one that has locked the same, until
 // that is done with it. When anything goes wrong nothing of the transaction stays, and each member is on its own.
 type group struct {
 	ledger *Ledger
+	lax    bool // it returns once that is committed; else on disk
 	queue  chan *member
 	over   chan struct{} // closed when nothing more is taken from the queue
 }
@@ -56,16 +58,16 @@ func newMember(ctx, caller context.Context, run func(core.Tx) error) *member {
 // errAlone tells a caller to run its function in a transaction of its own.
 var errAlone = errors.New("the group's transaction was undone")
 
-func newGroup(l *Ledger) *group {
-	return &group{ledger: l, queue: make(chan *member, groupQueue), over: make(chan struct{})}
+func newGroup(l *Ledger, lax bool) *group {
+	return &group{ledger: l, lax: lax, queue: make(chan *member, groupQueue), over: make(chan struct{})}
 }
 
-// write runs a function in a transaction with others, and returns once that is on disk.
-func (g *group) write(caller context.Context, f func(core.Tx) error) error {
+// write runs a function in a transaction with others.
+func (g *group) write(caller context.Context, patience time.Duration, f func(core.Tx) error) error {
 	if err := caller.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), g.ledger.patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), patience)
 	defer cancel()
 	m := newMember(ctx, caller, f)
 	select {
@@ -78,7 +80,7 @@ func (g *group) write(caller context.Context, f func(core.Tx) error) error {
 	err := m.wait(g.over)
 	if errors.Is(err, errAlone) {
 		end, _ := ctx.Deadline()
-		return g.ledger.write(caller, time.Until(end), false, f)
+		return g.ledger.write(caller, time.Until(end), g.lax, f)
 	}
 	return err
 }
@@ -119,7 +121,11 @@ func (m *member) work() {
 // work runs groups until the ledger is closed.
 func (g *group) work(ctx context.Context) {
 	var all sync.WaitGroup
-	for range groups {
+	n := groups
+	if g.lax {
+		n = laxGroups
+	}
+	for range n {
 		all.Go(func() {
 			for {
 				select {
@@ -184,7 +190,7 @@ func (g *group) together(ms []*member) error {
 	defer conn.Release()
 	w := &wire{ctx: ctx, conn: conn.Conn()}
 	whole := &tx{session: session{link: w, scopes: &l.scopes}, ledger: l}
-	whole.begin(false, l.patience)
+	whole.begin(g.lax, l.patience) // a lock that is not to be had soon is waited for by its member alone
 	if err = whole.inStep(ms); err != nil {
 		whole.rollback(w)
 		if ctx.Err() == nil {
@@ -192,11 +198,14 @@ func (g *group) together(ms []*member) error {
 		}
 		return err
 	}
-	if err = whole.commit(w, false); err != nil {
+	if err = whole.commit(w, g.lax); err != nil {
 		if l.doubt(err); undone(err) {
 			err = errAlone
 		}
 		return err
+	}
+	for _, m := range ms {
+		l.floors.lower(m.tx.dues) // some of which came with the commit
 	}
 	l.committed(whole)
 	return nil
@@ -342,9 +351,6 @@ func (t *tx) join(m *tx) {
 	for of, n := range m.counts {
 		t.add(of, n)
 	}
-	for scope, due := range m.dues {
-		t.lower(scope, due)
-	}
 	for of, id := range m.fresh {
 		t.remember(of, id)
 	}
@@ -367,6 +373,14 @@ func (l *Ledger) doubt(err error) {
 	if d := (*notDurable)(nil); errors.As(err, &d) {
 		l.log.Error("a write is not durable, and is answered as failed", zap.String("warning", d.notice.Message), zap.String("code", d.notice.Code))
 	}
+}
+
+// settling marks the context of a write that records what became of a delivery.
+type settling struct{}
+
+// Settle implements [ledger.Events].
+func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	return l.Ledger.Settle(context.WithValue(ctx, settling{}, true), owner, d)
 }
 
 // appending marks the context of a write whose locks say all that it touches, so that it may go into a group. Its value is the event.

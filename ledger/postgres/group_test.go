@@ -63,7 +63,7 @@ func TestGroupLocks(t *testing.T) {
 		fs = append(fs, func(t core.Tx) error { return raise(t, "1") }, func(t core.Tx) error { return raise(t, fmt.Sprint("other ", i)) })
 	}
 	ms := members(t, fs...)
-	l.group.transact(ms)
+	l.appends.transact(ms)
 	for _, m := range ms {
 		must(t, <-m.result)
 	}
@@ -98,7 +98,7 @@ func TestGroupUndone(t *testing.T) {
 		"losing its statement":   {func(t core.Tx) error { return raise(t, "0") }, func(t core.Tx) error { return t.(*tx).run(`SELECT 1 / 0`, nil) }},
 	} {
 		ms := members(t, fs...)
-		l.group.transact(ms)
+		l.appends.transact(ms)
 		for _, m := range ms {
 			if err := <-m.result; !errors.Is(err, errAlone) {
 				t.Errorf("%s: %v", what, err)
@@ -115,7 +115,7 @@ func TestGroupUndone(t *testing.T) {
 	var failures atomic.Int64
 	for i := range 40 {
 		wg.Go(func() {
-			err := l.group.write(t.Context(), func(t core.Tx) error {
+			err := l.appends.write(t.Context(), l.patience, func(t core.Tx) error {
 				if err := raise(t, "shared"); err != nil || i%10 != 0 {
 					return err
 				}
