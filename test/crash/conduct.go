@@ -15,6 +15,7 @@ import (
 type window struct {
 	fault    string
 	from, to time.Time // to is zero while it lasts
+	process  string    // whose fault it was; empty: of all
 }
 
 // restart is a process that came after one that ended.
