@@ -144,6 +144,11 @@ func (n *nodes) table() string {
 	all, healed := n.lateness()
 	row("200 to delivered", "%s", shares(all))
 	row("after a fault was over", "%s", shares(healed))
+	dials := 0
+	for _, a := range n.all {
+		dials += len(a.proxy.Dials())
+	}
+	row("connections asked for", "%d", dials)
 	row("time", "%s, then %s until all had arrived", time.Since(r.begun).Round(time.Second), r.drained.Round(time.Millisecond))
 	row("seed", "%d", r.seed)
 	_ = t.Flush()
