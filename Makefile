@@ -82,6 +82,7 @@ bench:
 	$(GO) run ./test/bench
 
 # What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, PHP and php-fpm for the scripts
-# of docs/backend.md, PostgreSQL and PgBouncer for the ledger, Chromium for the pages, spin for the model, promtool for the alerts, strace and openssl.
+# of docs/backend.md, with Python and a JDK for the shops of examples, PostgreSQL and PgBouncer for the ledger, Chromium for the pages, spin for the
+# model, promtool for the alerts, strace and openssl.
 deps:
 	@sh scripts/deps.sh

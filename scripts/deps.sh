@@ -9,6 +9,8 @@ command -v npm >/dev/null || missing="$missing npm"
 php -m 2>/dev/null | grep -qx pdo_sqlite || missing="$missing php-cli php-sqlite3"
 set -- /usr/sbin/php-fpm*
 [ -x "$1" ] || missing="$missing php-fpm"
+python3 -c 'import sqlite3' 2>/dev/null || missing="$missing python3"
+command -v javac >/dev/null || missing="$missing default-jdk-headless"
 command -v curl >/dev/null || missing="$missing curl"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"
