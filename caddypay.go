@@ -9,5 +9,6 @@
 package caddypay
 
 //go:generate go run ./adminapi/openapi
+//go:generate go run ./docs/generate
 
 import _ "github.com/caddypay/caddypay/caddymodule" // registers the modules
