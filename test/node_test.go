@@ -23,18 +23,29 @@ var modules = sync.OnceValue(func() error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return errors.New("node is not installed: the conformance tests run Ping++'s official SDKs; make test installs it on Debian, or see https://nodejs.org")
 	}
-	installed, err := os.Stat("node/node_modules/.package-lock.json")
-	wanted, missing := os.Stat("node/package-lock.json")
-	if err == nil && missing == nil && !wanted.ModTime().After(installed.ModTime()) {
+	return installed("node")
+})
+
+// installed installs what a folder's package-lock.json names, unless it is there.
+func installed(dir string) error {
+	wanted, err := os.Stat(dir + "/package-lock.json")
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(dir + "/node_modules/.package-lock.json"); err == nil && !wanted.ModTime().After(there.ModTime()) {
 		return nil
 	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	cmd.Dir = "node"
+	return npm(dir, "ci", "--no-audit", "--no-fund")
+}
+
+func npm(dir string, args ...string) error {
+	cmd := exec.Command("npm", args...)
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in test/node: %w\n%s", err, out)
+		return fmt.Errorf("npm %s in %s: %w\n%s", strings.Join(args, " "), dir, err, out)
 	}
 	return nil
-})
+}
 
 // node runs a script, and returns what it wrote.
 func node(t *testing.T, dir string, env []string, args ...string) (string, error) {
@@ -183,14 +194,11 @@ func TestClientSDK(t *testing.T) {
 
 // builtPackage installs what builds and tries the mini program's package, and builds it, once.
 var builtPackage = sync.OnceValue(func() error {
-	for _, args := range [][]string{{"ci"}, {"run", "build"}} {
-		cmd := exec.Command("npm", args...)
-		cmd.Dir = "../client/miniprogram"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("npm %s in client/miniprogram: %w\n%s", strings.Join(args, " "), err, out)
-		}
+	const dir = "../client/miniprogram"
+	if err := installed(dir); err != nil {
+		return err
 	}
-	return nil
+	return npm(dir, "run", "build")
 })
 
 // The mini program of the examples, built as WeChat's tools build it, with a simulated phone: its own tests, and an order of its shop, examples/node,
