@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint docs deps check-build crash crash-proof power mutants bench fuzz
+.PHONY: demo test build lint docs deps check-build crash crash-proof power mutants bench fuzz dist
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -22,6 +22,10 @@ test: deps lint
 # Caddy with this module, as xcaddy.json says, into ./caddy.
 build:
 	$(GO) run scripts/xcaddy.go caddy
+
+# What is released, into dist/: binaries, packages, what they are made of, and SHA256SUMS. TARGETS=linux/amd64,… names some systems alone.
+dist:
+	$(GO) run packaging/dist.go $(if $(TARGETS),-targets $(TARGETS))
 
 check-build: build
 	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.handlers.pay_console http.authentication.providers.wechat http.matchers.pay_paid; do \
@@ -83,6 +87,7 @@ bench:
 	$(GO) run ./test/bench
 
 # What the tests need beside Go: a C compiler for the race detector, Node.js and npm for the conformance tests, PHP and php-fpm for the scripts
-# of docs/backend.md, PostgreSQL and PgBouncer for the ledger, Chromium for the pages, spin for the model, promtool for the alerts, strace and openssl.
+# of docs/backend.md, with Python and a JDK for the shops of examples, PostgreSQL and PgBouncer for the ledger, Chromium for the pages, spin for the
+# model, promtool for the alerts, strace and openssl.
 deps:
 	@sh scripts/deps.sh

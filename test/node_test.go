@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // modules installs what the scripts in node need, once.
@@ -18,7 +20,9 @@ var modules = sync.OnceValue(func() error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return errors.New("node is not installed: the conformance tests run Ping++'s official SDKs; make test installs it on Debian, or see https://nodejs.org")
 	}
-	if _, err := os.Stat("node/node_modules/.package-lock.json"); err == nil {
+	installed, err := os.Stat("node/node_modules/.package-lock.json")
+	wanted, missing := os.Stat("node/package-lock.json")
+	if err == nil && missing == nil && !wanted.ModTime().After(installed.ModTime()) {
 		return nil
 	}
 	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
@@ -118,6 +122,41 @@ func TestWebhookVerifiesInNode(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %s", file, out, err, want)
 		}
 	}
+}
+
+// What a backend receives verifies with the libraries that standardwebhooks.com publishes for Go and for JavaScript, and not when it was altered.
+func TestEventVerifiesWithPublishedLibraries(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false).start(plainSite)
+	paid := s.succeeded("SW10001")
+	s.accept(paid)
+	h := s.backend.await(t, paid.ID, 1)[0]
+	wh, err := standardwebhooks.NewWebhook(s.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wh.Verify(h.Body, h.Header); err != nil {
+		t.Errorf("it does not verify: %v", err)
+	}
+	if wh.Verify(append([]byte(" "), h.Body...), h.Header) == nil {
+		t.Error("an altered body verifies")
+	}
+	headers := make(map[string]string)
+	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
+		altered := h.Header.Clone()
+		altered.Set(name, "1"+altered.Get(name))
+		if wh.Verify(h.Body, altered) == nil {
+			t.Errorf("it verifies with another %s", name)
+		}
+		headers[name] = h.Header.Get(name)
+	}
+	raw, err := json.Marshal(headers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("event.json", h.Body)
+	s.write("headers.json", raw)
+	checks(t, []string{"EVENT=" + s.file("event.json"), "HEADERS=" + s.file("headers.json"), "SECRET=" + s.secret}, "verify-event.js")
 }
 
 // Ping++'s official client SDK takes what /pay/charges answers, in test mode and in live mode, for each channel that pays in a mini program.

@@ -43,7 +43,8 @@ type bench struct {
 	mutants []*mutant
 	units   []*unit // those first that are quick and about little, which notice most for their time
 	known   map[string]result
-	file    string // of results
+	passed  map[string]map[string]bool // by the mutants that survived earlier runs, the tests that did not notice them
+	file    string                     // of results
 }
 
 // prepare compiles a group, and finds out which tests come by which mutants, unless a file in the folder says so of the same code and tests.
@@ -56,7 +57,7 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}}
+	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}, passed: map[string]map[string]bool{}}
 	now, err := stateOf(module, g, ms)
 	if err != nil {
 		return nil, err
@@ -171,9 +172,12 @@ func (b *bench) try(ctx context.Context, wanted []*mutant, workers int, most tim
 	return results, context.Cause(ctx)
 }
 
-// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may.
+// one runs the tests that come by a mutant until one fails, or until they have taken most of the time that they may. Those that passed before are not run.
 func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	r := result{Key: m.key, Verdict: unreached}
+	if slices.ContainsFunc(b.units, func(u *unit) bool { return u.reaches(m) && b.passed[m.key][u.id()] }) {
+		r.Verdict = survived
+	}
 	spent := time.Duration(0)
 	for _, batch := range b.batches(m) {
 		names, took := []string{}, time.Duration(0)
@@ -184,10 +188,8 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 			r.cut = true
 			return r
 		}
-		by := fmt.Sprint(names)
-		limit := patience(took)
-		if _, err := batch[0].bin.run(ctx, limit, []string{fmt.Sprintf("MUTANT=%d", m.id)}, "-test.failfast", "-test.run", exactly(names...)); err != nil {
-			r.Verdict, r.By, r.In = noticed, by, batch[0].Package
+		if err := batch[0].bin.notice(ctx, m, took, names); err != nil {
+			r.Verdict, r.By, r.In = noticed, fmt.Sprint(names), batch[0].Package
 			if errors.Is(err, errSlow) {
 				r.Verdict = hung
 			}
@@ -196,6 +198,31 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 		r.Verdict = survived
 	}
 	return r
+}
+
+// notice runs tests with a mutant, and returns how they fail. Most that hang would do so for a minute: they are ended soon, if the same tests without the
+// mutant take no longer than ever at this moment, and else when that is sure.
+func (b *binary) notice(ctx context.Context, m *mutant, took time.Duration, names []string) error {
+	with, args := []string{fmt.Sprintf("MUTANT=%d", m.id)}, []string{"-test.failfast", "-test.run", exactly(names...)}
+	soon := impatience(took)
+	_, err := b.run(ctx, soon, with, args...)
+	if !errors.Is(err, errSlow) {
+		return err
+	}
+	start := time.Now()
+	if _, without := b.run(ctx, soon/3, nil, args...); without == nil {
+		return err
+	}
+	_, err = b.run(ctx, patience(max(took, time.Since(start))), with, args...)
+	return err
+}
+
+// id tells a test from those of other packages.
+func (u *unit) id() string { return u.Package + " " + u.Name }
+
+func (u *unit) reaches(m *mutant) bool {
+	_, reached := slices.BinarySearch(u.Reaches, m.id)
+	return reached
 }
 
 // cost is what a test takes, times what it is about.
@@ -209,7 +236,7 @@ func (b *bench) batches(m *mutant) (batches [][]*unit) {
 	alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
 	for _, own := range []bool{true, false} {
 		for _, u := range b.units {
-			if _, reached := slices.BinarySearch(u.Reaches, m.id); !reached || (u.Package == m.pkg) != own {
+			if !u.reaches(m) || (u.Package == m.pkg) != own || b.passed[m.key][u.id()] {
 				continue
 			}
 			if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {

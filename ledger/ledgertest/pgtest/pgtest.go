@@ -146,6 +146,9 @@ func (s *Server) answers() error {
 // Stop shuts the server down: connections are closed, transactions rolled back.
 func (s *Server) Stop(t testing.TB) { t.Helper(); s.process.end(t, syscall.SIGINT) }
 
+// Abort shuts the server down at once: what its processes have in memory is gone, and it recovers from its log when it is started again.
+func (s *Server) Abort(t testing.TB) { t.Helper(); s.process.end(t, syscall.SIGQUIT) }
+
 // Kill ends the server by kill -9. Its connections break, and it recovers from its log when it is started again.
 func (s *Server) Kill(t testing.TB) { t.Helper(); s.process.end(t, syscall.SIGKILL) }
 
