@@ -24,7 +24,7 @@ func page(t *testing.T, name string) string {
 func TestPagesAboutTheSourceNameWhatIsThere(t *testing.T) {
 	makefile := page(t, "Makefile")
 	quoted := regexp.MustCompile("`([^`\n]+)`")
-	path := regexp.MustCompile(`^(?:adminapi|caddymodule|check|client|cmd|console|docs|examples|handlers|ledger|notify|object|pingpp|redact|relay|sandbox|session|shipping|test|wechat)(?:/[\w.*-]+)*$`)
+	path := regexp.MustCompile(`^(?:adminapi|caddymodule|check|client|cmd|console|docs|examples|handlers|ledger|notify|object|packaging|pingpp|redact|relay|sandbox|session|shipping|test|wechat)(?:/[\w.*-]+)*$`)
 	for _, name := range []string{"docs/architecture", "CONTRIBUTING"} {
 		var first []string
 		for _, suffix := range []string{".md", ".zh-CN.md"} {

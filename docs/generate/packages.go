@@ -21,7 +21,7 @@ const (
 )
 
 // aside are folders that hold no part of the product.
-var aside = []string{"test", "scripts", "docs", "examples", "client"}
+var aside = []string{"test", "scripts", "docs", "examples", "client", "packaging"}
 
 // withPicture is a page that holds the picture of the packages, as it is now.
 func withPicture(page string) ([]byte, error) {
