@@ -34,5 +34,12 @@ func generate() (map[string][]byte, error) {
 		}
 		pages[languages[language].reference] = text
 	}
+	for _, page := range []string{"docs/architecture.md", "docs/architecture.zh-CN.md"} {
+		text, err := withPicture(page)
+		if err != nil {
+			return nil, err
+		}
+		pages[page] = text
+	}
 	return pages, nil
 }
