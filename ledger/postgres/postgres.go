@@ -57,6 +57,7 @@ type Ledger struct {
 	ledger.Notifier
 
 	pool     *pgxpool.Pool
+	gate     *gate
 	log      *zap.Logger
 	now      func() time.Time
 	patience time.Duration
@@ -91,6 +92,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.patience = defaultPatience
 	}
 	l.Ledger = core.New(store{l}, time.Now())
+	l.gate = newGate(config.MaxConns)
+	l.gate.guard(config)
 	l.shared = newShared(l)
 	l.place = place(config)
 	if l.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
@@ -139,10 +142,7 @@ func configure(o Options) (*pgxpool.Config, error) {
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	config.AfterConnect = takeArrays
-	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		guarded(c)
-		return nil
-	}
+	config.PingTimeout = pingWait
 	return config, nil
 }
 
@@ -162,15 +162,6 @@ func (l *Ledger) prepare(ctx context.Context) error {
 
 // describe says what is wrong without what a connection's error says of the connection's parameters.
 func describe(err error) error { return fmt.Errorf("opening the ledger in PostgreSQL: %w", err) }
-
-// acquire takes a connection of the pool.
-func (l *Ledger) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil && l.closed.Load() {
-		err = ledger.ErrClosed
-	}
-	return conn, err
-}
 
 // Close implements [ledger.Ledger].
 func (l *Ledger) Close() error {
