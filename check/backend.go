@@ -128,7 +128,7 @@ func (t *trial) quotes() bool {
 	}
 	t.amount, t.currency, t.subject = a.Amount, a.Currency, a.Subject
 	t.add("backend-quote", OK, say("order %s costs %d fen", "订单 %s 的价格为 %d 分", t.OrderNo, a.Amount), Words{})
-	return t.quoteToken() && t.unknownOrder()
+	return t.quoteToken() && t.unknownOrder() && t.oddNumber()
 }
 
 // noPrice says why the order cannot be paid.
@@ -193,6 +193,26 @@ func (t *trial) unknownOrder() bool {
 		t.add("backend-unknown-order", OK, say("an order that does not exist is not found", "不存在的订单返回未找到"), Words{})
 	default:
 		t.add("backend-unknown-order", Fail, say("your backend does not say of order %s that it does not exist: %s", "后端没有说明订单 %s 不存在：%s", t.nobodys, a.Why), fix)
+	}
+	return true
+}
+
+// oddNumber asks for an order with quotation marks in its number, as a client may write them. A backend that was named for its answer about unknown
+// orders says nothing by this one.
+func (t *trial) oddNumber() bool {
+	if t.result("backend-unknown-order") != OK {
+		return true
+	}
+	a, ok := t.ask(payment.Question{OrderNo: t.nobodys + `'"`, OpenID: t.OpenID})
+	switch {
+	case !ok:
+		return false
+	case a.Status/100 == 4 || a.Code == "order_not_found":
+		t.add("backend-odd-number", OK, say("an order number with quotation marks does no harm", "带引号的订单号没有影响"), Words{})
+	default:
+		t.add("backend-odd-number", Warn, say("your backend fails on an order number with quotation marks (%s): if it puts the number into SQL as it is, whoever asks can read and change the database",
+			"后端处理带引号的订单号时出错（%s）：若它把订单号直接拼入 SQL，任何人都能读写数据库", a.Why),
+			say("hand the number over as a parameter: $db->prepare('SELECT … WHERE order_no = ?')->execute([$no])", "请以参数传递订单号：$db->prepare('SELECT … WHERE order_no = ?')->execute([$no])"))
 	}
 	return true
 }

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddypay/caddypay/handlers/payment"
@@ -183,35 +185,61 @@ func (t *trial) unsure() {
 	}
 }
 
-// again sends the same event once more.
+// again sends the same event once more, as after a crash; then as a person who replays it does; then the same payment as it is learned by asking
+// Ping++, whose event has another id.
 func (t *trial) again() bool {
-	t.event.Attempts = 1
-	rc, ok := t.tell(t.event, nil)
-	if !ok {
-		return false
-	}
-	once := say("mark the order and make the shipment in one transaction, and only where it was not paid yet: UPDATE … WHERE order_no = ? AND state <> 'paid', then look at rowCount()",
-		"请在同一事务中标记订单并建立发货记录，且仅在尚未付款时执行：UPDATE … WHERE order_no = ? AND state <> 'paid'，再看 rowCount()")
-	if !rc.OK {
-		t.add("backend-repeat", Fail, say("the backend does not take the same event again: %s; it would come for days", "后端不接收重复的同一事件：%s；该事件会连续多天重发", rc.Why),
-			say("answer a payment that you know by its charge as you did the first time", "对已处理过的同一笔付款（按 charge 识别），请给出与首次相同的响应"))
-		return true
-	}
-	if t.Ask != nil {
-		a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	replayed, asked := *t.event, *t.event
+	t.event.Attempts, replayed.Attempts = 1, 1
+	asked.ID = "evt_q_" + t.event.ObjectID + "_charge_succeeded"
+	asked.Body = bytes.Replace(asked.Body, []byte(strconv.Quote(t.event.ID)), []byte(strconv.Quote(asked.ID)), 1)
+	told := false
+	for _, ev := range []*ledger.Event{t.event, &replayed, &asked} {
+		rc, ok := t.tell(ev, func(h http.Header) {
+			if ev == &replayed {
+				h.Set("X-Pay-Replay", "1")
+			}
+		})
 		if !ok {
 			return false
 		}
-		if n, told := t.fulfilled(a.Raw); told && n > 1 {
-			t.add("backend-repeat", Fail, say("your backend fulfilled order %s %d times: every event that comes again ships the goods again", "后端把订单 %s 发货了 %d 次：事件每重发一次，就多发一次货", t.OrderNo, n), once)
+		if !rc.OK && ev == &asked {
+			t.add("backend-repeat", Warn, say("the backend does not take the same payment in an event of another id: %s; after a loss of the ledger it would come for days",
+				"后端不接收以另一事件 id 通知的同一笔付款：%s；账本丢失后它会连续多天重发", rc.Why), sameAgain)
 			return true
-		} else if told {
-			t.add("backend-repeat", OK, say("the same event again is taken, and the order was fulfilled once", "重复的同一事件被接收，订单只发货一次"), Words{})
+		}
+		if !rc.OK {
+			t.add("backend-repeat", Fail, say("the backend does not take the same event again: %s; it would come for days", "后端不接收重复的同一事件：%s；该事件会连续多天重发", rc.Why), sameAgain)
+			return true
+		}
+		var n int64
+		if n, told, ok = t.count(); !ok {
+			return false
+		}
+		if told && n > 1 {
+			t.add("backend-repeat", Fail, say("your backend fulfilled order %s %d times: every event that comes again ships the goods again", "后端把订单 %s 发货了 %d 次：事件每重发一次，就多发一次货", t.OrderNo, n),
+				say("mark the order and make the shipment in one transaction, and only where it was not paid yet: UPDATE … WHERE order_no = ? AND state <> 'paid', then look at rowCount()",
+					"请在同一事务中标记订单并建立发货记录，且仅在尚未付款时执行：UPDATE … WHERE order_no = ? AND state <> 'paid'，再看 rowCount()"))
 			return true
 		}
 	}
+	if told {
+		t.add("backend-repeat", OK, say("the same event again is taken, and the order was fulfilled once", "重复的同一事件被接收，订单只发货一次"), Words{})
+		return true
+	}
 	t.add("backend-repeat", OK, say("the same event again is taken; see in the shop that order %s was fulfilled once", "重复的同一事件被接收；请在商城中确认订单 %s 只发货一次", t.OrderNo), Words{})
 	return true
+}
+
+var sameAgain = say("answer a payment that you know by its charge as you did the first time", "对已处理过的同一笔付款（按 charge 识别），请给出与首次相同的响应")
+
+// count asks how often the order was fulfilled. told: the backend says so; ok: it answered.
+func (t *trial) count() (n int64, told, ok bool) {
+	if t.Ask == nil {
+		return 0, false, true
+	}
+	a, ok := t.ask(payment.Question{OrderNo: t.OrderNo, OpenID: t.OpenID})
+	n, told = t.fulfilled(a.Raw)
+	return n, told, ok
 }
 
 // isPaid asks once more what the order costs.
@@ -257,17 +285,19 @@ func (t *trial) others() {
 		return
 	}
 	const kind = "summary.daily.available"
-	if !t.wanted(kind) {
-		return
-	}
-	t.takes("backend-types", t.carrying(map[string]any{
+	if t.wanted(kind) && !t.takes("backend-types", t.carrying(map[string]any{
 		"id": "evt_check" + t.Random(), "object": "event", "type": kind, "created": t.Now().Unix(), "livemode": false, "pending_webhooks": 0,
 		"data": map[string]any{"object": map[string]any{"object": "app_daily_summary", "app": t.Scope.App, "summary_from": t.Now().Unix()}},
 	}),
 		say("events of types that it does not need are taken", "不需要的事件类型也被接收"),
 		say("the backend does not take an event of the type "+kind, "后端不接收类型为 "+kind+" 的事件"),
 		say("answer 2xx to types that you do not need, or name those that you want: events { types charge.succeeded refund.succeeded }",
-			"对不需要的类型请返回 2xx，或在 events 中写明需要的类型：types charge.succeeded refund.succeeded"))
+			"对不需要的类型请返回 2xx，或在 events 中写明需要的类型：types charge.succeeded refund.succeeded")) {
+		return
+	}
+	if t.second() && t.orderSucceeded() {
+		t.refund()
+	}
 }
 
 // takes sends an event that the backend has to take. false: there was no answer.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -110,6 +111,42 @@ func before(path string, f func(w http.ResponseWriter, r *http.Request) (done bo
 
 const quotes, events = "/internal/pay/orders/", "/internal/pay/events"
 
+// silent leaves out of quotes how often an order was fulfilled.
+func silent(next http.Handler) http.Handler {
+	return answered(quotes, func(_ *http.Request, body []byte) []byte {
+		return regexp.MustCompile(`,"fulfilled":\d+`).ReplaceAll(body, nil)
+	})(next)
+}
+
+// answered changes what the shop answers with 200.
+func answered(path string, change func(r *http.Request, body []byte) []byte) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			next.ServeHTTP(rec, r)
+			body := rec.Body.Bytes()
+			if strings.HasPrefix(r.URL.Path, path) && rec.Code == http.StatusOK {
+				body = change(r, body)
+			}
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write(body)
+		})
+	}
+}
+
+// fulfilsAt makes a shop say that it fulfils an order once more at each event of a type.
+func fulfilsAt(kind string) func(http.Handler) http.Handler {
+	more := int64(0)
+	return and(answered(quotes, func(_ *http.Request, body []byte) []byte {
+		return regexp.MustCompile(`"fulfilled":1\b`).ReplaceAll(body, fmt.Appendf(nil, `"fulfilled":%d`, 1+more))
+	}), answered(events, func(r *http.Request, body []byte) []byte {
+		if r.Header.Get("X-Pay-Event") == kind {
+			more++
+		}
+		return body
+	}))
+}
+
 // counting tells in quotes how often an order was fulfilled: for each payment once, or each time that one is told.
 func counting(eachTime bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -127,7 +164,7 @@ func counting(eachTime bool) func(http.Handler) http.Handler {
 				seen[no] = true
 			}
 			if no, ok := strings.CutPrefix(r.URL.Path, quotes); ok && rec.Code == http.StatusOK {
-				body = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}")), `,"fulfilled":%d}`, count[no])
+				body = regexp.MustCompile(`"fulfilled":\d+`).ReplaceAll(body, fmt.Appendf(nil, `"fulfilled":%d`, count[no]))
 			}
 			w.WriteHeader(rec.Code)
 			_, _ = w.Write(body)
@@ -192,10 +229,10 @@ func show(found []Finding) string {
 
 // The legacy shop of the demo is as it should be.
 func TestBackendOfTheDemo(t *testing.T) {
-	for name, plant := range map[string]func(http.Handler) http.Handler{"as it is": nil, "telling how often it fulfilled": counting(false)} {
+	for name, plant := range map[string]func(http.Handler) http.Handler{"as it is": silent, "telling how often it fulfilled": nil} {
 		s := newStand(t, plant)
 		found := s.try(t)
-		if n := len(outcome(found, OK)); n != len(found) || n != 13 {
+		if n := len(outcome(found, OK)); n != len(found) || n != 17 {
 			t.Errorf("%s: %d of %d are well:%s", name, n, len(found), show(found))
 		}
 	}
@@ -235,6 +272,21 @@ func TestBackendFaults(t *testing.T) {
 		}), func(s *stand) { s.shop.Deliver = true }},
 		{"fulfilled each time", "backend-repeat", Fail, "2 times", counting(true), func(s *stand) { s.shop.Types = []string{"charge.succeeded"} }},
 		{"the same again is an error", "backend-repeat", Fail, "answered 500", failsAgain(), func(s *stand) { s.shop.Types = []string{"charge.succeeded"} }},
+		{"the same payment of another id is an error", "backend-repeat", Warn, "in an event of another id",
+			answering(events, func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("webhook-id"), "evt_q_") }, 409, "paid before"), nil},
+		{"a second payment acknowledged", "backend-second-payment", Warn, "nobody would give that money back", acknowledgingSecond(), nil},
+		{"a second payment acknowledged, and all is delivered", "backend-second-payment", Fail, "nobody would give that money back", acknowledgingSecond(),
+			func(s *stand) { s.shop.Deliver = true }},
+		{"fulfilled at order.succeeded too", "backend-order-succeeded", Fail, "again at order.succeeded", fulfilsAt("order.succeeded"), nil},
+		{"order.succeeded refused", "backend-order-succeeded", Fail, "answered 400", answering(events, isA("order.succeeded"), 400, ""), nil},
+		{"fulfilled at the refund", "backend-refund", Fail, "when its money goes back", fulfilsAt("refund.succeeded"), nil},
+		{"refund refused", "backend-refund", Fail, "answered 500", answering(events, isA("refund.succeeded"), 500, ""), nil},
+		{"to be paid again after the refund", "backend-refund", Warn, "can be paid again",
+			answered(quotes, func(_ *http.Request, body []byte) []byte {
+				return bytes.Replace(body, []byte(`"closed"`), []byte(`"payable"`), 1)
+			}), nil},
+		{"an SQL error at odd numbers", "backend-odd-number", Warn, "whoever asks can read and change the database", answering(quotes, odd, 500, "error in your SQL syntax"), nil},
+		{"an SQL error at odd numbers, with 200", "backend-odd-number", Warn, "not JSON", answering(quotes, odd, 200, "<b>error in your SQL syntax</b>"), nil},
 		{"strangers' orders acknowledged", "backend-other-order", Fail, "nobody would look for such money",
 			answering(events, func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("X-Pay-Order-No"), "no") }, 200, "success"), nil},
 		{"unknown members", "backend-members", Fail, "answered 400", answeringBody(`"caddypay_check"`, 400), nil},
@@ -280,6 +332,31 @@ func TestBackendFaults(t *testing.T) {
 					t.Errorf("%s says %s", f.ID, bad)
 				}
 			}
+		})
+	}
+}
+
+func isA(kind string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.Header.Get("X-Pay-Event") == kind }
+}
+
+func odd(r *http.Request) bool { return strings.Contains(r.URL.Path, "'") }
+
+// acknowledgingSecond is a backend that says yes to the payment of an order that was paid already, and has one price.
+func acknowledgingSecond() func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		paid := map[string]bool{}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			no := r.Header.Get("X-Pay-Order-No")
+			next.ServeHTTP(rec, r)
+			if paid[no] && isA("charge.succeeded")(r) && rec.Code == http.StatusConflict {
+				rec = httptest.NewRecorder()
+				rec.Body.WriteString("success")
+			}
+			paid[no] = paid[no] || no != "" && rec.Code == http.StatusOK
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write(rec.Body.Bytes())
 		})
 	}
 }

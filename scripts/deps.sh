@@ -9,14 +9,20 @@ command -v npm >/dev/null || missing="$missing npm"
 php -m 2>/dev/null | grep -qx pdo_sqlite || missing="$missing php-cli php-sqlite3"
 set -- /usr/sbin/php-fpm*
 [ -x "$1" ] || missing="$missing php-fpm"
+python3 -c 'import sqlite3' 2>/dev/null || missing="$missing python3"
+command -v javac >/dev/null || missing="$missing default-jdk-headless"
 command -v curl >/dev/null || missing="$missing curl"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v spin >/dev/null || missing="$missing spin"
 command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
 set -- /usr/lib/postgresql/*/bin/initdb
 [ -x "$1" ] || command -v initdb >/dev/null || missing="$missing postgresql"
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing="$missing nginx-light"
 [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
-[ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
+if [ "$(uname)" = Linux ]; then
+	command -v strace >/dev/null || missing="$missing strace"
+	command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+fi
 promtool=""
 command -v promtool >/dev/null || promtool=" promtool"
 [ -z "$missing$promtool" ] && exit 0

@@ -29,10 +29,14 @@ type Order struct {
 	OrderNo string    `json:"order_no"`
 	Product string    `json:"product"`
 	Amount  int64     `json:"amount"` // fen
-	Status  string    `json:"status"` // unpaid or paid
+	Status  string    `json:"status"` // unpaid, paid or refunded
 	PaidAt  time.Time `json:"paid_at,omitzero"`
 	openid  string    // of the WeChat user who ordered
 	browser string    // or the shop's own cookie, of who ordered on the web
+
+	charge    string // that paid it
+	refunded  int64  // fen
+	fulfilled int    // how often
 }
 
 // Shop is the backend; make one with New.
@@ -174,18 +178,15 @@ func (s *Shop) quote(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	status := "payable"
-	if o.Status == "paid" {
-		status = "paid"
-	}
+	status := map[string]string{"unpaid": "payable", "paid": "paid", "refunded": "closed"}[o.Status]
 	s.onStep("order_quote", fmt.Sprintf("%s · ¥%d.%02d", o.OrderNo, o.Amount/100, o.Amount%100))
 	reply(w, http.StatusOK, map[string]any{
 		"order_no": o.OrderNo, "amount": o.Amount, "currency": "cny", "subject": o.Product, "body": o.Product,
-		"openid": o.openid, "status": status,
+		"openid": o.openid, "status": status, "fulfilled": o.fulfilled,
 	})
 }
 
-// event is told of payments, at least once each.
+// event is told of payments and refunds, at least once each.
 func (s *Shop) event(w http.ResponseWriter, r *http.Request) {
 	if !s.trusted(w, r) {
 		return
@@ -196,7 +197,12 @@ func (s *Shop) event(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in struct {
-		Data struct{ Object struct{ Amount int64 } }
+		Data struct {
+			Object struct {
+				ID, Charge string
+				Amount     int64
+			}
+		}
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		http.Error(w, "not JSON", http.StatusBadRequest)
@@ -204,17 +210,23 @@ func (s *Shop) event(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id, orderNo := r.Header.Get("webhook-id"), r.Header.Get("X-Pay-Order-No")
-	if r.Header.Get("X-Pay-Event") == "charge.succeeded" && !s.seen[id] {
-		o := s.orders[orderNo]
-		if o == nil || o.Amount != in.Data.Object.Amount {
-			http.Error(w, "no such order at this price", http.StatusConflict)
-			return
+	id, kind, orderNo, it := r.Header.Get("webhook-id"), r.Header.Get("X-Pay-Event"), r.Header.Get("X-Pay-Order-No"), in.Data.Object
+	o := s.orders[orderNo]
+	switch {
+	case s.seen[id]: // it is done
+	case kind == "charge.succeeded" && (o == nil || o.Amount != it.Amount || o.charge != "" && o.charge != it.ID):
+		http.Error(w, "no order to be paid at this price", http.StatusConflict)
+		return
+	case kind == "charge.succeeded" && o.charge == "":
+		o.Status, o.PaidAt, o.charge = "paid", s.now(), it.ID
+		o.fulfilled++
+	case kind == "refund.succeeded" && o != nil && o.charge == it.Charge:
+		if o.refunded += it.Amount; o.refunded >= o.Amount {
+			o.Status = "refunded"
 		}
-		o.Status, o.PaidAt = "paid", s.now()
-		s.seen[id] = true
 	}
-	s.onStep("event_delivered", fmt.Sprintf("%s for %s", r.Header.Get("X-Pay-Event"), orderNo))
+	s.seen[id] = true
+	s.onStep("event_delivered", fmt.Sprintf("%s for %s", kind, orderNo))
 	fmt.Fprint(w, "success")
 }
 

@@ -66,7 +66,8 @@ type Ledger struct {
 	shared   *Shared
 	place    string   // for people
 	wakener  *wakener // nil: nobody listens
-	group    *group
+	appends  *group
+	settles  *group
 	closed   atomic.Bool
 	gone     gone
 
@@ -105,8 +106,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	var background context.Context
 	background, l.stop = context.WithCancel(context.Background())
 	l.upkeep(background)
-	l.group = newGroup(l)
-	l.tasks.Go(func() { l.group.work(background) })
+	l.appends, l.settles = newGroup(l, false), newGroup(l, true)
+	l.tasks.Go(func() { l.appends.work(background) })
+	l.tasks.Go(func() { l.settles.work(background) })
 	if !o.NoListen {
 		l.wakener = newWakener(l, config.ConnConfig)
 		l.tasks.Go(func() { l.wakener.run(background) })
@@ -139,6 +141,7 @@ func configure(o Options) (*pgxpool.Config, error) {
 	if o.NoListen {
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
+	config.AfterConnect = takeArrays
 	config.PingTimeout = pingWait
 	return config, nil
 }

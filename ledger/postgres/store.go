@@ -55,13 +55,17 @@ func (s store) Read(caller context.Context, f func(core.Reader) error) error {
 
 func (s store) Write(ctx context.Context, f func(core.Tx) error) error {
 	if ctx.Value(appending{}) != nil {
-		return s.ledger.group.write(ctx, f)
+		return s.ledger.appends.write(ctx, s.ledger.patience, f)
 	}
 	return s.ledger.write(ctx, s.ledger.patience, false, f)
 }
 
 func (s store) WriteLax(ctx context.Context, f func(core.Tx) error) error {
-	return s.ledger.write(ctx, max(laxPatience, s.ledger.patience), true, f)
+	patience := max(laxPatience, s.ledger.patience)
+	if ctx.Value(settling{}) != nil {
+		return s.ledger.settles.write(ctx, patience, f)
+	}
+	return s.ledger.write(ctx, patience, true, f)
 }
 
 // write runs a function in a transaction, again when that met another one or lost its connection. Nobody who goes away spoils a connection: what is
