@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint deps check-build crash crash-proof power mutants bench fuzz
+.PHONY: demo test build lint docs deps check-build crash crash-proof power mutants bench fuzz dist
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -23,6 +23,10 @@ test: deps lint
 build:
 	$(GO) run scripts/xcaddy.go caddy
 
+# What is released, into dist/: binaries, packages, what they are made of, and SHA256SUMS. TARGETS=linux/amd64,… names some systems alone.
+dist:
+	$(GO) run packaging/dist.go $(if $(TARGETS),-targets $(TARGETS))
+
 check-build: build
 	@for module in pay http.handlers.pay http.handlers.pay_sandbox http.handlers.pay_console http.authentication.providers.wechat http.matchers.pay_paid; do \
 		./caddy list-modules | grep -qx "$$module" || { echo "the built binary lacks the module $$module"; exit 1; }; \
@@ -34,6 +38,11 @@ lint:
 	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# What is made from the source: the references, the picture of the packages, OpenAPI. It fails where a translation is older than what it translates; the
+# tests fail where this was not run.
+docs:
+	$(GO) generate .
 
 # Kills, reloads, full and failing disks and the like while events arrive, N kills long; SEED=… replays a plan. Then as many disks that fail the ledger alone.
 N ?= 200

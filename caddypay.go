@@ -9,5 +9,7 @@
 package caddypay
 
 //go:generate go run ./adminapi/openapi
+//go:generate go run ./docs/generate
+//go:generate go test ./pingpp/channel -count=1 -run TestChannelDocs -update
 
 import _ "github.com/caddypay/caddypay/caddymodule" // registers the modules

@@ -91,9 +91,14 @@ func TestReadmeCommands(t *testing.T) {
 // TestCaddyfiles validates every Caddyfile that a user is shown, with keys and secrets as the texts ask for them.
 func TestCaddyfiles(t *testing.T) {
 	files := map[string]string{}
-	for _, b := range blocks(t, "README.md") {
-		if b[0] == "caddyfile" {
-			files["README.md"] += b[1]
+	for _, page := range []string{"README.md", "docs/web.md"} {
+		for _, b := range blocks(t, page) {
+			if b[0] == "caddyfile" {
+				files[page] += b[1]
+			}
+		}
+		if files[page] == "" {
+			t.Errorf("%s shows no Caddyfile", page)
 		}
 	}
 	example, err := os.ReadFile("Caddyfile.example")
@@ -189,53 +194,6 @@ func TestExampleIsComplete(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestLinks makes sure that the links between the pages lead somewhere.
-func TestLinks(t *testing.T) {
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("%d pages, %v", len(pages), err)
-	}
-	rooms, err := filepath.Glob("docs/*/*.md")
-	if err != nil || len(rooms) == 0 {
-		t.Fatalf("%d pages of rooms, %v", len(rooms), err)
-	}
-	pages = append(pages, rooms...)
-	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, page := range append(pages, "README.md", "README.zh-CN.md") {
-		raw, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(raw), -1) {
-			if strings.Contains(m[1], "://") {
-				continue
-			}
-			path, heading, _ := strings.Cut(m[1], "#")
-			target := page
-			if path != "" {
-				target = filepath.Join(filepath.Dir(page), path)
-			}
-			text, err := os.ReadFile(target)
-			if info, serr := os.Stat(target); serr != nil || err != nil && !info.IsDir() {
-				t.Errorf("%s links to %s, which is not there", page, m[1])
-				continue
-			}
-			if heading != "" && !slices.Contains(headings(string(text)), heading) {
-				t.Errorf("%s links to %s, and %s has no such heading", page, m[1], target)
-			}
-		}
-	}
-}
-
-// headings are the names under which a page's headings can be linked to.
-func headings(page string) (names []string) {
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
-		names = append(names, strings.ReplaceAll(name, " ", "-"))
-	}
-	return names
 }
 
 // writeKeys makes the two PEM files that the examples name.

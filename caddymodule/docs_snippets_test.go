@@ -29,11 +29,11 @@ var pageAnswers = []struct {
 	read   string // and what somebody who only asks
 }{
 	{"no server", 0, ``, isError, isError},
-	{"refused", 409, `{"code":"refund_exceeds","detail":"More than what is left of the payment cannot be refunded.","status":409,"title":"Conflict"}`, isOver, isError},
-	{"refused by the channel", 402, `{"code":"refund_rejected","detail":"Ping++ or the payment channel refused the refund.","failure_code":"refund_refused","failure_msg":"余额不足","refund_no":"R1","status":402,"title":"Payment Required"}`, isOver, isError},
-	{"a wrong token", 401, `{"code":"token_invalid","detail":"The token is wrong.","status":401,"title":"Unauthorized"}`, isOver, isError},
-	{"in progress", 409, `{"code":"charge_in_progress","detail":"Try again shortly.","status":409,"title":"Conflict"}`, isError, isError},
-	{"unavailable", 503, `{"code":"ledger_unavailable","detail":"Try again shortly.","status":503,"title":"Service Unavailable"}`, isError, isError},
+	{"refused", 409, `{"code":"refund_exceeds","detail":"More than what is left of the payment cannot be refunded.","status":409,"title":"Refund exceeds"}`, isOver, isError},
+	{"refused by the channel", 402, `{"code":"refund_rejected","detail":"Ping++ or the payment channel refused the refund.","failure_code":"refund_refused","failure_msg":"余额不足","refund_no":"R1","status":402,"title":"Refund rejected"}`, isOver, isError},
+	{"a wrong token", 401, `{"code":"token_invalid","detail":"The token is wrong.","status":401,"title":"Token invalid"}`, isOver, isError},
+	{"in progress", 409, `{"code":"charge_in_progress","detail":"Try again shortly.","status":409,"title":"Charge in progress"}`, isError, isError},
+	{"unavailable", 503, `{"code":"ledger_unavailable","detail":"Try again shortly.","status":503,"title":"Ledger unavailable"}`, isError, isError},
 	{"a proxy's error page", 502, `<html><h1>502 Bad Gateway</h1></html>`, isError, isError},
 	{"a proxy's refusal", 403, `<html><h1>403 Forbidden</h1></html>`, isError, isError},
 	{"nothing", 500, ``, isError, isError},

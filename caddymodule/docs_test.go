@@ -37,7 +37,7 @@ func snippets(t *testing.T, page string) (found [][2]string) {
 
 // Both languages show the same code, and every Caddyfile in it adapts and is as caddy fmt writes it.
 func TestDocsSnippets(t *testing.T) {
-	for _, page := range []string{"backend", "backend-frameworks", "channels", "console", "http-api", "sandbox", "scale", "shipping"} {
+	for _, page := range []string{"backend", "backend-frameworks", "channels", "console", "http-api", "moving", "quickstart", "sandbox", "scale", "setup", "shipping", "web"} {
 		en := snippets(t, page+".md")
 		if zh := snippets(t, page+".zh-CN.md"); !slices.Equal(en, zh) {
 			t.Errorf("the two languages of %s show different code", page)
@@ -49,7 +49,7 @@ func TestDocsSnippets(t *testing.T) {
 			const head = "shop.example.com {\n\tpay {\n\t\tpingpp {\n\t\t\tapp app_1\n\t\t\tkey {env.PINGPP_KEY}\n\t\t\twebhook_key pingpp.pub.pem\n\t\t}\n"
 			whole := s[1]
 			switch {
-			case strings.HasPrefix(whole, "shop.example.com"):
+			case strings.HasPrefix(whole, "shop.example.com"), strings.HasPrefix(whole, "www.example.com"):
 			case strings.HasPrefix(whole, "{\n"): // the global options
 				whole += "\n" + head + "\t}\n}\n"
 			case strings.HasPrefix(whole, "wechat_auth"): // stands beside the pay block

@@ -29,8 +29,10 @@ type Sandbox struct {
 	// The Ping++ app id. Default: made, and shown in the log.
 	App string `json:"app,omitempty"`
 
-	// The secret keys of test and live mode. Default: made, and shown in the log.
+	// The secret key of test mode, `sk_test_…`. Default: made, and shown in the log.
 	TestKey string `json:"test_key,omitempty"`
+
+	// The secret key of live mode, `sk_live_…`. Default: made, and shown in the log.
 	LiveKey string `json:"live_key,omitempty"`
 
 	// The merchant's public key, as a PEM file or PEM text: requests must then be signed with its private half. Default:

@@ -17,8 +17,12 @@ command -v spin >/dev/null || missing="$missing spin"
 command -v chromium >/dev/null || missing="$missing chromium fonts-noto-cjk"
 set -- /usr/lib/postgresql/*/bin/initdb
 [ -x "$1" ] || command -v initdb >/dev/null || missing="$missing postgresql"
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing="$missing nginx-light"
 [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
-[ "$(uname)" != Linux ] || command -v strace >/dev/null || missing="$missing strace"
+if [ "$(uname)" = Linux ]; then
+	command -v strace >/dev/null || missing="$missing strace"
+	command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+fi
 promtool=""
 command -v promtool >/dev/null || promtool=" promtool"
 [ -z "$missing$promtool" ] && exit 0

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	binary string // cmd/caddy, built with the race detector
+	binary string // cmd/caddy, built with the race detector; or what CADDYPAY_BINARY names, as a release's
 
 	merchantKey = newKey() // signs requests to Ping++
 	pingppKey   = newKey() // signs webhooks
@@ -38,13 +38,15 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "caddy")
-	// As the Makefile builds the tests, so that nothing is compiled twice.
-	build := exec.Command("go", "build", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false", "-o", binary, "../cmd/caddy")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building cmd/caddy:", err)
-		return 1
+	if binary = os.Getenv("CADDYPAY_BINARY"); binary == "" {
+		binary = filepath.Join(dir, "caddy")
+		// As the Makefile builds the tests, so that nothing is compiled twice.
+		build := exec.Command("go", "build", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false", "-o", binary, "../cmd/caddy")
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "building cmd/caddy:", err)
+			return 1
+		}
 	}
 	// What these tests wait for are schedules, and the ends of what never ends; so more of them run at a time than there are processors.
 	flag.Parse()

@@ -1,7 +1,11 @@
 package command
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,24 +50,80 @@ func TestOperationsCommands(t *testing.T) {
 		}
 	}
 	for _, line := range english {
-		var words []string
-		for _, word := range quoted.FindAllString(line, -1) {
-			words = append(words, strings.Trim(word, `"`))
-		}
-		cmd, rest, err := all().Find(words[1:])
-		if err != nil || words[0] != "caddy" {
-			t.Errorf("%s: %v", line, err)
-			continue
-		}
-		if err := cmd.ParseFlags(rest); err != nil {
-			t.Errorf("%s: %v", line, err)
-			continue
-		}
-		if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
-			t.Errorf("%s: %v", line, err)
-		}
-		if err := cmd.ValidateRequiredFlags(); err != nil {
+		if err := taken(line); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
+}
+
+// taken says whether a line is taken as it stands.
+func taken(line string) error {
+	var words []string
+	for _, word := range quoted.FindAllString(line, -1) {
+		words = append(words, strings.Trim(word, `"`))
+	}
+	cmd, rest, err := all().Find(words[1:])
+	if err != nil || words[0] != "caddy" {
+		return fmt.Errorf("no command of ours: %w", err)
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+		return err
+	}
+	return cmd.ValidateRequiredFlags()
+}
+
+// Each `caddy pay …` that a page has, in a block or within a sentence, is a command with flags that there are. What stands for something, like <order> or
+// …, is no value; a command without its values is named and not called.
+func TestCommandsOfAllPages(t *testing.T) {
+	named := regexp.MustCompile("`((?:\\./)?caddy pay [a-z][^`\n]*)`|(?m)^((?:\\./)?caddy pay .*)$")
+	found := 0
+	err := filepath.WalkDir("../..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() == "node_modules" || d.IsDir() && d.Name() == ".git" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".md") {
+			return nil
+		}
+		for _, m := range named.FindAllStringSubmatch(string(must(os.ReadFile(file))), -1) {
+			line, _, _ := strings.Cut(strings.TrimPrefix(m[1]+m[2], "./"), " >")
+			for _, line := range alternatives(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(line, "X")) {
+				found++
+				if err := taken(line); err != nil && (m[2] != "" || !mentioned(line)) {
+					t.Errorf("%s: %s: %v", file, line, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || found < 300 {
+		t.Errorf("%d commands, %v", found, err)
+	}
+}
+
+// alternatives are the commands that a|b stands for.
+func alternatives(line string) (lines []string) {
+	before, after, ok := strings.Cut(line, "|")
+	if !ok {
+		return []string{line}
+	}
+	head, first := before[:strings.LastIndex(before, " ")+1], before[strings.LastIndex(before, " ")+1:]
+	others, tail, _ := strings.Cut(after, " ")
+	for _, word := range append([]string{first}, strings.Split(others, "|")...) {
+		lines = append(lines, strings.TrimSpace(head+word+" "+tail))
+	}
+	return lines
+}
+
+// mentioned says whether a sentence names a command that there is, with a flag at most, and does not call it.
+func mentioned(line string) bool {
+	words := strings.Fields(strings.TrimSuffix(line, "…"))
+	flag := ""
+	if last := words[len(words)-1]; strings.HasPrefix(last, "--") {
+		flag, words = strings.TrimPrefix(last, "--"), words[:len(words)-1]
+	}
+	cmd, rest, err := all().Find(words[1:])
+	return err == nil && cmd.Name() == words[len(words)-1] && len(rest) == 0 && (flag == "" || flag == "help" || cmd.Flags().Lookup(flag) != nil)
 }

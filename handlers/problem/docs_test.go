@@ -2,6 +2,7 @@ package problem
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -45,6 +46,47 @@ func TestHTTPAPIPages(t *testing.T) {
 		}
 		if !slices.EqualFunc(first, blocks, func(a, b []string) bool { return a[0] == b[0] }) {
 			t.Errorf("%s shows other examples than the page in English", file)
+		}
+	}
+}
+
+var pageSection = regexp.MustCompile("(?ms)^### `([a-z_]+)`\n\n(.*?)(?:^#|\\z)")
+
+// The type of a problem leads to its explanation: docs/troubleshooting.md has every code once, in the order of docs/http-api.md, with its status, what it
+// comes from and what to do, in both languages; and nothing that is no code.
+func TestTroubleshootingPages(t *testing.T) {
+	if !strings.HasSuffix(Page, "/docs/troubleshooting.md") {
+		t.Errorf("types lead to %s", Page)
+	}
+	for _, tt := range []struct{ suffix, causes, do string }{{".md", "**Causes:** ", "**Do:** "}, {".zh-CN.md", "**原因：**", "**处理：**"}} {
+		raw, err := os.ReadFile("../../docs/troubleshooting" + tt.suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, err := os.ReadFile("../../docs/http-api" + tt.suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got []string
+		for _, row := range pageCode.FindAllStringSubmatch(string(api), -1) {
+			if !slices.Contains(want, row[1]) {
+				want = append(want, row[1])
+			}
+		}
+		page := string(raw)
+		for m := pageSection.FindStringSubmatchIndex(page); m != nil; m = pageSection.FindStringSubmatchIndex(page) {
+			code, text := page[m[2]:m[3]], page[m[4]:m[5]]
+			got = append(got, code)
+			if !strings.HasPrefix(text, fmt.Sprintf("%d", codes[code].status)) {
+				t.Errorf("%s: %s does not begin with its status: %.60s", tt.suffix, code, text)
+			}
+			if strings.Count(text, "\n"+tt.causes) != 1 || strings.Count(text, "\n"+tt.do) != 1 {
+				t.Errorf("%s: %s does not say once what it comes from and what to do:\n%s", tt.suffix, code, text)
+			}
+			page = page[m[5]:]
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s explains %q,\nwhile docs/http-api has %q", tt.suffix, got, want)
 		}
 	}
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/caddypay/caddypay/session"
 )
 
+// Page explains each code, at the anchor that has its name: it begins the type of every problem. An address that was given away stays good.
+const Page = "https://github.com/caddypay/caddypay/blob/main/docs/troubleshooting.md"
+
 // Problem is an error that a client may see: an RFC 9457 problem with a stable code. Its cause is for the log only.
 type Problem struct {
 	Code       string         // one of the codes in codes.go
@@ -67,7 +70,8 @@ func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
 		language, detail = "en", cmp.Or(p.EN, text.en)
 	}
 	body := map[string]any{
-		"title":  http.StatusText(status),
+		"type":   Page + "#" + p.Code,
+		"title":  title(p.Code),
 		"status": status,
 		"code":   p.Code,
 		"detail": detail,
@@ -87,6 +91,12 @@ func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+// title is the code in words: the same for every problem of its type, as RFC 9457 wants it.
+func title(code string) string {
+	words := strings.ReplaceAll(code, "_", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // SetRetryAfter says when to try again, if anybody knows.

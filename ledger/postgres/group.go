@@ -18,17 +18,19 @@ import (
 const (
 	groupMost  = 64  // functions in a transaction: bounds how long the locks of one are kept for the others
 	groupQueue = 512 // functions that wait; further callers wait to get in
-	groups     = 2   // transactions at a time: one is put together while the other is forced to the disk
+	groups     = 2   // transactions of events at a time: one is put together while the other is forced to the disk
+	laxGroups  = 1   // of outcomes, which are not waited for
 	yields     = 2   // how often others are let run before a transaction begins: whoever is about to come, and has only to be given a core, is in it then
 )
 
-// group puts what events come with into one transaction for many: one COMMIT, and few round trips. The functions of its members run in step: what each
+// group puts what events come with, or what became of their delivery, into one transaction for many: one COMMIT, and few round trips. The functions of its members run in step: what each
 // of them asks next goes to the server at once, as one.
 //
 // To the server they are one, so that it keeps none from what another has locked. The group does: a member waits for one that has locked the same, until
 // that is done with it. When anything goes wrong nothing of the transaction stays, and each member is on its own.
 type group struct {
 	ledger *Ledger
+	lax    bool // it returns once that is committed; else on disk
 	queue  chan *member
 	over   chan struct{} // closed when nothing more is taken from the queue
 }
@@ -41,27 +43,33 @@ type member struct {
 	taken  atomic.Bool // by a group, or by a caller who has no more patience
 	result chan error
 
+	begin  chan bool // it is to run, in the goroutine of whoever waits for its result
 	tx     *tx
-	asked  []stmt     // what it waits for
-	answer chan error // to that
+	asks   chan<- *member // takes it each time that it waits for what it asked, and at its end
+	asked  []stmt         // what it waits for
+	answer chan error     // to that
 	ended  bool
+}
+
+func newMember(ctx, caller context.Context, run func(core.Tx) error) *member {
+	return &member{ctx: ctx, caller: caller, run: run, result: make(chan error, 1), begin: make(chan bool, 1), answer: make(chan error, 1)}
 }
 
 // errAlone tells a caller to run its function in a transaction of its own.
 var errAlone = errors.New("the group's transaction was undone")
 
-func newGroup(l *Ledger) *group {
-	return &group{ledger: l, queue: make(chan *member, groupQueue), over: make(chan struct{})}
+func newGroup(l *Ledger, lax bool) *group {
+	return &group{ledger: l, lax: lax, queue: make(chan *member, groupQueue), over: make(chan struct{})}
 }
 
-// write runs a function in a transaction with others, and returns once that is on disk.
-func (g *group) write(caller context.Context, f func(core.Tx) error) error {
+// write runs a function in a transaction with others.
+func (g *group) write(caller context.Context, patience time.Duration, f func(core.Tx) error) error {
 	if err := caller.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), g.ledger.patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), patience)
 	defer cancel()
-	m := &member{ctx: ctx, caller: caller, run: f, result: make(chan error, 1)}
+	m := newMember(ctx, caller, f)
 	select {
 	case g.queue <- m:
 	case <-g.over:
@@ -69,33 +77,55 @@ func (g *group) write(caller context.Context, f func(core.Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var err error
-	select {
-	case err = <-m.result:
-	case <-ctx.Done():
-		err = m.leave(ctx.Err())
-	case <-g.over:
-		err = m.leave(ledger.ErrClosed)
-	}
+	err := m.wait(g.over)
 	if errors.Is(err, errAlone) {
 		end, _ := ctx.Deadline()
-		return g.ledger.write(caller, time.Until(end), false, f)
+		return g.ledger.write(caller, time.Until(end), g.lax, f)
 	}
 	return err
 }
 
-// leave gives up waiting to be taken. What is taken runs, with what is its caller's, and has a result.
-func (m *member) leave(why error) error {
-	if m.taken.CompareAndSwap(false, true) {
-		return why
+// wait runs a member once it is taken, and returns its result. Who has no more patience gives up while it is not; what is taken has a result.
+func (m *member) wait(over <-chan struct{}) error {
+	impatient := m.ctx.Done()
+	for {
+		select {
+		case <-m.begin:
+			m.work()
+		case err := <-m.result:
+			return err
+		case <-impatient:
+			if m.taken.CompareAndSwap(false, true) {
+				return m.ctx.Err()
+			}
+			impatient, over = nil, nil
+		case <-over:
+			if m.taken.CompareAndSwap(false, true) {
+				return ledger.ErrClosed
+			}
+			impatient, over = nil, nil
+		}
 	}
-	return <-m.result
+}
+
+// work runs a member's function.
+func (m *member) work() {
+	err := m.tx.ledger.call(m.tx, m.run)
+	m.ended, m.asked = true, m.tx.ahead
+	if err != nil { // it is told by a run of its own
+		m.asked = []stmt{{text: sqlUndo}}
+	}
+	m.asks <- m
 }
 
 // work runs groups until the ledger is closed.
 func (g *group) work(ctx context.Context) {
 	var all sync.WaitGroup
-	for range groups {
+	n := groups
+	if g.lax {
+		n = laxGroups
+	}
+	for range n {
 		all.Go(func() {
 			for {
 				select {
@@ -160,7 +190,7 @@ func (g *group) together(ms []*member) error {
 	defer conn.Release()
 	w := &wire{ctx: ctx, conn: conn.Conn()}
 	whole := &tx{session: session{link: w, scopes: &l.scopes}, ledger: l}
-	whole.begin(false, l.patience)
+	whole.begin(g.lax, l.patience) // a lock that is not to be had soon is waited for by its member alone
 	if err = whole.inStep(ms); err != nil {
 		whole.rollback(w)
 		if ctx.Err() == nil {
@@ -168,11 +198,14 @@ func (g *group) together(ms []*member) error {
 		}
 		return err
 	}
-	if err = whole.commit(w, false); err != nil {
+	if err = whole.commit(w, g.lax); err != nil {
 		if l.doubt(err); undone(err) {
 			err = errAlone
 		}
 		return err
+	}
+	for _, m := range ms {
+		l.floors.lower(m.tx.dues) // some of which came with the commit
 	}
 	l.committed(whole)
 	return nil
@@ -180,21 +213,15 @@ func (g *group) together(ms []*member) error {
 
 // inStep runs the functions of members, and gathers what they did in the transaction.
 func (t *tx) inStep(ms []*member) (err error) {
-	asks := make(chan *member)
+	asks := make(chan *member, len(ms))
 	holder := make(map[string]*member) // of what is locked
 	running := len(ms)
 	for _, m := range ms {
-		m.answer = make(chan error)
-		lends, _ := m.caller.Value(appending{}).(bool)
-		m.tx = &tx{session: session{link: &step{m, asks}, scopes: t.scopes}, ledger: t.ledger, lends: lends}
-		go func() {
-			err := t.ledger.call(m.tx, m.run)
-			m.ended, m.asked = true, m.tx.ahead
-			if err != nil { // it is told by a run of its own
-				m.asked = []stmt{{text: sqlUndo}}
-			}
-			asks <- m
-		}()
+		m.asks, m.tx = asks, &tx{session: session{link: (*step)(m), scopes: t.scopes}, ledger: t.ledger}
+		if e, ok := m.caller.Value(appending{}).(*ledger.Event); ok {
+			m.tx.coming = &coming{event: e}
+		}
+		m.begin <- true
 	}
 	var waiting []*member // those who have asked, in the order of asking
 	for {
@@ -269,31 +296,14 @@ func (t *tx) send(round []*member, names []string) error {
 		t.ahead = append(t.ahead, stmt{text: sqlLock, args: []any{slices.Compact(names)}})
 	}
 	wait := false
-	var texts []string // of what is asked by many, in the order in which each of them asks it
-	many := make(map[string][]stmt)
-	for _, m := range round {
-		for _, s := range m.asked {
-			switch _, some := bulks[s.text]; {
-			case s.text == sqlLock:
-			case s.text == sqlUndo:
-				return errAlone
-			case some:
-				if many[s.text] == nil {
-					texts = append(texts, s.text)
-				}
-				many[s.text] = append(many[s.text], s)
-			default:
-				t.ahead = append(t.ahead, s)
-			}
+	rest := make([][]stmt, len(round)) // what each of them asks, in its order
+	for i, m := range round {
+		if len(m.asked) > 0 && m.asked[0].text == sqlUndo {
+			return errAlone
 		}
-		wait = wait || !m.ended
+		rest[i], wait = m.asked, wait || !m.ended
 	}
-	for _, text := range texts { // behind what each of them told before
-		if of := many[text]; len(of) > 1 {
-			t.ahead = append(t.ahead, bulks[text].merged(of))
-		} else {
-			t.ahead = append(t.ahead, of...)
-		}
+	for t.merge(rest) {
 	}
 	if !wait {
 		return nil // it goes out with what comes next
@@ -301,13 +311,45 @@ func (t *tx) send(round []*member, names []string) error {
 	return t.flush()
 }
 
+// merge takes from what each of many asks next all that goes by itself, and then what is asked by several as one. It says whether there was any.
+func (t *tx) merge(rest [][]stmt) bool {
+	var next *bulk
+	var text string // of those whose bulk it is
+	for i, stmts := range rest {
+		for len(stmts) > 0 && bulks[stmts[0].text] == nil {
+			if stmts[0].text != sqlLock {
+				t.ahead = append(t.ahead, stmts[0])
+			}
+			stmts = stmts[1:]
+		}
+		if rest[i] = stmts; len(stmts) > 0 {
+			if b := bulks[stmts[0].text]; next == nil || b.rank < next.rank {
+				next, text = b, stmts[0].text
+			}
+		}
+	}
+	if next == nil {
+		return false
+	}
+	var of []stmt
+	set := make(map[any]bool) // rows
+	for i, stmts := range rest {
+		for len(stmts) > 0 && stmts[0].text == text && !(next.sets && set[stmts[0].args[0]]) {
+			if next.sets {
+				set[stmts[0].args[0]] = true
+			}
+			of, stmts = append(of, stmts[0]), stmts[1:]
+		}
+		rest[i] = stmts
+	}
+	t.ahead = append(t.ahead, next.merged(of))
+	return true
+}
+
 // join takes over what a member has done beside its statements.
 func (t *tx) join(m *tx) {
 	for of, n := range m.counts {
 		t.add(of, n)
-	}
-	for scope, due := range m.dues {
-		t.lower(scope, due)
 	}
 	for of, id := range m.fresh {
 		t.remember(of, id)
@@ -318,15 +360,12 @@ func (t *tx) join(m *tx) {
 }
 
 // step is the link of a member.
-type step struct {
-	member *member
-	asks   chan<- *member
-}
+type step member
 
 func (s *step) send(stmts []stmt) error {
-	s.member.asked = stmts
-	s.asks <- s.member
-	return <-s.member.answer
+	s.asked = stmts
+	s.asks <- (*member)(s)
+	return <-s.answer
 }
 
 // doubt tells the operator of what is not durable.
@@ -336,10 +375,18 @@ func (l *Ledger) doubt(err error) {
 	}
 }
 
-// appending marks the context of a write whose locks say all that it touches, so that it may go into a group. Its value is whether a pause matters to it.
+// settling marks the context of a write that records what became of a delivery.
+type settling struct{}
+
+// Settle implements [ledger.Events].
+func (l *Ledger) Settle(ctx context.Context, owner string, d ledger.Delivery) error {
+	return l.Ledger.Settle(context.WithValue(ctx, settling{}, true), owner, d)
+}
+
+// appending marks the context of a write whose locks say all that it touches, so that it may go into a group. Its value is the event.
 type appending struct{}
 
 // Append implements [ledger.Events].
 func (l *Ledger) Append(ctx context.Context, e *ledger.Event) (ledger.Appended, error) {
-	return l.Ledger.Append(context.WithValue(ctx, appending{}, e.Lease.Owner != ""), e)
+	return l.Ledger.Append(context.WithValue(ctx, appending{}, e), e)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,7 +44,13 @@ func members(t *testing.T, fs ...func(core.Tx) error) (ms []*member) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	for _, f := range fs {
-		ms = append(ms, &member{ctx: ctx, caller: ctx, run: f, result: make(chan error, 1)})
+		m := newMember(ctx, ctx, f)
+		go func() {
+			if <-m.begin {
+				m.work()
+			}
+		}()
+		ms = append(ms, m)
 	}
 	return ms
 }
@@ -55,7 +63,7 @@ func TestGroupLocks(t *testing.T) {
 		fs = append(fs, func(t core.Tx) error { return raise(t, "1") }, func(t core.Tx) error { return raise(t, fmt.Sprint("other ", i)) })
 	}
 	ms := members(t, fs...)
-	l.group.transact(ms)
+	l.appends.transact(ms)
 	for _, m := range ms {
 		must(t, <-m.result)
 	}
@@ -90,7 +98,7 @@ func TestGroupUndone(t *testing.T) {
 		"losing its statement":   {func(t core.Tx) error { return raise(t, "0") }, func(t core.Tx) error { return t.(*tx).run(`SELECT 1 / 0`, nil) }},
 	} {
 		ms := members(t, fs...)
-		l.group.transact(ms)
+		l.appends.transact(ms)
 		for _, m := range ms {
 			if err := <-m.result; !errors.Is(err, errAlone) {
 				t.Errorf("%s: %v", what, err)
@@ -107,7 +115,7 @@ func TestGroupUndone(t *testing.T) {
 	var failures atomic.Int64
 	for i := range 40 {
 		wg.Go(func() {
-			err := l.group.write(t.Context(), func(t core.Tx) error {
+			err := l.appends.write(t.Context(), l.patience, func(t core.Tx) error {
 				if err := raise(t, "shared"); err != nil || i%10 != 0 {
 					return err
 				}
@@ -123,5 +131,93 @@ func TestGroupUndone(t *testing.T) {
 	wg.Wait()
 	if fen := quoted(t, l, "shared"); fen != 36 || failures.Load() != 4 {
 		t.Errorf("of 40 of which four fail %d failed, and %d are recorded", failures.Load(), fen)
+	}
+}
+
+// payment is of a charge that was never seen.
+func payment(id, order string) *ledger.Event {
+	e := event(id)
+	e.Type, e.ObjectID, e.ChargeID, e.Number, e.OrderNo, e.Lane = "charge.succeeded", "ch_"+order, "ch_"+order, order, order, order
+	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: e.Received}
+	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: e.Received}
+	return e
+}
+
+// What a group is told of an event before it records it is so at its end too, or the group is undone: an id, or an effect, that comes twice at the same
+// moment is recorded once, whatever else it names.
+func TestGroupTwice(t *testing.T) {
+	l := openLedger(t)
+	at := func(n int) string { return fmt.Sprint("evt_", n) }
+	refund := func(id, order string) *ledger.Event {
+		e := payment(id, order)
+		e.Type, e.ObjectID, e.Payment, e.Change = "refund.succeeded", "re_"+order, nil, &ledger.ChargeChange{Refund: 100}
+		return e
+	}
+	for what, want := range map[string]struct {
+		of   func(n int) *ledger.Event // n is one of 16 that come at once
+		dids map[ledger.Appended]int
+	}{
+		"one event, again and again":        {func(int) *ledger.Event { return payment("evt_a", "a") }, map[ledger.Appended]int{ledger.Recorded: 1, ledger.Duplicate: 15}},
+		"one id for different orders":       {func(n int) *ledger.Event { return payment("evt_b", fmt.Sprint("b", n)) }, map[ledger.Appended]int{ledger.Recorded: 1, ledger.Duplicate: 15}},
+		"one payment by different ids":      {func(n int) *ledger.Event { return payment(at(n), "c") }, map[ledger.Appended]int{ledger.Recorded: 1, ledger.SameEffect: 15}},
+		"one refund by different ids":       {func(n int) *ledger.Event { return refund(at(100+n), "d") }, map[ledger.Appended]int{ledger.Recorded: 1, ledger.SameEffect: 15}},
+		"payments that nothing is alike in": {func(n int) *ledger.Event { return payment(at(200+n), fmt.Sprint("e", n)) }, map[ledger.Appended]int{ledger.Recorded: 16}},
+	} {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		dids := make(map[ledger.Appended]int)
+		for n := range 16 {
+			all.Go(func() {
+				did, err := l.Append(t.Context(), want.of(n))
+				if err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				dids[did]++
+			})
+		}
+		all.Wait()
+		if !maps.Equal(dids, want.dids) {
+			t.Errorf("%s: %v, want %v", what, dids, want.dids)
+		}
+	}
+	if faults, err := l.Verify(t.Context()); err != nil || len(faults) > 0 {
+		t.Errorf("the ledger is not whole: %v, %v", faults, err)
+	}
+}
+
+// What a member asks stays in its order, and no statement sets a row twice, however much of it is put together with what others ask.
+func TestGroupOrder(t *testing.T) {
+	set := func(seq, amount int64) stmt {
+		c := &core.Charge{Seq: seq, Charge: ledger.Charge{Amount: amount}}
+		return stmt{text: sqlSetCharge, args: happened(c)}
+	}
+	books := stmt{text: sqlBooks, args: []any{int64(1), "1", nil}, read: func(*row) {}}
+	rest := [][]stmt{
+		{set(1, 10), {text: "a"}, set(1, 11), set(2, 12)},
+		{{text: "b"}, books, set(3, 13), {text: "c"}},
+		{{text: sqlLock}, books, set(4, 14), set(4, 15)},
+	}
+	var did tx
+	for did.merge(rest) {
+	}
+	var got []string
+	for _, s := range did.ahead {
+		what := s.text
+		switch s.text {
+		case bulks[sqlBooks].text:
+			what = "books"
+		case bulks[sqlSetCharge].text:
+			seqs, amounts := s.args[0].(array), s.args[1].(array)
+			what = "set"
+			for i := 20; i < len(seqs); i += 12 {
+				what += fmt.Sprintf(" %d:%d", seqs[i+11], amounts[i+11])
+			}
+		}
+		got = append(got, what)
+	}
+	if want := []string{"b", "books", "set 1:10 3:13 4:14", "a", "c", "set 1:11 2:12 4:15"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

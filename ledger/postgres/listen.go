@@ -131,6 +131,9 @@ func (w *wakener) run(ctx context.Context) {
 
 // listen connects, listens and tells until the connection fails.
 func (w *wakener) listen(ctx context.Context, again bool) error {
+	if err := w.ledger.gate.enter(); err != nil {
+		return err
+	}
 	conn, err := pgx.ConnectConfig(ctx, w.config.Copy())
 	if err != nil {
 		return err

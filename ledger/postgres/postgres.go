@@ -57,6 +57,7 @@ type Ledger struct {
 	ledger.Notifier
 
 	pool     *pgxpool.Pool
+	gate     *gate
 	log      *zap.Logger
 	now      func() time.Time
 	patience time.Duration
@@ -65,7 +66,8 @@ type Ledger struct {
 	shared   *Shared
 	place    string   // for people
 	wakener  *wakener // nil: nobody listens
-	group    *group
+	appends  *group
+	settles  *group
 	closed   atomic.Bool
 	gone     gone
 
@@ -90,6 +92,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.patience = defaultPatience
 	}
 	l.Ledger = core.New(store{l}, time.Now())
+	l.gate = newGate(config.MaxConns)
+	l.gate.guard(config)
 	l.shared = newShared(l)
 	l.place = place(config)
 	if l.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
@@ -102,8 +106,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	var background context.Context
 	background, l.stop = context.WithCancel(context.Background())
 	l.upkeep(background)
-	l.group = newGroup(l)
-	l.tasks.Go(func() { l.group.work(background) })
+	l.appends, l.settles = newGroup(l, false), newGroup(l, true)
+	l.tasks.Go(func() { l.appends.work(background) })
+	l.tasks.Go(func() { l.settles.work(background) })
 	if !o.NoListen {
 		l.wakener = newWakener(l, config.ConnConfig)
 		l.tasks.Go(func() { l.wakener.run(background) })
@@ -136,10 +141,8 @@ func configure(o Options) (*pgxpool.Config, error) {
 	if o.NoListen {
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
-	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		guarded(c)
-		return nil
-	}
+	config.AfterConnect = takeArrays
+	config.PingTimeout = pingWait
 	return config, nil
 }
 
@@ -159,15 +162,6 @@ func (l *Ledger) prepare(ctx context.Context) error {
 
 // describe says what is wrong without what a connection's error says of the connection's parameters.
 func describe(err error) error { return fmt.Errorf("opening the ledger in PostgreSQL: %w", err) }
-
-// acquire takes a connection of the pool.
-func (l *Ledger) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil && l.closed.Load() {
-		err = ledger.ErrClosed
-	}
-	return conn, err
-}
 
 // Close implements [ledger.Ledger].
 func (l *Ledger) Close() error {

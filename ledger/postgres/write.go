@@ -28,10 +28,7 @@ type tx struct {
 	held   map[string]bool // what is locked
 	counts map[delta]int64
 	dues   map[int64]int64 // when, at the earliest, what it made due is so, by the scope
-
-	lends bool          // a pause is asked for: it is read with the books
-	known bool          // that it was
-	pause *ledger.Pause // it; nil: there is none
+	coming *coming         // nil: the transaction is no group's, or records no event
 }
 
 // lockName is what an advisory lock is of.

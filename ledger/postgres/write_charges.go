@@ -27,10 +27,13 @@ const (
 	sqlForsaken  = `SELECT ` + chargeColumns + ` FROM caddypay.charges WHERE scope = $1 AND state = 'reserved'
 		AND (reserved_until <= $2 OR reserved_until > $3) ORDER BY seq FOR UPDATE SKIP LOCKED`
 
-	sqlAddCharge = `INSERT INTO caddypay.charges (scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created,
-			paid, time_paid, amount_paid, payment, hold, reversed, transaction_no, logged_in)
+	chargeFields = `scope, order_no, number, state, reserved_until, id, channel, payer, payer_app, amount, currency, host, created, paid, time_paid,
+			amount_paid, payment, hold, reversed, transaction_no, logged_in`
+	sqlAddCharge = `INSERT INTO caddypay.charges (` + chargeFields + `)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (scope, number) WHERE state <> 'foreign' DO NOTHING RETURNING seq`
+	sqlKeepCharge = `a foreign charge` // which nobody has by now: see bulks
+
 	happens = `UPDATE caddypay.charges SET amount = $2, currency = $3, superseded = $4, paid = $5, time_paid = $6, amount_refunded = $7, reversed = $8,
 		client_result = $9, client_at = $10, queries = $11, next_query = $12, amount_paid = $13, payment = $14, hold = $15, query_until = $16,
 		transaction_no = $17`
@@ -62,19 +65,17 @@ func (t *tx) Books(s ledger.Scope, q core.Question) (b core.Books, err error) {
 	if err != nil {
 		return b, err
 	}
+	t.coming.look(t, s, scope)
 	var first core.Place
 	t.ask(sqlBooks, func(r *row) {
 		b.Quote.At, b.Quote.Amount, b.Quote.Currency, b.Quote.Closed = r.time(), r.number(), r.text(), r.flag()
 		first.Seq, first.Rank, first.Created, first.Blocked = r.number(), r.count(), r.time(), r.flag()
 	}, scope, nullable(q.OrderNo), nullable(q.Lane))
-	if t.lends {
-		t.known, t.pause = true, nil
-		t.ask(sqlPause, func(r *row) {
-			p := readPause(r, s)
-			t.pause = &p
-		}, scope)
+	if q.OrderNo != "" || q.ChargeID != "" || q.Number != "" {
+		b.Charges, err = list(&t.session, readCharge, sqlBookedCharges, s, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number))
+	} else {
+		err = t.flush()
 	}
-	b.Charges, err = list(&t.session, readCharge, sqlBookedCharges, s, nullable(q.OrderNo), nullable(q.ChargeID), nullable(q.Number))
 	if first.Seq != 0 {
 		b.Lane = append(b.Lane, first)
 	}
@@ -90,9 +91,13 @@ func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.Seq, err = t.number(sqlAddCharge, scope, c.OrderNo, c.Number, string(c.State), millis(c.ReservedUntil), nullable(c.ID), c.Channel, c.Payer,
-		c.PayerAppID, c.Amount, c.Currency, c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed,
-		c.TransactionNo, millis(c.LoggedIn))
+	args := []any{scope, c.OrderNo, c.Number, string(c.State), millis(c.ReservedUntil), nullable(c.ID), c.Channel, c.Payer, c.PayerAppID, c.Amount, c.Currency,
+		c.Host, millis(c.Created), c.Paid, millis(c.TimePaid), c.PaidAmount, c.Payment, int(c.Hold), c.Reversed, c.TransactionNo, millis(c.LoggedIn)}
+	if t.coming != nil && c.State == ledger.Foreign { // nothing keeps it out but one with its id, which the books have not shown
+		t.tell(sqlKeepCharge, args...)
+		return true, nil
+	}
+	c.Seq, err = t.number(sqlAddCharge, args...)
 	return c.Seq != 0, err
 }
 

@@ -6,10 +6,11 @@ import (
 )
 
 const (
+	eventFields = `scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source, created, received, host, trace, state,
+				reasons, late, due, settled, money`
 	// An event goes into all tables at once, or nowhere: another has its id, or its effect.
 	sqlAddEvent = `WITH added AS (
-			INSERT INTO caddypay.events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source, created, received,
-				host, trace, state, reasons, late, due, settled, money, body_day)
+			INSERT INTO caddypay.events (` + eventFields + `, body_day)
 			VALUES ($1::integer, $2, $3, $4, $5, $6, $7, $8, $9, $10::text, $11::integer, $12, $13::bigint, $14::bigint,
 				$15, $16, $17::text, $18, $19, nullif($20::bigint, 0), $21, $22, CASE WHEN $27::bytea IS NOT NULL THEN ` + today + ` END)
 			ON CONFLICT DO NOTHING RETURNING seq
@@ -21,6 +22,8 @@ const (
 			INSERT INTO caddypay.bodies (event, day, signature, body) SELECT seq, ` + today + `, $28::text, $27::bytea FROM added WHERE $27::bytea IS NOT NULL
 		)
 		SELECT seq FROM added`
+
+	sqlKeepEvent = `a coming event` // see coming, and bulks
 
 	sqlSetEvent = `UPDATE caddypay.events SET state = $2, reasons = $3, replay = $4, attempts = $5, tries = $6, due = nullif($7::bigint, 0),
 		back = nullif($8::bigint, 0), settled = $9, money = $10, acks = $11, by_charge = $12 WHERE seq = $1`
@@ -50,14 +53,14 @@ func (t *tx) AddEvent(e *core.Event) (added bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var seq int64
-	err = t.run(sqlAddEvent, func(r *row) { seq = r.number() }, scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo,
-		e.Lane, e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State), encodeReasons(e.Reasons),
-		e.Late, millis(e.Due), millis(e.Settled), e.Money, e.Blocked, e.Risk() > 0, nullable(e.Owner), millis(e.Until), e.Body, e.Signature)
-	if err != nil || seq == 0 {
+	args := []any{scope, e.ID, e.Type, e.ObjectID, e.Claims, e.ByCharge, e.ChargeID, e.Number, e.OrderNo, e.Lane,
+		e.Rank, string(e.Source), millis(e.Created), millis(e.Received), e.Host, e.TraceParent, string(e.State), encodeReasons(e.Reasons),
+		e.Late, millis(e.Due), millis(e.Settled), e.Money, e.Blocked, e.Risk() > 0, nullable(e.Owner), millis(e.Until), e.Body, e.Signature}
+	if e.Seq = t.coming.place(e); e.Seq != 0 {
+		t.tell(sqlKeepEvent, append(args, e.Seq)...)
+	} else if e.Seq, err = t.number(sqlAddEvent, args...); err != nil || e.Seq == 0 {
 		return false, err
 	}
-	e.Seq = seq
 	t.count(scope, "", e.State)
 	t.weigh(scope, 0, e.Risk())
 	if e.State == ledger.Pending {
@@ -141,6 +144,9 @@ func (t *tx) Unreadable(s ledger.Scope, objectID, kind string) ([]core.Event, er
 	if err != nil {
 		return nil, err
 	}
+	if t.coming.readable(objectID, kind) {
+		return nil, nil
+	}
 	t.lock(lockName(s, anEffect, objectID))
 	if some, err := t.found(sqlSomeUnreadable, scope, objectID, kind); err != nil || !some { // hardly ever
 		return nil, err
@@ -198,8 +204,8 @@ func (t *tx) AddAudit(e *core.Event, d *ledger.Decision) error {
 }
 
 func (t *tx) Pause(s ledger.Scope) (*ledger.Pause, error) {
-	if t.known {
-		return t.pause, nil
+	if c := t.coming; c != nil && c.knows && c.event.Lease.Owner != "" {
+		return c.pause, nil
 	}
 	return one(&t.session, readPause, sqlPause, s)
 }

@@ -20,8 +20,9 @@ const (
 	sqlRetry = `WITH q AS (UPDATE caddypay.queue AS q SET owner = NULL, until = 0, tries = tries + $4::integer, due = $5, back = $6` + mine + `)
 		UPDATE caddypay.events AS e SET attempts = attempts + $4::integer FROM q WHERE e.seq = q.event` + behind + `, false`
 	// The first delivery comes with it as long as none is recorded.
-	unsent    = `(e.first_at IS NULL AND e.sent_from IS NULL AND $7::bigint > 0)`
-	sqlSettle = `WITH q AS (DELETE FROM caddypay.queue AS q` + mine + `)
+	unsent     = `(e.first_at IS NULL AND e.sent_from IS NULL AND $7::bigint > 0)`
+	unsentMany = `e.first_at IS NULL AND e.sent_from IS NULL AND a.first_at > 0`
+	sqlSettle  = `WITH q AS (DELETE FROM caddypay.queue AS q` + mine + `)
 		UPDATE caddypay.events AS e SET state = $5, attempts = e.attempts + $4::integer, tries = q.tries + $4::integer, due = NULL, back = NULL, settled = $6,
 			acks = e.acks + ($5 = 'delivered')::integer,
 			first_at = CASE WHEN ` + unsent + ` THEN $7 ELSE e.first_at END, first_took = CASE WHEN ` + unsent + ` THEN $8::bigint ELSE e.first_took END,

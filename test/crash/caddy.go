@@ -88,17 +88,17 @@ func (s *site) caddyfile(p *process, generation int) string {
 		reconcile = "reconcile {\n\t\t\tafter 2s\n\t\t}"
 	}
 	return strings.NewReplacer("<admin>", fmt.Sprint(p.admin), "<port>", fmt.Sprint(p.port), "<generation>", fmt.Sprint(generation),
-		"<process>", p.name, "<dir>", s.dir, "<app>", s.app, "<key>", s.key, "<ping>", s.ping, "<appid>", s.wechat[0], "<appsecret>", s.wechat[1],
+		"<process>", p.name, "<ledger>", p.ledger, "<storage>", p.storage, "<dir>", s.dir, "<app>", s.app, "<key>", s.key, "<ping>", s.ping, "<appid>", s.wechat[0], "<appsecret>", s.wechat[1],
 		"<backend>", s.backend, "<token>", s.token, "<secret>", s.secret, "<reconcile>", reconcile, "<types>", s.types).Replace(`{
 	admin localhost:<admin>
 	auto_https off
 	persist_config off
-	storage file_system <dir>/storage
+	storage file_system <dir>/<storage>
 	log {
 		level WARN
 	}
 	pay {
-		ledger sqlite <dir>/ledger.db
+		ledger <ledger>
 	}
 }
 http://localhost:<port> {
@@ -149,18 +149,26 @@ type process struct {
 	site        *site
 	name        string
 	port, admin int
+	ledger      string // what follows that word in its configuration
+	storage     string // folder of Caddy's own
 	cmd         *exec.Cmd
 	done        chan struct{} // closed when it has ended
 	err         error         // how, once done is closed
 	aside       bool          // it gets no requests yet
 }
 
-// start runs a process; it is not waited for. wrap goes before the command.
+// start runs a process whose ledger is the file; it is not waited for. wrap goes before the command.
 func (s *site) start(name string, port, admin int, wrap ...string) (*process, error) {
-	p := &process{site: s, name: name, port: port, admin: admin, done: make(chan struct{})}
-	file := filepath.Join(s.dir, fmt.Sprintf("Caddyfile.%d", port))
+	p := &process{site: s, name: name, port: port, admin: admin, ledger: "sqlite " + s.ledger(), storage: "storage"}
+	return p, p.start(wrap...)
+}
+
+func (p *process) start(wrap ...string) error {
+	s := p.site
+	p.done = make(chan struct{})
+	file := filepath.Join(s.dir, fmt.Sprintf("Caddyfile.%d", p.port))
 	if err := os.WriteFile(file, []byte(s.caddyfile(p, 0)), 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	args := append(wrap, s.bin, "run", "--config", file)
 	p.cmd = exec.Command(args[0], args[1:]...)
@@ -168,15 +176,15 @@ func (s *site) start(name string, port, admin int, wrap ...string) (*process, er
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "XDG_DATA_HOME=" + s.dir + "/data", "XDG_CONFIG_HOME=" + s.dir + "/config", "TMPDIR=" + s.dir}
 	log := struct{ io.Writer }{s.log} // not the file itself, whose size the limit would be for as well, but a pipe
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	fmt.Fprintf(s.log, "---- %s %s starts\n", time.Now().Format(clock), name)
+	fmt.Fprintf(s.log, "---- %s %s starts\n", time.Now().Format(clock), p.name)
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	return p, nil
+	return nil
 }
 
 func (p *process) base() string { return fmt.Sprintf("http://localhost:%d", p.port) }

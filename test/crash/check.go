@@ -23,7 +23,7 @@ func (c *conductor) arrive(ctx context.Context) {
 	begun := time.Now()
 	for time.Since(begun) < c.drain && ctx.Err() == nil {
 		if len(c.missing()) == 0 {
-			if n, err := pending(ctx, c.site.ledger()); err == nil && n == 0 {
+			if n, err := c.book.waiting(ctx); err == nil && n == 0 {
 				break
 			}
 		}

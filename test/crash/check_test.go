@@ -77,7 +77,7 @@ func TestChecks(t *testing.T) {
 			accepts(c.backend, payment, "a2")
 		}, []string{"delivered again without a reason"}},
 		{"again since the disk was full", func(c *conductor) {
-			c.rep.windows = []window{{full, time.Now(), time.Now()}}
+			c.rep.windows = []window{{fault: full, from: time.Now(), to: time.Now()}}
 			accepts(c.backend, payment, "a1")
 			accepts(c.backend, payment, "b2")
 		}, nil},

@@ -15,6 +15,7 @@ import (
 type window struct {
 	fault    string
 	from, to time.Time // to is zero while it lasts
+	process  string    // whose fault it was; empty: of all
 }
 
 // restart is a process that came after one that ended.
@@ -26,7 +27,9 @@ type restart struct {
 // conductor carries the plan out.
 type conductor struct {
 	options
+	ping    *pingpp
 	site    *site
+	book    book
 	backend *backend
 	sender  *sender
 	shop    *shop
@@ -49,38 +52,59 @@ type openWindow struct {
 	end   func(ctx context.Context) error
 }
 
-// conduct runs everything once and checks it.
-func conduct(ctx context.Context, o options, dir string) (*report, error) {
+// newConductor makes what is around the processes under test: Ping++, the backend, the site's configuration, and who sends.
+func newConductor(o options, dir string) (*conductor, error) {
 	source := func(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(o.seed, stream)) }
-	rep := &report{options: o, begun: time.Now()}
-	c := &conductor{options: o, rep: rep}
+	c := &conductor{options: o, rep: &report{options: o, begun: time.Now()}}
 	c.sender = newSender(o, source(1))
-	ping, err := newPingpp(source(2), func(e *event) { c.sender.submit(e, c.shop.isSilent(e.object)) })
+	c.sender.targets = func() []string { return c.targets("/pay/webhooks") }
+	var err error
+	c.ping, err = newPingpp(source(2), func(e *event) { c.sender.submit(e, c.shop.isSilent(e.object)) })
 	if err != nil {
 		return nil, err
 	}
-	defer ping.close()
-	c.sender.ping = ping
-	c.sender.targets = func() []string { return c.targets("/pay/webhooks") }
-	c.shop = newShop(ping, source(3), o.silent)
+	c.sender.ping = c.ping
+	c.shop = newShop(c.ping, source(3), o.silent)
 	c.shop.targets = func() []string { return c.targets("") }
-	if c.site, err = newSite(o.bin, dir, ping); err != nil {
+	if c.site, err = newSite(o.bin, dir, c.ping); err != nil {
+		c.close()
 		return nil, err
 	}
-	defer c.site.log.Close()
-	if c.backend, err = newBackend(source(4), c.site.secret, c.site.token, &rep.faults); err != nil {
+	c.book = inFile(c.site.ledger())
+	if c.backend, err = newBackend(source(4), c.site.secret, c.site.token, &c.rep.faults); err != nil {
+		c.close()
 		return nil, err
 	}
-	defer c.backend.close()
 	c.backend.sent, c.backend.gone = c.sender.event, c.site.isGone
 	c.site.backend, c.site.reconcile = c.backend.addr, o.silent > 0
+	return c, nil
+}
+
+// close ends what newConductor has made.
+func (c *conductor) close() {
+	if c.backend != nil {
+		c.backend.close()
+	}
+	if c.site != nil {
+		_ = c.site.log.Close()
+	}
+	c.ping.close()
+}
+
+// conduct runs everything once and checks it.
+func conduct(ctx context.Context, o options, dir string) (*report, error) {
+	c, err := newConductor(o, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
 	_, err = exec.LookPath("prlimit")
 	if c.canLimit = err == nil; !c.canLimit {
 		o.say("prlimit (util-linux) is missing: the disk will not be filled")
 	}
 	steps := o.steps
 	if steps == nil {
-		steps = plan(source(5), o.kills, o.only)
+		steps = plan(rand.New(rand.NewPCG(o.seed, 5)), o.kills, o.only)
 	}
 	if slices.ContainsFunc(steps, func(s step) bool { return s.fault == disk }) {
 		if c.canInject, err = canInject(o.say); err != nil {
@@ -107,9 +131,9 @@ func conduct(ctx context.Context, o options, dir string) (*report, error) {
 	}
 	c.arrive(ctx)
 	if err := c.main.term(); err != nil {
-		rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
+		c.rep.faults.add("SIGTERM did not end it cleanly", "%v", err)
 	}
-	return rep, c.check(ctx)
+	return c.rep, c.check(ctx)
 }
 
 // traffic starts sender and shop; the returned function stops them and waits.

@@ -11,35 +11,55 @@ import (
 	_ "modernc.org/sqlite" // as the ledger's own package does
 )
 
-// openLedger opens the file as an outsider, who cannot write.
-func openLedger(file string) (*sql.DB, error) {
-	u := url.URL{Scheme: "file", Path: file, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
-	return sql.Open("sqlite", u.String())
+// book is a ledger, as an outsider reads it.
+type book struct {
+	open                     func() (*sql.DB, error)
+	pending, events, charges string // statements
+	damage                   string // finds "ok"; empty: something else looks
+	counts                   string // finds a state that is counted wrongly; empty likewise
 }
 
-// pending counts what is still to be delivered.
-func pending(ctx context.Context, file string) (n int, err error) {
-	db, err := openLedger(file)
+// inFile is a ledger in a file of SQLite's, which is opened so that nothing can be written.
+func inFile(file string) book {
+	return book{
+		open: func() (*sql.DB, error) {
+			u := url.URL{Scheme: "file", Path: file, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}
+			return sql.Open("sqlite", u.String())
+		},
+		pending: `SELECT count(*) FROM events WHERE state = 'pending'`,
+		events:  `SELECT id, state, reasons, coalesce(owner, '') FROM events`,
+		charges: `SELECT id, paid, amount_refunded FROM charges WHERE id IS NOT NULL`,
+		damage:  `PRAGMA integrity_check`,
+		counts: `SELECT state, n, (SELECT count(*) FROM events e WHERE e.scope = c.scope AND e.state = c.state) AS real
+			FROM counts c WHERE n <> real LIMIT 1`,
+	}
+}
+
+// waiting counts what is still to be delivered.
+func (b book) waiting(ctx context.Context) (n int, err error) {
+	db, err := b.open()
 	if err != nil {
 		return 0, err
 	}
 	defer db.Close()
-	err = db.QueryRowContext(ctx, `SELECT count(*) FROM events WHERE state = 'pending'`).Scan(&n)
+	err = db.QueryRowContext(ctx, b.pending).Scan(&n)
 	return n, err
 }
 
 // checkLedger reads the whole ledger once it is closed.
 func (c *conductor) checkLedger(ctx context.Context) error {
-	db, err := openLedger(c.site.ledger())
+	db, err := c.book.open()
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	var check string
-	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&check); err != nil || check != "ok" {
-		c.rep.faults.add("the ledger is damaged", "%s %v", check, err)
+	if c.book.damage != "" {
+		var check string
+		if err := db.QueryRowContext(ctx, c.book.damage).Scan(&check); err != nil || check != "ok" {
+			c.rep.faults.add("the ledger is damaged", "%s %v", check, err)
+		}
 	}
-	rows, err := db.QueryContext(ctx, `SELECT id, state, reasons, attempts, coalesce(owner, '') FROM events`)
+	rows, err := db.QueryContext(ctx, c.book.events)
 	if err != nil {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
@@ -47,8 +67,7 @@ func (c *conductor) checkLedger(ctx context.Context) error {
 	recorded := make(map[string]bool)
 	for rows.Next() {
 		var id, state, reasons, owner string
-		var attempts int
-		if err := rows.Scan(&id, &state, &reasons, &attempts, &owner); err != nil {
+		if err := rows.Scan(&id, &state, &reasons, &owner); err != nil {
 			return fmt.Errorf("reading the ledger: %w", err)
 		}
 		recorded[id] = true
@@ -71,10 +90,12 @@ func (c *conductor) checkLedger(ctx context.Context) error {
 
 // checkCounts compares what the ledger counts as it goes with what is there.
 func (c *conductor) checkCounts(ctx context.Context, db *sql.DB) error {
+	if c.book.counts == "" {
+		return nil
+	}
 	var state string
 	var counted, real int
-	err := db.QueryRowContext(ctx, `SELECT state, n, (SELECT count(*) FROM events e WHERE e.scope = c.scope AND e.state = c.state) AS real
-		FROM counts c WHERE n <> real LIMIT 1`).Scan(&state, &counted, &real)
+	err := db.QueryRowContext(ctx, c.book.counts).Scan(&state, &counted, &real)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
@@ -87,7 +108,7 @@ func (c *conductor) checkCounts(ctx context.Context, db *sql.DB) error {
 
 // checkMoney compares the charges with what was acknowledged: each payment and each refund is booked, and once.
 func (c *conductor) checkMoney(ctx context.Context, db *sql.DB) error {
-	rows, err := db.QueryContext(ctx, `SELECT id, paid, amount_refunded FROM charges WHERE id IS NOT NULL`)
+	rows, err := db.QueryContext(ctx, c.book.charges)
 	if err != nil {
 		return fmt.Errorf("reading the ledger's charges: %w", err)
 	}

@@ -110,6 +110,9 @@ type unit struct {
 // patience is how long a test may take, with or without a mutant, that took so long without: machines are busy now and then.
 func patience(took time.Duration) time.Duration { return 10*time.Second + 4*took }
 
+// impatience is how long it may take with a mutant before it is looked at whether the machine is busy.
+func impatience(took time.Duration) time.Duration { return 2*time.Second + 4*took }
+
 // build compiles the tests of a group into a folder. The answer names what was built: the same code, mutants and tests give the same.
 func build(ctx context.Context, module, dir string, g group, pkgs []*loaded, ms []*mutant) (bins []*binary, print string, err error) {
 	overlay := struct{ Replace map[string]string }{map[string]string{}}

@@ -18,7 +18,7 @@ import (
 )
 
 // state is what a run was made of. A test that noticed a mutant notices it as long as its package's files are what they were, and all code is: a test
-// that is added beside it changes nothing about that. So only those that survived are tried again.
+// that is added beside it changes nothing about that. So only those that survived are tried again, by the tests that are new.
 type state struct {
 	Code  string                       // of everything but the tests
 	Tests map[string]map[string]string // of each package, its files of tests, by their sums
@@ -127,8 +127,8 @@ func (s *state) keeps(earlier *state, pkg string) bool {
 	return true
 }
 
-// takeUp takes over what earlier runs, of the same code and of tests that are there still, found out: what each test comes by, and what was noticed.
-// It leaves behind what there is to take over from this one.
+// takeUp takes over what earlier runs, of the same code and of tests that are there still, found out: what each test comes by, what was noticed, and by
+// which tests the rest was not. It leaves behind what there is to take over from this one.
 func (b *bench) takeUp(dir, print string, now *state) error {
 	names, err := filepath.Glob(filepath.Join(dir, "*.state"))
 	if err != nil {
@@ -150,8 +150,9 @@ func (b *bench) takeUp(dir, print string, now *state) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it was interrupted before that
 			return fmt.Errorf("%s.tests: %w; delete it", base, err)
 		}
+		us = slices.DeleteFunc(us, func(u *unit) bool { return !now.keeps(&then, u.Package) })
 		for _, u := range us {
-			if now.keeps(&then, u.Package) && !slices.ContainsFunc(b.units, func(o *unit) bool { return o.Package == u.Package && o.Name == u.Name }) {
+			if !slices.ContainsFunc(b.units, func(o *unit) bool { return o.Package == u.Package && o.Name == u.Name }) {
 				b.units = append(b.units, u)
 			}
 		}
@@ -160,8 +161,17 @@ func (b *bench) takeUp(dir, print string, now *state) error {
 			return err
 		}
 		for _, r := range found {
-			if !r.Verdict.alive() && now.keeps(&then, r.In) {
-				b.known[r.Key] = r
+			if !r.Verdict.alive() {
+				if now.keeps(&then, r.In) {
+					b.known[r.Key] = r
+				}
+				continue
+			}
+			if b.passed[r.Key] == nil {
+				b.passed[r.Key] = map[string]bool{}
+			}
+			for _, u := range us {
+				b.passed[r.Key][u.id()] = true
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func TestNotices(t *testing.T) {
 		}
 	}
 
-	// A test that is added is the only one that is run without a mutant, and what was noticed stays so; what survived is tried again.
+	// A test that is added is the only one that is run without a mutant, and what was noticed stays so; what survived is tried again, by it alone.
 	more := "package price\n\nimport \"testing\"\n\nfunc TestNote(t *testing.T) {\n\tnoted := false\n\tif (&Bill{}).Add(5, func() { noted = true }); !noted {\n\t\tt.Error()\n\t}\n}\n"
 	file := filepath.Join(dir, "price", "note_test.go")
 	if err := os.WriteFile(file, []byte(more), 0o600); err != nil {
@@ -162,8 +162,15 @@ func TestNotices(t *testing.T) {
 	if measured != 1 || len(third.units) != 4 || len(third.known) != 7 {
 		t.Errorf("%d tests were run, of %d; %d results are known", measured, len(third.units), len(third.known))
 	}
-	if r := third.one(t.Context(), ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Add: note() → removed" })], 0); r.Verdict != noticed {
+	of := func(key string) *mutant {
+		return ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == key })]
+	}
+	if r := third.one(t.Context(), of("Add: note() → removed"), 0); r.Verdict != noticed || r.By != "TestNote" {
 		t.Error(r)
+	}
+	const same = "Due: b.Paid >= b.Amount → b.Paid > b.Amount"
+	if r := third.one(t.Context(), of(same), 0); r.Verdict != survived || len(third.batches(of(same))) != 0 {
+		t.Error(r, third.batches(of(same)))
 	}
 	// A test that is changed may notice less, and other code may be noticed by none.
 	for name, text := range map[string]string{"price_test.go": priceTest + "\n// more\n", "price.go": price + "\n// more\n"} {
@@ -171,7 +178,7 @@ func TestNotices(t *testing.T) {
 			t.Fatal(err)
 		}
 		measured = 0
-		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 4 {
+		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 4 || len(b.batches(of(same))) != 1 {
 			t.Error(name, len(b.known), measured, err)
 		}
 	}
@@ -338,5 +345,26 @@ func TestSurvivors(t *testing.T) {
 		if all[e.key] == "" {
 			t.Errorf("line %d names what is no mutant any more: %s", e.line, e.key)
 		}
+	}
+}
+
+// TestHangs: a mutant that keeps a test from its end is noticed by that, and soon.
+func TestHangs(t *testing.T) {
+	const code = "package price\n\n// Wait asks until it is done.\nfunc Wait(done func(int) bool) {\n\tfor n := 0; ; n++ {\n\t\tif done(n) {\n\t\t\tbreak\n\t\t}\n\t}\n}\n"
+	const test = "package price\n\nimport \"testing\"\n\nfunc TestWait(t *testing.T) { Wait(func(n int) bool { return n == 3 }) }\n"
+	dir := module(t, map[string]string{"price/price.go": code, "price/price_test.go": test})
+	g := group{name: "price", changed: []source{{pkg: "price"}}, tests: []string{"price"}}
+	pkgs, err := load(dir, g.changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ms := mutantsOf(pkgs)
+	b, err := prepare(t.Context(), dir, t.TempDir(), g, pkgs, ms, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Wait: break → removed" })]
+	if r := b.one(t.Context(), m, 0); r.Verdict != hung || r.By != "TestWait" {
+		t.Error(r)
 	}
 }

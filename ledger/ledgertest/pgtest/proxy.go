@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type Proxy struct {
 	tells  bool          // what the server sends does not
 	delay  time.Duration
 	conns  map[net.Conn]bool
+	dials  []time.Time
 }
 
 // NewProxy puts one in front of the server of a DSN that [Server.DSN], [PgBouncer.DSN] or another proxy has returned.
@@ -79,6 +81,13 @@ func (p *Proxy) Delay(d time.Duration) { p.set(func() { p.delay = d }) }
 // Heal undoes all of that; what was swallowed arrives, where the connection is still open.
 func (p *Proxy) Heal() { p.set(func() { p.cut, p.asks, p.tells, p.delay = false, false, false, 0 }) }
 
+// Dials says when each connection through it was asked for, those that broke at once too.
+func (p *Proxy) Dials() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.dials)
+}
+
 func (p *Proxy) set(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,6 +120,9 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		p.dials = append(p.dials, time.Now())
+		p.mu.Unlock()
 		server, err := net.Dial(p.network, p.address)
 		if err != nil || !p.keep(client, server) {
 			abort(client)

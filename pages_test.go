@@ -1,0 +1,119 @@
+package caddypay_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// What the pages about the source name is there: files, folders, and targets of the Makefile; in both languages the same.
+func TestPagesAboutTheSourceNameWhatIsThere(t *testing.T) {
+	makefile := page(t, "Makefile")
+	quoted := regexp.MustCompile("`([^`\n]+)`")
+	path := regexp.MustCompile(`^(?:adminapi|caddymodule|check|client|cmd|console|docs|examples|handlers|ledger|notify|object|packaging|pingpp|redact|relay|sandbox|session|shipping|test|wechat)(?:/[\w.*-]+)*$`)
+	for _, name := range []string{"docs/architecture", "CONTRIBUTING"} {
+		var first []string
+		for _, suffix := range []string{".md", ".zh-CN.md"} {
+			var named []string
+			for _, m := range quoted.FindAllStringSubmatch(page(t, name+suffix), -1) {
+				target, isTarget := strings.CutPrefix(m[1], "make ")
+				target, _, _ = strings.Cut(target, " ")
+				switch {
+				case isTarget && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(target)+`:`).MatchString(makefile):
+					t.Errorf("%s%s names make %s, which the Makefile does not have", name, suffix, target)
+				case isTarget:
+					named = append(named, m[1])
+				case path.MatchString(m[1]):
+					named = append(named, m[1])
+					if found, err := filepath.Glob(m[1]); err != nil || len(found) == 0 {
+						t.Errorf("%s%s names %s, which is not there", name, suffix, m[1])
+					}
+				}
+			}
+			if first == nil {
+				first = named
+			}
+			if slices.Sort(named); len(named) < 8 || !slices.Equal(named, slices.Sorted(slices.Values(first))) {
+				t.Errorf("%s names in one language %q, in the other %q", name, first, named)
+			}
+		}
+	}
+}
+
+// Each schema that a ledger can have has its row in UPGRADE.md, in both languages.
+func TestUpgradeHasEverySchema(t *testing.T) {
+	version := regexp.MustCompile(`(?m)^const schemaVersion = (\d+)$`)
+	for _, name := range []string{"UPGRADE.md", "UPGRADE.zh-CN.md"} {
+		tables := regexp.MustCompile(`(?m)^\| [^|\n]*(SQLite|PostgreSQL)[^|\n]* \| [^|\n]* \|\n\|---\|---\|\n((?:\| \d+ \| .* \|\n)+)`).FindAllStringSubmatch(page(t, name), -1)
+		if len(tables) != 2 {
+			t.Fatalf("%s has %d tables of schemas", name, len(tables))
+		}
+		for _, table := range tables {
+			engine := strings.ToLower(strings.Replace(table[1], "PostgreSQL", "postgres", 1))
+			m := version.FindStringSubmatch(page(t, "ledger/"+engine+"/schema.go"))
+			if m == nil {
+				t.Fatalf("ledger/%s/schema.go names no version", engine)
+			}
+			last, _ := strconv.Atoi(m[1])
+			rows := strings.Split(strings.TrimSpace(table[2]), "\n")
+			for i := range rows {
+				if !strings.HasPrefix(rows[i], "| "+strconv.Itoa(i+1)+" |") {
+					t.Errorf("%s, %s: row %d is %s", name, engine, i+1, rows[i])
+				}
+			}
+			if len(rows) != last {
+				t.Errorf("%s tells of %d schemas of ledger/%s, which is at %d: add a row that says what came with it", name, len(rows), engine, last)
+			}
+		}
+	}
+}
+
+// The PHP of docs/moving.md fulfils an order once, whichever of the two webhooks comes first and however often, and tells what is no payment of the order.
+// It runs where old shops are: as PHP 5.6 would have it.
+func TestMovingPHP(t *testing.T) {
+	var code []string
+	for _, b := range blocks(t, "docs/moving.md") {
+		if b[0] == "php" {
+			code = append(code, strings.TrimPrefix(b[1], "<?php\n"))
+		}
+	}
+	if len(code) != 2 {
+		t.Fatalf("%d pieces of PHP", len(code))
+	}
+	if m := regexp.MustCompile(`\?\?|\?->|\bfn ?\(|\bmatch ?\(|\): ?\??[a-z]|\((int|string|bool) \$`).FindString(code[0] + code[1]); m != "" {
+		t.Errorf("PHP 5.6 does not know %s", m)
+	}
+	const then = `
+$db = new PDO('sqlite::memory:', null, null, array(PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION));
+$db->exec("CREATE TABLE orders (order_no TEXT, total INTEGER, state TEXT, charge TEXT)");
+$db->exec("CREATE TABLE shipments (order_no TEXT)");
+$db->exec("INSERT INTO orders VALUES ('1001', 1999, 'payable', NULL), ('A-1', 500, 'payable', NULL)");
+$new = array('id' => 'ch_1', 'order_no' => '1001k3x9ab', 'amount' => 1999, 'metadata' => array('pay_order_no' => '1001'));
+$old = array('id' => 'ch_2', 'order_no' => 'A-1', 'amount' => 500, 'metadata' => array());
+echo fulfil($db, order_number($new), $new['id'], $new['amount']), ' ';
+echo fulfil($db, '1001', 'ch_1', 1999), ' ';
+echo fulfil($db, '1001', 'ch_3', 1999), ' ';
+echo fulfil($db, order_number($old), $old['id'], 1), ' ';
+echo fulfil($db, order_number($old), $old['id'], 500), ' ';
+echo fulfil($db, 'nobody', 'ch_4', 500), ' ';
+echo $db->query('SELECT group_concat(order_no) FROM shipments')->fetchColumn();
+`
+	out, err := exec.Command("php", "-d", "display_errors=1", "-d", "error_reporting=-1", "-r", code[0]+code[1]+then).CombinedOutput()
+	if want := "first again problem problem first problem 1001,A-1"; err != nil || string(out) != want {
+		t.Errorf("it says %s, %v, not %s; make deps installs PHP on Debian", out, err, want)
+	}
+}
