@@ -168,7 +168,9 @@ func TestPagesAreRun(t *testing.T) {
 		}
 		shown := block.FindAllStringSubmatch(page(t, name), -1)
 		chinese := block.FindAllStringSubmatch(page(t, strings.TrimSuffix(name, ".md")+".zh-CN.md"), -1)
-		if !slices.EqualFunc(shown, chinese, func(a, b []string) bool { return a[1] == b[1] && (a[2] == b[2] || a[1] == "text" || name == "client/miniprogram/README.md") }) {
+		if !slices.EqualFunc(shown, chinese, func(a, b []string) bool {
+			return a[1] == b[1] && (a[2] == b[2] || a[1] == "text" || name == "client/miniprogram/README.md")
+		}) {
 			t.Errorf("%s shows other code than the page in Chinese", name)
 		}
 		languages := map[string]bool{}
