@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -20,18 +23,29 @@ var modules = sync.OnceValue(func() error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return errors.New("node is not installed: the conformance tests run Ping++'s official SDKs; make test installs it on Debian, or see https://nodejs.org")
 	}
-	installed, err := os.Stat("node/node_modules/.package-lock.json")
-	wanted, missing := os.Stat("node/package-lock.json")
-	if err == nil && missing == nil && !wanted.ModTime().After(installed.ModTime()) {
+	return installed("node")
+})
+
+// installed installs what a folder's package-lock.json names, unless it is there.
+func installed(dir string) error {
+	wanted, err := os.Stat(dir + "/package-lock.json")
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(dir + "/node_modules/.package-lock.json"); err == nil && !wanted.ModTime().After(there.ModTime()) {
 		return nil
 	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	cmd.Dir = "node"
+	return npm(dir, "ci", "--no-audit", "--no-fund")
+}
+
+func npm(dir string, args ...string) error {
+	cmd := exec.Command("npm", args...)
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in test/node: %w\n%s", err, out)
+		return fmt.Errorf("npm %s in %s: %w\n%s", strings.Join(args, " "), dir, err, out)
 	}
 	return nil
-})
+}
 
 // node runs a script, and returns what it wrote.
 func node(t *testing.T, dir string, env []string, args ...string) (string, error) {
@@ -178,53 +192,62 @@ func TestClientSDK(t *testing.T) {
 	}
 }
 
-// The mini program of the examples, with a simulated wx: its own tests, and an order at a running site.
+// builtPackage installs what builds and tries the mini program's package, and builds it, once.
+var builtPackage = sync.OnceValue(func() error {
+	const dir = "../client/miniprogram"
+	if err := installed(dir); err != nil {
+		return err
+	}
+	return npm(dir, "run", "build")
+})
+
+// The mini program of the examples, built as WeChat's tools build it, with a simulated phone: its own tests, and an order of its shop, examples/node,
+// at a running site.
 func TestMiniProgram(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false).start(plainSite)
-	sdk, err := filepath.Abs("node/node_modules/pingpp-js")
-	if err != nil {
+	s := newStage(t, false)
+	shop := s.startExample()
+	s.start(plainSite)
+	if err := builtPackage(); err != nil {
 		t.Fatal(err)
 	}
-	for _, with := range []struct{ name, sdk, order string }{{"a stand-in for the SDK", "", "M10001"}, {"the SDK", sdk, "M10002"}} {
-		t.Run(with.name, func(t *testing.T) {
-			code := "sandbox-user-of-" + with.order
-			s.keepSecret(code, "a login code")
-			env := []string{"CODE=" + code, "SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=" + with.order, "PINGPP=" + with.sdk,
-				"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}
-			// Each file by name: what --test does with a folder depends on Node's version.
-			files, err := filepath.Glob("../examples/miniprogram/test/*.test.js")
-			if err != nil || len(files) == 0 {
-				t.Fatalf("the example has no tests: %v", err)
-			}
-			out, err := node(t, ".", env, append([]string{"--test"}, files...)...)
-			if err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
-			if !strings.Contains(out, "an order is paid at "+s.url("")) {
-				t.Errorf("no order was paid at the running site:\n%s", out)
-			}
-			eventually(t, shortly, func() error {
-				for _, h := range s.backend.events("") {
-					if h.Header.Get("X-Pay-Order-No") == with.order {
-						return nil
-					}
-				}
-				return errorf("the backend did not hear of %s", with.order)
-			})
-		})
+	s.keepSecret("sandbox-shopper", "a login code")
+	out, err := node(t, "../examples/miniprogram", []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL,
+		"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}, "--test", "test/shop.test.js")
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	m := regexp.MustCompile(`paid: (\d+)`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("no order was paid at the running site:\n%s", out)
+	}
+	raw, err := os.ReadFile(shop)
+	if err != nil || !strings.Contains(string(raw), `"order_no":"`+m[1]+`"`) || !strings.Contains(string(raw), `"state":"paid"`) {
+		t.Errorf("the shop has %s, %v", raw, err)
 	}
 }
 
-// packageModules installs what builds and tries the mini program's package, once.
-var packageModules = sync.OnceValue(func() error {
-	cmd := exec.Command("npm", "ci")
-	cmd.Dir = "../client/miniprogram"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in client/miniprogram: %w\n%s", err, out)
+// startExample puts examples/node in the place of the stage's backend, and returns its file of orders.
+func (s *stage) startExample() (orders string) {
+	s.t.Helper()
+	orders = s.file("orders.json")
+	port := freePorts(s.t, 1)[0]
+	cmd := exec.Command("node", "../examples/node/shop.js")
+	cmd.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "SHOP_FILE="+orders, "PAY_BACKEND_TOKEN="+s.token, "PAY_MODE=test")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		s.t.Fatalf("%v; make deps installs Node on Debian", err)
 	}
-	return nil
-})
+	s.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	address := fmt.Sprint("127.0.0.1:", port)
+	listens(s.t, "tcp", address)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	connections := &http.Transport{}
+	s.t.Cleanup(connections.CloseIdleConnections)
+	proxy.Transport = connections
+	s.backend.Config.Handler = proxy
+	return orders
+}
 
 // The package for mini programs, as it is packed: its own tests under wx, uni and Taro, WeChat's build of it, and orders at a running site.
 func TestMiniProgramPackage(t *testing.T) {
@@ -233,17 +256,16 @@ func TestMiniProgramPackage(t *testing.T) {
 	if err := modules(); err != nil {
 		t.Fatal(err)
 	}
-	if err := packageModules(); err != nil {
+	if err := builtPackage(); err != nil {
 		t.Fatal(err)
 	}
 	const dir = "../client/miniprogram"
-	build := exec.CommandContext(t.Context(), "npm", "run", "build")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the package: %v\n%s", err, out)
-	}
-	for _, shape := range []string{"wx", "uni", "Taro"} {
+	for _, shape := range []string{"wx", "uni", "Taro", "SDK"} {
 		s.keepSecret("sandbox-"+shape, "a login code")
+	}
+	sdk, err := filepath.Abs("node/node_modules/pingpp-js")
+	if err != nil {
+		t.Fatal(err)
 	}
 	files, err := filepath.Glob(dir + "/test/*.test.js")
 	if err != nil || len(files) != 3 {
@@ -252,14 +274,14 @@ func TestMiniProgramPackage(t *testing.T) {
 	for i := range files {
 		files[i] = strings.TrimPrefix(files[i], dir+"/")
 	}
-	out, err := node(t, dir, []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=MP1000",
+	out, err := node(t, dir, []string{"SHOP=" + s.url(""), "SANDBOX=" + s.outside.URL, "ORDER_NO=MP1000", "PINGPP=" + sdk,
 		"NODE_EXTRA_CA_CERTS=" + s.file("storage/pki/authorities/local/root.crt")}, append([]string{"--test"}, files...)...)
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, shape := range []string{"wx", "uni", "Taro"} {
-		if !strings.Contains(out, "an order is paid at "+s.url("")+" under "+shape) {
-			t.Errorf("no order was paid at the running site under %s:\n%s", shape, out)
+	for shape, how := range map[string]string{"wx": "under wx", "uni": "under uni", "Taro": "under Taro", "SDK": "with Ping++'s SDK"} {
+		if !strings.Contains(out, "an order is paid at "+s.url("")+" "+how) {
+			t.Errorf("no order was paid at the running site %s:\n%s", how, out)
 		}
 		eventually(t, shortly, func() error {
 			for _, h := range s.backend.events("") {

@@ -129,7 +129,7 @@ func newFPMShop(t *testing.T, port int) *shop {
 	return &shop{name: "php-fpm", port: port, upstream: "root " + dir + "\n\tphp_fastcgi unix/" + socket, book: filepath.Join(dir, "book")}
 }
 
-func listens(t *testing.T, network, address string) {
+func listens(t testing.TB, network, address string) {
 	t.Helper()
 	eventually(t, patience, func() error {
 		conn, err := net.Dial(network, address)

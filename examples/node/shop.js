@@ -62,18 +62,27 @@ function payment(method, path, headers, body) {
 
 function serve(method, path, headers, body) {
   if (path.startsWith('/internal/pay/')) return payment(method, path, headers, body);
+  if (path === '/goods') return { goods: [...goods].map(([id, [title, price]]) => ({ id, title, price })) };
   const openid = headers['x-wx-openid']; // Caddy says who it is
   if (!openid) throw new Refused(401, 'log in');
+  const shown = ({ order_no, title, total, state }) => ({ order_no, title, total, state });
   if (method === 'POST' && path === '/orders') {
-    const [title, total] = goods.get(JSON.parse(body).product) || [];
-    if (!title) throw new Refused(404, 'choose tea or cup');
+    const { product, items = { [product]: 1 } } = JSON.parse(body); // how many of each
+    const lines = Object.entries(items).map(([id, count]) => {
+      if (!goods.has(id) || !Number.isInteger(count) || count < 1 || count > 99) throw new Refused(404, 'choose tea or cup, up to 99 of each');
+      const [title, price] = goods.get(id);
+      return { title: count > 1 ? `${title} ×${count}` : title, total: price * count };
+    });
+    if (!lines.length) throw new Refused(404, 'choose something');
     const no = new Date().toISOString().replace(/\D/g, '').slice(0, 14) + randomInt(100000, 1000000);
-    change((orders) => orders.set(no, { order_no: no, title, total, openid, state: 'unpaid', shipped: 0 }));
+    const total = lines.reduce((sum, line) => sum + line.total, 0);
+    change((orders) => orders.set(no, { order_no: no, title: lines.map((line) => line.title).join(', '), total, openid, state: 'unpaid', shipped: 0 }));
     return { order_no: no };
   }
+  if (path === '/orders') return { orders: [...load().values()].filter((order) => order.openid === openid).reverse().map(shown) };
   const order = load().get(path.replace('/orders/', ''));
   if (!order || order.openid !== openid) throw new Refused(404, 'no such order');
-  return { order_no: order.order_no, title: order.title, total: order.total, state: order.state };
+  return shown(order);
 }
 
 http.createServer(async (req, res) => {

@@ -48,6 +48,7 @@ var (
 // AtOnce has its statements in one transaction, which sees what was committed when the first of them ran. Each is planned for its parameters: a plan for
 // any would take what a filter chooses for next to nothing, and read and sort all that there is.
 func (r *reader) AtOnce(f func() error) (err error) {
+	r.wire.ctx = r.caller
 	r.tell("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	r.tell("SET LOCAL plan_cache_mode = force_custom_plan")
 	defer func() {

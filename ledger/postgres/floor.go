@@ -74,7 +74,7 @@ const sqlFloors = `SELECT s.id, coalesce((SELECT due FROM caddypay.queue WHERE s
 
 // look looks where the floors are.
 func (l *Ledger) look(ctx context.Context) {
-	l.keep(ctx, "looking for what is due first", func(c *pgxpool.Conn) error {
+	l.keep(ctx, "looking for what is due first", func(ctx context.Context, c *pgxpool.Conn) error {
 		l.floors.begin()
 		rows, err := c.Query(ctx, sqlFloors, floorBack.Milliseconds(), floorDead)
 		if err != nil {

@@ -146,3 +146,39 @@ func TestAwaySoon(t *testing.T) {
 		return err == nil && did == ledger.Recorded
 	})
 }
+
+// A read that gets no answer fails as soon as a write does; what reads everything has the time that it is given. Whoever goes away in the middle of a read
+// leaves the connection as it was.
+func TestReadsEnd(t *testing.T) {
+	proxy := pgtest.NewProxy(t, newDatabase(t))
+	l := open(t, Options{DSN: proxy.DSN(), MaxConns: 1})
+	_, err := l.Append(t.Context(), event("evt_1"))
+	must(t, err)
+	dials := len(proxy.Dials())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	proxy.SwallowAnswers()
+	time.AfterFunc(50*time.Millisecond, func() { cancel(); proxy.Heal() })
+	if _, err := l.Event(ctx, live, "evt_1"); err != nil {
+		t.Errorf("a read that somebody has left: %v", err)
+	}
+	if n := len(proxy.Dials()); n != dials {
+		t.Errorf("whoever has left a read has cost %d connections", n-dials)
+	}
+
+	proxy.Swallow()
+	began := time.Now()
+	if _, err := l.Event(t.Context(), live, "evt_1"); err == nil {
+		t.Fatal("read over a cut cable")
+	}
+	if took := time.Since(began); took < defaultPatience/2 || took > 20*defaultPatience {
+		t.Errorf("it took %s to give up", took)
+	}
+	proxy.Heal()
+	eventually(t, "what takes long gets its time", func() bool {
+		return store{l}.Read(t.Context(), func(of core.Reader) error {
+			r := of.(*reader)
+			return r.AtOnce(func() error { return r.run(`SELECT pg_sleep(1.5)`, nil) })
+		}) == nil
+	})
+}

@@ -29,15 +29,25 @@ type store struct{ ledger *Ledger }
 type reader struct {
 	session
 	ledger *Ledger
+	wire   *wire
+	caller context.Context
 }
 
-func (s store) Read(ctx context.Context, f func(core.Reader) error) error {
+// Read fails as soon as a write does when the server does not answer: a webhook that reads has to have its 503, too. Nor does anybody who goes away spoil a
+// connection. What reads much, by AtOnce, has all the time that its caller gives it, and ends with that.
+func (s store) Read(caller context.Context, f func(core.Reader) error) error {
+	if err := caller.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), s.ledger.patience)
+	defer cancel()
 	conn, err := s.ledger.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	r := &reader{session: session{link: &wire{ctx: ctx, conn: conn.Conn()}, scopes: &s.ledger.scopes}, ledger: s.ledger}
+	w := &wire{ctx: ctx, conn: conn.Conn()}
+	r := &reader{session: session{link: w, scopes: &s.ledger.scopes}, ledger: s.ledger, wire: w, caller: caller}
 	err = f(r)
 	s.ledger.scopes.add(r.fresh)
 	return err

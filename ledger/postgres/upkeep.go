@@ -14,6 +14,7 @@ const (
 	daysPause = time.Hour
 	foldMost  = 50_000 // deltas in one folding
 	fewRows   = 100_000
+	keepMost  = time.Minute // for one of these: a server that is gone without a word keeps its connection no longer
 )
 
 const (
@@ -54,28 +55,30 @@ func (l *Ledger) upkeep(ctx context.Context) {
 				return
 			case <-folded.C:
 				began := time.Now()
-				l.keep(ctx, "folding the ledger's counts", func(c *pgxpool.Conn) error {
+				l.keep(ctx, "folding the ledger's counts", func(ctx context.Context, c *pgxpool.Conn) error {
 					_, err := c.Exec(ctx, sqlFold, foldLock, foldMost)
 					return err
 				})
-				l.keep(ctx, "looking at the ledger's tables", func(c *pgxpool.Conn) error { return analyze(ctx, c) })
+				l.keep(ctx, "looking at the ledger's tables", analyze)
 				folded.Reset(max(foldPause, 10*time.Since(began)))
 			case <-looked.C:
 				began := time.Now()
 				l.look(ctx)
 				looked.Reset(max(floorPause, 10*time.Since(began)))
 			case <-made.C:
-				l.keep(ctx, "making the ledger's partitions of the days to come", func(c *pgxpool.Conn) error { return makeDays(ctx, c.Conn()) })
+				l.keep(ctx, "making the ledger's partitions of the days to come", func(ctx context.Context, c *pgxpool.Conn) error { return makeDays(ctx, c.Conn()) })
 			}
 		}
 	})
 }
 
 // keep does what is to be done now and then: what fails is done the next time.
-func (l *Ledger) keep(ctx context.Context, what string, do func(*pgxpool.Conn) error) {
-	conn, err := l.acquire(ctx)
+func (l *Ledger) keep(ctx context.Context, what string, do func(context.Context, *pgxpool.Conn) error) {
+	in, cancel := context.WithTimeout(ctx, keepMost)
+	defer cancel()
+	conn, err := l.acquire(in)
 	if err == nil {
-		err = do(conn)
+		err = do(in, conn)
 		conn.Release()
 	}
 	if err != nil && ctx.Err() == nil {

@@ -131,7 +131,7 @@ func (n *nodes) table() string {
 	row("stopped and continued", "%d", r.of(freeze))
 	row("cut off the database", "%d broken, %d silent, %d slow", r.of(sever), r.of(swallow), r.of(lag))
 	row("database restarted", "%d fast, %d immediate", r.of(fast), r.of(immediate))
-	row("backend", "%d slow, %d failing, %d broken", r.of(slow), r.of(failed), r.of(broken))
+	row("backend", "%d slow, %d failing", r.of(slow), r.of(failed))
 	row("events sent", "%d in %d requests", r.sent, r.requests)
 	row("acknowledged (200)", "%d", r.acked)
 	row("503", "%d", r.refused)

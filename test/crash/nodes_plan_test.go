@@ -36,8 +36,8 @@ func planNodes(rnd *rand.Rand, nodes int, span time.Duration) nodePlan {
 		switch fault {
 		case freeze:
 			return span / 3
-		case sever, swallow, lag, slow, failed, broken:
-			return between(1500*time.Millisecond, max(1600*time.Millisecond, span/10))
+		case sever, swallow, lag, slow, failed:
+			return between(1500*time.Millisecond, max(1600*time.Millisecond, span/15))
 		case fast, immediate:
 			return between(0, 700*time.Millisecond)
 		}
@@ -73,6 +73,6 @@ func planNodes(rnd *rand.Rand, nodes int, span time.Duration) nodePlan {
 		p.nodes = append(p.nodes, spread(faults))
 	}
 	p.database = spread(shuffled(fast, immediate))
-	p.backend = spread(shuffled(slow, failed, failed, broken))
+	p.backend = spread(shuffled(slow, failed, failed))
 	return p
 }

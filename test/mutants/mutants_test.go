@@ -165,7 +165,7 @@ func TestNotices(t *testing.T) {
 	of := func(key string) *mutant {
 		return ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == key })]
 	}
-	if r := third.one(t.Context(), of("Add: note() → removed"), 0); r.Verdict != noticed || r.By != "[TestNote]" {
+	if r := third.one(t.Context(), of("Add: note() → removed"), 0); r.Verdict != noticed || r.By != "TestNote" {
 		t.Error(r)
 	}
 	const same = "Due: b.Paid >= b.Amount → b.Paid > b.Amount"
@@ -364,7 +364,7 @@ func TestHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := ms[slices.IndexFunc(ms, func(m *mutant) bool { return m.key == "Wait: break → removed" })]
-	if r := b.one(t.Context(), m, 0); r.Verdict != hung || r.By != "[TestWait]" {
+	if r := b.one(t.Context(), m, 0); r.Verdict != hung || r.By != "TestWait" {
 		t.Error(r)
 	}
 }

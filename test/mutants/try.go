@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ func (v verdict) alive() bool { return v == survived || v == unreached }
 type result struct {
 	Key     string
 	Verdict verdict
-	By      string `json:",omitempty"` // the tests of which one noticed
+	By      string `json:",omitempty"` // the test that noticed, or those of which one did
 	In      string `json:",omitempty"` // and their package
 	group   string
 	cut     bool // not all tests were run
@@ -45,6 +46,9 @@ type bench struct {
 	known   map[string]result
 	passed  map[string]map[string]bool // by the mutants that survived earlier runs, the tests that did not notice them
 	file    string                     // of results
+
+	mu  sync.Mutex
+	apt map[string]map[string]int // by functions, how many of its mutants a test has noticed
 }
 
 // prepare compiles a group, and finds out which tests come by which mutants, unless a file in the folder says so of the same code and tests.
@@ -57,7 +61,7 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}, passed: map[string]map[string]bool{}}
+	b := &bench{group: g, mutants: ms, file: filepath.Join(dir, print+".results"), known: map[string]result{}, passed: map[string]map[string]bool{}, apt: map[string]map[string]int{}}
 	now, err := stateOf(module, g, ms)
 	if err != nil {
 		return nil, err
@@ -74,6 +78,9 @@ func prepare(ctx context.Context, module, dir string, g group, pkgs []*loaded, m
 	found, err := readResults(b.file)
 	for _, r := range found {
 		b.known[r.Key] = r
+	}
+	for _, r := range b.known {
+		b.learn(r)
 	}
 	return b, err
 }
@@ -188,11 +195,14 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 			r.cut = true
 			return r
 		}
-		if err := batch[0].bin.notice(ctx, m, took, names); err != nil {
-			r.Verdict, r.By, r.In = noticed, fmt.Sprint(names), batch[0].Package
+		if out, err := batch[0].bin.notice(ctx, m, took, names); err != nil {
+			r.Verdict, r.By, r.In = noticed, strings.Join(names, " "), batch[0].Package
 			if errors.Is(err, errSlow) {
 				r.Verdict = hung
+			} else if failed := failure.FindStringSubmatch(out); failed != nil && len(names) > 1 {
+				r.By = failed[1]
 			}
+			b.learn(r)
 			return r
 		}
 		r.Verdict = survived
@@ -200,21 +210,39 @@ func (b *bench) one(ctx context.Context, m *mutant, most time.Duration) result {
 	return r
 }
 
-// notice runs tests with a mutant, and returns how they fail. Most that hang would do so for a minute: they are ended soon, if the same tests without the
+// failure is the line in which a test says that it failed.
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+) `)
+
+// learn notes which tests noticed a mutant: those are likely to notice others of the same function.
+func (b *bench) learn(r result) {
+	if r.Verdict.alive() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of, _, _ := strings.Cut(r.Key, ": ")
+	if b.apt[of] == nil {
+		b.apt[of] = map[string]int{}
+	}
+	for _, name := range strings.Fields(r.By) {
+		b.apt[of][r.In+" "+name]++
+	}
+}
+
+// notice runs tests with a mutant, and returns what they print and how they fail. Most that hang would do so for a minute: they are ended soon, if the same tests without the
 // mutant take no longer than ever at this moment, and else when that is sure.
-func (b *binary) notice(ctx context.Context, m *mutant, took time.Duration, names []string) error {
+func (b *binary) notice(ctx context.Context, m *mutant, took time.Duration, names []string) (string, error) {
 	with, args := []string{fmt.Sprintf("MUTANT=%d", m.id)}, []string{"-test.failfast", "-test.run", exactly(names...)}
 	soon := impatience(took)
-	_, err := b.run(ctx, soon, with, args...)
+	out, err := b.run(ctx, soon, with, args...)
 	if !errors.Is(err, errSlow) {
-		return err
+		return out, err
 	}
 	start := time.Now()
 	if _, without := b.run(ctx, soon/3, nil, args...); without == nil {
-		return err
+		return out, err
 	}
-	_, err = b.run(ctx, patience(max(took, time.Since(start))), with, args...)
-	return err
+	return b.run(ctx, patience(max(took, time.Since(start))), with, args...)
 }
 
 // id tells a test from those of other packages.
@@ -229,22 +257,25 @@ func (u *unit) reaches(m *mutant) bool {
 func (u *unit) cost() int64 { return u.Took.Milliseconds() * int64(len(u.Reaches)) }
 
 // batches are the tests that come by a mutant, by the processes that run them: more and more, since most mutants are noticed at once. Those of its own
-// package are first, which are about it.
+// package are first, which are about it, and of these the ones that have noticed most of the same function.
 func (b *bench) batches(m *mutant) (batches [][]*unit) {
+	us := slices.DeleteFunc(slices.Clone(b.units), func(u *unit) bool { return !u.reaches(m) || b.passed[m.key][u.id()] })
+	of, _, _ := strings.Cut(m.key, ": ")
+	b.mu.Lock()
+	slices.SortStableFunc(us, func(a, c *unit) int {
+		own := func(u *unit) int { return map[bool]int{true: 1}[u.Package == m.pkg] }
+		return cmp.Or(cmp.Compare(own(c), own(a)), cmp.Compare(b.apt[of][c.id()], b.apt[of][a.id()]))
+	})
+	b.mu.Unlock()
 	size := 4
 	var last []*unit
 	alone := func(u *unit) bool { return strings.Contains(u.Name, "/") }
-	for _, own := range []bool{true, false} {
-		for _, u := range b.units {
-			if !u.reaches(m) || (u.Package == m.pkg) != own || b.passed[m.key][u.id()] {
-				continue
-			}
-			if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
-				batches, last = append(batches, last), nil
-				size *= 2
-			}
-			last = append(last, u)
+	for _, u := range us {
+		if len(last) > 0 && (len(last) >= size || last[0].bin != u.bin || alone(u) || alone(last[0])) {
+			batches, last = append(batches, last), nil
+			size *= 2
 		}
+		last = append(last, u)
 	}
 	if len(last) > 0 {
 		batches = append(batches, last)

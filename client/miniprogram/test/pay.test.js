@@ -169,6 +169,15 @@ for (const shape of ['wx', 'uni', 'Taro']) {
       assert.equal((await pay.pay(order)).result, 'paid');
       assert.equal(phone.logins, 1);
 
+      const late = newPhone();
+      shop.next(LOGIN, lost, lost, lost, lost);
+      const paying = late.create();
+      await assert.rejects(paying.login(), { code: 'network' });
+      late.ahead += 5 * 60 * 1000; // the saved code is too old now
+      assert.equal((await paying.pay(order)).result, 'paid');
+      assert.equal(late.logins, 2);
+      assert.equal(JSON.parse(shop.asked(CREATE).at(-1).body).code, undefined);
+
       const without = newPhone();
       without.nextCode = () => '';
       await assert.rejects(without.create().pay(order), { code: 'login_failed', raw: 'login:fail timeout', message: '暂时不可用，请稍后再试' });

@@ -32,12 +32,15 @@ type Options struct {
 	Durable bool
 	// Settings are written into postgresql.conf, e.g. "synchronous_standby_names": "nobody".
 	Settings map[string]string
+	// Disk is how large the disk is that the server has for itself, in MiB; see [CanMount] and [Server.Fill]. Default: it has none.
+	Disk int
 }
 
 // Server is a PostgreSQL server.
 type Server struct {
 	dir     string // of its data and log; the socket's folder
 	process process
+	disk    bool // its data are on a disk of its own
 
 	databases atomic.Int64
 	mu        sync.Mutex
@@ -76,6 +79,9 @@ func Start(t testing.TB, o Options) *Server {
 func create(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{dir: folder(t), free: make(map[string][]string)}
+	if o.Disk > 0 {
+		s.mount(t, o.Disk)
+	}
 	run(t, program(t, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	settings := map[string]string{"max_connections": "200", "shared_buffers": "64MB", "jit": "off", "log_line_prefix": "%m [%p] %d "}
 	if !o.Durable {
@@ -162,6 +168,9 @@ func (s *Server) Restart(t testing.TB) {
 // discard ends a server and deletes what it leaves.
 func (s *Server) discard() {
 	s.process.kill(syscall.SIGQUIT)
+	if s.disk {
+		unmount(s.data())
+	}
 	_ = os.RemoveAll(s.dir)
 }
 

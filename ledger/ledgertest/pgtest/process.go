@@ -24,6 +24,7 @@ stop() { for f in */pgbouncer.pid */data/postmaster.pid; do [ -r "$f" ] && read 
 stop TERM; stop QUIT
 for _ in 1 2 3 4 5 6 7 8 9 10; do stop 0 || break; sleep 1; done
 stop KILL
+for d in */data; do umount -l "$d" 2>/dev/null; done
 cd / && rm -rf "$1"`
 
 var base struct {

@@ -4,6 +4,8 @@ package pgtest
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,6 +43,16 @@ func (s *Server) Follows(t testing.TB, standby *Server) {
 		}
 		return nil
 	}, standby.log())
+}
+
+// Either is the DSN of a database of s, for who goes to either of two servers: to the one that takes writes.
+func (s *Server) Either(t testing.TB, dsn string, other *Server) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("postgres:///%s?host=%s,%s&port=5432,5432&user=postgres", u.Path[1:], url.QueryEscape(s.dir), url.QueryEscape(other.dir))
 }
 
 // Promote makes a standby the server that is written to. The one that it followed should be dead: nothing keeps both from being written to.

@@ -1,0 +1,41 @@
+package intake
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/relay/relaytest"
+)
+
+// How a refund ended is said once, when it is new, and why where it failed.
+func TestRefundsAreSaid(t *testing.T) {
+	var logs relaytest.Logs
+	in := &Intake{Logger: logs.Logger()}
+	back := &ledger.RefundChange{RefundNo: "R-1", ID: "re_1", Amount: 30, State: ledger.RefundSucceeded}
+	failed := &ledger.RefundChange{RefundNo: "R-1", ID: "re_1", Amount: 30, State: ledger.RefundFailed, FailureCode: "NOTENOUGH", FailureMsg: "the balance is too low"}
+	for name, c := range map[string]struct {
+		did    ledger.Appended
+		refund *ledger.RefundChange
+		want   []string // parts of the line; nil: there is none
+	}{
+		"succeeded":    {ledger.Recorded, back, []string{`"level":"info"`, `"msg":"refund succeeded"`, `"order_no":"o1"`, `"charge":"ch_1"`, `"refund_no":"R-1"`, `"refund":"re_1"`, `"amount":30`}},
+		"failed":       {ledger.Recorded, failed, []string{`"level":"warn"`, `"msg":"refund failed"`, `"why":"NOTENOUGH the balance is too low"`}},
+		"once more":    {ledger.Duplicate, back, nil},
+		"no refund":    {ledger.Recorded, nil, nil},
+		"of no effect": {ledger.SameEffect, failed, nil},
+	} {
+		logs.Lines.Reset()
+		in.refunded(c.did, &ledger.Event{ID: "evt_1", OrderNo: "o1", ChargeID: "ch_1", Refund: c.refund})
+		line := logs.String()
+		for _, part := range c.want {
+			if !strings.Contains(line, part) {
+				t.Errorf("%s: %s lacks %s", name, line, part)
+			}
+		}
+		if (line != "") != (c.want != nil) || strings.Contains(line, `"why"`) != (name == "failed") {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+	(&Intake{}).refunded(ledger.Recorded, &ledger.Event{Refund: back}) // nobody reads what is said
+}
