@@ -39,7 +39,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# What is made from the source: the references, the picture of the packages, OpenAPI. It fails where a translation is older than what it translates; the
+# What is made from the source: the references, channels, the picture of the packages, OpenAPI. It fails where a translation is older than what it translates; the
 # tests fail where this was not run.
 docs:
 	$(GO) generate .

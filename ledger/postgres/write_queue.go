@@ -12,11 +12,12 @@ const (
 
 	sqlLeases   = `SELECT event, (SELECT id FROM caddypay.events WHERE seq = event), until FROM caddypay.queue WHERE scope = $1 AND owner = $2 FOR UPDATE`
 	sqlSetLease = `UPDATE caddypay.queue SET until = $2 WHERE event = $1`
+	// The owner is compared so that the index of owners is not used: an event has one place.
+	mine = ` WHERE q.event = (SELECT seq FROM caddypay.events WHERE scope = $1 AND id = $2) AND coalesce(q.owner, '') = $3 AND $3 <> ''
+		RETURNING q.event, q.tries, q.blocked`
 	// The lane of an event is locked like any order.
 	sqlLockLane = `SELECT pg_advisory_xact_lock(hashtextextended($3 || lane, 0)) FROM caddypay.events WHERE scope = $1 AND id = $2 AND lane <> ''`
-	// Whose it is, is not looked for by the index of owners: while nothing can be cleaned up there is as much left in it as in the others.
-	mine   = ` WHERE q.event = (SELECT seq FROM caddypay.events WHERE scope = $1 AND id = $2) AND q.owner IS NOT DISTINCT FROM $3::text RETURNING q.event, q.tries, q.blocked`
-	behind = ` RETURNING e.seq, e.lane, q.blocked, EXISTS (SELECT 1 FROM caddypay.queue AS o WHERE o.scope = $1 AND o.lane = e.lane AND o.lane <> ''
+	behind      = ` RETURNING e.seq, e.lane, q.blocked, EXISTS (SELECT 1 FROM caddypay.queue AS o WHERE o.scope = $1 AND o.lane = e.lane AND o.lane <> ''
 		AND o.blocked AND o.event <> e.seq), e.money, e.acks`
 	sqlRetry = `WITH q AS (UPDATE caddypay.queue AS q SET owner = NULL, until = 0, tries = tries + $4::integer, due = $5, back = $6` + mine + `)
 		UPDATE caddypay.events AS e SET attempts = attempts + $4::integer FROM q WHERE e.seq = q.event` + behind + `, false`
@@ -41,10 +42,6 @@ var (
 			UPDATE caddypay.queue AS taken SET owner = $1, until = $2 FROM due WHERE taken.event = due.event RETURNING taken.event, taken.due, taken.back, taken.tries
 		)
 		SELECT ` + eventHead + `, e.body_day FROM q JOIN caddypay.events AS e ON e.seq = q.event`
-	// While one old transaction keeps the server from cleaning up, it knows of few rows in many pages, takes every index for slow, and would rather read all of
-	// another one, and sort, than begin where the claim does.
-	sqlInOrder = `SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)`
-
 	sqlBodies = `SELECT event, signature, body FROM caddypay.bodies WHERE event = ANY ($1) AND day = %d`
 
 	sqlWaiting = `SELECT ` + eventRow + ` FROM caddypay.queue AS q JOIN caddypay.events AS e ON e.seq = q.event
@@ -58,7 +55,6 @@ func (t *tx) Claim(c ledger.Claim, leases core.Span) ([]ledger.Event, error) {
 	}
 	var es []ledger.Event
 	days := make(map[int64][]int64) // the events whose bodies are of a day
-	t.tell(sqlInOrder)
 	err = t.run(sqlClaim, func(r *row) {
 		e := readEventHead(r, c.Scope)
 		if !r.null() {
