@@ -83,7 +83,7 @@ func TestDocsFrameworks(t *testing.T) {
 	}
 }
 
-// The snippet in Java compiles against what it uses of Spring. (No registry of Java's packages is asked: Spring itself does not run here.)
+// The snippet in Java compiles against what it uses of Spring. (Spring itself does not run in the suite.)
 func TestDocsSpringCompiles(t *testing.T) {
 	_, scripts := frameworkPage(t)
 	dir := t.TempDir()

@@ -307,6 +307,12 @@ func testExampleSells(t *testing.T, p *phone) {
 		t.Fatal(err)
 	}
 	p.shows(t, orderNo, p.paid)
+	for _, path := range []string{"/internal/pay/orders/" + orderNo, "/index.php/internal/pay/orders/" + orderNo, "/index.php?s=/pay/order&sn=" + orderNo, "/?sn=" + orderNo + "&s=%2Fpay/order"} {
+		status, answer := p.call(t, http.MethodGet, path, "", "X-Pay-Token", testToken, "X-Pay-Mode", "test", "X-Pay-Session", p.session)
+		if status >= 500 || strings.Contains(answer, "Green tea") {
+			t.Errorf("%s from outside: %d %s", path, status, answer)
+		}
+	}
 	bearer := []string{"Authorization", "Bearer " + merchantToken}
 	if status, answer := p.call(t, http.MethodPost, "/pay/refunds", `{"order_no":"`+orderNo+`","refund_no":"R`+orderNo+`","amount":999,"description":"half"}`, bearer...); status/100 != 2 {
 		t.Fatalf("refund: %d %s", status, answer)
