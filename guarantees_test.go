@@ -30,8 +30,23 @@ func namesItsProofs(t *testing.T, page string) {
 	if !slices.Equal(english, chinese) {
 		t.Errorf("%[1]s.md names %[2]q, %[1]s.zh-CN.md %[3]q", page, english, chinese)
 	}
+	tests := testsOf(t)
+	for _, name := range english {
+		test, part, _ := strings.Cut(name, "/")
+		if test != "…" && !strings.Contains(tests, "func "+test+"(") {
+			t.Errorf("%s.md names %s, and there is no such test", page, test)
+		}
+		if part != "" && !strings.Contains(tests, `{"`+strings.ReplaceAll(part, "_", " ")+`", `) {
+			t.Errorf("%s.md names %s, and no table of tests has such a part", page, name)
+		}
+	}
+}
+
+// testsOf is the source of all tests.
+func testsOf(t *testing.T) string {
+	t.Helper()
 	var tests strings.Builder
-	for _, pattern := range []string{"*/*_test.go", "*/*/*_test.go", "*/*/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "*/*_test.go", "*/*/*_test.go", "*/*/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -44,15 +59,7 @@ func namesItsProofs(t *testing.T, page string) {
 			tests.Write(raw)
 		}
 	}
-	for _, name := range english {
-		test, part, _ := strings.Cut(name, "/")
-		if test != "…" && !strings.Contains(tests.String(), "func "+test+"(") {
-			t.Errorf("%s.md names %s, and there is no such test", page, test)
-		}
-		if part != "" && !strings.Contains(tests.String(), `{"`+strings.ReplaceAll(part, "_", " ")+`", `) {
-			t.Errorf("%s.md names %s, and no table of tests has such a part", page, name)
-		}
-	}
+	return tests.String()
 }
 
 // Each row of the page about security names its test, so that none is a mere claim.

@@ -117,3 +117,65 @@ echo $db->query('SELECT group_concat(order_no) FROM shipments')->fetchColumn();
 		t.Errorf("it says %s, %v, not %s; make deps installs PHP on Debian", out, err, want)
 	}
 }
+
+// proofs are the tests that run what a page shows, by the language of the code. What programs print is text.
+var proofs = map[string]map[string]string{
+	"README.md":                      {"caddyfile": "TestCaddyfiles", "sh": "TestReadmeCommands"},
+	"client/miniprogram/README.md":   {"js": "client/miniprogram/test/pay.test.js"},
+	"docs/architecture.md":           {"mermaid": "TestPagesAreFresh"},
+	"docs/backend.md":                {"caddyfile": "TestDocsSnippets", "json": "TestDocsQuotes", "php": "TestDocsPHP", "sh": "TestCommandsOfAllPages"},
+	"docs/channels.md":               {"caddyfile": "TestDocsSnippets"},
+	"docs/check.md":                  {"sh": "TestCommandsOfAllPages"},
+	"docs/console.md":                {"caddyfile": "TestDocsSnippets"},
+	"docs/http-api.md":               {"caddyfile": "TestDocsSnippets", "js": "TestDocsSnippetsMeetFailures", "json": "TestHTTPAPIPages", "php": "TestDocsSnippetsMeetFailures", "sh": "TestDocumentedMerchantCalls"},
+	"docs/install.md":                {"caddyfile": "TestBehindNginx", "nginx": "TestBehindNginx", "sh": "TestRelease"},
+	"docs/model/README.md":           {"sh": "TestModel"},
+	"docs/monitoring/README.md":      {"caddyfile": "TestMonitoringCaddyfile", "yaml": "TestMonitoringPrometheus"},
+	"docs/moving.md":                 {"php": "TestMovingPHP", "sh": "TestCommandsOfAllPages"},
+	"docs/notify.md":                 {"json": "TestNotifyPages"},
+	"docs/operations.md":             {"sh": "TestOperationsCommands"},
+	"docs/quickstart.md":             {"sh": "TestQuickStart"},
+	"docs/sandbox.md":                {"sh": "TestDocsSnippetsMeetFailures"},
+	"docs/scale.md":                  {"caddyfile": "TestDocsSnippets", "sh": "TestCommandsOfAllPages"},
+	"docs/setup.md":                  {"sh": "TestPagesAreRun"},
+	"docs/shipping.md":               {"caddyfile": "TestDocsShipping", "php": "TestDocsShipping"},
+	"docs/web.md":                    {"caddyfile": "TestCaddyfiles"},
+	"examples/README.md":             {"sh": "TestBackendExamples"},
+	"examples/miniprogram/README.md": {"sh": "TestMiniProgramPackage"},
+}
+
+// Code that a page shows is run by a test, and is the same in both languages; that of the mini program's package speaks the reader's, and both are run. A page that shows something new names its test in proofs.
+func TestPagesAreRun(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^ *```([a-z]+)\n(.*?)^ *```$")
+	tests := testsOf(t)
+	for _, name := range allPages(t) {
+		if strings.HasSuffix(name, ".zh-CN.md") || name == "llms.txt" {
+			continue
+		}
+		shown := block.FindAllStringSubmatch(page(t, name), -1)
+		chinese := block.FindAllStringSubmatch(page(t, strings.TrimSuffix(name, ".md")+".zh-CN.md"), -1)
+		if !slices.EqualFunc(shown, chinese, func(a, b []string) bool {
+			return a[1] == b[1] && (a[2] == b[2] || a[1] == "text" || name == "client/miniprogram/README.md")
+		}) {
+			t.Errorf("%s shows other code than the page in Chinese", name)
+		}
+		languages := map[string]bool{}
+		for _, m := range shown {
+			if languages[m[1]] = true; m[1] != "text" && proofs[name][m[1]] == "" {
+				t.Errorf("no test is named that runs the %s of %s", m[1], name)
+			}
+		}
+		for language, test := range proofs[name] {
+			_, err := os.Stat(test)
+			if !languages[language] || err != nil && !strings.Contains(tests, "func "+test+"(") {
+				t.Errorf("%s: %s is said to run its %s; one of the two is not there", name, test, language)
+			}
+		}
+	}
+	readme := page(t, "README.md")
+	for _, b := range blocks(t, "docs/setup.md") {
+		if !strings.Contains(readme, b[1]) {
+			t.Errorf("docs/setup.md shows a command that README.md does not: %s", b[1])
+		}
+	}
+}

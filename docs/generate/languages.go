@@ -53,7 +53,7 @@ An option has the same name in JSON, where a block is an object; ` + "`caddy ada
 		upstream: "`upstream` is how the backend is reached: what stands behind it, and its block, are exactly those of [`reverse_proxy`](https://caddyserver.com/docs/caddyfile/directives/reverse_proxy), " +
 			"and in JSON it is a `reverse_proxy` handler. For php-fpm, `transport fastcgi` is needed: [backend.md](backend.md#php-fpm).",
 		kinds:   map[string]string{"string": "string", "bool": "true, false", "number": "number", "duration": "duration", "object": "object", "module": "handler"},
-		arrayOf: "array: %s", mapOf: "object: %s each",
+		arrayOf: "array: %s", mapOf: "object, each: %s",
 	},
 	"zh": {
 		reference: "docs/caddyfile.zh-CN.md",

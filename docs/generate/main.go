@@ -1,5 +1,5 @@
 // Command generate writes the pages, or the parts of pages, that the source itself tells: docs/caddyfile.md in both languages, from the comments of
-// caddymodule, and the picture of the packages in docs/architecture.md, from their imports.
+// caddymodule; docs/http-api.openapi.json, from the types that /pay answers with; and the picture of the packages in docs/architecture.md, from their imports.
 //
 //	go run ./docs/generate
 //
@@ -34,6 +34,11 @@ func generate() (map[string][]byte, error) {
 		}
 		pages[languages[language].reference] = text
 	}
+	api, err := openAPI()
+	if err != nil {
+		return nil, err
+	}
+	pages[httpAPI] = api
 	for _, page := range []string{"docs/architecture.md", "docs/architecture.zh-CN.md"} {
 		text, err := withPicture(page)
 		if err != nil {

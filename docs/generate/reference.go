@@ -195,6 +195,21 @@ func syntax(text string) (grammar, remark string) {
 	return strings.Join(lines, "\n"), oneLine(text[at[1]:])
 }
 
+// title is a section's heading.
+func (l language) title(is section) string { return cmp.Or(l.titles[is.name], "`"+is.name+"`") }
+
+// linked is an option's name, which leads to the section that tells of its block.
+func (l language) linked(o option) string {
+	name := "`" + o.name + "`"
+	for _, is := range sections {
+		if o.of != "" && is.of == o.of || is.of == "" && is.name == o.name {
+			anchor := strings.ReplaceAll(strings.ToLower(strings.ReplaceAll(l.title(is), "`", "")), " ", "-")
+			return "[" + name + "](#" + anchor + ")"
+		}
+	}
+	return name
+}
+
 // reference is docs/caddyfile.md in a language.
 func reference(language string) ([]byte, error) {
 	s, err := readSource()
@@ -205,8 +220,7 @@ func reference(language string) ([]byte, error) {
 	var page bytes.Buffer
 	page.WriteString(words.intro)
 	for _, is := range sections {
-		title := cmp.Or(words.titles[is.name], "`"+is.name+"`")
-		fmt.Fprintf(&page, "\n%s %s\n", strings.Repeat("#", is.level), title)
+		fmt.Fprintf(&page, "\n%s %s\n", strings.Repeat("#", is.level), words.title(is))
 		if is.of == "" {
 			fmt.Fprintf(&page, "\n%s\n", words.upstream)
 			continue
@@ -235,7 +249,7 @@ func reference(language string) ([]byte, error) {
 		}
 		fmt.Fprintf(&page, "\n%s\n|---|---|---|\n", words.head)
 		for _, o := range s.options[is.of] {
-			fmt.Fprintf(&page, "| `%s` | %s | %s |\n", o.name, words.kind(o.kind), say.of(is.name+" "+o.name, strings.ReplaceAll(o.text, "|", `\|`)))
+			fmt.Fprintf(&page, "| %s | %s | %s |\n", words.linked(o), words.kind(o.kind), say.of(is.name+" "+o.name, strings.ReplaceAll(o.text, "|", `\|`)))
 		}
 	}
 	return page.Bytes(), say.err()
