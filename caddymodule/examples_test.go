@@ -383,3 +383,27 @@ func TestBackendExamplesAreShort(t *testing.T) {
 		t.Errorf("the Caddyfiles are %q, %v", files, err)
 	}
 }
+
+// The commands of examples/README.md make a token and a secret that do, and start what is there.
+func TestBackendExamplesReadme(t *testing.T) {
+	raw, err := os.ReadFile("../examples/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := fence.FindStringSubmatch(string(raw))
+	if m == nil || m[1] != "sh" {
+		t.Fatal("it shows no commands")
+	}
+	exports, commands, _ := strings.Cut(m[2], "PAY_MODE=test ")
+	out, err := exec.Command("sh", "-ec", exports+`printf '%s %s' "$PAY_BACKEND_TOKEN" "$PAY_EVENTS_SECRET"`).CombinedOutput()
+	token, secret, _ := strings.Cut(string(out), " ")
+	if err != nil || len(token) < 32 {
+		t.Errorf("%v: a token of %d characters: %s", err, len(token), out)
+	}
+	if _, err := relay.ParseSecret(secret); err != nil {
+		t.Error(err)
+	}
+	if commands != "node examples/node/shop.js\ncaddy run --config examples/node/Caddyfile\n" { // both of which TestBackendExamples runs
+		t.Errorf("the commands are\n%s", commands)
+	}
+}
