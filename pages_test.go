@@ -124,6 +124,7 @@ var proofs = map[string]map[string]string{
 	"client/miniprogram/README.md":   {"js": "client/miniprogram/test/pay.test.js"},
 	"docs/architecture.md":           {"mermaid": "TestPagesAreFresh"},
 	"docs/backend.md":                {"caddyfile": "TestDocsSnippets", "json": "TestDocsQuotes", "php": "TestDocsPHP", "sh": "TestCommandsOfAllPages"},
+	"docs/backend-frameworks.md":     {"caddyfile": "TestDocsShopAnswers", "java": "TestDocsSpring", "php": "TestDocsFrameworks"},
 	"docs/channels.md":               {"caddyfile": "TestDocsSnippets"},
 	"docs/check.md":                  {"sh": "TestCommandsOfAllPages"},
 	"docs/console.md":                {"caddyfile": "TestDocsSnippets"},
@@ -140,7 +141,7 @@ var proofs = map[string]map[string]string{
 	"docs/setup.md":                  {"sh": "TestPagesAreRun"},
 	"docs/shipping.md":               {"caddyfile": "TestDocsShipping", "php": "TestDocsShipping"},
 	"docs/web.md":                    {"caddyfile": "TestCaddyfiles"},
-	"examples/README.md":             {"sh": "TestBackendExamples"},
+	"examples/README.md":             {"sh": "TestBackendExamplesReadme"},
 	"examples/miniprogram/README.md": {"sh": "TestMiniProgramPackage"},
 }
 
