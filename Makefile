@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint docs shots deps check-build crash crash-proof power mutants bench fuzz dist
+.PHONY: demo test build lint docs shots deps check-build crash crash-nodes crash-proof power mutants bench fuzz dist
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -53,6 +53,13 @@ N ?= 200
 crash:
 	$(GO) run ./test/crash -n $(N) $(if $(SEED),-seed $(SEED))
 	[ "$$(uname)" != Linux ] || CRASH_FAULTS=$(N) $(GO) test -count=1 -timeout 60m -run 'TestFaults|TestPowerFails' ./ledger/sqlite/file
+
+# Three Caddys in front of one PostgreSQL, while RATE events a second arrive for SPAN: nodes are killed, stopped and reloaded, the database is restarted and
+# the network between them fails. SEED=… replays a plan.
+SPAN ?= 60s
+crash-nodes: RATE = 500
+crash-nodes:
+	CRASH_NODES=$(SPAN) CRASH_RATE=$(RATE) CRASH_SEED=$(SEED) $(GO) test -count=1 -v -timeout 60m -run '^TestNodes$$' ./test/crash
 
 # That crash and power would notice: each deliberate bug, planted in a build of its own, makes them fail.
 crash-proof:

@@ -124,6 +124,7 @@ var proofs = map[string]map[string]string{
 	"client/miniprogram/README.md":   {"js": "client/miniprogram/test/pay.test.js"},
 	"docs/architecture.md":           {"mermaid": "TestPagesAreFresh"},
 	"docs/backend.md":                {"caddyfile": "TestDocsSnippets", "json": "TestDocsQuotes", "php": "TestDocsPHP", "sh": "TestCommandsOfAllPages"},
+	"docs/backend-frameworks.md":     {"caddyfile": "TestDocsSnippets", "java": "TestDocsSpringCompiles", "php": "TestDocsFrameworks"},
 	"docs/channels.md":               {"caddyfile": "TestDocsSnippets"},
 	"docs/check.md":                  {"sh": "TestCommandsOfAllPages"},
 	"docs/console.md":                {"caddyfile": "TestDocsSnippets"},

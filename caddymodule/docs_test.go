@@ -37,7 +37,7 @@ func snippets(t *testing.T, page string) (found [][2]string) {
 
 // Both languages show the same code, and every Caddyfile in it adapts and is as caddy fmt writes it.
 func TestDocsSnippets(t *testing.T) {
-	for _, page := range []string{"backend", "channels", "console", "http-api", "moving", "quickstart", "sandbox", "scale", "setup", "shipping", "web"} {
+	for _, page := range []string{"backend", "backend-frameworks", "channels", "console", "http-api", "moving", "quickstart", "sandbox", "scale", "setup", "shipping", "web"} {
 		en := snippets(t, page+".md")
 		if zh := snippets(t, page+".zh-CN.md"); !slices.Equal(en, zh) {
 			t.Errorf("the two languages of %s show different code", page)

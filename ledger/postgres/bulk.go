@@ -80,7 +80,7 @@ var bulks = map[string]*bulk{
 			SELECT e.seq, a.* FROM unnest($1::integer[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::integer[],
 				$10::text[]) WITH ORDINALITY AS a (scope, id, owner, counted, state, settled, first_at, first_took, first_status, first_snippet, i)
 			JOIN caddypay.events AS e ON e.scope = a.scope AND e.id = a.id
-		), q AS (DELETE FROM caddypay.queue AS q USING a WHERE q.event = a.seq AND q.owner = a.owner RETURNING q.event, q.tries, q.blocked)
+		), q AS (DELETE FROM caddypay.queue AS q USING a WHERE q.event = a.seq AND coalesce(q.owner, '') = a.owner AND a.owner <> '' RETURNING q.event, q.tries, q.blocked)
 		UPDATE caddypay.events AS e SET state = a.state, attempts = e.attempts + a.counted, tries = q.tries + a.counted, due = NULL, back = NULL,
 			settled = a.settled, acks = e.acks + (a.state = 'delivered')::integer,
 			first_at = CASE WHEN `+unsentMany+` THEN a.first_at ELSE e.first_at END, first_took = CASE WHEN `+unsentMany+` THEN a.first_took ELSE e.first_took END,

@@ -28,7 +28,7 @@ func (c *coming) look(t *tx, s ledger.Scope, scope int64) {
 	e := c.event
 	c.knows = true
 	if e.Effect() != e.ID {
-		t.lock(lockName(s, anEffect, e.ObjectID))
+		t.lock(escape(lockName(s, anEffect, e.ObjectID)))
 	}
 	t.ask(sqlComing, func(r *row) { c.seq, c.known, c.had, c.unread = r.number(), r.flag(), r.flag(), r.flag() }, scope, e.ID, e.ObjectID, e.Type)
 	if e.Lease.Owner != "" {

@@ -14,7 +14,7 @@ const (
 	sqlCounts = `SELECT what, sum(n)::bigint FROM ` + kept + ` WHERE scope = $1 AND hour = -1 GROUP BY what`
 	sqlHours  = `SELECT hour, what, sum(n)::bigint FROM ` + kept + ` WHERE scope = $1 AND hour >= $2 AND hour < $3 AND hour <> -1 GROUP BY hour, what ORDER BY hour`
 
-	sqlOldestPending = `SELECT received FROM caddypay.queue WHERE scope = $1 AND risk = $2 ORDER BY received LIMIT 1`
+	sqlOldestPending = `SELECT received FROM caddypay.queue WHERE scope = $1 AND risk = $2 AND event > 0 ORDER BY received LIMIT 1`
 	sqlOldestShelf   = `SELECT received FROM caddypay.events WHERE shelf IS NOT NULL AND (scope, shelf, risk, seq) > ($1, $2, true, 0)
 		AND (scope, shelf, risk, seq) < ($1, $2, true, 9223372036854775807) ORDER BY scope, shelf, risk, seq LIMIT 1`
 	sqlSwept = `SELECT compared FROM caddypay.sweeps WHERE scope = $1`

@@ -47,7 +47,8 @@ func busy(t *testing.T, ledgers ...*Ledger) (wrote *atomic.Int64, stop func()) {
 
 // A server that is away is not overrun by nodes that ask for it, neither meanwhile nor when it is back; and they all go on by themselves.
 func TestReconnect(t *testing.T) {
-	const nodes, away = 3, 3 * time.Second
+	t.Parallel()
+	const nodes, away = 3, 2 * time.Second
 	proxy := pgtest.NewProxy(t, newDatabase(t))
 	var ledgers []*Ledger
 	for range nodes {
@@ -80,9 +81,10 @@ func TestReconnect(t *testing.T) {
 
 // While the database takes longer than anybody waits, connections are given up; but they are not made anew as fast as that.
 func TestOverload(t *testing.T) {
+	t.Parallel()
 	proxy := pgtest.NewProxy(t, newDatabase(t))
 	l := open(t, Options{DSN: proxy.DSN(), Patience: 100 * time.Millisecond})
-	const span = 3 * time.Second
+	const span = 2 * time.Second
 	began := time.Now()
 	var all sync.WaitGroup
 	for range 2 * defaultConns {
@@ -105,6 +107,7 @@ func TestOverload(t *testing.T) {
 
 // A node that gets no more connections from the server works with those that it has.
 func TestTooFewConnections(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"max_connections": "12", "superuser_reserved_connections": "0"}})
 	dsn := server.DSN(t)
 	l := open(t, Options{DSN: dsn, Patience: time.Minute})
@@ -129,6 +132,7 @@ func TestTooFewConnections(t *testing.T) {
 
 // Whoever asks while the server is away is told so at once, and not only when his patience ends; and why.
 func TestAwaySoon(t *testing.T) {
+	t.Parallel()
 	proxy := pgtest.NewProxy(t, newDatabase(t))
 	l := open(t, Options{DSN: proxy.DSN(), Patience: time.Minute})
 	proxy.Cut()
@@ -150,6 +154,7 @@ func TestAwaySoon(t *testing.T) {
 // A read that gets no answer fails as soon as a write does; what reads everything has the time that it is given. Whoever goes away in the middle of a read
 // leaves the connection as it was.
 func TestReadsEnd(t *testing.T) {
+	t.Parallel()
 	proxy := pgtest.NewProxy(t, newDatabase(t))
 	l := open(t, Options{DSN: proxy.DSN(), MaxConns: 1})
 	_, err := l.Append(t.Context(), event("evt_1"))

@@ -217,3 +217,43 @@ func literal(arg any) string {
 	}
 	return fmt.Sprint(arg)
 }
+
+// A queue that is empty nearly always is empty whenever the server looks at it, though what was delivered since it last cleaned up is still in its indexes.
+// What events and their deliveries ask goes to the few rows that it is about all the same.
+func TestPlansOfAnEmptyQueue(t *testing.T) {
+	l := openLedger(t)
+	ctx := t.Context()
+	must(t, l.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		conn := c.Conn()
+		do := func(texts ...string) error {
+			for _, text := range texts {
+				if _, err := conn.Exec(ctx, fillers.Replace(text), pgx.QueryExecModeSimpleProtocol); err != nil {
+					return fmt.Errorf("%s: %w", text, err)
+				}
+			}
+			return nil
+		}
+		if err := do(`SET plan_cache_mode = force_generic_plan`, fill[0], fill[1], `ANALYZE caddypay.events`, `INSERT INTO caddypay.queue (event, due, created, received, scope, rank,
+				blocked, risk, lane, owner) SELECT i, i, i, i, 1, 0, false, true, lpad(i::text, 48, 'O'), 'a' FROM generate_series(1, 40000) AS i`,
+			`DELETE FROM caddypay.queue`); err != nil {
+			return err
+		}
+		for _, look := range []string{`SELECT 1`, `ANALYZE caddypay.queue`} { // before the server has looked at it, and after
+			if err := do(look); err != nil {
+				return err
+			}
+			for _, text := range []string{sqlBooks, sqlSettle, sqlRetry, bulks[sqlBooks].text, bulks[sqlSettle].text, sqlClaim, sqlSetBlocked, sqlUnqueue} {
+				plan, err := explain(ctx, conn, text, nothing(text))
+				if err != nil {
+					return fmt.Errorf("%s: %w", text, err)
+				}
+				for _, index := range []string{"queue_old", "queue_leased", "queue_back", "Seq Scan on queue"} {
+					if strings.Contains(plan, index) {
+						t.Errorf("after %s, %s:\n%s\n%s", look, index, text, plan)
+					}
+				}
+			}
+		}
+		return nil
+	}))
+}

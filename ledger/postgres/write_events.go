@@ -135,7 +135,9 @@ func (t *tx) EffectSeen(s ledger.Scope, objectID, kind string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t.lock(lockName(s, anEffect, objectID))
+	if err := t.Lock(s, anEffect, objectID); err != nil {
+		return false, err
+	}
 	return t.found(sqlEffectSeen, scope, objectID, kind)
 }
 
@@ -147,7 +149,9 @@ func (t *tx) Unreadable(s ledger.Scope, objectID, kind string) ([]core.Event, er
 	if t.coming.readable(objectID, kind) {
 		return nil, nil
 	}
-	t.lock(lockName(s, anEffect, objectID))
+	if err := t.Lock(s, anEffect, objectID); err != nil {
+		return nil, err
+	}
 	if some, err := t.found(sqlSomeUnreadable, scope, objectID, kind); err != nil || !some { // hardly ever
 		return nil, err
 	}

@@ -12,9 +12,11 @@ const (
 
 	sqlLeases   = `SELECT event, (SELECT id FROM caddypay.events WHERE seq = event), until FROM caddypay.queue WHERE scope = $1 AND owner = $2 FOR UPDATE`
 	sqlSetLease = `UPDATE caddypay.queue SET until = $2 WHERE event = $1`
+	// The owner is compared so that the index of owners is not used: an event has one place.
+	mine = ` WHERE q.event = (SELECT seq FROM caddypay.events WHERE scope = $1 AND id = $2) AND coalesce(q.owner, '') = $3 AND $3 <> ''
+		RETURNING q.event, q.tries, q.blocked`
 	// The lane of an event is locked like any order.
 	sqlLockLane = `SELECT pg_advisory_xact_lock(hashtextextended($3 || lane, 0)) FROM caddypay.events WHERE scope = $1 AND id = $2 AND lane <> ''`
-	mine        = ` WHERE q.event = (SELECT seq FROM caddypay.events WHERE scope = $1 AND id = $2) AND q.owner = $3 RETURNING q.event, q.tries, q.blocked`
 	behind      = ` RETURNING e.seq, e.lane, q.blocked, EXISTS (SELECT 1 FROM caddypay.queue AS o WHERE o.scope = $1 AND o.lane = e.lane AND o.lane <> ''
 		AND o.blocked AND o.event <> e.seq), e.money, e.acks`
 	sqlRetry = `WITH q AS (UPDATE caddypay.queue AS q SET owner = NULL, until = 0, tries = tries + $4::integer, due = $5, back = $6` + mine + `)

@@ -17,7 +17,11 @@ func (n *Comparison) AtMost(most int) { n.atMost = most }
 // RenewEvery is how often the lease is prolonged.
 func (n *Nights) RenewEvery(d time.Duration) { n.renew = d }
 
+// LookEvery is how often it is looked whether another server has the ledger.
+func (n *Nights) LookEvery(d time.Duration) { n.look = d }
+
 var (
+	Follow     = (*Nights).follow
 	CatchUp    = (*Nights).catchUp
 	Due        = (*Nights).due
 	UntilSweep = (*Nights).untilSweep

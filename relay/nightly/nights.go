@@ -32,11 +32,15 @@ type Nights struct {
 	Logger *zap.Logger
 
 	renew  time.Duration // instead of sweepRenew, in tests
+	look   time.Duration // instead of successionLook and successionAgain, in tests
 	failed int           // tries of the day that is next
 }
 
 // Run compares until ctx ends.
 func (n *Nights) Run(ctx context.Context) {
+	var beside sync.WaitGroup
+	beside.Go(func() { n.follow(ctx) })
+	defer beside.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

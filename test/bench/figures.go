@@ -34,7 +34,7 @@ func (b *bench) all() error {
 	}{
 		{"start", b.startAll}, {"accept", b.accept}, {"profile", b.profileAccept},
 		{"200/s", func() error { return b.paced(200) }}, {"1000/s", func() error { return b.paced(1000) }},
-		{"charges", b.charges}, {"pass-through", b.passThrough}, {"operators", b.operators}, {"backup", b.backup}, {"backlog", b.backlog}, {"upgrade", b.upgrade},
+		{"charges", b.charges}, {"pass-through", b.passThrough}, {"operators", b.operators}, {"backup", b.backup}, {"backlog", b.backlog}, {"upgrade", b.upgrade}, {"postgres", b.postgres},
 	} {
 		if b.only != "" && step.name != "start" && !slices.Contains(strings.Split(b.only, ","), step.name) {
 			continue

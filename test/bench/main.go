@@ -47,7 +47,7 @@ func main() {
 	s := settings{time: 5 * time.Second, rounds: 5, rows: 500_000, few: 10_000, pending: 1_000_000, json: os.Getenv("BENCH_JSON")}
 	flag.StringVar(&s.binary, "bin", "", "Caddy with this module; default: built from ./cmd/caddy")
 	flag.StringVar(&s.profile, "profile", "", "write CPU profiles of accept, with delivery on and paused, to this folder")
-	flag.StringVar(&s.only, "only", "", "measure only some of: accept,profile,200/s,1000/s,charges,pass-through,operators,backup,backlog,upgrade")
+	flag.StringVar(&s.only, "only", "", "measure only some of: accept,profile,200/s,1000/s,charges,pass-through,operators,backup,backlog,upgrade,postgres")
 	flag.Parse()
 	fail(s.environment())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -205,8 +205,13 @@ const (
 	waiting = "no_event" // with pay, recording events that go nowhere
 )
 
-// prepare gives a site its folder, ports and backend. Its ledger is made when it first runs.
+// prepare gives a site its folder, ports and backend. Its ledger is a file, which is made when it first runs.
 func (s *stage) prepare(name, kind string) (*site, error) {
+	return s.prepareWith(name, kind, "sqlite ledger.db")
+}
+
+// prepareWith is prepare with a ledger that is written so.
+func (s *stage) prepareWith(name, kind, ledger string) (*site, error) {
 	c := &site{dir: s.file(name)}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
@@ -223,7 +228,7 @@ func (s *stage) prepare(name, kind string) (*site, error) {
 	}
 	global, block := "", ""
 	if kind != plain {
-		global = "pay {\n\t\tledger sqlite ledger.db\n\t}"
+		global = "pay {\n\t\tledger " + ledger + "\n\t}"
 		block = payBlock
 	}
 	console := ""

@@ -63,7 +63,7 @@ func (n *nodes) mayRepeat(first, second acceptance) bool {
 		}
 	}
 	for _, w := range n.rep.windows {
-		lost := slices.Contains([]string{freeze, sever, swallow, fast, immediate}, w.fault) && (w.process == "" || w.process == first.process)
+		lost := slices.Contains([]string{freeze, sever, swallow, hiccup, fast, immediate}, w.fault) && (w.process == "" || w.process == first.process)
 		if lost && first.at.After(w.from.Add(-recordedWithin)) && first.at.Before(w.to.Add(recordedWithin)) {
 			return true
 		}
@@ -129,7 +129,7 @@ func (n *nodes) table() string {
 	row("kill -9, SIGTERM", "%d, %d", r.kills, r.terms)
 	row("reloads, rejected ones", "%d, %d", r.reloads, r.rejects)
 	row("stopped and continued", "%d", r.of(freeze))
-	row("cut off the database", "%d broken, %d silent, %d slow", r.of(sever), r.of(swallow), r.of(lag))
+	row("cut off the database", "%d broken, %d silent, %d slow, %d broken again and again", r.of(sever), r.of(swallow), r.of(lag), r.of(hiccup))
 	row("database restarted", "%d fast, %d immediate", r.of(fast), r.of(immediate))
 	row("backend", "%d slow, %d failing", r.of(slow), r.of(failed))
 	row("events sent", "%d in %d requests", r.sent, r.requests)

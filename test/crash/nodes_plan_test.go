@@ -14,6 +14,7 @@ const (
 	sever   = "sever"   // its connections to the database break, and new ones too
 	swallow = "swallow" // nothing goes over them, in either direction, and nobody is told
 	lag     = "lag"     // all that goes over them takes a while
+	hiccup  = "hiccup"  // they break again and again, and new ones work
 )
 
 // What befalls the database: each ends all connections, and it is back a little later.
@@ -36,8 +37,10 @@ func planNodes(rnd *rand.Rand, nodes int, span time.Duration) nodePlan {
 		switch fault {
 		case freeze:
 			return span / 3
-		case sever, swallow, lag, slow, failed:
+		case sever, swallow, lag, failed, hiccup:
 			return between(1500*time.Millisecond, max(1600*time.Millisecond, span/15))
+		case slow:
+			return span / 4
 		case fast, immediate:
 			return between(0, 700*time.Millisecond)
 		}
@@ -65,9 +68,9 @@ func planNodes(rnd *rand.Rand, nodes int, span time.Duration) nodePlan {
 	}
 	var p nodePlan
 	for i := range nodes {
-		faults := shuffled(kill, term, reload, sever, swallow)
+		faults := shuffled(kill, term, reload, sever, swallow, hiccup)
 		if span > 20*time.Second {
-			faults = append(faults, shuffled(kill, kill, lag, reject, reload, sever)...)
+			faults = append(faults, shuffled(kill, kill, lag, reject, reload, sever, hiccup)...)
 		}
 		faults = slices.Insert(faults, i*len(faults)/(nodes-1), freeze)
 		p.nodes = append(p.nodes, spread(faults))

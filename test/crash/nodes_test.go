@@ -21,6 +21,7 @@ import (
 const (
 	nodeCount   = 3
 	noticed     = 500 * time.Millisecond // how long a node that stands still gets requests all the same: until a load balancer sees it
+	hiccups     = 200 * time.Millisecond
 	nodesShort  = 12 * time.Second
 	nodesRate   = 100 // events a second, of the short run
 	nodesLong   = 500
@@ -259,6 +260,12 @@ func (n *nodes) befall(ctx context.Context, a *node, s step) error {
 	case lag:
 		a.proxy.Delay(time.Duration(5+s.pick*20) * time.Millisecond)
 		n.last(ctx, s, p.name, a.proxy.Heal)
+	case hiccup:
+		over := n.note(s.fault, p.name)
+		for end := time.Now().Add(s.lasts); time.Now().Before(end) && ctx.Err() == nil; wait(ctx, hiccups) {
+			a.proxy.Break()
+		}
+		over()
 	}
 	return nil
 }

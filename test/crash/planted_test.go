@@ -1,6 +1,9 @@
+//go:build unix
+
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,6 +24,7 @@ type bug struct {
 	want  string      // the kind of violation that gives it away; empty: the trace of its fsyncs does
 	steps []step      // a plan that shows it; nil: one is dealt
 	only  string      // the lasting fault that shows it soonest
+	nodes bool        // several nodes with a database show it
 }
 
 var bugs = []bug{
@@ -46,6 +50,18 @@ var bugs = []bug{
 		name: "an error of fsync ignored", file: "ledger/sqlite/file/disk.go", want: "acknowledged with nothing forced to the disk",
 		swap:  [][2]string{{"err := d.use(d.sync); err != nil {", "err := d.use(d.sync); err != nil && false {"}},
 		steps: short(injection{do: "fdatasync:error=EIO:when=3+1", files: "-wal", dead: true}),
+	},
+	{
+		name: "a connection that is lost counts as a commit", file: "ledger/postgres/store.go", want: "acknowledged, not in the ledger", nodes: true,
+		swap: [][2]string{{"\tcase err != nil:\n\t\tt.rollback(w)\n\t\treturn err\n", "\tcase lost(err):\n\t\treturn nil\n\tcase err != nil:\n\t\tt.rollback(w)\n\t\treturn err\n"}},
+	},
+	{
+		name: "acknowledged before the database has it on disk", file: "ledger/postgres/store.go", want: "acknowledged, not in the ledger", nodes: true,
+		swap: [][2]string{{"CASE WHEN $1::boolean THEN 'off'", "CASE WHEN $1::boolean OR true THEN 'off'"}},
+	},
+	{
+		name: "a lease keeps nobody away", file: "ledger/core/lease.go", want: "delivered twice at the same time", nodes: true,
+		swap: [][2]string{{"return Span{earlier(wall, other), later(wall, other).Add(tooFar)}", "return Span{later(wall, other).Add(tooFar), later(wall, other).Add(tooFar)}"}},
 	},
 }
 
@@ -83,6 +99,12 @@ func TestPlanted(t *testing.T) {
 				return
 			}
 			o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, steps: b.steps, say: t.Logf}
+			conduct := conduct
+			if b.nodes {
+				conduct = func(context.Context, options, string) (*report, error) {
+					return conductNodes(t, o, dir, 2*nodesShort).rep, nil
+				}
+			}
 			rep, err := conduct(t.Context(), o, dir)
 			if err != nil {
 				t.Fatal(err)

@@ -7,8 +7,8 @@
 // kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change. Where
 // tests are added in files of their own, only what survived is tried again.
 //
-// The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives, or when more of a group
-// survive than one in ten of a hundred or more.
+// The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives the first seconds of its
+// tests, or when more of a group survive than one in ten of a hundred or more.
 package main
 
 import (
@@ -142,7 +142,11 @@ func run(ctx context.Context, o options, module string, groups []group) error {
 		if err != nil {
 			return err
 		}
-		found, err := b.try(ctx, part, o.workers, o.most, o.say)
+		listed := func(m *mutant) bool {
+			key := exists.name(m.key, g)
+			return slices.ContainsFunc(excuses, func(e excuse) bool { return e.key == key })
+		}
+		found, err := b.try(ctx, part, listed, o.workers, o.most, o.say)
 		if err != nil {
 			return err
 		}

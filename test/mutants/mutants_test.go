@@ -86,6 +86,8 @@ func TestAdd(t *testing.T) {
 }
 `
 
+func unlisted(*mutant) bool { return false }
+
 // TestNotices: a change that a test asserts is noticed, one that none asserts survives, and so does one that none comes by.
 func TestNotices(t *testing.T) {
 	dir := module(t, map[string]string{"price/price.go": price, "price/price_test.go": priceTest})
@@ -100,7 +102,7 @@ func TestNotices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := b.try(t.Context(), ms, 2, 0, t.Logf)
+	found, err := b.try(t.Context(), ms, unlisted, 2, 0, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func TestNotices(t *testing.T) {
 		t.Errorf("%d results and %d tests are known", len(again.known), len(again.units))
 	}
 	again.units = nil // which would leave all unreached
-	if found, err = again.try(t.Context(), ms, 1, 0, t.Logf); err != nil || len(found) != len(want) {
+	if found, err = again.try(t.Context(), ms, unlisted, 1, 0, t.Logf); err != nil || len(found) != len(want) {
 		t.Fatal(len(found), err)
 	}
 	for _, r := range found {
@@ -181,6 +183,32 @@ func TestNotices(t *testing.T) {
 		if b, err := prepare(t.Context(), dir, results, g, pkgs, ms, say); err != nil || len(b.known) != 0 || measured != 4 || len(b.batches(of(same))) != 1 {
 			t.Error(name, len(b.known), measured, err)
 		}
+	}
+
+	// What is on the list is tried by the tests of its first seconds alone, and that is no answer for what is not.
+	fresh := t.TempDir()
+	slow := func(listed bool) result {
+		b, err := prepare(t.Context(), dir, fresh, g, pkgs, ms, t.Logf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range b.units {
+			u.Took = time.Hour
+			b.passed["Add: note() → removed"] = map[string]bool{"price TestAdd": true}
+		}
+		found, err := b.try(t.Context(), []*mutant{of("Add: note() → removed")}, func(*mutant) bool { return listed }, 1, 0, t.Logf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[0]
+	}
+	for range 2 { // the second time it is known
+		if r := slow(true); r.Verdict != survived || !r.Cut {
+			t.Error(r)
+		}
+	}
+	if r := slow(false); r.Verdict != noticed || r.Cut {
+		t.Error(r)
 	}
 
 	// Tests that take too long are ended.

@@ -1,0 +1,10 @@
+// As much of Spring as the snippet of docs/backend-frameworks.md uses.
+package org.springframework.web.bind.annotation;
+
+import java.lang.annotation.*;
+
+@Target(ElementType.METHOD)
+@Retention(RetentionPolicy.RUNTIME)
+public @interface GetMapping {
+    String[] value() default {};
+}

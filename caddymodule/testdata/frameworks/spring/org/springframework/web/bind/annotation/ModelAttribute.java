@@ -1,0 +1,8 @@
+// As much of Spring as the snippet of docs/backend-frameworks.md uses.
+package org.springframework.web.bind.annotation;
+
+import java.lang.annotation.*;
+
+@Target({ElementType.METHOD, ElementType.PARAMETER})
+@Retention(RetentionPolicy.RUNTIME)
+public @interface ModelAttribute {}
