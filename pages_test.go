@@ -180,3 +180,17 @@ func TestPagesAreRun(t *testing.T) {
 		}
 	}
 }
+
+// The pictures in the pages are small, and none lies about unused.
+func TestShots(t *testing.T) {
+	shots, err := filepath.Glob("docs/shots/*.png")
+	if err != nil || len(shots) == 0 {
+		t.Fatalf("%q, %v", shots, err)
+	}
+	shown := page(t, "README.md") + page(t, "README.zh-CN.md") + page(t, "docs/console.md") + page(t, "docs/console.zh-CN.md")
+	for _, shot := range shots {
+		if raw := page(t, shot); len(raw) > 60<<10 || !strings.HasPrefix(raw, "\x89PNG") || !strings.Contains(shown, "shots/"+filepath.Base(shot)+")") {
+			t.Errorf("%s is no picture of at most 60 KiB that a page shows", shot)
+		}
+	}
+}
