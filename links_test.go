@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // blob is where the repository's files are on the web, for pages that are read elsewhere.
@@ -99,6 +101,29 @@ func TestPagesInBothLanguages(t *testing.T) {
 		}
 		if a, b := len(headings(string(mine))), len(headings(string(theirs))); a != b {
 			t.Errorf("%s has %d headings, %s %d", page, a, other, b)
+		}
+	}
+}
+
+// TestBoldIsBold looks for ** that CommonMark shows as they stand: behind a punctuation mark and right before a letter none closes, which is easily
+// written in Chinese, that has no spaces.
+func TestBoldIsBold(t *testing.T) {
+	last := func(s string) rune { r, _ := utf8.DecodeLastRuneInString(s); return r }
+	first := func(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+	word := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	for _, page := range allPages(t) {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fence.ReplaceAllString(string(raw), "")
+		for line := range strings.Lines(text) {
+			parts := strings.Split(regexp.MustCompile("`[^`]*`").ReplaceAllString(line, "x"), "**")
+			for i := 1; i+1 < len(parts); i += 2 {
+				if unicode.IsPunct(last(parts[i])) && word(first(parts[i+1])) || unicode.IsPunct(first(parts[i])) && word(last(parts[i-1])) {
+					t.Errorf("%s: **%s** is not bold beside a letter: %s", page, parts[i], line)
+				}
+			}
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestTroubleshootingPages(t *testing.T) {
 	if !strings.HasSuffix(explained, "/docs/troubleshooting.md") {
 		t.Errorf("types lead to %s", explained)
 	}
-	for _, tt := range []struct{ suffix, causes, do string }{{".md", "**Causes:** ", "**Do:** "}, {".zh-CN.md", "**原因：**", "**处理：**"}} {
+	for _, tt := range []struct{ suffix, causes, do string }{{".md", "**Causes:** ", "**Do:** "}, {".zh-CN.md", "**原因**：", "**处理**："}} {
 		raw, err := os.ReadFile("../../docs/troubleshooting" + tt.suffix)
 		if err != nil {
 			t.Fatal(err)
