@@ -11,8 +11,8 @@ import (
 
 const (
 	floorPause = time.Second
-	floorDead  = 10_000      // rows of the queue that wait to be cleaned up, as the server estimates, from which on a floor is worth while
-	floorBack  = time.Minute // how far it stays behind the time while nothing waits
+	floorDead  = 10_000          // rows of the queue that wait to be cleaned up, as the server estimates, from which on a floor is worth while
+	floorBack  = 5 * time.Second // how far it stays behind the time while nothing waits: nodes' clocks differ, and what is recorded takes a while
 )
 
 // floors say when, at the earliest, anything of a scope is due. What was delivered stays in the queue's index until the server can clean it up, which one

@@ -169,6 +169,9 @@ func lost(err error) bool {
 //
 // What is accepted has to be on disk whatever the database's default says. A wait for another's lock ends while there is time to run again: two may wait for
 // each other, and finding that out takes the server a second. And a node that is stopped in the middle keeps its locks for two seconds, not until it wakes up.
+//
+// Nothing that writes looks for its rows without an index. The server would rather read all of a table of which it knows that there is little in it: when the
+// ledger is new, or while one old transaction keeps it from cleaning up what was delivered.
 func (t *tx) begin(lax bool, patience time.Duration) {
 	t.tell(sqlBegin)
 	t.tell(sqlSettings, lax, fmt.Sprint((patience / lockShare).Milliseconds()))
@@ -179,7 +182,7 @@ const (
 	sqlCommit   = `COMMIT`
 	sqlSettings = `SELECT set_config('synchronous_commit', CASE WHEN $1::boolean THEN 'off' WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
 	ELSE current_setting('synchronous_commit') END, true), set_config('lock_timeout', $2, true),
-	set_config('idle_in_transaction_session_timeout', '2s', true)`
+	set_config('idle_in_transaction_session_timeout', '2s', true), set_config('enable_seqscan', 'off', true)`
 )
 
 // sqlVouch writes something where a transaction has written nothing. What it has found may be of one that was committed here and did not reach the
