@@ -1,6 +1,6 @@
 GO ?= go
 
-.PHONY: demo test build lint docs deps check-build crash crash-nodes crash-proof power mutants bench fuzz dist
+.PHONY: demo test build lint docs shots deps check-build crash crash-nodes crash-proof power mutants bench fuzz dist
 
 # One payment, from login to delivered event, on this machine alone.
 demo:
@@ -43,6 +43,10 @@ lint:
 # tests fail where this was not run.
 docs:
 	$(GO) generate .
+
+# The pictures that the pages show, taken by the tests that open those pages. It takes some minutes.
+shots:
+	$(GO) run scripts/shots.go
 
 # Kills, reloads, full and failing disks and the like while events arrive, N kills long; SEED=… replays a plan. Then as many disks that fail the ledger alone.
 N ?= 200

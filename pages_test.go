@@ -124,6 +124,7 @@ var proofs = map[string]map[string]string{
 	"client/miniprogram/README.md":   {"js": "client/miniprogram/test/pay.test.js"},
 	"docs/architecture.md":           {"mermaid": "TestPagesAreFresh"},
 	"docs/backend.md":                {"caddyfile": "TestDocsSnippets", "json": "TestDocsQuotes", "php": "TestDocsPHP", "sh": "TestCommandsOfAllPages"},
+	"docs/backend-frameworks.md":     {"caddyfile": "TestDocsShopAnswers", "java": "TestDocsSpring", "php": "TestDocsFrameworks"},
 	"docs/channels.md":               {"caddyfile": "TestDocsSnippets"},
 	"docs/check.md":                  {"sh": "TestCommandsOfAllPages"},
 	"docs/console.md":                {"caddyfile": "TestDocsSnippets"},
@@ -140,7 +141,7 @@ var proofs = map[string]map[string]string{
 	"docs/setup.md":                  {"sh": "TestPagesAreRun"},
 	"docs/shipping.md":               {"caddyfile": "TestDocsShipping", "php": "TestDocsShipping"},
 	"docs/web.md":                    {"caddyfile": "TestCaddyfiles"},
-	"examples/README.md":             {"sh": "TestBackendExamples"},
+	"examples/README.md":             {"sh": "TestBackendExamplesReadme"},
 	"examples/miniprogram/README.md": {"sh": "TestMiniProgramPackage"},
 }
 
@@ -176,6 +177,20 @@ func TestPagesAreRun(t *testing.T) {
 	for _, b := range blocks(t, "docs/setup.md") {
 		if !strings.Contains(readme, b[1]) {
 			t.Errorf("docs/setup.md shows a command that README.md does not: %s", b[1])
+		}
+	}
+}
+
+// The pictures in the pages are small, and none lies about unused.
+func TestShots(t *testing.T) {
+	shots, err := filepath.Glob("docs/shots/*.png")
+	if err != nil || len(shots) == 0 {
+		t.Fatalf("%q, %v", shots, err)
+	}
+	shown := page(t, "README.md") + page(t, "README.zh-CN.md") + page(t, "docs/console.md") + page(t, "docs/console.zh-CN.md")
+	for _, shot := range shots {
+		if raw := page(t, shot); len(raw) > 60<<10 || !strings.HasPrefix(raw, "\x89PNG") || !strings.Contains(shown, "shots/"+filepath.Base(shot)+")") {
+			t.Errorf("%s is no picture of at most 60 KiB that a page shows", shot)
 		}
 	}
 }

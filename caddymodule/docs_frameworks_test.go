@@ -83,8 +83,9 @@ func TestDocsFrameworks(t *testing.T) {
 	}
 }
 
-// The snippet in Java compiles against what it uses of Spring. (No registry of Java's packages is asked: Spring itself does not run here.)
-func TestDocsSpringCompiles(t *testing.T) {
+// The snippet in Java, compiled against what it uses of Spring, does what it should when it is called as Spring would. (Spring itself does not run in
+// the suite.)
+func TestDocsSpring(t *testing.T) {
 	_, scripts := frameworkPage(t)
 	dir := t.TempDir()
 	files := []string{write(t, dir, "PayController.java", scripts["Spring"])}
@@ -98,7 +99,25 @@ func TestDocsSpringCompiles(t *testing.T) {
 	}
 	out, err := exec.Command("javac", append([]string{"-Xlint:all,-serial", "-Werror", "-proc:none", "-d", dir}, files...)...).CombinedOutput()
 	if err != nil {
-		t.Errorf("%v; make deps installs a JDK on Debian\n%s", err, out)
+		t.Fatalf("%v; make deps installs a JDK on Debian\n%s", err, out)
+	}
+	out, err = exec.Command("java", "-cp", dir, "Main").CombinedOutput()
+	const want = `guard: passes, payable, shipments 0
+another token: FORBIDDEN, payable, shipments 0
+no token: FORBIDDEN, payable, shipments 0
+another mode: FORBIDDEN, payable, shipments 0
+no token of the shop's own: FORBIDDEN, payable, shipments 0
+quote: 1999, payable, shipments 0
+no such order: NOT_FOUND, payable, shipments 0
+another amount: CONFLICT, payable, shipments 0
+payment of no order: CONFLICT, payable, shipments 0
+payment: success, paid, shipments 1
+the same again: success, paid, shipments 1
+a second payment: CONFLICT, paid, shipments 1
+refund: success, paid, shipments 1
+`
+	if err != nil || string(out) != want {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -307,6 +307,12 @@ func testExampleSells(t *testing.T, p *phone) {
 		t.Fatal(err)
 	}
 	p.shows(t, orderNo, p.paid)
+	for _, path := range []string{"/internal/pay/orders/" + orderNo, "/index.php/internal/pay/orders/" + orderNo, "/index.php?s=/pay/order&sn=" + orderNo, "/?sn=" + orderNo + "&s=%2Fpay/order"} {
+		status, answer := p.call(t, http.MethodGet, path, "", "X-Pay-Token", testToken, "X-Pay-Mode", "test", "X-Pay-Session", p.session)
+		if status >= 500 || strings.Contains(answer, "Green tea") {
+			t.Errorf("%s from outside: %d %s", path, status, answer)
+		}
+	}
 	bearer := []string{"Authorization", "Bearer " + merchantToken}
 	if status, answer := p.call(t, http.MethodPost, "/pay/refunds", `{"order_no":"`+orderNo+`","refund_no":"R`+orderNo+`","amount":999,"description":"half"}`, bearer...); status/100 != 2 {
 		t.Fatalf("refund: %d %s", status, answer)
@@ -375,5 +381,29 @@ func TestBackendExamplesAreShort(t *testing.T) {
 	}
 	if files, err := filepath.Glob("../examples/*/Caddyfile"); err != nil || len(files) != 5 {
 		t.Errorf("the Caddyfiles are %q, %v", files, err)
+	}
+}
+
+// The commands of examples/README.md make a token and a secret that do, and start what is there.
+func TestBackendExamplesReadme(t *testing.T) {
+	raw, err := os.ReadFile("../examples/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := fence.FindStringSubmatch(string(raw))
+	if m == nil || m[1] != "sh" {
+		t.Fatal("it shows no commands")
+	}
+	exports, commands, _ := strings.Cut(m[2], "PAY_MODE=test ")
+	out, err := exec.Command("sh", "-ec", exports+`printf '%s %s' "$PAY_BACKEND_TOKEN" "$PAY_EVENTS_SECRET"`).CombinedOutput()
+	token, secret, _ := strings.Cut(string(out), " ")
+	if err != nil || len(token) < 32 {
+		t.Errorf("%v: a token of %d characters: %s", err, len(token), out)
+	}
+	if _, err := relay.ParseSecret(secret); err != nil {
+		t.Error(err)
+	}
+	if commands != "node examples/node/shop.js\ncaddy run --config examples/node/Caddyfile\n" { // both of which TestBackendExamples runs
+		t.Errorf("the commands are\n%s", commands)
 	}
 }

@@ -28,7 +28,7 @@ type Trial struct {
 }
 
 // TryBackend tries a merchant's backend: it asks for prices and sends events, right ones and wrong ones, as caddypay and as strangers would. Only in
-// test mode: the events are of payments that nobody made. It takes a dozen calls, one after the other.
+// test mode: the events are of payments that nobody made. It takes about thirty calls, one after the other.
 func TryBackend(ctx context.Context, s Shop, t Trial) []Finding {
 	if s.Scope.Mode != ledger.Test {
 		return []Finding{{ID: "backend-test-mode", Site: s.Site, Result: Unknown,

@@ -55,8 +55,8 @@ var pageSection = regexp.MustCompile("(?ms)^### `([a-z_]+)`\n\n(.*?)(?:^#|\\z)")
 // The type of a problem leads to its explanation: docs/troubleshooting.md has every code once, in the order of docs/http-api.md, with its status, what it
 // comes from and what to do, in both languages; and nothing that is no code.
 func TestTroubleshootingPages(t *testing.T) {
-	if !strings.HasSuffix(Page, "/docs/troubleshooting.md") {
-		t.Errorf("types lead to %s", Page)
+	if !strings.HasSuffix(explained, "/docs/troubleshooting.md") {
+		t.Errorf("types lead to %s", explained)
 	}
 	for _, tt := range []struct{ suffix, causes, do string }{{".md", "**Causes:** ", "**Do:** "}, {".zh-CN.md", "**原因：**", "**处理：**"}} {
 		raw, err := os.ReadFile("../../docs/troubleshooting" + tt.suffix)

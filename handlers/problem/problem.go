@@ -15,8 +15,9 @@ import (
 	"github.com/caddypay/caddypay/session"
 )
 
-// Page explains each code, at the anchor that has its name: it begins the type of every problem. An address that was given away stays good.
-const Page = "https://github.com/caddypay/caddypay/blob/main/docs/troubleshooting.md"
+// explained is the page that explains each code, at the anchor that has its name: it begins the type of every problem. An address that was given away
+// stays good.
+const explained = "https://github.com/caddypay/caddypay/blob/main/docs/troubleshooting.md"
 
 // Problem is an error that a client may see: an RFC 9457 problem with a stable code. Its cause is for the log only.
 type Problem struct {
@@ -70,7 +71,7 @@ func (p *Problem) Write(w http.ResponseWriter, r *http.Request) {
 		language, detail = "en", cmp.Or(p.EN, text.en)
 	}
 	body := map[string]any{
-		"type":   Page + "#" + p.Code,
+		"type":   explained + "#" + p.Code,
 		"title":  title(p.Code),
 		"status": status,
 		"code":   p.Code,

@@ -49,7 +49,7 @@ func TestEveryCode(t *testing.T) {
 			if rec.Code != c.status || a["code"] != f[0] || a["status"] != float64(c.status) {
 				t.Errorf("%s is answered with %d %s", f[0], rec.Code, rec.Body)
 			}
-			if title, _ := a["title"].(string); a["type"] != Page+"#"+f[0] || !strings.EqualFold(strings.ReplaceAll(title, " ", "_"), f[0]) || title[0] > 'Z' {
+			if title, _ := a["title"].(string); a["type"] != explained+"#"+f[0] || !strings.EqualFold(strings.ReplaceAll(title, " ", "_"), f[0]) || title[0] > 'Z' {
 				t.Errorf("%s has the type %v and the title %q", f[0], a["type"], title)
 			}
 			if a["detail"] != want || want == "" || strings.Contains(rec.Body.String(), "secret") {

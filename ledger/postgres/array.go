@@ -19,9 +19,9 @@ var arrays = map[string]struct{ of, element uint32 }{
 	"text": {pgtype.TextArrayOID, pgtype.TextOID}, "bytea": {pgtype.ByteaArrayOID, pgtype.ByteaOID},
 }
 
-// newArray begins one of n values.
-func newArray(kind string, n int) array {
-	a := make(array, 0, 20+12*n)
+// newArray begins one of n values, whose texts have so many bytes in all.
+func newArray(kind string, n, bytes int) array {
+	a := make(array, 0, 20+12*n+bytes)
 	for _, head := range [...]uint32{1, 1, arrays[kind].element, uint32(n), 1} { // dimensions, NULL may be among them, what they are, how many, the first one's number
 		a = binary.BigEndian.AppendUint32(a, head)
 	}

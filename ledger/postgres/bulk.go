@@ -95,7 +95,16 @@ var bulks = map[string]*bulk{
 func (b *bulk) merged(stmts []stmt) stmt {
 	args := make([]any, len(b.types))
 	for k, kind := range b.types {
-		l := newArray(kind, len(stmts))
+		bytes := 0
+		for i := range stmts {
+			switch v := stmts[i].args[k].(type) {
+			case string:
+				bytes += len(v)
+			case []byte:
+				bytes += len(v)
+			}
+		}
+		l := newArray(kind, len(stmts), bytes)
 		for i := range stmts {
 			l = l.add(kind, stmts[i].args[k])
 		}

@@ -16,7 +16,9 @@ type capture struct {
 	writes []func(core.Tx) error
 }
 
-func (c *capture) Write(_ context.Context, f func(core.Tx) error) error { return c.WriteLax(nil, f) }
+func (c *capture) Write(_ context.Context, f func(core.Tx) error) error {
+	return c.WriteLax(context.Background(), f)
+}
 func (c *capture) WriteLax(_ context.Context, f func(core.Tx) error) error {
 	c.writes = append(c.writes, f)
 	return nil

@@ -1,10 +1,12 @@
 package intake
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/caddypay/caddypay/ledger"
+	"github.com/caddypay/caddypay/pingpp"
 	"github.com/caddypay/caddypay/relay/relaytest"
 )
 
@@ -38,4 +40,21 @@ func TestRefundsAreSaid(t *testing.T) {
 		}
 	}
 	(&Intake{}).refunded(ledger.Recorded, &ledger.Event{Refund: back}) // nobody reads what is said
+}
+
+// Whoever accepts a refund's event has it said.
+func TestAcceptedRefundIsSaid(t *testing.T) {
+	l, c := relaytest.NewLedger(t), relaytest.NewClock()
+	var logs relaytest.Logs
+	in := &Intake{Scope: relaytest.Scope, Now: c.Now, Logger: logs.Logger(), Ledger: func(context.Context) (ledger.Ledger, error) { return l, nil }}
+	ev := &pingpp.Event{ID: "evt_1", Type: "refund.succeeded", ObjectID: "re_1", ChargeID: "ch_1", Raw: []byte(`{}`),
+		Refund: &pingpp.Refund{ID: "re_1", OrderNo: "R-1", Amount: 30, Succeed: true, Status: "succeeded"}}
+	for range 2 { // the second time it is known
+		if _, err := in.Accept(t.Context(), Arrival{Event: ev, OrderNo: "o1", Source: ledger.Webhook}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(logs.String(), "refund succeeded"); n != 1 {
+		t.Errorf("said %d times: %s", n, logs.String())
+	}
 }

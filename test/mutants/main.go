@@ -5,7 +5,8 @@
 // tries a sample and prints its seed; without -n all are tried. All mutants of a group of packages (targets.go) are compiled into its test binaries
 // once, switched off; each test says to which it makes a difference, and a mutant is tried against those tests alone. What was found is
 // kept in a folder outside the repository, so that an interrupted run goes on where it was, as long as neither code nor tests change. Where
-// tests are added in files of their own, only what survived is tried again.
+// tests are added in files of their own, only what survived is tried again, by those. A group of three thousand mutants takes about half an hour on
+// two cores that nothing else uses much, and minutes after tests were added; -only '^relay/' are those of one group.
 //
 // The exit code is 1 when a mutant survives that survivors.txt does not name, when an entry there names none that survives the first seconds of its
 // tests, or when more of a group survive than one in ten of a hundred or more.

@@ -241,17 +241,16 @@ func (b *bench) learn(r result) {
 }
 
 // notice runs tests with a mutant, and returns what they print and how they fail. Most that hang would do so for a minute: they are ended soon, if the same tests without the
-// mutant take no longer than ever at this moment, and else when that is sure.
+// mutant take no longer than ever at this moment, and they hang once more; else when that is sure.
 func (b *binary) notice(ctx context.Context, m *mutant, took time.Duration, names []string) (string, error) {
 	with, args := []string{fmt.Sprintf("MUTANT=%d", m.id)}, []string{"-test.failfast", "-test.run", exactly(names...)}
 	soon := impatience(took)
-	out, err := b.run(ctx, soon, with, args...)
-	if !errors.Is(err, errSlow) {
+	if out, err := b.run(ctx, soon, with, args...); !errors.Is(err, errSlow) {
 		return out, err
 	}
 	start := time.Now()
 	if _, without := b.run(ctx, soon/3, nil, args...); without == nil {
-		return out, err
+		return b.run(ctx, soon, with, args...)
 	}
 	return b.run(ctx, patience(max(took, time.Since(start))), with, args...)
 }
