@@ -85,6 +85,7 @@ func globals(dir string, more ...string) string {
 	auto_https off
 	default_bind 127.0.0.1
 	grace_period 5s
+	storage_clean_interval off
 	storage file_system %s
 	log {
 		output file %s {

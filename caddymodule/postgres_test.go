@@ -147,6 +147,11 @@ func TestDatabaseShares(t *testing.T) {
 		return s
 	}
 	a, b := node(2), node(3)
+	for _, s := range []*store{a, b} { // which takes longer than anybody who needs it waits
+		if _, err := s.await(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var keys [2][]byte
 	done := make(chan error, len(keys))
 	for i, s := range []*store{a, b} {
