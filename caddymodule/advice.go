@@ -1,15 +1,18 @@
 package caddymodule
 
 import (
+	"context"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -109,6 +112,19 @@ func (a *App) canReport(scope ledger.Scope) bool {
 	return slices.ContainsFunc(a.sites, func(s *registration) bool {
 		return s.scope == scope && s.shipping != nil && s.handler.resolved.Merchant != nil
 	})
+}
+
+// warnOfTwins finds, once a process that this one replaces would have ended, another Caddy that works with the same ledger.
+func warnOfTwins(ctx context.Context, over <-chan time.Time, book *check.Book, log *zap.Logger) {
+	select {
+	case <-over:
+	case <-ctx.Done():
+		return
+	}
+	for _, u := range book.Together(time.Now()) {
+		log.Warn("another process has the ledger open beside this one; if Caddy was started twice, stop the one that is not meant: the two share their ports, and requests go to either",
+			zap.String("ledger", book.File), zap.String("process", u.Name), zap.Int("pid", u.PID), zap.Time("started", u.Since))
+	}
 }
 
 // answeredBefore returns a directive that could refuse, change or answer a request and that an order puts before pay; "" when there is none.

@@ -102,7 +102,7 @@ func (a *App) book() *check.Book {
 			}
 			return size + wal - a.grown.size, time.Since(a.grown.at)
 		},
-		Users: func() []check.User { return check.Users(a.home.file) },
+		Users: func() []check.User { return check.Users(a.home.file) }, Since: check.Began,
 	}
 }
 
