@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,15 +19,20 @@ import (
 
 // What is said about configurations that load and then do not do what somebody hopes for.
 
-// warnOfPlainHTTP finds a site that no client reaches by HTTPS, whose users would all be refused. Whether a proxy in front is trusted
-// cannot be seen here.
+// warnOfPlainHTTP finds a site that no client reaches by HTTPS, whose users would all be refused. Where a proxy is trusted it is meant.
 func (h *Handler) warnOfPlainHTTP(ctx caddy.Context, r *resolver) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || h.AllowHTTP || len(srv.TLSConnPolicies) > 0 {
+	if !ok || h.AllowHTTP || len(srv.TLSConnPolicies) > 0 || trustsProxies(srv) {
 		return
 	}
 	h.logger.Warn("the site serves plain HTTP only, on which payments are refused unless a proxy that trusted_proxies names says X-Forwarded-Proto: https; "+
 		"take http:// and the port out of its address, or, where all before it is HTTPS, write allow_http", zapSite(r.site))
+}
+
+// trustsProxies reports whether a server has trusted_proxies. Caddy forgets what was written once it has been loaded, and keeps what became of it to itself.
+func trustsProxies(srv *caddyhttp.Server) bool {
+	loaded := reflect.ValueOf(srv).Elem().FieldByName("trustedProxies")
+	return srv.TrustedProxiesUnix || loaded.Kind() == reflect.Interface && !loaded.IsNil()
 }
 
 var (

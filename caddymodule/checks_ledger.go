@@ -47,7 +47,8 @@ func (a *App) figures(ctx context.Context, scope ledger.Scope) (f check.Figures,
 	}
 	tries, err := l.Deliveries(ctx, scope, pending[len(pending)-1].ID)
 	if err == nil && len(tries) > 0 {
-		f.LastError = tries[len(tries)-1].Error
+		last := &tries[len(tries)-1]
+		f.LastError, f.Refused = last.Error, last.Error != "" && last.Status != 0 && !check.Unreachable(last.Status)
 	}
 	return f, err
 }

@@ -205,6 +205,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"events wait", "events-pending", "(¥19.99 at risk): your backend answered 302 to /login", nil, func(w *world) {
 			w.figure = Figures{AtRisk: 1999, Pending: 7, OldestPending: time.Now().Add(-time.Hour), LastError: "your backend answered 302 to /login"}
 		}},
+		{"an event was refused just now", "events-pending", "did not take an event that waits: your backend answered 403", nil, func(w *world) {
+			w.figure = Figures{Pending: 1, OldestPending: time.Now(), LastError: "your backend answered 403", Refused: true}
+		}},
 		{"a person has paused it", "delivery-paused", "by alice", nil, func(w *world) {
 			w.figure = Figures{Pending: 7, OldestPending: time.Now().Add(-time.Hour), Paused: time.Now().Add(-time.Hour), PausedBy: "alice"}
 		}},
