@@ -146,7 +146,7 @@ func ofEvent(e *ToldView, charges []ChargeView) (t []Entry) {
 	}
 	for i := range e.Deliveries {
 		d := &e.Deliveries[i]
-		t = append(t, Entry{At: d.At, Kind: "delivery", Event: e.ID, Delivery: d, Text: delivered(e.ID, d)})
+		t = append(t, Entry{At: d.At, Kind: "delivery", Event: e.ID, Delivery: d, Text: delivered(e.ID, d, Counted(e.Attempts, e.Deliveries, i))})
 	}
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
@@ -175,12 +175,25 @@ func checked(e *ToldView, charges []ChargeView) string {
 	return text
 }
 
-func delivered(id string, d *DeliveryView) string {
+// Counted reports whether an attempt of an event counts: one that found the backend unreachable does not, and the next one bears its number. attempts are how
+// many of the event's count.
+func Counted(attempts int, all []DeliveryView, i int) bool {
+	if i+1 < len(all) {
+		return all[i+1].Attempt > all[i].Attempt
+	}
+	return all[i].Attempt <= attempts
+}
+
+func delivered(id string, d *DeliveryView, counted bool) string {
 	answer := "no answer"
 	if d.Status != 0 {
 		answer = fmt.Sprintf("HTTP %d", d.Status)
 	}
-	text := fmt.Sprintf("attempt %d to deliver %s: %s in %.1f ms, %s", d.Attempt, id, answer, d.MS, d.State)
+	which := fmt.Sprintf("attempt %d", d.Attempt)
+	if !counted {
+		which = "an attempt that does not count"
+	}
+	text := fmt.Sprintf("%s to deliver %s: %s in %.1f ms, %s", which, id, answer, d.MS, d.State)
 	if d.Error != "" {
 		text += "; " + d.Error
 	}

@@ -38,6 +38,7 @@ func TestTimeline(t *testing.T) {
 		Events: []ledger.Told{
 			{Event: held,
 				Deliveries: []ledger.Delivery{
+					{Attempt: 1, At: after(31.5), Took: time.Millisecond, State: ledger.Pending, Error: "connection refused"},
 					{Attempt: 1, At: after(32), Took: 1500 * time.Microsecond, Status: 302, State: ledger.Pending, Error: "your backend answered 302 to /login", Snippet: "log in"},
 					{Attempt: 2, At: after(60), Took: 15 * time.Second, State: ledger.Pending, Error: "no answer within 15s"}},
 				Decisions: []ledger.Decided{{Was: ledger.Held, Decision: ledger.Decision{Action: ledger.ActionRelease, Now: after(31), By: "address ::1", Said: "mark", Reason: "paid in cash"}}}},
@@ -64,6 +65,7 @@ func TestTimeline(t *testing.T) {
 00:20 check: its money is not as it should be: amount; ¥4.00 was paid, ¥5.00 expected; paid after it was closed
 00:20 event: order.succeeded came by webhook: evt_0; only recorded (type)
 00:31 decision: release of evt_1, which was held, by address ::1 (mark): paid in cash
+00:31 delivery: an attempt that does not count to deliver evt_1: no answer in 1.0 ms, pending; connection refused
 00:32 delivery: attempt 1 to deliver evt_1: HTTP 302 in 1.5 ms, pending; your backend answered 302 to /login
 00:35 refund: refund R1 of ¥1.00 from ch_2 was asked for
 00:39 refunded: ¥1.00 of refund R1 went back
@@ -78,7 +80,7 @@ func TestTimeline(t *testing.T) {
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
-	if v.Status != "paid" || v.Charges[1].Payer != "oSecre…" || v.Timeline[11].Delivery.Snippet != "log in" || v.Timeline[10].Decision.Reason != "paid in cash" {
+	if v.Status != "paid" || v.Charges[1].Payer != "oSecre…" || v.Timeline[12].Delivery.Snippet != "log in" || v.Timeline[10].Decision.Reason != "paid in cash" {
 		t.Errorf("%+v", v)
 	}
 	expired := charge("ch_9", "n1")

@@ -1,29 +1,38 @@
 package caddymodule
 
 import (
+	"context"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 )
 
 // What is said about configurations that load and then do not do what somebody hopes for.
 
-// warnOfPlainHTTP finds a site that no client reaches by HTTPS, whose users would all be refused. Whether a proxy in front is trusted
-// cannot be seen here.
+// warnOfPlainHTTP finds a site that no client reaches by HTTPS, whose users would all be refused. Where a proxy is trusted it is meant.
 func (h *Handler) warnOfPlainHTTP(ctx caddy.Context, r *resolver) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || h.AllowHTTP || len(srv.TLSConnPolicies) > 0 {
+	if !ok || h.AllowHTTP || len(srv.TLSConnPolicies) > 0 || trustsProxies(srv) {
 		return
 	}
 	h.logger.Warn("the site serves plain HTTP only, on which payments are refused unless a proxy that trusted_proxies names says X-Forwarded-Proto: https; "+
 		"take http:// and the port out of its address, or, where all before it is HTTPS, write allow_http", zapSite(r.site))
+}
+
+// trustsProxies reports whether a server has trusted_proxies. Caddy forgets what was written once it has been loaded, and keeps what became of it to itself.
+func trustsProxies(srv *caddyhttp.Server) bool {
+	loaded := reflect.ValueOf(srv).Elem().FieldByName("trustedProxies")
+	return srv.TrustedProxiesUnix || loaded.Kind() == reflect.Interface && !loaded.IsNil()
 }
 
 var (
@@ -109,6 +118,19 @@ func (a *App) canReport(scope ledger.Scope) bool {
 	return slices.ContainsFunc(a.sites, func(s *registration) bool {
 		return s.scope == scope && s.shipping != nil && s.handler.resolved.Merchant != nil
 	})
+}
+
+// warnOfTwins finds, once a process that this one replaces would have ended, another Caddy that works with the same ledger.
+func warnOfTwins(ctx context.Context, over <-chan time.Time, book *check.Book, log *zap.Logger) {
+	select {
+	case <-over:
+	case <-ctx.Done():
+		return
+	}
+	for _, u := range book.Together(time.Now()) {
+		log.Warn("another process has the ledger open beside this one; if Caddy was started twice, stop the one that is not meant: the two share their ports, and requests go to either",
+			zap.String("ledger", book.File), zap.String("process", u.Name), zap.Int("pid", u.PID), zap.Time("started", u.Since))
+	}
 }
 
 // answeredBefore returns a directive that could refuse, change or answer a request and that an order puts before pay; "" when there is none.

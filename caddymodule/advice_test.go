@@ -28,6 +28,7 @@ func TestAdvice(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
 		{"as it is", "pay {", "pay {", ""},
 		{"plain HTTP", "shop.example.com, www.shop.example.com", "http://shop.example.com", "http"},
+		{"plain HTTP behind a proxy", "\n}\nshop.example.com, www.shop.example.com", "\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}\n}\nhttp://shop.example.com", ""},
 		{"plain HTTP that is wanted", "shop.example.com, www.shop.example.com {\n\tpay {", "http://shop.example.com {\n\tpay {\n\t\tallow_http", ""},
 		{"plain HTTP beside HTTPS", "www.shop.example.com", "https://www.shop.example.com:8443", ""},
 		{"an app id cut short", "wx0123456789abcdef", "wx0123456789abcde", "appid"},

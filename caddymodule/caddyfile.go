@@ -31,7 +31,8 @@ func (o options) parse(d *caddyfile.Dispenser, block string, repeated ...string)
 		name := d.Val()
 		parse, ok := o[name]
 		if !ok {
-			return d.Errf("unknown option %q in %s; allowed are: %s", name, block, strings.Join(slices.Sorted(maps.Keys(o)), ", "))
+			allowed := slices.Sorted(maps.Keys(o))
+			return d.Errf("unknown option %q in %s%s; allowed are: %s", name, block, meant(name, allowed), strings.Join(allowed, ", "))
 		}
 		if line, twice := seen[name]; twice && !slices.Contains(repeated, name) {
 			return d.Errf("option %q of %s stands twice; the first is on line %d", name, block, line)

@@ -158,7 +158,7 @@ func (a *App) door(s *registration) *check.Door {
 	if err != nil || u.Hostname() == "" || strings.ContainsAny(u.Hostname(), "<> ") {
 		return nil
 	}
-	return &check.Door{URL: s.webhooks, Listen: s.listen, Outside: isPublic(u.Hostname()), Expect: a.knocks.expect, Random: rand.Text}
+	return &check.Door{URL: s.webhooks, Listen: s.listen, Outside: isPublic(u.Hostname()), Nodes: a.home.file == "", Expect: a.knocks.expect, Random: rand.Text}
 }
 
 // listensAt is an address at which a server of this Caddy is reached from this machine, if what it speaks is what the webhook's URL says.

@@ -47,7 +47,8 @@ func (a *App) figures(ctx context.Context, scope ledger.Scope) (f check.Figures,
 	}
 	tries, err := l.Deliveries(ctx, scope, pending[len(pending)-1].ID)
 	if err == nil && len(tries) > 0 {
-		f.LastError = tries[len(tries)-1].Error
+		last := &tries[len(tries)-1]
+		f.LastError, f.Refused = last.Error, last.Error != "" && last.Status != 0 && !check.Unreachable(last.Status)
 	}
 	return f, err
 }
@@ -102,7 +103,7 @@ func (a *App) book() *check.Book {
 			}
 			return size + wal - a.grown.size, time.Since(a.grown.at)
 		},
-		Users: func() []check.User { return check.Users(a.home.file) },
+		Users: func() []check.User { return check.Users(a.home.file) }, Since: check.Began,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/examples/legacyshop"
 	"github.com/caddypay/caddypay/ledger"
@@ -118,6 +120,26 @@ func TestCheckNamesWhatHappens(t *testing.T) {
 	}
 	if _, _, err := sizes(filepath.Join(dir, "none.db")); err == nil {
 		t.Error("a ledger that is not there has a size")
+	}
+}
+
+// A backend that refuses an event shows at once; one that is away does not, since its events come by themselves.
+func TestFiguresOfARefusal(t *testing.T) {
+	for status, refused := range map[int]bool{http.StatusForbidden: true, http.StatusServiceUnavailable: false} {
+		dir, addr := t.TempDir(), freeAddr(t)
+		shop := backend(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		run(t, globals(dir, ledgerIn(dir))+"http://"+addr+" {\n"+payBlock(t, dir, "", "allow_http", "upstream "+shop, "events POST /internal/pay/events")+"}\n")
+		if status := sendWebhook(t, "http://"+addr+"/pay/webhooks", webhookEvent("a")); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		app := must(activeApp())
+		eventually(t, "the attempt is recorded", func() bool { return must(app.figures(t.Context(), app.sites[0].scope)).LastError != "" })
+		if f := must(app.figures(t.Context(), app.sites[0].scope)); f.Refused != refused {
+			t.Errorf("%d: %+v", status, f)
+		}
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

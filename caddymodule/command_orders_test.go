@@ -149,7 +149,7 @@ func TestOrderAtNight(t *testing.T) {
 	if n := heard.Load(); n != 0 {
 		t.Errorf("%d deliveries while it was paused", n)
 	}
-	wants("resume --reason moved", "Everything is delivered.")
+	wants("resume --reason moved", "Delivery goes on.")
 	eventually(t, "the delivery", func() bool { return must(l.Event(t.Context(), scope, event)).State == ledger.Delivered })
 	wants("orders show N1", "replay of "+event+", which was pending, by address 127.0.0.1 (", "attempt 2 to deliver "+event+": HTTP 200 in")
 	wants("figures", "¥0.00 of 0 payments", "delivered      1")

@@ -44,6 +44,9 @@ func (k *knocks) answer(w http.ResponseWriter, r *http.Request, site *handlers.C
 		k.await[secret] = true
 	}
 	k.mu.Unlock()
+	if !expected {
+		w.Header().Set(check.KnockHeader, check.KnockUnknown) // the check of another process, which shares this one's port, came here
+	}
 	if !expected || r.URL.Path != site.Prefix+"/webhooks" {
 		return false
 	}

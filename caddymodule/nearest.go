@@ -24,6 +24,22 @@ func nearest(wrote string, words []string) string {
 	return best
 }
 
+// meant says what may be behind an option that is not allowed; nothing where that cannot be guessed.
+func meant(wrote string, allowed []string) string {
+	if slices.Contains(directives, wrote) {
+		return " (it is a directive of Caddy: is a } missing above?)"
+	}
+	if near := nearest(wrote, allowed); near != "" && distance(strings.ToLower(wrote), near) <= 1 {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
+// directives are those that stand beside ours in a site. Caddy lists them to nobody.
+var directives = []string{"abort", "basic_auth", "bind", "encode", "error", "file_server", "forward_auth", "handle", "handle_errors", "handle_path", "header", "invoke", "log",
+	"log_append", "log_skip", "map", "method", "pay", "pay_console", "pay_sandbox", "php_fastcgi", "redir", "request_body", "request_header", "respond", "reverse_proxy", "rewrite",
+	"root", "route", "templates", "tls", "try_files", "uri", "vars", "wechat_auth"}
+
 // distance is how many letters must be put in, taken out or changed to make b of a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddypay/caddypay/check"
 	"github.com/caddypay/caddypay/ledger"
 )
 
@@ -56,6 +57,9 @@ func (a *App) Start() error {
 		a.work.Go(func() { r.Run(ctx) })
 	}
 	a.work.Go(func() { a.tell(ctx) })
+	if a.home.file != "" {
+		a.work.Go(func() { warnOfTwins(ctx, time.After(check.HandOver+time.Second), a.book(), a.logger) })
+	}
 	a.begin(ctx, workers)
 	// What is under way outlives Stop during a reload, and needs the ledger until it is recorded.
 	acquire(a.home, nil) // it has one

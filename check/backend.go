@@ -73,6 +73,7 @@ type trial struct {
 	event    *ledger.Event // of the payment
 	found    []Finding
 	slowest  time.Duration
+	once     bool // the backend refuses an event that it has had
 	over     bool // the backend does not answer: nothing more can be found out
 }
 
@@ -99,15 +100,15 @@ func (t *trial) ask(q payment.Question) (payment.Asked, bool) {
 	q.Host = t.Host
 	a := t.Ask(t.ctx, q)
 	t.slowest = max(t.slowest, a.Took)
-	if a.Status == 0 || unreachable(a.Status) {
+	if a.Status == 0 || Unreachable(a.Status) {
 		t.unanswered(a.Late, a.Why)
 		return a, false
 	}
 	return a, true
 }
 
-// unreachable are the statuses with which proxies answer in the backend's place.
-func unreachable(status int) bool {
+// Unreachable reports whether a status is one with which proxies answer in the backend's place.
+func Unreachable(status int) bool {
 	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
@@ -143,8 +144,7 @@ func (t *trial) noPrice(a payment.Asked) {
 		"请对 %[2]s 返回 200 和 JSON：{\"order_no\": %[1]q, \"amount\": 1999, \"subject\": \"…\", \"status\": \"payable\"}", t.OrderNo, t.Orders)
 	switch {
 	case a.Status == http.StatusForbidden || a.Status == http.StatusUnauthorized:
-		fix = say("compare backend_token here with the token in the backend (php-fpm: env PAY_BACKEND_TOKEN in transport fastcgi), and the mode that it expects with %s",
-			"请核对此处的 backend_token 与后端中的令牌（php-fpm：transport fastcgi 中的 env PAY_BACKEND_TOKEN），以及后端期望的模式是否为 %s", t.Scope.Mode)
+		fix = t.tokens()
 	case a.Status == http.StatusNotFound:
 		fix = say("make the order %s in the shop, or name one that can be paid with --order; if it is there, the path %s is not the backend's",
 			"请在商城新建订单 %s，或用 --order 指定一个可支付的订单；若订单存在，则后端没有 %s 这一路径", t.OrderNo, t.Orders)
@@ -152,6 +152,12 @@ func (t *trial) noPrice(a payment.Asked) {
 		fix = say("name an order that can be paid with --order, and with --openid whose it is", "请用 --order 指定可支付的订单，并用 --openid 指定其所有者")
 	}
 	t.add("backend-quote", Fail, say("the backend gives order %s no price: %s", "后端没有给出订单 %s 的价格：%s", t.OrderNo, a.Why), fix)
+}
+
+// tokens is what to compare when the backend refuses what comes with the token.
+func (t *trial) tokens() Words {
+	return say("compare backend_token here with the token in the backend (php-fpm: env PAY_BACKEND_TOKEN in transport fastcgi), and the mode that it expects with %s",
+		"请核对此处的 backend_token 与后端中的令牌（php-fpm：transport fastcgi 中的 env PAY_BACKEND_TOKEN），以及后端期望的模式是否为 %s", t.Scope.Mode)
 }
 
 // guard is what a PHP script begins with.
@@ -170,7 +176,8 @@ func (t *trial) quoteToken() bool {
 		if a.Code == "" {
 			t.add("backend-quote-token", Warn, say("your backend tells prices without the right X-Pay-Token: anyone who reaches it learns what an order costs and whose it is",
 				"后端在 X-Pay-Token 不正确时也给出价格：任何能访问它的人都能得知订单的价格和所有者"),
-				say("begin the script with: %s", "请在脚本开头写：%s", guard))
+				say("where only caddypay asks, compare X-Pay-Token before anything else, in constant time, and answer 403; a page that customers open too needs a path or parameter of its own for caddypay: docs/backend.md, “If pages of your shop need the same path”",
+					"若该地址只有 caddypay 访问，请先以固定时间比较 X-Pay-Token，不符则返回 403；若顾客的页面也用它，请给 caddypay 单独的路径或参数：见 docs/backend.zh-CN.md 的「如果商城自己的页面也要用这个路径」"))
 			return true
 		}
 	}
@@ -243,7 +250,7 @@ func (t *trial) login() {
 		case status >= 200 && status <= 299:
 			t.add("backend-login-token", Fail, say("your backend logs users in without the right X-Pay-Token: anyone who reaches it can log in as anybody",
 				"后端在 X-Pay-Token 不正确时也让用户登录：任何能访问它的人都能以他人身份登录"),
-				say("begin the script at %s with: %s", "请在 %s 的脚本开头写：%s", t.Logins, guard))
+				say("compare X-Pay-Token before anything else; in PHP begin the script at %s with: %s", "请首先比较 X-Pay-Token；PHP 请在 %s 的脚本开头写：%s", t.Logins, guard))
 			return
 		}
 	}

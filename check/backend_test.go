@@ -134,6 +134,22 @@ func answered(path string, change func(r *http.Request, body []byte) []byte) fun
 	}
 }
 
+// What the backend does is not blamed for what it refuses for another reason, and the fix is the one for that reason.
+func TestTheReasonIsTheReason(t *testing.T) {
+	s := newStand(t, failsAgain())
+	s.shop.Types = []string{"charge.succeeded"}
+	found := s.try(t)
+	if i := slices.IndexFunc(found, func(f Finding) bool { return f.ID == "backend-members" }); i < 0 || found[i].Result != Unknown || strings.Contains(found[i].Fix.EN, "Jackson") {
+		t.Error("a repeat is refused:", show(found))
+	}
+	for status, fix := range map[int]string{401: "compare backend_token", 403: "compare backend_token", 400: "answer 2xx"} {
+		found := newStand(t, answering(events, always, status, "no")).try(t)
+		if i := slices.IndexFunc(found, func(f Finding) bool { return f.ID == "backend-event" }); i < 0 || found[i].Result != Fail || !strings.Contains(found[i].Fix.EN, fix) {
+			t.Errorf("%d: %s", status, show(found))
+		}
+	}
+}
+
 // fulfilsAt makes a shop say that it fulfils an order once more at each event of a type.
 func fulfilsAt(kind string) func(http.Handler) http.Handler {
 	more := int64(0)

@@ -14,6 +14,7 @@ type Book struct {
 	Grown func() (bytes int64, over time.Duration) // since this process opened it
 	Kind  string                                   // of a file system that is no local one; empty: none
 	Users func() []User                            // other processes that have it open, as far as can be seen
+	Since time.Time                                // when this process was started
 }
 
 // User is a process that has the ledger open.
@@ -21,6 +22,7 @@ type User struct {
 	PID   int
 	Name  string
 	Since time.Time // when it was started
+	Alike bool      // it is the same program as this one, by its name
 }
 
 const (
@@ -32,9 +34,12 @@ const (
 	daysMost = 3650 // of which more is only "enough"
 )
 
+// HandOver is how long an old process may have the ledger open beside the new one that takes its place.
+const HandOver = time.Minute
+
 // Checks are all that can be looked at of the ledger. What is written is forgotten.
 func (b *Book) Checks() []Check {
-	return []Check{{ID: "ledger-write", Run: b.write}, {ID: "disk", Run: b.disk}, {ID: "wal", Run: b.wal}, {ID: "file-system", Run: b.fileSystem}}
+	return []Check{{ID: "ledger-write", Run: b.write}, {ID: "ledger-users", Run: b.users}, {ID: "disk", Run: b.disk}, {ID: "wal", Run: b.wal}, {ID: "file-system", Run: b.fileSystem}}
 }
 
 func (b *Book) write(ctx context.Context) []Finding {
@@ -48,6 +53,27 @@ func (b *Book) write(ctx context.Context) []Finding {
 		return one(Warn, say("a write to the ledger took %s to get to the disk", "一次账本写入用了 %s 才落盘", took), say("put the ledger on a faster disk", "请把账本放到更快的磁盘上"))
 	}
 	return one(OK, say("the ledger is written, and on disk, in %s", "账本可写，%s 落盘", took), Words{})
+}
+
+// users looks for another Caddy that works with the same ledger. The ledger stands that, as when one takes the other's place; but one that was started twice by
+// mistake shares the ports too, so that nobody knows which of the two has a request.
+func (b *Book) users(context.Context) []Finding {
+	for _, u := range b.Together(time.Now()) {
+		return one(Warn, say("another process (%s, pid %d, started %s) has the ledger open beside this one", "另一进程（%s，pid %d，启动于 %s）与本进程同时打开此账本", u.Name, u.PID, u.Since.Format(zoned)),
+			say("if Caddy was started twice, stop the one that is not meant: the two share their ports, and requests go to either", "若重复启动了 Caddy，请停止多余的那个：两者共用端口，请求可能由其中任何一个处理"),
+			"pgrep -af caddy")
+	}
+	return one(OK, say("no other Caddy has the ledger open", "没有其他 Caddy 打开此账本"), Words{})
+}
+
+// Together are the processes of the same program that have had the ledger open beside this one for longer than it takes to hand it over.
+func (b *Book) Together(now time.Time) (users []User) {
+	for _, u := range b.Users() {
+		if u.Alike && now.Sub(u.Since) > HandOver && now.Sub(b.Since) > HandOver {
+			users = append(users, u)
+		}
+	}
+	return users
 }
 
 func (b *Book) disk(context.Context) []Finding {

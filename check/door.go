@@ -17,6 +17,7 @@ type Door struct {
 	URL     string // to be entered in Ping++'s dashboard
 	Listen  string // host:port where this Caddy listens for it; empty: not known, as with a proxy in front
 	Outside bool   // the name in the URL is one of the internet's, so that Ping++ finds it by DNS
+	Nodes   bool   // other processes may answer it as well as this one: their ledger is one database
 
 	// Expect makes this process answer the next request that carries the text in KnockHeader, and says whether one came, until forget.
 	Expect func(secret string) (came func() bool, forget func())
@@ -27,8 +28,11 @@ type Door struct {
 // KnockHeader tells this Caddy that a request is its own check. What begins with X-Pay- is taken out of requests.
 const KnockHeader = "Caddypay-Check"
 
-// knock asks for the URL, at an address or where its name leads.
-func (d *Door) knock(ctx context.Context, address string) (ours bool, status int, state *tls.ConnectionState, err error) {
+// KnockUnknown is what the same header holds in the answer of a caddypay that expects no such request: it is another process than the one that asks.
+const KnockUnknown = "not mine"
+
+// knock asks for the URL, at an address or where its name leads. other: a caddypay answers, and it is not this process.
+func (d *Door) knock(ctx context.Context, address string) (ours, other bool, status int, err error) {
 	secret := d.Random()
 	came, forget := d.Expect(secret)
 	defer forget()
@@ -40,26 +44,29 @@ func (d *Door) knock(ctx context.Context, address string) (ours bool, status int
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, nil)
 	if err != nil {
-		return false, 0, nil, err
+		return false, false, 0, err
 	}
 	req.Header.Set(KnockHeader, secret)
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
-		return false, 0, nil, err
+		return false, false, 0, err
 	}
 	_ = resp.Body.Close()
-	return came(), resp.StatusCode, resp.TLS, nil
+	return came(), resp.Header.Get(KnockHeader) == KnockUnknown, resp.StatusCode, nil
 }
 
 // webhookURL makes sure that what is sent to the webhook's URL comes to us.
 func (s *Site) webhookURL(ctx context.Context) []Finding {
 	d := s.Door
 	if d.Listen != "" {
-		ours, status, _, err := d.knock(ctx, d.Listen)
+		ours, other, status, err := d.knock(ctx, d.Listen)
 		switch {
 		case err != nil:
 			return one(Fail, say("this Caddy does not serve %s: %s", "此 Caddy 没有提供 %s：%s", d.URL, err),
 				say("see that the site's address and port are those of the URL", "请确认站点的地址和端口与该 URL 一致"))
+		case !ours && other:
+			return one(Fail, say("another process of caddypay listens for %s too: each webhook goes to either one", "另有一个 caddypay 进程也在监听 %s：每个 Webhook 可能由其中任何一个接收", d.URL),
+				say("stop the one that is not meant: Caddys that are started twice share their ports", "请停止多余的那个：重复启动的 Caddy 会共用端口"), "pgrep -af caddy")
 		case !ours:
 			return one(Fail, say("something else than pay answers %s (status %d): Ping++ would take that for a receipt", "响应 %s 的不是 pay（状态 %d）：Ping++ 会把它当作已接收", d.URL, status),
 				say("put pay directly into the site, not into a handle or route that another comes before, and without order lines", "请把 pay 直接写在站点中，不要放在会被其他 handle 或 route 抢先匹配的块里，也不要写 order"))
@@ -71,11 +78,18 @@ func (s *Site) webhookURL(ctx context.Context) []Finding {
 	if !d.Outside {
 		return one(OK, say("this Caddy answers %s", "此 Caddy 响应 %s", d.URL), Words{})
 	}
-	ours, status, _, err := d.knock(ctx, "")
+	ours, other, status, err := d.knock(ctx, "")
 	switch {
 	case err != nil:
 		return one(Unknown, say("whether Ping++ reaches %s could not be seen from this machine: %s", "从本机看不出 Ping++ 能否访问 %s：%s", d.URL, err),
 			say("try it from another network", "请在其他网络中尝试"), fmt.Sprintf("curl -sS -o /dev/null -w '%%{http_code}\\n' -X POST %s", d.URL))
+	case !ours && other && d.Nodes:
+		return one(Unknown, say("another caddypay than this one answers %s; whether it is a node of the same ledger cannot be seen from here", "响应 %s 的是另一个 caddypay；从这里看不出它是否为同一账本的节点", d.URL),
+			say("nothing, if it is one; else let the domain's DNS record and the load balancer lead to the nodes of this ledger", "若是则无需处理；否则请让域名的 DNS 记录和负载均衡指向此账本的节点"))
+	case !ours && other:
+		return one(Fail, say("another process of caddypay than this one answers %s", "响应 %s 的是另一个 caddypay 进程", d.URL),
+			say("if it runs on this machine, stop the one that is not meant: Caddys that are started twice share their ports; else let the domain's DNS record lead here",
+				"若它在本机运行，请停止多余的那个：重复启动的 Caddy 会共用端口；否则请让域名的 DNS 记录指向本机"), "pgrep -af caddy")
 	case !ours:
 		return one(Fail, say("%s leads elsewhere: the answer (status %d) is not from this Caddy", "%s 指向了别处：响应（状态 %d）不是来自此 Caddy", d.URL, status),
 			say("let the domain's DNS record lead to this machine, and the proxy or CDN before it pass POST on", "请让域名的 DNS 记录指向本机，并让前面的代理或 CDN 转发 POST 请求"))

@@ -12,6 +12,7 @@ type Figures struct {
 	Pending       int64
 	OldestPending time.Time // when the oldest one that waits was received; zero: none does
 	LastError     string    // why its last attempt did not count
+	Refused       bool      // that attempt got to the backend, whose answer it was
 	Dead, Held    int64
 	AtRisk        int64     // fen that were paid and that the backend has not acknowledged
 	Paused        time.Time // since when a person has delivery paused; zero: it is not
@@ -42,6 +43,10 @@ func (s *Site) events(ctx context.Context) []Finding {
 	if wait := s.Now().Sub(f.OldestPending); !f.OldestPending.IsZero() && wait > waitMost && f.Paused.IsZero() {
 		found[0] = of("events-pending", Fail, say("%d events wait for the backend, the oldest for %s (¥%s at risk): %s", "有 %d 个事件等待投递，最久的已等 %s（涉及 ¥%s）：%s", f.Pending, wait.Round(time.Second), yuan(f.AtRisk), strings.TrimSpace(f.LastError)),
 			say("mend the backend; the events then go out by themselves", "请修复后端；之后事件会自动投递"), "caddy pay events list --state pending")
+	}
+	if f.Refused && found[0].Result == OK && f.Paused.IsZero() {
+		found[0] = of("events-pending", Warn, say("your backend did not take an event that waits: %s", "后端没有接收正在等待的一个事件：%s", strings.TrimSpace(f.LastError)),
+			say("mend the backend; the event then goes out by itself, or at once with events replay", "请修复后端；之后该事件会自动投递，也可用 events replay 立即投递"), "caddy pay events list --state pending")
 	}
 	if f.Dead > 0 {
 		found[1] = of("events-dead", Fail, say("%d events were given up: the backend does not know of them", "有 %d 个事件已不再投递（dead）：后端对此并不知情", f.Dead),

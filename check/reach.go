@@ -14,7 +14,7 @@ func (s *Site) backend(ctx context.Context) []Finding {
 	a := s.Shop.Ask(ctx, payment.Question{OrderNo: nobodys, Host: s.Shop.Host})
 	said := a.Why
 	switch {
-	case a.Status == 0 || unreachable(a.Status):
+	case a.Status == 0 || Unreachable(a.Status):
 		return []Finding{of("backend-reach", Fail, say("the backend cannot be reached, or does not answer in time: %s", "无法连接后端，或后端未及时响应：%s", said),
 			say("start it, and compare the address after upstream with what it listens on; php-fpm needs transport fastcgi",
 				"请启动后端，并核对 upstream 后的地址与其监听地址；php-fpm 需要 transport fastcgi"))}

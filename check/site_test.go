@@ -184,7 +184,19 @@ func TestPlantedFaults(t *testing.T) {
 		{"disk full tomorrow", "disk", "as good as full", nil, func(w *world) { w.book.Grown = func() (int64, time.Duration) { return 10 << 30, 2 * time.Hour } }},
 		{"-wal grows", "wal", "sqlite3, pid 4711", nil, func(w *world) {
 			w.book.Sizes = func() (int64, int64, error) { return 46 << 20, 1479 << 20, nil }
-			w.book.Users = func() []User { return []User{{4711, "sqlite3", time.Now()}} }
+			w.book.Users = func() []User { return []User{{4711, "sqlite3", time.Now(), false}} }
+		}},
+		{"Caddy started twice", "ledger-users", "another process (caddy, pid 4711, started ", nil, func(w *world) {
+			w.book.Since = time.Now().Add(-HandOver - time.Second)
+			w.book.Users = func() []User {
+				return []User{{4710, "sqlite3", w.book.Since, false}, {4711, "caddy", w.book.Since, true}}
+			}
+		}},
+		{"two caddypays at one port", "webhook-url", "another process of caddypay listens for", nil, func(w *world) { w.door = twin }},
+		{"the domain leads to another caddypay", "webhook-url", "another process of caddypay than this one answers", nil, func(w *world) {
+			srv := httptest.NewTLSServer(twin)
+			t.Cleanup(srv.Close)
+			w.site.Door.URL = srv.URL
 		}},
 		{"network file system", "file-system", "is on NFS", nil, func(w *world) { w.book.Kind = "NFS" }},
 		{"no sweep", "sweep", "only up to", nil, func(w *world) { w.swept = time.Now().Add(-60 * time.Hour) }},
@@ -192,6 +204,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"held payments", "events-held", "3 payments are held", nil, func(w *world) { w.figure.Held = 3 }},
 		{"events wait", "events-pending", "(¥19.99 at risk): your backend answered 302 to /login", nil, func(w *world) {
 			w.figure = Figures{AtRisk: 1999, Pending: 7, OldestPending: time.Now().Add(-time.Hour), LastError: "your backend answered 302 to /login"}
+		}},
+		{"an event was refused just now", "events-pending", "did not take an event that waits: your backend answered 403", nil, func(w *world) {
+			w.figure = Figures{Pending: 1, OldestPending: time.Now(), LastError: "your backend answered 403", Refused: true}
 		}},
 		{"a person has paused it", "delivery-paused", "by alice", nil, func(w *world) {
 			w.figure = Figures{Pending: 7, OldestPending: time.Now().Add(-time.Hour), Paused: time.Now().Add(-time.Hour), PausedBy: "alice"}
@@ -221,6 +236,32 @@ func TestPlantedFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// twin is the webhook's URL at another process of caddypay.
+var twin = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set(KnockHeader, KnockUnknown)
+	rw.WriteHeader(http.StatusUnauthorized)
+})
+
+// One Caddy that takes the other's place has the ledger open beside it, for a while, whichever of the two is asked; and nodes that share a database answer for
+// each other.
+func TestOthersAreWelcome(t *testing.T) {
+	w := newWorld(t, nil)
+	long, now := time.Now().Add(-time.Hour), time.Now()
+	for _, since := range [][2]time.Time{{long, now}, {now, long}} {
+		w.book.Since = since[0]
+		w.book.Users = func() []User { return []User{{4711, "caddy", since[1], true}} }
+		if found := w.look(t); len(outcome(found, OK)) != len(found) {
+			t.Error(show(found))
+		}
+	}
+	srv := httptest.NewTLSServer(twin)
+	defer srv.Close()
+	w.site.Door.URL, w.site.Door.Nodes = srv.URL, true
+	if found := w.look(t); !slices.Equal(outcome(found, Unknown), []string{"webhook-url"}) || len(outcome(found, Fail)) > 0 {
+		t.Error(show(found))
 	}
 }
 

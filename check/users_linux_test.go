@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Another process that has the ledger open is named; this one is not.
+// Another process that has the ledger open is named, and whether it is the same program as this one; this one is not.
 func TestUsers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	mine, err := os.Create(file)
@@ -21,7 +21,7 @@ func TestUsers(t *testing.T) {
 	if users := Users(file); len(users) != 0 {
 		t.Errorf("%+v", users)
 	}
-	cmd := exec.Command("sh", "-c", "exec 3<"+file+"; echo open; read line")
+	cmd := exec.Command("sh", "-c", "exec 3<"+file+"; echo open; read line; printf %s "+named("/proc/self")+" > /proc/$$/comm; echo renamed; read line")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -33,12 +33,20 @@ func TestUsers(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	lines := bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
 	users := Users(file)
-	if len(users) != 1 || users[0].PID != cmd.Process.Pid || users[0].Name != "sh" || time.Since(users[0].Since).Abs() > time.Hour {
+	if len(users) != 1 || users[0].PID != cmd.Process.Pid || users[0].Name != "sh" || users[0].Alike || time.Since(users[0].Since).Abs() > time.Hour {
 		t.Errorf("%+v", users)
+	}
+	_, _ = io.WriteString(in, "\n")
+	if line, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	if users := Users(file); len(users) != 1 || !users[0].Alike {
+		t.Errorf("of the same name: %+v", users)
 	}
 	_, _ = io.WriteString(in, "\n")
 	_ = cmd.Wait() // read ends

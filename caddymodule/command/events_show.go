@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -74,8 +75,12 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 		fmt.Fprintln(w)
 		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY\tANSWER")
 		last := ""
-		for _, d := range e.Deliveries {
-			fmt.Fprintf(t, "%d\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", d.Attempt, d.At.Local().Format(zoned), d.MS, d.Status, plain.Text(d.State), plain.Text(dash(d.Error)), plain.Text(dash(firstWords(d.Snippet))))
+		for i, d := range e.Deliveries {
+			number := strconv.Itoa(d.Attempt)
+			if !adminapi.Counted(e.Attempts, e.Deliveries, i) {
+				number = "not counted"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", number, d.At.Local().Format(zoned), d.MS, d.Status, plain.Text(d.State), plain.Text(dash(d.Error)), plain.Text(dash(firstWords(d.Snippet))))
 			last = d.Snippet
 		}
 		_ = t.Flush()

@@ -46,7 +46,7 @@ func haltCommand(verb, short, long string, do func(c *adminapi.Client, ctx conte
 			return c.show(cmd, paused, func(w io.Writer) {
 				warnPaused(w, paused)
 				if len(paused) == 0 {
-					fmt.Fprintln(w, "Everything is delivered.")
+					fmt.Fprintln(w, "Delivery goes on.")
 				}
 			})
 		},

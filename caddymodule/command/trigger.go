@@ -115,7 +115,7 @@ func (t *trigger) charge(ctx context.Context) (found *sandboxCharge, err error) 
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("the sandbox at %s has no charge of the order %.64q among its last 1000; begin to pay it first", t.sandbox, t.order)
+		return nil, fmt.Errorf("the sandbox at %s has no charge of the order %.64q among its last 1000; begin to pay it first, and again after a reload that changed the configuration, which empties the sandbox", t.sandbox, t.order)
 	}
 	return found, nil
 }
