@@ -28,6 +28,7 @@ export function create({ base, adapter = wx, pingpp, channel = 'wx_lite', lang, 
   const outcome = (result: Result, charge?: Charge, raw?: string): Outcome => ({ result, message: text(result), charge, raw });
 
   function pay(orderNo: string, { left = () => false, wait = 120_000 }: PayOptions = {}): Promise<Outcome> {
+    orderNo = '' + orderNo; // a number, in many shops
     let flow = flows[orderNo];
     if (!flow) {
       const waiting: Array<() => boolean> = [];
@@ -88,7 +89,7 @@ export function create({ base, adapter = wx, pingpp, channel = 'wx_lite', lang, 
     const until = Date.now() + wait;
     for (let lost = 0; !left() && Date.now() < until;) {
       try {
-        const charge = await ask(id, '?wait=25s&client=success');
+        const charge = await ask(id, `?wait=${Math.min(25, Math.ceil((until - Date.now()) / 1000))}s&client=success`);
         const result = over(charge);
         if (result) return outcome(result, charge);
         lost = 0;

@@ -14,7 +14,12 @@ let project;
 
 before(() => {
   project = fs.mkdtempSync(path.join(os.tmpdir(), 'miniprogram-'));
-  const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const source = path.join(project, 'source'); // as it is checked out: nothing is built yet
+  fs.cpSync(root, source, { recursive: true, filter: (file) => !/^(dist|node_modules)(\/|$)/.test(path.relative(root, file)) });
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(source, 'node_modules'));
+  for (const page of ['README.md', 'README.zh-CN.md']) assert.match(fs.readFileSync(path.join(source, page), 'utf8'), /`npm ci && npm run build && npm pack`/);
+  execFileSync('npm', ['run', 'build'], { cwd: source, stdio: 'ignore' });
+  const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: source, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
   assert.deepEqual(files.map((f) => f.path).filter((f) => !/^dist\/\w+\.d\.ts$/.test(f)).sort(),
     ['README.md', 'README.zh-CN.md', 'dist/index.js', 'dist/index.mjs', 'package.json']);
   const write = (name, value) => {

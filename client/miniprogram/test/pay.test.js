@@ -280,6 +280,15 @@ for (const shape of ['wx', 'uni', 'Taro']) {
       const outcome = await phone.pay.pay(order, { wait: 30_000 });
       assert.equal(outcome.result, 'left');
       assert.deepEqual(phone.pay.pending(), [order]);
+      const before = queries(ASK).length;
+      await phone.pay.pay(order, { wait: 2000 });
+      assert.deepEqual(queries(ASK).slice(before).filter(({ client }) => client).map(({ wait }) => wait === '2s' || wait === '1s').filter((ok) => !ok), [], 'no answer is waited for longer');
+    });
+
+    test('an order number may be a number', async () => {
+      const phone = await loggedIn();
+      const [a, b] = await Promise.all([phone.pay.pay(1001), phone.pay.pay('1001')]);
+      assert.equal(a, b, 'one flow');
     });
 
     for (const status of ['expired', 'held', 'refunded', 'reversed']) {
