@@ -119,13 +119,13 @@ func TestNotify(t *testing.T) {
 func TestNotifyErrors(t *testing.T) {
 	t.Setenv("TEST_CHAT_URL", "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key="+chatKey)
 	for name, c := range map[string]struct{ option, want, line string }{
-		"unset":          {"notify wecom {env.TEST_NOT_SET}", "notify wecom url: {env.TEST_NOT_SET} resolves to nothing", "14"},
-		"no https":       {"notify feishu http://open.feishu.cn/hook/" + chatKey, "notify feishu url: would send its key in the clear", "14"},
-		"secret":         {"notify wecom {env.TEST_CHAT_URL} {\n\t\t\tsecret SECMark0123\n\t\t}", "notify wecom secret: is not for wecom", "15"},
-		"no secret":      {"notify webhook https://alerts.example.com/x", "notify webhook secret: is missing", "14"},
-		"a wrong secret": {"notify webhook https://alerts.example.com/x {\n\t\t\tsecret SECMark0123\n\t\t}", "notify webhook secret: it does not begin with whsec_", "15"},
-		"twice":          {"notify wecom {env.TEST_CHAT_URL}\n\t\tnotify wecom {env.TEST_CHAT_URL}", "is that of another notify", "15"},
-		"its own line":   {"notify wecom {env.TEST_CHAT_URL}\n\t\tnotify wecom {env.TEST_CHAT_URL} {\n\t\t\tsecret SECMark0123\n\t\t}", "notify wecom secret: is not for wecom", "16"},
+		"unset":          {"notify wecom {env.TEST_NOT_SET}", "notify wecom url: {env.TEST_NOT_SET} resolves to nothing", "15"},
+		"no https":       {"notify feishu http://open.feishu.cn/hook/" + chatKey, "notify feishu url: would send its key in the clear", "15"},
+		"secret":         {"notify wecom {env.TEST_CHAT_URL} {\n\t\t\tsecret SECMark0123\n\t\t}", "notify wecom secret: is not for wecom", "16"},
+		"no secret":      {"notify webhook https://alerts.example.com/x", "notify webhook secret: is missing", "15"},
+		"a wrong secret": {"notify webhook https://alerts.example.com/x {\n\t\t\tsecret SECMark0123\n\t\t}", "notify webhook secret: it does not begin with whsec_", "16"},
+		"twice":          {"notify wecom {env.TEST_CHAT_URL}\n\t\tnotify wecom {env.TEST_CHAT_URL}", "is that of another notify", "16"},
+		"its own line":   {"notify wecom {env.TEST_CHAT_URL}\n\t\tnotify wecom {env.TEST_CHAT_URL} {\n\t\t\tsecret SECMark0123\n\t\t}", "notify wecom secret: is not for wecom", "17"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -25,7 +25,7 @@ func TestProvisionShipping(t *testing.T) {
 		{"the same twice", two(auto(`pickup "{subject}"`), auto(`pickup "{subject}"`)), "", ""},
 		{"one of two", two(auto(`pickup "{subject}"`), block), "", ""},
 		{"another type", two(auto(`pickup "{subject}"`), auto(`virtual "{subject}"`)),
-			"pay on b.example.com: shipping: the shipping of payments of app_test1 in test mode is already reported in another way on a.example.com (Caddyfile:27); give both sites the same there, or only one of them shipping", "shipping"},
+			"pay on b.example.com: shipping: the shipping of payments of app_test1 in test mode is already reported in another way on a.example.com (Caddyfile:28); give both sites the same there, or only one of them shipping", "shipping"},
 		{"another text", two(auto(`pickup "{subject}"`), auto(`pickup "Tea"`)), "shipping: the shipping of payments of app_test1 in test mode", "shipping"},
 		{"auto and none", two(auto(`pickup "{subject}"`), with("")), "shipping: the shipping of payments of app_test1 in test mode", "shipping"},
 		{"another secret of the program", two(with(""), strings.Replace(with(""), "Mark0123456789abcdef0123456789ab", "Mark1123456789abcdef0123456789ab", 1)), "wechat wx_lite: the shipping of payments of app_test1", "wechat"},

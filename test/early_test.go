@@ -139,7 +139,10 @@ func (e *early) send(t *testing.T, l letter) reply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	conn, err := quic.DialAddrEarly(ctx, firstWords(t, e.site), e.tls, &quic.Config{Versions: []quic.Version{quic.Version1}})
+	said := make(chan struct{})
+	say := sync.OnceFunc(func() { close(said) })
+	defer say()
+	conn, err := quic.DialAddrEarly(ctx, firstWords(t, e.site, said), e.tls, &quic.Config{Versions: []quic.Version{quic.Version1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,12 +165,13 @@ func (e *early) send(t *testing.T, l letter) reply {
 	if err := stream.Close(); err != nil {
 		return reply{broken: err}
 	}
+	say()
 	return readH3(ctx, stream)
 }
 
 // firstWords passes on datagrams between a client and a server, but of the client's only the packets that somebody else could have recorded
-// and sent again: its hello, and its early data.
-func firstWords(t *testing.T, server string) (address string) {
+// and sent again: its hello, and its early data. The server is heard once all of that is said.
+func firstWords(t *testing.T, server string, said <-chan struct{}) (address string) {
 	t.Helper()
 	listen := func() *net.UDPConn {
 		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -208,6 +212,7 @@ func firstWords(t *testing.T, server string) (address string) {
 	})
 	wg.Go(func() {
 		from := <-client
+		<-said
 		buf := make([]byte, 1<<16)
 		for from != nil {
 			n, err := back.Read(buf)

@@ -128,7 +128,13 @@ func conductNodes(t *testing.T, o options, dir string, span time.Duration) *node
 	plan := planNodes(rand.New(rand.NewPCG(o.seed, 6)), nodeCount, span)
 	o.say("seed %d: %v", o.seed, plan)
 	stop := c.traffic(t.Context())
-	err = n.play(t, plan)
+	if err = n.play(t, plan); err == nil { // who pays goes on until that has worked: it has to once all faults are over
+		n.within(t.Context(), startLimit, func() bool {
+			n.shop.mu.Lock()
+			defer n.shop.mu.Unlock()
+			return n.shop.paid > 0
+		})
+	}
 	stop()
 	if err != nil {
 		t.Fatal(err)
