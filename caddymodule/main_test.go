@@ -77,6 +77,17 @@ func validateJSON(t testing.TB, raw string) error {
 	return caddy.Validate(cfg)
 }
 
+// lastingDir is a folder for a Caddy that finishes in the background what is under way when it stops, as between two configurations: it may write a little longer.
+func lastingDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "caddymodule-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eventually(t, "nothing is written any more", func() bool { return os.RemoveAll(dir) == nil }) })
+	return dir
+}
+
 // globals are the global options of a Caddy that writes into dir alone and keeps its ports to itself.
 func globals(dir string, more ...string) string {
 	return fmt.Sprintf(`{
