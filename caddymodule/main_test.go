@@ -77,17 +77,6 @@ func validateJSON(t testing.TB, raw string) error {
 	return caddy.Validate(cfg)
 }
 
-// lastingDir is a folder for a Caddy that finishes in the background what is under way when it stops, as between two configurations: it may write a little longer.
-func lastingDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "caddymodule-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { eventually(t, "nothing is written any more", func() bool { return os.RemoveAll(dir) == nil }) })
-	return dir
-}
-
 // globals are the global options of a Caddy that writes into dir alone and keeps its ports to itself.
 func globals(dir string, more ...string) string {
 	return fmt.Sprintf(`{
@@ -214,7 +203,21 @@ func runJSON(t testing.TB, config []byte) {
 	if err := caddy.Load(config, true); err != nil {
 		t.Fatalf("%v\n%s", err, config)
 	}
-	t.Cleanup(func() { _ = caddy.Stop() })
+	t.Cleanup(func() {
+		app, _ := caddy.ActiveContext().AppIfConfigured("pay")
+		_ = caddy.Stop()
+		a, ok := app.(*App)
+		if !ok {
+			return
+		}
+		// It finishes in the background what is under way, as between two configurations, and may write into the test's folder meanwhile.
+		done := make(chan struct{})
+		go func() { a.work.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(exitGrace):
+		}
+	})
 }
 
 // running returns the servers and pay handlers of the running configuration.

@@ -74,7 +74,7 @@ func TestProvisionShippingJSON(t *testing.T) {
 
 // All blocks of a live app have the shipping of the one that says so, and of its program one access token; those of other apps, and of test mode, have none.
 func TestShippingOfBlocks(t *testing.T) {
-	dir := lastingDir(t)
+	dir := t.TempDir()
 	site := func(app, mode string, more ...string) string {
 		block := payBlock(t, dir, "", append([]string{"allow_http"}, more...)...)
 		return "http://" + freeAddr(t) + " {\n" + strings.NewReplacer("app_test1", app, "sk_test_", "sk_"+mode+"_").Replace(block) + "}\n"
@@ -102,7 +102,7 @@ func TestShippingOfBlocks(t *testing.T) {
 
 // Where nothing could ever report the shipping of a live app, the start says so.
 func TestNoReportsIsSaid(t *testing.T) {
-	dir := lastingDir(t)
+	dir := t.TempDir()
 	file := globals(dir, ledgerIn(dir))
 	const events, merchant = "upstream 127.0.0.1:1\n\t\tevents POST /events", "merchant_api {\n\t\t\ttoken 0123456789abcdef0123456789abcdef\n\t\t}"
 	const word = "upstream 127.0.0.1:1\n\t\tevents POST /events {\n\t\t\texpect body success\n\t\t}"
