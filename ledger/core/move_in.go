@@ -2,7 +2,7 @@ package core
 
 import (
 	"bufio"
-	"cmp"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,7 +20,7 @@ import (
 // ErrNotEmpty says that a ledger to which another is to be moved has something in it.
 var ErrNotEmpty = errors.New("this ledger is in use, or has something in it; a ledger is moved to an empty one, or to where its import was broken off")
 
-// moveMark begins the key under which a half import says how far it has come, among the logins: no login has it, and it goes with the end of the import.
+// moveMark begins the key under which a half import says how far it has come, among the logins: no login has it, and it expires with the end of the import.
 var moveMark = []byte("caddypay import ")
 
 // moveState is what stands there.
@@ -34,7 +34,7 @@ func (l *Ledger) Import(ctx context.Context, from io.Reader, now time.Time, tell
 	in := bufio.NewReaderSize(from, 1<<16)
 	head, _, err := readLine(in)
 	if err != nil || head.Head == nil {
-		return m, errors.Join(errors.New("this is no exported ledger; make one with caddy pay ledger export"), err)
+		return Moved{}, errors.Join(errors.New("this is no exported ledger; make one with caddy pay ledger export"), err)
 	}
 	if head.Head.Format != moveFormat {
 		return m, fmt.Errorf("this ledger was exported in format %d, and this caddypay knows %d; import it with the version that exported it", head.Head.Format, moveFormat)
@@ -85,17 +85,30 @@ func (l *Ledger) halfImport(ctx context.Context, id string, now time.Time) (m Mo
 			m = s.Moved
 			return nil
 		}
-		scopes, err := r.Scopes()
-		if err == nil && len(scopes) > 0 {
-			err = ErrNotEmpty
-		}
-		runs, err2 := r.Runs(0, 1)
-		if err = cmp.Or(err, err2); err == nil && len(runs) > 0 {
-			err = ErrNotEmpty
-		}
-		return err
+		return isEmpty(r)
 	})
 	return m, err
+}
+
+// isEmpty returns ErrNotEmpty when a ledger has anything, were it that somebody logged in: it would not be what was exported in the end.
+func isEmpty(r Reader) error {
+	scopes, err := r.Scopes()
+	if err != nil {
+		return err
+	}
+	runs, err := r.Runs(0, 1)
+	if err != nil {
+		return err
+	}
+	logins, err := r.WholeLogins([]byte{}, moveBatch)
+	if err != nil {
+		return err
+	}
+	logins = slices.DeleteFunc(logins, func(l ledger.Login) bool { return bytes.HasPrefix(l.Key, moveMark) }) // of an import that has ended
+	if len(scopes)+len(runs)+len(logins) > 0 {
+		return ErrNotEmpty
+	}
+	return nil
 }
 
 func moveKey(id string) []byte { return append(slices.Clone(moveMark), id...) }
@@ -177,8 +190,9 @@ func (i *importer) write(write func(context.Context, func(Tx) error) error) erro
 	return nil
 }
 
+// mark is without the time that it is: nothing that has expired is to go before it was compared.
 func (i *importer) mark(state []byte, until time.Time) ledger.Login {
-	return ledger.Login{Key: moveKey(i.id), Identity: state, Now: i.now.UnixMilli(), Expires: until.UnixMilli()}
+	return ledger.Login{Key: moveKey(i.id), Identity: state, Expires: until.UnixMilli()}
 }
 
 // end compares what has come with what was exported, and what is in the ledger now with both.
@@ -198,5 +212,5 @@ func (i *importer) end(want Moved) (Moved, error) {
 	if there.SHA256 != want.SHA256 {
 		return there, fmt.Errorf("what is in the ledger now (%v) is not what was exported (%v); do not use it, and report this", there.Counts, want.Counts)
 	}
-	return there, i.ledger.store.Write(i.ctx, func(t Tx) error { return t.SaveLogin(i.mark([]byte("{}"), i.now), 1) })
+	return there, i.ledger.store.Write(i.ctx, func(t Tx) error { return t.SaveLogin(i.mark([]byte("{}"), i.now), 0) })
 }

@@ -195,7 +195,7 @@ func (e *exporter) quotes(s ledger.Scope) error {
 		}
 		for _, no := range orders {
 			q, err := e.Quote(s, no)
-			if err == nil && q != nil {
+			if err == nil {
 				err = e.line(moveQuotes, moveLine{Quote: &movedQuote{s, no, *q}})
 			}
 			if err != nil {

@@ -45,9 +45,6 @@ func putEvent(t Tx, m *movedEvent) error {
 		return err
 	}
 	row, err := t.Event(e.Scope, e.ID)
-	if err == nil && row == nil {
-		err = fmt.Errorf("event %s was not recorded", e.ID)
-	}
 	if err != nil {
 		return err
 	}
@@ -142,15 +139,12 @@ func putRun(t Tx, r *ledger.Run) error {
 }
 
 func putScope(t Tx, m *movedScope) error {
-	if !m.Compared.IsZero() {
-		if err := t.SetSweep(m.Scope, Sweep{Compared: m.Compared}); err != nil {
-			return err
-		}
+	// Both also where there is nothing to say: of a scope that has no other row any more they make sure that it is there.
+	if err := t.SetSweep(m.Scope, Sweep{Compared: m.Compared}); err != nil {
+		return err
 	}
-	if m.Pause != nil {
-		if err := t.SetPause(m.Scope, m.Pause); err != nil {
-			return err
-		}
+	if err := t.SetPause(m.Scope, m.Pause); err != nil {
+		return err
 	}
 	for _, h := range m.Hours {
 		for what, n := range map[string]int64{TallyCharges: h.Charges, TallyWebhook: h.Webhook, TallyQuery: h.Query, TallyPaid: h.Paid, TallyRefunded: h.Refunded} {
@@ -192,9 +186,7 @@ var timeType = reflect.TypeFor[time.Time]()
 func texts(v reflect.Value, change func(string) (string, error)) error {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() {
-			return texts(v.Elem(), change)
-		}
+		return texts(v.Elem(), change) // of nil it is of no kind
 	case reflect.Struct:
 		if v.Type() == timeType {
 			return nil
@@ -218,9 +210,7 @@ func texts(v reflect.Value, change func(string) (string, error)) error {
 		if err != nil {
 			return err
 		}
-		if v.CanSet() && s != v.String() {
-			v.SetString(s)
-		}
+		v.SetString(s)
 	}
 	return nil
 }

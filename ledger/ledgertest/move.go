@@ -147,6 +147,10 @@ func furnish(t *testing.T, l ledger.Ledger) {
 	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: reserve(t, l, "closed", noon, at(30)).Number, As: ledger.Unsent, Quote: &ledger.Quote{Closed: true, At: at(4)}}))
 	must(t, l.Release(t.Context(), ledger.Release{Scope: live, Number: reserve(t, l, "unknown", noon, at(30)).Number, As: ledger.Unknown}))
 	reserve(t, l, "reserved", noon, at(30))
+	left := ledger.Scope{App: "app_left", Mode: ledger.Live} // nothing is left of it
+	given, err := l.Reserve(t.Context(), reservation(left, "given back", noon, at(30)))
+	must(t, err)
+	must(t, l.Release(t.Context(), ledger.Release{Scope: left, Number: given.Number, As: ledger.Unsent}))
 	keeps(t, l, "s1")
 	report(t, l, reporting("s1", tea, 0), true)
 	_, shipped := claimShipment(t, l, false, at(20), ledger.ShippingPost)

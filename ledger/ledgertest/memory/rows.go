@@ -2,6 +2,7 @@ package memory
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -236,20 +237,39 @@ func (t *tx) Forsaken(s ledger.Scope, leases core.Span) ([]core.Charge, error) {
 }
 
 func (t *tx) AddCharge(c *core.Charge) (added bool, err error) {
+	if c.State != ledger.Reserving && c.State != ledger.Foreign {
+		return false, fmt.Errorf("an attempt is added that is %s", c.State)
+	}
 	if taken, _ := t.Numbered(c.Scope, c.Number); taken != nil && c.State != ledger.Foreign {
 		return false, nil
 	}
 	c.Seq = t.next()
-	t.charges.add(c.Seq, keepCharge(*c))
+	row := keepCharge(*c)
+	row.Raw = nil
+	t.charges.add(c.Seq, row)
 	return true, nil
 }
 
 func (t *tx) Numbered(s ledger.Scope, number string) (*core.Charge, error) {
 	return t.charges.one(func(c *core.Charge) bool { return c.Scope == s && c.Number == number && c.State != ledger.Foreign })
 }
-func (t *tx) SetCharge(c *core.Charge) error  { return t.charges.set(c.Seq, keepCharge(*c)) }
+
+// SetCharge, as SetAttempt, leaves Raw to SetAnswer.
+func (t *tx) SetCharge(c *core.Charge) error {
+	row := keepCharge(*c)
+	was, _ := t.charges.one(func(o *core.Charge) bool { return o.Seq == c.Seq })
+	row.Raw = was.Raw
+	return t.charges.set(c.Seq, row)
+}
+
 func (t *tx) SetAttempt(c *core.Charge) error { return t.SetCharge(c) }
-func (t *tx) SetAnswer(c *core.Charge) error  { return t.SetCharge(c) }
+
+func (t *tx) SetAnswer(c *core.Charge) error {
+	row, _ := t.charges.one(func(o *core.Charge) bool { return o.Seq == c.Seq })
+	row.Raw = c.Raw
+	return t.charges.set(c.Seq, *row)
+}
+
 func (t *tx) DropCharge(c *core.Charge) error { return t.charges.drop(c.Seq) }
 func (t *tx) SetQuote(s ledger.Scope, orderNo string, q ledger.Quote) error {
 	keep(&q.At)

@@ -29,6 +29,9 @@ func (v *view) Scopes() (scopes []ledger.Scope, _ error) {
 	for s := range v.pauses {
 		seen[s] = true
 	}
+	for s := range v.sweeps {
+		seen[s] = true
+	}
 	for s := range seen {
 		scopes = append(scopes, s)
 	}
@@ -37,11 +40,17 @@ func (v *view) Scopes() (scopes []ledger.Scope, _ error) {
 }
 
 func (v *view) WholeEvents(s ledger.Scope, after int64, limit int) ([]core.Event, error) {
-	return v.events.sorted(limit, func(e *core.Event) bool { return e.Scope == s && e.Seq > after }, func(a, b core.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	es, err := v.events.sorted(limit, func(e *core.Event) bool { return e.Scope == s && e.Seq > after }, func(a, b core.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	for i := range es {
+		es[i].Body, es[i].Signature = nil, ""
+	}
+	return es, err
 }
 
 func (v *view) WholeCharges(s ledger.Scope, after int64, limit int) ([]core.Charge, error) {
-	return v.charges.sorted(limit, func(c *core.Charge) bool { return c.Scope == s && c.Seq > after }, func(a, b core.Charge) int { return cmp.Compare(a.Seq, b.Seq) })
+	cs, err := v.bare(func(c *core.Charge) bool { return c.Scope == s && c.Seq > after })
+	slices.SortFunc(cs, func(a, b core.Charge) int { return cmp.Compare(a.Seq, b.Seq) })
+	return cs[:min(limit, len(cs))], err
 }
 
 func (v *view) WholeRefunds(s ledger.Scope, after int64, limit int) ([]core.Refund, error) {
