@@ -101,7 +101,7 @@ func settle(t Tx, owner string, d ledger.Delivery, listed bool) error {
 		seq, err = settled.Seq, settleOwn(t, d, o, settled)
 		listed = listed && !settled.Listed
 	}
-	if err == nil && seq != 0 {
+	if err == nil {
 		err = shipDelivered(t, d)
 	}
 	if err != nil || seq == 0 || !listed {

@@ -130,16 +130,13 @@ func (s *Shipment) found(a ledger.ShippingAnswer) {
 	default:
 		s.Stage, s.Problem = ledger.ReportDone, problemDiffers
 	}
-	if a.Has && a.Of != nil && a.Of.Same(s.Shipping) { // and not what was reported since
+	if a.Has && a.Of.Same(s.Shipping) { // and not what was reported since
 		s.Stage, s.Problem = ledger.ReportDone, ledger.ShippingProblem{}
 	}
 }
 
-// lookedUp records what get_order says of money that is frozen.
+// lookedUp records what get_order says of money that is frozen; of an answer that was none, nothing.
 func (s *Shipment) lookedUp(a ledger.ShippingAnswer) {
-	if a.Result != ledger.ShippingTold {
-		return
-	}
 	told := stateOf(a.OrderState)
 	if s.doubted() && told != "" { // WeChat knows it
 		s.State = ledger.ShipmentWaiting

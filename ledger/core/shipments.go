@@ -40,18 +40,17 @@ func reportShipping(t Tx, r ledger.ShippingReport) (*ledger.Shipment, bool, erro
 		p := s.public()
 		return &p, false, nil
 	}
-	if s == nil && why == "" {
+	if s == nil {
 		s = owed(c, r.Now)
 	}
-	fresh := false
 	if why == "" {
-		fresh, why = s.report(&n, r.Now)
+		_, why = s.report(&n, r.Now)
 	}
 	if why != "" {
 		return nil, false, &ledger.ShippingRefusal{Reason: why, OrderNo: c.OrderNo}
 	}
 	p := s.public()
-	return &p, fresh, putShipment(t, s)
+	return &p, true, putShipment(t, s)
 }
 
 // shippedCharge returns the charge that a report is about, and why it cannot be reported; empty: it can.
@@ -124,7 +123,7 @@ func owe(t Tx, c *Charge, now time.Time) error {
 func shipBack(t Tx, c *Charge) error {
 	why := c.unkept()
 	whole := why == ledger.RefuseRefunded || why == ledger.RefuseReversed
-	if !whole && (why != "" || c.AmountRefunded == 0) {
+	if !whole && c.AmountRefunded == 0 {
 		return nil
 	}
 	s, err := t.Shipment(c.Scope, c.Seq)
@@ -174,9 +173,7 @@ func shipDelivered(t Tx, d ledger.Delivery) error {
 		return putShipment(t, s)
 	}
 	content := *d.Shipping
-	if _, why := s.report(&content, now); why != "" {
-		return nil // WeChat has it from elsewhere
-	}
+	s.report(&content, now) // unless WeChat has it from elsewhere
 	return putShipment(t, s)
 }
 

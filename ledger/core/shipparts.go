@@ -42,11 +42,11 @@ func (s *Shipment) SetContent(text string) error {
 // has says that a report is among what was reported, and that nothing of it failed.
 func (s *Shipment) has(n *ledger.Shipping) bool {
 	switch {
-	case s.Shipping == nil || s.Stage == ledger.ReportNone:
+	case s.Shipping == nil:
 		return false
 	case s.Stage == ledger.ReportFailed:
-		return s.told() > 0 && !n.Complete && holds(&ledger.Shipping{Type: s.Shipping.Type, Items: s.Shipping.Items, Parcels: s.Shipping.Parcels[:s.told()]}, n)
-	case s.Shipping.Same(n), s.Ended != nil && s.Ended.Same(n):
+		return !n.Complete && holds(&ledger.Shipping{Type: s.Shipping.Type, Items: s.Shipping.Items, Parcels: s.Shipping.Parcels[:s.told()]}, n)
+	case s.Shipping.Same(n), s.Ended.Same(n):
 		return true
 	}
 	return holds(s.Shipping, n) && (!n.Complete || s.Shipping.Complete && len(n.Parcels) == len(s.Shipping.Parcels))
@@ -60,9 +60,9 @@ func (s *Shipment) told() int {
 	return s.Told
 }
 
-// holds says that a report has all parcels of another, with the same content.
+// holds says that a report has all parcels of another, with the same content. One that is no express has none.
 func holds(all, n *ledger.Shipping) bool {
-	return all.Type == ledger.ShipExpress && n.Type == ledger.ShipExpress &&
+	return n.Type == ledger.ShipExpress &&
 		!slices.ContainsFunc(parcelsOf(n), func(p ledger.Parcel) bool { return !slices.ContainsFunc(parcelsOf(all), p.Same) })
 }
 
@@ -82,12 +82,12 @@ func parcelsOf(n *ledger.Shipping) []ledger.Parcel {
 // what it has of parts stays with it until a correction.
 func (s *Shipment) join(n *ledger.Shipping) (why ledger.ShippingReason) {
 	was := s.Shipping
-	if was == nil || was.Type != ledger.ShipExpress || n.Type != ledger.ShipExpress || s.Uploads > 0 {
+	if was == nil || n.Type != ledger.ShipExpress || s.Uploads > 0 {
 		s.Shipping, s.Told, s.Ended = n, 0, nil
 		return ""
 	}
 	before, told := parcelsOf(was), s.told()
-	mends := s.Stage == ledger.ReportFailed && s.Ended != nil && !n.Complete // one of the parts, of which the last has come
+	mends := s.Ended != nil && !n.Complete // one of the parts that failed, of which the last has come
 	joins := !was.Complete || mends
 	if !joins {
 		before = before[:told]
@@ -146,7 +146,7 @@ func (s *Shipment) forget() {
 // next is what is posted next: what WeChat has not been told, as far as it takes that at once.
 func (s *Shipment) next() *ledger.Shipping {
 	n := s.Shipping
-	if n.Type != ledger.ShipExpress || s.Uploads > 0 {
+	if s.Uploads > 0 { // in parts it would be more than the one correction
 		return n
 	}
 	from := s.Told
@@ -154,9 +154,6 @@ func (s *Shipment) next() *ledger.Shipping {
 		from = max(0, from-mostPosted)
 	}
 	until := min(len(n.Parcels), from+mostPosted)
-	if from == 0 && until == len(n.Parcels) {
-		return n
-	}
 	part := *n
 	part.Parcels, part.Complete = n.Parcels[from:until], n.Complete && until == len(n.Parcels)
 	return &part
@@ -169,8 +166,7 @@ func (s *Shipment) tell(posted *ledger.Shipping) (all bool) {
 		s.Told = len(n.Parcels)
 		return true
 	}
-	if posted.Type != ledger.ShipExpress || n.Type != ledger.ShipExpress {
-		s.Told = 0
+	if n.Type != ledger.ShipExpress { // reported meanwhile, in place of parcels
 		return false
 	}
 	has, wants := parcelsOf(posted), parcelsOf(n)

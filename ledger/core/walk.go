@@ -72,7 +72,7 @@ type Stretch[T any] struct {
 func Straight[T any](read func(after Mark, n int) ([]T, error), mark func(*T) Mark) Part[T] {
 	return func(after Mark, n, _ int) (Stretch[T], error) {
 		rows, err := read(after, n)
-		s := Stretch[T]{Rows: rows, To: after, Over: len(rows) < n}
+		s := Stretch[T]{Rows: rows, Over: len(rows) < n}
 		if len(rows) > 0 {
 			s.To = mark(&rows[len(rows)-1])
 		}
@@ -155,9 +155,7 @@ func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
 		}
 		left := l.skip - skipped - *l.spent
 		if unread != nil && (first == nil || unread.to.Compare(l.mark(&first.rows[0])) < 0) {
-			if next.Compare(unread.to) < 0 {
-				next = unread.to // nothing that was not taken is before it
-			}
+			next = unread.to // nothing that was not taken is before it
 			if l.skip > 0 && left <= 0 && from.Compare(next) < 0 { // each page goes on by something
 				return rows, next, true, nil
 			}
