@@ -38,3 +38,6 @@ func Written(id string, lines ...MoveLine) (export []byte) {
 func (l *Ledger) Rows(ctx context.Context, read func(Reader) error) error {
 	return l.store.Read(ctx, read)
 }
+
+// Kept is what a ledger is over.
+func (l *Ledger) Kept() Store { return l.store }

@@ -29,7 +29,7 @@ func TestPartsTold(t *testing.T) {
 		{"1 2., sent, 1., accepted, ok", "1 2.; 1.", "1."},
 		{"1., sent, 1 2., accepted, ok", "1.; 1 2.", "1 2."},
 		{"1, ok, 2., sent, 3., accepted, ok", "1; 2.; 1 3.", "1 3."}, // the correction says all
-		{"1, 2., no, 3., ok", "1 2.; 3.", "3."}, // nothing of what failed stays
+		{"1, 2., no, 3., ok", "1 2.; 3.", "3."},                      // nothing of what failed stays
 		{"1, sent, virtual, accepted, ok", "1; virtual", "virtual"},
 		{"virtual, sent, 1., accepted, ok", "virtual; 1.", "1."},
 		// The first fifteen of more are a part, which stays whatever is reported in place of the whole; the rest that is not told is gone.

@@ -155,7 +155,7 @@ func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
 		}
 		left := l.skip - skipped - *l.spent
 		if unread != nil && (first == nil || unread.to.Compare(l.mark(&first.rows[0])) < 0) {
-			next = unread.to // nothing that was not taken is before it
+			next = unread.to                                       // nothing that was not taken is before it
 			if l.skip > 0 && left <= 0 && from.Compare(next) < 0 { // each page goes on by something
 				return rows, next, true, nil
 			}
