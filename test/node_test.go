@@ -268,7 +268,7 @@ func TestMiniProgramPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(dir + "/test/*.test.js")
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("the package's tests are %v, %v", files, err)
 	}
 	for i := range files {

@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 process.chdir(fileURLToPath(new URL('.', import.meta.url)));
 const { outputFiles: [{ text }] } = await build({
   entryPoints: ['src/index.ts'], bundle: true, minify: true, format: 'esm', target: 'es2017', charset: 'utf8', legalComments: 'none', write: false,
-  mangleProps: /^(authorized|waiting|after)$/, // which nobody outside sees
+  mangleProps: /^(authorized|after|has|body|json)$/, // which nobody outside sees
 });
 const exported = /export\{(\w+) as create\};\s*$/;
 if (!exported.test(text)) throw new Error(`the bundle exports something else: …${text.slice(-60)}`);

@@ -1,12 +1,11 @@
-import { failure, quiet, type Answer, type Call, type Failure, type Send } from './http';
+import { failure, now, quiet, type Answer, type Call, type Send } from './http';
 import type { Adapter } from './types';
 
 const STORED = 'pay.session';
-const CODE_LIFE = 270_000; // ms; WeChat's codes live 5 minutes
 
 type Kept = [value: string, expires: number]; // ms since 1970
 
-const alive = (kept: Kept | null): kept is Kept => !!kept && Date.now() < kept[1];
+const alive = (kept: Kept | null): kept is Kept => !!kept && now() < kept[1];
 
 /** sessions logs the user in, and sends what needs a session. */
 export function sessions(adapter: Adapter, base: string, send: Send, text: (key: string) => string) {
@@ -24,49 +23,42 @@ export function sessions(adapter: Adapter, base: string, send: Send, text: (key:
 
   /** exchange makes a session of the saved code, or of a fresh one. A code that turns out to be no good is replaced, once. */
   async function exchange(again?: boolean): Promise<string> {
-    const value = alive(code) ? code[0] : await freshCode();
+    code = alive(code) ? code : await new Promise<Kept>((resolve, reject) => {
+      quiet(adapter.login({
+        success: (res) => resolve([res.code, now() + 270_000]), // WeChat's codes live 5 minutes
+        fail: (res) => reject(failure('login_failed', text('unknown'), res.errMsg)),
+      }));
+    });
     let answer: Answer;
     try {
-      answer = await send({ method: 'POST', url: `${base}/openid?code=${encodeURIComponent(value)}` });
-    } catch (err) {
-      if (!/^code_/.test((err as Failure).code)) throw err; // the code stays: it may still be good
+      answer = await send({ method: 'POST', url: `${base}/openid?code=${encodeURIComponent(code[0])}`, has: 'session' });
+    } catch (err: any) {
+      if (!/^code_/.test(err.code)) throw err; // the code stays: it may still be good
       code = null;
       if (again) throw err;
       return exchange(true);
     }
     const { session: token, expires_in: seconds } = answer.json;
-    session = [token, Date.now() + (seconds - 60) * 1000];
+    session = [token, now() + (seconds - 60) * 1000];
     adapter.setStorageSync(STORED, session);
     return token;
   }
 
-  function freshCode(): Promise<string> {
-    return new Promise((resolve, reject) => {
-      quiet(adapter.login({
-        success: (res) => {
-          code = [res.code, Date.now() + CODE_LIFE];
-          resolve(res.code);
-        },
-        fail: (res) => reject(failure('login_failed', text('unknown'), res.errMsg)),
-      }));
-    });
-  }
-
   /**
-   * authorized makes a call with the session or, where there is none yet and `data` may hold it, with the saved code. When the server knows neither, it
-   * logs in afresh, once.
+   * authorized makes a call with the session or, where there is none yet and what the `pay` block gets may hold it, with the saved code. When the server
+   * knows neither, it logs in afresh, once.
    */
-  async function authorized(call: Call, tries?: number, data?: { code?: string }): Promise<Answer> {
+  async function authorized(call: Call, tries?: number): Promise<Answer> {
+    const data = call.has && call.data as { code?: string };
     const attempt = async () => {
-      if (data) call.data = data;
       if (data && !alive(session) && alive(code)) data.code = code[0];
       else call.header = Object.assign({}, call.header, { 'X-Pay-Session': await login() });
       return send(call, tries);
     };
     try {
       return await attempt();
-    } catch (err) {
-      if ((err as Failure).status !== 401) throw err;
+    } catch (err: any) {
+      if (err.status !== 401) throw err;
       session = code = null;
       if (data) delete data.code;
       adapter.removeStorageSync(STORED);

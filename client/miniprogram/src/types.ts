@@ -28,7 +28,7 @@ export interface Pingpp {
 }
 
 export interface Options {
-  /** Where the site's `pay` block answers, like `https://shop.example.com/pay`. Its host must be a request domain of the mini program. */
+  /** Where the site's `pay` block answers, like `https://shop.example.com/pay`: a whole URL. Its host must be a request domain of the mini program. */
   base: string;
   /** Default: `wx`. */
   adapter?: Adapter;
@@ -46,7 +46,8 @@ export interface Options {
  * What became of a payment. The first five are the server's word:
  * `paid`, also by another payment of the order; `held`: paid, and a person at the shop looks at it; `refunded`, all of it;
  * `reversed` and `expired`: nobody can pay this charge any more.
- * `cancelled`: the user closed the pay sheet. `failed`: the sheet did not open, or WeChat refused. `left`: nobody waits any more, and nothing is known yet.
+ * `cancelled`: the user closed the pay sheet. `failed`: the sheet did not open, or WeChat refused. `left`: nobody waits any more, and nothing is known yet: ask later,
+ * or call `pay` again.
  */
 export type Result = 'paid' | 'refunded' | 'reversed' | 'expired' | 'held' | 'cancelled' | 'failed' | 'left';
 
@@ -75,9 +76,12 @@ export interface Outcome {
 }
 
 export interface PayOptions {
-  /** Says that nobody waits any more, for instance since the page was closed. */
+  /**
+   * Says that nobody waits any more, for instance since the page was unloaded (not: hidden, which the pay sheet does too). It is asked each second while
+   * the sheet is open, and before each request after it.
+   */
   left?(): boolean;
-  /** For how long the server is waited for after the pay sheet, in ms. Default: 120 000. */
+  /** For how long the server is waited for after the pay sheet, in ms. Default: 120 000. A sheet that never reports is given up after 5 minutes. */
   wait?: number;
 }
 
@@ -111,7 +115,7 @@ export interface PayError extends Error {
   /** HTTP's; 0 where nothing was answered. */
   status: number;
   chargeID?: string;
-  /** What the platform said, for a log. */
+  /** For a log: what the platform said, or the URL that was asked, without its query, the status, and how the answer begins; 200 characters at most. */
   raw?: string;
 }
 
@@ -124,7 +128,8 @@ export interface Pay {
   login(): Promise<string>;
   /**
    * Takes an order from its number to the server's word about it. It rejects with a PayError; after that, or when the user comes back later, call it
-   * again with the same number: nobody pays twice. Calls for one order at the same time share one payment.
+   * again with the same number: nobody pays twice. Calls for one order at the same time share one payment. Sheets open one at a time: other orders wait
+   * for the one that is open, 5 minutes at most.
    */
   pay(orderNo: string, options?: PayOptions): Promise<Outcome>;
   /** What has become of an order, without beginning a payment. */

@@ -237,12 +237,44 @@ for (const shape of ['wx', 'uni', 'Taro']) {
         shop.next(CREATE, problem(status, code));
         await assert.rejects(phone.pay.pay(order), { code, status, message: `detail of ${code}` });
       }
-      for (const answer of [html(502), html(200)]) { // something on the way to the site
-        shop.next(CREATE, answer);
-        await assert.rejects(phone.pay.pay(order), { code: 'unknown', message: '暂时不可用，请稍后再试' });
+      for (const [status, body] of [[502, '<html>Bad Gateway</html>'], [200, '<html>Bad Gateway</html>'], [200, '{"code":404}'], [404, '{"code":"no","detail":"Not Found"}'], [404, 'null']]) {
+        shop.next(CREATE, (res) => res.writeHead(status).end(body)); // something on the way to the site
+        await assert.rejects(phone.pay.pay(order), {
+          code: 'unknown', status, message: '暂时不可用，请稍后再试', raw: `https://shop.example.com/pay/charges ${status}: ${body}`,
+        });
       }
       assert.equal(phone.sheets.length, 0);
       assert.deepEqual(phone.pauses, []);
+    });
+
+    test('a base that is mistyped shows in what the developer sees, without a login code', async () => {
+      for (const lang of ['zh', 'en']) {
+        const pay = newPhone().create({ base: 'https://shop.example.com/py', lang });
+        for (const [status, body] of [[404, `<html>\n<p>/py/openid?code=code%2B%2F1</p> ${'is not here '.repeat(1000)}`], [200, '{"code":0,"data":{}}']]) {
+          shop.next('POST /py/openid', (res) => res.writeHead(status).end(body));
+          const err = await pay.login().then(() => assert.fail(), (e) => e);
+          assert.deepEqual([err.code, err.status, err.message], ['unknown', status, lang === 'zh' ? '暂时不可用，请稍后再试' : 'Please try again later']);
+          assert.ok(err.raw.startsWith(`https://shop.example.com/py/openid ${status}: ${body.slice(0, 10)}`), err.raw);
+          assert.ok(err.raw.length <= 200);
+          assert.doesNotMatch(err.raw, /code%2B/);
+        }
+      }
+      assert.equal(shop.asked('POST /py/openid').length, 4);
+    });
+
+    test('a base with a slash at its end is no other', async () => {
+      const pay = newPhone().create({ base: 'https://shop.example.com/pay//' });
+      assert.equal((await pay.pay(order)).result, 'paid');
+      assert.equal((await pay.request({ path: '/api/text' })).data, 'no such thing');
+      const root = newPhone().create({ base: 'https://shop.example.com/' });
+      assert.equal((await root.request({ path: '/api/text' })).status, 404);
+      assert.deepEqual([...new Set(shop.requests.map((r) => r.route.split(' ')[1].split('/')[1]))].sort(), ['api', 'openid', 'pay']);
+    });
+
+    test('without a base it says so', () => {
+      for (const options of [{ base: undefined }, { base: '' }, { base: '/pay' }, { base: 'shop.example.com/pay' }]) {
+        assert.throws(() => newPhone().create(options), /^Error: base is missing or no URL like https:\/\/shop\.example\.com\/pay$/);
+      }
     });
 
     test('a lost network is waited for', async () => {
@@ -323,6 +355,7 @@ for (const shape of ['wx', 'uni', 'Taro']) {
       const phone = await loggedIn({ user: () => {} }); // the sheet never reports
       phone.pay.pay(order);
       while (!phone.sheets.length) await new Promise(setImmediate);
+      phone.kill();
       const launched = newPhone({ kept: phone.kept });
       const pay = launched.create();
       assert.deepEqual(pay.pending(), [order]);

@@ -16,7 +16,9 @@ class Phone {
     Object.assign(this, { shape, hosts, user, language, kept });
     this.logins = 0;
     this.ahead = 0; // of the clock, in ms
-    this.pauses = []; // in ms; none is waited for
+    this.timers = []; // {at, ms, f}; none is waited for
+    this.pauses = []; // in ms, of the timers that ran
+    this.busy = 0; // what happens before any time goes by: answers under way, a user who acts at once
     this.sheets = []; // what requestPayment got
     this.open = 0; // sheets at a time
     this.mostOpen = 0;
@@ -53,27 +55,66 @@ class Phone {
       exports: module.exports,
       wx: this.shape === 'wx' ? this.platform : undefined,
       setTimeout: (f, ms) => {
-        this.pauses.push(ms);
-        this.ahead += ms;
-        setImmediate(f);
+        this.timers.push({ at: this.now() + ms, ms, f });
+        this.pass();
       },
-      Date: { now: () => Date.now() + this.ahead },
+      Date: { now: () => this.now() },
     };
     vm.compileFunction(fs.readFileSync(file, 'utf8'), Object.keys(scope), { filename: file })(...Object.values(scope));
     return module.exports.create({ base: 'https://shop.example.com/pay', ...(this.shape !== 'wx' && { adapter: this.platform }), ...options });
   }
 
+  now() {
+    return Date.now() + this.ahead;
+  }
+
+  // pass lets time go by once nothing else happens: the timer that is due first runs, then the next.
+  pass() {
+    if (this.passing) return;
+    this.passing = true;
+    setImmediate(() => {
+      this.passing = false;
+      if (this.busy || !this.timers.length) return; // what is over passes on
+      const first = this.timers.reduce((a, b) => (b.at < a.at ? b : a));
+      this.timers.splice(this.timers.indexOf(first), 1);
+      this.ahead += Math.max(0, first.at - this.now());
+      this.pauses.push(first.ms);
+      first.f();
+      this.pass();
+    });
+  }
+
+  // kill ends the program: nothing of it runs any more.
+  kill() {
+    this.pass = () => {};
+  }
+
+  // over ends what was busy.
+  over() {
+    this.busy--;
+    this.pass();
+  }
+
+  // soon does something before any time goes by.
+  soon(f) {
+    this.busy++;
+    setImmediate(() => {
+      this.over();
+      f();
+    });
+  }
+
   login({ success, fail }) {
     this.logins++;
     const code = this.nextCode();
-    setImmediate(() => (code ? success({ code, errMsg: 'login:ok' }) : fail({ errMsg: 'login:fail timeout' })));
+    this.soon(() => (code ? success({ code, errMsg: 'login:ok' }) : fail({ errMsg: 'login:fail timeout' })));
   }
 
   request({ url, method, header, data, dataType, success, fail }) {
     const asked = new URL(url);
     const host = this.hosts[asked.origin];
     if (!host) {
-      setImmediate(() => fail({ errMsg: 'request:fail url not in domain list' }));
+      this.soon(() => fail({ errMsg: 'request:fail url not in domain list' }));
       return;
     }
     const run = async () => {
@@ -81,7 +122,8 @@ class Phone {
       const text = await resp.text();
       return { data: dataType === 'text' ? text : JSON.parse(text), statusCode: resp.status, header: Object.fromEntries(resp.headers), errMsg: 'request:ok' };
     };
-    run().then(success, () => fail({ errMsg: 'request:fail' }));
+    this.busy++;
+    run().then((res) => { this.over(); success(res); }, () => { this.over(); fail({ errMsg: 'request:fail' }); });
   }
 
   requestPayment({ success, fail, ...sheet }) {
@@ -94,7 +136,7 @@ class Phone {
       else fail(res);
     };
     if (typeof this.user === 'function') this.user(sheet, close);
-    else setImmediate(() => close(this.user));
+    else this.soon(() => close(this.user));
   }
 }
 
