@@ -135,16 +135,24 @@ func (b *bench) alone(t *runner, server *pgtest.Server) error {
 	}
 	defer file.Close()
 	var next atomic.Int64
-	var rates, same, single, inFile, sizes, claims, fileClaims []float64
+	var rates, same, single, inFile, sizes, claims, fileClaims, spent, sameSpent []float64
+	var idle time.Duration
+	since := func(n float64) float64 { // µs of the server's CPU for each of n events
+		was := idle
+		idle = server.CPU(t)
+		return float64((idle - was).Microseconds()) / max(1, n)
+	}
 	for range b.rounds {
 		before, err := ask(b.ctx, dsn, `SELECT coalesce(max(seq), 0)::float8 FROM caddypay.events`)
 		if err != nil {
 			return err
 		}
+		since(0)
 		rate, err := appendFor(b.ctx, l, &next, b.round())
 		if err != nil {
 			return err
 		}
+		spent = append(spent, since(rate*b.round().Seconds()))
 		size, err := ask(b.ctx, dsn, `SELECT count(*)::float8 / count(DISTINCT xmin::text) FROM caddypay.events WHERE seq > $1`, int64(before))
 		if err != nil {
 			return err
@@ -152,7 +160,9 @@ func (b *bench) alone(t *runner, server *pgtest.Server) error {
 		n := max(1, int(size+0.5))
 		each := max(1, int(rate*b.round().Seconds()/float64(n)/groupsAtOnce))
 		rates, sizes = append(rates, rate), append(sizes, size)
+		since(0)
 		same = append(same, float64(n)*server.PgBench(t, dsn, fmt.Sprintf(sameRows, n), groupsAtOnce, each))
+		sameSpent = append(sameSpent, since(float64(n*groupsAtOnce*each)))
 		single = append(single, server.PgBench(t, dsn, fmt.Sprintf(sameRows, 1), 1, max(1, int(500*b.round().Seconds()))))
 		if rate, err = appendFor(b.ctx, file, &next, b.round()); err != nil {
 			return err
@@ -169,6 +179,7 @@ func (b *bench) alone(t *runner, server *pgtest.Server) error {
 		fileClaims = append(fileClaims, p95)
 	}
 	b.report.compare("PostgreSQL: append, in process", rates, "/s", "pgbench, same rows and batches", same, target{least: 0.8}, fmt.Sprintf("%.0f events a transaction", median(sizes)))
+	b.report.compare("PostgreSQL: CPU of the server for an event appended", spent, "µs", "pgbench, same rows and batches", sameSpent, target{}, "")
 	b.report.compare("PostgreSQL: append, of one a commit", rates, "/s", "pgbench, one after the other", single, target{least: 3}, "")
 	b.report.compare("PostgreSQL: append, of SQLite", rates, "/s", "SQLite", inFile, target{}, "")
 	b.report.compare("PostgreSQL: claim, p95", claims, "ms", "SQLite", fileClaims, target{}, "of 32")
