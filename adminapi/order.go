@@ -127,7 +127,7 @@ func viewLife(scope ledger.Scope, life *ledger.Life, paused *ledger.Pause, now t
 	}
 	for i := range life.Events {
 		told := &life.Events[i]
-		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: veil.deliveries(told.Deliveries), Decisions: []AuditView{}}
+		t := ToldView{EventView: viewEvent(&told.Event), Deliveries: veil.deliveries(told.Event.Attempts, told.Deliveries), Decisions: []AuditView{}}
 		for j := range told.Decisions {
 			t.Decisions = append(t.Decisions, viewDecided(scope, &told.Decisions[j]))
 		}

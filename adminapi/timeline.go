@@ -146,7 +146,7 @@ func ofEvent(e *ToldView, charges []ChargeView) (t []Entry) {
 	}
 	for i := range e.Deliveries {
 		d := &e.Deliveries[i]
-		t = append(t, Entry{At: d.At, Kind: "delivery", Event: e.ID, Delivery: d, Text: delivered(e.ID, d, Counted(e.Attempts, e.Deliveries, i))})
+		t = append(t, Entry{At: d.At, Kind: "delivery", Event: e.ID, Delivery: d, Text: delivered(e.ID, d)})
 	}
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
@@ -175,22 +175,13 @@ func checked(e *ToldView, charges []ChargeView) string {
 	return text
 }
 
-// Counted reports whether an attempt of an event counts: one that found the backend unreachable does not, and the next one bears its number. attempts are how
-// many of the event's count.
-func Counted(attempts int, all []DeliveryView, i int) bool {
-	if i+1 < len(all) {
-		return all[i+1].Attempt > all[i].Attempt
-	}
-	return all[i].Attempt <= attempts
-}
-
-func delivered(id string, d *DeliveryView, counted bool) string {
+func delivered(id string, d *DeliveryView) string {
 	answer := "no answer"
 	if d.Status != 0 {
 		answer = fmt.Sprintf("HTTP %d", d.Status)
 	}
 	which := fmt.Sprintf("attempt %d", d.Attempt)
-	if !counted {
+	if d.Uncounted {
 		which = "an attempt that does not count"
 	}
 	text := fmt.Sprintf("%s to deliver %s: %s in %.1f ms, %s", which, id, answer, d.MS, d.State)

@@ -58,13 +58,15 @@ type PaymentView struct {
 
 // DeliveryView is one attempt to deliver an event.
 type DeliveryView struct {
-	Attempt int       `json:"attempt"`
-	At      time.Time `json:"at"`
-	MS      float64   `json:"ms"`     // milliseconds until the backend had answered
-	Status  int       `json:"status"` // 0: no answer
-	State   string    `json:"state"`  // what became of the event
-	Error   string    `json:"error,omitempty"`
-	Snippet string    `json:"snippet,omitempty"` // the first 4 KiB of the answer; 512 bytes of one that acknowledges
+	Attempt int `json:"attempt"`
+	// Uncounted says that the backend could not be reached at all, so that the attempt does not count: the one after it bears the same number.
+	Uncounted bool      `json:"uncounted,omitempty"`
+	At        time.Time `json:"at"`
+	MS        float64   `json:"ms"`     // milliseconds until the backend had answered
+	Status    int       `json:"status"` // 0: no answer
+	State     string    `json:"state"`  // what became of the event
+	Error     string    `json:"error,omitempty"`
+	Snippet   string    `json:"snippet,omitempty"` // the first 4 KiB of the answer; 512 bytes of one that acknowledges
 	// Shortened says that the answer names who paid, or a secret, and that the snippet does not.
 	Shortened bool      `json:"shortened,omitempty"`
 	Due       time.Time `json:"due,omitzero"` // of the attempt after it
@@ -107,7 +109,7 @@ func viewEvent(e *ledger.Event) EventView {
 func (v *veil) event(e *ledger.Event, deliveries []ledger.Delivery) EventWhole {
 	body, shortened := v.body(e.Body)
 	return EventWhole{
-		EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: body, Shortened: shortened, Deliveries: v.deliveries(deliveries),
+		EventView: viewEvent(e), Host: e.Host, Signature: e.Signature, Body: body, Shortened: shortened, Deliveries: v.deliveries(e.Attempts, deliveries),
 	}
 }
 

@@ -71,7 +71,8 @@ func (v *veil) members(text string) string {
 	})
 }
 
-func (v *veil) deliveries(deliveries []ledger.Delivery) []DeliveryView {
+// deliveries are the attempts of an event of which so many count.
+func (v *veil) deliveries(attempts int, deliveries []ledger.Delivery) []DeliveryView {
 	all := make([]DeliveryView, 0, len(deliveries))
 	for _, d := range deliveries {
 		view := viewDelivery(&d)
@@ -79,5 +80,17 @@ func (v *veil) deliveries(deliveries []ledger.Delivery) []DeliveryView {
 		view.Snippet, view.Shortened = v.words(d.Snippet)
 		all = append(all, view)
 	}
+	for i := range all {
+		all[i].Uncounted = !counted(attempts, all, i)
+	}
 	return all
+}
+
+// counted reports whether an attempt of an event counts: one that found the backend unreachable does not, and the next one bears its number. attempts are how
+// many of the event's count.
+func counted(attempts int, all []DeliveryView, i int) bool {
+	if i+1 < len(all) {
+		return all[i+1].Attempt > all[i].Attempt
+	}
+	return all[i].Attempt <= attempts
 }

@@ -66,6 +66,32 @@ func TestSearchLeadsToTheOrder(t *testing.T) {
 	}
 }
 
+// An attempt that found the backend unreachable does not count: the page of the event and that of its order say so, instead of two first attempts.
+func TestUncountedAttempts(t *testing.T) {
+	s := newShop(t, Config{})
+	id := s.order("A1", 500, 500, time.Hour)
+	for i := range 2 {
+		now := time.Now().Add(time.Duration(i) * time.Hour)
+		must(s.ledger.Claim(t.Context(), ledger.Claim{Scope: scope, Owner: "relay", Now: now, Until: now.Add(time.Minute), Limit: 1}))
+		d := ledger.Delivery{Scope: scope, EventID: id, Attempt: 1, At: now, State: ledger.Pending, Uncounted: true, Due: now, Error: "connection refused"}
+		if i == 1 {
+			d.Status, d.Uncounted, d.State, d.Due, d.Error = 200, false, ledger.Delivered, time.Time{}, ""
+		}
+		if err := s.ledger.Settle(t.Context(), "relay", d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range []string{"event?id=" + id, "order?order_no=A1"} {
+		for lang, says := range map[string]string{"en": "not counted", "zh": "不计次数"} {
+			a := s.get(page, "Accept-Language", lang)
+			a.want(t, http.StatusOK, `<span class="tag">`+says+"</span>")
+			if n := strings.Count(a.body, says); n != 1 {
+				t.Errorf("%s in %s says it %d times of 2 attempts", page, lang, n)
+			}
+		}
+	}
+}
+
 // Every list turns its pages to the end, also over pages on which nothing fits, and says what it leaves out.
 func TestListsGoOn(t *testing.T) {
 	s := newShop(t, Config{})

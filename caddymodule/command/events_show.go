@@ -75,9 +75,9 @@ func printEvent(w io.Writer, e adminapi.EventWhole) {
 		fmt.Fprintln(w)
 		fmt.Fprintln(t, "ATTEMPT\tAT\tTOOK\tSTATUS\tBECAME\tWHY\tANSWER")
 		last := ""
-		for i, d := range e.Deliveries {
+		for _, d := range e.Deliveries {
 			number := strconv.Itoa(d.Attempt)
-			if !adminapi.Counted(e.Attempts, e.Deliveries, i) {
+			if d.Uncounted {
 				number = "not counted"
 			}
 			fmt.Fprintf(t, "%s\t%s\t%.1f ms\t%d\t%s\t%s\t%s\n", number, d.At.Local().Format(zoned), d.MS, d.Status, plain.Text(d.State), plain.Text(dash(d.Error)), plain.Text(dash(firstWords(d.Snippet))))

@@ -258,8 +258,11 @@ func (t *tail) delivery(e adminapi.EventView, d adminapi.DeliveryView) error {
 		answer = fmt.Sprint(d.Status)
 	}
 	more := ""
+	if d.Uncounted {
+		more = ", not counted"
+	}
 	if d.Error != "" {
-		more = ": " + plain.Text(d.Error)
+		more += ": " + plain.Text(d.Error)
 	}
 	if !d.Due.IsZero() {
 		more += ", next at " + d.Due.Local().Format(zoned)
