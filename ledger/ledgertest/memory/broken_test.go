@@ -31,9 +31,6 @@ func TestBroken(t *testing.T) {
 		}
 		ledgertest.RunMove(t, breaking, breaking)
 	})
-	if len(seen.seen) < 500 {
-		t.Errorf("only %d steps were broken", len(seen.seen))
-	}
 }
 
 // steps are those that were broken.
