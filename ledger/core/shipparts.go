@@ -45,7 +45,7 @@ func (s *Shipment) has(n *ledger.Shipping) bool {
 	case s.Shipping == nil:
 		return false
 	case s.Stage == ledger.ReportFailed:
-		return !n.Complete && holds(&ledger.Shipping{Type: s.Shipping.Type, Items: s.Shipping.Items, Parcels: s.Shipping.Parcels[:s.told()]}, n)
+		return !n.Complete && holds(&ledger.Shipping{Items: s.Shipping.Items, Parcels: s.Shipping.Parcels[:s.told()]}, n)
 	case s.Shipping.Same(n), s.Ended.Same(n):
 		return true
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,22 @@ func TestShippingAnswersLate(t *testing.T) {
 		}
 		s := c.row
 		equal(t, name, []any{s.State, s.Stage, s.Posted != nil, s.Uploads, s.Due, is}, []any{c.state, c.stage, c.posted, c.uploads, due, c.is})
+	}
+}
+
+// TestShippingRefusals: what WeChat takes no more of is refused, and it is said of which order; nothing is recorded of it.
+func TestShippingRefusals(t *testing.T) {
+	failed := changed(shipment(tea), func(s *Shipment) { s.fail(ledger.ShippingProblem{Code: "x"}); s.Uploads = 2 })
+	for _, n := range []*ledger.Shipping{nil, coffee} {
+		var refused *ledger.ShippingRefusal
+		if err := failed.again(n, at(9)); !errors.As(err, &refused) || *refused != (ledger.ShippingRefusal{Reason: ledger.RefuseCorrected, OrderNo: "o"}) {
+			t.Errorf("%v: %v", n, err)
+		}
+	}
+	full := shipment(parts("0"))
+	many(full, ledger.MostParcels-1)
+	if fresh, why := full.report(parts("x"), at(2)); fresh || why != ledger.RefuseParcels {
+		t.Errorf("more than anybody sends: %t, %q", fresh, why)
 	}
 }
 

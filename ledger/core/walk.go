@@ -136,7 +136,6 @@ func (l list[T]) page(from Mark) (rows []T, next Mark, more bool, err error) {
 	if l.spent == nil {
 		l.spent = new(int)
 	}
-	next = from
 	looked, skipped := 0, 0
 	for {
 		var first, unread *strand[T] // that with the first row, and that which may have one before it
