@@ -223,7 +223,7 @@ func TestImportRefuses(t *testing.T) {
 func TestImportNeedsEmpty(t *testing.T) {
 	login := core.MoveLine{Login: &ledger.Login{Key: []byte("k"), Identity: []byte("who"), Expires: noon.Add(time.Hour).UnixMilli()}}
 	event := eventLine(live, "evt_1")
-	for name, has := range map[string]core.MoveLine{"an event": event, "a run": runLine("r"), "a login": login, "half of another": {Head: nil, Event: event.Event}} {
+	for name, has := range map[string]core.MoveLine{"an event": event, "a run": runLine("r"), "a login": login, "half of another": event} {
 		l := empty()
 		export := written("A", has)
 		if has.Event == nil {

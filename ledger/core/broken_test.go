@@ -1,4 +1,4 @@
-package memory
+package core_test
 
 import (
 	"context"
@@ -12,25 +12,38 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
 	"github.com/caddypay/caddypay/ledger/ledgertest"
+	"github.com/caddypay/caddypay/ledger/ledgertest/memory"
 )
 
 // TestBroken runs the suite with an engine of which everything fails once that a transaction asks for: the error is what the transaction ends with, and nothing
 // of it stays. What failed before, after the same steps, does not fail again.
 func TestBroken(t *testing.T) {
 	seen := &steps{seen: make(map[string]bool)}
+	over := func(breaks func(core.Store) core.Store) proposing {
+		l := memory.Open(memory.NewRows(), time.Unix(0, 0))
+		once := l.Ledger
+		l.Ledger = core.New(breaks(once.Kept()), time.Now())
+		return proposing{l, once}
+	}
 	ledgertest.Run(t, func(t *testing.T) ledger.Ledger {
-		l := open(NewRows())
-		l.Ledger = core.New(broken{store{l}, t, seen, 1 << 20}, time.Now())
-		return proposing{l, core.New(store{l}, time.Now())}
+		return over(func(s core.Store) core.Store { return broken{s, t, seen, 1 << 20} })
 	})
 	t.Run("moved", func(t *testing.T) { // what is read is written elsewhere at once
 		breaking := func(t *testing.T) ledgertest.Mover {
-			l := open(NewRows())
-			l.Ledger = core.New(writing{broken{store{l}, t, seen, 4}}, time.Now())
-			return l
+			return over(func(s core.Store) core.Store { return writing{broken{s, t, seen, 4}} })
 		}
 		ledgertest.RunMove(t, breaking, breaking)
 	})
+}
+
+// proposing runs reservations once: the suite counts the numbers that are proposed.
+type proposing struct {
+	*memory.Ledger
+	once *core.Ledger
+}
+
+func (p proposing) Reserve(ctx context.Context, r ledger.Reservation) (*ledger.Reserved, error) {
+	return p.once.Reserve(ctx, r)
 }
 
 // steps are those that were broken.
@@ -60,7 +73,7 @@ func stepKey(f any, asked []string) string {
 }
 
 type broken struct {
-	store
+	core.Store
 	t     *testing.T
 	steps *steps
 	last  int // how many steps up to one tell it from others
@@ -70,19 +83,22 @@ type broken struct {
 type writing struct{ broken }
 
 func (s writing) Read(ctx context.Context, f func(core.Reader) error) error {
-	return s.store.Read(ctx, f)
+	return s.Store.Read(ctx, f)
 }
 
-var errBroken = errors.New("the engine is broken")
+var (
+	errBroken = errors.New("the engine is broken")
+	errEnds   = errors.New("the transaction is ended")
+)
 
 // Write runs a transaction to see what it asks for, and once more for each of that, which fails, before it does what is wanted.
 func (s broken) Write(ctx context.Context, f func(core.Tx) error) error {
 	run := func(b *faults) error {
-		return s.store.Write(ctx, func(t core.Tx) error {
+		return s.Store.Write(ctx, func(t core.Tx) error {
 			if err := f(brokenTx{t, b}); err != nil {
 				return err
 			}
-			return errEnded
+			return errEnds
 		})
 	}
 	whole := &faults{}
@@ -93,7 +109,7 @@ func (s broken) Write(ctx context.Context, f func(core.Tx) error) error {
 			s.check(one, run(one))
 		}
 	}
-	return s.store.Write(ctx, f)
+	return s.Store.Write(ctx, f)
 }
 
 func (s broken) WriteLax(ctx context.Context, f func(core.Tx) error) error { return s.Write(ctx, f) }
@@ -105,13 +121,13 @@ func (s broken) Read(ctx context.Context, f func(core.Reader) error) error {
 			continue
 		}
 		one := &faults{in: i}
-		err := s.store.Read(ctx, func(r core.Reader) error { return f(brokenReader{r, one}) })
+		err := s.Store.Read(ctx, func(r core.Reader) error { return f(brokenReader{r, one}) })
 		if !s.check(one, err) {
 			s.steps.forget(f, fmt.Sprint(i))
 			return err
 		}
 	}
-	return s.store.Read(ctx, f)
+	return s.Store.Read(ctx, f)
 }
 
 // check says whether what was to fail was asked for.
