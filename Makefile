@@ -9,6 +9,9 @@ demo:
 # The race detector watches our own code and what it calls; SQLite is machine-made from C, and crawls under it.
 RACE = -race -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
+# What runs without the race detector is compiled as xcaddy and the release do it, and so only once.
+PLAIN = CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -trimpath"
+
 # Those that take longest, longest first, so that none of them is left to the end, when nothing else is there to do beside it.
 LONG = ./test ./caddymodule ./relay ./handlers ./ledger/sqlite/file ./console ./ledger/sqlite ./test/power ./test/crash
 
@@ -16,7 +19,7 @@ LONG = ./test ./caddymodule ./relay ./handlers ./ledger/sqlite/file ./console ./
 # Many packages wait more than they compute, so one more than there are processors are tested at a time. lint has vetted all of them before.
 test: deps lint
 	$(GO) test $(RACE) -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 20m $(LONG) ./...
-	$(MAKE) fuzz FUZZTIME=2s GUIDE=
+	$(PLAIN) $(MAKE) fuzz FUZZTIME=2s GUIDE=
 	$(MAKE) check-build
 
 # Caddy with this module, as xcaddy.json says, into ./caddy.
@@ -36,8 +39,8 @@ check-build: build
 lint:
 	@unformatted="$$(gofmt -l $$(git ls-files '*.go'))"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(PLAIN) $(GO) vet ./...
+	$(PLAIN) $(GO) tool staticcheck ./...
 
 # What is made from the source: the references, channels, the picture of the packages, OpenAPI. It fails where a translation is older than what it translates; the
 # tests fail where this was not run.
