@@ -63,7 +63,7 @@ func TestRowsThatAreWanted(t *testing.T) {
 		t.Error(err)
 	}
 	odd := errors.New("odd")
-	for _, c2 := range []struct {
+	for _, tt := range []struct {
 		most int64 // row that is wanted
 		fail error
 		read int64
@@ -71,10 +71,10 @@ func TestRowsThatAreWanted(t *testing.T) {
 		read := int64(0)
 		err := c.Run("SELECT n FROM a ORDER BY n", func(s *sqlite.Stmt) (more bool, err error) {
 			read = s.ColumnInt64(0)
-			return read < c2.most, c2.fail
+			return read < tt.most, tt.fail
 		})
-		if !errors.Is(err, c2.fail) || read != c2.read {
-			t.Errorf("%+v: read %d, %v", c2, read, err)
+		if !errors.Is(err, tt.fail) || read != tt.read {
+			t.Errorf("%+v: read %d, %v", tt, read, err)
 		}
 	}
 	if err := errors.Join(c.close(), c.close()); err != nil {
