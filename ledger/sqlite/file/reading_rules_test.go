@@ -151,3 +151,20 @@ func TestWhyItCannotBeRead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A ledger that others may write is read by a connection that waits for who is met at the one moment at which it would have to write itself.
+func TestLooksAlone(t *testing.T) {
+	f := openBare(t)
+	defer f.Close()
+	c, err := connectLooks(t.Context(), f.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := c.met(sqlite.ResultReadOnlyRecovery.ToError()); !isBusy(err) {
+		t.Error(err)
+	}
+	if err := c.Run("DELETE FROM a", nil); err == nil {
+		t.Error("it wrote")
+	}
+}
