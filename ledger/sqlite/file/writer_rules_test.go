@@ -3,6 +3,7 @@ package file_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,9 +33,9 @@ func TestCanceledBeforeATransactionOfItsOwn(t *testing.T) {
 // TestMendedBehindAReader: another program that reads for a moment is waited for before the -wal file begins anew.
 func TestMendedBehindAReader(t *testing.T) {
 	l := openFile(t, newFile(t))
-	appendEvents(t, l, "evt_0")
 	var err error
-	for range 5 { // a machine that is busy may keep the reader for longer than it is waited for
+	for n := range 5 { // a machine that is busy may keep the reader for longer than it is waited for
+		appendEvents(t, l, fmt.Sprint("evt_", n))
 		release := hold(t, l)
 		l.inside.Failed.Store(true)
 		done := make(chan error, 1)
@@ -48,4 +49,17 @@ func TestMendedBehindAReader(t *testing.T) {
 		must(t, l.write(t.Context(), nothing))
 	}
 	t.Errorf("it was not waited for: %v", err)
+}
+
+// TestClosedTakesNothing: whoever comes when a ledger is closed is told so, and harms nobody.
+func TestClosedTakesNothing(t *testing.T) {
+	l := openFile(t, newFile(t))
+	must(t, l.Close())
+	for name, err := range map[string]error{
+		"write": l.write(t.Context(), nothing), "lax": l.writeLax(t.Context(), nothing), "read": l.inside.Read(t.Context(), func(*conn) error { return nil }),
+	} {
+		if !errors.Is(err, ledger.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
