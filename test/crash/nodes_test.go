@@ -64,7 +64,7 @@ func performNodes(t *testing.T, o options, span time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := conductNodes(t, o, dir, span)
+	c := conductNodes(t, o, dir, span, nil)
 	t.Log("\n" + c.table())
 	if broken := c.rep.faults.list(); len(broken) > 0 {
 		t.Fatalf("%s\n"+nodesPlease+"; the logs are in %s", strings.Join(broken, "\n"), o.seed, span, o.rate, dir)
@@ -99,14 +99,14 @@ type node struct {
 }
 
 // conductNodes runs everything once and checks it.
-func conductNodes(t *testing.T, o options, dir string, span time.Duration) *nodes {
+func conductNodes(t *testing.T, o options, dir string, span time.Duration, database map[string]string) *nodes {
 	t.Helper()
 	c, err := newConductor(o, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
-	n := &nodes{conductor: c, span: span, server: pgtest.Start(t, pgtest.Options{Durable: span > nodesShort})}
+	n := &nodes{conductor: c, span: span, server: pgtest.Start(t, pgtest.Options{Durable: span > nodesShort, Settings: database})}
 	dsn := n.server.DSN(t)
 	c.book = inDatabase(dsn)
 	c.sender.targets = func() []string { return n.targets("/pay/webhooks") }

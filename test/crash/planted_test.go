@@ -25,6 +25,8 @@ type bug struct {
 	steps []step      // a plan that shows it; nil: one is dealt
 	only  string      // the lasting fault that shows it soonest
 	nodes bool        // several nodes with a database show it
+
+	database map[string]string // settings of that
 }
 
 var bugs = []bug{
@@ -58,6 +60,8 @@ var bugs = []bug{
 	{
 		name: "acknowledged before the database has it on disk", file: "ledger/postgres/store.go", want: "acknowledged, not in the ledger", nodes: true,
 		swap: [][2]string{{"CASE WHEN $1::boolean THEN 'off'", "CASE WHEN $1::boolean OR true THEN 'off'"}},
+		// What nobody waits for stays in its memory as long as that is possible: else it is there for a moment before a crash only.
+		database: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"},
 	},
 	{
 		name: "a lease keeps nobody away", file: "ledger/core/lease.go", want: "delivered twice at the same time", nodes: true,
@@ -98,20 +102,24 @@ func TestPlanted(t *testing.T) {
 				}
 				return
 			}
-			o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, steps: b.steps, say: t.Logf}
 			conduct := conduct
+			tries := 1
 			if b.nodes {
-				conduct = func(context.Context, options, string) (*report, error) {
-					return conductNodes(t, o, dir, 2*nodesShort).rep, nil
+				conduct = func(_ context.Context, o options, dir string) (*report, error) {
+					return conductNodes(t, o, dir, 2*nodesShort, b.database).rep, nil
 				}
+				tries = 4 // what a database lost in a crash is there again, if it is a payment, before anybody looks: a node compares with Ping++'s list
 			}
-			rep, err := conduct(t.Context(), o, dir)
-			if err != nil {
-				t.Fatal(err)
+			var rep *report
+			for n := 1; n == 1 || n <= tries && rep.faults.count(b.want) == 0; n++ {
+				o := options{kills: 3, seed: rand.Uint64(), rate: 150, bin: bin, drain: 10 * time.Second, only: b.only, steps: b.steps, say: t.Logf}
+				if rep, err = conduct(t.Context(), o, t.TempDir()); err != nil {
+					t.Fatal(err)
+				}
+				rep.print(io.Discard)
 			}
-			rep.print(io.Discard)
 			if rep.faults.count(b.want) == 0 {
-				t.Errorf("seed %d: nobody noticed; %s", o.seed, strings.Join(rep.faults.list(), "\n"))
+				t.Errorf("nobody noticed; %s", strings.Join(rep.faults.list(), "\n"))
 			}
 			t.Logf("noticed: %s", strings.Join(rep.faults.list(), "\n"))
 		})
