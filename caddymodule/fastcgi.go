@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
+
+	"github.com/caddypay/caddypay/ledger"
 )
 
 // timedFastCGI is Caddy's FastCGI transport with an end: by itself that one knows no context, and goes on for as long as PHP likes when
@@ -44,7 +46,7 @@ func within(left time.Duration, set caddy.Duration) caddy.Duration {
 }
 
 // checkFastCGI returns what is wrong with an upstream that PHP answers, or seems to: an error, or a warning.
-func checkFastCGI(u *upstream) (warning string, err error) {
+func checkFastCGI(u *upstream, mode ledger.Mode) (warning string, err error) {
 	proxy, ok := u.proxy.(*reverseproxy.Handler)
 	if !ok {
 		return "", nil
@@ -54,6 +56,13 @@ func checkFastCGI(u *upstream) (warning string, err error) {
 		// The site's own root directive is not asked in calls of ours, which pass through no route.
 		if _, named := t.EnvVars["SCRIPT_FILENAME"]; !named && strings.Contains(t.Root, "{http.vars.root}") {
 			return "", errors.New("transport fastcgi needs a root here, since the site's root does not reach these calls; write root /srv/shop (the shop's folder, as php-fpm sees it)")
+		}
+		// The guard of docs/backend.md compares it with X-Pay-Mode.
+		switch has := caddy.NewReplacer().ReplaceAll(t.EnvVars["PAY_MODE"], ""); ledger.Mode(has) {
+		case ledger.Live, ledger.Test:
+			if ledger.Mode(has) != mode {
+				return fmt.Sprintf("env PAY_MODE is %s, and pingpp key is of %s mode: a backend that compares the two refuses every question; write env PAY_MODE %[2]s in the upstream block", has, mode), nil
+			}
 		}
 	case *reverseproxy.HTTPTransport:
 		for _, addr := range dialed(proxy) {

@@ -103,7 +103,7 @@ func (h *Handler) Provision(ctx caddy.Context) (err error) {
 			return r.errorf("upstream", "%w", err)
 		}
 		h.upstream = newUpstream(mod.(caddyhttp.MiddlewareHandler))
-		warning, err := checkFastCGI(h.upstream)
+		warning, err := checkFastCGI(h.upstream, h.resolved.Scope.Mode)
 		if err != nil {
 			return r.errorf("upstream", "%w", err)
 		}

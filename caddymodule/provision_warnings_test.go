@@ -11,6 +11,10 @@ func TestProvisionWarnings(t *testing.T) {
 	block := goodSite[strings.Index(goodSite, "\tpay {"):strings.LastIndex(goodSite, "}")]
 	const nested, unsigned, open = "pay stands inside another block", "requests to Ping++ go out unsigned", "orders without backend_token"
 	const fpm = "looks like php-fpm, which speaks no HTTP; if it is, write transport fastcgi { root <the shop's folder> split .php } in the upstream block"
+	const mode = "env PAY_MODE is live, and pingpp key is of test mode: a backend that compares the two refuses every question; write env PAY_MODE test in the upstream block"
+	php := func(env string) string {
+		return strings.Replace(goodSite, "legacy:8080", "php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\troot /srv/shop\n\t\t\t\t"+env+"\n\t\t\t}\n\t\t}", 1)
+	}
 	secretOnly := strings.NewReplacer("backend_token token-Mark-0123456789abcdefghijkl\n", "\n", "timeout 15s", "secret whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").Replace(goodSite)
 	for _, tc := range []struct {
 		name, file string
@@ -28,6 +32,9 @@ func TestProvisionWarnings(t *testing.T) {
 		{"FPM's port in HTTP", strings.Replace(goodSite, "legacy:8080", "legacy:8080 php:9000", 1), []string{fpm, "php:9000"}},
 		{"FPM's port, looked up", strings.Replace(goodSite, "legacy:8080", "{\n\t\t\tdynamic a php 9000\n\t\t}", 1), []string{fpm}},
 		{"FPM in FastCGI", strings.Replace(goodSite, "legacy:8080", "php:9000 {\n\t\t\ttransport fastcgi {\n\t\t\t\troot /srv/shop\n\t\t\t}\n\t\t}", 1), nil},
+		{"FPM of this mode", php("env PAY_MODE test"), nil},
+		{"FPM of another mode", php("env PAY_MODE live"), []string{mode, "shop.example.com, www.shop.example.com"}},
+		{"FPM whose mode is the shop's own word", php("env PAY_MODE debug"), nil},
 		{"another socket", strings.Replace(goodSite, "legacy:8080", "unix//run/shop.sock", 1), nil},
 		{"another port", strings.Replace(goodSite, "legacy:8080", "php:19000", 1), nil},
 		{"orders without token", secretOnly, []string{open, "shop.example.com, www.shop.example.com"}},
@@ -47,7 +54,7 @@ func TestProvisionWarnings(t *testing.T) {
 					t.Errorf("the log does not say %q:\n%s", want, log)
 				}
 			}
-			for _, warning := range []string{nested, unsigned, open, fpm} {
+			for _, warning := range []string{nested, unsigned, open, fpm, mode} {
 				if (len(tc.want) == 0 || tc.want[0] != warning) && strings.Contains(log, warning) {
 					t.Errorf("the log says %q:\n%s", warning, log)
 				}

@@ -41,6 +41,14 @@ for (const readme of ['README.md', 'README.zh-CN.md']) {
     shop.next(CREATE, problem(404, 'order_not_found'));
     await page.onPay.call({ data: { orderNo: order }, setData: (change) => shown.push(change) });
     assert.deepEqual(shown[1], { done: false, text: 'detail of order_not_found' });
+
+    shop.statuses = ['created'];
+    const before = phone.ahead;
+    const left = { data: { orderNo: order }, setData: (change) => shown.push(change) };
+    phone.user = () => page.onUnload.call(left); // and the sheet never says that it was closed
+    await page.onPay.call(left);
+    assert.deepEqual(shown[2], { done: false, text: '支付结果确认中' });
+    assert.ok(phone.ahead - before < 10_000, 'the page that is left holds up the next order');
     await shop.stop();
   });
 }
