@@ -69,10 +69,7 @@ does not run.`,
 			default:
 				printReport(out, r)
 			}
-			if code := r.Exit(); code != 0 {
-				return exit(cmd, code, errors.New(summary(r)))
-			}
-			return nil
+			return verdict(cmd, r)
 		},
 	}
 	c.flags(cmd)
@@ -164,11 +161,28 @@ func line(f check.View) string {
 	return fmt.Sprintf("%s %s%s: %s", f.Result.Mark(), plain.Text(f.ID), site, plain.Text(f.Text))
 }
 
+// verdict ends the command as its report says. Warnings alone are counted too, but are no error.
+func verdict(cmd *cobra.Command, r *check.Report) error {
+	code := r.Exit()
+	if code == 0 {
+		return nil
+	}
+	if r.Result == check.Warn {
+		cmd.SilenceErrors = true
+		fmt.Fprintln(cmd.ErrOrStderr(), summary(r))
+	}
+	return exit(cmd, code, errors.New(summary(r)))
+}
+
 // summary counts the findings.
 func summary(r *check.Report) string {
 	count := make(map[check.Result]int)
 	for _, f := range r.Findings {
 		count[f.Result]++
 	}
-	return fmt.Sprintf("%d well, %d failed, %d warnings, %d not found out", count[check.OK], count[check.Fail], count[check.Warn], count[check.Unknown])
+	warnings := "warnings"
+	if count[check.Warn] == 1 {
+		warnings = "warning"
+	}
+	return fmt.Sprintf("%d well, %d failed, %d %s, %d not found out", count[check.OK], count[check.Fail], count[check.Warn], warnings, count[check.Unknown])
 }

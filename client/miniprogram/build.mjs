@@ -1,6 +1,6 @@
-// Builds dist: one file for require, one for import, and the types.
+// Builds dist: one file for require, one for import, and the types. The licence is the repository's.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -14,6 +14,7 @@ if (!exported.test(text)) throw new Error(`the bundle exports something else: â€
 mkdirSync('dist', { recursive: true });
 put('index.mjs', text);
 put('index.js', text.replace(exported, 'exports.create=$1;\n'));
+copyFileSync('../../LICENSE', 'LICENSE');
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });
 
 // put replaces a file as a whole: somebody may read it meanwhile.

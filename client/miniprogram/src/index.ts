@@ -5,7 +5,7 @@ import { sessions } from './session';
 import { texts } from './texts';
 import type { Adapter, Charge, Options, OrderState, Outcome, Pay, PayOptions, Request, Response, Result } from './types';
 
-export type * from './types';
+export type { Adapter, Charge, Fault, Options, OrderState, Outcome, Pay, PayError, PayOptions, Pingpp, Request, Response, Result } from './types';
 
 declare const wx: Adapter;
 
@@ -99,7 +99,7 @@ export function create({ base, adapter = wx, pingpp, channel = 'wx_lite', lang, 
   return {
     login,
 
-    pay(orderNo: string, { left = () => false, wait = 120_000 }: PayOptions = {}): Promise<Outcome> {
+    pay(orderNo: string | number, { left = () => false, wait = 120_000 }: PayOptions = {}): Promise<Outcome> {
       orderNo = '' + orderNo; // a number, in many shops
       let flow = flows[orderNo];
       if (!flow) {
@@ -112,7 +112,7 @@ export function create({ base, adapter = wx, pingpp, channel = 'wx_lite', lang, 
       return flow[0];
     },
 
-    async orderState(orderNo: string): Promise<OrderState> {
+    async orderState(orderNo: string | number): Promise<OrderState> {
       const { json: state } = await call(`/orders/${encodeURIComponent(orderNo)}/state`);
       if (!/^un/.test(state.status)) keep(adapter, orderNo);
       return state;

@@ -8,7 +8,7 @@ export function read(adapter: Adapter): Record<string, string> {
 }
 
 /** keep remembers an order's charge; none: its end is known. */
-export function keep(adapter: Adapter, orderNo: string, chargeID?: string): void {
+export function keep(adapter: Adapter, orderNo: string | number, chargeID?: string): void {
   const all = read(adapter);
   if (chargeID) all[orderNo] = chargeID;
   else delete all[orderNo];

@@ -131,9 +131,9 @@ export interface Pay {
    * again with the same number: nobody pays twice. Calls for one order at the same time share one payment. Sheets open one at a time: other orders wait
    * for the one that is open, 5 minutes at most.
    */
-  pay(orderNo: string, options?: PayOptions): Promise<Outcome>;
+  pay(orderNo: string | number, options?: PayOptions): Promise<Outcome>;
   /** What has become of an order, without beginning a payment. */
-  orderState(orderNo: string): Promise<OrderState>;
+  orderState(orderNo: string | number): Promise<OrderState>;
   /** The orders whose payment was begun here and whose end is not known: ask for their state when the program is shown again. */
   pending(): string[];
   /** Calls the shop's own backend with the session, so that it learns who the user is. It resolves whatever the status is. */

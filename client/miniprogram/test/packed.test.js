@@ -14,14 +14,15 @@ let project;
 
 before(() => {
   project = fs.mkdtempSync(path.join(os.tmpdir(), 'miniprogram-'));
-  const source = path.join(project, 'source'); // as it is checked out: nothing is built yet
-  fs.cpSync(root, source, { recursive: true, filter: (file) => !/^(dist|node_modules)(\/|$)/.test(path.relative(root, file)) });
+  const source = path.join(project, 'client/miniprogram'); // as it is checked out: nothing is built yet
+  fs.cpSync(root, source, { recursive: true, filter: (file) => !/^(dist|node_modules|LICENSE)(\/|$)/.test(path.relative(root, file)) });
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(source, 'node_modules'));
   for (const page of ['README.md', 'README.zh-CN.md']) assert.match(fs.readFileSync(path.join(source, page), 'utf8'), /`npm ci && npm run build && npm pack`/);
+  fs.copyFileSync(path.join(root, '../../LICENSE'), path.join(project, 'LICENSE'));
   execFileSync('npm', ['run', 'build'], { cwd: source, stdio: 'ignore' });
   const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: source, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
   assert.deepEqual(files.map((f) => f.path).filter((f) => !/^dist\/\w+\.d\.ts$/.test(f)).sort(),
-    ['README.md', 'README.zh-CN.md', 'dist/index.js', 'dist/index.mjs', 'package.json']);
+    ['LICENSE', 'README.md', 'README.zh-CN.md', 'dist/index.js', 'dist/index.mjs', 'package.json']);
   const write = (name, value) => {
     fs.mkdirSync(path.dirname(path.join(project, name)), { recursive: true });
     fs.writeFileSync(path.join(project, name), typeof value === 'string' ? value : JSON.stringify(value));
@@ -38,6 +39,7 @@ import { create, type Outcome, type PayError } from 'caddypay-miniprogram';
 const pay = create({ base: 'https://shop.example.com/pay', lang: 'en' });
 export async function buy(orderNo: string): Promise<string> {
   try {
+    if ((await pay.orderState(1001)).status === 'closed') return (await pay.pay(1001)).message;
     const { result, charge }: Outcome = await pay.pay(orderNo, { left: () => false });
     return result === 'paid' ? \`\${charge!.amount} fen\` : result;
   } catch (err) {
@@ -69,6 +71,10 @@ test('import and require give the same', async () => {
 });
 
 test('TypeScript takes its types', () => {
+  const dist = path.join(project, 'node_modules/caddypay-miniprogram/dist');
+  for (const file of fs.readdirSync(dist).filter((name) => name.endsWith('.d.ts'))) {
+    assert.doesNotMatch(fs.readFileSync(path.join(dist, file), 'utf8'), /export type \*|<const /, `${file}: TypeScript 4 does not know it`);
+  }
   for (const resolution of ['bundler', 'nodenext']) {
     execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--target', 'es2017',
       '--module', resolution === 'bundler' ? 'esnext' : 'nodenext', '--moduleResolution', resolution, '--types', '', 'shop.ts'], { cwd: project, stdio: 'inherit' });
