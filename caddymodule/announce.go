@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -26,10 +27,12 @@ const announced = 256
 
 // announcer hands announcements to Caddy's events app, one after the other, beside what is announced. A nil one announces nothing.
 type announcer struct {
-	events *caddyevents.App
-	ctx    caddy.Context
-	logger *zap.Logger
-	queue  chan announcement
+	events  *caddyevents.App
+	ctx     caddy.Context
+	logger  *zap.Logger
+	queue   chan announcement
+	started chan struct{} // closed when all apps have started: before that nobody may ask the events app who listens, and nobody may listen yet
+	start   func()
 }
 
 type announcement struct {
@@ -46,12 +49,36 @@ func newAnnouncer(ctx caddy.Context, logger *zap.Logger) (*announcer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pay: %w", err)
 	}
-	return &announcer{app.(*caddyevents.App), ctx, logger, make(chan announcement, announced)}, nil
+	return announceTo(app.(*caddyevents.App), ctx, logger)
+}
+
+func announceTo(app *caddyevents.App, ctx caddy.Context, logger *zap.Logger) (*announcer, error) {
+	a := &announcer{events: app, ctx: ctx, logger: logger, queue: make(chan announcement, announced), started: make(chan struct{})}
+	a.start = sync.OnceFunc(func() { close(a.started) })
+	if err := app.On("started", a); err != nil {
+		return nil, fmt.Errorf("pay: %w", err)
+	}
+	return a, nil
+}
+
+// Handle hears from Caddy that all apps have started.
+func (a *announcer) Handle(context.Context, caddy.Event) error {
+	a.start()
+	return nil
+}
+
+func (a *announcer) hasStarted() bool {
+	select {
+	case <-a.started:
+		return true
+	default:
+		return false
+	}
 }
 
 // tell announces, and never waits.
 func (a *announcer) tell(name string, scope ledger.Scope, more map[string]any) {
-	if a == nil || !a.events.ShouldEmit(name) {
+	if a == nil || a.hasStarted() && !a.events.ShouldEmit(name) {
 		return
 	}
 	more["app"], more["mode"] = scope.App, string(scope.Mode)
@@ -62,8 +89,15 @@ func (a *announcer) tell(name string, scope ledger.Scope, more map[string]any) {
 	}
 }
 
-// run hands on until ctx ends, and then what still waits.
+// run hands on until ctx ends, and then what still waits. Of a configuration that does not come to run nobody hears.
 func (a *announcer) run(ctx context.Context) {
+	select {
+	case <-a.started:
+	case <-ctx.Done():
+		if !a.hasStarted() {
+			return
+		}
+	}
 	for {
 		select {
 		case one := <-a.queue:

@@ -1,0 +1,72 @@
+package caddymodule
+
+import (
+	"context"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
+
+	"github.com/caddypay/caddypay/ledger"
+)
+
+type hearer chan string
+
+func (h hearer) Handle(_ context.Context, e caddy.Event) error {
+	h <- e.Name()
+	return nil
+}
+
+// What is announced before Caddy's events app listens is heard once it does, and not before all apps have started.
+func TestAnnouncedBeforeTheStart(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	heard := make(hearer, 9)
+	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Handlers: []caddyevents.Handler{heard}}}}
+	if err := app.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	a, err := announceTo(app, ctx, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		a.run(running)
+		close(ended)
+	}()
+	a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
+	if err := app.Start(); err != nil { // which changes what an announcement would read
+		t.Fatal(err)
+	}
+	app.Emit(ctx, "started", nil)
+	if first, second := <-heard, <-heard; first != "started" || second != eventDead {
+		t.Errorf("%s and %s are heard", first, second)
+	}
+	stop()
+	<-ended
+}
+
+// A configuration that fails to start announces nothing, and its announcer ends.
+func TestNothingIsAnnouncedWithoutAStart(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	heard := make(hearer, 9)
+	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Handlers: []caddyevents.Handler{heard}}}}
+	if err := app.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	a, err := announceTo(app, ctx, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
+	running, stop := context.WithCancel(t.Context())
+	stop()
+	a.run(running)
+	if len(heard) > 0 {
+		t.Errorf("%s is heard", <-heard)
+	}
+}
