@@ -44,7 +44,8 @@ func TestHTTPAPIPages(t *testing.T) {
 		if first == nil {
 			first = blocks
 		}
-		if !slices.EqualFunc(first, blocks, func(a, b []string) bool { return a[0] == b[0] }) {
+		// Code may have comments, in the reader's language: TestPagesAreRun of the root compares it without them.
+		if !slices.EqualFunc(first, blocks, func(a, b []string) bool { return a[1] == b[1] && (a[1] != "json" || a[2] == b[2]) }) {
 			t.Errorf("%s shows other examples than the page in English", file)
 		}
 	}
