@@ -28,7 +28,7 @@ var figures = []string{
 	"pass-through, respond", "pass-through, respond, CPU added",
 	"slowest list or page, 2000 events", "slowest search, 2000 events", "scrape, 2000 events", "accept while the console is open",
 	"accept while a backup runs", "delivery of a backlog", "memory, 1000 pending", "start with 2000 events of the oldest version",
-	"PostgreSQL: append, in process", "PostgreSQL: append, of one a commit", "PostgreSQL: append, of SQLite", "PostgreSQL: claim, p95",
+	"PostgreSQL: append, in process", "PostgreSQL: CPU of the server for an event appended", "PostgreSQL: append, of one a commit", "PostgreSQL: append, of SQLite", "PostgreSQL: claim, p95",
 	"PostgreSQL: accept, delivery on", "PostgreSQL: accept, delivery on, of the floor", "PostgreSQL: accept, delivery paused", "PostgreSQL: accept, delivery paused, of the floor",
 	"PostgreSQL: accept with 2000 events", "PostgreSQL: CPU of a node for an event, accept to delivered", "PostgreSQL: CPU of the server for it",
 	"PostgreSQL: a payment on the disk", "PostgreSQL: what of it is kept for ever", "PostgreSQL: log written for a payment", "PostgreSQL: three nodes",
