@@ -63,11 +63,14 @@ var (
 	// escapes are those of digits and of what stands between them, in JSON, and in JSON within JSON; and wide digits.
 	escapes = regexp.MustCompile(`\\+u(?:00(?:3[0-9]|2[0bBdD])|[fF][fF]1[0-9])|[０-９]`)
 
+	// escape is that of anything in JSON.
+	escape = regexp.MustCompile(`\\u[0-9a-fA-F]{4}`)
+
 	// number is what looks like a telephone number: one of a mobile phone (also as JSON writes large numbers), one with an area code, one with a +.
 	number = regexp.MustCompile(`1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}|1\.[3-9][0-9]{9}[eE]\+?10|\(?0[1-9][0-9]{1,2}\)?[- ]?[0-9]{3,4}[- ]?[0-9]{4}|\+[1-9][0-9]{0,2}[- ]?(?:[0-9][- ]?){6,12}[0-9]`)
 
 	// begun is the start of one, where the text was cut off; perhaps within an escape.
-	begun = regexp.MustCompile(`(^|[^0-9*])(?:\+[0-9]{1,3}[- ]?)?(?:1[3-9]|0[1-9])(?:[- ]?[0-9]){2,}[- ]?(?:\\+u?[0-9a-fA-F]{0,3})?$`)
+	begun = regexp.MustCompile(`(^|\\u[0-9a-fA-F]{4}|[^0-9*])(?:\+[0-9]{1,3}[- ]?)?(?:1[3-9]|0[1-9])(?:[- ]?[0-9]){2,}[- ]?(?:\\+u?[0-9a-fA-F]{0,3})?$`)
 )
 
 // unescaped is what an escape or a wide digit says.
@@ -92,8 +95,19 @@ func masked(value string) bool {
 	return value == Hidden || strings.Contains(value, "**") && numbers(value) == value
 }
 
-// numbers masks what looks like a telephone number, and is no part of a longer number.
+// numbers masks what looks like a telephone number, and is no part of a longer number. The digits of an escape are none of what stands beside it.
 func numbers(text string) string {
+	var b strings.Builder
+	done := 0
+	for _, at := range escape.FindAllStringIndex(text, -1) {
+		b.WriteString(unescapedNumbers(text[done:at[0]]))
+		b.WriteString(text[at[0]:at[1]])
+		done = at[1]
+	}
+	return b.String() + unescapedNumbers(text[done:])
+}
+
+func unescapedNumbers(text string) string {
 	var b strings.Builder
 	done := 0
 	for at := 0; at < len(text); {

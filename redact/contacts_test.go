@@ -34,6 +34,11 @@ func TestContacts(t *testing.T) {
 		"abroad":              {in: `ask +44 20 7946 0958 or +852-91234567`, want: `ask +** ** **** 0958 or +***-****4567`},
 		"wide digits":         {in: `{"who":"１３８００００１２３４"}`, want: `{"who":"138****1234"}`},
 		"other numbers":       {in: `{"order_no":"20261126138000012345","id":"evt_400261127052149381159644","at":"2026-11-26T12:00:00+08:00"}`, want: `{"order_no":"20261126138000012345","id":"evt_400261127052149381159644","at":"2026-11-26T12:00:00+08:00"}`},
+		"behind an escape":    {in: `{"who":"\u4e0913800001234"}`, want: `{"who":"三138****1234"}`},
+		"in front of one":     {in: `{"who":"13800001234\u4e09"}`, want: `{"who":"138****1234三"}`},
+		"and in no JSON":      {in: `who: \u4e0913800001234`, want: `who: \u4e09138****1234`},
+		"digits of an escape": {in: `{"who":"\u0100000000"}`, want: `{"who":"\u0100000000"}`},
+		"cut behind one":      {in: `{"who":"\u4e091380000`, want: `{"who":"\u4e09…`, cut: true},
 		"behind a stray mark": {in: `it's 5" and {"contact":"13800001234"}`, want: `it's 5" and {"contact":"138****1234"}`},
 		"cut in a contact":    {in: `{"contact":"1380000`, want: `{"contact":"…`, cut: true},
 		"cut in a bare one":   {in: `{"contact":1380000`, want: `{"contact":"…"`, cut: true},
@@ -62,6 +67,7 @@ func TestContacts(t *testing.T) {
 func FuzzContacts(f *testing.F) {
 	f.Add(`"x"`)
 	f.Add(`{"a":[1,{"b":"\u0031"}]}`)
+	f.Add(`{"a":"\u0100000000"}`)
 	f.Fuzz(func(t *testing.T, in string) {
 		got := Contacts(in, false)
 		if !json.Valid([]byte(in)) {
