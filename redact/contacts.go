@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 )
@@ -34,6 +35,9 @@ func Contacts(text string, cut bool) string {
 	}
 	if shown == plain {
 		return text
+	}
+	if json.Valid([]byte(text)) && !json.Valid([]byte(shown)) { // a number alone: what was JSON is JSON
+		return quote(shown)
 	}
 	return shown
 }

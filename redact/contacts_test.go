@@ -37,6 +37,7 @@ func TestContacts(t *testing.T) {
 		"behind an escape":    {in: `{"who":"\u4e0913800001234"}`, want: `{"who":"三138****1234"}`},
 		"in front of one":     {in: `{"who":"13800001234\u4e09"}`, want: `{"who":"138****1234三"}`},
 		"and in no JSON":      {in: `who: \u4e0913800001234`, want: `who: \u4e09138****1234`},
+		"a number alone":      {in: `17000000000`, want: `"170****0000"`},
 		"digits of an escape": {in: `{"who":"\u0100000000"}`, want: `{"who":"\u0100000000"}`},
 		"cut behind one":      {in: `{"who":"\u4e091380000`, want: `{"who":"\u4e09…`, cut: true},
 		"behind a stray mark": {in: `it's 5" and {"contact":"13800001234"}`, want: `it's 5" and {"contact":"138****1234"}`},
@@ -68,6 +69,7 @@ func FuzzContacts(f *testing.F) {
 	f.Add(`"x"`)
 	f.Add(`{"a":[1,{"b":"\u0031"}]}`)
 	f.Add(`{"a":"\u0100000000"}`)
+	f.Add(`17000000000`)
 	f.Fuzz(func(t *testing.T, in string) {
 		got := Contacts(in, false)
 		if !json.Valid([]byte(in)) {
