@@ -19,7 +19,7 @@ LONG = ./test ./caddymodule ./relay ./handlers ./ledger/sqlite/file ./console ./
 # Many packages wait more than they compute, so one more than there are processors are tested at a time. lint has vetted all of them before.
 test: deps lint
 	$(GO) test $(RACE) -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout 20m $(LONG) ./...
-	$(PLAIN) $(MAKE) fuzz FUZZTIME=2s GUIDE=
+	$(PLAIN) $(MAKE) fuzz FUZZTIME=20000x GUIDE=
 	$(MAKE) check-build
 
 # Caddy with this module, as xcaddy.json says, into ./caddy.
@@ -80,7 +80,7 @@ mutants: N = 0
 mutants:
 	$(GO) run ./test/mutants -n $(N) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)') $(if $(WORKERS),-workers $(WORKERS)) $(if $(MOST),-most $(MOST))
 
-# Every fuzz target for FUZZTIME: what parses outside bytes must never panic. A package is linked once for all of its targets. One that fails is run
+# Every fuzz target for FUZZTIME, or so many inputs (20000x): what parses outside bytes must never panic. A package is linked once for all of its targets. One that fails is run
 # again: an input that it found is in its corpus then and fails at once, while Go before 1.27 now and then takes the end of FUZZTIME itself for a failure
 # (go.dev/issue/75804). GUIDE= is for a short look, without what tells one input from another by the code that it reaches: to build all of Caddy with that takes
 # longer than the fuzzing.

@@ -18,10 +18,11 @@ func (h hearer) Handle(_ context.Context, e caddy.Event) error {
 	return nil
 }
 
-// What is announced before Caddy's events app listens is heard once it does, and not before all apps have started.
-func TestAnnouncedBeforeTheStart(t *testing.T) {
+// announcerOf returns an announcer to an events app that has not started, and what is heard of it.
+func announcerOf(t *testing.T) (*announcer, hearer) {
+	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-	defer cancel()
+	t.Cleanup(cancel)
 	heard := make(hearer, 9)
 	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Handlers: []caddyevents.Handler{heard}}}}
 	if err := app.Provision(ctx); err != nil {
@@ -31,6 +32,12 @@ func TestAnnouncedBeforeTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a, heard
+}
+
+// What is announced before Caddy's events app listens is heard once it does, and not before all apps have started.
+func TestAnnouncedBeforeTheStart(t *testing.T) {
+	a, heard := announcerOf(t)
 	running, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -38,10 +45,10 @@ func TestAnnouncedBeforeTheStart(t *testing.T) {
 		close(ended)
 	}()
 	a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
-	if err := app.Start(); err != nil { // which changes what an announcement would read
+	if err := a.events.Start(); err != nil { // which changes what an announcement would read
 		t.Fatal(err)
 	}
-	app.Emit(ctx, "started", nil)
+	a.events.Emit(a.ctx, "started", nil)
 	if first, second := <-heard, <-heard; first != "started" || second != eventDead {
 		t.Errorf("%s and %s are heard", first, second)
 	}
@@ -51,17 +58,7 @@ func TestAnnouncedBeforeTheStart(t *testing.T) {
 
 // A configuration that fails to start announces nothing, and its announcer ends.
 func TestNothingIsAnnouncedWithoutAStart(t *testing.T) {
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-	defer cancel()
-	heard := make(hearer, 9)
-	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Handlers: []caddyevents.Handler{heard}}}}
-	if err := app.Provision(ctx); err != nil {
-		t.Fatal(err)
-	}
-	a, err := announceTo(app, ctx, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, heard := announcerOf(t)
 	a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
 	running, stop := context.WithCancel(t.Context())
 	stop()

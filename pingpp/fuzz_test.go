@@ -99,6 +99,7 @@ func FuzzErrorBody(f *testing.F) {
 		f.Add(402, s, "")
 		f.Add(502, s, "Mon, 23 Nov 2026 16:00:00 GMT")
 	}
+	f.Add(200, `{"id":"re_2","object":"refund","amount":0,"succeed":true,"status":0,"charge":"ch_1"}`, "")
 	f.Fuzz(func(t *testing.T, status int, body, wait string) {
 		transport := roundTrip(func(*http.Request) (*http.Response, error) {
 			h := http.Header{"Retry-After": {wait}}
@@ -107,7 +108,8 @@ func FuzzErrorBody(f *testing.F) {
 		cl := client(t, "", func(c *Config) { c.Transport, c.Timeout = transport, 200*time.Millisecond })
 		for name, ask := range otherCalls(cl) {
 			got, err := ask(t.Context())
-			if (got == "") == (err == nil) || err == nil && (status/100 != 2 || got != wantOfCalls[name]) {
+			made := name == "create refund" || name == "refund order" || name == "create order" // whose id is Ping++'s choice
+			if (got == "") == (err == nil) || err == nil && (status/100 != 2 || !made && got != wantOfCalls[name]) {
 				t.Fatalf("%s: got %q and %v", name, got, err)
 			}
 			if err != nil {

@@ -136,11 +136,11 @@ func (b *bench) alone(t *runner, server *pgtest.Server) error {
 	defer file.Close()
 	var next atomic.Int64
 	var rates, same, single, inFile, sizes, claims, fileClaims, spent, sameSpent []float64
-	var idle time.Duration
+	var until time.Duration
 	since := func(n float64) float64 { // µs of the server's CPU for each of n events
-		was := idle
-		idle = server.CPU(t)
-		return float64((idle - was).Microseconds()) / max(1, n)
+		was := until
+		until = server.CPU(t)
+		return float64((until - was).Microseconds()) / max(1, n)
 	}
 	for range b.rounds {
 		before, err := ask(b.ctx, dsn, `SELECT coalesce(max(seq), 0)::float8 FROM caddypay.events`)
