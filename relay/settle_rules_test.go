@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,12 +18,11 @@ import (
 type failingLedger struct {
 	ledger.Ledger
 	settle func(ctx context.Context, try int) error
-	tries  int
+	tries  atomic.Int32
 }
 
 func (f *failingLedger) Settle(ctx context.Context, _ string, _ ledger.Delivery) error {
-	f.tries++
-	return f.settle(ctx, f.tries)
+	return f.settle(ctx, int(f.tries.Add(1)))
 }
 
 // What becomes of an outcome that the ledger does not take: how often it is tried, for how long, and what others see of it meanwhile.
@@ -77,8 +77,9 @@ func TestSettleRules(t *testing.T) {
 			}
 			began := time.Now()
 			r.settle(ctx, hold{"evt_1", 1}, ledger.Delivery{EventID: "evt_1"})
-			if took := time.Since(began); l.tries != c.tries || took < c.least || !slices.Equal(stranded, c.stranded) || r.stranded != 0 {
-				t.Errorf("%d tries in %s, want %d in %s; stranded %v and then %d, want %v", l.tries, took, c.tries, c.least, stranded, r.stranded, c.stranded)
+			tries := int(l.tries.Load())
+			if took := time.Since(began); tries != c.tries || took < c.least || !slices.Equal(stranded, c.stranded) || r.stranded != 0 {
+				t.Errorf("%d tries in %s, want %d in %s; stranded %v and then %d, want %v", tries, took, c.tries, c.least, stranded, r.stranded, c.stranded)
 			}
 			last := ""
 			if all := seen.All(); len(all) > 0 {
