@@ -86,7 +86,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 	t.Run("image", func(t *testing.T) { image(t, caddy) })
-	t.Run("unit", func(t *testing.T) { unit(t, only(t, one, "*.deb")) })
+	t.Run("unit", func(t *testing.T) { unit(t, only(t, one, "*.deb"), only(t, one, "*.rpm")) })
 }
 
 func sums(t *testing.T, dir string) string {
@@ -198,8 +198,8 @@ func image(t *testing.T, caddy string) {
 	}
 }
 
-// unit installs the package in a container that systemd boots, over this machine's files, of which it changes none.
-func unit(t *testing.T, deb string) {
+// unit installs the packages in a container that systemd boots, over this machine's files, of which it changes none.
+func unit(t *testing.T, deb, rpm string) {
 	layers, root := filepath.Join(t.TempDir(), "layers"), filepath.Join(t.TempDir(), "root")
 	for _, dir := range []string{layers, root} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -213,13 +213,17 @@ func unit(t *testing.T, deb string) {
 		}
 	}
 	mount(t, "overlay", root, fmt.Sprintf("lowerdir=/,upperdir=%[1]s/upper,workdir=%[1]s/work", layers))
-	for from, to := range map[string]string{deb: "caddypay-test/caddypay.deb", "testdata/unit.sh": "caddypay-test/unit.sh", "testdata/Caddyfile": "caddypay-test/Caddyfile"} {
-		if err := os.WriteFile(filepath.Join(root, to), []byte(read(t, from)), 0o644); err != nil {
+	for from, to := range map[string]string{
+		deb: "caddypay.deb", distribution(t, "deb"): "distribution.deb", rpm: "caddypay.rpm", distribution(t, "rpm"): "distribution.rpm",
+		"testdata/unit.sh": "unit.sh", "testdata/Caddyfile": "Caddyfile",
+	} {
+		if err := os.WriteFile(filepath.Join(root, "caddypay-test", to), []byte(read(t, from)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	job := `[Unit]
 After=network.target
+FailureAction=exit
 [Service]
 Type=oneshot
 TimeoutStartSec=300s
@@ -237,6 +241,16 @@ StandardError=append:/caddypay-test/log
 		log, _ := os.ReadFile(filepath.Join(root, "caddypay-test/log"))
 		t.Fatalf("the package in a container of systemd's: %v, status %q\n%s\n%s", err, status, log, out)
 	}
+}
+
+// distribution makes what a distribution calls caddy, a deb or an rpm, and returns its file.
+func distribution(t *testing.T, kind string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "caddy."+kind)
+	pack := exec.Command(tool(t, "nfpm"), "package", "--config", "packaging/testdata/distribution/nfpm.yaml", "--packager", kind, "--target", file)
+	pack.Dir, pack.Env = "..", append(os.Environ(), "ARCH="+runtime.GOARCH)
+	run(t, pack)
+	return file
 }
 
 func mount(t *testing.T, kind, on, options string) {
@@ -258,11 +272,17 @@ func TestUnitIsClosed(t *testing.T) {
 
 // TestWorkflows has the release's workflow read as its runner would.
 func TestWorkflows(t *testing.T) {
-	tool := exec.Command("go", "-C", "tools", "tool", "-n", "actionlint")
-	tool.Env = append(os.Environ(), "GOFLAGS=-trimpath")
-	lint := exec.Command(strings.TrimSpace(run(t, tool)), "-shellcheck=", "-pyflakes=")
+	lint := exec.Command(tool(t, "actionlint"), "-shellcheck=", "-pyflakes=")
 	lint.Dir = ".."
 	run(t, lint)
+}
+
+// tool returns the program of a tool that packaging/tools has.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	which := exec.Command("go", "-C", "tools", "tool", "-n", name)
+	which.Env = append(os.Environ(), "GOFLAGS=-trimpath")
+	return strings.TrimSpace(run(t, which))
 }
 
 func read(t *testing.T, file string) string {

@@ -22,6 +22,7 @@ set -- /usr/lib/postgresql/*/bin/initdb
 if [ "$(uname)" = Linux ]; then
 	command -v strace >/dev/null || missing="$missing strace"
 	command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+	command -v rpm >/dev/null || missing="$missing rpm"
 fi
 promtool=""
 command -v promtool >/dev/null || promtool=" promtool"

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Run by systemd in a container of its own: the package is installed, takes a payment as its unit runs it, is killed, and takes another.
+# Run by systemd in a container of its own: the deb takes the place of the distribution's caddy, takes a payment as its unit runs it, is killed, and takes
+# another; then the rpm does the same.
 set -eux
-trap 'status=$?; [ $status = 0 ] || { systemctl status caddy --no-pager; journalctl -u caddy --no-pager | tail -50; }; echo $status >/caddypay-test/status; systemctl --no-block exit $status || true' EXIT
+trap 'status=$?; [ $status = 0 ] || journalctl -u caddy --no-pager | tail -50; echo $status >/caddypay-test/status; systemctl --no-block exit $status || true' EXIT
 
 wait_for() { # a command that succeeds in the end
 	i=0
@@ -21,9 +22,15 @@ as_caddy() { setpriv --reuid=caddy --regid=caddy --clear-groups "$@"; }
 ready() { as_caddy caddy pay health --ready --address unix//run/caddy/admin.sock; }
 delivered() { as_caddy caddy pay orders show "$1" --json --address unix//run/caddy/admin.sock | tee /dev/stderr | grep -q '"state": *"delivered"'; }
 
+runs() { systemctl is-active caddy && systemctl is-enabled caddy; }
+site() { curl -sS --fail http://127.0.0.1/ | grep -q "$1"; }
+
+dpkg --install /caddypay-test/distribution.deb
+runs
+printf ':80 {\n\trespond "the site that was here"\n}\n' >/etc/caddy/Caddyfile
 dpkg --install /caddypay-test/caddypay.deb
-systemctl is-active caddy
-wait_for curl -sS --fail http://127.0.0.1/
+runs
+wait_for site "the site that was here"
 ! ready # no site takes payments yet
 
 cd /etc/caddy
@@ -55,7 +62,47 @@ ready
 ! setpriv --reuid=nobody --regid=nogroup --clear-groups ls /var/lib/caddy
 [ "$(cat "/proc/$(systemctl show --property MainPID --value caddy)/status" | sed -n 's/^CapEff:\t*//p')" = 0000000000000400 ]
 
+# What was there before is wiped away, and takes nothing with it; nor does this package when it goes.
+ledger=/var/lib/caddy/.local/share/caddy/pay/ledger.db
+dpkg --purge caddy
+runs
+ready
+[ -s $ledger ] && [ -s merchant.pem ] && [ -s Caddyfile ]
 dpkg --remove caddypay
 ! systemctl is-active caddy
-[ -s /var/lib/caddy/.local/share/caddy/pay/ledger.db ] # the record of money stays
-[ -s /etc/caddy/Caddyfile ]
+[ -s $ledger ] && [ -s merchant.pem ] && [ -s Caddyfile ]
+
+# Where the port is taken it is installed all the same, and begins once the port is free.
+python3 -m http.server 80 &
+wait_for curl -sS --fail -o /dev/null http://127.0.0.1/
+dpkg --install /caddypay-test/caddypay.deb
+[ "$(dpkg-query --show --showformat='${db:Status-Status}' caddypay)" = installed ]
+kill $!
+wait_for ready
+systemctl is-enabled caddy
+dpkg --purge caddypay
+! systemctl is-active caddy
+[ -s $ledger ] && [ -s merchant.pem ]
+
+# --nodeps: the shell that the scripts want is this machine's, not an rpm.
+rpm --install --nodeps /caddypay-test/distribution.rpm
+runs
+printf ':80 {\n\trespond "the site that was here"\n}\n' >Caddyfile
+rpm --upgrade --nodeps /caddypay-test/caddypay.rpm
+runs
+wait_for site "the site that was here"
+! rpm --query caddy
+cp /caddypay-test/Caddyfile Caddyfile
+systemctl restart caddy
+wait_for ready
+delivered after2
+systemctl disable --now caddy
+rpm --upgrade --nodeps --force /caddypay-test/caddypay.rpm # a new version leaves a service that is off as it is
+! systemctl is-active caddy
+! systemctl is-enabled caddy
+cmp Caddyfile /caddypay-test/Caddyfile
+systemctl enable --now caddy
+wait_for ready
+rpm --erase --nodeps caddypay
+! systemctl is-active caddy
+[ -s $ledger ] && [ -s merchant.pem ]
