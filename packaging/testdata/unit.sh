@@ -28,7 +28,7 @@ site() { curl -sS --fail http://127.0.0.1/ | grep -q "$1"; }
 dpkg --install /caddypay-test/distribution.deb
 runs
 printf ':80 {\n\trespond "the site that was here"\n}\n' >/etc/caddy/Caddyfile
-dpkg --install /caddypay-test/caddypay.deb
+dpkg --install --force-confold /caddypay-test/caddypay.deb
 runs
 wait_for site "the site that was here"
 ! ready # no site takes payments yet
