@@ -92,16 +92,17 @@ func TestBackendAwayForADay(t *testing.T) {
 				}
 			}
 			began := c.Now()
-			start(t, cfg)
-			waitFor(t, "the breaker to open", func() bool { return strings.Contains(out.String(), "events wait") })
-			var first int64
-			quiet := time.Now()
-			waitFor(t, "the attempts under way to end", func() bool {
-				if n := o.tries.Load(); n != first || n != seen[1].Load() {
-					first, quiet = n, time.Now()
-				}
-				return time.Since(quiet) > 100*time.Millisecond
+			r, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, r.Run)
+			waitFor(t, "the breaker to open, and the attempts under way to end", func() bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return r.breaker.open && r.sending == 0 && o.tries.Load() == seen[1].Load()
 			})
+			first := o.tries.Load() // until the clock is moved
 			if first > 2*concurrency {
 				t.Errorf("%d attempts before it opened", first)
 			}
