@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,14 +15,14 @@ import (
 )
 
 // asks has a desk's runs ask, in place of Ping++, and returns what was asked about.
-func (d *desk) asks(answer func(no string) error) (asked func() []string) {
+func (d *desk) asks(answer func(ctx context.Context, no string) error) (asked func() []string) {
 	var mu sync.Mutex
 	var all []string
-	d.server.runServer.query = func(_ context.Context, s ledger.Scope, no string) error {
+	d.server.runServer.query = func(ctx context.Context, s ledger.Scope, no string) error {
 		mu.Lock()
 		all = append(all, string(s.Mode)+" "+no)
 		mu.Unlock()
-		return answer(no)
+		return answer(ctx, no)
 	}
 	return func() []string {
 		mu.Lock()
@@ -106,9 +107,14 @@ func TestQueryByFilter(t *testing.T) {
 		d.charge(scope, fmt.Sprint("o", i), 100, now.Add(time.Duration(i)*time.Second/2))
 	}
 	d.charge(testScope, "t", 100, now)
-	asked := d.asks(func(no string) error {
-		if no == "o7" {
+	var second atomic.Bool // process
+	asked := d.asks(func(ctx context.Context, no string) error {
+		switch {
+		case no == "o7":
 			return errors.New("no route to Ping++")
+		case no == "o5" && !second.Load(): // the first process is told to stop before it has an answer
+			<-ctx.Done()
+			return ctx.Err()
 		}
 		return nil
 	})
@@ -124,6 +130,7 @@ func TestQueryByFilter(t *testing.T) {
 	if part := must(d.Run(t.Context(), run.ID)); part.State != "running" || part.Decided >= many {
 		t.Fatalf("%+v", part)
 	}
+	second.Store(true)
 	d.carry("b")
 	run = d.until(run.ID, "the end", ended)
 	if run.State != "done" || run.Decided != many || len(run.Left) != 1 || run.Left[0].Code != "unanswered" || run.Left[0].Events[0] != "o7" {

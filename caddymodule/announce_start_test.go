@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -24,7 +25,7 @@ func announcerOf(t *testing.T) (*announcer, hearer) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	t.Cleanup(cancel)
 	heard := make(hearer, 9)
-	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Handlers: []caddyevents.Handler{heard}}}}
+	app := &caddyevents.App{Subscriptions: []*caddyevents.Subscription{{Events: []string{eventDead}, Handlers: []caddyevents.Handler{heard}}}}
 	if err := app.Provision(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -37,23 +38,30 @@ func announcerOf(t *testing.T) (*announcer, hearer) {
 
 // What is announced before Caddy's events app listens is heard once it does, and not before all apps have started.
 func TestAnnouncedBeforeTheStart(t *testing.T) {
-	a, heard := announcerOf(t)
-	running, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		a.run(running)
-		close(ended)
-	}()
-	a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
-	if err := a.events.Start(); err != nil { // which changes what an announcement would read
-		t.Fatal(err)
-	}
-	a.events.Emit(a.ctx, "started", nil)
-	if first, second := <-heard, <-heard; first != "started" || second != eventDead {
-		t.Errorf("%s and %s are heard", first, second)
-	}
-	stop()
-	<-ended
+	synctest.Test(t, func(t *testing.T) {
+		a, heard := announcerOf(t)
+		running, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			a.run(running)
+			close(ended)
+		}()
+		a.tell(eventDead, ledger.Scope{App: "app_1", Mode: ledger.Live}, map[string]any{})
+		if err := a.events.Start(); err != nil { // which changes what an announcement would read
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(heard) > 0 || len(a.queue) != 1 {
+			t.Errorf("before all apps have started %d events are heard, and %d wait", len(heard), len(a.queue))
+		}
+		a.events.Emit(a.ctx, "started", nil)
+		synctest.Wait()
+		if len(heard) != 1 || <-heard != eventDead {
+			t.Errorf("what was announced is not heard, and %d other events are", len(heard))
+		}
+		stop()
+		<-ended
+	})
 }
 
 // A configuration that fails to start announces nothing, and its announcer ends.

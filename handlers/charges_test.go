@@ -205,13 +205,13 @@ func TestLedgerDown(t *testing.T) {
 func TestLedgerDiesBeforeTheAnswerIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	session := w.session(payer)
-	pingpp := w.outside.Handler
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	pingpp := w.outside.serving()
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" {
 			w.ledger.Close()
 		}
 		pingpp.ServeHTTP(rw, r)
-	})
+	}))
 	wantProblem(t, w.pay(session, "1001"), 503, "ledger_unavailable")
 
 	// Ping++ has the charge, and nobody has its credential: whoever comes later gets it.

@@ -22,7 +22,7 @@ const openChannel = "alipay_qr"
 func newOpenWorld(t testing.TB) *world {
 	w := newWorld(t)
 	w.set(func(c *Config) { c.Channels = []string{"wx_lite", "wx_pub", openChannel} })
-	w.outside.Handler = w.openProvider()
+	w.outside.put(w.openProvider())
 	return w
 }
 

@@ -14,14 +14,14 @@ import (
 
 // beforeCall does something when Ping++ gets its next call of a kind, before it answers.
 func (w *world) beforeCall(method, path string, do func()) {
-	inner := w.outside.Handler
+	inner := w.outside.serving()
 	var once sync.Once
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == method && r.URL.Path == path {
 			once.Do(do)
 		}
 		inner.ServeHTTP(rw, r)
-	})
+	}))
 }
 
 // Two browsers show a code of the same order. The one is paid: the other learns it, at once if it waits, and shows its code no more.

@@ -19,11 +19,23 @@ type exchange struct {
 	got          []byte
 }
 
-// recorder stands before a server and keeps what went through.
+// recorder stands before a server, which may be replaced while requests are under way, and keeps what went through.
 type recorder struct {
-	http.Handler
-	mu  sync.Mutex
-	all []exchange
+	mu      sync.Mutex
+	handler http.Handler
+	all     []exchange
+}
+
+func (rec *recorder) serving() http.Handler {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.handler
+}
+
+func (rec *recorder) put(h http.Handler) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.handler = h
 }
 
 func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +48,7 @@ func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer rec.mu.Unlock()
 		rec.all = append(rec.all, exchange{r.Method, r.URL.Path, header, r.Host, sent, tee.status, tee.body.Bytes()})
 	}()
-	rec.Handler.ServeHTTP(tee, r)
+	rec.serving().ServeHTTP(tee, r)
 }
 
 func (rec *recorder) exchanges(path string) []exchange {

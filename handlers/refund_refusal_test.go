@@ -12,15 +12,15 @@ import (
 
 // refusing makes Ping++ answer every refund with an error object.
 func (w *world) refusing(status int, body string) {
-	answering := w.outside.Handler
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	answering := w.outside.serving()
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/refunds") {
 			rw.WriteHeader(status)
 			fmt.Fprint(rw, body)
 			return
 		}
 		answering.ServeHTTP(rw, r)
-	})
+	}))
 }
 
 // So it is over the wire, in both ways of refunding; nothing came of it, so that the number is free.

@@ -247,15 +247,15 @@ func TestRefundThatPingppRefuses(t *testing.T) {
 func TestRefundOfAnUnknownOrdersCharge(t *testing.T) {
 	w := newWorld(t)
 	w.paidOrder("1001")
-	answering := w.outside.Handler
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	answering := w.outside.serving()
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/refunds") {
 			rw.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(rw, `{"error":{"type":"invalid_request_error","message":"请使用商品订单号进行操作。","code":"charge_request_invalid"}}`)
 			return
 		}
 		answering.ServeHTTP(rw, r)
-	})
+	}))
 	a := w.refunding("1001", "R1", 1)
 	if wantProblem(t, a, 502, "provider_rejected"); !strings.Contains(a.text("detail"), "belongs to a Ping++ order") {
 		t.Errorf("%s", a.body)

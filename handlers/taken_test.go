@@ -182,9 +182,7 @@ func (w *world) reversedElsewhere() {
 // refuseNumbers lets Ping++ refuse a parameter of the next creations.
 func (w *world) refuseNumbers(times int, param string) {
 	box := w.sandbox
-	w.outside.mu.Lock()
-	defer w.outside.mu.Unlock()
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" && times > 0 {
 			times--
 			rw.WriteHeader(http.StatusBadRequest)
@@ -192,5 +190,5 @@ func (w *world) refuseNumbers(times int, param string) {
 			return
 		}
 		box.ServeHTTP(rw, r)
-	})
+	}))
 }

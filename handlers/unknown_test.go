@@ -28,16 +28,14 @@ func (w *world) lost(session, orderNo string) {
 // between lets f see, and change, what Ping++ answers.
 func (w *world) between(f func(r *http.Request, answer []byte) []byte) {
 	box := w.sandbox
-	w.outside.mu.Lock()
-	defer w.outside.mu.Unlock()
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
 		box.ServeHTTP(rec, r)
 		answer := f(r, rec.Body.Bytes())
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(rec.Code)
 		_, _ = rw.Write(answer)
-	})
+	}))
 }
 
 var credentials = regexp.MustCompile(`"credential":\{.*?\}\}`)
@@ -244,7 +242,7 @@ func TestAnswerAfterALaterCharge(t *testing.T) {
 	var stoodStill atomic.Bool
 	var later answer
 	box := w.sandbox
-	w.outside.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.outside.put(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1/charges" {
 			if stoodStill.CompareAndSwap(false, true) {
 				w.clock.Add(reservationLease)
@@ -252,7 +250,7 @@ func TestAnswerAfterALaterCharge(t *testing.T) {
 			}
 		}
 		box.ServeHTTP(rw, r)
-	})
+	}))
 	a := w.pay(session, "1001")
 	wantProblem(t, a, 409, "charge_in_progress")
 	if later.status != 201 || later.text("order_no") == "1001" {

@@ -264,7 +264,7 @@ func TestRefundOfAnotherAppsCharge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	w.outside.Handler = other
+	w.outside.put(other)
 	theirs, err := pingpp.New(pingpp.Config{App: other.App(), Key: redact.New(other.TestKey()), Endpoint: w.outsideURL, Transport: w.transport, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)

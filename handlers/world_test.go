@@ -119,10 +119,10 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.outside = &recorder{Handler: w.sandbox}
+	w.outside = &recorder{handler: w.sandbox}
 	outside := httptest.NewServer(w.outside)
 	w.quote = w.answerQuote(nil)
-	w.backend = &recorder{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.backend = &recorder{handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		quote := w.quote
 		w.mu.Unlock()

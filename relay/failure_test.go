@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -199,10 +198,7 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestConnectionRefused(t *testing.T) {
-	srv := httptest.NewServer(http.NotFoundHandler())
-	b := &backend{URL: strings.TrimPrefix(srv.URL, "http://"), Transport: &http.Transport{}}
-	srv.Close()
-	d, _ := outcome(t, b, nil)
+	d, _ := outcome(t, refusing(), nil)
 	if d.State != ledger.Pending || d.Status != 0 || !strings.Contains(d.Error, "connection refused") {
 		t.Errorf("%s, %q", d.State, d.Error)
 	}
@@ -254,7 +250,7 @@ func TestReach(t *testing.T) {
 		{"hangs up", newBackend(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), unreachable},
 		{"reset while sending", fails(&net.OpError{Op: "write", Err: syscall.ECONNRESET}), unreachable},
 		{"reset by what may be php-fpm", fails(fmt.Errorf("%w: %w", ErrReset, syscall.ECONNRESET)), unreachable},
-		{"refused", refusing(t), unsent},
+		{"refused", refusing(), unsent},
 		{"refused, and hidden", fails(fmt.Errorf("%w: %v", ErrUnsent, syscall.ECONNREFUSED)), unsent},
 		{"unknown host", fails(&net.DNSError{Err: "no such host", Name: "legacy"}), unsent},
 		{"certificate", fails(&tls.CertificateVerificationError{Err: errors.New("unknown authority")}), unsent},

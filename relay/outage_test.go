@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,12 +41,9 @@ func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return o.backend.RoundTrip(r)
 }
 
-// refusing is an address at which nobody listens.
-func refusing(t *testing.T) http.RoundTripper {
-	srv := httptest.NewServer(http.NotFoundHandler())
-	b := &backend{URL: strings.TrimPrefix(srv.URL, "http://"), Transport: &http.Transport{}}
-	srv.Close()
-	return b
+// refusing is an address at which nobody listens, and which no system gives to another test meanwhile.
+func refusing() http.RoundTripper {
+	return &backend{URL: "127.0.0.1:1", Transport: &http.Transport{}}
 }
 
 // A backend that is away for a day: only probes go out, no event's clock moves on, and when it is back everything arrives,
@@ -59,7 +55,7 @@ func TestBackendAwayForADay(t *testing.T) {
 		counted int // attempts that may count before it opens
 		why     string
 	}{
-		"refused": {refusing(t), 0, "connection refused"},
+		"refused": {refusing(), 0, "connection refused"},
 		"503": {newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}), 2, "overloaded or down for maintenance"},
@@ -92,16 +88,17 @@ func TestBackendAwayForADay(t *testing.T) {
 				}
 			}
 			began := c.Now()
-			start(t, cfg)
-			waitFor(t, "the breaker to open", func() bool { return strings.Contains(out.String(), "events wait") })
-			var first int64
-			quiet := time.Now()
-			waitFor(t, "the attempts under way to end", func() bool {
-				if n := o.tries.Load(); n != first || n != seen[1].Load() {
-					first, quiet = n, time.Now()
-				}
-				return time.Since(quiet) > 100*time.Millisecond
+			r, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, r.Run)
+			waitFor(t, "the breaker to open, and the attempts under way to end", func() bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return r.breaker.open && r.sending == 0 && o.tries.Load() == seen[1].Load()
 			})
+			first := o.tries.Load() // until the clock is moved
 			if first > 2*concurrency {
 				t.Errorf("%d attempts before it opened", first)
 			}
@@ -217,7 +214,7 @@ func TestRecoveryIsNoStampede(t *testing.T) {
 		done++
 		mu.Unlock()
 	})
-	away := refusing(t)
+	away := refusing()
 	o.away.Store(&away)
 	for i := range events {
 		record(t, l, newEvent(fmt.Sprintf("evt_%d", i), c.Now()))

@@ -106,7 +106,7 @@ func TestLoneEventWhileNothingListens(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 		}
 	})
-	away := refusing(t)
+	away := refusing()
 	o.away.Store(&away)
 	record(t, l, newEvent("evt_1", c.Now()))
 	cfg := config(t, l, o)

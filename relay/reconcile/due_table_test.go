@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -49,22 +50,24 @@ func TestRoundRules(t *testing.T) {
 		"replaced, and ripe": {due(func(c *ledger.Charge) { c.Superseded = true }), get + "; " + reverseIt + "; " + get + "; ch_1 superseded in 21m31s", "unpaid", 0, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSitting(t)
-			s.desk.claimed, s.desk.answers[get], s.desk.pages = c.claimed(s.desk), s.desk.charge("ch_1", "1x", "o1"), [][]string{{""}, {""}}
-			if strings.HasPrefix(name, "a taken") {
-				s.desk.pages = nil
-			}
-			n, err := s.Due.Round(t.Context(), ledger.QueryFirst)
-			if n != len(s.desk.claimed) || err != nil {
-				t.Error(n, err)
-			}
-			s.want(t, c.did, c.observed)
-			if left := s.Due.questions.First.Tokens(); len(s.desk.listed) != c.lists || left < c.first || left > c.first+0.9 {
-				t.Errorf("%d lists, %v questions are left", len(s.desk.listed), left)
-			}
-			if got := s.desk.claim; got.Kind != ledger.QueryFirst || got.Owner != "me" || !got.Now.Equal(s.desk.now) || !got.Until.Equal(s.desk.now.Add(time.Minute)) || got.Limit != 100 || got.Scope != s.Due.scope {
-				t.Errorf("%+v", got)
-			}
+			synctest.Test(t, func(t *testing.T) { // no question comes back meanwhile
+				s := newSitting(t)
+				s.desk.claimed, s.desk.answers[get], s.desk.pages = c.claimed(s.desk), s.desk.charge("ch_1", "1x", "o1"), [][]string{{""}, {""}}
+				if strings.HasPrefix(name, "a taken") {
+					s.desk.pages = nil
+				}
+				n, err := s.Due.Round(t.Context(), ledger.QueryFirst)
+				if n != len(s.desk.claimed) || err != nil {
+					t.Error(n, err)
+				}
+				s.want(t, c.did, c.observed)
+				if left := s.Due.questions.First.Tokens(); len(s.desk.listed) != c.lists || left != c.first {
+					t.Errorf("%d lists, %v questions are left", len(s.desk.listed), left)
+				}
+				if got := s.desk.claim; got.Kind != ledger.QueryFirst || got.Owner != "me" || !got.Now.Equal(s.desk.now) || !got.Until.Equal(s.desk.now.Add(time.Minute)) || got.Limit != 100 || got.Scope != s.Due.scope {
+					t.Errorf("%+v", got)
+				}
+			})
 		})
 	}
 	for _, fails := range []string{"open", "ClaimQueries"} {
@@ -325,14 +328,16 @@ func TestFindPaymentRules(t *testing.T) {
 	}
 	// When the time is over the newest have been looked through, or none.
 	for hangs, newest := range map[int]bool{1: false, 2: true} {
-		s := newSitting(t)
-		s.desk.pages, s.desk.hangs = [][]string{{"+" + s.desk.charge("ch_9", "9x", "o9", isPaid...)}}, hangs
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		found, err := s.Attempts.FindPayment(ctx, s.desk, "o1")
-		if found || err == nil || errors.Is(err, ErrNewestOnly) != newest || newest && !strings.Contains(err.Error(), "looked through, 100 of them: ") {
-			t.Errorf("at list %d: %t, %v", hangs, found, err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			s := newSitting(t)
+			s.desk.pages, s.desk.hangs = [][]string{{"+" + s.desk.charge("ch_9", "9x", "o9", isPaid...)}}, hangs
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			found, err := s.Attempts.FindPayment(ctx, s.desk, "o1")
+			if found || err == nil || errors.Is(err, ErrNewestOnly) != newest || newest && !strings.Contains(err.Error(), "looked through, 100 of them: ") {
+				t.Errorf("at list %d: %t, %v", hangs, found, err)
+			}
+		})
 	}
 	s := newSitting(t) // what goes wrong in time is no matter of time
 	s.desk.pages = [][]string{{"+" + s.desk.charge("ch_9", "9x", "o9", isPaid...)}}

@@ -21,6 +21,7 @@ func TestRefund(t *testing.T) {
 	h := sandboxtest.NewHook(t)
 	b := sandboxtest.Hooked(t, h, 1000) // a refund takes 10 ms
 	id := b.Paid("A1001")
+	sandboxtest.Until(t, "the payment's webhook", func() bool { return len(h.Seen()) == 1 })
 	a := b.Refund(id, `{"description":"订错了","amount":30,"metadata":{"pay_refund_no":"R1"},"funding_source":"unsettled_funds","extra":{}}`)
 	if got := sandboxtest.MemberNames(t, a.Body); got != strings.Replace(sandboxtest.RefundFields, "extra", "funding_source extra", 1) || !regexp.MustCompile(`^re_[0-9A-Za-z]{24}$`).MatchString(a.ID()) {
 		t.Errorf("%s: %s", a.ID(), got)
