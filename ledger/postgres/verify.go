@@ -35,7 +35,8 @@ const sqlDrift = `
 	SELECT format('miscounted: app %s (%s): %s%s is counted as %s, and is %s', app, mode, what,
 		CASE WHEN hour <> -1 THEN ' in the hour of ' || to_char(to_timestamp(hour / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') ELSE '' END,
 		sum(kept), sum(found))
-	FROM counted JOIN caddypay.scopes ON id = scope
+	FROM counted AS c JOIN caddypay.scopes ON id = scope
+	WHERE hour = -1 OR hour >= coalesce((SELECT hour FROM caddypay.counts AS t WHERE t.scope = c.scope AND what = 'since'), 0)
 	GROUP BY app, mode, hour, what HAVING sum(kept) <> sum(found) ORDER BY app, mode, hour, what LIMIT $1`
 
 // sqlQueueDrift is about the queue, which has what is pending, and nothing else.

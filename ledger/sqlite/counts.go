@@ -11,8 +11,11 @@ const (
 	sqlCount = `INSERT INTO counts (scope, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 	sqlTally = `INSERT INTO tallies (scope, hour, what, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 
-	sqlCounts = `SELECT state, n FROM counts WHERE scope = ?`
-	sqlHours  = `SELECT hour, what, n FROM tallies WHERE scope = ? AND hour >= ? AND hour < ? AND what <> 'since' ORDER BY hour`
+	sqlCounts          = `SELECT state, n FROM counts WHERE scope = ?`
+	sqlTalliedSince    = `SELECT hour FROM tallies WHERE scope = ? AND what = 'since'`
+	sqlSetTalliedSince = `INSERT INTO tallies (scope, hour, what, n) VALUES (?, ?, 'since', 0)`
+
+	sqlHours = `SELECT hour, what, n FROM tallies WHERE scope = ? AND hour >= ? AND hour < ? AND what <> 'since' ORDER BY hour`
 )
 
 // These stand among the states in counts.
@@ -111,6 +114,23 @@ func (r *reader) Hours(s ledger.Scope, from, to time.Time) (hours []ledger.Hour,
 		core.Add(&hours[len(hours)-1], row.text(), row.number())
 	}, scope, millis(from), millis(to))
 	return hours, err
+}
+
+// TalliedSince is core.Whole's, SetTalliedSince core.Tx's.
+func (r *reader) TalliedSince(s ledger.Scope) (since time.Time, err error) {
+	scope, err := r.scope(s)
+	if err == nil {
+		err = r.run(sqlTalliedSince, func(row *row) { since = row.time() }, scope)
+	}
+	return since, err
+}
+
+func (t *tx) SetTalliedSince(s ledger.Scope, hour time.Time) error {
+	scope, err := t.addScope(s)
+	if err != nil {
+		return err
+	}
+	return t.set(sqlSetTalliedSince, scope, millis(hour))
 }
 
 // sqlDrift compares what is counted with what there is, and says where they differ. Counted are states, money at risk, and what is tallied by the hour.
