@@ -139,6 +139,8 @@ const sqlDrift = `
 		SELECT scope, state, source, received / 3600000 * 3600000 AS hour, count(*) AS n, sum(money > 0) AS payments, sum(max(money, 0)) AS paid,
 			sum(max(-money, 0)) AS refunded, sum(` + atRisk + `) AS risks, sum(` + atRisk + ` * money) AS fen
 		FROM events GROUP BY 1, 2, 3, 4
+	), tallied AS MATERIALIZED ( -- once too: there are many hours
+		SELECT scope AS of, hour AS since FROM tallies WHERE what = 'since'
 	), counted (scope, hour, what, kept, found) AS (
 		SELECT scope, -1, state, n, 0 FROM counts
 		UNION ALL SELECT scope, -1, state, 0, n FROM read
@@ -155,6 +157,6 @@ const sqlDrift = `
 	)
 	SELECT 'miscounted: app ' || app || ' (' || mode || '): ' || what || CASE hour WHEN -1 THEN '' ELSE ' in the hour of ' || datetime(hour / 1000, 'unixepoch') END
 		|| ' is counted as ' || sum(kept) || ', and is ' || sum(found)
-	FROM counted AS c JOIN scopes ON id = scope
-	WHERE hour = -1 OR hour >= coalesce((SELECT hour FROM tallies AS t WHERE t.scope = c.scope AND what = 'since'), 0)
-	GROUP BY scope, hour, what HAVING sum(kept) <> sum(found) LIMIT ?`
+	FROM counted JOIN scopes ON id = scope LEFT JOIN tallied ON of = id
+	WHERE hour = -1 OR hour >= coalesce(since, 0)
+	GROUP BY id, hour, what HAVING sum(kept) <> sum(found) LIMIT ?`
