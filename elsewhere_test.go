@@ -17,60 +17,23 @@ import (
 // elsewhere looks at packages as a system compiles them, but takes for granted what they import: to compile that for another system takes minutes.
 type elsewhere struct {
 	build.Context
-	set     *token.FileSet
-	parsed  map[string]*ast.File
-	syscall *types.Package // what differs most between systems
+	set      *token.FileSet
+	syscall  *types.Package            // what differs most between systems
+	packages map[string]*build.Package // of this repository, by their folders
 }
 
 var errGranted = errors.New("it is taken for granted")
 
-// Import is types.Importer's.
-func (e *elsewhere) Import(path string) (*types.Package, error) {
-	switch path {
-	case "unsafe":
-		return types.Unsafe, nil
-	case "syscall":
-		return e.syscall, nil
-	}
-	if dir, ours := strings.CutPrefix(path, "github.com/caddypay/caddypay/"); ours {
-		if _, err := e.ImportDir(dir, 0); err != nil {
-			return nil, err
-		}
-	}
-	return nil, errGranted
-}
-
-// check returns what is wrong in a package, or seems to be as its imports are not known.
-func (e *elsewhere) check(dir string, names []string) (p *types.Package, faults []string, err error) {
-	var files []*ast.File
-	for _, name := range names {
-		name = filepath.Join(dir, name)
-		if e.parsed[name] == nil {
-			if e.parsed[name], err = parser.ParseFile(e.set, name, nil, parser.SkipObjectResolution); err != nil {
-				return nil, nil, err
-			}
-		}
-		files = append(files, e.parsed[name])
-	}
-	c := types.Config{Importer: e, Error: func(err error) {
-		if says := err.Error(); !strings.Contains(says, errGranted.Error()) {
-			faults = append(faults, says)
-		}
-	}}
-	p, _ = c.Check(dir, e.set, files, nil)
-	return p, faults, nil
-}
-
-// faults are those of the whole repository.
-func (e *elsewhere) faults() (all []string, err error) {
+func newElsewhere(t *testing.T, system string) *elsewhere {
+	t.Helper()
+	e := &elsewhere{Context: build.Default, set: token.NewFileSet(), packages: map[string]*build.Package{}}
+	e.GOOS, e.CgoEnabled = system, false
 	std, err := e.Context.Import("syscall", "", 0)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	if e.syscall, _, err = e.check(std.Dir, std.GoFiles); err != nil {
-		return nil, err
-	}
-	return all, filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
+	e.syscall, _ = e.check(t, std.Dir, std.GoFiles)
+	err = filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
@@ -81,36 +44,91 @@ func (e *elsewhere) faults() (all []string, err error) {
 		if _, none := errors.AsType[*build.NoGoError](err); none {
 			return nil
 		}
-		for _, names := range [][]string{slices.Concat(p.GoFiles, p.TestGoFiles), p.XTestGoFiles} {
-			if err == nil {
-				var faults []string
-				_, faults, err = e.check(dir, names)
-				all = append(all, faults...)
-			}
-		}
+		e.packages[dir] = p
 		return err
 	})
+	if err != nil || len(e.packages) < 50 {
+		t.Fatalf("%d packages, %v", len(e.packages), err)
+	}
+	return e
 }
 
-// TestElsewhere: tests and tools too ask no more of the systems on which the product runs than those have. What is wrong there is what does not seem so here,
-// where all of it is compiled.
-func TestElsewhere(t *testing.T) {
-	here := &elsewhere{Context: build.Default, set: token.NewFileSet(), parsed: map[string]*ast.File{}}
-	here.CgoEnabled = false
-	seems, err := here.faults()
-	if err != nil {
-		t.Fatal(err)
+// Import is types.Importer's.
+func (e *elsewhere) Import(path string) (*types.Package, error) {
+	dir, ours := strings.CutPrefix(path, "github.com/caddypay/caddypay/")
+	switch {
+	case path == "unsafe":
+		return types.Unsafe, nil
+	case path == "syscall":
+		return e.syscall, nil
+	case ours && e.packages[dir] == nil:
+		return nil, errors.New("there is none of its files")
 	}
-	for _, system := range []string{"windows", "darwin", "linux"} {
-		there := *here
-		there.GOOS = system
-		faults, err := there.faults()
+	return nil, errGranted
+}
+
+// check returns what is wrong in some files, or seems to be as what they import is not known.
+func (e *elsewhere) check(t *testing.T, dir string, names []string) (p *types.Package, faults []string) {
+	t.Helper()
+	var files []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(e.set, filepath.Join(dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fault := range faults {
-			if !slices.Contains(seems, fault) {
-				t.Errorf("%s: %s", system, fault)
+		files = append(files, file)
+	}
+	c := types.Config{Importer: e, Error: func(err error) {
+		if says := err.Error(); !strings.Contains(says, errGranted.Error()) {
+			faults = append(faults, says)
+		}
+	}}
+	p, _ = c.Check(dir, e.set, files, nil)
+	return p, faults
+}
+
+// parts are the files of a folder that are compiled together: those of the package with its tests, and the tests outside of it.
+func (e *elsewhere) parts(dir string) [2][]string {
+	if p := e.packages[dir]; p != nil {
+		return [2][]string{slices.Concat(p.GoFiles, p.TestGoFiles), p.XTestGoFiles}
+	}
+	return [2][]string{}
+}
+
+// differs says whether something in a folder may be another thing than here.
+func (e *elsewhere) differs(here *elsewhere, dir string) bool {
+	p := e.packages[dir]
+	for _, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+		if _, err := e.Import(path); path == "syscall" || err != nil && !errors.Is(err, errGranted) {
+			return true
+		}
+	}
+	was, is := here.parts(dir), e.parts(dir)
+	return !slices.Equal(was[0], is[0]) || !slices.Equal(was[1], is[1])
+}
+
+// TestElsewhere: tests and tools too ask no more of the systems on which the product runs than those have. Wrong there is what does not seem so here, where all
+// of it is compiled.
+func TestElsewhere(t *testing.T) {
+	here := newElsewhere(t, build.Default.GOOS)
+	for _, system := range []string{"windows", "darwin", "linux"} {
+		if system == here.GOOS {
+			continue
+		}
+		there := newElsewhere(t, system)
+		for dir := range there.packages {
+			if !there.differs(here, dir) {
+				continue
+			}
+			was, is := here.parts(dir), there.parts(dir)
+			for i := range is {
+				_, seem := here.check(t, dir, was[i])
+				_, faults := there.check(t, dir, is[i])
+				for _, fault := range faults {
+					if !slices.Contains(seem, fault) {
+						t.Errorf("%s: %s", system, fault)
+					}
+				}
 			}
 		}
 	}
