@@ -50,3 +50,23 @@ func TestUncommented(t *testing.T) {
 		}
 	}
 }
+
+// Comments in the code of a Chinese page are Chinese. One that is only the name of a file, or of what the code is for, is everybody's.
+func TestChineseComments(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^ *```[a-z]*\n(.*?)^ *```$")
+	english := regexp.MustCompile(`^[^\p{Han}]*[a-z] [a-z][^\p{Han}]*$`) // has two words, and none in Chinese
+	for _, name := range allPages(t) {
+		if !strings.HasSuffix(name, ".zh-CN.md") {
+			continue
+		}
+		for _, m := range block.FindAllStringSubmatch(page(t, name), -1) {
+			for _, mark := range []*regexp.Regexp{slashes, hashes} {
+				for line := range strings.SplitSeq(m[1], "\n") {
+					if comment := mark.FindString(line); english.MatchString(comment) {
+						t.Errorf("%s: a comment is not translated: %s", name, strings.TrimSpace(line))
+					}
+				}
+			}
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -71,7 +70,9 @@ func TestQuickStart(t *testing.T) {
 			raw, _ := os.ReadFile(filepath.Join(trial, file))
 			if m := pid.FindSubmatch(raw); m != nil && t.Failed() {
 				n, _ := strconv.Atoi(string(m[1]))
-				_ = syscall.Kill(n, syscall.SIGKILL)
+				if left, err := os.FindProcess(n); err == nil {
+					_ = left.Kill()
+				}
 			}
 		}
 	})

@@ -6,11 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
-
-	"github.com/pb33f/libopenapi/datamodel"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/caddypay/caddypay/adminapi"
 )
@@ -29,53 +25,6 @@ func TestFileIsFresh(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is not what the source says; run go generate . in the repository's root", file)
 	}
-}
-
-// The file is OpenAPI 3.1 by the specification's own schema, its schemas are JSON Schema, and all that they refer to is there.
-func TestFileIsValid(t *testing.T) {
-	t.Chdir("../..")
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const at = "https://spec.openapis.org/oas/3.1/schema"
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource(at, parse(t, []byte(datamodel.OpenAPI31SchemaData))); err != nil {
-		t.Fatal(err)
-	}
-	specification, err := c.Compile(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := specification.Validate(parse(t, raw)); err != nil {
-		t.Error(err)
-	}
-	if specification.Validate(parse(t, bytes.Replace(raw, []byte(`"in": "query"`), []byte(`"in": "question"`), 1))) == nil {
-		t.Error("a parameter in no place is taken for valid")
-	}
-	if err := c.AddResource("file:///openapi.json", parse(t, raw)); err != nil {
-		t.Fatal(err)
-	}
-	names := regexp.MustCompile(`"#(/components/[^"]+)"`).FindAllStringSubmatch(string(raw), -1)
-	if len(names) < 50 {
-		t.Fatalf("the file refers to %d schemas", len(names))
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name[1], "/components/responses/") {
-			name[1] += "/content/application~1json/schema"
-		}
-		if _, err := c.Compile("file:///openapi.json#" + name[1]); err != nil {
-			t.Errorf("%s: %v", name[1], err)
-		}
-	}
-}
-
-func parse(t *testing.T, raw []byte) any {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 // Each route has its method of Server and of Client, by the name that it has in the file.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,12 +24,12 @@ func parse(t *testing.T, raw []byte) any {
 	return v
 }
 
-// The file is OpenAPI 3.1 by the specification's own schema, has the routes that docs/http-api.md has, and a code for each of its rows.
-func TestHTTPAPIFile(t *testing.T) {
+// Both files are OpenAPI 3.1 by the specification's own schema, their schemas are JSON Schema, and all that they refer to is there.
+func TestOpenAPIFiles(t *testing.T) {
 	t.Chdir("../..")
-	raw, err := os.ReadFile(httpAPI)
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("docs/*.openapi.json")
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%q, %v", files, err)
 	}
 	const at = "https://spec.openapis.org/oas/3.1/schema"
 	c := jsonschema.NewCompiler()
@@ -39,9 +40,39 @@ func TestHTTPAPIFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := specification.Validate(parse(t, raw)); err != nil {
-		t.Error(err)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := specification.Validate(parse(t, raw)); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if specification.Validate(parse(t, bytes.Replace(raw, []byte(`"in": "query"`), []byte(`"in": "question"`), 1))) == nil {
+			t.Errorf("%s: a parameter in no place is taken for valid", file)
+		}
+		if err := c.AddResource("file:///"+file, parse(t, raw)); err != nil {
+			t.Fatal(err)
+		}
+		names := regexp.MustCompile(`"#(/components/[^"]+)"`).FindAllStringSubmatch(string(raw), -1)
+		if len(names) < 50 {
+			t.Fatalf("%s refers to %d schemas", file, len(names))
+		}
+		for _, name := range names {
+			if of, ok := strings.CutPrefix(name[1], "/components/responses/"); ok {
+				media := map[string]string{"Error": "application~1json", "Problem": "application~1problem+json"}[of]
+				name[1] += "/content/" + media + "/schema"
+			}
+			if _, err := c.Compile("file:///" + file + "#" + name[1]); err != nil {
+				t.Errorf("%s: %s: %v", file, name[1], err)
+			}
+		}
 	}
+}
+
+// The file has the routes that docs/http-api.md has, and a code for each of its rows.
+func TestHTTPAPIFile(t *testing.T) {
+	t.Chdir("../..")
 	page, err := os.ReadFile("docs/http-api.md")
 	if err != nil {
 		t.Fatal(err)

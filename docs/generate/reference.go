@@ -182,6 +182,9 @@ func oneLine(text string) string {
 
 var codeLines = regexp.MustCompile(`(?m)^\t.*\n?(?:\n?\t.*\n?)*`)
 
+// comments are what a syntax says in words.
+var comments = regexp.MustCompile(`(?m)# .+$`)
+
 // syntax splits the comment of a function into the syntax that it shows and what it says after that.
 func syntax(text string) (grammar, remark string) {
 	at := codeLines.FindStringIndex(text)
@@ -242,6 +245,9 @@ func reference(language string) ([]byte, error) {
 			if grammar == "" {
 				return nil, fmt.Errorf("the comment of %s shows no syntax", is.parser)
 			}
+			grammar = comments.ReplaceAllStringFunc(grammar, func(comment string) string {
+				return "# " + say.of(is.name+" "+comment, strings.TrimPrefix(comment, "# "))
+			})
 			fmt.Fprintf(&page, "\n```\n%s\n```\n", grammar)
 			if remark != "" {
 				fmt.Fprintf(&page, "\n%s\n", say.of(is.name+" remark", remark))

@@ -75,6 +75,7 @@ type movedScope struct {
 	Scope    ledger.Scope
 	Compared time.Time     // how far charges have been compared with Ping++'s list
 	Pause    *ledger.Pause `json:",omitempty"`
+	Tallied  time.Time     `json:",omitzero"` // since when there are tallies, see TalliedSince
 	Hours    []ledger.Hour `json:",omitempty"`
 }
 
@@ -100,6 +101,8 @@ type Whole interface {
 	WholeQuotes(s ledger.Scope, after string, limit int) ([]string, error)
 	// WholeLogins go by their keys.
 	WholeLogins(after []byte, limit int) ([]ledger.Login, error)
+	// TalliedSince returns from which hour on tallies have all that is recorded; zero: they always did. Before it an older version kept none.
+	TalliedSince(s ledger.Scope) (time.Time, error)
 }
 
 // encodeLine is a line, with its end.

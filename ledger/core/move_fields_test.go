@@ -95,6 +95,7 @@ func everything() []core.MoveLine {
 	ofScope.Decision.Scope, ofScope.Decision.EventID, ofScope.Decision.From, ofScope.Decision.Run, ofScope.Was = live, "", "", "", ""
 	run, scope, login := filled[ledger.Run](7000), filled[core.MovedScope](8000), filled[ledger.Login](9000)
 	run.Seq, scope.Scope, login.Now = 0, live, 0
+	scope.Tallied = noon
 	for i := range scope.Hours {
 		scope.Hours[i].At = noon.Add(time.Duration(i) * time.Hour)
 	}

@@ -243,6 +243,9 @@ func (e *exporter) scope(s ledger.Scope) error {
 		return err
 	}
 	m := movedScope{Scope: s, Compared: f.Swept, Pause: f.Paused}
+	if m.Tallied, err = e.TalliedSince(s); err != nil {
+		return err
+	}
 	if m.Hours, err = e.Hours(s, ledger.FirstTime, ledger.FirstTime.AddDate(1000, 0, 0)); err != nil {
 		return err
 	}

@@ -146,6 +146,11 @@ func putScope(t Tx, m *movedScope) error {
 	if err := t.SetPause(m.Scope, m.Pause); err != nil {
 		return err
 	}
+	if !m.Tallied.IsZero() {
+		if err := t.SetTalliedSince(m.Scope, m.Tallied); err != nil {
+			return err
+		}
+	}
 	for _, h := range m.Hours {
 		for what, n := range map[string]int64{TallyCharges: h.Charges, TallyWebhook: h.Webhook, TallyQuery: h.Query, TallyPaid: h.Paid, TallyRefunded: h.Refunded} {
 			if n != 0 {

@@ -3,6 +3,7 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -215,6 +216,19 @@ func TestImportRefuses(t *testing.T) {
 	}
 	if _, err := empty().Import(t.Context(), bytes.NewReader(good), noon, silent); err != nil {
 		t.Errorf("as it is: %v", err)
+	}
+}
+
+// TestImportOfOlder: what was exported before it was known from which hour on there are tallies is taken in, and is exported as it was.
+func TestImportOfOlder(t *testing.T) {
+	const older = `{"scope":{"Scope":{"App":"app_1","Mode":"live"},"Compared":"0001-01-01T00:00:00Z","Hours":[{"At":"2026-11-23T12:00:00Z","Charges":1,"Webhook":0,"Query":0,"Paid":0,"Refunded":0}]}}` + "\n"
+	l := empty()
+	_, err := l.Import(t.Context(), strings.NewReader(fmt.Sprintf(`{"head":{"format":1,"id":"A"}}`+"\n%s"+`{"end":{"counts":{"scopes":1},"sha256":"%x","lines":1}}`+"\n", older, sha256.Sum256([]byte(older)))), noon, silent)
+	must(t, err)
+	var again bytes.Buffer
+	_, err = l.Export(t.Context(), &again, silent)
+	if must(t, err); !strings.Contains(again.String(), older) {
+		t.Errorf("%s", again.String())
 	}
 }
 

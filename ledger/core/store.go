@@ -178,6 +178,8 @@ type Tx interface {
 
 	// Tally counts n more of something in the hour of a time.
 	Tally(s ledger.Scope, at time.Time, what string, n int64)
+	// SetTalliedSince writes, once, what TalliedSince returns.
+	SetTalliedSince(s ledger.Scope, hour time.Time) error
 	// Pause returns since when nothing is delivered; nil: it is. SetPause writes that.
 	Pause(s ledger.Scope) (*ledger.Pause, error)
 	SetPause(s ledger.Scope, p *ledger.Pause) error

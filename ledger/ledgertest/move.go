@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
+	"github.com/caddypay/caddypay/ledger/ledgertest/old"
 )
 
 // Mover is a ledger that can be moved to another engine.
@@ -67,6 +69,34 @@ func RunMove(t *testing.T, from, to func(t *testing.T) Mover) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// RunMoveOld moves a ledger that an older version began, in a file that is brought up to date, to another one, and that to the next. Of the hours for which
+// nobody counted then, each says what the first one says.
+func RunMoveOld(t *testing.T, open func(t *testing.T, file string) Mover, to ...func(t *testing.T) Mover) {
+	file := filepath.Join(t.TempDir(), "old.db")
+	must(t, old.Write1(file, old.Paid1(live.App, string(live.Mode), 200, 100)+old.Waiting1))
+	a := open(t, file)
+	next := payment("evt_next", "ch_next", "next") // in an hour for which it is counted
+	next.Received = time.Now().Add(2 * time.Hour)
+	add(t, a, next, ledger.Recorded)
+	must(t, decide(t, a, ledger.ActionReplay, "evt_discarded", 1)) // whose money is counted for an hour before that
+	faults, err := a.Verify(t.Context())
+	must(t, err)
+	equal(t, "faults of what is moved", len(faults), 0)
+	for _, to := range to {
+		b := to(t)
+		_, err := b.Import(t.Context(), bytes.NewReader(exported(t, a)), at(900), func(core.Moved) {})
+		must(t, err)
+		sameLedgers(t, a, b)
+		was, err := a.Hours(t.Context(), live, ledger.FirstTime, ledger.LastTime)
+		must(t, err)
+		is, err := b.Hours(t.Context(), live, ledger.FirstTime, ledger.LastTime)
+		must(t, err)
+		equal(t, "hours", is, was)
+		equal(t, "how many", len(is), 2)
+		a = b
+	}
 }
 
 func exported(t *testing.T, l Mover) []byte {

@@ -12,7 +12,10 @@ const (
 	kept = `(SELECT scope, hour, what, n FROM caddypay.counts UNION ALL SELECT scope, hour, what, n FROM caddypay.deltas) AS kept`
 
 	sqlCounts = `SELECT what, sum(n)::bigint FROM ` + kept + ` WHERE scope = $1 AND hour = -1 GROUP BY what`
-	sqlHours  = `SELECT hour, what, sum(n)::bigint FROM ` + kept + ` WHERE scope = $1 AND hour >= $2 AND hour < $3 AND hour <> -1 GROUP BY hour, what ORDER BY hour`
+	sqlHours  = `SELECT hour, what, sum(n)::bigint FROM ` + kept + ` WHERE scope = $1 AND hour >= $2 AND hour < $3 AND hour <> -1 AND what <> 'since' GROUP BY hour, what ORDER BY hour`
+
+	sqlTalliedSince    = `SELECT hour FROM caddypay.counts WHERE scope = $1 AND what = 'since'`
+	sqlSetTalliedSince = `INSERT INTO caddypay.counts (scope, hour, what, n) VALUES ($1, $2, 'since', 0)`
 
 	sqlOldestPending = `SELECT received FROM caddypay.queue WHERE scope = $1 AND risk = $2 AND event > 0 ORDER BY received LIMIT 1`
 	sqlOldestShelf   = `SELECT received FROM caddypay.events WHERE shelf IS NOT NULL AND (scope, shelf, risk, seq) > ($1, $2, true, 0)
@@ -103,4 +106,21 @@ func (r *reader) Hours(s ledger.Scope, from, to time.Time) (hours []ledger.Hour,
 		core.Add(&hours[len(hours)-1], row.text(), row.number())
 	}, scope, millis(from), millis(to))
 	return hours, err
+}
+
+// TalliedSince is core.Whole's, SetTalliedSince core.Tx's.
+func (r *reader) TalliedSince(s ledger.Scope) (since time.Time, err error) {
+	scope, err := r.scope(s)
+	if err == nil {
+		err = r.run(sqlTalliedSince, func(row *row) { since = row.time() }, scope)
+	}
+	return since, err
+}
+
+func (t *tx) SetTalliedSince(s ledger.Scope, hour time.Time) error {
+	scope, err := t.addScope(s)
+	if err == nil {
+		t.tell(sqlSetTalliedSince, scope, millis(hour))
+	}
+	return err
 }

@@ -152,6 +152,23 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyLongTime: what is tallied for years is compared once, not once for each hour; hours before the first of which there are tallies are not compared.
+func TestVerifyLongTime(t *testing.T) {
+	l := openLedger(t)
+	_, err := l.Append(t.Context(), &ledger.Event{Scope: liveScope, ID: "evt_1", Type: "charge.reversed", ObjectID: "ch_1", State: ledger.Filtered, Source: ledger.Webhook, Body: []byte("{}")})
+	must(t, err)
+	exec(t, l, `INSERT INTO caddypay.counts (scope, hour, what, n) SELECT id, n * 3600000::bigint, what, 0 FROM caddypay.scopes, generate_series(1, 40000) AS n,
+			unnest(ARRAY['webhook', 'paid', 'charges']) AS what`,
+		`INSERT INTO caddypay.counts (scope, hour, what, n) SELECT id, 7200000, 'since', 0 FROM caddypay.scopes`, `ANALYZE caddypay.counts`,
+		`INSERT INTO caddypay.deltas (scope, hour, what, n) SELECT id, n * 3600000, 'paid', n FROM caddypay.scopes, generate_series(1, 2) AS n`)
+	ctx, end := context.WithTimeout(t.Context(), 20*time.Second) // of which a fraction of one is enough
+	defer end()
+	faults, err := l.Verify(ctx)
+	if must(t, err); len(faults) != 1 || !strings.Contains(faults[0], "paid in the hour of 1970-01-01 02:00:00 is counted as 2, and is 0") {
+		t.Errorf("Verify: %q", faults)
+	}
+}
+
 // goingDay makes a day that may go, and has somebody read it until the function that it returns is called.
 func goingDay(t *testing.T, l *Ledger) (over func()) {
 	t.Helper()

@@ -168,7 +168,7 @@ CREATE TABLE caddypay.pauses (
 
 -- How many events are in a state (hour is -1), how many are 'at risk' (see atRisk), and of how much money: 'fen at risk'; the same of shipments
 -- whose money is 'frozen': 'fen frozen'. And what happened in an hour, which begins then: see core.TallyCharges and its like. What there is of one
--- thing is the sum of what both tables have.
+-- thing is the sum of what both tables have. Hours before the one of 'since', if there is that, were not counted: it comes with what is moved here.
 CREATE TABLE caddypay.counts (
 	scope integer NOT NULL,
 	hour  bigint NOT NULL,

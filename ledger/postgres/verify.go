@@ -19,6 +19,8 @@ const sqlDrift = `
 			sum(greatest(money, 0)) AS paid, sum(greatest(-money, 0)) AS refunded, count(*) FILTER (WHERE ` + atRisk + `) AS risks,
 			coalesce(sum(money) FILTER (WHERE ` + atRisk + `), 0) AS fen
 		FROM caddypay.events GROUP BY 1, 2, 3, 4
+	), tallied AS MATERIALIZED ( -- once too: there are many hours
+		SELECT scope AS of, hour AS since FROM caddypay.counts WHERE what = 'since'
 	), counted (scope, hour, what, kept, found) AS (
 		SELECT scope, hour, what, n, 0 FROM ` + kept + `
 		UNION ALL SELECT scope, -1, state, 0, n FROM read
@@ -35,7 +37,8 @@ const sqlDrift = `
 	SELECT format('miscounted: app %s (%s): %s%s is counted as %s, and is %s', app, mode, what,
 		CASE WHEN hour <> -1 THEN ' in the hour of ' || to_char(to_timestamp(hour / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') ELSE '' END,
 		sum(kept), sum(found))
-	FROM counted JOIN caddypay.scopes ON id = scope
+	FROM counted JOIN caddypay.scopes ON id = scope LEFT JOIN tallied ON of = id
+	WHERE hour = -1 OR hour >= coalesce(since, 0)
 	GROUP BY app, mode, hour, what HAVING sum(kept) <> sum(found) ORDER BY app, mode, hour, what LIMIT $1`
 
 // sqlQueueDrift is about the queue, which has what is pending, and nothing else.

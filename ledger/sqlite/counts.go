@@ -11,8 +11,11 @@ const (
 	sqlCount = `INSERT INTO counts (scope, state, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 	sqlTally = `INSERT INTO tallies (scope, hour, what, n) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n`
 
-	sqlCounts = `SELECT state, n FROM counts WHERE scope = ?`
-	sqlHours  = `SELECT hour, what, n FROM tallies WHERE scope = ? AND hour >= ? AND hour < ? AND what <> 'since' ORDER BY hour`
+	sqlCounts          = `SELECT state, n FROM counts WHERE scope = ?`
+	sqlTalliedSince    = `SELECT hour FROM tallies WHERE scope = ? AND what = 'since'`
+	sqlSetTalliedSince = `INSERT INTO tallies (scope, hour, what, n) VALUES (?, ?, 'since', 0)`
+
+	sqlHours = `SELECT hour, what, n FROM tallies WHERE scope = ? AND hour >= ? AND hour < ? AND what <> 'since' ORDER BY hour`
 )
 
 // These stand among the states in counts.
@@ -113,12 +116,31 @@ func (r *reader) Hours(s ledger.Scope, from, to time.Time) (hours []ledger.Hour,
 	return hours, err
 }
 
+// TalliedSince is core.Whole's, SetTalliedSince core.Tx's.
+func (r *reader) TalliedSince(s ledger.Scope) (since time.Time, err error) {
+	scope, err := r.scope(s)
+	if err == nil {
+		err = r.run(sqlTalliedSince, func(row *row) { since = row.time() }, scope)
+	}
+	return since, err
+}
+
+func (t *tx) SetTalliedSince(s ledger.Scope, hour time.Time) error {
+	scope, err := t.addScope(s)
+	if err != nil {
+		return err
+	}
+	return t.set(sqlSetTalliedSince, scope, millis(hour))
+}
+
 // sqlDrift compares what is counted with what there is, and says where they differ. Counted are states, money at risk, and what is tallied by the hour.
 const sqlDrift = `
 	WITH read AS MATERIALIZED ( -- once: there may be millions
 		SELECT scope, state, source, received / 3600000 * 3600000 AS hour, count(*) AS n, sum(money > 0) AS payments, sum(max(money, 0)) AS paid,
 			sum(max(-money, 0)) AS refunded, sum(` + atRisk + `) AS risks, sum(` + atRisk + ` * money) AS fen
 		FROM events GROUP BY 1, 2, 3, 4
+	), tallied AS MATERIALIZED ( -- once too: there are many hours
+		SELECT scope AS of, hour AS since FROM tallies WHERE what = 'since'
 	), counted (scope, hour, what, kept, found) AS (
 		SELECT scope, -1, state, n, 0 FROM counts
 		UNION ALL SELECT scope, -1, state, 0, n FROM read
@@ -135,6 +157,6 @@ const sqlDrift = `
 	)
 	SELECT 'miscounted: app ' || app || ' (' || mode || '): ' || what || CASE hour WHEN -1 THEN '' ELSE ' in the hour of ' || datetime(hour / 1000, 'unixepoch') END
 		|| ' is counted as ' || sum(kept) || ', and is ' || sum(found)
-	FROM counted AS c JOIN scopes ON id = scope
-	WHERE hour = -1 OR hour >= coalesce((SELECT hour FROM tallies AS t WHERE t.scope = c.scope AND what = 'since'), 0)
-	GROUP BY scope, hour, what HAVING sum(kept) <> sum(found) LIMIT ?`
+	FROM counted JOIN scopes ON id = scope LEFT JOIN tallied ON of = id
+	WHERE hour = -1 OR hour >= coalesce(since, 0)
+	GROUP BY id, hour, what HAVING sum(kept) <> sum(found) LIMIT ?`

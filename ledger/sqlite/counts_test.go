@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -68,5 +69,20 @@ func TestMiscounted(t *testing.T) {
 	must(t, err)
 	if len(faults) != 2 || !strings.Contains(faults[0], "dead is counted as 1, and is 0") || !strings.Contains(faults[1], "webhook") {
 		t.Errorf("Verify: %q", faults)
+	}
+}
+
+// TestVerifyLongTime: what is tallied for years is compared once, not once for each hour.
+func TestVerifyLongTime(t *testing.T) {
+	l := openFile(t, newFile(t))
+	appendEvents(t, l, "evt_1")
+	must(t, l.write(t.Context(), func(t *tx) error {
+		return t.set(`WITH RECURSIVE hours (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM hours WHERE n < 40000)
+			INSERT INTO tallies SELECT 1, n * 3600000, column1, 0 FROM hours, (VALUES ('webhook'), ('paid'), ('charges'))`)
+	}))
+	ctx, end := context.WithTimeout(t.Context(), 20*time.Second) // of which a fraction of one is enough
+	defer end()
+	if faults, err := l.Verify(ctx); err != nil || len(faults) > 0 {
+		t.Errorf("Verify: %q, %v", faults, err)
 	}
 }

@@ -27,6 +27,7 @@ func TestQueryPlans(t *testing.T) {
 		sqlNextDue:        "SEARCH events USING INDEX events_due (scope=?)",  // ends at the first without a lease
 		sqlUnshipped:      "SCAN (subquery",                                  // of so many that it counts
 		sqlScopes:         "SCAN scopes",                                     // apps, of which there are few
+		sqlTalliedSince:   "SEARCH tallies USING PRIMARY KEY (scope=?)",      // once in an export, which reads all of them
 	}
 	for _, text := range slices.Concat(reads, writes) {
 		for _, step := range steps(t, l, text) {

@@ -199,7 +199,7 @@ CREATE TABLE counts (
 	PRIMARY KEY (scope, state)
 ) WITHOUT ROWID;
 
--- What happened in an hour: see core.TallyCharges and its like. Hours before the one of 'since', if there is that, were not counted.
+-- What happened in an hour: see core.TallyCharges and its like. Hours before the one of 'since', if there is that, were not counted: see core.Whole.
 CREATE TABLE tallies (
 	scope INTEGER NOT NULL,
 	hour  INTEGER NOT NULL,         -- when it begins

@@ -20,7 +20,7 @@ var (
 		sqlCharge, sqlAttempts, sqlPayable, sqlChargesCreated, sqlRefunds, sqlRefundsOf, sqlRefundsOfCharge, sqlLogin, sqlEventsAhead, sqlChargesAhead,
 		sqlRefundsAhead, sqlRun, sqlRuns, sqlOpenRuns, sqlRunDecided,
 		sqlShipment, sqlShipmentsOf, sqlShipmentsBy, sqlShipmentsAhead, sqlShippings, sqlUnshipped, sqlOldShipments,
-		sqlScopes, sqlWholeEvents, sqlWholeCharges, sqlWholeRefunds, sqlWholeAudit, sqlWholeQuotes, sqlWholeLogins, sqlEventID,
+		sqlScopes, sqlWholeEvents, sqlWholeCharges, sqlWholeRefunds, sqlWholeAudit, sqlWholeQuotes, sqlWholeLogins, sqlEventID, sqlTalliedSince,
 	}
 	writes = []string{
 		sqlScope, sqlAddScope, sqlCount,
@@ -29,7 +29,7 @@ var (
 		sqlForsaken, sqlAddCharge, sqlChargeRow, sqlNumbered, sqlSetCharge, sqlSetAttempt, sqlDropCharge, sqlSetAnswer,
 		sqlSetQuote, sqlDueQueries, sqlDueFirst, sqlOldAnswers, sqlDropAnswer,
 		sqlRefunds, sqlRefundsOfCharge, sqlAddRefund, sqlSetRefund, sqlDropRefund, sqlDueRefunds,
-		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlPause, sqlSetPause, sqlDropPause, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
+		sqlSweep, sqlSetSweep, sqlFirstCharge, sqlSaveLogin, sqlDropLogins, sqlTally, sqlSetTalliedSince, sqlPause, sqlSetPause, sqlDropPause, sqlRun, sqlOpenRuns, sqlAddRun, sqlSetRun, sqlDecided,
 		sqlShipment, sqlAddShipment, sqlSetShipment, sqlDropShipment, sqlDropShippings, sqlDueShipments, sqlAddShipping, sqlSetShipping, sqlOldShipments,
 	}
 )

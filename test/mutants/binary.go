@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -181,8 +180,7 @@ func (b *binary) run(ctx context.Context, patience time.Duration, env []string, 
 	}
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -v 8000000 2>/dev/null; exec "$@"`, "sh", b.file}, args...)...)
 	cmd.Dir, cmd.Env = b.dir, append(append(os.Environ(), "TMPDIR="+tmp), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // with what the tests have started
+	together(cmd)
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

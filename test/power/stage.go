@@ -141,11 +141,21 @@ func (s *stage) log(format string, args ...any) {
 
 func (s *stage) killAll() {
 	for _, pid := range s.started {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = signalTo(pid, syscall.SIGKILL)
 	}
 	if s.shell != nil {
 		_ = s.shell.Close()
 	}
+}
+
+// signalTo sends a signal to a process that is none of ours.
+func signalTo(pid int, signal syscall.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	defer p.Release()
+	return p.Signal(signal)
 }
 
 // close ends everything, and waits until the record is written.
@@ -208,7 +218,7 @@ func (s *stage) start(ctx context.Context, name string) (*server, error) {
 		if err == nil {
 			return v, resp.Body.Close()
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) || syscall.Kill(v.pid, 0) != nil {
+		if ctx.Err() != nil || time.Now().After(deadline) || signalTo(v.pid, syscall.Signal(0)) != nil {
 			return nil, fmt.Errorf("%s does not answer: %w; see log", name, err)
 		}
 	}
@@ -216,10 +226,10 @@ func (s *stage) start(ctx context.Context, name string) (*server, error) {
 
 // end sends a signal and waits until the process has ended.
 func (v *server) end(signal syscall.Signal, want int) error {
-	if err := syscall.Kill(v.pid, signal); err != nil {
+	if err := signalTo(v.pid, signal); err != nil {
 		return err
 	}
-	limit := time.AfterFunc(startLimit, func() { _ = syscall.Kill(v.pid, syscall.SIGKILL) })
+	limit := time.AfterFunc(startLimit, func() { _ = signalTo(v.pid, syscall.SIGKILL) })
 	defer limit.Stop()
 	status, err := v.stage.tell(fmt.Sprintf("wait %d; echo $?", v.pid))
 	if err == nil && status != want {

@@ -218,6 +218,13 @@ func (t *tx) Tally(s ledger.Scope, at time.Time, what string, n int64) {
 	t.hours[key] = h
 }
 
+func (v *view) TalliedSince(s ledger.Scope) (time.Time, error) { return v.tallied[s], nil }
+
+func (t *tx) SetTalliedSince(s ledger.Scope, hour time.Time) error {
+	t.tallied[s] = core.Kept(hour)
+	return nil
+}
+
 func (t *tx) Pause(s ledger.Scope) (*ledger.Pause, error) {
 	if p, paused := t.pauses[s]; paused {
 		return &p, nil

@@ -24,7 +24,7 @@ type Rows struct {
 // NewRows returns none yet.
 func NewRows() *Rows {
 	return &Rows{at: view{quotes: map[ledger.Topic]ledger.Quote{}, sweeps: map[ledger.Scope]core.Sweep{}, logins: map[string]ledger.Login{},
-		pauses: map[ledger.Scope]ledger.Pause{}, hours: map[hour]ledger.Hour{}}}
+		pauses: map[ledger.Scope]ledger.Pause{}, hours: map[hour]ledger.Hour{}, tallied: map[ledger.Scope]time.Time{}}}
 }
 
 func (r *Rows) now() view {
@@ -50,6 +50,7 @@ type view struct {
 	audit      table[ledger.Decided]
 	pauses     map[ledger.Scope]ledger.Pause
 	hours      map[hour]ledger.Hour
+	tallied    map[ledger.Scope]time.Time // since when
 }
 
 // Ledger is a [ledger.Ledger].
@@ -105,7 +106,7 @@ func (s store) Write(ctx context.Context, f func(core.Tx) error) (err error) {
 	n.events, n.charges, n.refunds, n.deliveries = slices.Clone(n.events), slices.Clone(n.charges), slices.Clone(n.refunds), slices.Clone(n.deliveries)
 	n.runs, n.decisions, n.shipments, n.shippings = slices.Clone(n.runs), slices.Clone(n.decisions), slices.Clone(n.shipments), slices.Clone(n.shippings)
 	n.quotes, n.sweeps, n.logins = maps.Clone(n.quotes), maps.Clone(n.sweeps), maps.Clone(n.logins)
-	n.audit, n.pauses, n.hours = slices.Clone(n.audit), maps.Clone(n.pauses), maps.Clone(n.hours)
+	n.audit, n.pauses, n.hours, n.tallied = slices.Clone(n.audit), maps.Clone(n.pauses), maps.Clone(n.hours), maps.Clone(n.tallied)
 	t := &tx{view: &n, opened: s.ledger.opened}
 	defer func() {
 		if p := recover(); p != nil {

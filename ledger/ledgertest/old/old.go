@@ -57,3 +57,16 @@ INSERT INTO answers SELECT seq, printf('%%1300d', seq) FROM charges WHERE paid O
 INSERT INTO quotes SELECT 1, order_no, 100, 'cny', 0, at - 9000 FROM numbers;
 INSERT INTO counts VALUES (1, 'delivered', %[3]d);
 DROP TABLE numbers;`
+
+// Waiting1 are more rows of the scope 1: payments that were not delivered, each in a state of its own, and a charge that nobody paid.
+const Waiting1 = `
+INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, created) VALUES (1, 'unpaid', 'unpaid', 'created', 0, 'ch_unpaid', 100, 'cny', 1750000000000);
+INSERT INTO events (scope, id, type, object_id, effect, by_charge, charge_id, number, order_no, lane, rank, source, created, received, host, trace,
+	state, reasons, late, due, settled)
+	SELECT 1, 'evt_' || column1, 'charge.succeeded', 'ch_' || column1, 0, 1, 'ch_' || column1, column1, column1, column1, 1, 'webhook', 1750000000000, 1750000000500, '', '',
+	column1, column2, '', column3, column4 FROM (VALUES ('pending', '', 1750000000500, 0), ('dead', '', 0, 1750000009000), ('held', '["amount_mismatch"]', 0, 1750000000500),
+	('discarded', '', 0, 1750000009000));
+INSERT INTO charges (scope, order_no, number, state, reserved_until, id, amount, currency, created, paid, time_paid, amount_paid, payment)
+	SELECT 1, order_no, order_no, 'created', 0, charge_id, 100, 'cny', created, 1, created, 100, seq FROM events WHERE order_no IN ('pending', 'dead', 'held', 'discarded');
+INSERT INTO bodies SELECT seq, '', '{}' FROM events WHERE order_no IN ('pending', 'dead', 'held', 'discarded');
+INSERT INTO counts VALUES (1, 'pending', 1), (1, 'dead', 1), (1, 'held', 1), (1, 'discarded', 1);`

@@ -23,13 +23,13 @@ func CanMount(t testing.TB) error {
 // mount puts a disk of some MiB where the server's data are to be.
 func (s *Server) mount(t testing.TB, size int) {
 	t.Helper()
-	who := credential(t)
+	who := runner(t)
 	if who == nil {
 		t.Fatal("only root can give a server a disk of its own")
 	}
 	err := os.Mkdir(s.data(), 0o700)
 	if err == nil {
-		err = syscall.Mount("tmpfs", s.data(), "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700,uid=%d,gid=%d", size, who.Uid, who.Gid))
+		err = syscall.Mount("tmpfs", s.data(), "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700,uid=%d,gid=%d", size, who.uid, who.gid))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package pgtest starts real PostgreSQL servers for tests, from the programs that the machine has: one that the tests of a binary share ([Shared]), servers
 // that a test may stop, kill and set ([Start]), standbys, PgBouncer, and proxies that cut, delay and swallow what goes through them. All of it ends with
 // the test's process, however that ends, and listens on Unix sockets in a folder of its own, so that no port has to be free.

@@ -1,5 +1,3 @@
-//go:build unix
-
 package pgtest
 
 import (
@@ -48,7 +46,7 @@ func folder(t testing.TB) string {
 			t.Fatal(err)
 		}
 		watcher := exec.Command("sh", "-c", watch, "sh", dir)
-		watcher.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		apart(watcher, nil)
 		if base.ends, err = watcher.StdinPipe(); err != nil {
 			t.Fatal(err)
 		}
@@ -60,8 +58,8 @@ func folder(t testing.TB) string {
 	base.n++
 	dir := filepath.Join(base.dir, strconv.Itoa(base.n))
 	err := os.Mkdir(dir, 0o700)
-	if who := credential(t); err == nil && who != nil {
-		err = os.Chown(dir, int(who.Uid), int(who.Gid))
+	if who := runner(t); err == nil && who != nil {
+		err = os.Chown(dir, who.uid, who.gid)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +67,11 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// credential is who runs the servers, since they refuse root: then it is the user postgres, whom Debian's package made; nil: who runs the tests.
-func credential(t testing.TB) *syscall.Credential {
+// account is a user of the system's.
+type account struct{ uid, gid int }
+
+// runner is who runs the servers, since they refuse root: then it is the user postgres, whom Debian's package made; nil: who runs the tests.
+func runner(t testing.TB) *account {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return nil
@@ -79,9 +80,9 @@ func credential(t testing.TB) *syscall.Credential {
 	if err != nil {
 		t.Fatalf("PostgreSQL does not run as root, and there is no user postgres: %v; make deps installs Debian's package, which makes it", err)
 	}
-	uid, _ := strconv.ParseUint(who.Uid, 10, 32)
-	gid, _ := strconv.ParseUint(who.Gid, 10, 32)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	uid, _ := strconv.Atoi(who.Uid)
+	gid, _ := strconv.Atoi(who.Gid)
+	return &account{uid, gid}
 }
 
 func command(t testing.TB, name string, args ...string) *exec.Cmd {
@@ -89,7 +90,7 @@ func command(t testing.TB, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGSSLMODE=disable")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: credential(t)} // an interrupt from a terminal is for the tests
+	apart(cmd, runner(t))
 	return cmd
 }
 
@@ -135,9 +136,7 @@ func (p *process) ended() bool {
 	if p.cmd == nil {
 		return true
 	}
-	var status syscall.WaitStatus
-	pid, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WNOHANG, nil)
-	if err != nil || pid == 0 {
+	if !reaped(p.cmd.Process.Pid) {
 		return false
 	}
 	_ = p.cmd.Process.Release()

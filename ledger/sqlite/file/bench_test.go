@@ -1,8 +1,9 @@
+//go:build unix
+
 package file_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,19 +14,6 @@ import (
 	"github.com/caddypay/caddypay/ledger"
 	"github.com/caddypay/caddypay/ledger/core"
 )
-
-// payment is what arrives in production: a payment of an order, with a body of the usual size.
-func payment(body []byte) *ledger.Event {
-	// Ping++'s ids begin with the day and the time; what a merchant's order numbers begin with is anybody's guess.
-	order, id := rand.Text(), time.Now().Format("0601021504050")+rand.Text()[:12]
-	e := newEvent("evt_401" + id)
-	e.ChargeID, e.ObjectID, e.Number, e.OrderNo, e.Lane = "ch_101"+id, "ch_101"+id, order, order, order
-	e.Created, e.Received, e.Host = time.Now(), time.Now(), "shop.example.com"
-	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: e.Created}
-	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: e.Created}
-	e.Signature, e.Body = string(body[:344]), body
-	return e
-}
 
 func processor() time.Duration {
 	var u syscall.Rusage

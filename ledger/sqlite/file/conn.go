@@ -191,7 +191,7 @@ func bind(stmt *sqlite.Stmt, args []any) error {
 }
 
 // script runs statements that return no rows, all or none of them.
-func (c *Conn) script(text string) error { return sqlitex.ExecuteScript(c.raw, text, nil) }
+func (c *Conn) script(text string) error { return c.ended(sqlitex.ExecuteScript(c.raw, text, nil)) }
 
 // InTransaction says whether a transaction is open. After an error of the disk SQLite may have ended it by itself.
 func (c *Conn) InTransaction() bool { return c.raw != nil && !c.raw.AutocommitEnabled() }

@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -179,6 +180,19 @@ func TestDiskFails(t *testing.T) {
 		t.Error("the disk still counts as failed")
 	}
 	appendEvents(t, l, "evt_2")
+}
+
+// payment is what arrives in production: a payment of an order, with a body of the usual size.
+func payment(body []byte) *ledger.Event {
+	// Ping++'s ids begin with the day and the time; what a merchant's order numbers begin with is anybody's guess.
+	order, id := rand.Text(), time.Now().Format("0601021504050")+rand.Text()[:12]
+	e := newEvent("evt_401" + id)
+	e.ChargeID, e.ObjectID, e.Number, e.OrderNo, e.Lane = "ch_101"+id, "ch_101"+id, order, order, order
+	e.Created, e.Received, e.Host = time.Now(), time.Now(), "shop.example.com"
+	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: e.Created}
+	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: e.Created}
+	e.Signature, e.Body = string(body[:344]), body
+	return e
 }
 
 // TestFold: the -wal file is copied into the ledger, and begins anew, while writes follow each other without a pause.

@@ -21,21 +21,9 @@ import (
 
 	"go.uber.org/zap"
 	"modernc.org/sqlite"
-
-	"github.com/caddypay/caddypay/ledger"
 )
 
 func init() { children["faults"] = childFaults }
-
-// paid is an event that changes more than one table.
-func paid(id string, size int) *ledger.Event {
-	e := newEvent(id)
-	e.ChargeID, e.OrderNo, e.Lane, e.Number = e.ObjectID, "o"+id, "o"+id, "o"+id
-	e.Body = bytes.Repeat([]byte{'x'}, size)
-	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: e.Received}
-	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: e.Received}
-	return e
-}
 
 const most = 120 // events that a child with faults records
 

@@ -92,11 +92,6 @@ func childFull() int {
 	return 0
 }
 
-func complain(what string, err error) int {
-	fmt.Fprintln(os.Stderr, what+":", err)
-	return 1
-}
-
 // TestStartOnAFullDisk: a process that was killed leaves a -wal file that cannot be written again on a full disk. The ledger opens, reads, takes
 // nothing, and goes on by itself once there is room.
 func TestStartOnAFullDisk(t *testing.T) {

@@ -45,6 +45,11 @@ func childOpenAtOnce() int {
 	return 0
 }
 
+func complain(what string, err error) int {
+	fmt.Fprintln(os.Stderr, what+":", err)
+	return 1
+}
+
 // TestOpenAtOnceFromProcesses: several processes, each several times, make one file a ledger, write to it and leave it, at the same moment.
 func TestOpenAtOnceFromProcesses(t *testing.T) {
 	file := newFile(t)

@@ -1,6 +1,7 @@
 package file_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"testing"
@@ -8,6 +9,16 @@ import (
 
 	"github.com/caddypay/caddypay/ledger"
 )
+
+// paid is an event that changes more than one table.
+func paid(id string, size int) *ledger.Event {
+	e := newEvent(id)
+	e.ChargeID, e.OrderNo, e.Lane, e.Number = e.ObjectID, "o"+id, "o"+id, "o"+id
+	e.Body = bytes.Repeat([]byte{'x'}, size)
+	e.Payment = &ledger.Payment{Amount: 100, Currency: "cny", Time: e.Received}
+	e.Change = &ledger.ChargeChange{Paid: true, TimePaid: e.Received}
+	return e
+}
 
 // refundWhole is the refund of all that paid's event of an order has paid.
 func refundWhole(of *ledger.Event, id string) *ledger.Event {

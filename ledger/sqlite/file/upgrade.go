@@ -27,6 +27,11 @@ func (s *Schema) bringUp(c *Conn) (from int, err error) {
 		return 0, err
 	}
 	defer c.Rollback()
+	defer func() {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("stopped while it was brought up to schema %d; nothing is lost: it is as it was, and the next start begins again: %w", s.Version, err)
+		}
+	}()
 	// Once more, inside the lock: another process may have been faster.
 	version, err := s.identify(c)
 	if err != nil || version == s.Version {

@@ -2,9 +2,12 @@ package file
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,16 +15,37 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// An upgrade that takes too long ends with the context of the opening, and leaves the file of the version that it was.
+// An upgrade that takes too long ends with the context of the opening, says that, and leaves the file of the version that it was.
 func TestUpgradeEnds(t *testing.T) {
 	file, e := closedBare(t, 3)
 	newer := e
 	newer.Schema.Version, newer.Schema.Upgrades = 2, map[int]string{1: "DELETE FROM a; CREATE TABLE b AS " + endless}
-	ctx, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer end()
-	if f, err := Open(ctx, Options{Path: file}, newer); err == nil {
-		_ = f.Close()
-		t.Fatal("opened")
+	for ends, want := range map[string]error{"canceled": context.Canceled, "too late": context.DeadlineExceeded} {
+		ctx := &endable{Context: t.Context(), done: make(chan struct{}), err: want}
+		beside, err := connectWrites(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var watch sync.WaitGroup
+		watch.Go(func() {
+			for !isBusy(beside.Run(sqlBegin, nil)) { // until the upgrade writes
+				_ = beside.Rollback()
+				time.Sleep(time.Millisecond)
+			}
+			close(ctx.done)
+		})
+		f, err := Open(ctx, Options{Path: file}, newer)
+		watch.Wait()
+		if err == nil {
+			_ = f.Close()
+			t.Fatal("opened")
+		}
+		if !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "ledger "+file+": stopped while it was brought up to schema 2; nothing is lost") {
+			t.Errorf("%s: %v", ends, err)
+		}
+		if err := beside.close(); err != nil {
+			t.Error(err)
+		}
 	}
 	r, err := OpenReading(t.Context(), file, e)
 	if err != nil {
@@ -32,6 +56,24 @@ func TestUpgradeEnds(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// endable is a context that ends when it is told to, in either way.
+type endable struct {
+	context.Context
+	done chan struct{}
+	err  error
+}
+
+func (e *endable) Done() <-chan struct{} { return e.done }
+
+func (e *endable) Err() error {
+	select {
+	case <-e.done:
+		return e.err
+	default:
+		return nil
 	}
 }
 
