@@ -223,7 +223,7 @@ func writeKeys(t *testing.T, dir string) {
 
 // TestBuildManifest makes sure that xcaddy.json, the build line and go.mod name the same Caddy and the same module.
 func TestBuildManifest(t *testing.T) {
-	line, err := exec.Command("go", "run", "scripts/xcaddy.go", "-n").CombinedOutput()
+	line, err := exec.Command("go", "run", "scripts/xcaddy.go", "-n").Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, line)
 	}

@@ -36,7 +36,7 @@ func TestCaddyfileBeside(t *testing.T) {
 
 // What operators see and decide knows nothing of Caddy: a page of another server may mount it.
 func TestAdminAPIKnowsNoCaddy(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../adminapi").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../adminapi").Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -281,8 +281,12 @@ func TestWorkflows(t *testing.T) {
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	which := exec.Command("go", "-C", "tools", "tool", "-n", name)
-	which.Env = append(os.Environ(), "GOFLAGS=-trimpath")
-	return strings.TrimSpace(run(t, which))
+	which.Env, which.Stderr = append(os.Environ(), "GOFLAGS=-trimpath"), os.Stderr // where Go says what it downloads
+	out, err := which.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", strings.Join(which.Args, " "), err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func read(t *testing.T, file string) string {
